@@ -1,0 +1,102 @@
+"""GraphiQL: the page that a browser gets at `/graphql`, and the files that it loads.
+
+The page is our own build (`web/dist`), which asks no other host for anything. Without that build it is the
+page that Strawberry brings, whose scripts come from a CDN.
+"""
+
+import base64
+import functools
+import hashlib
+import re
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+from strawberry.http.ides import get_graphql_ide_html
+
+# Where Vite's build expects its files (`base` and `assetsDir` in web/vite.config.ts).
+_ASSETS_PATH = "/assets"
+
+_ASSET_HEADERS = {
+    # Each name carries a hash of the contents.
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_PAGE_HEADERS = {
+    # The page names the assets of the newest build, so it is asked for again each time.
+    "Cache-Control": "no-cache",
+    # The same address answers API clients with JSON.
+    "Vary": "Accept",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class GraphiQL:
+    """GraphiQL, from a build of the front end if there is one.
+
+    `build` is the folder that Vite writes. It is looked at on every request: one made while the server runs
+    is served at once.
+    """
+
+    def __init__(self, build: Path) -> None:
+        self._page = build / "graphiql" / "index.html"
+        self._assets = StaticFiles(directory=build / "assets", check_dir=False)
+
+    def page(self) -> Response:
+        """The page for a browser, with a Content-Security-Policy that allows just what it loads."""
+        try:
+            html, policy = self._page.read_text(encoding="utf-8"), _OWN_POLICY
+        except FileNotFoundError:
+            html, policy = _hosted_page()
+        return HTMLResponse(html, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
+
+    def routes(self) -> list[Route]:
+        """The files of the build: hashed names, kept by browsers for ever. Anything else there is a 404."""
+        return [Route(f"{_ASSETS_PATH}/{{path:path}}", self._asset, methods=["GET"])]
+
+    async def _asset(self, request: Request) -> Response:
+        # Raises HTTPException 404 for what is not there, and for paths that lead out of the folder.
+        response = await self._assets.get_response(request.path_params["path"], request.scope)
+        response.headers.update(_ASSET_HEADERS)
+        return response
+
+
+def _policy(**directives: str) -> str:
+    """A Content-Security-Policy that forbids whatever the directives do not name."""
+    named = dict.fromkeys(("default_src", "base_uri", "form_action", "frame_ancestors"), "'none'")
+    return "; ".join(f"{name.replace('_', '-')} {sources}" for name, sources in (named | directives).items())
+
+
+_OWN_POLICY = _policy(
+    script_src="'self'",
+    worker_src="'self'",
+    # The editor (Monaco) writes style elements and attributes as it runs.
+    style_src="'self' 'unsafe-inline'",
+    # GraphiQL's style sheet has its fonts inside, as data.
+    font_src="'self' data:",
+    img_src="'self' data:",
+    # Queries, and subscriptions: 'self' covers the socket of the same host.
+    connect_src="'self'",
+)
+
+
+@functools.cache
+def _hosted_page() -> tuple[str, str]:
+    """Strawberry's page, and a policy that allows exactly the files and the script that are written in it."""
+    html = get_graphql_ide_html(graphql_ide="graphiql")
+    scripts: list[str] = re.findall(r'\ssrc="(https://[^"]+)"', html)
+    styles: list[str] = re.findall(r'\shref="(https://[^"]+)"', html)
+    inline: list[str] = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline]
+    return html, _policy(
+        script_src=" ".join([*scripts, *(f"'sha256-{digest}'" for digest in hashes)]),
+        style_src=" ".join([*styles, "'unsafe-inline'"]),
+        font_src="data:",
+        img_src="'self' data:",
+        connect_src="'self'",
+    )

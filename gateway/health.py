@@ -1,0 +1,37 @@
+"""What load balancers and orchestrators ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.bus import BusState
+from services.database import DatabaseUnavailable
+
+READY_TIMEOUT_S = 2.0
+
+
+def health_routes(
+    *, ping_database: Callable[[], Awaitable[None]], bus_state: Callable[[], BusState]
+) -> list[Route]:
+    """``/healthz``: the process lives. ``/readyz``: it can serve.
+
+    Without its database the server is not ready (503). Without the broker it is (``bus: degraded``): taking
+    every instance out would make it worse.
+    """
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        bus = bus_state().value
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await ping_database()
+        except (DatabaseUnavailable, TimeoutError):
+            return JSONResponse({"status": "unavailable", "database": "unreachable", "bus": bus}, 503)
+        return JSONResponse({"status": "ok", "database": "ok", "bus": bus})
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]

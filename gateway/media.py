@@ -1,0 +1,41 @@
+"""The photos, over HTTP."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.photo_store import IMMUTABLE
+from services.photos import CONTENT_TYPE, Photos, url_path
+
+# A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
+_INERT = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+
+
+def media_route(photos: Photos) -> Route:
+    """Serve the photos to anyone who knows a name, by GET and HEAD; a name without a photo is 404.
+
+    A name always stands for the same bytes, so that they may be cached for a year. A store that cannot be
+    reached raises here: that is no 404.
+    """
+
+    async def serve(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        photo = await photos.read(name)
+        if photo is None:
+            return Response(status_code=404, headers=_INERT)
+        etag = f'"{name}"'
+        headers = {**_INERT, "Cache-Control": IMMUTABLE, "ETag": etag}
+        if _names(request.headers.get("If-None-Match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(photo, media_type=CONTENT_TYPE, headers=headers)
+
+    return Route(url_path("{name}"), serve, methods=["GET", "HEAD"], name="media")
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Whether the header lists this tag; compared weakly, as RFC 9110 asks of If-None-Match."""
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags

@@ -1,0 +1,107 @@
+"""What every HTTP request passes through."""
+
+import re
+import time
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = structlog.stdlib.get_logger("taxirank.access")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET_PATHS = {"/healthz", "/readyz"}
+
+
+class RequestId:
+    """Names each request: in every log line that it causes, and in ``X-Request-ID`` of the answer.
+
+    A name that came with the request is kept, so that a proxy's log and ours can be joined.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        status = 500
+        began = time.perf_counter()
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_named)
+            finally:
+                if scope["path"] not in _QUIET_PATHS:
+                    elapsed_ms = round((time.perf_counter() - began) * 1000, 1)
+                    _log.info(
+                        "request",
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        elapsed_ms=elapsed_ms,
+                    )
+
+
+class BodyLimit:
+    """Refuses bodies above ``max_bytes`` with 413, by their announced length or as soon as they exceed it."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        if not announced.isdigit() or int(announced) > self._max_bytes:
+            await self._refuse(scope, receive, send)
+            return
+        received, has_begun = 0, False
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise _TooLarge
+            return message
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive_counted, send_noted)
+        except _TooLarge:
+            if has_begun:
+                raise
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = {
+            "message": f"The body has more than {self._max_bytes} bytes.",
+            "extensions": {"code": "PAYLOAD_TOO_LARGE"},
+        }
+        # The rest of the body is not read: the connection cannot be used again.
+        response = JSONResponse({"errors": [error]}, 413, headers={"Connection": "close"})
+        await response(scope, receive, send)
+
+
+class _TooLarge(BaseException):
+    """Unwinds the application past its own error handling."""

@@ -1,0 +1,11 @@
+"""The tables, and the pure rules of a trip's life.
+
+Tortoise finds the tables through this package. Nothing here does I/O, except the tables' own methods.
+"""
+
+from models.outbox import OutboxEntry
+from models.session import Session
+from models.trip import Trip
+from models.user import User
+
+__all__ = ["OutboxEntry", "Session", "Trip", "User"]

@@ -1,0 +1,44 @@
+"""The table of trips."""
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.trip_life import TripStatus
+from models.user import User
+
+
+class Trip(Model):
+    """One ride, from request to end.
+
+    What Tortoise cannot express stands in the first migration: the check constraints, the partial unique
+    index that allows a driver one active trip, and the partial indexes of the open trips.
+
+    ``given_back_by`` holds the ids of the drivers who gave the trip back, separated by spaces: they are
+    read with the trip in the same row, so that an event can carry them.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    created = fields.DatetimeField()
+    updated = fields.DatetimeField()
+    version = fields.IntField(default=1)
+    status = fields.CharEnumField(TripStatus, max_length=12)
+    pick_up_address = fields.CharField(max_length=255)
+    drop_off_address = fields.CharField(max_length=255)
+    pick_up_lat = fields.FloatField(null=True)
+    pick_up_lng = fields.FloatField(null=True)
+    drop_off_lat = fields.FloatField(null=True)
+    drop_off_lng = fields.FloatField(null=True)
+    expires_at = fields.DatetimeField(null=True)
+    cancel_reason = fields.CharField(max_length=500, null=True)
+    given_back_by = fields.TextField(default="")
+    idempotency_key = fields.CharField(max_length=128, null=True)
+    rider: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="trips_as_rider", on_delete=fields.RESTRICT
+    )
+    driver: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", related_name="trips_as_driver", on_delete=fields.RESTRICT, null=True
+    )
+
+    class Meta:
+        table = "trips"
+        unique_together = (("rider", "idempotency_key"),)

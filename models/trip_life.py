@@ -1,0 +1,87 @@
+"""The life of a trip: one table of its transitions, and the only place where states are compared."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class TripStatus(str, Enum):
+    """Where a trip is in its life."""
+
+    REQUESTED = "REQUESTED"
+    STARTED = "STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+class Party(Enum):
+    """Who may make a transition."""
+
+    RIDER = "its rider"
+    ANY_DRIVER = "a driver"
+    DRIVER = "its driver"
+    STAFF = "staff"
+    SYSTEM = "the system"
+
+
+class WithdrawReason(str, Enum):
+    """Why an offer has gone."""
+
+    TAKEN = "TAKEN"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One arrow of the life. ``pool_hears``: the offer appears or goes for the drivers in the pool."""
+
+    name: str
+    source: TripStatus
+    target: TripStatus
+    by: Party
+    pool_hears: bool = False
+
+
+_S = TripStatus
+
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition("accept", _S.REQUESTED, _S.STARTED, Party.ANY_DRIVER, pool_hears=True),
+    Transition("start", _S.STARTED, _S.IN_PROGRESS, Party.DRIVER),
+    Transition("complete", _S.IN_PROGRESS, _S.COMPLETED, Party.DRIVER),
+    Transition("give back", _S.STARTED, _S.REQUESTED, Party.DRIVER, pool_hears=True),
+    Transition("cancel", _S.REQUESTED, _S.CANCELLED, Party.RIDER, pool_hears=True),
+    Transition("cancel", _S.STARTED, _S.CANCELLED, Party.RIDER),
+    Transition("expire", _S.REQUESTED, _S.EXPIRED, Party.SYSTEM, pool_hears=True),
+    Transition("cancel", _S.REQUESTED, _S.CANCELLED, Party.STAFF, pool_hears=True),
+    Transition("cancel", _S.STARTED, _S.CANCELLED, Party.STAFF),
+    Transition("cancel", _S.IN_PROGRESS, _S.CANCELLED, Party.STAFF),
+)
+
+ENDED: frozenset[TripStatus] = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED})
+DRIVING: frozenset[TripStatus] = frozenset({_S.STARTED, _S.IN_PROGRESS})
+
+
+def transitions(target: TripStatus, *parties: Party) -> tuple[Transition, ...]:
+    """The arrows to ``target`` that any of ``parties`` may take; empty when there is none."""
+    return tuple(t for t in TRANSITIONS if t.target is target and t.by in parties)
+
+
+def is_open(status: TripStatus) -> bool:
+    """Whether the trip waits for a driver."""
+    return status is TripStatus.REQUESTED
+
+
+def has_ended(status: TripStatus) -> bool:
+    """Whether nothing will ever change again."""
+    return status in ENDED
+
+
+def withdraw_reason(status: TripStatus) -> WithdrawReason:
+    """Why a trip that is no longer open has left the pool."""
+    if status is TripStatus.CANCELLED:
+        return WithdrawReason.CANCELLED
+    if status is TripStatus.EXPIRED:
+        return WithdrawReason.EXPIRED
+    return WithdrawReason.TAKEN

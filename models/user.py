@@ -1,0 +1,29 @@
+"""The table of accounts."""
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.snapshots import Role
+
+
+class User(Model):
+    """An account: a rider or a driver, for good.
+
+    ``username_key`` is the form under which the name is unique (case and Unicode form folded);
+    ``photo`` is a name in the photo store.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    username = fields.CharField(max_length=150)
+    username_key = fields.CharField(max_length=450, unique=True)
+    password_hash = fields.CharField(max_length=255)
+    first_name = fields.CharField(max_length=150)
+    last_name = fields.CharField(max_length=150)
+    role = fields.CharEnumField(Role, max_length=10)
+    photo = fields.CharField(max_length=100, null=True)
+    is_staff = fields.BooleanField(default=False)
+    is_active = fields.BooleanField(default=True)
+    created = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "users"

@@ -1,0 +1,73 @@
+"""What a resolver may reach."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from uuid import UUID
+
+from models.visibility import Actor
+from schema.errors import bad_user_input, unauthenticated
+from services.accounts import Accounts
+from services.live.hub import Hub
+from services.live.live_sessions import LiveSessions
+from services.sessions import Sessions
+from services.topics import Topics
+from services.trips import Trips
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases of one application, built once."""
+
+    accounts: Accounts
+    sessions: Sessions
+    trips: Trips
+    hub: Hub
+    live_sessions: LiveSessions
+    topics: Topics
+
+
+class Transport(Enum):
+    """What carries an operation."""
+
+    HTTP = "HTTP"
+    SOCKET = "a WebSocket"
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's context.
+
+    ``set_token`` is what the HTTP response has to put into the session cookie: None leaves it alone, an
+    empty string removes it.
+    """
+
+    services: Services
+    transport: Transport
+    caller: Actor | None
+    set_token: str | None = field(default=None)
+
+    @property
+    def actor(self) -> Actor:
+        """The caller. Raises: RequestError UNAUTHENTICATED when there is no session."""
+        if self.caller is None:
+            raise unauthenticated()
+        return self.caller
+
+
+class SharedContext:
+    """The context of an execution whose result goes to many: it knows no caller, and asking for one raises."""
+
+    @property
+    def caller(self) -> Actor:
+        """Raises: RuntimeError, since a field that depends on the viewer must make its own audience."""
+        raise RuntimeError("a shared execution has no caller")
+
+    actor = caller
+
+
+def to_uuid(value: str, name: str) -> UUID:
+    """An id from outside. Raises: RequestError BAD_USER_INPUT when it is not a UUID."""
+    try:
+        return UUID(value)
+    except ValueError:
+        raise bad_user_input("An id is a UUID.", field=(name,)) from None

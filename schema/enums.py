@@ -1,0 +1,68 @@
+"""The domain's enums as GraphQL enums, each value described."""
+
+from enum import Enum
+
+import strawberry
+
+from models.snapshots import Role
+from models.trip_life import TripStatus, WithdrawReason
+from services.errors import ErrorCode
+
+
+def _describe(enum: type[Enum], description: str, values: dict[str, str]) -> None:
+    strawberry.enum(enum, description=description)
+    for value in enum.__strawberry_definition__.values:  # pyright: ignore
+        value.description = values.pop(value.name)
+    assert not values, f"{enum.__name__} has no {values}"
+
+
+_describe(
+    Role,
+    "What an account is for. It never changes.",
+    {"RIDER": "Requests trips.", "DRIVER": "Hears of requests and takes them."},
+)
+_describe(
+    TripStatus,
+    "Where a trip is in its life.",
+    {
+        "REQUESTED": "Waits for a driver.",
+        "STARTED": "A driver has accepted and is on the way to the rider.",
+        "IN_PROGRESS": "The rider is in the car.",
+        "COMPLETED": "The rider has arrived. Final.",
+        "CANCELLED": "Called off by the rider or by staff. Final.",
+        "EXPIRED": "No driver accepted in time. Final.",
+    },
+)
+_describe(
+    WithdrawReason,
+    "Why an offer has gone.",
+    {
+        "TAKEN": "A driver has accepted the trip.",
+        "CANCELLED": "The trip was called off.",
+        "EXPIRED": "No driver accepted in time.",
+    },
+)
+_describe(
+    ErrorCode,
+    "What went wrong, for a screen to handle. Codes are added, never renamed.",
+    {
+        "USERNAME_TAKEN": "Somebody has that user name, in whatever case or Unicode form.",
+        "USERNAME_INVALID": "The user name is too short, too long, or has spaces or control characters.",
+        "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",
+        "PASSWORD_MISMATCH": "The two passwords differ.",
+        "BAD_CREDENTIALS": "The user name and the password do not belong together.",
+        "PHOTO_INVALID": "The file is not a JPEG, PNG or WebP image that can be read.",
+        "PHOTO_TOO_LARGE": "The photo has too many bytes or pixels.",
+        "PHOTO_REQUIRED": "This server wants a photo of everybody.",
+        "NOT_A_RIDER": "Only riders may do this.",
+        "NOT_A_DRIVER": "Only drivers may do this.",
+        "TRIP_NOT_FOUND": "No such trip, or not one that the caller may see.",
+        "TRIP_TAKEN": "Another driver was first.",
+        "TRIP_CANCELLED": "The trip was cancelled before the driver accepted.",
+        "TRIP_EXPIRED": "No driver accepted the trip in time.",
+        "ILLEGAL_TRANSITION": "A trip cannot go from where it is to the status asked for.",
+        "VERSION_CONFLICT": "The trip has changed since the caller read it (`ifVersion`).",
+        "IDEMPOTENCY_CONFLICT": "The idempotency key was used for another request.",
+        "DRIVER_BUSY": "The driver has an active trip.",
+    },
+)

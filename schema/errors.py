@@ -1,0 +1,84 @@
+"""How failures are shown: a user's as data with a code, a request's with ``extensions.code``, ours as an
+incident id."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+
+import schema.enums  # noqa: F401 - registers ErrorCode
+from services.errors import BadInput, ErrorCode, UserFault, UserFaults
+from services.live.feeds import NotFound
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@strawberry.type(description="Something that the user can mend, or has to be told.")
+class UserError:
+    code: ErrorCode = strawberry.field(description="What went wrong; stable.")
+    message: str = strawberry.field(description="The same for people, in English.")
+    field: list[str] | None = strawberry.field(description="The path of the input field at fault.")
+    retryable: bool = strawberry.field(description="Whether the very same request may succeed later.")
+
+
+def to_user_errors(fault: UserFault | UserFaults) -> list[UserError]:
+    """The payload's form of what a use case raised."""
+    faults = fault.faults if isinstance(fault, UserFaults) else (fault,)
+    return [
+        UserError(code=f.code, message=f.message, field=list(f.field) if f.field else None, retryable=f.retryable)
+        for f in faults
+    ]
+
+
+class RequestError(GraphQLError):
+    """What is wrong with the request itself: a GraphQL error with ``extensions.code``."""
+
+    def __init__(self, code: str, message: str, **extensions: object) -> None:
+        super().__init__(message, extensions={"code": code, **extensions})
+
+
+def unauthenticated() -> RequestError:
+    """There is no session."""
+    return RequestError("UNAUTHENTICATED", "Log in first.")
+
+
+def forbidden(message: str) -> RequestError:
+    """The caller's role may not do this."""
+    return RequestError("FORBIDDEN", message)
+
+
+def bad_user_input(message: str, *, field: Sequence[str] | None = None) -> RequestError:
+    """An argument is malformed."""
+    return RequestError("BAD_USER_INPUT", message, **({"field": list(field)} if field else {}))
+
+
+def not_found() -> RequestError:
+    """What is to be followed does not exist for the caller."""
+    return RequestError("NOT_FOUND", "There is no such trip.")
+
+
+def format_error(error: GraphQLError) -> dict[str, Any]:
+    """The error as it is sent. An unexpected failure is logged whole and shown as an incident id."""
+    original = error.original_error
+    if isinstance(original, BadInput):
+        shown = bad_user_input(original.message, field=original.field)
+    elif isinstance(original, NotFound):
+        shown = not_found()
+    elif original is None or isinstance(original, GraphQLError):
+        return dict(error.formatted)
+    else:
+        shown = incident(original)
+    formatted = dict(error.formatted)
+    return {**formatted, "message": shown.message, "extensions": shown.extensions}
+
+
+def incident(error: BaseException) -> RequestError:
+    """Log an unexpected failure whole, and stand in for it."""
+    incident_id = uuid.uuid4().hex
+    _log.error("incident", incident_id=incident_id, exc_info=error)
+    return RequestError(
+        "INTERNAL", f"Something went wrong on our side (incident {incident_id}).", incidentId=incident_id
+    )

@@ -1,0 +1,185 @@
+"""Executing operations: each query and mutation for its caller, each subscription event once for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Hashable
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import orjson
+import strawberry
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationType,
+    create_source_event_stream,
+    execute,
+    execute_subscription_event,
+)
+
+from schema.context import Context, SharedContext
+from schema.documents import Documents, Operation
+from schema.errors import RequestError, format_error, incident
+from schema.subscriptions import FeedStream
+from schema.types import to_event
+from services.live.feeds import Feed
+from services.live.messages import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, whatever brought it."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The request was not executed: it is malformed, or what it needs is not there."""
+
+    errors: tuple[GraphQLError, ...]
+
+    def formatted(self) -> list[dict[str, Any]]:
+        """The errors as they are sent."""
+        return [format_error(error) for error in self.errors]
+
+
+class Group:
+    """Subscriptions whose result of any event is the same: equal document, operation, and variables that are
+    used below the root field. What depends on the viewer beyond that is in the event's content.
+    """
+
+    def __init__(self, executor: Executor[Any]) -> None:
+        self._executor = executor
+
+    def render(self, content: Content) -> bytes | asyncio.Future[bytes]:
+        """Execute the operation for one event and encode the result; a future where a resolver has to wait.
+
+        Never raises: a failure of ours becomes a result with an incident id.
+        """
+        try:
+            result = execute_subscription_event(self._executor.build_per_event_executor(to_event(content)))
+        except Exception as error:
+            return encode(ExecutionResult(None, [incident(error)]))
+        if isinstance(result, ExecutionResult):
+            return encode(result)
+        return asyncio.ensure_future(_encode_later(result))
+
+
+async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
+    try:
+        return encode(await result)
+    except Exception as error:
+        return encode(ExecutionResult(None, [incident(error)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A subscription that may begin: what to follow, and with whom its executions are shared."""
+
+    feed: Feed
+    group: Group
+
+
+class Execution:
+    """Executes requests against the schema."""
+
+    def __init__(self, schema: strawberry.Schema, *, introspection: bool) -> None:
+        # Strawberry's own execution has no seam to execute an event once for many; graphql-core documents one.
+        self._schema = schema._schema
+        self._documents = Documents(self._schema, introspection=introspection)
+        self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
+
+    def prepare(self, request: Request) -> Operation | Refusal:
+        """Find the operation of a request; a Refusal if it is not valid."""
+        document = self._documents.get(request.query)
+        if document.errors:
+            return Refusal(tuple(document.errors))
+        try:
+            return document.operation(request.operation_name)
+        except RequestError as error:
+            return Refusal((error,))
+
+    async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
+        """Execute a query or a mutation; a Refusal if its variables do not fit."""
+        try:
+            result = execute(
+                self._schema,
+                operation.document,
+                variable_values=request.variables,
+                operation_name=operation.name,
+                context_value=context,
+            )
+            if isawaitable(result):
+                result = await result
+        except Exception as error:
+            return ExecutionResult(None, [incident(error)])
+        if result.data is None and result.errors and all(e.path is None for e in result.errors):
+            # Nothing was executed: variables that do not fit their types.
+            return Refusal(tuple(_as_bad_input(error) for error in result.errors))
+        return result
+
+    async def follow(self, operation: Operation, request: Request, context: Context) -> Following | Refusal:
+        """Resolve a subscription to what it follows; a Refusal if it may not begin."""
+        executor = self._build(operation, request, context)
+        if isinstance(executor, Refusal):
+            return executor
+        try:
+            stream = create_source_event_stream(executor)
+            if isawaitable(stream):
+                stream = await stream
+        except Exception as error:
+            return Refusal((incident(error),))
+        if isinstance(stream, ExecutionResult):
+            return Refusal(tuple(stream.errors or ()))
+        assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
+        return Following(stream.feed, self._group(operation, request))
+
+    def _group(self, operation: Operation, request: Request) -> Group:
+        shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
+        key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
+        group = self._groups.get(key)
+        if group is None:
+            executor = self._build(operation, request, SharedContext())
+            assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
+            group = self._groups[key] = Group(executor)
+        return group
+
+    def _build(
+        self, operation: Operation, request: Request, context: Context | SharedContext
+    ) -> Executor[Any] | Refusal:
+        executor = Executor.build(
+            self._schema,
+            operation.document,
+            raw_variable_values=request.variables,
+            operation_name=operation.name,
+            context_value=context,
+        )
+        if isinstance(executor, Executor):
+            return executor
+        return Refusal(tuple(_as_bad_input(error) for error in executor))
+
+
+def is_subscription(operation: Operation) -> bool:
+    """Whether the operation goes on sending."""
+    return operation.type is OperationType.SUBSCRIPTION
+
+
+def encode(result: ExecutionResult) -> bytes:
+    """The result as JSON."""
+    payload: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        payload["errors"] = [format_error(error) for error in result.errors]
+    return orjson.dumps(payload)
+
+
+def _as_bad_input(error: GraphQLError) -> GraphQLError:
+    if error.original_error is None and "code" not in (error.extensions or {}):
+        error.extensions = {**(error.extensions or {}), "code": "BAD_USER_INPUT"}
+    return error

@@ -1,0 +1,119 @@
+"""What can be done."""
+
+from typing import Annotated
+
+import strawberry
+
+from models.visibility import Audience
+from schema.context import Context, Transport, to_uuid
+from schema.errors import RequestError, bad_user_input, to_user_errors
+from schema.inputs import CreateTripInput, SignUpInput, UpdateTripInput
+from schema.types import AuthPayload, LogOutPayload, TripPayload, to_trip, to_user
+from schema.uploads import UploadedFile
+from services.errors import UserFault, UserFaults
+from services.sessions import NewSession
+
+Info = strawberry.Info[Context, None]
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    @strawberry.mutation(description="Create an account and log it in. Over HTTP only, since it sets the cookie.")
+    async def sign_up(
+        self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
+    ) -> AuthPayload:
+        _require_cookie_transport(info)
+        if input.photo is not None and not isinstance(input.photo, UploadedFile):
+            raise bad_user_input(
+                "A photo is sent by the GraphQL multipart request specification.", field=("photo",)
+            )
+        try:
+            session = await info.context.services.accounts.sign_up(
+                username=input.username,
+                password1=input.password1,
+                password2=input.password2,
+                first_name=input.first_name,
+                last_name=input.last_name,
+                role=input.role,
+                photo=await input.photo.read() if input.photo is not None else None,
+            )
+        except (UserFault, UserFaults) as fault:
+            return AuthPayload(errors=to_user_errors(fault))
+        return _logged_in(info, session, issue_token=False)
+
+    @strawberry.mutation(description="Begin a session. Over HTTP only, since it sets the cookie.")
+    async def log_in(
+        self,
+        info: Info,
+        username: Annotated[str, strawberry.argument(description="The user name, in any case.")],
+        password: Annotated[str, strawberry.argument(description="The password.")],
+        issue_token: Annotated[
+            bool,
+            strawberry.argument(
+                description="Return the token, for clients without cookies; the cookie is then not set."
+            ),
+        ] = False,
+    ) -> AuthPayload:
+        _require_cookie_transport(info)
+        try:
+            session = await info.context.services.accounts.log_in(username=username, password=password)
+        except UserFault as fault:
+            return AuthPayload(errors=to_user_errors(fault))
+        return _logged_in(info, session, issue_token=issue_token)
+
+    @strawberry.mutation(description="End the session; its sockets are closed.")
+    async def log_out(self, info: Info) -> LogOutPayload:
+        await info.context.services.sessions.end(info.context.actor)
+        info.context.set_token = ""
+        return LogOutPayload()
+
+    @strawberry.mutation(description="Request a trip. For riders.")
+    async def create_trip(
+        self, info: Info, input: Annotated[CreateTripInput, strawberry.argument(description="The trip.")]
+    ) -> TripPayload:
+        try:
+            trip = await info.context.services.trips.request(
+                info.context.actor,
+                pick_up_address=input.pick_up_address,
+                drop_off_address=input.drop_off_address,
+                pick_up=input.pick_up.value() if input.pick_up is not None else None,
+                drop_off=input.drop_off.value() if input.drop_off is not None else None,
+                idempotency_key=input.idempotency_key,
+            )
+        except UserFault as fault:
+            return TripPayload(errors=to_user_errors(fault))
+        return TripPayload(trip=to_trip(trip, Audience.PARTY))
+
+    @strawberry.mutation(
+        description="Move a trip to another status. Of several simultaneous callers exactly one succeeds; the same "
+        "change asked again by the same caller succeeds too."
+    )
+    async def update_trip(
+        self, info: Info, input: Annotated[UpdateTripInput, strawberry.argument(description="The change.")]
+    ) -> TripPayload:
+        actor = info.context.actor
+        try:
+            trip = await info.context.services.trips.update(
+                actor,
+                trip_id=to_uuid(input.id, "id"),
+                status=input.status,
+                if_version=input.if_version,
+                reason=input.reason,
+            )
+        except UserFault as fault:
+            return TripPayload(errors=to_user_errors(fault))
+        # Whoever gives a trip back was its driver until now, and may see the result of it once.
+        return TripPayload(trip=to_trip(trip, Audience.PARTY))
+
+
+def _require_cookie_transport(info: Info) -> None:
+    if info.context.transport is not Transport.HTTP:
+        raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP: a socket cannot set a cookie.")
+
+
+def _logged_in(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
+    if not issue_token:
+        info.context.set_token = session.token
+    return AuthPayload(
+        user=to_user(session.actor.user, with_username=True), token=session.token if issue_token else None
+    )

@@ -1,0 +1,45 @@
+"""The session's token on its way: in a cookie, or as a bearer token."""
+
+from typing import Literal
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+
+COOKIE = "taxirank_session"
+
+
+def bearer_token(authorization: str) -> str | None:
+    """The token of an ``Authorization: Bearer`` value (RFC 6750, section 2.1); None for another scheme."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+class Cookies:
+    """Reads and writes the session cookie."""
+
+    def __init__(self, *, is_secure: bool, samesite: Literal["lax", "strict", "none"], max_age_s: int) -> None:
+        # The prefix makes browsers refuse the name from an insecure page or for another path or domain.
+        self._name = f"__Host-{COOKIE}" if is_secure else COOKIE
+        self._is_secure = is_secure
+        self._samesite: Literal["lax", "strict", "none"] = samesite
+        self._max_age_s = max_age_s
+
+    def token(self, headers: Headers) -> str | None:
+        """The token of a request. A bearer token, good or bad, goes before the cookie."""
+        authorization = headers.get("authorization")
+        if authorization is not None:
+            return bearer_token(authorization)
+        return cookie_parser(headers.get("cookie", "")).get(self._name)
+
+    def set(self, response: Response, token: str) -> None:
+        """Put the token into the cookie; an empty one removes it."""
+        response.set_cookie(
+            self._name,
+            token,
+            max_age=self._max_age_s if token else 0,
+            path="/",
+            secure=self._is_secure,
+            httponly=True,
+            samesite=self._samesite,
+        )

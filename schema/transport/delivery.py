@@ -1,0 +1,118 @@
+"""From a subscription's messages to the frames of a connection."""
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from graphql import ExecutionResult
+
+from schema.errors import incident, not_found
+from schema.execution import Following, Group, encode
+from schema.transport.outlet import MAX_WAITING, Frame, Outlet
+from services.live.feeds import NotFound
+from services.live.hub import Hub, Subscription
+from services.live.occurrences import Message
+
+
+class Framing(Protocol):
+    """How one operation's results are framed; equal framings make equal frames."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal framings."""
+        ...
+
+    def next(self, payload: bytes) -> Frame:
+        """One result."""
+        ...
+
+    def complete(self) -> Frame:
+        """Nothing follows."""
+        ...
+
+
+class Delivery:
+    """One running subscription on a connection.
+
+    Each message is executed and encoded once for its group, framed once for equal framings, and put on the
+    outlet. While the connection does not take them, its waiting messages about one trip give way to the
+    latest, a snapshot replaces all, and above 256 they give way to one new snapshot; ``complete`` comes last.
+    """
+
+    def __init__(
+        self, id: Hashable, following: Following, framing: Framing, outlet: Outlet, on_end: Callable[[], None]
+    ) -> None:
+        self._id = id
+        self._feed = following.feed
+        self._group: Group = following.group
+        self._framing = framing
+        self._frame_key = (following.group, framing.key)
+        self._outlet = outlet
+        self._on_end = on_end
+        self._subscription: Subscription | None = None
+        self._has_overrun = False
+        self._has_ended = False
+
+    async def begin(self, hub: Hub) -> None:
+        """Subscribe; the snapshot is on its way when this returns.
+
+        Raises:
+            NotFound: what is to be followed does not exist for the caller.
+        """
+        subscription = await hub.subscribe(self._feed, self)
+        self._subscription = subscription
+        if self._has_ended:
+            subscription.end()
+
+    def deliver(self, message: Message) -> None:
+        """Send a message. Part of the hub's Sink."""
+        if self._has_overrun or self._has_ended:
+            return
+        frame = message.renditions.get(self._frame_key)
+        if frame is None:
+            frame = message.renditions[self._frame_key] = self._frame(message)
+        if self._outlet.waiting:
+            if message.trip_id is None:
+                self._outlet.drop(self._is_mine)
+            elif self._outlet.waiting >= MAX_WAITING:
+                self._outlet.drop(self._is_mine)
+                self._has_overrun = True
+                return
+        self._outlet.put((self._id, message.trip_id), frame)
+
+    def end(self, error: Exception | None) -> None:
+        """Send that nothing follows. Part of the hub's Sink."""
+        if self._has_ended:
+            return
+        self.cancel()
+        if error is not None:
+            shown = not_found() if isinstance(error, NotFound) else incident(error)
+            self._outlet.put((self._id, "error"), self._framing.next(encode(ExecutionResult(None, [shown]))))
+        self._outlet.put((self._id, "complete"), self._framing.complete())
+        self._on_end()
+
+    def cancel(self) -> None:
+        """Send nothing more, not even that."""
+        self._has_ended = True
+        if self._subscription is not None:
+            self._subscription.end()
+
+    def catch_up(self) -> None:
+        """The connection takes messages again: what was dropped comes as a snapshot."""
+        if self._has_overrun and self._subscription is not None:
+            self._has_overrun = False
+            self._subscription.start_over()
+
+    def _frame(self, message: Message) -> Frame | asyncio.Future[Frame]:
+        payload = message.renditions.get(self._group)
+        if payload is None:
+            payload = message.renditions[self._group] = self._group.render(message.content)
+        if isinstance(payload, asyncio.Future):
+            return asyncio.ensure_future(self._frame_later(payload))
+        return self._framing.next(payload)
+
+    async def _frame_later(self, payload: "asyncio.Future[bytes]") -> Frame:
+        return self._framing.next(await payload)
+
+    def _is_mine(self, key: Hashable) -> bool:
+        return isinstance(key, tuple) and key[0] == self._id

@@ -1,0 +1,90 @@
+"""Subscriptions as server-sent events.
+
+Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Distinct connections mode"
+"""
+
+import asyncio
+from uuid import UUID
+
+from graphql import ExecutionResult
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from schema.context import Services
+from schema.errors import incident, not_found, unauthenticated
+from schema.execution import Following, encode
+from schema.transport.delivery import Delivery
+from schema.transport.outlet import Frame, Outlet, abort_of
+from services.live.feeds import NotFound
+
+# Shorter than the idle limits of common proxies.
+KEEP_ALIVE_S = 12.0
+
+
+class EventStream(Response):
+    """Answers with the events of one subscription, until it completes or the client goes."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, services: Services, following: Following, *, session_id: UUID) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._services = services
+        self._following = following
+        self._session_id = session_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response; leaves nothing behind."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        outlet = Outlet(send, abort_of(send))  # pyright: ignore[reportArgumentType]
+        over = asyncio.Event()
+        delivery = Delivery("events", self._following, _EventFraming(), outlet, on_end=over.set)
+        outlet.on_drained = delivery.catch_up
+
+        def end_session() -> None:
+            outlet.put("session", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
+            delivery.end(None)
+
+        unregister = self._services.live_sessions.register(self._session_id, end_session)
+        gone = asyncio.create_task(_until_gone(receive))
+        complete = asyncio.create_task(over.wait())
+        try:
+            try:
+                await delivery.begin(self._services.hub)
+            except NotFound:
+                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
+                delivery.end(None)
+            except Exception as error:
+                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))
+                delivery.end(None)
+            while not (over.is_set() or gone.done() or outlet.is_broken):
+                await asyncio.wait([gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+                outlet.put("keep-alive", {"type": "http.response.body", "body": b":\n\n", "more_body": True})
+            if not gone.done():
+                await outlet.drained()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            unregister()
+            delivery.cancel()
+            outlet.stop()
+            gone.cancel()
+            complete.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _EventFraming:
+    key = "event"
+
+    def next(self, payload: bytes) -> Frame:
+        return {
+            "type": "http.response.body",
+            "body": b"event: next\ndata: " + payload + b"\n\n",
+            "more_body": True,
+        }
+
+    def complete(self) -> Frame:
+        return {"type": "http.response.body", "body": b"event: complete\ndata:\n\n", "more_body": True}

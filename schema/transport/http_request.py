@@ -1,0 +1,118 @@
+"""Reading a GraphQL request from an HTTP request.
+
+Sources: the GraphQL over HTTP specification; https://github.com/jaydenseric/graphql-multipart-request-spec
+"""
+
+from typing import Any, cast
+
+import orjson
+from python_multipart.exceptions import MultipartParseError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+
+from schema.execution import Request
+
+MAX_FILES = 5
+MAX_FIELDS = 5
+
+
+class BadRequest(Exception):
+    """The HTTP request does not carry a GraphQL request."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+
+def from_query_string(http: HttpRequest) -> Request:
+    """Read a GET request. Raises: BadRequest."""
+    params = http.query_params
+    return _request(
+        {
+            "query": params.get("query"),
+            "operationName": params.get("operationName") or None,
+            "variables": _json(params["variables"], "variables") if params.get("variables") else None,
+            "extensions": _json(params["extensions"], "extensions") if params.get("extensions") else None,
+        }
+    )
+
+
+async def from_json_body(http: HttpRequest) -> Request:
+    """Read a POST request of ``application/json``. Raises: BadRequest."""
+    return _request(_json(await http.body(), "body"))
+
+
+def from_form(form: FormData) -> Request:
+    """Read a parsed ``multipart/form-data`` body. Raises: BadRequest."""
+    operations, file_map = _json(form.get("operations"), "operations"), _json(form.get("map"), "map")
+    request = _request(operations)
+    if not isinstance(file_map, dict):
+        raise BadRequest(400, "The map of a multipart request is an object.")
+    for key, paths in cast("dict[str, Any]", file_map).items():
+        file = form.get(key)
+        if not isinstance(file, UploadFile):
+            raise BadRequest(400, f"The map names a file {key[:60]!r} that is not there.")
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in cast("list[Any]", paths)):
+            raise BadRequest(400, "The map of a multipart request lists paths.")
+        for path in cast("list[str]", paths):
+            _put(request.variables, path, file)
+    return request
+
+
+async def read_form(http: HttpRequest) -> FormData:
+    """Parse a ``multipart/form-data`` body. Raises: BadRequest."""
+    try:
+        return await http.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=256 * 1024)
+    except (HTTPException, MultipartParseError, ValueError, KeyError) as error:
+        detail = error.detail if isinstance(error, HTTPException) else "malformed"
+        raise BadRequest(400, f"The multipart body cannot be read: {detail}") from None
+
+
+def _put(variables: dict[str, Any], path: str, file: UploadFile) -> None:
+    """Put a file where its path points: at a null within the variables."""
+    first, *steps = path.split(".")
+    place: Any = variables
+    if first != "variables" or not steps:
+        raise BadRequest(400, f"The path {path[:60]!r} does not lead into the variables.")
+    for index, step in enumerate(steps):
+        at: Any = int(step) if isinstance(place, list) and step.isascii() and step.isdigit() else step
+        try:
+            value = place[at]
+        except (KeyError, IndexError, TypeError):
+            raise BadRequest(400, f"The path {path[:60]!r} leads nowhere.") from None
+        if index < len(steps) - 1:
+            place = value
+        elif value is not None:
+            raise BadRequest(400, f"There is no null at the path {path[:60]!r}.")
+        else:
+            place[at] = file
+
+
+def _json(data: Any, what: str) -> Any:
+    if not isinstance(data, str | bytes):
+        raise BadRequest(400, f"The {what} is missing.")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise BadRequest(400, f"The {what} is not JSON.") from None
+
+
+def _request(data: Any) -> Request:
+    if isinstance(data, list):
+        raise BadRequest(400, "Batches are not supported: send one request at a time.")
+    if not isinstance(data, dict):
+        raise BadRequest(400, "A GraphQL request is an object.")
+    data = cast("dict[str, Any]", data)
+    query, name, variables = data.get("query"), data.get("operationName"), data.get("variables")
+    if not isinstance(query, str) or not query:
+        raise BadRequest(400, "The query is missing.")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest(400, "The operationName is not a string.")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadRequest(400, "The variables are not an object.")
+    if data.get("extensions") is not None and not isinstance(data["extensions"], dict):
+        raise BadRequest(400, "The extensions are not an object.")
+    return Request(query, name, cast("dict[str, Any]", variables or {}))

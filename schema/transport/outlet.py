@@ -1,0 +1,129 @@
+"""The sending side of one connection: in order, and without making anybody wait."""
+
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
+from contextlib import suppress
+from typing import Any
+
+Frame = dict[str, Any]
+
+# A client that takes nothing for so long is cut off.
+SEND_TIMEOUT_S = 15.0
+MAX_WAITING = 256
+
+
+class Outlet:
+    """Sends ASGI messages of one connection.
+
+    ``put`` never waits: a frame is written at once when nothing is before it and the transport takes it,
+    which costs no task and no queue. Otherwise it waits under its key, where a newer frame of the same key
+    takes its place, and a task sends what waits. ``abort`` is called when the client takes nothing for
+    15 seconds: a transport that is not writable cannot be closed through ASGI.
+    """
+
+    __slots__ = ("_abort", "_send", "_waiting", "_writer", "is_broken", "on_drained")
+
+    def __init__(self, send: Callable[[Frame], Awaitable[None]], abort: Callable[[], None]) -> None:
+        self._send = send
+        self._abort = abort
+        self._waiting: dict[Hashable, Frame | asyncio.Future[Frame]] = {}
+        self._writer: asyncio.Task[None] | None = None
+        self.is_broken = False
+        self.on_drained: Callable[[], None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait."""
+        return len(self._waiting)
+
+    def put(self, key: Hashable, frame: Frame | asyncio.Future[Frame]) -> None:
+        """Send a frame, or a frame that is still being made, after all that wait."""
+        if self.is_broken:
+            return
+        if self._writer is None and type(frame) is dict:
+            sending = self._send(frame)
+            assert isinstance(sending, Coroutine)
+            try:
+                blocked_on = sending.send(None)
+            except StopIteration:
+                return
+            except Exception:
+                # The connection is gone; whoever receives from it is told.
+                self.is_broken = True
+                return
+            self._writer = asyncio.create_task(self._write(_resume(sending, blocked_on)))
+            return
+        self._waiting[key] = frame
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(None))
+
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Forget the waiting frames whose key is unwanted."""
+        for key in [key for key in self._waiting if unwanted(key)]:
+            del self._waiting[key]
+
+    async def drained(self) -> None:
+        """Return when nothing waits."""
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self.is_broken = True
+        self._waiting.clear()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    async def _write(self, unfinished: Awaitable[None] | None) -> None:
+        try:
+            if unfinished is not None:
+                await self._in_time(unfinished)
+            while self._waiting:
+                frame = self._waiting.pop(next(iter(self._waiting)))
+                if isinstance(frame, asyncio.Future):
+                    frame = await frame
+                await self._in_time(self._send(frame))
+        except Exception:
+            self.is_broken = True
+            self._waiting.clear()
+        finally:
+            self._writer = None
+        if self.on_drained is not None and not self.is_broken:
+            self.on_drained()
+
+    async def _in_time(self, sending: Awaitable[None]) -> None:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await sending
+        except TimeoutError:
+            with suppress(Exception):
+                self._abort()
+            raise
+
+
+@types.coroutine
+def _resume(started: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was started by hand and stopped at its first wait."""
+    while True:
+        try:
+            value = yield blocked_on
+        except BaseException as error:
+            advance, argument = started.throw, error
+        else:
+            advance, argument = started.send, value
+        try:
+            blocked_on = advance(argument)
+        except StopIteration:
+            return
+
+
+def abort_of(send: Callable[..., Any]) -> Callable[[], None]:
+    """What cuts the TCP connection behind an ASGI ``send`` of uvicorn; does nothing for another server."""
+    protocol = getattr(send, "__self__", None)
+    transport = getattr(protocol, "transport", None)
+    return getattr(transport, "abort", _nothing)
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,121 @@
+"""The messages of graphql-transport-ws, and its close codes.
+
+Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, cast
+
+import orjson
+
+from schema.execution import Request
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+
+class CloseCode(IntEnum):
+    """Why a socket is closed. graphql-ws clients come back after 1013 and 4403, not after the others."""
+
+    TRY_AGAIN_LATER = 1013
+    BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+    CONNECTION_INIT_TIMEOUT = 4408
+    SUBSCRIBER_ALREADY_EXISTS = 4409
+    TOO_MANY_INIT_REQUESTS = 4429
+
+
+class Closed(Exception):
+    """The socket has to be closed."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInit:
+    """The client introduces itself."""
+
+    authorization: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The client asks for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The client gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """The client begins an operation."""
+
+    id: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The client ends an operation."""
+
+    id: str
+
+
+def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Complete:
+    """Read one message. Raises: Closed with 4400 when it is not one of the protocol's."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _bad("The message is not JSON.") from None
+    if not isinstance(message, dict):
+        raise _bad("The message is not an object.")
+    message = cast("dict[str, Any]", message)
+    payload = message.get("payload")
+    match message.get("type"):
+        case "connection_init":
+            if payload is not None and not isinstance(payload, dict):
+                raise _bad("The payload of connection_init is not an object.")
+            authorization = cast("dict[str, Any]", payload or {}).get("authorization")
+            return ConnectionInit(authorization if isinstance(authorization, str) else None)
+        case "ping":
+            return Ping()
+        case "pong":
+            return Pong()
+        case "subscribe":
+            if not isinstance(payload, dict):
+                raise _bad("The payload of subscribe is not an object.")
+            return Subscribe(_id(message), parse_request(cast("dict[str, Any]", payload)))
+        case "complete":
+            return Complete(_id(message))
+        case other:
+            raise _bad(f"Unknown message type {other!r}."[:100])
+
+
+def parse_request(payload: dict[str, Any]) -> Request:
+    """Read the payload of a subscribe message. Raises: Closed with 4400."""
+    query, name, variables = payload.get("query"), payload.get("operationName"), payload.get("variables")
+    if not isinstance(query, str):
+        raise _bad("The query is not a string.")
+    if name is not None and not isinstance(name, str):
+        raise _bad("The operationName is not a string.")
+    if variables is not None and not isinstance(variables, dict):
+        raise _bad("The variables are not an object.")
+    return Request(query, name, cast("dict[str, Any]", variables or {}))
+
+
+def _id(message: dict[str, Any]) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise _bad("The id is not a non-empty string.")
+    return operation_id
+
+
+def _bad(reason: str) -> Closed:
+    return Closed(CloseCode.BAD_REQUEST, reason)

@@ -1,0 +1,283 @@
+"""GraphQL over WebSockets: the server side of graphql-transport-ws."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from models.visibility import Actor
+from schema.context import Context, Services, Transport
+from schema.errors import RequestError, incident
+from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.transport.credentials import Cookies, bearer_token
+from schema.transport.delivery import Delivery
+from schema.transport.origins import Origins
+from schema.transport.outlet import Frame, Outlet, abort_of
+from schema.transport.socket_messages import (
+    SUBPROTOCOL,
+    CloseCode,
+    Closed,
+    Complete,
+    ConnectionInit,
+    Ping,
+    Pong,
+    Subscribe,
+    parse_message,
+)
+from services.database import DatabaseUnavailable
+from services.live.feeds import NotFound
+
+_log = structlog.stdlib.get_logger(__name__)
+
+CLOSE_TIMEOUT_S = 2.0
+
+
+class SocketEndpoint:
+    """The ASGI application that serves sockets. Speaks graphql-transport-ws and nothing else."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        services: Services,
+        *,
+        origins: Origins,
+        cookies: Cookies,
+        init_timeout_s: float,
+        max_operations: int,
+    ) -> None:
+        self.execution = execution
+        self.services = services
+        self.origins = origins
+        self.cookies = cookies
+        self.init_timeout_s = init_timeout_s
+        self.max_operations = max_operations
+        self.sockets: set[Socket] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket until it is closed."""
+        headers = Headers(scope=scope)
+        await receive()
+        if not self.origins.allows_socket(scope, headers):
+            # Before it is accepted, a close is answered as HTTP 403.
+            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})
+            return
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await send(_close_frame(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Speak graphql-transport-ws."))
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        socket = Socket(self, send, self.cookies.token(headers))
+        self.sockets.add(socket)
+        try:
+            await socket.serve(receive)
+        finally:
+            self.sockets.discard(socket)
+
+
+class Socket:
+    """One connection, from accept to close."""
+
+    def __init__(self, endpoint: SocketEndpoint, send: Send, cookie_token: str | None) -> None:
+        self._endpoint = endpoint
+        self._services = endpoint.services
+        self._send = send
+        self._abort = abort_of(send)
+        self._outlet = Outlet(send, self._abort)  # pyright: ignore[reportArgumentType]
+        self._outlet.on_drained = self._catch_up
+        self._token = cookie_token
+        self._actor: Actor | None = None
+        self._has_init = False
+        self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
+        self._closing: asyncio.Task[None] | None = None
+        self._unregister: Callable[[], None] | None = None
+
+    async def serve(self, receive: Receive) -> None:
+        """Handle messages until the connection ends; leaves nothing behind."""
+        loop = asyncio.get_running_loop()
+        init_timer = loop.call_later(
+            self._endpoint.init_timeout_s,
+            self.close,
+            CloseCode.CONNECTION_INIT_TIMEOUT,
+            "Connection initialisation timeout",
+        )
+        try:
+            while (message := await receive())["type"] != "websocket.disconnect":
+                if self._closing is not None:
+                    continue
+                try:
+                    text = message.get("text")
+                    if text is None:
+                        raise Closed(CloseCode.BAD_REQUEST, "Send text messages.")
+                    await self._handle(text)
+                    if self._has_init:
+                        init_timer.cancel()
+                except Closed as closed:
+                    self.close(closed.code, closed.reason)
+                except DatabaseUnavailable:
+                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+                except Exception as error:
+                    incident(error)
+                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+        finally:
+            init_timer.cancel()
+            if self._unregister is not None:
+                self._unregister()
+            for operation in list(self._operations.values()):
+                operation.cancel()
+            self._operations.clear()
+            self._outlet.stop()
+            if self._closing is not None:
+                self._closing.cancel()
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close the socket; a client that does not take even that is cut off."""
+        if self._closing is None:
+            for operation in list(self._operations.values()):
+                operation.cancel()
+            self._closing = asyncio.create_task(self._close(code, reason))
+
+    async def _close(self, code: CloseCode, reason: str) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._outlet.drained()
+                await self._send(_close_frame(code, reason))
+        except TimeoutError:
+            self._abort()
+        except Exception as error:
+            _log.debug("socket was gone before it could be closed", error=str(error))
+
+    async def _handle(self, text: str) -> None:
+        match parse_message(text):
+            case ConnectionInit(authorization):
+                await self._init(authorization)
+            case Ping():
+                self._put({"type": "pong"})
+            case Pong():
+                pass
+            case Subscribe(operation_id, request):
+                self._subscribe(operation_id, request)
+            case Complete(operation_id):
+                operation = self._operations.pop(operation_id, None)
+                if operation is not None:
+                    operation.cancel()
+
+    async def _init(self, authorization: str | None) -> None:
+        if self._has_init:
+            raise Closed(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
+        self._has_init = True
+        if authorization is not None:
+            self._token = bearer_token(authorization)
+        self._actor = await self._services.sessions.actor_of(self._token) if self._token else None
+        if self._actor is None:
+            raise Closed(CloseCode.FORBIDDEN, "Log in first.")
+        self._unregister = self._services.live_sessions.register(
+            self._actor.session_id, lambda: self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
+        )
+        self._put({"type": "connection_ack"})
+
+    def _subscribe(self, operation_id: str, request: Request) -> None:
+        if self._actor is None:
+            raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
+        if operation_id in self._operations:
+            raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
+        if len(self._operations) >= self._endpoint.max_operations:
+            error = RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket.")
+            self._put({"id": operation_id, "type": "error", "payload": [error.formatted]})
+            return
+        task = asyncio.create_task(self._run(operation_id, request, self._actor))
+        self._operations[operation_id] = task
+
+    async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
+        try:
+            refusal = await self._execute(operation_id, request, actor)
+        except NotFound as error:
+            refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
+        except DatabaseUnavailable:
+            self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+            return
+        except Exception as error:
+            refusal = Refusal((incident(error),))
+        if refusal is not None:
+            self._operations.pop(operation_id, None)
+            self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})
+
+    async def _execute(self, operation_id: str, request: Request, actor: Actor) -> Refusal | None:
+        execution = self._endpoint.execution
+        operation = execution.prepare(request)
+        if isinstance(operation, Refusal):
+            return operation
+        framing = _SocketFraming(operation_id)
+        if is_subscription(operation):
+            following = await execution.follow(operation, request, self._context(actor))
+            if isinstance(following, Refusal):
+                return following
+            delivery = Delivery(
+                operation_id,
+                following,
+                framing,
+                self._outlet,
+                on_end=lambda: self._operations.pop(operation_id, None),
+            )
+            try:
+                await delivery.begin(self._services.hub)
+            except asyncio.CancelledError:
+                delivery.cancel()
+                raise
+            if operation_id in self._operations:
+                self._operations[operation_id] = delivery
+            return None
+        # The socket may be hours old: roles, names and photos are read again for each operation.
+        assert self._token is not None
+        current = await self._services.sessions.actor_of(self._token)
+        if current is None:
+            self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
+            return None
+        result = await execution.run(operation, request, self._context(current))
+        if isinstance(result, Refusal):
+            return result
+        self._operations.pop(operation_id, None)
+        self._outlet.put((operation_id, "result"), framing.next(encode(result)))
+        self._outlet.put((operation_id, "complete"), framing.complete())
+        return None
+
+    def _context(self, actor: Actor) -> Context:
+        return Context(self._services, Transport.SOCKET, actor)
+
+    def _put(self, message: dict[str, Any]) -> None:
+        self._outlet.put(object(), _text_frame(orjson.dumps(message)))
+
+    def _catch_up(self) -> None:
+        for operation in list(self._operations.values()):
+            if isinstance(operation, Delivery):
+                operation.catch_up()
+
+
+class _SocketFraming:
+    """``next`` and ``complete`` messages of one operation id."""
+
+    def __init__(self, operation_id: str) -> None:
+        self.key = ("socket", operation_id)
+        self._id = orjson.dumps(operation_id)
+
+    def next(self, payload: bytes) -> Frame:
+        return _text_frame(b'{"id":' + self._id + b',"type":"next","payload":' + payload + b"}")
+
+    def complete(self) -> Frame:
+        return _text_frame(b'{"id":' + self._id + b',"type":"complete"}')
+
+
+def _text_frame(data: bytes) -> Frame:
+    return {"type": "websocket.send", "text": data.decode()}
+
+
+def _close_frame(code: CloseCode, reason: str) -> Frame:
+    # A close reason has at most 123 bytes (RFC 6455, section 5.5).
+    return {
+        "type": "websocket.close",
+        "code": int(code),
+        "reason": reason.encode()[:120].decode(errors="ignore"),
+    }

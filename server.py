@@ -1,0 +1,398 @@
+"""Taxirank's composition root and command line: ``uv run server.py --help``."""
+
+import asyncio
+import gc
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import structlog
+import typer
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.graphiql import GraphiQL
+from gateway.health import health_routes
+from gateway.media import media_route
+from gateway.middleware import BodyLimit, RequestId
+from schema.context import Services
+from schema.execution import Execution
+from schema.schema import build_schema
+from schema.transport.credentials import Cookies
+from schema.transport.http import HttpEndpoint
+from schema.transport.origins import PREFLIGHT_HEADERS, Origins
+from schema.transport.sockets import SocketEndpoint
+from services import demo, logs, migrations
+from services.accounts import Accounts
+from services.bus import Bus
+from services.config import PREFIX, Settings, SettingsError, load_settings
+from services.database import Database, DatabaseUnavailable
+from services.errors import UserFaults
+from services.housekeeping import Housekeeping
+from services.live.hub import Hub
+from services.live.live_sessions import LiveSessions
+from services.outbox import Outbox
+from services.passwords import Passwords
+from services.photo_store import PhotoStore
+from services.photos import Photos
+from services.sessions import Sessions
+from services.shield import Shield
+from services.sole_server import AnotherServer, SoleServer
+from services.topics import Topics
+from services.trips import Trips
+
+ROOT = Path(__file__).resolve().parent
+GRAPHQL_PATH = "/graphql"
+
+T = TypeVar("T")
+
+_log = structlog.stdlib.get_logger("taxirank")
+
+
+class StartError(Exception):
+    """The server cannot start. Its text is one line that says what to do."""
+
+
+class Application:
+    """One server: its parts, how they start and stop, and the ASGI application that serves them.
+
+    Several can live in one process; nothing is shared between them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings)
+        self.shield = Shield()
+        topics = Topics(settings.redis_prefix)
+        self.bus = Bus(settings.redis_url, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
+        hub = Hub(self.database, self.bus.listen)
+        self.outbox = Outbox(self.database, self.bus, topics)
+        self.photos = Photos(
+            PhotoStore.from_url(settings.media_url, settings.media_options),
+            max_bytes=settings.photo_max_bytes,
+            max_pixels=settings.photo_max_pixels,
+        )
+        sessions = Sessions(
+            self.database,
+            self.outbox,
+            self.shield,
+            ttl_s=settings.session_ttl_s,
+            max_age_s=settings.session_max_age_s,
+        )
+        accounts = Accounts(
+            self.database,
+            self.shield,
+            passwords=Passwords(
+                concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib
+            ),
+            photos=self.photos,
+            sessions=sessions,
+            photo_required=settings.photo_required,
+        )
+        trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
+        self.live_sessions = LiveSessions(
+            sessions, topic=topics.sessions, listen=self.bus.listen, bus_state=lambda: self.bus.state
+        )
+        self.services = Services(accounts, sessions, trips, hub, self.live_sessions, topics)
+        self.housekeeping = Housekeeping(
+            expire_trips=(1.0, trips.expire_overdue), remove_ended_sessions=(600.0, sessions.remove_ended)
+        )
+        self.asgi = self._asgi()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything but the HTTP server, started in order and stopped in reverse."""
+        sole_server = SoleServer(self.settings)
+        async with AsyncExitStack() as stack:
+            await sole_server.acquire()
+            stack.push_async_callback(sole_server.release)
+            await self.database.connect()
+            stack.push_async_callback(self.database.disconnect)
+            await self.bus.connect()
+            stack.push_async_callback(self.bus.disconnect)
+            await self.outbox.start()
+            stack.push_async_callback(self.outbox.stop)
+            stack.push_async_callback(self.shield.drain)
+            await self.live_sessions.start()
+            stack.push_async_callback(self.live_sessions.stop)
+            await self.housekeeping.start()
+            stack.push_async_callback(self.housekeeping.stop)
+            yield
+
+    def _asgi(self) -> ASGIApp:
+        settings = self.settings
+        execution = Execution(build_schema(), introspection=settings.introspection)
+        origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
+        cookies = Cookies(
+            is_secure=settings.secure_cookies,
+            samesite=settings.cookie_samesite,
+            max_age_s=settings.session_max_age_s,
+        )
+        graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
+        http = HttpEndpoint(
+            execution,
+            self.services,
+            origins=origins,
+            cookies=cookies,
+            page=graphiql.page if graphiql is not None else None,
+        )
+        self.sockets = SocketEndpoint(
+            execution,
+            self.services,
+            origins=origins,
+            cookies=cookies,
+            init_timeout_s=settings.connection_init_timeout_s,
+            max_operations=settings.max_operations_per_socket,
+        )
+
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            async with self.running():
+                yield
+
+        starlette = Starlette(
+            lifespan=lifespan,
+            routes=[
+                Route(GRAPHQL_PATH, http),
+                media_route(self.photos),
+                *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
+                *(graphiql.routes() if graphiql is not None else []),
+            ],
+            middleware=[
+                Middleware(RequestId),
+                Middleware(
+                    CORSMiddleware,
+                    allow_origins=list(settings.allowed_origins),
+                    allow_credentials=True,
+                    allow_methods=["GET", "POST"],
+                    allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
+                    expose_headers=["X-Request-ID"],
+                ),
+                Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+            ],
+        )
+
+        starlette.router.redirect_slashes = False
+
+        async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+            # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
+            if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
+                await self.sockets(scope, receive, send)
+            else:
+                await starlette(scope, receive, send)
+
+        return asgi
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The ASGI application of one server; its lifespan starts and stops everything."""
+    return Application(settings).asgi
+
+
+def app_from_environment() -> ASGIApp:
+    """What a server process runs: the application of the settings, with the garbage collector tuned.
+
+    The cyclic collector took about 40 % of the fan-out's CPU: what start-up made never goes away, so it is
+    frozen, and young objects are looked at less often.
+    """
+    settings = load_settings()
+    logs.configure(level=settings.log_level, format=settings.log_format)
+    app = create_app(settings)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    return app
+
+
+cli = typer.Typer(
+    help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """A GraphQL dispatch server for ride-hailing. Without a command it serves."""
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+) -> None:
+    """Serve the API."""
+    settings = _settings()
+    host, port = host or settings.host, settings.port if port is None else port
+    logs.configure(level=settings.log_level, format=settings.log_format)
+    _run(_check_start(settings))
+    _log.info("serving", graphql=f"http://{host}:{port}{GRAPHQL_PATH}")
+    uvicorn.run(
+        "server:app_from_environment",
+        factory=True,
+        app_dir=str(ROOT),
+        host=host,
+        port=port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        # Compression costs 16 µs a delivery and 40 KB a socket.
+        ws_per_message_deflate=False,
+        ws_max_size=settings.max_message_bytes,
+        # A ping that is not answered would close with 1011, which graphql-ws clients take as fatal.
+        ws_ping_interval=20.0,
+        ws_ping_timeout=None,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
+    )
+
+
+async def _check_start(settings: Settings) -> None:
+    """Find what would stop the start, and apply the migrations of the embedded default.
+
+    Raises:
+        StartError, AnotherServer
+    """
+    try:
+        PhotoStore.from_url(settings.media_url, settings.media_options)
+    except ValueError as error:
+        raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
+    sole_server = SoleServer(settings)
+    try:
+        await sole_server.acquire()
+        try:
+            if settings.sqlite_path is not None:
+                await migrations.apply(settings)
+            elif await migrations.pending(settings):
+                raise StartError("the database is not up to date: run `server.py migrate` first")
+        finally:
+            await sole_server.release()
+    except OSError as error:
+        raise StartError(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})") from None
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest shape."""
+    for name in _run(migrations.apply(_settings())):
+        typer.echo(name)
+
+
+@cli.command()
+def makemigrations(
+    name: Annotated[str, typer.Option(help="A word for what changes.")] = "update",
+    dialect: Annotated[str | None, typer.Option(help="postgres or sqlite; both without.")] = None,
+) -> None:
+    """Write the migrations of what changed in the models, for PostgreSQL and for SQLite."""
+    if dialect is None:
+        # aerich keeps its state on a class: one dialect a process.
+        for each in migrations.DIALECTS:
+            subprocess.run(
+                [sys.executable, __file__, "makemigrations", "--name", name, "--dialect", each], check=True
+            )
+        return
+    written = _run(migrations.generate(dialect, name))
+    typer.echo(f"{dialect}: {written or 'nothing has changed'}")
+
+
+@cli.command()
+def export_schema(
+    path: Annotated[Path | None, typer.Argument(help="The file to write; none: print it.")] = None,
+) -> None:
+    """Write the schema in GraphQL's schema language."""
+    text = build_schema().as_str() + "\n"
+    if path is None:
+        typer.echo(text, nl=False)
+    else:
+        path.write_text(text, encoding="utf-8")
+
+
+@cli.command()
+def create_staff(
+    username: Annotated[str, typer.Argument(help="The name to log in with.")],
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Create a member of staff."""
+
+    async def create(application: Application) -> None:
+        user = await application.services.accounts.create_staff(username=username, password=password)
+        typer.echo(f"created {user.username}")
+
+    _run(_with_application(create))
+
+
+@cli.command()
+def seed_demo() -> None:
+    """Fill the database with a few riders, drivers and trips to look at."""
+
+    async def seed(application: Application) -> None:
+        for line in await demo.seed(application.services.accounts, application.services.trips):
+            typer.echo(line)
+
+    _run(_with_application(seed))
+
+
+@cli.command("settings")
+def show_settings() -> None:
+    """List every setting with its default."""
+    for name, field in Settings.model_fields.items():
+        typer.echo(
+            f"{PREFIX}{name.upper()}={field.get_default(call_default_factory=True)}\n    {field.description}"
+        )
+
+
+async def _with_application(work: Callable[[Application], Awaitable[None]]) -> None:
+    """Run a command's work with the use cases, beside a server or without one."""
+    settings = _settings()
+    logs.configure(level="warning", format=settings.log_format)
+    if settings.sqlite_path is not None:
+        await migrations.apply(settings)
+    application = Application(settings)
+    await application.database.connect()
+    try:
+        # Not published from here: a running server sweeps the outbox and announces it.
+        await work(application)
+        await application.shield.drain()
+    finally:
+        await application.database.disconnect()
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _stop(str(error))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except UserFaults as faults:
+        _stop(str(faults))
+    except (StartError, AnotherServer) as error:
+        _stop(str(error))
+    except (DatabaseUnavailable, OSError) as error:
+        _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})")
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(f"taxirank: {message}", err=True)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    cli()

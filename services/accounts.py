@@ -1,0 +1,188 @@
+"""The use cases of an account: signing up, logging in, and looking at each other."""
+
+from uuid import UUID, uuid4
+
+from models.snapshots import Role, UserSnapshot
+from models.user import User
+from models.visibility import Actor
+from services import usernames
+from services.database import Conflict, Database
+from services.errors import BadInput, ErrorCode, UserFault, UserFaults
+from services.passwords import Passwords
+from services.photos import Photos
+from services.sessions import NewSession, Sessions, user_of
+from services.shield import Shield
+
+MAX_NAME_CHARS = 150
+
+
+class UsernameTaken(UserFault):
+    """Somebody has that name, in whatever case or Unicode form."""
+
+    code = ErrorCode.USERNAME_TAKEN
+
+
+class BadCredentials(UserFault):
+    """No such name, a wrong password, or a deactivated account: all are the same answer."""
+
+    code = ErrorCode.BAD_CREDENTIALS
+
+
+class PhotoRequired(UserFault):
+    """This server wants a photo of everybody."""
+
+    code = ErrorCode.PHOTO_REQUIRED
+
+
+class Accounts:
+    """Accounts of one application."""
+
+    def __init__(
+        self,
+        database: Database,
+        shield: Shield,
+        *,
+        passwords: Passwords,
+        photos: Photos,
+        sessions: Sessions,
+        photo_required: bool,
+    ) -> None:
+        self._database = database
+        self._shield = shield
+        self._passwords = passwords
+        self._photos = photos
+        self._sessions = sessions
+        self._photo_required = photo_required
+
+    async def sign_up(
+        self,
+        *,
+        username: str,
+        password1: str,
+        password2: str,
+        first_name: str,
+        last_name: str,
+        role: Role,
+        photo: bytes | None = None,
+    ) -> NewSession:
+        """Create an account and log it in. Nothing is kept unless all of it is good.
+
+        Raises:
+            UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
+                PhotoInvalid and PhotoTooLarge that apply.
+            BadInput: a name is empty or too long.
+        """
+        first_name, last_name = _name(first_name, "firstName"), _name(last_name, "lastName")
+        faults: list[UserFault] = []
+        try:
+            username = usernames.normalised(username)
+            if await self._exists(username):
+                faults.append(UsernameTaken("This user name is taken.", field=("username",)))
+        except UserFault as fault:
+            faults.append(fault)
+        try:
+            await self._passwords.check(
+                password1, password2, about_user=[username, first_name, last_name, "taxirank"]
+            )
+        except UserFault as fault:
+            faults.append(fault)
+        if photo is None and self._photo_required:
+            faults.append(PhotoRequired("A photo is required.", field=("photo",)))
+        if faults:
+            raise UserFaults(faults)
+        user = UserSnapshot(uuid4(), username, first_name, last_name, role, None)
+        return await self._shield.run(self._sign_up(user, password1, photo))
+
+    async def _sign_up(self, user: UserSnapshot, password: str, photo: bytes | None) -> NewSession:
+        try:
+            name = await self._photos.store(photo) if photo is not None else None
+        except UserFault as fault:
+            raise UserFaults([fault]) from None
+        try:
+            created = await self._insert(user, password, photo=name)
+        except BaseException:
+            if name is not None:
+                await self._photos.remove(name)
+            raise
+        return await self._sessions.begin(created)
+
+    async def create_staff(self, *, username: str, password: str) -> UserSnapshot:
+        """Create a member of staff (a rider, as far as the API goes).
+
+        Raises:
+            UserFaults: UsernameInvalid, UsernameTaken or PasswordWeak.
+        """
+        try:
+            name = usernames.normalised(username)
+            await self._passwords.check(password, password, about_user=[name, "taxirank"])
+        except UserFault as fault:
+            raise UserFaults([fault]) from None
+        user = UserSnapshot(uuid4(), name, "Staff", name, Role.RIDER, None)
+        return await self._shield.run(self._insert(user, password, is_staff=True))
+
+    async def _insert(
+        self, user: UserSnapshot, password: str, *, photo: str | None = None, is_staff: bool = False
+    ) -> UserSnapshot:
+        password_hash = await self._passwords.hash(password)
+        try:
+            async with self._database.transaction() as transaction:
+                await User.create(
+                    id=user.id,
+                    username=user.username,
+                    username_key=usernames.key(user.username),
+                    password_hash=password_hash,
+                    first_name=user.first_name,
+                    last_name=user.last_name,
+                    role=user.role,
+                    photo=photo,
+                    is_staff=is_staff,
+                    using_db=transaction.connection,
+                )
+        except Conflict:
+            # Two sign-ups of one name at once: the unique key lets one through.
+            raise UserFaults([UsernameTaken("This user name is taken.", field=("username",))]) from None
+        return UserSnapshot(user.id, user.username, user.first_name, user.last_name, user.role, photo)
+
+    async def _exists(self, username: str) -> bool:
+        return bool(
+            await self._database.fetch(
+                "SELECT 1 AS one FROM users WHERE username_key = $1", usernames.key(username)
+            )
+        )
+
+    async def log_in(self, *, username: str, password: str) -> NewSession:
+        """Begin a session. Takes as long for an unknown name as for a wrong password.
+
+        Raises:
+            BadCredentials: the name and the password do not belong together.
+        """
+        rows = await self._database.fetch(
+            "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active "
+            "FROM users WHERE username_key = $1",
+            usernames.key(username[: usernames.MAX_CHARS]).replace("\x00", ""),
+        )
+        row = rows[0] if rows else None
+        right = await self._passwords.verify(row["password_hash"] if row else None, password)
+        if row is None or not right or not row["is_active"]:
+            raise BadCredentials("The user name or the password is wrong.")
+        return await self._sessions.begin(user_of(row))
+
+    async def find(self, actor: Actor, *, user_id: UUID) -> UserSnapshot | None:
+        """The caller, or the other party of one of the caller's trips; None for everybody else."""
+        if user_id == actor.id:
+            return actor.user
+        rows = await self._database.fetch(
+            "SELECT id, username, first_name, last_name, role, photo FROM users u WHERE u.id = $1 AND EXISTS ("
+            "SELECT 1 FROM trips t WHERE (t.rider_id = $1 AND t.driver_id = $2) "
+            "OR (t.rider_id = $2 AND t.driver_id = $1))",
+            user_id,
+            actor.id,
+        )
+        return user_of(rows[0]) if rows else None
+
+
+def _name(text: str, field: str) -> str:
+    text = text.strip()
+    if not 0 < len(text) <= MAX_NAME_CHARS or "\x00" in text:
+        raise BadInput(f"A name has 1 to {MAX_NAME_CHARS} characters.", field=(field,))
+    return text

@@ -1,0 +1,76 @@
+"""Topics to publish on and to listen to."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Any
+
+from broadcaster import Broadcast
+
+from services.bus.redis_backend import RedisBackend
+
+Message = bytes
+OnGap = Callable[[], None]
+
+
+class BusState(str, Enum):
+    """Whether events travel."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+
+
+class Bus:
+    """Carries bytes from publishers to listeners, at most once and in order per topic.
+
+    What the bus may lose, it announces: ``on_gap`` is called after every interruption, once all topics are
+    subscribed again. What was published meanwhile is then gone, and listeners must read the state anew.
+    """
+
+    def __init__(self, redis_url: str | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
+        if redis_url is None:
+            self._redis: RedisBackend | None = None
+            self._broadcast = Broadcast("memory://")
+        else:
+            self._redis = RedisBackend(redis_url, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
+            self._broadcast = Broadcast(backend=self._redis)
+
+    @property
+    def state(self) -> BusState:
+        """DEGRADED while the broker cannot be reached."""
+        return BusState.OK if self._redis is None or self._redis.is_connected else BusState.DEGRADED
+
+    async def connect(self) -> None:
+        """Begin to carry. Does not wait for the broker: without it the bus starts degraded."""
+        await self._broadcast.connect()
+
+    async def disconnect(self) -> None:
+        """Stop; every listener ends."""
+        await self._broadcast.disconnect()
+
+    async def publish(self, events: Sequence[tuple[Sequence[str], Message]]) -> bool:
+        """Publish each message on each of its topics, in order, in one round trip.
+
+        False when the broker did not take them, and the caller must try again later.
+        """
+        if self._redis is not None:
+            return await self._redis.publish_all(events)
+        for topics, message in events:
+            for topic in topics:
+                await self._broadcast.publish(topic, message)
+        return True
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Message]]:
+        """The messages of ``topic``. The block begins when the broker has confirmed the subscription.
+
+        While the broker is away the block begins at once; ``on_gap`` follows when it is back. No two blocks
+        for one topic may begin or end at the same time (broadcaster 0.3.1 loses one of them).
+        """
+        async with self._broadcast.subscribe(topic) as subscriber:
+            yield _messages(subscriber)
+
+
+async def _messages(subscriber: Any) -> AsyncIterator[Message]:
+    async for event in subscriber:
+        yield event.message

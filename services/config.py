@@ -1,0 +1,164 @@
+"""The settings, read from the environment and ``.env``: the only module that looks there."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "TAXIRANK_"
+
+
+class SettingsError(Exception):
+    """A missing or wrong setting. Its text is one line that says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each name is prefixed with ``TAXIRANK_`` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
+    database_url: str = Field(
+        "sqlite://var/taxirank.sqlite3",
+        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.",
+    )
+    database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
+    redis_url: str | None = Field(
+        None, description="`redis://` or `rediss://` of the event bus; none: in this process only."
+    )
+    redis_prefix: str = Field(
+        "taxirank", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="What every topic begins with."
+    )
+    media_url: str = Field("var/media", description="Where photos are kept: a folder, or `s3://BUCKET/PATH`.")
+    media_options: dict[str, str] = Field(
+        default_factory=dict, description="Options of the object store, as a JSON object."
+    )
+    photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
+    photo_max_bytes: int = Field(5 * 1024 * 1024, ge=1024, description="The largest photo file, in bytes.")
+    photo_max_pixels: int = Field(25_000_000, ge=10_000, description="The largest photo, in pixels.")
+    public_url: str | None = Field(
+        None,
+        description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Other origins whose pages may call the API, separated by commas."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
+    )
+    cookie_samesite: Literal["lax", "strict", "none"] = Field(
+        "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
+    )
+    graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
+    introspection: bool = Field(True, description="Answer questions about the schema.")
+    session_ttl_s: int = Field(
+        14 * 24 * 3600, ge=60, description="A session ends when unused for so many seconds."
+    )
+    session_max_age_s: int = Field(
+        90 * 24 * 3600, ge=60, description="A session ends so many seconds after the log-in."
+    )
+    request_ttl_s: int = Field(600, ge=1, description="A request without a driver expires after so many seconds.")
+    max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
+    max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
+    max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
+    connection_init_timeout_s: float = Field(
+        5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
+    )
+    password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
+    password_hash_memory_kib: int = Field(
+        64 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
+    )
+    shutdown_timeout_s: int = Field(
+        10, ge=1, description="What is under way at a stop has so many seconds to end."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_scheme(cls, value: str) -> str:
+        if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
+            raise ValueError("must begin with sqlite:// or postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis:// or rediss://")
+        return value
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[^/*\s,]+", origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
+            raise ValueError("must be an address such as https://taxi.example")
+        return value.rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.cookie_samesite == "none" and not self.secure_cookies:
+            raise ValueError("COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
+        if self.workers > 1 and self.redis_url is None:
+            raise ValueError("WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
+        return self
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether users reach the server by https, so that the cookie can be Secure."""
+        return bool(self.public_url and self.public_url.startswith("https://"))
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None on PostgreSQL."""
+        scheme, _, rest = self.database_url.partition("://")
+        return Path(rest) if scheme == "sqlite" else None
+
+    @property
+    def is_embedded(self) -> bool:
+        """SQLite without Redis: nothing to set up, one process."""
+        return self.sqlite_path is not None and self.redis_url is None
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: a value is wrong, or an unknown ``TAXIRANK_`` name is set (a typing mistake).
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    present = {*os.environ, *dotenv_values(".env")}
+    unknown = sorted(n for n in present if n.upper().startswith(PREFIX) and n.upper() not in known)
+    unknown = [name for name in unknown if not name.startswith(PREFIX + "TEST_")]
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: see `server.py settings` for the names")
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper() if first["loc"] else "settings"
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,61 @@
+"""What a use case raises when the caller, not the server, is at fault."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import ClassVar
+
+
+class ErrorCode(Enum):
+    """The code of an error that a screen must handle; stable, and part of the GraphQL contract."""
+
+    USERNAME_TAKEN = "USERNAME_TAKEN"
+    USERNAME_INVALID = "USERNAME_INVALID"
+    PASSWORD_WEAK = "PASSWORD_WEAK"  # noqa: S105 - a code, not a password
+    PASSWORD_MISMATCH = "PASSWORD_MISMATCH"  # noqa: S105 - a code, not a password
+    BAD_CREDENTIALS = "BAD_CREDENTIALS"
+    PHOTO_INVALID = "PHOTO_INVALID"
+    PHOTO_TOO_LARGE = "PHOTO_TOO_LARGE"
+    PHOTO_REQUIRED = "PHOTO_REQUIRED"
+    NOT_A_RIDER = "NOT_A_RIDER"
+    NOT_A_DRIVER = "NOT_A_DRIVER"
+    TRIP_NOT_FOUND = "TRIP_NOT_FOUND"
+    TRIP_TAKEN = "TRIP_TAKEN"
+    TRIP_CANCELLED = "TRIP_CANCELLED"
+    TRIP_EXPIRED = "TRIP_EXPIRED"
+    ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    DRIVER_BUSY = "DRIVER_BUSY"
+
+
+class UserFault(Exception):
+    """An expected failure of a use case: data with a code, never a crash.
+
+    Subclasses stand beside the use case that raises them and set ``code``. ``field`` is the path of the
+    input field at fault; ``retryable`` says whether the very same request may succeed later.
+    """
+
+    code: ClassVar[ErrorCode]
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class UserFaults(Exception):
+    """Several faults of one request, so that a form can show them together."""
+
+    def __init__(self, faults: Sequence[UserFault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = tuple(faults)
+
+
+class BadInput(Exception):
+    """The request itself is malformed (an empty address, latitude 91); answered as BAD_USER_INPUT."""
+
+    def __init__(self, message: str, *, field: tuple[str, ...] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field

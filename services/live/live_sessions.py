@@ -1,0 +1,111 @@
+"""Sessions with open sockets in this process, and the end of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from uuid import UUID
+
+import structlog
+
+from services.bus import BusState
+from services.sessions import Sessions
+
+_log = structlog.stdlib.get_logger(__name__)
+
+CHECK_INTERVAL_S = 60.0
+DEGRADED_CHECK_INTERVAL_S = 1.0
+
+
+class LiveSessions:
+    """Closes what belongs to a session as soon as the session has ended.
+
+    Log-outs are heard on the bus. The database is asked too, in one statement for all: every minute, which
+    finds what expired, and every second while the bus is degraded.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        *,
+        topic: str,
+        listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        bus_state: Callable[[], BusState],
+    ) -> None:
+        self._sessions = sessions
+        self._topic = topic
+        self._listen = listen
+        self._bus_state = bus_state
+        self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def count(self) -> int:
+        """How many sessions have sockets here."""
+        return len(self._closers)
+
+    async def start(self) -> None:
+        """Begin to watch."""
+        listening = asyncio.get_running_loop().create_future()
+        self._tasks = [
+            asyncio.create_task(self._hear(listening)),
+            asyncio.create_task(self._check_often()),
+        ]
+        await listening
+
+    async def stop(self) -> None:
+        """Watch no more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
+        """Have ``close`` called once the session has ended; returns what takes that back."""
+        key = object()
+        self._closers.setdefault(session_id, {})[key] = close
+
+        def unregister() -> None:
+            closers = self._closers.get(session_id, {})
+            closers.pop(key, None)
+            if not closers:
+                self._closers.pop(session_id, None)
+
+        return unregister
+
+    def _end(self, session_id: UUID) -> None:
+        for close in list(self._closers.get(session_id, {}).values()):
+            close()
+
+    async def _hear(self, listening: "asyncio.Future[None]") -> None:
+        async with self._listen(self._topic) as messages:
+            listening.set_result(None)
+            async for message in messages:
+                try:
+                    self._end(UUID(message.decode()))
+                except ValueError:
+                    _log.warning("undecodable session end")
+
+    async def _check_often(self) -> None:
+        loop = asyncio.get_running_loop()
+        checked = loop.time()
+        while True:
+            await asyncio.sleep(DEGRADED_CHECK_INTERVAL_S)
+            if self._bus_state() is BusState.OK and loop.time() - checked < CHECK_INTERVAL_S:
+                continue
+            checked = loop.time()
+            try:
+                await self._check()
+            except Exception:
+                _log.warning("checking sessions failed", exc_info=True)
+
+    async def _check(self) -> None:
+        present = list(self._closers)
+        # PostgreSQL takes 32,767 parameters a statement, SQLite 32,766.
+        for start in range(0, len(present), 30_000):
+            batch = present[start : start + 30_000]
+            live = await self._sessions.live_among(batch)
+            for session_id in batch:
+                if session_id not in live:
+                    self._end(session_id)
+            # A socket counts as use of its session.
+            await self._sessions.touch_stale(list(live))

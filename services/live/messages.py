@@ -1,0 +1,57 @@
+"""What a subscription sends: plain values, shared by all who are sent the same."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.snapshots import TripSnapshot
+from models.trip_life import WithdrawReason
+from models.visibility import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class TripState:
+    """A trip as an audience sees it."""
+
+    trip: TripSnapshot
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class MyTripsSnapshot:
+    """All that ``myTripsUpdated`` shows; replaces what the client had."""
+
+    trips: tuple[TripSnapshot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TripChanged:
+    """One trip of ``myTripsUpdated``, new or changed."""
+
+    trip: TripSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSnapshot:
+    """All open offers; replaces what the client had. ``truncated``: there are more than are listed."""
+
+    offers: tuple[TripSnapshot, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TripOffered:
+    """A trip that waits for a driver."""
+
+    trip: TripSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TripWithdrawn:
+    """An offer has gone."""
+
+    trip_id: UUID
+    version: int
+    reason: WithdrawReason
+
+
+Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn

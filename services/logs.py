@@ -1,0 +1,46 @@
+"""Structured logs: one line an event, on standard error, for people or for machines."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure(*, level: str, format: Literal["console", "json"]) -> None:
+    """Send our logs, and those of the libraries, to standard error in one form."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if format == "json":
+        rendering: list[structlog.types.Processor] = [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        rendering = [structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # uvicorn tells of every socket, and websockets of every frame.
+    for name in ("uvicorn.error", "uvicorn.asgi", "websockets", "asyncio", "tortoise", "aiosqlite"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

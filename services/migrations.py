@@ -1,0 +1,53 @@
+"""The database's shape: aerich migrations, one folder a dialect."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from aerich import Command
+
+from services.config import Settings, load_settings
+from services.database import APP, tortoise_config
+
+ROOT = Path(__file__).resolve().parent.parent / "migrations"
+DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
+
+
+def _command(settings: Settings) -> Command:
+    dialect = "sqlite" if settings.sqlite_path is not None else "postgres"
+    return Command(tortoise_config(settings), app=APP, location=str(ROOT / dialect))
+
+
+async def apply(settings: Settings) -> list[str]:
+    """Bring the database to the newest shape; the names of what was applied. One call a process at a time."""
+    if settings.sqlite_path is not None:
+        settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+    async with _command(settings) as command:
+        return await command.upgrade()
+
+
+async def pending(settings: Settings) -> list[str]:
+    """The migrations that the database still lacks."""
+    async with _command(settings) as command:
+        return await command.heads()
+
+
+async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
+    """Write a migration of what changed in the models, without a database; its name, or None if nothing has.
+
+    aerich keeps its state on a class: call it for one dialect a process.
+    """
+    settings = Settings(database_url=DIALECTS[dialect])
+    command = Command(tortoise_config(settings), app=APP, location=str(root / dialect))
+    try:
+        await command.init(offline=True)
+        return await command.migrate(name, no_input=True, offline=True) or None
+    finally:
+        await command.aclose()
+
+
+def __getattr__(name: str) -> Any:
+    """``TORTOISE_ORM``, which aerich's own command line asks for; the settings are read only then."""
+    if name == "TORTOISE_ORM":
+        return tortoise_config(load_settings())
+    raise AttributeError(f"module {sys.modules[__name__]!r} has no attribute {name!r}")

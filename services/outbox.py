@@ -1,0 +1,171 @@
+"""The outbox: no committed change stays unseen.
+
+A change is noted in its own transaction, published after the commit, and the note deleted. Whatever was not
+published (the broker was away, the process died in between) is found by a sweep of any process, which
+announces the state of then.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from models.snapshots import TripSnapshot
+from services import trip_rows
+from services.bus import Bus, BusState
+from services.database import Database, Transaction, uuid
+from services.topics import Topics
+
+_log = structlog.stdlib.get_logger(__name__)
+
+SWEEP_INTERVAL_S = 1.0
+SWEEP_AGE_S = 2
+SWEEP_LIMIT = 500
+MAX_WAITING = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A row of the outbox: what changed, and who has to hear of it beyond the trip's present parties."""
+
+    id: int
+    trip_id: UUID | None = None
+    former_driver_id: UUID | None = None
+    for_pool: bool = False
+    session_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    note_id: int
+    topics: Sequence[str]
+    message: bytes
+
+
+class Outbox:
+    """Notes changes and announces them."""
+
+    def __init__(self, database: Database, bus: Bus, topics: Topics) -> None:
+        self._database = database
+        self._bus = bus
+        self._topics = topics
+        self._waiting: list[_Publication] = []
+        self._work = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to publish and to sweep."""
+        self._tasks = [
+            asyncio.create_task(self._publish_waiting()),
+            asyncio.create_task(self._sweep()),
+        ]
+
+    async def stop(self) -> None:
+        """Publish what waits, then end. What the broker does not take stays noted."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._waiting:
+            with suppress(Exception):
+                await self._publish_batch()
+
+    async def note_trip(
+        self, transaction: Transaction, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None
+    ) -> Note:
+        """Write down that a trip changed, in the transaction of the change."""
+        rows = await transaction.fetch(
+            "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
+            "VALUES ($1, $2, $3, {now}) RETURNING id",
+            trip_id,
+            former_driver_id,
+            for_pool,
+        )
+        return Note(rows[0]["id"], trip_id=trip_id, former_driver_id=former_driver_id, for_pool=for_pool)
+
+    async def note_session_end(self, transaction: Transaction, session_id: UUID) -> Note:
+        """Write down that a session ended, in the transaction that ended it."""
+        rows = await transaction.fetch(
+            "INSERT INTO outbox (session_id, for_pool, created) VALUES ($1, $2, {now}) RETURNING id",
+            session_id,
+            False,
+        )
+        return Note(rows[0]["id"], session_id=session_id)
+
+    def announce_trip(self, note: Note, trip: TripSnapshot) -> None:
+        """Publish a change soon. Call it after the commit."""
+        topics = [self._topics.trip(trip.id), self._topics.user(trip.rider.id)]
+        if trip.driver is not None:
+            topics.append(self._topics.user(trip.driver.id))
+        if note.former_driver_id is not None:
+            topics.append(self._topics.user(note.former_driver_id))
+        if note.for_pool:
+            topics.append(self._topics.pool)
+        self._enqueue(_Publication(note.id, topics, trip.to_json()))
+
+    def announce_session_end(self, note: Note) -> None:
+        """Publish the end of a session soon. Call it after the commit."""
+        self._enqueue(_Publication(note.id, [self._topics.sessions], str(note.session_id).encode()))
+
+    def _enqueue(self, publication: _Publication) -> None:
+        # Beyond the bound the sweep has to find it: memory stays bounded while the broker hangs.
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append(publication)
+            self._work.set()
+
+    async def _publish_waiting(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            try:
+                await self._publish_batch()
+            except Exception:
+                # The notes stay, and the sweep finds them.
+                _log.exception("publishing failed")
+
+    async def _publish_batch(self) -> None:
+        batch, self._waiting = self._waiting, []
+        published = await self._bus.publish([(p.topics, p.message) for p in batch])
+        if published:
+            await self._forget([p.note_id for p in batch])
+
+    async def _forget(self, note_ids: Sequence[int]) -> None:
+        marks = ", ".join(f"${i + 1}" for i in range(len(note_ids)))
+        await self._database.fetch(f"DELETE FROM outbox WHERE id IN ({marks})", *note_ids)
+
+    async def _sweep(self) -> None:
+        while True:
+            # Jitter: processes that started together would otherwise all sweep the same rows.
+            await asyncio.sleep(SWEEP_INTERVAL_S * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
+            if self._bus.state is not BusState.OK:
+                continue
+            try:
+                await self._sweep_once()
+            except Exception:
+                _log.exception("sweeping the outbox failed")
+
+    async def _sweep_once(self) -> None:
+        rows = await self._database.fetch(
+            "SELECT id, trip_id, former_driver_id, for_pool, session_id FROM outbox "
+            f"WHERE created < {self._database.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}"
+        )
+        for row in rows:
+            note = Note(
+                row["id"],
+                trip_id=uuid(row["trip_id"]) if row["trip_id"] else None,
+                former_driver_id=uuid(row["former_driver_id"]) if row["former_driver_id"] else None,
+                for_pool=bool(row["for_pool"]),
+                session_id=uuid(row["session_id"]) if row["session_id"] else None,
+            )
+            if note.trip_id is None:
+                self.announce_session_end(note)
+            else:
+                trip = await trip_rows.find(self._database, note.trip_id)
+                if trip is None:
+                    await self._forget([note.id])
+                else:
+                    self.announce_trip(note, trip)

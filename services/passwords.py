@@ -1,0 +1,69 @@
+"""Passwords: how strong they must be, and how they are kept."""
+
+import asyncio
+from collections.abc import Sequence
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from zxcvbn import zxcvbn
+
+from services.errors import ErrorCode, UserFault
+
+MAX_CHARS = 128
+LEAST_SCORE = 3
+# zxcvbn's time grows with the square of the length; what is strong within so many characters stays so.
+RATED_CHARS = 72
+
+
+class PasswordMismatch(UserFault):
+    """The two passwords differ."""
+
+    code = ErrorCode.PASSWORD_MISMATCH
+
+
+class PasswordWeak(UserFault):
+    """The password can be guessed, or is longer than 128 characters."""
+
+    code = ErrorCode.PASSWORD_WEAK
+
+
+class Passwords:
+    """Checks and hashes passwords with Argon2id (RFC 9106), at most ``concurrency`` at once."""
+
+    def __init__(self, *, concurrency: int, memory_kib: int) -> None:
+        self._slots = asyncio.Semaphore(concurrency)
+        self._hasher = PasswordHasher(memory_cost=memory_kib)
+        self._decoy = self._hasher.hash("no password of anybody's")
+
+    async def check(self, password1: str, password2: str, *, about_user: Sequence[str]) -> None:
+        """Refuse a password that is mistyped or weak; ``about_user`` are words that an attacker would try.
+
+        Raises:
+            PasswordMismatch: the two differ.
+            PasswordWeak: zxcvbn rates it below 3 of 4, or it is too long.
+        """
+        if password1 != password2:
+            raise PasswordMismatch("The two passwords differ.", field=("password2",))
+        if len(password1) > MAX_CHARS:
+            raise PasswordWeak(f"A password has at most {MAX_CHARS} characters.", field=("password1",))
+        async with self._slots:
+            rating = await asyncio.to_thread(zxcvbn, password1[:RATED_CHARS], [w for w in about_user if w])
+        if rating["score"] < LEAST_SCORE:
+            advice = rating["feedback"]["warning"] or "Add another word or two."
+            raise PasswordWeak(f"This password is easy to guess. {advice}", field=("password1",))
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to keep."""
+        async with self._slots:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password is right. Takes as long for an unknown account (None)."""
+        if len(password) > MAX_CHARS:
+            password = ""
+        async with self._slots:
+            try:
+                await asyncio.to_thread(self._hasher.verify, password_hash or self._decoy, password)
+            except (VerifyMismatchError, InvalidHashError):
+                return False
+        return password_hash is not None

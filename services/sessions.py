@@ -1,0 +1,134 @@
+"""Sessions: what a log-in gives, and how it ends."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from models.session import Session
+from models.snapshots import Role, UserSnapshot
+from models.visibility import Actor
+from services.database import Database, Row, uuid
+from services.outbox import Outbox
+from services.shield import Shield
+
+TOKEN_BYTES = 32
+TOUCH_INTERVAL_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just begun. ``token`` is known to nobody else and is shown only now."""
+
+    actor: Actor
+    token: str
+
+
+class Sessions:
+    """Sessions of one application: rows that any process can end at once.
+
+    A session ends by log-out, ``ttl_s`` seconds after its last use, or ``max_age_s`` seconds after its
+    beginning, or when its user is deactivated.
+    """
+
+    def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, ttl_s: int, max_age_s: int) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._shield = shield
+        self._ttl_s = ttl_s
+        self._max_age_s = max_age_s
+
+    async def begin(self, user: UserSnapshot) -> NewSession:
+        """Open a session for a user who has just proved who they are."""
+        return await self._shield.run(self._begin(user))
+
+    async def _begin(self, user: UserSnapshot) -> NewSession:
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        session_id = uuid4()
+        async with self._database.transaction() as transaction:
+            await Session.create(
+                id=session_id, token_hash=_digest(token), user_id=user.id, using_db=transaction.connection
+            )
+        return NewSession(Actor(user, session_id), token)
+
+    async def actor_of(self, token: str) -> Actor | None:
+        """Whose live session the token belongs to; None if to none. Counts as a use, noted at most hourly."""
+        rows = await self._database.fetch(
+            "SELECT s.id AS session_id, u.id, u.username, u.first_name, u.last_name, u.role, u.photo, "
+            f"s.used < {self._database.ago(TOUCH_INTERVAL_S)} AS is_stale "
+            f"FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND {self._is_live()}",
+            _digest(token),
+        )
+        if not rows:
+            return None
+        (row,) = rows
+        session_id = uuid(row["session_id"])
+        if row["is_stale"]:
+            await self.touch_stale([session_id])
+        return Actor(user_of(row), session_id)
+
+    async def touch_stale(self, session_ids: list[UUID]) -> None:
+        """Note that these sessions are in use, where that was last noted over an hour ago."""
+        if not session_ids:
+            return
+        marks = ", ".join(f"${i + 1}" for i in range(len(session_ids)))
+        await self._shield.run(
+            self._database.fetch(
+                "UPDATE sessions SET used = {now} "
+                f"WHERE id IN ({marks}) AND used < {self._database.ago(TOUCH_INTERVAL_S)}",
+                *session_ids,
+            )
+        )
+
+    async def live_among(self, session_ids: list[UUID]) -> set[UUID]:
+        """Which of these sessions have not ended, in one statement."""
+        if not session_ids:
+            return set()
+        marks = ", ".join(f"${i + 1}" for i in range(len(session_ids)))
+        rows = await self._database.fetch(
+            "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id "
+            f"WHERE s.id IN ({marks}) AND {self._is_live()}",
+            *session_ids,
+        )
+        return {uuid(row["id"]) for row in rows}
+
+    async def end(self, actor: Actor) -> None:
+        """Log out: the token is worth nothing from now on, and the session's sockets are closed."""
+        await self._shield.run(self._end(actor.session_id))
+
+    async def _end(self, session_id: UUID) -> None:
+        async with self._database.transaction() as transaction:
+            await transaction.fetch("DELETE FROM sessions WHERE id = $1", session_id)
+            note = await self._outbox.note_session_end(transaction, session_id)
+        self._outbox.announce_session_end(note)
+
+    async def remove_ended(self) -> None:
+        """Delete the rows of sessions that have expired."""
+        await self._database.fetch(
+            f"DELETE FROM sessions WHERE used < {self._database.ago(self._ttl_s)} "
+            f"OR created < {self._database.ago(self._max_age_s)}"
+        )
+
+    def _is_live(self) -> str:
+        active = "u.is_active = 1" if self._database.is_sqlite else "u.is_active"
+        return (
+            f"{active} AND s.used > {self._database.ago(self._ttl_s)} "
+            f"AND s.created > {self._database.ago(self._max_age_s)}"
+        )
+
+
+def user_of(row: Row) -> UserSnapshot:
+    """The value of a row of a user."""
+    return UserSnapshot(
+        id=uuid(row["id"]),
+        username=row["username"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        role=Role(row["role"]),
+        photo=row["photo"],
+    )
+
+
+def _digest(token: str) -> str:
+    # The token is random and long: a plain hash cannot be reversed, and the database can look it up.
+    return hashlib.sha256(token.encode()).hexdigest()

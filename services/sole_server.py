@@ -1,0 +1,73 @@
+"""Keeps servers that cannot hear one another off the same database."""
+
+import fcntl
+import hashlib
+from pathlib import Path
+from typing import IO
+
+import asyncpg
+
+from services.config import Settings
+from services.database import tortoise_config
+
+_LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank server").digest()[:8], "big", signed=True)
+
+
+class AnotherServer(Exception):
+    """Another server is at work on this database, and events would not travel between the two."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another server uses this database: stop it, or set TAXIRANK_REDIS_URL for all of them, "
+            "so that events travel between them"
+        )
+
+
+class SoleServer:
+    """A lock on the database for as long as a server runs.
+
+    On the in-process bus a server wants the database for itself; servers on Redis share it. The lock is a file
+    beside an SQLite database, and an advisory lock of a connection of its own on PostgreSQL.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared = settings.redis_url is not None
+        self._file: IO[bytes] | None = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def acquire(self) -> None:
+        """Take the lock. Raises: AnotherServer."""
+        path = self._settings.sqlite_path
+        if path is not None:
+            self._lock_file(path.with_name(path.name + ".lock"))
+        else:
+            await self._lock_database()
+
+    async def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._file.close()
+        if self._connection is not None:
+            await self._connection.close()
+
+    def _lock_file(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise AnotherServer from None
+        self._file = file
+
+    async def _lock_database(self) -> None:
+        credentials = tortoise_config(self._settings)["connections"]["default"]["credentials"]
+        connection = await asyncpg.connect(
+            **{k: v for k, v in credentials.items() if k not in {"minsize", "maxsize", "command_timeout"}}
+        )
+        kind = "_shared" if self._shared else ""
+        if not await connection.fetchval(f"SELECT pg_try_advisory_lock{kind}($1)", _LOCK_KEY):
+            await connection.close()
+            raise AnotherServer
+        self._connection = connection

@@ -1,0 +1,414 @@
+"""The use cases of a trip: requesting it, moving it through its life, and reading it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from models.snapshots import GeoPoint, Role, TripSnapshot
+from models.trip_life import (
+    Party,
+    Transition,
+    TripStatus,
+    WithdrawReason,
+    has_ended,
+    is_open,
+    transitions,
+    withdraw_reason,
+)
+from models.visibility import Actor, may_see
+from services import trip_rows
+from services.database import Conflict, Database, Transaction
+from services.errors import BadInput, ErrorCode, UserFault
+from services.outbox import Note, Outbox
+from services.shield import Shield
+from services.trip_rows import TripPage
+
+MAX_ADDRESS_CHARS = 255
+MAX_REASON_CHARS = 500
+MAX_KEY_CHARS = 128
+MAX_PAGE = 100
+IDEMPOTENCY_KEY_TTL_S = 24 * 3600
+EXPIRY_BATCH = 200
+
+(_EXPIRY,) = transitions(TripStatus.EXPIRED, Party.SYSTEM)
+
+
+class NotARider(UserFault):
+    """Only riders may do this."""
+
+    code = ErrorCode.NOT_A_RIDER
+
+
+class NotADriver(UserFault):
+    """Only drivers may do this."""
+
+    code = ErrorCode.NOT_A_DRIVER
+
+
+class TripNotFound(UserFault):
+    """No such trip, or not one that the caller may see: both are the same answer."""
+
+    code = ErrorCode.TRIP_NOT_FOUND
+
+
+class TripTaken(UserFault):
+    """Another driver was first."""
+
+    code = ErrorCode.TRIP_TAKEN
+
+
+class TripCancelled(UserFault):
+    """The trip was cancelled before the driver accepted."""
+
+    code = ErrorCode.TRIP_CANCELLED
+
+
+class TripExpired(UserFault):
+    """No driver accepted the trip in time."""
+
+    code = ErrorCode.TRIP_EXPIRED
+
+
+class IllegalTransition(UserFault):
+    """The trip's life has no such step from where it is."""
+
+    code = ErrorCode.ILLEGAL_TRANSITION
+
+
+class VersionConflict(UserFault):
+    """The trip has changed since the caller read it."""
+
+    code = ErrorCode.VERSION_CONFLICT
+
+
+class IdempotencyConflict(UserFault):
+    """The rider's key was used for another request."""
+
+    code = ErrorCode.IDEMPOTENCY_CONFLICT
+
+
+class DriverBusy(UserFault):
+    """The driver has an active trip. Trying again helps once it has ended."""
+
+    code = ErrorCode.DRIVER_BUSY
+    retryable = True
+
+
+class Trips:
+    """Trips of one application. Every change is announced after its commit, never before."""
+
+    def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, request_ttl_s: int) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._shield = shield
+        self._request_ttl_s = request_ttl_s
+
+    async def request(
+        self,
+        actor: Actor,
+        *,
+        pick_up_address: str,
+        drop_off_address: str,
+        pick_up: GeoPoint | None = None,
+        drop_off: GeoPoint | None = None,
+        idempotency_key: str | None = None,
+    ) -> TripSnapshot:
+        """Request a trip for the calling rider.
+
+        With an ``idempotency_key`` (the rider's own, kept for 24 h) the same request asked again returns
+        the same trip and announces nothing.
+
+        Raises:
+            NotARider: the caller is a driver.
+            IdempotencyConflict: the key was used with other contents.
+            BadInput: an address is empty or too long, a point is not on Earth, the key is too long.
+        """
+        if actor.user.role is not Role.RIDER:
+            raise NotARider("Only riders can request trips.")
+        wanted = (
+            _address(pick_up_address, "pickUpAddress"),
+            _address(drop_off_address, "dropOffAddress"),
+            _point(pick_up, "pickUp"),
+            _point(drop_off, "dropOff"),
+        )
+        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_CHARS:
+            raise BadInput(f"Give a key of 1 to {MAX_KEY_CHARS} characters.", field=("idempotencyKey",))
+        return await self._shield.run(self._request(actor, wanted, idempotency_key))
+
+    async def _request(
+        self,
+        actor: Actor,
+        wanted: tuple[str, str, GeoPoint | None, GeoPoint | None],
+        key: str | None,
+    ) -> TripSnapshot:
+        pick_up_address, drop_off_address, pick_up, drop_off = wanted
+        async with self._database.transaction() as transaction:
+            rows = await transaction.fetch(
+                "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
+                "pick_up_lat, pick_up_lng, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
+                "idempotency_key, rider_id) "
+                f"VALUES ($1, {{begun}}, {{begun}}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, {self._deadline()}, '', $8, $9) "
+                "ON CONFLICT (rider_id, idempotency_key) DO NOTHING RETURNING id",
+                uuid4(),
+                pick_up_address,
+                drop_off_address,
+                pick_up.lat if pick_up else None,
+                pick_up.lng if pick_up else None,
+                drop_off.lat if drop_off else None,
+                drop_off.lng if drop_off else None,
+                key,
+                actor.id,
+            )
+            if rows:
+                note, trip = await self._noted(transaction, rows[0]["id"], for_pool=True)
+        if rows:
+            self._outbox.announce_trip(note, trip)
+            return trip
+        earlier = await self._of_key(actor, key)
+        if earlier is None:
+            # The key's 24 hours ran out between the two statements.
+            return await self._request(actor, wanted, key)
+        if (earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off) != wanted:
+            raise IdempotencyConflict("This key was used for another request.", field=("idempotencyKey",))
+        return earlier
+
+    async def _of_key(self, actor: Actor, key: str | None) -> TripSnapshot | None:
+        """The trip that was requested with the key; a key older than 24 h is released."""
+        released = await self._database.fetch(
+            "UPDATE trips SET idempotency_key = NULL WHERE rider_id = $1 AND idempotency_key = $2 "
+            f"AND created < {self._database.ago(IDEMPOTENCY_KEY_TTL_S)} RETURNING id",
+            actor.id,
+            key,
+        )
+        if released:
+            return None
+        rows = await self._database.fetch(
+            "SELECT id FROM trips WHERE rider_id = $1 AND idempotency_key = $2", actor.id, key
+        )
+        return await trip_rows.find(self._database, rows[0]["id"]) if rows else None
+
+    async def update(
+        self,
+        actor: Actor,
+        *,
+        trip_id: UUID,
+        status: TripStatus,
+        if_version: int | None = None,
+        reason: str | None = None,
+    ) -> TripSnapshot:
+        """Move a trip to ``status``: accept, start, complete, give back or cancel it.
+
+        One UPDATE decides: of several simultaneous callers exactly one succeeds. The same change asked again
+        by the same actor succeeds and announces nothing, whatever ``if_version`` says.
+
+        Raises:
+            NotARider, NotADriver: the other role makes that change.
+            TripNotFound: no such trip, or not visible to the caller.
+            TripTaken, TripCancelled, TripExpired: too late to accept it.
+            DriverBusy: the caller drives another trip.
+            VersionConflict: the trip is not at ``if_version``.
+            IllegalTransition: the trip's life has no such step.
+            BadInput: the reason is too long.
+        """
+        if reason is not None and len(reason) > MAX_REASON_CHARS:
+            raise BadInput(f"Give a reason of at most {MAX_REASON_CHARS} characters.", field=("reason",))
+        return await self._shield.run(
+            self._update(actor, _steps(actor, status), trip_id, status, if_version, reason)
+        )
+
+    async def _update(
+        self,
+        actor: Actor,
+        steps: Sequence[Transition],
+        trip_id: UUID,
+        status: TripStatus,
+        if_version: int | None,
+        reason: str | None,
+    ) -> TripSnapshot:
+        while True:
+            busy = False
+            for step in steps:
+                try:
+                    trip = await self._take(step, actor.id, trip_id, if_version, reason)
+                except Conflict:
+                    # The one constraint that such an UPDATE can break: one active trip a driver.
+                    busy = True
+                    break
+                if trip is not None:
+                    return trip
+            trip = await trip_rows.find(self._database, trip_id)
+            if trip is not None and _is_same(actor, trip, status):
+                return trip
+            if trip is None or not may_see(actor, trip):
+                raise _too_late(actor, trip, status)
+            if if_version is not None and trip.version != if_version:
+                raise VersionConflict(f"The trip is at version {trip.version}.", field=("ifVersion",))
+            if busy:
+                raise DriverBusy("You have an active trip.")
+            if all(step.source is not trip.status for step in steps):
+                raise IllegalTransition(
+                    f"A trip cannot go from {trip.status.value} to {status.value}.", field=("status",)
+                )
+            # The trip changed between the UPDATE and the read, and the step is legal now; or its deadline
+            # has passed, and no sweep has seen it yet.
+            await self._take(_EXPIRY, None, trip_id, None, None)
+
+    async def _take(
+        self,
+        step: Transition,
+        actor_id: UUID | None,
+        trip_id: UUID,
+        if_version: int | None,
+        reason: str | None,
+    ) -> TripSnapshot | None:
+        """Take one step if the trip stands where it begins; None if it does not.
+
+        Raises:
+            Conflict: the driver has another active trip.
+        """
+        changes, conditions = (
+            ["status = $2", "version = version + 1", "updated = {now}"],
+            ["id = $1", "status = $3"],
+        )
+        args: list[object] = [trip_id, step.target, step.source]
+
+        def bind(value: object) -> str:
+            args.append(value)
+            return f"${len(args)}"
+
+        if step.by is Party.ANY_DRIVER:
+            conditions += [f"given_back_by NOT LIKE {bind(f'%{actor_id}%')}", "expires_at > {now}"]
+            changes.append(f"driver_id = {bind(actor_id)}")
+        elif step.by is Party.DRIVER:
+            conditions.append(f"driver_id = {bind(actor_id)}")
+        elif step.by is Party.RIDER:
+            conditions.append(f"rider_id = {bind(actor_id)}")
+        elif step.by is Party.SYSTEM:
+            conditions.append("expires_at <= {now}")
+        gives_back = is_open(step.target)
+        if gives_back:
+            changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}", "driver_id = NULL"]
+        if is_open(step.source) != gives_back:
+            changes.append(f"expires_at = {self._deadline() if gives_back else 'NULL'}")
+        if reason is not None and has_ended(step.target):
+            changes.append(f"cancel_reason = {bind(reason)}")
+        if if_version is not None:
+            conditions.append(f"version = {bind(if_version)}")
+        async with self._database.transaction() as transaction:
+            rows = await transaction.fetch(
+                f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)} RETURNING id", *args
+            )
+            if not rows:
+                return None
+            note, trip = await self._noted(
+                transaction,
+                trip_id,
+                for_pool=step.pool_hears,
+                former_driver_id=actor_id if gives_back else None,
+            )
+        self._outbox.announce_trip(note, trip)
+        return trip
+
+    async def _noted(
+        self, transaction: Transaction, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None
+    ) -> tuple[Note, TripSnapshot]:
+        note = await self._outbox.note_trip(
+            transaction, trip_id, for_pool=for_pool, former_driver_id=former_driver_id
+        )
+        trip = await trip_rows.find(transaction, trip_id)
+        assert trip is not None, "written in this transaction"
+        return note, trip
+
+    async def expire_overdue(self) -> int:
+        """Expire open trips whose deadline has passed; how many. Any process may do it at any time."""
+        rows = await self._database.fetch(
+            f"SELECT id FROM trips WHERE status = 'REQUESTED' AND expires_at <= {{begun}} LIMIT {EXPIRY_BATCH}"
+        )
+        expired = 0
+        for row in rows:
+            taken = await self._shield.run(self._take(_EXPIRY, None, row["id"], None, None))
+            expired += taken is not None
+        return expired
+
+    async def find(self, actor: Actor, *, trip_id: UUID) -> TripSnapshot | None:
+        """The trip, or None when it does not exist for the caller."""
+        trip = await trip_rows.find(self._database, trip_id)
+        return trip if trip is not None and may_see(actor, trip) else None
+
+    async def page(
+        self,
+        actor: Actor,
+        *,
+        statuses: Sequence[TripStatus] | None = None,
+        first: int = 20,
+        after: tuple[datetime, UUID] | None = None,
+    ) -> TripPage:
+        """The caller's trips, newest first: a rider's own; a driver's own and the open ones.
+
+        Raises:
+            BadInput: ``first`` is not within 0 to 100.
+        """
+        if not 0 <= first <= MAX_PAGE:
+            raise BadInput(f"Ask for 0 to {MAX_PAGE} trips.", field=("first",))
+        return await trip_rows.page(self._database, actor, statuses=statuses, first=first, after=after)
+
+    def _deadline(self) -> str:
+        return self._database.ago(-self._request_ttl_s)
+
+
+def _steps(actor: Actor, status: TripStatus) -> tuple[Transition, ...]:
+    """The arrows to ``status`` that the caller's role may take."""
+    for_riders = transitions(status, Party.RIDER)
+    for_drivers = transitions(status, Party.ANY_DRIVER, Party.DRIVER)
+    steps = for_riders if actor.user.role is Role.RIDER else for_drivers
+    if not steps and for_drivers:
+        raise NotADriver("Only drivers make this change.")
+    if not steps and for_riders:
+        raise NotARider("Only riders make this change.")
+    return steps
+
+
+def _is_same(actor: Actor, trip: TripSnapshot, status: TripStatus) -> bool:
+    """Whether the trip already is where this very actor wants to bring it."""
+    if trip.status is not status:
+        return False
+    if is_open(status):
+        return actor.id in trip.given_back_by
+    party = trip.rider if actor.user.role is Role.RIDER else trip.driver
+    return party is not None and party.id == actor.id
+
+
+def _too_late(actor: Actor, trip: TripSnapshot | None, status: TripStatus) -> UserFault:
+    """Why a trip that the caller does not see cannot be had."""
+    accepting = bool(transitions(status, Party.ANY_DRIVER)) and actor.user.role is Role.DRIVER
+    if trip is None or not accepting or actor.id in trip.given_back_by:
+        return TripNotFound("There is no such trip.", field=("id",))
+    match withdraw_reason(trip.status):
+        case WithdrawReason.CANCELLED:
+            return TripCancelled("The rider has cancelled this trip.")
+        case WithdrawReason.EXPIRED:
+            return TripExpired("This request has expired.")
+        case WithdrawReason.TAKEN:
+            return TripTaken("Another driver has taken this trip.")
+
+
+def _address(text: str, field: str) -> str:
+    text = text.strip()
+    if not text:
+        raise BadInput("An address must not be empty.", field=(field,))
+    if len(text) > MAX_ADDRESS_CHARS:
+        raise BadInput(f"An address has at most {MAX_ADDRESS_CHARS} characters.", field=(field,))
+    if "\x00" in text:
+        raise BadInput("An address must not contain a null character.", field=(field,))
+    return text
+
+
+def _point(point: GeoPoint | None, field: str) -> GeoPoint | None:
+    if point is None:
+        return None
+    # Comparisons with NaN are false, so that it is refused too.
+    if not -90 <= point.lat <= 90:
+        raise BadInput("A latitude lies between -90 and 90.", field=(field, "lat"))
+    if not -180 <= point.lng <= 180:
+        raise BadInput("A longitude lies between -180 and 180.", field=(field, "lng"))
+    return point

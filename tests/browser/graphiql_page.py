@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.async_api import Locator, Page, Request, Route, WebSocket, expect
+
+# A cold start of the browser and its editor on a busy machine.
+SLOW_MS = 30_000
+
+
+class GraphiQLPage:
+    """What a person does on the page, and what went wrong behind it."""
+
+    def __init__(self, page: Page, *, url: str) -> None:
+        self.page = page
+        self.elsewhere: list[str] = []
+        """Requests and sockets to any other host than the server's; all were blocked."""
+        self.sockets: list[str] = []
+        self.errors: list[str] = []
+        """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
+        self._url = url
+        page.set_default_timeout(SLOW_MS)
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("websocket", self._note_socket)
+
+    async def open(self) -> None:
+        await self.page.context.route("**/*", self._only_the_server)
+        await self.page.goto(f"{self._url}/graphql")
+        await self._is_ready()
+
+    async def reload(self) -> None:
+        await self.page.reload()
+        await self._is_ready()
+
+    async def _is_ready(self) -> None:
+        # The editors come up one after the other, and the schema explorer last of all.
+        for editor in (self.operation, self.variables, self.result):
+            await expect(editor).to_be_attached(timeout=SLOW_MS)
+        await expect(self.page.locator(".graphiql-spinner")).to_have_count(0, timeout=SLOW_MS)
+
+    @property
+    def operation(self) -> Locator:
+        return self.page.locator(".graphiql-editors .graphiql-editor .view-lines").first
+
+    @property
+    def variables(self) -> Locator:
+        return self.page.locator(".graphiql-editor-tool .view-lines").first
+
+    @property
+    def result(self) -> Locator:
+        return self.page.locator(".graphiql-response .view-lines")
+
+    async def choose_tab(self, name: str) -> None:
+        await self.page.get_by_role("tab", name=name).click()
+        await expect(self.operation).to_contain_text(name)
+
+    async def write(self, operation: str) -> None:
+        """Type an operation into a new tab."""
+        await self.page.get_by_role("button", name="New tab").click()
+        await self.operation.click()
+        await self.page.keyboard.type(operation)
+
+    async def run(self, operation: str | None = None) -> None:
+        """Press ▶, and choose from its menu where the tab has several operations."""
+        # After a change of tab, the button is for a moment still the one of the tab before.
+        kind = "[aria-haspopup]" if operation else ":not([aria-haspopup])"
+        await self.page.locator(f".graphiql-execute-button{kind}").click()
+        if operation:
+            await self.page.get_by_role("menuitem", name=operation).click()
+
+    async def shows(self, text: str) -> None:
+        await expect(self.result).to_contain_text(text, timeout=SLOW_MS)
+
+    async def result_json(self) -> dict:
+        """The whole text of the result pane, of which the page draws only the part in view."""
+        models = "__MONACO.editor.getModels().find((model) => model.uri.path.endsWith('response.json')).getValue()"
+        return json.loads(await self.page.evaluate(models))
+
+    async def tabs_are_stored(self) -> None:
+        """GraphiQL writes its tabs into the browser's storage half a second after a change."""
+        await self.page.evaluate(
+            """() => new Promise((done) => {
+                const look = () => localStorage.getItem("graphiql:tabState") ? done() : setTimeout(look, 20);
+                look();
+            })"""
+        )
+
+    async def screenshot(self, path: Path) -> None:
+        """Draw operation and result, as the README shows them."""
+        await self.page.get_by_role("button", name="Hide editor tools").click()
+        await self.page.mouse.move(0, 0)
+        await expect(self.page.locator(".scrollbar.visible")).to_have_count(0, timeout=SLOW_MS)
+        await self.page.screenshot(path=path, animations="disabled")
+
+    async def _only_the_server(self, route: Route, request: Request) -> None:
+        if request.url.startswith(f"{self._url}/"):
+            await route.continue_()
+        else:
+            self.elsewhere.append(request.url)
+            await route.abort()
+
+    def _note_socket(self, socket: WebSocket) -> None:
+        self.sockets.append(socket.url)
+        if urlsplit(socket.url).netloc != urlsplit(self._url).netloc:
+            self.elsewhere.append(socket.url)

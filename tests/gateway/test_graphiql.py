@@ -1,0 +1,185 @@
+import base64
+import hashlib
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.graphiql import GraphiQL
+
+SCRIPT = "console.log('GraphiQL')"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A folder as Vite writes it."""
+    folder = tmp_path / "dist"
+    (folder / "graphiql").mkdir(parents=True)
+    (folder / "graphiql" / "index.html").write_text("<title>Taxirank · GraphiQL</title>", encoding="utf-8")
+    (folder / "assets" / "nested").mkdir(parents=True)
+    (folder / "assets" / "main-Bq3x9.js").write_text(SCRIPT)
+    (folder / "assets" / "main-C7aa1.css").write_text("body { margin: 0 }")
+    (tmp_path / "secret.txt").write_text("secret")
+    return folder
+
+
+@pytest.fixture
+def client_of() -> Callable[[Path], httpx.AsyncClient]:
+    def client(build: Path) -> httpx.AsyncClient:
+        graphiql = GraphiQL(build)
+
+        async def page(_: Request) -> Response:
+            return graphiql.page()
+
+        app = Starlette(routes=[Route("/graphql", page), *graphiql.routes()])
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+
+    return client
+
+
+def directives(response: httpx.Response) -> dict[str, list[str]]:
+    policy = response.headers["content-security-policy"]
+    return {name: sources.split() for name, _, sources in (part.partition(" ") for part in policy.split("; "))}
+
+
+async def test_the_page_of_the_build_may_load_from_its_own_host_only(build, client_of):
+    response = await client_of(build).get("/graphql")
+
+    assert response.text == "<title>Taxirank · GraphiQL</title>"
+    policy = directives(response)
+    assert {source for sources in policy.values() for source in sources} == {
+        "'none'",
+        "'self'",
+        "'unsafe-inline'",
+        "data:",
+    }
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert policy["script-src"] == policy["worker-src"] == policy["connect-src"] == ["'self'"]
+
+
+async def test_without_a_build_the_page_is_the_hosted_one_and_may_load_just_what_it_names(tmp_path, client_of):
+    response = await client_of(tmp_path / "dist").get("/graphql")
+
+    policy = directives(response)
+    page = ExternalFiles(response.text)
+    assert page.scripts
+    assert page.styles
+    assert page.inline
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert policy["connect-src"] == ["'self'"]
+    assert policy["script-src"] == page.scripts + [f"'sha256-{sha256(script)}'" for script in page.inline]
+    assert policy["style-src"] == [*page.styles, "'unsafe-inline'"]
+
+
+@pytest.mark.parametrize("built", [True, False])
+async def test_both_pages_carry_the_same_protection(built, build, tmp_path, client_of):
+    response = await client_of(build if built else tmp_path / "nothing").get("/graphql")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-frame-options"] == "DENY"
+    assert response.headers["referrer-policy"] == "same-origin"
+    # The address answers API clients too, and the page names the files of the newest build.
+    assert response.headers["vary"] == "Accept"
+    assert response.headers["cache-control"] == "no-cache"
+
+
+async def test_a_build_that_is_made_later_is_served_at_once(tmp_path, client_of):
+    client = client_of(tmp_path)
+    assert "unpkg.com" in (await client.get("/graphql")).text
+    assert (await client.get("/assets/late-1.js")).status_code == 404
+
+    for folder, name in (("graphiql", "index.html"), ("assets", "late-1.js")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text("built")
+
+    assert (await client.get("/graphql")).text == "built"
+    assert (await client.get("/assets/late-1.js")).text == "built"
+
+
+@pytest.mark.parametrize(("name", "media_type"), [("main-Bq3x9.js", "javascript"), ("main-C7aa1.css", "text/css")])
+async def test_assets_are_kept_by_browsers_for_ever(name, media_type, build, client_of):
+    client = client_of(build)
+
+    response = await client.get(f"/assets/{name}")
+
+    assert response.content == (build / "assets" / name).read_bytes()
+    assert media_type in response.headers["content-type"]
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    again = await client.get(f"/assets/{name}", headers={"If-None-Match": response.headers["etag"]})
+    assert again.status_code == 304
+    assert again.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/",
+        "/assets/nested",
+        "/assets/main-old.js",
+        "/assets/%2e%2e/graphiql/index.html",
+        "/assets/..%2f..%2fsecret.txt",
+        "/assets/nested/..%2f..%2f..%2fsecret.txt",
+        "/assets/%2fetc%2fpasswd",
+        "/assets//etc/passwd",
+        "/assets/..%5c..%5csecret.txt",
+        "/assets/main-Bq3x9.js%00",
+        "/assets/" + "a" * 5000,
+    ],
+)
+async def test_what_is_not_a_file_of_the_build_is_not_found(path, build, client_of):
+    response = await client_of(build).get(path)
+
+    assert response.status_code == 404
+    assert "cache-control" not in response.headers
+
+
+async def test_a_link_that_leads_out_of_the_build_is_not_followed(build, client_of):
+    (build / "assets" / "link-1.txt").symlink_to(build.parent / "secret.txt")
+
+    assert (await client_of(build).get("/assets/link-1.txt")).status_code == 404
+
+
+async def test_assets_are_only_read(build, client_of):
+    client = client_of(build)
+
+    assert (await client.head("/assets/main-Bq3x9.js")).status_code == 200
+    assert (await client.post("/assets/main-Bq3x9.js")).status_code == 405
+
+
+def sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+class ExternalFiles(HTMLParser):
+    """What a page loads, read by an HTML parser."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.styles: list[str] = []
+        self.inline: list[str] = []
+        self._in_script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "script":
+            self._in_script = "src" not in attributes
+            if source := attributes.get("src"):
+                self.scripts.append(source)
+        if tag == "link" and attributes.get("rel") == "stylesheet" and (source := attributes.get("href")):
+            self.styles.append(source)
+
+    def handle_data(self, data: str) -> None:
+        if self._in_script:
+            self.inline.append(data)
+            self._in_script = False

@@ -1,0 +1,18 @@
+import { defineConfig } from "vite";
+
+// To work on the pages, `npm run watch` and reload: the Python server serves the newest build, from the same origin and
+// under the same policy as in production. (Vite's own server cannot start GraphiQL's workers.)
+export default defineConfig({
+  build: {
+    // Everything in this folder carries a hash of its contents in its name: the server lets browsers keep it for ever.
+    assetsDir: "assets",
+    rolldownOptions: {
+      // One build, one entry a page: the pages share their chunks.
+      input: { graphiql: "graphiql/index.html" },
+      // Libraries carry directives for React's compiler, which has run on them already.
+      checks: { moduleLevelDirective: false },
+    },
+    // The code editor is one chunk of this size, loaded by GraphiQL alone and after its frame is drawn.
+    chunkSizeWarningLimit: 5000,
+  },
+});
