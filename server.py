@@ -211,6 +211,29 @@ def app_from_environment() -> ASGIApp:
     return app
 
 
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn serves the application."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "websockets-sansio",
+        # Compression costs 16 µs a delivery and 40 KB a socket.
+        "ws_per_message_deflate": False,
+        "ws_max_size": settings.max_message_bytes,
+        # A ping that is not answered would close with 1011, which graphql-ws clients take as fatal.
+        "ws_ping_interval": 20.0,
+        "ws_ping_timeout": None,
+        "timeout_graceful_shutdown": settings.shutdown_timeout_s,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "forwarded_allow_ips": settings.trusted_proxies,
+    }
+
+
 cli = typer.Typer(
     help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
     no_args_is_help=False,
@@ -241,23 +264,7 @@ def serve(
         "server:app_from_environment",
         factory=True,
         app_dir=str(ROOT),
-        host=host,
-        port=port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        # Compression costs 16 µs a delivery and 40 KB a socket.
-        ws_per_message_deflate=False,
-        ws_max_size=settings.max_message_bytes,
-        # A ping that is not answered would close with 1011, which graphql-ws clients take as fatal.
-        ws_ping_interval=20.0,
-        ws_ping_timeout=None,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
+        **{**uvicorn_options(settings), "host": host, "port": port},
     )
 
 

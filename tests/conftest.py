@@ -1,0 +1,142 @@
+"""Fixtures: every behaviour runs on SQLite with the in-process bus, and on PostgreSQL with Redis."""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from server import Application, uvicorn_options
+from services.config import Settings
+from tests.support import servers
+from tests.support.api import Api
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    """A real PostgreSQL."""
+    with servers.postgres() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Redis-protocol server."""
+    with servers.redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.sqlite3"
+    servers.migrate(f"sqlite://{path}")
+    return path
+
+
+@pytest.fixture(params=["embedded", "production"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which column of the design's table of parts a test runs on."""
+    return request.param
+
+
+@pytest.fixture
+def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a server with an empty database of its own."""
+    common: dict[str, Any] = {
+        "_env_file": None,
+        "media_url": str(tmp_path / "media"),
+        "password_hash_memory_kib": 1024,
+        "database_pool_size": 5,
+        "port": 0,
+    }
+    if backend == "embedded":
+        path = tmp_path / "taxirank.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield Settings(database_url=f"sqlite://{path}", **common)
+        return
+    postgres: servers.Postgres = request.getfixturevalue("postgres")
+    database_url = postgres.copy()
+    yield Settings(
+        database_url=database_url,
+        redis_url=request.getfixturevalue("redis_url"),
+        redis_prefix=f"test-{uuid.uuid4().hex}",
+        **common,
+    )
+    postgres.drop(database_url)
+
+
+@dataclass
+class LiveServer:
+    """A server within the test's process, behind a real uvicorn on a free port."""
+
+    url: str
+    application: Application
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
+    """Serve an application as `server.py` does."""
+    application = Application(settings)
+    server = uvicorn.Server(uvicorn.Config(application.asgi, **{**uvicorn_options(settings), "loop": "none"}))
+    # Sockets that a test leaves open are closed by the server; nobody has to wait for them.
+    server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
+    task = asyncio.create_task(server._serve())  # pyright: ignore[reportPrivateUsage]
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield LiveServer(f"http://127.0.0.1:{port}", application)
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def live_server(settings: Settings) -> AsyncIterator[LiveServer]:
+    """A running server with an empty database."""
+    async with serving(settings) as server:
+        yield server
+
+
+@pytest.fixture
+async def application(settings: Settings) -> AsyncIterator[Application]:
+    """A server's use cases without HTTP."""
+    application = Application(settings)
+    async with application.running():
+        yield application
+
+
+SignUp = Callable[..., Awaitable[Api]]
+
+
+@pytest.fixture
+async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
+    """Makes people: `await person("RIDER")` has signed up; `await person()` is a stranger."""
+    async with AsyncExitStack() as stack:
+
+        async def make(role: str | None = None, **fields: Any) -> Api:
+            api = await stack.enter_async_context(Api(live_server.url))
+            return await api.sign_up(role, **fields) if role is not None else api
+
+        yield make
+
+
+@pytest.fixture
+async def rider(person: SignUp) -> Api:
+    """A rider who is logged in."""
+    return await person("RIDER")
+
+
+@pytest.fixture
+async def driver(person: SignUp) -> Api:
+    """A driver who is logged in."""
+    return await person("DRIVER")

@@ -1,0 +1,1 @@
+"""What the tests are written with: servers to test against, and clients that speak to them."""

