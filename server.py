@@ -4,7 +4,7 @@ import asyncio
 import gc
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -107,7 +107,7 @@ class Application:
         self.asgi = self._asgi()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Everything but the HTTP server, started in order and stopped in reverse."""
         sole_server = SoleServer(self.settings)
         async with AsyncExitStack() as stack:
@@ -153,7 +153,7 @@ class Application:
         )
 
         @asynccontextmanager
-        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async def lifespan(_: Starlette) -> AsyncGenerator[None]:
             async with self.running():
                 yield
 
@@ -211,11 +211,11 @@ def app_from_environment() -> ASGIApp:
     return app
 
 
-def uvicorn_options(settings: Settings) -> dict[str, Any]:
+def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, Any]:
     """How uvicorn serves the application."""
     return {
-        "host": settings.host,
-        "port": settings.port,
+        "host": host,
+        "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
         "http": "httptools",
@@ -264,7 +264,7 @@ def serve(
         "server:app_from_environment",
         factory=True,
         app_dir=str(ROOT),
-        **{**uvicorn_options(settings), "host": host, "port": port},
+        **uvicorn_options(settings, host=host, port=port),
     )
 
 
@@ -308,7 +308,7 @@ def makemigrations(
     if dialect is None:
         # aerich keeps its state on a class: one dialect a process.
         for each in migrations.DIALECTS:
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - nothing in it comes from outside
                 [sys.executable, __file__, "makemigrations", "--name", name, "--dialect", each], check=True
             )
         return

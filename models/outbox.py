@@ -19,5 +19,5 @@ class OutboxEntry(Model):
     session_id = fields.UUIDField(null=True)
     created = fields.DatetimeField()
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "outbox"

@@ -17,5 +17,5 @@ class Session(Model):
     created = fields.DatetimeField(auto_now_add=True)
     used = fields.DatetimeField(auto_now_add=True)
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "sessions"

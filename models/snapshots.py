@@ -5,7 +5,7 @@ Queries load them with one joined statement, events carry them, GraphQL maps fro
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import orjson
 from models.trip_life import TripStatus
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     """What an account is for; it never changes."""
 
     RIDER = "RIDER"

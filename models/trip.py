@@ -39,6 +39,6 @@ class Trip(Model):
         "models.User", related_name="trips_as_driver", on_delete=fields.RESTRICT, null=True
     )
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "trips"
         unique_together = (("rider", "idempotency_key"),)

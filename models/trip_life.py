@@ -1,10 +1,10 @@
 """The life of a trip: one table of its transitions, and the only place where states are compared."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 
-class TripStatus(str, Enum):
+class TripStatus(StrEnum):
     """Where a trip is in its life."""
 
     REQUESTED = "REQUESTED"
@@ -25,7 +25,7 @@ class Party(Enum):
     SYSTEM = "the system"
 
 
-class WithdrawReason(str, Enum):
+class WithdrawReason(StrEnum):
     """Why an offer has gone."""
 
     TAKEN = "TAKEN"

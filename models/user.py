@@ -25,5 +25,5 @@ class User(Model):
     is_active = fields.BooleanField(default=True)
     created = fields.DatetimeField(auto_now_add=True)
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "users"

@@ -8,6 +8,8 @@ from models.snapshots import Role
 from models.trip_life import TripStatus, WithdrawReason
 from services.errors import ErrorCode
 
+__all__ = ["ErrorCode", "Role", "TripStatus", "WithdrawReason"]
+
 
 def _describe(enum: type[Enum], description: str, values: dict[str, str]) -> None:
     strawberry.enum(enum, description=description)

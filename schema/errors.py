@@ -9,8 +9,8 @@ import strawberry
 import structlog
 from graphql import GraphQLError
 
-import schema.enums  # noqa: F401 - registers ErrorCode
-from services.errors import BadInput, ErrorCode, UserFault, UserFaults
+from schema import enums
+from services.errors import BadInput, UserFault, UserFaults
 from services.live.feeds import NotFound
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -18,7 +18,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @strawberry.type(description="Something that the user can mend, or has to be told.")
 class UserError:
-    code: ErrorCode = strawberry.field(description="What went wrong; stable.")
+    code: enums.ErrorCode = strawberry.field(description="What went wrong; stable.")
     message: str = strawberry.field(description="The same for people, in English.")
     field: list[str] | None = strawberry.field(description="The path of the input field at fault.")
     retryable: bool = strawberry.field(description="Whether the very same request may succeed later.")

@@ -92,7 +92,7 @@ class Execution:
 
     def __init__(self, schema: strawberry.Schema, *, introspection: bool) -> None:
         # Strawberry's own execution has no seam to execute an event once for many; graphql-core documents one.
-        self._schema = schema._schema
+        self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
         self._documents = Documents(self._schema, introspection=introspection)
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
 

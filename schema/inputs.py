@@ -3,8 +3,8 @@
 import strawberry
 from strawberry.file_uploads import Upload
 
-from models.snapshots import GeoPoint, Role
-from models.trip_life import TripStatus
+from models.snapshots import GeoPoint
+from schema.enums import Role, TripStatus
 
 
 @strawberry.input(description="A position on Earth, WGS 84.")

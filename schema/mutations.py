@@ -6,10 +6,10 @@ import strawberry
 
 from models.visibility import Audience
 from schema.context import Context, Transport, to_uuid
-from schema.errors import RequestError, bad_user_input, to_user_errors
+from schema.errors import RequestError, to_user_errors
 from schema.inputs import CreateTripInput, SignUpInput, UpdateTripInput
 from schema.types import AuthPayload, LogOutPayload, TripPayload, to_trip, to_user
-from schema.uploads import UploadedFile
+from schema.uploads import read_upload
 from services.errors import UserFault, UserFaults
 from services.sessions import NewSession
 
@@ -23,10 +23,7 @@ class Mutation:
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
         _require_cookie_transport(info)
-        if input.photo is not None and not isinstance(input.photo, UploadedFile):
-            raise bad_user_input(
-                "A photo is sent by the GraphQL multipart request specification.", field=("photo",)
-            )
+        photo = await read_upload(input.photo, "photo")
         try:
             session = await info.context.services.accounts.sign_up(
                 username=input.username,
@@ -35,7 +32,7 @@ class Mutation:
                 first_name=input.first_name,
                 last_name=input.last_name,
                 role=input.role,
-                photo=await input.photo.read() if input.photo is not None else None,
+                photo=photo,
             )
         except (UserFault, UserFaults) as fault:
             return AuthPayload(errors=to_user_errors(fault))
@@ -85,8 +82,8 @@ class Mutation:
         return TripPayload(trip=to_trip(trip, Audience.PARTY))
 
     @strawberry.mutation(
-        description="Move a trip to another status. Of several simultaneous callers exactly one succeeds; the same "
-        "change asked again by the same caller succeeds too."
+        description="Move a trip to another status. Of several simultaneous callers exactly one succeeds; "
+        "the same change asked again by the same caller succeeds too."
     )
     async def update_trip(
         self, info: Info, input: Annotated[UpdateTripInput, strawberry.argument(description="The change.")]

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from models.trip_life import TripStatus
 from models.visibility import Actor, audience_of
 from schema import cursors
 from schema.context import Context, to_uuid
+from schema.enums import TripStatus
 from schema.types import Node, PageInfo, Trip, TripConnection, TripEdge, User, to_trip, to_user
 
 Info = strawberry.Info[Context, None]

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import strawberry
 
-import schema.enums  # noqa: F401 - registers the enums that the fields below name
 from models.snapshots import GeoPoint as GeoPointValue
-from models.snapshots import Role, TripSnapshot, UserSnapshot
-from models.trip_life import TripStatus, WithdrawReason
+from models.snapshots import TripSnapshot, UserSnapshot
 from models.visibility import Audience
+from schema.enums import Role, TripStatus, WithdrawReason
 from schema.errors import UserError
 from services.live import messages
 from services.photos import url_path

@@ -1,7 +1,7 @@
 """The database of one application: its own connections, SQL in one spelling for both dialects."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from enum import Enum
@@ -119,7 +119,7 @@ class Database:
         """Raises: whatever the driver raises when the database does not answer."""
         await self.fetch("SELECT 1 AS one")
 
-    async def fetch(self, sql: str, *args: object) -> list[Row]:
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
         return await self._run(self._context.db(CONNECTION), sql, args)
 
@@ -130,7 +130,7 @@ class Database:
         return f"now() - interval '{seconds:d} seconds'"
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
+    async def transaction(self) -> AsyncGenerator["Transaction"]:
         """A transaction, committed at the end of the block and rolled back by an exception.
 
         Run it only inside ``Shield.run``: a task cancelled in here leaves Tortoise's lock taken on SQLite.
@@ -148,7 +148,7 @@ class Database:
             raise DatabaseUnavailable(str(error)) from error
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
+    def _entered(self) -> Generator[None]:
         # TortoiseContext's own `with` keeps its token on the object, so that two tasks inside it at once
         # take each other's; a variable set in this task alone cannot be mixed up.
         token = _current_context.set(self._context)
@@ -157,7 +157,7 @@ class Database:
         finally:
             _current_context.reset(token)
 
-    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> list[Row]:
+    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = _for_dialect(sql, self.is_sqlite)
         values = [_for_sqlite(value) for value in args] if self.is_sqlite else [_plain(value) for value in args]
         try:
@@ -175,7 +175,7 @@ class Transaction:
         self._database = database
         self.connection = connection
 
-    async def fetch(self, sql: str, *args: object) -> list[Row]:
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement in the transaction and return its rows."""
         return await self._database._run(self.connection, sql, args)  # pyright: ignore[reportPrivateUsage]
 

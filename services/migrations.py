@@ -37,7 +37,7 @@ async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
 
     aerich keeps its state on a class: call it for one dialect a process.
     """
-    settings = Settings(database_url=DIALECTS[dialect])
+    settings = Settings.model_validate({"database_url": DIALECTS[dialect]})
     command = Command(tortoise_config(settings), app=APP, location=str(root / dialect))
     try:
         await command.init(offline=True)

@@ -34,7 +34,7 @@ class SoleServer:
         self._settings = settings
         self._shared = settings.redis_url is not None
         self._file: IO[bytes] | None = None
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: asyncpg.Connection | None = None
 
     async def acquire(self) -> None:
         """Take the lock. Raises: AnotherServer."""

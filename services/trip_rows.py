@@ -111,8 +111,8 @@ async def trips_of(
     return await _at(
         database,
         f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ACTIVE}) active UNION ALL "
-        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ENDED} AND t.updated > {database.ago(ended_since_s)} "
-        f"ORDER BY t.updated DESC LIMIT $2) ended",
+        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ENDED} "
+        f"AND t.updated > {database.ago(ended_since_s)} ORDER BY t.updated DESC LIMIT $2) ended",
         user_id,
         ended_limit,
     )

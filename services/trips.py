@@ -146,8 +146,8 @@ class Trips:
             rows = await transaction.fetch(
                 "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
                 "pick_up_lat, pick_up_lng, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-                "idempotency_key, rider_id) "
-                f"VALUES ($1, {{begun}}, {{begun}}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, {self._deadline()}, '', $8, $9) "
+                "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, "
+                f"{self._deadline()}, '', $8, $9) "
                 "ON CONFLICT (rider_id, idempotency_key) DO NOTHING RETURNING id",
                 uuid4(),
                 pick_up_address,
@@ -159,9 +159,9 @@ class Trips:
                 key,
                 actor.id,
             )
-            if rows:
-                note, trip = await self._noted(transaction, rows[0]["id"], for_pool=True)
-        if rows:
+            noted = await self._noted(transaction, rows[0]["id"], for_pool=True) if rows else None
+        if noted is not None:
+            note, trip = noted
             self._outbox.announce_trip(note, trip)
             return trip
         earlier = await self._of_key(actor, key)

@@ -84,7 +84,9 @@ class LiveServer:
 async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
     """Serve an application as `server.py` does."""
     application = Application(settings)
-    server = uvicorn.Server(uvicorn.Config(application.asgi, **{**uvicorn_options(settings), "loop": "none"}))
+    server = uvicorn.Server(
+        uvicorn.Config(application.asgi, **{**uvicorn_options(settings, host="127.0.0.1", port=0), "loop": "none"})
+    )
     # Sockets that a test leaves open are closed by the server; nobody has to wait for them.
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
     task = asyncio.create_task(server._serve())  # pyright: ignore[reportPrivateUsage]

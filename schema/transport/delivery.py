@@ -40,7 +40,7 @@ class Delivery:
     """
 
     def __init__(
-        self, id: Hashable, following: Following, framing: Framing, outlet: Outlet, on_end: Callable[[], None]
+        self, id: Hashable, following: Following, framing: Framing, outlet: Outlet, on_end: Callable[[], object]
     ) -> None:
         self._id = id
         self._feed = following.feed

@@ -1,6 +1,7 @@
 """GraphQL over WebSockets: the server side of graphql-transport-ws."""
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -220,7 +221,7 @@ class Socket:
                 following,
                 framing,
                 self._outlet,
-                on_end=lambda: self._operations.pop(operation_id, None),
+                on_end=functools.partial(self._operations.pop, operation_id, None),
             )
             try:
                 await delivery.begin(self._services.hub)

@@ -1,8 +1,8 @@
 """Topics to publish on and to listen to."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from broadcaster import Broadcast
@@ -13,7 +13,7 @@ Message = bytes
 OnGap = Callable[[], None]
 
 
-class BusState(str, Enum):
+class BusState(StrEnum):
     """Whether events travel."""
 
     OK = "ok"
@@ -61,7 +61,7 @@ class Bus:
         return True
 
     @asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[Message]]:
+    async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[Message]]:
         """The messages of ``topic``. The block begins when the broker has confirmed the subscription.
 
         While the broker is away the block begins at once; ``on_gap`` follows when it is back. No two blocks

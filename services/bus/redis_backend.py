@@ -73,29 +73,29 @@ class RedisBackend(BroadcastBackend):
             await asyncio.wait([self._supervisor])
         await self._redis.aclose()
 
-    async def subscribe(self, channel: str) -> None:
+    async def subscribe(self, group: str) -> None:
         """Return when Redis has confirmed the subscription, or at once while the link is down."""
-        self._wanted.add(channel)
+        self._wanted.add(group)
         connection = self._connection
         if connection is None:
             return
         confirmed = asyncio.get_running_loop().create_future()
-        self._confirmations[channel] = confirmed
+        self._confirmations[group] = confirmed
         try:
-            await connection.send_command("SUBSCRIBE", channel, check_health=False)
+            await connection.send_command("SUBSCRIBE", group, check_health=False)
             await confirmed
         except _LINK_ERRORS:
             # The supervisor notices the same, subscribes to what is wanted again, and announces the gap.
             pass
         finally:
-            self._confirmations.pop(channel, None)
+            self._confirmations.pop(group, None)
 
-    async def unsubscribe(self, channel: str) -> None:
-        """Stop receiving ``channel``."""
-        self._wanted.discard(channel)
+    async def unsubscribe(self, group: str) -> None:
+        """Stop receiving a channel."""
+        self._wanted.discard(group)
         if self._connection is not None:
             with suppress(*_LINK_ERRORS):
-                await self._connection.send_command("UNSUBSCRIBE", channel, check_health=False)
+                await self._connection.send_command("UNSUBSCRIBE", group, check_health=False)
 
     async def publish(self, channel: str, message: Any) -> None:
         """Publish; raises what redis-py raises when the broker does not take it."""

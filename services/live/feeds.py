@@ -89,11 +89,10 @@ class TripFeed:
 
     def snapshot(self, read: StateRead) -> Message:
         """The trip now. Raises: NotFound."""
-        for trip in read.trips:
-            audience = audience_of(self.actor, trip)
-            if audience is not None:
-                return read.message(audience, lambda: TripState(trip, audience), trip.id)
-        raise NotFound
+        event = read.event()
+        if event is None or (audience := audience_of(self.actor, event.trip)) is None:
+            raise NotFound
+        return read.message(audience, lambda: TripState(event.trip, audience), event.trip.id)
 
     def change(self, event: TripEvent) -> Message | Verdict:
         """The trip at its new version."""

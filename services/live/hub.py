@@ -311,9 +311,11 @@ class Hub:
                 return
 
     async def _send_snapshot(self, topic: _Topic, subscriber: Subscriber) -> None:
-        while subscriber.read_again:
-            subscriber.read_again = False
-            read = await self._reads.read(subscriber.feed.scope, lambda: subscriber.feed.query(self._database))
+        subscriber.read_again = False
+        read = await self._reads.read(subscriber.feed.scope, lambda: subscriber.feed.query(self._database))
+        if subscriber.read_again:
+            # Events were lost meanwhile: what was read may be older than they were.
+            return
         self._clock_offset = read.as_of - datetime.now(UTC)
         subscriber.as_of = read.as_of
         subscriber.known = read.versions
