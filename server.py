@@ -126,9 +126,26 @@ class Application:
             stack.push_async_callback(self.housekeeping.stop)
             yield
 
+    def _cors(self) -> list[Middleware]:
+        """What lets pages of the allowed origins read our answers; nothing when there are none."""
+        if not self.settings.allowed_origins:
+            return []
+        return [
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(self.settings.allowed_origins),
+                allow_credentials=True,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
+                expose_headers=["X-Request-ID"],
+            )
+        ]
+
     def _asgi(self) -> ASGIApp:
         settings = self.settings
-        execution = Execution(build_schema(), introspection=settings.introspection)
+        execution = Execution(
+            build_schema(), introspection=settings.introspection, shares=settings.shared_execution
+        )
         origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
         cookies = Cookies(
             is_secure=settings.secure_cookies,
@@ -167,14 +184,7 @@ class Application:
             ],
             middleware=[
                 Middleware(RequestId),
-                Middleware(
-                    CORSMiddleware,
-                    allow_origins=list(settings.allowed_origins),
-                    allow_credentials=True,
-                    allow_methods=["GET", "POST"],
-                    allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
-                    expose_headers=["X-Request-ID"],
-                ),
+                *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],
         )

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.bus import BusState
-from services.database import DatabaseUnavailable
 
 READY_TIMEOUT_S = 2.0
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 def health_routes(
@@ -30,7 +32,9 @@ def health_routes(
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping_database()
-        except (DatabaseUnavailable, TimeoutError):
+        except Exception as error:
+            # Whatever the driver raises: no request can be served now.
+            _log.warning("not ready", error=repr(error))
             return JSONResponse({"status": "unavailable", "database": "unreachable", "bus": bus}, 503)
         return JSONResponse({"status": "ok", "database": "ok", "bus": bus})
 

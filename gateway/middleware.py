@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _QUIET_PATHS = {"/healthz", "/readyz"}
 
 
@@ -49,7 +51,8 @@ class RequestId:
                     _log.info(
                         "request",
                         method=scope["method"],
-                        path=scope["path"],
+                        # Decoded, it could hold line breaks that look like another entry.
+                        path=quote(scope["path"]),
                         status=status,
                         elapsed_ms=elapsed_ms,
                     )
@@ -68,7 +71,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdigit() or int(announced) > self._max_bytes:
+        if not _DIGITS.fullmatch(announced) or int(announced) > self._max_bytes:
             await self._refuse(scope, receive, send)
             return
         received, has_begun = 0, False

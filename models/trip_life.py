@@ -78,6 +78,11 @@ def has_ended(status: TripStatus) -> bool:
     return status in ENDED
 
 
+def keeps_reason(status: TripStatus) -> bool:
+    """Whether what was said at the change to ``status`` is kept."""
+    return status is TripStatus.CANCELLED
+
+
 def withdraw_reason(status: TripStatus) -> WithdrawReason:
     """Why a trip that is no longer open has left the pool."""
     if status is TripStatus.CANCELLED:

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from models.snapshots import TripSnapshot
@@ -21,6 +21,7 @@ def decode(cursor: str) -> tuple[datetime, UUID]:
         moment = datetime.fromisoformat(created)
         if moment.tzinfo is None:
             raise ValueError
-        return moment, UUID(trip_id)
-    except (ValueError, binascii.Error):
+        # The first and the last day of the calendar have no equivalent in UTC.
+        return moment.astimezone(UTC), UUID(trip_id)
+    except (ValueError, OverflowError, binascii.Error):
         raise BadInput("This is not a cursor of this list.", field=("after",)) from None

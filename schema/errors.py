@@ -1,6 +1,7 @@
 """How failures are shown: a user's as data with a code, a request's with ``extensions.code``, ours as an
 incident id."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,9 @@ from services.errors import BadInput, UserFault, UserFaults
 from services.live.feeds import NotFound
 
 _log = structlog.stdlib.get_logger(__name__)
+
+# How graphql-core quotes the value that it refuses.
+_QUOTED_VALUE = re.compile(r"(, found: |, but encountered |(?<=value): ).*", re.DOTALL)
 
 
 @strawberry.type(description="Something that the user can mend, or has to be told.")
@@ -60,10 +64,19 @@ def not_found() -> RequestError:
     return RequestError("NOT_FOUND", "There is no such trip.")
 
 
+def without_value(message: str) -> str:
+    """graphql-core's message about a value, without the value: it could be a form with a password."""
+    return _QUOTED_VALUE.sub("", message)
+
+
 def format_error(error: GraphQLError) -> dict[str, Any]:
     """The error as it is sent. An unexpected failure is logged whole and shown as an incident id."""
     original = error.original_error
-    if isinstance(original, BadInput):
+    if error.path is None and not error.extensions:
+        # Nothing was executed: a variable does not fit its type.
+        cause = original.message if isinstance(original, GraphQLError) else ""
+        shown = bad_user_input(error.message.removesuffix(cause) + without_value(cause))
+    elif isinstance(original, BadInput):
         shown = bad_user_input(original.message, field=original.field)
     elif isinstance(original, NotFound):
         shown = not_found()

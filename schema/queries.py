@@ -8,7 +8,7 @@ from models.visibility import Actor, audience_of
 from schema import cursors
 from schema.context import Context, to_uuid
 from schema.enums import TripStatus
-from schema.types import Node, PageInfo, Trip, TripConnection, TripEdge, User, to_trip, to_user
+from schema.types import Node, PageInfo, Trip, TripConnection, User, to_trip, to_user
 
 Info = strawberry.Info[Context, None]
 
@@ -58,20 +58,20 @@ class Query:
             first=first,
             after=cursors.decode(after) if after is not None else None,
         )
-        edges: list[TripEdge] = []
+        nodes: list[Trip] = []
         for trip in page.trips:
             audience = audience_of(actor, trip)
             assert audience is not None, "a page holds what the caller may see"
-            edges.append(TripEdge(cursor=cursors.encode(trip), node=to_trip(trip, audience)))
+            nodes.append(to_trip(trip, audience))
         return TripConnection(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
+            nodes=nodes,
             page_info=PageInfo(
                 has_next_page=page.has_next,
                 has_previous_page=after is not None,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
+                start_cursor=cursors.encode(page.trips[0]) if page.trips else None,
+                end_cursor=cursors.encode(page.trips[-1]) if page.trips else None,
             ),
+            page=page.trips,
         )
 
 

@@ -1,6 +1,10 @@
 """The schema."""
 
+from collections.abc import Callable
+from typing import Any
+
 import strawberry
+from graphql import GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 
 from schema.mutations import Mutation
@@ -11,10 +15,33 @@ from schema.types import MyTripsSnapshot, Trip, User
 
 def build_schema() -> strawberry.Schema:
     """The schema of Taxirank; ``str()`` of it is what ``schema.graphql`` holds."""
-    return strawberry.Schema(
+    schema = strawberry.Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[User, Trip, MyTripsSnapshot],
         config=StrawberryConfig(auto_camel_case=True),
     )
+    _read_attributes_directly(schema)
+    return schema
+
+
+def _read_attributes_directly(schema: strawberry.Schema) -> None:
+    """Give every field that only reads an attribute a resolver that does just that.
+
+    Strawberry's own goes through its field object each time: 1 µs more for each of the 260 values of a page.
+    """
+    for type_ in schema._schema.type_map.values():  # pyright: ignore[reportPrivateUsage]
+        if not isinstance(type_, GraphQLObjectType) or type_.name.startswith("__"):
+            continue
+        for name, field in type_.fields.items():
+            definition = schema.get_field_for_type(name, type_.name)
+            if definition is not None and definition.is_basic_field:
+                field.resolve = _attribute_reader(definition.python_name)
+
+
+def _attribute_reader(name: str) -> Callable[[object, Any], object]:
+    def read(source: object, _: Any) -> object:
+        return getattr(source, name)
+
+    return read

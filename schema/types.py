@@ -8,6 +8,7 @@ import strawberry
 from models.snapshots import GeoPoint as GeoPointValue
 from models.snapshots import TripSnapshot, UserSnapshot
 from models.visibility import Audience
+from schema import cursors
 from schema.enums import Role, TripStatus, WithdrawReason
 from schema.errors import UserError
 from services.live import messages
@@ -106,9 +107,16 @@ class TripEdge:
 
 @strawberry.type(description="A page of trips.")
 class TripConnection:
-    edges: list[TripEdge] = strawberry.field(description="The trips with their cursors.")
     nodes: list[Trip] = strawberry.field(description="The trips alone.")
     page_info: PageInfo = strawberry.field(description="Where the page begins and ends.")
+    page: strawberry.Private[tuple[TripSnapshot, ...]]
+
+    @strawberry.field(description="The trips with their cursors.")
+    def edges(self) -> list[TripEdge]:
+        return [
+            TripEdge(cursor=cursors.encode(trip), node=node)
+            for trip, node in zip(self.page, self.nodes, strict=True)
+        ]
 
 
 @strawberry.type(description="All active trips of the caller's, and up to 20 that ended in the last 24 hours.")

@@ -1,9 +1,9 @@
 """The use cases of an account: signing up, logging in, and looking at each other."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
-from models.user import User
 from models.visibility import Actor
 from services import usernames
 from services.database import Conflict, Database
@@ -72,37 +72,42 @@ class Accounts:
                 PhotoInvalid and PhotoTooLarge that apply.
             BadInput: a name is empty or too long.
         """
-        first_name, last_name = _name(first_name, "firstName"), _name(last_name, "lastName")
+        user = UserSnapshot(
+            uuid4(), username, _name(first_name, "firstName"), _name(last_name, "lastName"), role, None
+        )
+        return await self._shield.run(self._sign_up(user, password1, password2, photo))
+
+    async def _sign_up(
+        self, user: UserSnapshot, password1: str, password2: str, photo: bytes | None
+    ) -> NewSession:
         faults: list[UserFault] = []
         try:
-            username = usernames.normalised(username)
-            if await self._exists(username):
-                faults.append(UsernameTaken("This user name is taken.", field=("username",)))
+            user = replace(user, username=usernames.normalised(user.username))
+            if await self._exists(user.username):
+                faults.append(_taken())
         except UserFault as fault:
             faults.append(fault)
         try:
             await self._passwords.check(
-                password1, password2, about_user=[username, first_name, last_name, "taxirank"]
+                password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
             )
         except UserFault as fault:
             faults.append(fault)
-        if photo is None and self._photo_required:
-            faults.append(PhotoRequired("A photo is required.", field=("photo",)))
-        if faults:
-            raise UserFaults(faults)
-        user = UserSnapshot(uuid4(), username, first_name, last_name, role, None)
-        return await self._shield.run(self._sign_up(user, password1, photo))
-
-    async def _sign_up(self, user: UserSnapshot, password: str, photo: bytes | None) -> NewSession:
+        stored: str | None = None
         try:
-            name = await self._photos.store(photo) if photo is not None else None
+            if photo is not None:
+                stored = await self._photos.store(photo)
+            elif self._photo_required:
+                raise PhotoRequired("A photo is required.", field=("photo",))
         except UserFault as fault:
-            raise UserFaults([fault]) from None
+            faults.append(fault)
         try:
-            created = await self._insert(user, password, photo=name)
+            if faults:
+                raise UserFaults(faults)
+            created = await self._insert(replace(user, photo=stored), password1)
         except BaseException:
-            if name is not None:
-                await self._photos.remove(name)
+            if stored is not None:
+                await self._photos.remove(stored)
             raise
         return await self._sessions.begin(created)
 
@@ -120,28 +125,30 @@ class Accounts:
         user = UserSnapshot(uuid4(), name, "Staff", name, Role.RIDER, None)
         return await self._shield.run(self._insert(user, password, is_staff=True))
 
-    async def _insert(
-        self, user: UserSnapshot, password: str, *, photo: str | None = None, is_staff: bool = False
-    ) -> UserSnapshot:
+    async def _insert(self, user: UserSnapshot, password: str, *, is_staff: bool = False) -> UserSnapshot:
         password_hash = await self._passwords.hash(password)
         try:
             async with self._database.transaction() as transaction:
-                await User.create(
-                    id=user.id,
-                    username=user.username,
-                    username_key=usernames.key(user.username),
-                    password_hash=password_hash,
-                    first_name=user.first_name,
-                    last_name=user.last_name,
-                    role=user.role,
-                    photo=photo,
-                    is_staff=is_staff,
-                    using_db=transaction.connection,
+                # Not by Tortoise's `create`: it keeps its statement for the whole process, in the dialect of
+                # whichever application came first.
+                await transaction.fetch(
+                    "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, "
+                    "photo, is_staff, is_active, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {now})",
+                    user.id,
+                    user.username,
+                    usernames.key(user.username),
+                    password_hash,
+                    user.first_name,
+                    user.last_name,
+                    user.role,
+                    user.photo,
+                    is_staff,
+                    True,
                 )
         except Conflict:
             # Two sign-ups of one name at once: the unique key lets one through.
-            raise UserFaults([UsernameTaken("This user name is taken.", field=("username",))]) from None
-        return UserSnapshot(user.id, user.username, user.first_name, user.last_name, user.role, photo)
+            raise UserFaults([_taken()]) from None
+        return user
 
     async def _exists(self, username: str) -> bool:
         return bool(
@@ -159,7 +166,7 @@ class Accounts:
         rows = await self._database.fetch(
             "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active "
             "FROM users WHERE username_key = $1",
-            usernames.key(username[: usernames.MAX_CHARS]).replace("\x00", ""),
+            usernames.key(username) if usernames.may_exist(username) else "",
         )
         row = rows[0] if rows else None
         right = await self._passwords.verify(row["password_hash"] if row else None, password)
@@ -179,6 +186,10 @@ class Accounts:
             actor.id,
         )
         return user_of(rows[0]) if rows else None
+
+
+def _taken() -> UsernameTaken:
+    return UsernameTaken("This user name is taken.", field=("username",))
 
 
 def _name(text: str, field: str) -> str:

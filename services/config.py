@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UndecodableSetting
 
 PREFIX = "TAXIRANK_"
 
@@ -77,6 +78,9 @@ class Settings(BaseSettings):
     password_hash_memory_kib: int = Field(
         64 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
     )
+    shared_execution: bool = Field(
+        True, description="Execute an event once for all who subscribed alike; off only to compare."
+    )
     shutdown_timeout_s: int = Field(
         10, ge=1, description="What is under way at a stop has so many seconds to end."
     )
@@ -88,14 +92,14 @@ class Settings(BaseSettings):
     def _database_scheme(cls, value: str) -> str:
         if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
             raise ValueError("must begin with sqlite:// or postgresql://")
-        return value
+        return value if value.startswith("sqlite://") else _with_port(value)
 
     @field_validator("redis_url")
     @classmethod
     def _redis_scheme(cls, value: str | None) -> str | None:
         if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must begin with redis:// or rediss://")
-        return value
+        return _with_port(value) if value is not None else None
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
@@ -110,14 +114,14 @@ class Settings(BaseSettings):
         for origin in value:
             if not re.fullmatch(r"https?://[^/*\s,]+", origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example")
-        return value
+        return tuple(_as_browsers_send(origin) for origin in value)
 
     @field_validator("public_url")
     @classmethod
     def _plain_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
             raise ValueError("must be an address such as https://taxi.example")
-        return value.rstrip("/") if value else value
+        return _as_browsers_send(value.rstrip("/")) if value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -144,6 +148,20 @@ class Settings(BaseSettings):
         return self.sqlite_path is not None and self.redis_url is None
 
 
+def _with_port(url: str) -> str:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("its port is not a number up to 65535") from None
+    return url
+
+
+def _as_browsers_send(origin: str) -> str:
+    """In lower case, without the scheme's own port: origins are compared as text."""
+    scheme, _, host = origin.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings.
 
@@ -162,3 +180,6 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = PREFIX + "_".join(str(part) for part in first["loc"]).upper() if first["loc"] else "settings"
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+    except UndecodableSetting as error:
+        # Its text names the field, never the value.
+        raise SettingsError(f"{error}: it must be JSON") from None

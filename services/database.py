@@ -1,8 +1,9 @@
 """The database of one application: its own connections, SQL in one spelling for both dialects."""
 
 import re
+import sqlite3
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -12,19 +13,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
+from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
+from tortoise.connection import ConnectionHandler
 from tortoise.context import (
     TortoiseContext,
     _current_context,  # pyright: ignore[reportPrivateUsage]
 )
-from tortoise.exceptions import DBConnectionError, IntegrityError
-from tortoise.transactions import in_transaction
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
 from services.config import Settings
 
 Row = Mapping[str, Any]
 
-CONNECTION = "default"
 APP = "models"
 _PARAMETER = re.compile(r"\$(\d+)")
 # Microseconds are always written, so that times compare as text.
@@ -40,22 +42,37 @@ class Conflict(Exception):
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot be reached. Trying again later may help."""
+    """The database cannot be reached, or cannot work now. Trying again later may help."""
 
 
-# What the drivers raise when the server is not there, or goes away under a statement.
+# What the drivers raise when the server is not there, goes away under a statement, or has no room for it.
 _UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # What it calls a link that broke between two statements.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
+    # It is starting, stopping, or was told to end this session.
+    asyncpg.OperatorInterventionError,
+    # Too many connections, a full disk.
+    asyncpg.InsufficientResourcesError,
+    # A deadlock: one of the two transactions has to be asked again.
+    asyncpg.TransactionRollbackError,
+    # A migration changed a column under a prepared statement, which asyncpg has forgotten by now.
+    asyncpg.InvalidCachedStatementError,
     DBConnectionError,
 )
 
 
+def connection_name(settings: Settings) -> str:
+    """What Tortoise calls the connection: the dialect, since it keeps the SQL that it makes under that name."""
+    return "postgres" if settings.sqlite_path is None else "sqlite"
+
+
 def tortoise_config(settings: Settings) -> dict[str, Any]:
     """The configuration that Tortoise and aerich take."""
-    path = settings.sqlite_path
+    name, path = connection_name(settings), settings.sqlite_path
     if path is not None:
         connection: dict[str, Any] = {
             "engine": "tortoise.backends.sqlite",
@@ -69,22 +86,27 @@ def tortoise_config(settings: Settings) -> dict[str, Any]:
             "engine": "tortoise.backends.asyncpg",
             "credentials": {
                 "host": options.pop("host", None) or url.hostname,
-                "port": url.port or 5432,
+                "port": int(options.pop("port", 0)) or url.port or 5432,
                 "user": unquote(url.username or "postgres"),
                 "password": unquote(url.password) if url.password else None,
-                "database": url.path.lstrip("/") or "postgres",
+                "database": unquote(url.path.lstrip("/")) or "postgres",
                 "minsize": 1,
                 "maxsize": settings.database_pool_size,
                 "command_timeout": 30,
                 "timeout": 5,
                 **({"ssl": options["sslmode"]} if "sslmode" in options else {}),
                 # Planning a trip page with the just-in-time compiler costs more than running it.
-                "server_settings": {"jit": "off", "application_name": "taxirank"},
+                "server_settings": {
+                    "jit": "off",
+                    "application_name": "taxirank",
+                    # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
+                    "default_transaction_isolation": "read committed",
+                },
             },
         }
     return {
-        "connections": {CONNECTION: connection},
-        "apps": {APP: {"models": ["models", "aerich.models"], "default_connection": CONNECTION}},
+        "connections": {name: connection},
+        "apps": {APP: {"models": ["models", "aerich.models"], "default_connection": name}},
         "use_tz": True,
         "timezone": "UTC",
     }
@@ -101,27 +123,33 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._context = TortoiseContext()
+        self._name = connection_name(settings)
         self.is_sqlite = settings.sqlite_path is not None
 
     async def connect(self) -> None:
-        """Open the connections. Raises whatever the driver raises when the database cannot be reached."""
+        """Open the connections. Raises: DatabaseUnavailable."""
         path = self._settings.sqlite_path
         if path is not None and path != Path(":memory:"):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._entered():
             await self._context.init(config=tortoise_config(self._settings))
+        try:
+            await self.ping()
+        except BaseException:
+            await self.disconnect()
+            raise
 
     async def disconnect(self) -> None:
         """Close the connections."""
         await self._context.close_connections()
 
     async def ping(self) -> None:
-        """Raises: whatever the driver raises when the database does not answer."""
+        """Raises: DatabaseUnavailable."""
         await self.fetch("SELECT 1 AS one")
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
-        return await self._run(self._context.db(CONNECTION), sql, args)
+        return await self._run(self._context.db(self._name), sql, args)
 
     def ago(self, seconds: int) -> str:
         """SQL for the database's clock, so many seconds back (ahead, if negative)."""
@@ -133,19 +161,15 @@ class Database:
     async def transaction(self) -> AsyncGenerator["Transaction"]:
         """A transaction, committed at the end of the block and rolled back by an exception.
 
-        Run it only inside ``Shield.run``: a task cancelled in here leaves Tortoise's lock taken on SQLite.
+        Run it inside ``Shield.run``, so that a vanished client does not undo it.
 
         Raises:
             Conflict: a constraint refused a write.
+            DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps all.
         """
-        try:
-            with self._entered():
-                async with in_transaction(CONNECTION) as connection:
-                    yield Transaction(self, connection)
-        except IntegrityError as error:
-            raise Conflict(str(error)) from error
-        except _UNAVAILABLE as error:
-            raise DatabaseUnavailable(str(error)) from error
+        with self._entered(), _translated():
+            async with _begun(self._context.connections, self._name) as connection:
+                yield Transaction(self, connection)
 
     @contextmanager
     def _entered(self) -> Generator[None]:
@@ -160,12 +184,8 @@ class Database:
     async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = _for_dialect(sql, self.is_sqlite)
         values = [_for_sqlite(value) for value in args] if self.is_sqlite else [_plain(value) for value in args]
-        try:
+        with _translated():
             return await connection.execute_query_dict(statement, values)
-        except IntegrityError as error:
-            raise Conflict(str(error)) from error
-        except _UNAVAILABLE as error:
-            raise DatabaseUnavailable(str(error)) from error
 
 
 class Transaction:
@@ -178,6 +198,50 @@ class Transaction:
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement in the transaction and return its rows."""
         return await self._database._run(self.connection, sql, args)  # pyright: ignore[reportPrivateUsage]
+
+
+@asynccontextmanager
+async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[BaseDBAsyncClient]:
+    """A transaction whose connection is given back whatever happens.
+
+    Tortoise's own ``in_transaction`` keeps SQLite's lock, or the pool's connection, when BEGIN fails or is
+    cancelled; then every later query waits for ever.
+    """
+    client: Any = connections.get(name)
+    async with client.acquire_connection() as connection:
+        is_sqlite = isinstance(client, SqliteClient)
+        transaction = SqliteTransactionWrapper(client) if is_sqlite else TransactionWrapper(client)
+        transaction._connection = connection  # pyright: ignore[reportPrivateUsage]
+        token = connections.set(name, transaction)
+        try:
+            await transaction.begin()
+            yield transaction
+        except BaseException:
+            # Fails when it has not begun or the link is lost: then there is nothing to roll back.
+            with suppress(*_UNAVAILABLE):
+                await transaction.rollback()
+            raise
+        else:
+            await transaction.commit()
+        finally:
+            connections.reset(token)
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Raises the drivers' failures as Conflict or DatabaseUnavailable, where they are one of these."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(str(error)) from error
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailable(str(error)) from error
+    except (OperationalError, sqlite3.OperationalError) as error:
+        cause = error.args[0] if isinstance(error, OperationalError) else error
+        # The code tells a file that is locked, full or gone from a statement that is wrong.
+        if getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+            raise DatabaseUnavailable(str(error)) from error
+        raise
 
 
 def moment(value: Any) -> datetime:
@@ -208,7 +272,7 @@ def _plain(value: object) -> object:
 
 def _for_sqlite(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
+        return value.astimezone(UTC).isoformat(" ", "microseconds")
     if isinstance(value, UUID):
         return str(value)
     return _plain(value)

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from aerich import Command
+from aerich.migrate import Migrate
+from tortoise.exceptions import OperationalError
 
 from services.config import Settings, load_settings
-from services.database import APP, tortoise_config
+from services.database import APP, connection_name, tortoise_config
 
 ROOT = Path(__file__).resolve().parent.parent / "migrations"
 DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
 
 
 def _command(settings: Settings) -> Command:
-    dialect = "sqlite" if settings.sqlite_path is not None else "postgres"
-    return Command(tortoise_config(settings), app=APP, location=str(ROOT / dialect))
+    return Command(tortoise_config(settings), app=APP, location=str(ROOT / connection_name(settings)))
 
 
 async def apply(settings: Settings) -> list[str]:
@@ -29,7 +30,11 @@ async def apply(settings: Settings) -> list[str]:
 async def pending(settings: Settings) -> list[str]:
     """The migrations that the database still lacks."""
     async with _command(settings) as command:
-        return await command.heads()
+        try:
+            return await command.heads()
+        except OperationalError:
+            # The table that says what was applied is made by the first migration.
+            return Migrate.get_all_version_files()
 
 
 async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:

@@ -5,7 +5,6 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from models.session import Session
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
 from services.database import Database, Row, uuid
@@ -37,6 +36,8 @@ class Sessions:
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
+        # Often enough that a session in use never looks unused.
+        self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
 
     async def begin(self, user: UserSnapshot) -> NewSession:
         """Open a session for a user who has just proved who they are."""
@@ -46,16 +47,19 @@ class Sessions:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         session_id = uuid4()
         async with self._database.transaction() as transaction:
-            await Session.create(
-                id=session_id, token_hash=_digest(token), user_id=user.id, using_db=transaction.connection
+            await transaction.fetch(
+                "INSERT INTO sessions (id, token_hash, created, used, user_id) VALUES ($1, $2, {now}, {now}, $3)",
+                session_id,
+                _digest(token),
+                user.id,
             )
         return NewSession(Actor(user, session_id), token)
 
     async def actor_of(self, token: str) -> Actor | None:
-        """Whose live session the token belongs to; None if to none. Counts as a use, noted at most hourly."""
+        """Whose live session the token belongs to; None if to none. Counts as a use, noted now and then."""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, u.id, u.username, u.first_name, u.last_name, u.role, u.photo, "
-            f"s.used < {self._database.ago(TOUCH_INTERVAL_S)} AS is_stale "
+            f"s.used < {self._database.ago(self._touch_interval_s)} AS is_stale "
             f"FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND {self._is_live()}",
             _digest(token),
         )
@@ -68,14 +72,14 @@ class Sessions:
         return Actor(user_of(row), session_id)
 
     async def touch_stale(self, session_ids: list[UUID]) -> None:
-        """Note that these sessions are in use, where that was last noted over an hour ago."""
+        """Note that these sessions are in use, where that was not noted lately (within an hour, at most)."""
         if not session_ids:
             return
         marks = ", ".join(f"${i + 1}" for i in range(len(session_ids)))
         await self._shield.run(
             self._database.fetch(
                 "UPDATE sessions SET used = {now} "
-                f"WHERE id IN ({marks}) AND used < {self._database.ago(TOUCH_INTERVAL_S)}",
+                f"WHERE id IN ({marks}) AND used < {self._database.ago(self._touch_interval_s)}",
                 *session_ids,
             )
         )

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from services.errors import BadInput, UserFault, UserFaults
+
 T = TypeVar("T")
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -14,7 +16,7 @@ class Shield:
     """Runs use cases that write.
 
     Each runs in a task of its own: disconnects, ``complete`` and time caps end the waiting, never the
-    work. (Cancelling inside ``in_transaction()`` on SQLite leaks Tortoise's lock, and every later query hangs.)
+    work. So a change that was committed is also announced.
     """
 
     def __init__(self) -> None:
@@ -39,5 +41,7 @@ class Shield:
 
 
 def _log_failure(task: "asyncio.Task[Any]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
+    error = None if task.cancelled() else task.exception()
+    # What the caller could have been told is nobody's concern now.
+    if error is not None and not isinstance(error, UserFault | UserFaults | BadInput):
         _log.error("work failed after its caller had gone", exc_info=error)

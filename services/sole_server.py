@@ -2,14 +2,16 @@
 
 import fcntl
 import hashlib
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import asyncpg
 
 from services.config import Settings
 from services.database import tortoise_config
 
+FAREWELL_TIMEOUT_S = 5
 _LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank server").digest()[:8], "big", signed=True)
 
 
@@ -49,7 +51,9 @@ class SoleServer:
         if self._file is not None:
             self._file.close()
         if self._connection is not None:
-            await self._connection.close()
+            # The lock goes with the connection, also when PostgreSQL does not answer its farewell.
+            with suppress(TimeoutError):
+                await self._connection.close(timeout=FAREWELL_TIMEOUT_S)
 
     def _lock_file(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,12 +66,16 @@ class SoleServer:
         self._file = file
 
     async def _lock_database(self) -> None:
-        credentials = tortoise_config(self._settings)["connections"]["default"]["credentials"]
+        (config,) = tortoise_config(self._settings)["connections"].values()
+        credentials: dict[str, Any] = config["credentials"]
         connection = await asyncpg.connect(
             **{k: v for k, v in credentials.items() if k not in {"minsize", "maxsize", "command_timeout"}}
         )
         kind = "_shared" if self._shared else ""
-        if not await connection.fetchval(f"SELECT pg_try_advisory_lock{kind}($1)", _LOCK_KEY):
-            await connection.close()
-            raise AnotherServer
+        try:
+            if not await connection.fetchval(f"SELECT pg_try_advisory_lock{kind}($1)", _LOCK_KEY):
+                raise AnotherServer
+        except BaseException:
+            connection.terminate()
+            raise
         self._connection = connection

@@ -69,6 +69,7 @@ async def page(
     args: list[object] = [actor.id, first + 1]
     narrowing = ""
     if statuses is not None:
+        statuses = sorted(set(statuses))
         marks = ", ".join(f"${len(args) + i + 1}" for i in range(len(statuses)))
         narrowing += f" AND t.status IN ({marks})" if statuses else " AND 1 = 0"
         args += statuses

@@ -10,14 +10,14 @@ from models.trip_life import (
     Transition,
     TripStatus,
     WithdrawReason,
-    has_ended,
     is_open,
+    keeps_reason,
     transitions,
     withdraw_reason,
 )
 from models.visibility import Actor, may_see
 from services import trip_rows
-from services.database import Conflict, Database, Transaction
+from services.database import Conflict, Database, Transaction, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.outbox import Note, Outbox
 from services.shield import Shield
@@ -121,7 +121,8 @@ class Trips:
         Raises:
             NotARider: the caller is a driver.
             IdempotencyConflict: the key was used with other contents.
-            BadInput: an address is empty or too long, a point is not on Earth, the key is too long.
+            BadInput: an address or the key is empty, too long or contains a null character, or a point is not on
+                Earth.
         """
         if actor.user.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
@@ -131,8 +132,8 @@ class Trips:
             _point(pick_up, "pickUp"),
             _point(drop_off, "dropOff"),
         )
-        if idempotency_key is not None and not 0 < len(idempotency_key) <= MAX_KEY_CHARS:
-            raise BadInput(f"Give a key of 1 to {MAX_KEY_CHARS} characters.", field=("idempotencyKey",))
+        if idempotency_key is not None:
+            _check_text(idempotency_key, "idempotencyKey", what="A key", max_chars=MAX_KEY_CHARS)
         return await self._shield.run(self._request(actor, wanted, idempotency_key))
 
     async def _request(
@@ -208,10 +209,11 @@ class Trips:
             DriverBusy: the caller drives another trip.
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's life has no such step.
-            BadInput: the reason is too long.
+            BadInput: the reason is too long or contains a null character.
         """
-        if reason is not None and len(reason) > MAX_REASON_CHARS:
-            raise BadInput(f"Give a reason of at most {MAX_REASON_CHARS} characters.", field=("reason",))
+        reason = (reason or "").strip() or None
+        if reason is not None:
+            _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
         return await self._shield.run(
             self._update(actor, _steps(actor, status), trip_id, status, if_version, reason)
         )
@@ -237,7 +239,7 @@ class Trips:
                 if trip is not None:
                     return trip
             trip = await trip_rows.find(self._database, trip_id)
-            if trip is not None and _is_same(actor, trip, status):
+            if trip is not None and steps and _is_same(actor, trip, status):
                 return trip
             if trip is None or not may_see(actor, trip):
                 raise _too_late(actor, trip, status)
@@ -290,7 +292,7 @@ class Trips:
             changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}", "driver_id = NULL"]
         if is_open(step.source) != gives_back:
             changes.append(f"expires_at = {self._deadline() if gives_back else 'NULL'}")
-        if reason is not None and has_ended(step.target):
+        if reason is not None and keeps_reason(step.target):
             changes.append(f"cancel_reason = {bind(reason)}")
         if if_version is not None:
             conditions.append(f"version = {bind(if_version)}")
@@ -326,7 +328,7 @@ class Trips:
         )
         expired = 0
         for row in rows:
-            taken = await self._shield.run(self._take(_EXPIRY, None, row["id"], None, None))
+            taken = await self._shield.run(self._take(_EXPIRY, None, uuid(row["id"]), None, None))
             expired += taken is not None
         return expired
 
@@ -394,13 +396,18 @@ def _too_late(actor: Actor, trip: TripSnapshot | None, status: TripStatus) -> Us
 
 def _address(text: str, field: str) -> str:
     text = text.strip()
-    if not text:
-        raise BadInput("An address must not be empty.", field=(field,))
-    if len(text) > MAX_ADDRESS_CHARS:
-        raise BadInput(f"An address has at most {MAX_ADDRESS_CHARS} characters.", field=(field,))
-    if "\x00" in text:
-        raise BadInput("An address must not contain a null character.", field=(field,))
+    _check_text(text, field, what="An address", max_chars=MAX_ADDRESS_CHARS)
     return text
+
+
+def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
+    if not text:
+        raise BadInput(f"{what} must not be empty.", field=(field,))
+    if len(text) > max_chars:
+        raise BadInput(f"{what} has at most {max_chars} characters.", field=(field,))
+    # PostgreSQL keeps no null characters.
+    if "\x00" in text:
+        raise BadInput(f"{what} must not contain a null character.", field=(field,))
 
 
 def _point(point: GeoPoint | None, field: str) -> GeoPoint | None:

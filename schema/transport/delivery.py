@@ -84,7 +84,7 @@ class Delivery:
         """Send that nothing follows. Part of the hub's Sink."""
         if self._has_ended:
             return
-        self.cancel()
+        self._stop()
         if error is not None:
             shown = not_found() if isinstance(error, NotFound) else incident(error)
             self._outlet.put((self._id, "error"), self._framing.next(encode(ExecutionResult(None, [shown]))))
@@ -92,7 +92,11 @@ class Delivery:
         self._on_end()
 
     def cancel(self) -> None:
-        """Send nothing more, not even that."""
+        """Send nothing more, not even that, nor what waits: the client may use the id anew."""
+        self._outlet.drop(self._is_mine)
+        self._stop()
+
+    def _stop(self) -> None:
         self._has_ended = True
         if self._subscription is not None:
             self._subscription.end()

@@ -20,6 +20,15 @@ from services.live.feeds import NotFound
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
 
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def single_event(result: bytes) -> Response:
+    """Answers with one result: a query, a mutation, or why the request was refused."""
+    framing = _EventFraming()
+    body: bytes = framing.next(result)["body"] + framing.complete()["body"]
+    return Response(body, headers=_HEADERS, media_type=EventStream.media_type)
+
 
 class EventStream(Response):
     """Answers with the events of one subscription, until it completes or the client goes."""
@@ -27,7 +36,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, services: Services, following: Following, *, session_id: UUID) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._services = services
         self._following = following
@@ -50,7 +59,11 @@ class EventStream(Response):
         complete = asyncio.create_task(over.wait())
         try:
             try:
-                await delivery.begin(self._services.hub)
+                if await self._services.sessions.live_among([self._session_id]):
+                    await delivery.begin(self._services.hub)
+                else:
+                    # It ended before this was registered, so that nobody was told.
+                    end_session()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
                 delivery.end(None)
@@ -58,8 +71,11 @@ class EventStream(Response):
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))
                 delivery.end(None)
             while not (over.is_set() or gone.done() or outlet.is_broken):
-                await asyncio.wait([gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
-                outlet.put("keep-alive", {"type": "http.response.body", "body": b":\n\n", "more_body": True})
+                done, _ = await asyncio.wait(
+                    [gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    outlet.put("keep-alive", {"type": "http.response.body", "body": b":\n\n", "more_body": True})
             if not gone.done():
                 await outlet.drained()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})

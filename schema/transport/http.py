@@ -1,6 +1,6 @@
 """GraphQL over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 from graphql import OperationType
@@ -12,7 +12,7 @@ from schema.context import Context, Services, Transport
 from schema.errors import RequestError, incident
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
 from schema.transport.credentials import Cookies
-from schema.transport.event_stream import EventStream
+from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
     BadRequest,
     from_form,
@@ -24,6 +24,9 @@ from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON
 from schema.transport.origins import Origins
 
 Page = Callable[[], Response]
+
+# Answers are for one caller, and repeat what was sent: no cache may keep them, no browser guess at them.
+_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
 
 class HttpEndpoint:
@@ -55,10 +58,9 @@ class HttpEndpoint:
         try:
             return await self._answer(http)
         except BadRequest as bad:
-            error = RequestError("BAD_REQUEST", bad.message)
-            return _response(http, {"errors": [error.formatted]}, bad.status, headers=bad.headers)
+            return _failed(http, RequestError("BAD_REQUEST", bad.message), bad.status, **bad.headers)
         except Exception as error:
-            return _response(http, {"errors": [incident(error).formatted]}, 500)
+            return _failed(http, incident(error), 500)
 
     async def _answer(self, http: HttpRequest) -> Response:
         if http.method == "GET":
@@ -86,7 +88,7 @@ class HttpEndpoint:
             raise BadRequest(406, f"Accept {RESPONSE_JSON}, {JSON} or {EVENT_STREAM}.")
         operation = self._execution.prepare(request)
         if isinstance(operation, Refusal):
-            return _refused(http, operation)
+            return _refused(operation, media_type)
         if http.method == "GET" and operation.type is OperationType.MUTATION:
             raise BadRequest(405, "Send mutations by POST.", Allow="POST")
         token = self._cookies.token(http.headers)
@@ -99,14 +101,12 @@ class HttpEndpoint:
                 raise BadRequest(403, "Send the header GraphQL-Require-Preflight to subscribe by GET.")
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
-                return _refused(http, following)
+                return _refused(following, media_type)
             return EventStream(self._services, following, session_id=context.actor.session_id)
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
-            return _refused(http, result)
-        if media_type == EVENT_STREAM:
-            media_type = JSON
-        response = Response(encode(result), media_type=media_type)
+            return _refused(result, media_type)
+        response = _answer(encode(result), 200, media_type)
         if context.set_token is not None:
             self._cookies.set(response, context.set_token)
         return response
@@ -120,18 +120,21 @@ def _takes_events(http: HttpRequest) -> bool:
     return accepted(http.headers.get("accept"), EVENT_STREAM) is not None
 
 
-def _refused(http: HttpRequest, refusal: Refusal) -> Response:
+def _refused(refusal: Refusal, media_type: str) -> Response:
     """A well-formed request that is not executed: 400, but 200 for clients of plain JSON (the specification's
-    "application/json" section: they could not tell it from a proxy's error)."""
-    return _response(http, {"errors": refusal.formatted()}, 400 if _is_modern(http) else 200)
+    "application/json" section: they could not tell it from a proxy's error), and of events, which would not
+    read it."""
+    body = orjson.dumps({"errors": refusal.formatted()})
+    return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type)
 
 
-def _is_modern(http: HttpRequest) -> bool:
-    return accepted(http.headers.get("accept"), JSON, RESPONSE_JSON) == RESPONSE_JSON
+def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    if media_type == EVENT_STREAM:
+        return single_event(body)
+    return Response(body, status, headers={**_HEADERS, **(headers or {})}, media_type=media_type)
 
 
-def _response(
-    http: HttpRequest, body: dict[str, object], status: int, *, headers: dict[str, str] | None = None
-) -> Response:
-    media_type = RESPONSE_JSON if _is_modern(http) else JSON
-    return Response(orjson.dumps(body), status, headers=headers, media_type=media_type)
+def _failed(http: HttpRequest, error: RequestError, status: int, **headers: str) -> Response:
+    """The HTTP request itself is at fault, or we are."""
+    media_type = accepted(http.headers.get("accept"), JSON, RESPONSE_JSON) or JSON
+    return _answer(orjson.dumps({"errors": [error.formatted]}), status, media_type, headers)

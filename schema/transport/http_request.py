@@ -78,10 +78,11 @@ def _put(variables: dict[str, Any], path: str, file: UploadFile) -> None:
     if first != "variables" or not steps:
         raise BadRequest(400, f"The path {path[:60]!r} does not lead into the variables.")
     for index, step in enumerate(steps):
-        at: Any = int(step) if isinstance(place, list) and step.isascii() and step.isdigit() else step
         try:
+            at: Any = int(step) if isinstance(place, list) and step.isascii() and step.isdigit() else step
             value = place[at]
-        except (KeyError, IndexError, TypeError):
+        # ValueError: more digits than Python reads.
+        except (KeyError, IndexError, TypeError, ValueError):
             raise BadRequest(400, f"The path {path[:60]!r} leads nowhere.") from None
         if index < len(steps) - 1:
             place = value

@@ -7,31 +7,36 @@ HTML = "text/html"
 
 
 def accepted(accept: str | None, *offered: str) -> str | None:
-    """The offered media type that the client likes best; the first of equals. None: it takes none of them.
+    """The offered media type that the client likes best. None: it takes none of them.
 
-    Without an Accept header everything is welcome.
+    Of those with the same weight, one that is named goes before a range, and the first named before the others;
+    where the header does not tell them apart, and without one, it is the first offered.
     """
     if accept is None or not accept.strip():
         return offered[0]
-    best: tuple[float, str] | None = None
+    best: tuple[_Preference, str] | None = None
     for media_type in offered:
-        quality = _quality(accept, media_type)
-        if quality > 0 and (best is None or quality > best[0]):
-            best = (quality, media_type)
+        preference = _preference(accept, media_type)
+        if preference[0] > 0 and (best is None or preference > best[0]):
+            best = (preference, media_type)
     return best[1] if best else None
 
 
-def _quality(accept: str, media_type: str) -> float:
-    """The weight that the header gives a media type; its most specific range counts (RFC 9110, 12.5.1)."""
+# The weight, how closely the header names the type, and how early (negated); the greater is preferred.
+_Preference = tuple[float, int, int]
+
+
+def _preference(accept: str, media_type: str) -> _Preference:
+    """How much the client likes a media type; its most specific range counts (RFC 9110, section 12.5.1)."""
     main, _, _ = media_type.partition("/")
     ranges = {media_type: 2, f"{main}/*": 1, "*/*": 0}
-    found = (-1, 0.0)
-    for item in accept.split(","):
+    found: _Preference = (0.0, -1, 0)
+    for position, item in enumerate(accept.split(",")):
         name, *parameters = (part.strip().lower() for part in item.split(";"))
         specificity = ranges.get(name, -1)
-        if specificity > found[0]:
-            found = (specificity, _weight(parameters))
-    return found[1] if found[0] >= 0 else 0.0
+        if specificity > found[1]:
+            found = (_weight(parameters), specificity, -position)
+    return found
 
 
 def _weight(parameters: list[str]) -> float:

@@ -42,12 +42,14 @@ class Origins:
             return False
         if self._public is not None:
             return origin == self._public.lower()
-        return _host_and_port(origin) == _host_and_port(f"{scope['scheme']}://{headers.get('host', '')}")
+        host = _host_and_port(f"{scope['scheme']}://{headers.get('host', '')}")
+        return host is not None and _host_and_port(origin) == host
 
 
-def _host_and_port(url: str) -> tuple[str | None, int | None] | None:
+def _host_and_port(url: str) -> tuple[str, int | None] | None:
+    """None when the URL has no host that can be read."""
     try:
         parts = urlsplit(url)
-        return parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        return (parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)) if parts.hostname else None
     except ValueError:
         return None

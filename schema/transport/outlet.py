@@ -74,6 +74,8 @@ class Outlet:
         self._waiting.clear()
         if self._writer is not None:
             self._writer.cancel()
+            # It cannot say so itself when it is cancelled before its first step.
+            self._writer = None
 
     async def _write(self, unfinished: Awaitable[None] | None) -> None:
         try:
@@ -82,7 +84,8 @@ class Outlet:
             while self._waiting:
                 frame = self._waiting.pop(next(iter(self._waiting)))
                 if isinstance(frame, asyncio.Future):
-                    frame = await frame
+                    # Shared with other connections: the end of this one must not cancel it.
+                    frame = await asyncio.shield(frame)
                 await self._in_time(self._send(frame))
         except Exception:
             self.is_broken = True

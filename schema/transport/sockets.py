@@ -17,7 +17,7 @@ from schema.execution import Execution, Refusal, Request, encode, is_subscriptio
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.origins import Origins
-from schema.transport.outlet import Frame, Outlet, abort_of
+from schema.transport.outlet import MAX_WAITING, Frame, Outlet, abort_of
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
     CloseCode,
@@ -123,6 +123,9 @@ class Socket:
                 except Exception as error:
                     incident(error)
                     self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+                if self._outlet.waiting >= MAX_WAITING:
+                    # Each message may be answered: what a client does not read must not pile up here.
+                    await self._outlet.drained()
         finally:
             init_timer.cancel()
             if self._unregister is not None:
@@ -203,7 +206,7 @@ class Socket:
         except Exception as error:
             refusal = Refusal((incident(error),))
         if refusal is not None:
-            self._operations.pop(operation_id, None)
+            self._forget_current(operation_id)
             self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})
 
     async def _execute(self, operation_id: str, request: Request, actor: Actor) -> Refusal | None:
@@ -228,7 +231,7 @@ class Socket:
             except asyncio.CancelledError:
                 delivery.cancel()
                 raise
-            if operation_id in self._operations:
+            if self._operations.get(operation_id) is asyncio.current_task():
                 self._operations[operation_id] = delivery
             return None
         # The socket may be hours old: roles, names and photos are read again for each operation.
@@ -240,10 +243,15 @@ class Socket:
         result = await execution.run(operation, request, self._context(current))
         if isinstance(result, Refusal):
             return result
-        self._operations.pop(operation_id, None)
+        self._forget_current(operation_id)
         self._outlet.put((operation_id, "result"), framing.next(encode(result)))
         self._outlet.put((operation_id, "complete"), framing.complete())
         return None
+
+    def _forget_current(self, operation_id: str) -> None:
+        """The operation of this task has ended; the client may have begun another of that id."""
+        if self._operations.get(operation_id) is asyncio.current_task():
+            del self._operations[operation_id]
 
     def _context(self, actor: Actor) -> Context:
         return Context(self._services, Transport.SOCKET, actor)

@@ -45,7 +45,7 @@ class Bus:
         await self._broadcast.connect()
 
     async def disconnect(self) -> None:
-        """Stop; every listener ends."""
+        """Stop; listeners hear nothing more."""
         await self._broadcast.disconnect()
 
     async def publish(self, events: Sequence[tuple[Sequence[str], Message]]) -> bool:
@@ -67,8 +67,16 @@ class Bus:
         While the broker is away the block begins at once; ``on_gap`` follows when it is back. No two blocks
         for one topic may begin or end at the same time (broadcaster 0.3.1 loses one of them).
         """
-        async with self._broadcast.subscribe(topic) as subscriber:
-            yield _messages(subscriber)
+        has_begun = False
+        try:
+            async with self._broadcast.subscribe(topic) as subscriber:
+                has_begun = True
+                yield _messages(subscriber)
+        except KeyError as error:
+            # broadcaster 0.3.1 stumbles over a subscription that did not begin, and hides what stopped it.
+            if has_begun or error.__context__ is None:
+                raise
+            raise error.__context__ from None
 
 
 async def _messages(subscriber: Any) -> AsyncIterator[Message]:

@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -33,6 +36,9 @@ class RedisBackend(BroadcastBackend):
     issues 142 and 144). Here one task owns the listening connection: it connects, subscribes to all topics
     again, calls ``on_gap``, reads, and sends itself a heartbeat every second through the broker; after three
     missed ones the link counts as half-open and is torn down. ``subscribe`` returns once Redis has confirmed.
+
+    Commands go through that task too: redis-py closes a connection when a command is cancelled while it is
+    written, and one client that leaves at once would cost everybody a gap.
     """
 
     def __init__(self, url: str, *, heartbeat_topic: str, on_gap: Callable[[], None]) -> None:
@@ -48,7 +54,10 @@ class RedisBackend(BroadcastBackend):
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
         self._wanted: set[str] = set()
-        self._confirmations: dict[str, asyncio.Future[None]] = {}
+        self._commands: list[tuple[str, str]] = []
+        self._has_commands = asyncio.Event()
+        # One for each SUBSCRIBE that Redis has not answered, in order, like its answers.
+        self._confirmations: deque[asyncio.Future[None]] = deque()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._connection: AbstractConnection | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -73,29 +82,33 @@ class RedisBackend(BroadcastBackend):
             await asyncio.wait([self._supervisor])
         await self._redis.aclose()
 
-    async def subscribe(self, group: str) -> None:
+    async def subscribe(self, channel: str) -> None:
         """Return when Redis has confirmed the subscription, or at once while the link is down."""
-        self._wanted.add(group)
-        connection = self._connection
-        if connection is None:
+        self._wanted.add(channel)
+        if self._connection is None:
             return
         confirmed = asyncio.get_running_loop().create_future()
-        self._confirmations[group] = confirmed
+        self._confirmations.append(confirmed)
+        self._send_soon("SUBSCRIBE", channel)
         try:
-            await connection.send_command("SUBSCRIBE", group, check_health=False)
             await confirmed
-        except _LINK_ERRORS:
+        except ConnectionError:
             # The supervisor notices the same, subscribes to what is wanted again, and announces the gap.
             pass
-        finally:
-            self._confirmations.pop(group, None)
+        except asyncio.CancelledError:
+            # broadcaster unsubscribes only from what has begun.
+            await self.unsubscribe(channel)
+            raise
 
-    async def unsubscribe(self, group: str) -> None:
-        """Stop receiving a channel."""
-        self._wanted.discard(group)
+    async def unsubscribe(self, channel: str) -> None:
+        """Stop receiving ``channel``."""
+        self._wanted.discard(channel)
         if self._connection is not None:
-            with suppress(*_LINK_ERRORS):
-                await self._connection.send_command("UNSUBSCRIBE", group, check_health=False)
+            self._send_soon("UNSUBSCRIBE", channel)
+
+    def _send_soon(self, command: str, channel: str) -> None:
+        self._commands.append((command, channel))
+        self._has_commands.set()
 
     async def publish(self, channel: str, message: Any) -> None:
         """Publish; raises what redis-py raises when the broker does not take it."""
@@ -128,6 +141,9 @@ class RedisBackend(BroadcastBackend):
                 await self._listen()
             except _LINK_ERRORS as error:
                 _log.warning("bus link lost", error=str(error) or type(error).__name__)
+            except Exception:
+                # Whatever it is: without this task no event ever travels again.
+                _log.exception("bus link failed")
             if self._last_heard:
                 backoff_s = FIRST_BACKOFF_S
                 self._last_heard = 0.0
@@ -148,29 +164,42 @@ class RedisBackend(BroadcastBackend):
             _log.info("bus link up")
             self._on_gap()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._beat(connection))
+                tasks.create_task(self._beat())
+                tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
         except* _LINK_ERRORS as errors:
             raise ConnectionError(str(errors.exceptions[0])) from errors
         finally:
             self._connection = None
             self._up.clear()
-            for confirmed in self._confirmations.values():
+            self._commands.clear()
+            for confirmed in self._confirmations:
                 if not confirmed.done():
                     confirmed.set_exception(ConnectionError("link lost"))
-                    confirmed.exception()
+            self._confirmations.clear()
             await connection.disconnect(nowait=True)
 
     async def _subscribe_again(self, connection: AbstractConnection) -> None:
         """Subscribe to everything that is wanted, and read until all of it is confirmed."""
-        unconfirmed: set[str] = set()
-        while missing := ({self._heartbeat_topic, *self._wanted} - unconfirmed):
+        subscribed: set[str] = set()
+        while missing := ({self._heartbeat_topic, *self._wanted} - subscribed):
             await connection.send_command("SUBSCRIBE", *missing, check_health=False)
-            unconfirmed |= missing
+            subscribed |= missing
             waiting = len(missing)
             while waiting:
                 if self._receive(await connection.read_response(disable_decoding=True)):
                     waiting -= 1
+        # What was left meanwhile.
+        for channel in subscribed - self._wanted - {self._heartbeat_topic}:
+            self._send_soon("UNSUBSCRIBE", channel)
+
+    async def _send(self, connection: AbstractConnection) -> None:
+        while True:
+            await self._has_commands.wait()
+            self._has_commands.clear()
+            commands, self._commands = self._commands, []
+            for command, group in groupby(commands, key=itemgetter(0)):
+                await connection.send_command(command, *(channel for _, channel in group), check_health=False)
 
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
@@ -188,17 +217,23 @@ class RedisBackend(BroadcastBackend):
                 self._events.put_nowait(Event(channel, reply[2]))
             return False
         if kind == b"subscribe":
-            confirmed = self._confirmations.get(channel)
+            # Empty while the supervisor subscribes again: it counts by what is returned.
+            confirmed = self._confirmations.popleft() if self._confirmations else None
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
             return True
         return False
 
-    async def _beat(self, connection: AbstractConnection) -> None:
+    async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            if loop.time() - self._last_heard > HEARTBEAT_S * MISSED_HEARTBEATS:
-                raise ConnectionError("no heartbeat came back")
+        missed = 0
+        # Counted, not timed: a process that stood still for a while has not lost its link.
+        while missed < MISSED_HEARTBEATS:
+            heard, due = self._last_heard, loop.time() + HEARTBEAT_S
+            # At a frozen broker a publish hangs: it must not hold up the noticing.
             with suppress(*_LINK_ERRORS):
-                await asyncio.wait_for(self._redis.publish(self._heartbeat_topic, b""), HEARTBEAT_S)
+                async with asyncio.timeout_at(due):
+                    await self._redis.publish(self._heartbeat_topic, b"")
+            await asyncio.sleep(due - loop.time())
+            missed = missed + 1 if self._last_heard == heard else 0
+        raise ConnectionError("no heartbeat came back")

@@ -92,14 +92,15 @@ class TripFeed:
         event = read.event()
         if event is None or (audience := audience_of(self.actor, event.trip)) is None:
             raise NotFound
-        return read.message(audience, lambda: TripState(event.trip, audience), event.trip.id)
+        return read.message(audience, lambda: TripState(event.trip, audience))
 
     def change(self, event: TripEvent) -> Message | Verdict:
         """The trip at its new version."""
         audience = audience_of(self.actor, event.trip)
         if audience is None:
             return Verdict.SIGHT_LOST
-        return event.message(audience, lambda: TripState(event.trip, audience), event.trip.id)
+        # The whole of what is followed: no trip's id, so that a slow client is never denied the last of them.
+        return event.message(audience, lambda: TripState(event.trip, audience))
 
     def is_last(self, message: Message) -> bool:
         """A trip that has ended changes no more."""

@@ -24,11 +24,15 @@ _log = structlog.stdlib.get_logger(__name__)
 # How long a topic remembers the last version that it passed on.
 MARK_TTL_S = 600.0
 MAX_MARKS = 100_000
-# An event older than this may be older than the marks: it is checked by a fresh read.
+# An event older than this may be older than the marks: only a new snapshot tells what it means.
 FRESH_AGE = timedelta(seconds=MARK_TTL_S / 2)
 MAX_BUFFERED_EVENTS = 256
 RECENT_EVENTS = 256
 RETRY_DELAY_S = 0.5
+
+
+class ListeningEnded(Exception):
+    """The bus ended a topic that nobody had left."""
 
 
 class Sink(Protocol):
@@ -186,16 +190,21 @@ class Hub:
                 topic.confirmed.set_result(None)
                 async for message in messages:
                     self._receive(topic, message)
+            raise ListeningEnded(topic.name)
         except Exception as error:
             _log.exception("listening failed", topic=topic.name)
+            # Whoever comes from now on begins anew.
+            del self._topics[topic.name]
             if not topic.confirmed.done():
                 topic.confirmed.set_exception(error)
+                topic.confirmed.exception()
             for subscriber in list(topic.subscribers):
-                subscriber.sink.end(error)
+                self._end(topic, subscriber, error)
 
     def _forget(self, topic: _Topic, _: "asyncio.Task[None]") -> None:
         # Not a `finally` of the listener: one that is cancelled before its first step never gets there.
-        del self._topics[topic.name]
+        if self._topics.get(topic.name) is topic:
+            del self._topics[topic.name]
         topic.confirmed.cancel()
         topic.left.set()
 
@@ -231,21 +240,25 @@ class Hub:
             waiting = subscriber.waiting
             if waiting is None:
                 self._pass(topic, subscriber, event, is_old=is_old)
-            elif len(waiting) < MAX_BUFFERED_EVENTS:
-                waiting.append(event)
-            else:
+            elif is_old or len(waiting) >= MAX_BUFFERED_EVENTS:
                 # A snapshot read from now on says as much as all of them.
                 waiting.clear()
                 subscriber.read_again = True
+            else:
+                waiting.append(event)
 
     def _pass(self, topic: _Topic, subscriber: Subscriber, event: TripEvent, *, is_old: bool) -> None:
         """Send an event to a subscriber with nothing before it, or have it checked first."""
         known = subscriber.known.get(event.trip.id)
-        if known is None and (is_old or event.trip.updated <= subscriber.as_of):
+        if known is None and event.trip.updated <= subscriber.as_of:
             subscriber.waiting = [event]
             self._settle_later(topic, subscriber)
         elif known is None or event.trip.version > known:
-            self._deliver(topic, subscriber, event)
+            if is_old:
+                # It may have been passed on before: the mark of that would be gone.
+                self._read_again(topic, subscriber)
+            else:
+                self._deliver(topic, subscriber, event)
 
     def _deliver(self, topic: _Topic, subscriber: Subscriber, event: TripEvent) -> None:
         try:
@@ -264,8 +277,13 @@ class Hub:
             self._end(topic, subscriber, error)
 
     def _end(self, topic: _Topic, subscriber: Subscriber, error: Exception | None) -> None:
-        topic.subscribers.pop(subscriber, None)
-        subscriber.sink.end(error)
+        if subscriber not in topic.subscribers:
+            return
+        del topic.subscribers[subscriber]
+        try:
+            subscriber.sink.end(error)
+        except Exception:
+            _log.exception("ending a subscription failed", topic=topic.name)
 
     def _read_again(self, topic: _Topic, subscriber: Subscriber) -> None:
         subscriber.read_again = True
@@ -283,8 +301,8 @@ class Hub:
             except NotFound as error:
                 return self._end(topic, subscriber, error)
             except Exception:
-                # The database is away. What was promised is a snapshot, as soon as there can be one.
-                _log.warning("reading for a subscriber failed", topic=topic.name, exc_info=True)
+                # The database is away, and the read has said so. What was promised is a snapshot, as soon as
+                # there can be one.
                 subscriber.read_again = True
                 await asyncio.sleep(RETRY_DELAY_S)
 
@@ -296,7 +314,7 @@ class Hub:
             Exception: what the database raises.
         """
         assert subscriber.waiting is not None, "nothing else reads for this subscriber"
-        while topic.subscribers.get(subscriber, False) is None:
+        while subscriber in topic.subscribers:
             if subscriber.read_again:
                 await self._send_snapshot(topic, subscriber)
             elif subscriber.waiting:
@@ -313,20 +331,28 @@ class Hub:
     async def _send_snapshot(self, topic: _Topic, subscriber: Subscriber) -> None:
         subscriber.read_again = False
         read = await self._reads.read(subscriber.feed.scope, lambda: subscriber.feed.query(self._database))
-        if subscriber.read_again:
+        if subscriber.read_again or subscriber not in topic.subscribers:
             # Events were lost meanwhile: what was read may be older than they were.
             return
         self._clock_offset = read.as_of - datetime.now(UTC)
         subscriber.as_of = read.as_of
         subscriber.known = read.versions
-        message = subscriber.feed.snapshot(read)
-        subscriber.sink.deliver(message)
+        try:
+            message = subscriber.feed.snapshot(read)
+            subscriber.sink.deliver(message)
+        except NotFound:
+            raise
+        except Exception as error:
+            # Not the database's failure: it would come again with every read.
+            _log.exception("delivery failed", topic=topic.name)
+            self._end(topic, subscriber, error)
+            return
         if subscriber.feed.is_last(message):
             self._end(topic, subscriber, None)
 
     async def _deliver_current(self, topic: _Topic, subscriber: Subscriber, event: TripEvent) -> None:
         """Check an event about a trip that the snapshot does not have, and send the trip as it is now."""
-        if event.trip.updated > subscriber.as_of and not self._is_old(event):
+        if event.trip.updated > subscriber.as_of:
             self._deliver(topic, subscriber, event)
             return
         trip_id = event.trip.id
@@ -336,8 +362,7 @@ class Hub:
             return
         # The snapshot's versions are shared with others; what this subscriber alone was sent is not.
         subscriber.known = {**subscriber.known, current.trip.id: current.trip.version}
-        was_shown_before = event.trip.updated > subscriber.as_of
-        if was_shown_before or may_see(subscriber.feed.actor, current.trip):
+        if may_see(subscriber.feed.actor, current.trip):
             self._deliver(topic, subscriber, current)
 
     def _is_old(self, event: TripEvent) -> bool:

@@ -1,8 +1,9 @@
 """Sessions with open sockets in this process, and the end of them."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,9 @@ _log = structlog.stdlib.get_logger(__name__)
 
 CHECK_INTERVAL_S = 60.0
 DEGRADED_CHECK_INTERVAL_S = 1.0
+# Longer than any statement may take: whoever read the session before its end has registered by then.
+ENDED_TTL_S = 60.0
+MAX_ENDED = 100_000
 
 
 class LiveSessions:
@@ -36,6 +40,9 @@ class LiveSessions:
         self._listen = listen
         self._bus_state = bus_state
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
+        # The sessions whose end was heard of lately, and when; the oldest first.
+        self._ended: OrderedDict[UUID, float] = OrderedDict()
+        self._check_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -60,7 +67,10 @@ class LiveSessions:
             await asyncio.wait(self._tasks)
 
     def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
-        """Have ``close`` called once the session has ended; returns what takes that back."""
+        """Have ``close`` called once the session has ended; returns what takes that back.
+
+        It is called at once when the session ended between the caller's reading it and now.
+        """
         key = object()
         self._closers.setdefault(session_id, {})[key] = close
 
@@ -70,29 +80,51 @@ class LiveSessions:
             if not closers:
                 self._closers.pop(session_id, None)
 
+        if session_id in self._ended:
+            self._close(close)
         return unregister
 
+    def check_soon(self) -> None:
+        """Ask the database: the bus may have lost the end of a session."""
+        self._check_now.set()
+
     def _end(self, session_id: UUID) -> None:
+        now = asyncio.get_running_loop().time()
+        self._ended[session_id] = now
+        while len(self._ended) > MAX_ENDED or next(iter(self._ended.values())) < now - ENDED_TTL_S:
+            self._ended.popitem(last=False)
         for close in list(self._closers.get(session_id, {}).values()):
+            self._close(close)
+
+    def _close(self, close: Callable[[], None]) -> None:
+        try:
             close()
+        except Exception:
+            # One of them never keeps the others open.
+            _log.exception("closing failed")
 
     async def _hear(self, listening: "asyncio.Future[None]") -> None:
         async with self._listen(self._topic) as messages:
             listening.set_result(None)
             async for message in messages:
                 try:
-                    self._end(UUID(message.decode()))
+                    session_id = UUID(message.decode())
                 except ValueError:
                     _log.warning("undecodable session end")
+                    continue
+                self._end(session_id)
 
     async def _check_often(self) -> None:
         loop = asyncio.get_running_loop()
         checked = loop.time()
         while True:
-            await asyncio.sleep(DEGRADED_CHECK_INTERVAL_S)
-            if self._bus_state() is BusState.OK and loop.time() - checked < CHECK_INTERVAL_S:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._check_now.wait(), DEGRADED_CHECK_INTERVAL_S)
+            is_asked, is_due = self._check_now.is_set(), loop.time() - checked >= CHECK_INTERVAL_S
+            if not (is_asked or is_due) and self._bus_state() is BusState.OK:
                 continue
             checked = loop.time()
+            self._check_now.clear()
             try:
                 await self._check()
             except Exception:

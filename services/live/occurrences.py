@@ -5,9 +5,13 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from models.snapshots import TripSnapshot
 from services.live.messages import Content
 from services.trip_rows import TripsAt
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Message:
@@ -96,5 +100,9 @@ class StateReads:
         self._running[scope] = self._next.pop(scope)
         try:
             return StateRead(await query())
+        except Exception as error:
+            # Said once, however many wait for it.
+            _log.warning("reading the state failed", scope=scope, error=str(error) or type(error).__name__)
+            raise
         finally:
             del self._running[scope]

@@ -1,25 +1,16 @@
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
 from tests.browser.graphiql_page import GraphiQLPage
+from tests.support.tools import is_newer, missing
 
 WEB = Path(__file__).parents[2] / "web"
-
-
-def missing(what: str, how: str) -> NoReturn:
-    """A developer may do without a browser; the build machine may not."""
-    message = f"{what} is missing: {how}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +28,6 @@ def web_build() -> Path:
             run(npm, "ci")
         run(npm, "run", "build")
     return build
-
-
-def is_newer(path: Path, *, than: list[Path]) -> bool:
-    return path.exists() and path.stat().st_mtime >= max(other.stat().st_mtime for other in than)
 
 
 def run(*command: str) -> None:

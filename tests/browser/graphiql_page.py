@@ -86,6 +86,12 @@ class GraphiQLPage:
             })"""
         )
 
+    async def is_dark(self) -> bool:
+        brightness = await self.page.evaluate(
+            "Number(getComputedStyle(document.querySelector('.graphiql-container')).backgroundColor.match(/\\d+/)[0])"
+        )
+        return brightness < 128
+
     async def screenshot(self, path: Path) -> None:
         """Draw operation and result, as the README shows them."""
         await self.page.get_by_role("button", name="Hide editor tools").click()

@@ -1,0 +1,1 @@
+"""What the performance claims stand on: ``uv run benchmarks/run.py``."""

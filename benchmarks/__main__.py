@@ -1,0 +1,5 @@
+"""``python -m benchmarks``: the same as ``benchmarks/run.py``."""
+
+from benchmarks.command import cli
+
+cli()

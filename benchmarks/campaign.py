@@ -1,0 +1,99 @@
+"""A whole run: every workload on every target, as often as was asked for."""
+
+import gc
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fan_out import fan_out
+from benchmarks.http_requests import mutation, query
+from benchmarks.measures import Figures, medians
+from benchmarks.people import People
+from benchmarks.reconnect import reconnect
+from benchmarks.sizes import Sizes, measure_sizes
+from benchmarks.stage import Scale, Stage
+from benchmarks.target import BARE, TARGETS, TAXIRANK, Target, running
+from benchmarks.trip_pairs import trip_pairs
+from services.config import Settings
+
+Workload = Callable[[Stage], Awaitable[Figures]]
+
+WORKLOADS: dict[str, Workload] = {
+    "fan-out": fan_out,
+    "pairs": trip_pairs,
+    "query": query,
+    "mutation": mutation,
+    "reconnect": reconnect,
+}
+# Nothing in these is shared among subscribers.
+NOT_FOR_UNSHARED = frozenset({"query", "mutation"})
+# Beyond the pairs: riders without a part in them.
+MORE_RIDERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The figures of one workload on one target, once."""
+
+    target: str
+    workload: str
+    figures: Figures
+
+
+class Campaign:
+    """Measures and remembers. Each target is started anew for each round, with fresh trips for each workload."""
+
+    def __init__(
+        self, *, database_url: str, redis_url: str, folder: Path, scale: Scale, workloads: Sequence[str]
+    ) -> None:
+        self._environment = {
+            "TAXIRANK_DATABASE_URL": database_url,
+            "TAXIRANK_REDIS_URL": redis_url,
+            "TAXIRANK_REDIS_PREFIX": f"benchmark-{uuid.uuid4().hex[:8]}",
+            "TAXIRANK_MEDIA_URL": str(folder / "media"),
+            # No request lapses while it is measured.
+            "TAXIRANK_REQUEST_TTL_S": "86400",
+        }
+        self._people = People(Settings(database_url=database_url, redis_url=redis_url))
+        self._log = folder / "servers.log"
+        self._scale = scale
+        self._workloads = workloads
+        self._sizes: Sizes | None = None
+        self.runs: list[Run] = []
+
+    async def run(self, *, rounds: int) -> None:
+        """Measure everything ``rounds`` times."""
+        scale = self._scale
+        await self._people.arrive(riders=scale.pairs + MORE_RIDERS, drivers=max(scale.sockets, scale.pairs))
+        try:
+            for number in range(rounds):
+                # Taxirank comes first: the bare application sends as many bytes as it did.
+                for target in TARGETS:
+                    await self._measure(target, f"round {number + 1} of {rounds}, {target.name}")
+        finally:
+            await self._people.leave()
+
+    async def _measure(self, target: Target, what: str) -> None:
+        sizes = self._sizes if target is BARE else None
+        async with running(target, environment=self._environment, sizes=sizes, log=self._log) as server:
+            if target is TAXIRANK and self._sizes is None:
+                self._sizes = await measure_sizes(server.port, self._people)
+            for name in self._workloads:
+                if target.name == "unshared" and name in NOT_FOR_UNSHARED:
+                    continue
+                print(f"{what}: {name}", flush=True)
+                await self._people.clear_trips()
+                gc.collect()
+                figures = await WORKLOADS[name](Stage(server, self._people, self._scale))
+                self.runs.append(Run(target.name, name, figures))
+
+    def results(self) -> dict[str, dict[str, Figures]]:
+        """The medians, by target and workload."""
+        found: dict[str, dict[str, list[Figures]]] = {}
+        for run in self.runs:
+            found.setdefault(run.target, {}).setdefault(run.workload, []).append(run.figures)
+        return {
+            target: {workload: medians(figures) for workload, figures in workloads.items()}
+            for target, workloads in found.items()
+        }

@@ -1,0 +1,84 @@
+"""The command line: starts PostgreSQL and Redis, measures, and writes what came out."""
+
+import gc
+import os
+import platform
+import tempfile
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+import uvloop
+
+from benchmarks import cores
+from benchmarks.campaign import WORKLOADS, Campaign
+from benchmarks.chart import draw
+from benchmarks.stage import Scale
+from benchmarks.table import table
+from benchmarks.target import TARGETS
+from server import ROOT
+from tests.support import servers
+
+RESULTS = ROOT / "benchmarks" / "results.json"
+CHART = ROOT / "docs" / "images" / "benchmark.svg"
+# Partial and quick runs do not replace what the documents show.
+DRAFTS = ROOT / "var" / "benchmarks"
+QUICK_SOCKETS = 100
+
+Only = StrEnum("Only", {name: name for name in WORKLOADS})
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command()
+def benchmark(
+    sockets: Annotated[int, typer.Option(min=1, help="Sockets of the fan-out and of the mass reconnect.")] = 1000,
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long each stretch is measured.")] = 10.0,
+    only: Annotated[list[Only] | None, typer.Option(help="Only this workload; may be given again.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run of half a minute.")] = False,
+) -> None:
+    """Measure Taxirank beside the same server without sharing and a bare Starlette socket.
+
+    The server has one core, everything else another: the load, PostgreSQL (not waiting for the disk) and Redis.
+    A full run writes benchmarks/results.json and docs/images/benchmark.svg; any other writes to var/benchmarks.
+    """
+    if quick:
+        sockets, repeat, seconds = min(sockets, QUICK_SOCKETS), 1, 0.5
+    scale = Scale(sockets, seconds, pairs=30 if quick else 300, ramp_steps=1 if quick else 25)
+    cores.pin(os.getpid(), cores.LOAD_CORE)
+    # Sockets and latencies live as long as they are measured: there is nothing to find.
+    gc.disable()
+    with servers.postgres() as postgres, servers.redis() as redis_url, tempfile.TemporaryDirectory() as folder:
+        campaign = Campaign(
+            database_url=postgres.copy(),
+            redis_url=redis_url,
+            folder=Path(folder),
+            scale=scale,
+            workloads=only or list(WORKLOADS),
+        )
+        uvloop.run(campaign.run(rounds=repeat))
+    is_full = not quick and not only
+    _write(campaign, scale, repeat, *((RESULTS, CHART) if is_full else _drafts()))
+
+
+def _write(campaign: Campaign, scale: Scale, rounds: int, results_path: Path, chart_path: Path) -> None:
+    results = campaign.results()
+    print("\n" + "\n".join(table(TARGETS, results)))
+    document = {
+        "scale": {**asdict(scale), "rounds": rounds},
+        "python": platform.python_version(),
+        "medians": results,
+        "runs": [asdict(run) for run in campaign.runs],
+    }
+    results_path.parent.mkdir(parents=True, exist_ok=True)
+    results_path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    draw(results, chart_path, title=f"One server process on one core, {scale.sockets:,} sockets")
+    print(f"\nwritten: {results_path.relative_to(ROOT)}, {chart_path.relative_to(ROOT)}")
+
+
+def _drafts() -> tuple[Path, Path]:
+    return DRAFTS / RESULTS.name, DRAFTS / CHART.name

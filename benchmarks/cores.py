@@ -1,0 +1,54 @@
+"""Which core does what, and how busy each process kept its own."""
+
+import os
+import time
+from dataclasses import dataclass
+
+import psutil
+
+SERVER_CORE = 0
+LOAD_CORE = 1
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process, and what it starts from now on, on one core; no effect where the system cannot."""
+    if hasattr(os, "sched_setaffinity") and core < (os.cpu_count() or 1):
+        os.sched_setaffinity(pid, {core})
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU time (user and system) that a stretch of time took."""
+
+    elapsed_s: float
+    server_cpu_s: float
+    load_cpu_s: float
+
+    @property
+    def load_share(self) -> float:
+        """How much of its core the load generator used, 0 to 1."""
+        return self.load_cpu_s / self.elapsed_s
+
+
+class Meter:
+    """Measures from when it is made."""
+
+    def __init__(self, server: psutil.Process) -> None:
+        self._server = server
+        self._began_s = time.perf_counter()
+        self._server_cpu_s = cpu_s(server)
+        self._load_cpu_s = time.process_time()
+
+    def read(self) -> Usage:
+        """What was used so far."""
+        return Usage(
+            elapsed_s=time.perf_counter() - self._began_s,
+            server_cpu_s=cpu_s(self._server) - self._server_cpu_s,
+            load_cpu_s=time.process_time() - self._load_cpu_s,
+        )
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """The CPU time of a process so far, user and system."""
+    times = process.cpu_times()
+    return times.user + times.system

@@ -1,0 +1,108 @@
+"""Sockets as a load generator needs them: thousands, a microsecond or two a message."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+SUBPROTOCOL = "graphql-transport-ws"
+CONNECT_TIMEOUT_S = 60.0
+_INIT = b'{"type":"connection_init"}'
+_ACK = b'"connection_ack"'
+
+OnMessage = Callable[[bytes], None]
+
+
+class SocketFailed(Exception):
+    """The server did not do what a client may expect of it."""
+
+
+class LiveSocket(WSListener):
+    """A socket with subscriptions. It is live when each of them has had its first message."""
+
+    def __init__(self, subscriptions: Sequence[bytes], on_message: OnMessage) -> None:
+        self._subscriptions = subscriptions
+        self._on_message = on_message
+        self._silent = len(subscriptions)
+        self._handle: OnMessage = self._greeted
+        self._transport: WSTransport | None = None
+        self.live: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_lost = False
+        self.snapshot_bytes = 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Part of WSListener: introduce oneself."""
+        self._transport = transport
+        transport.send(WSMsgType.TEXT, _INIT)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Part of WSListener: a message. The hot path of the load generator."""
+        self._handle(frame.get_payload_as_bytes())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Part of WSListener: the connection is gone."""
+        self.is_lost = True
+        if not self.live.done():
+            self.live.set_exception(SocketFailed("the server closed the socket"))
+
+    def _greeted(self, message: bytes) -> None:
+        if _ACK not in message:
+            raise SocketFailed(f"not an acknowledgement: {message[:200]!r}")
+        assert self._transport is not None
+        self._handle = self._begun
+        for subscription in self._subscriptions:
+            self._transport.send(WSMsgType.TEXT, subscription)
+
+    def _begun(self, message: bytes) -> None:
+        if b'"type":"next"' not in message[:80]:
+            raise SocketFailed(f"not a snapshot: {message[:200]!r}")
+        self.snapshot_bytes = len(message)
+        self._silent -= 1
+        if self._silent == 0:
+            self._handle = self._on_message
+            if not self.live.done():
+                self.live.set_result(None)
+
+    def cut(self) -> None:
+        """Cut the connection as a lost network does, without a close frame."""
+        if self._transport is not None:
+            self._transport.underlying_transport.abort()
+
+    def close(self) -> None:
+        """Close the socket properly."""
+        if self._transport is not None and not self.is_lost:
+            self._transport.send_close(WSCloseCode.OK)
+            self._transport.disconnect()
+
+
+async def open_socket(port: int, token: str, subscriptions: Sequence[bytes], on_message: OnMessage) -> LiveSocket:
+    """A live socket. Raises: SocketFailed, OSError."""
+    socket = LiveSocket(subscriptions, on_message)
+    await ws_connect(
+        lambda: socket,
+        f"ws://127.0.0.1:{port}/graphql",
+        extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL, "Authorization": f"Bearer {token}"},
+        websocket_handshake_timeout=CONNECT_TIMEOUT_S,
+    )
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        await socket.live
+    return socket
+
+
+async def open_sockets(
+    port: int,
+    tokens: Sequence[str],
+    subscriptions: Callable[[int], Sequence[bytes]],
+    on_message: Callable[[int, bytes], None],
+    *,
+    at_once: int | None = None,
+) -> list[LiveSocket]:
+    """A live socket for each token, ``at_once`` (None: all) opening together; callbacks are told its number."""
+    places = asyncio.Semaphore(at_once if at_once is not None else len(tokens))
+
+    async def open_one(number: int) -> LiveSocket:
+        async with places:
+            return await open_socket(port, tokens[number], subscriptions(number), partial(on_message, number))
+
+    return await asyncio.gather(*(open_one(number) for number in range(len(tokens))))

@@ -1,0 +1,53 @@
+"""What is measured: the figures, their names and units."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of one workload. ``less_is_better`` says which way is good."""
+
+    workload: str
+    key: str
+    label: str
+    unit: str
+    less_is_better: bool = True
+
+
+MEASURES = (
+    Measure("fan-out", "cpu_us", "server CPU a delivery", "µs"),
+    Measure("fan-out", "p50_ms", "create request to receipt, p50", "ms"),
+    Measure("fan-out", "p99_ms", "create request to receipt, p99", "ms"),
+    Measure("fan-out", "max_per_s", "highest rate that held", "deliveries/s", less_is_better=False),
+    Measure("fan-out", "cpu_at_max_us", "server CPU a delivery at that rate", "µs"),
+    Measure("fan-out", "memory_kb", "memory a socket", "KB"),
+    Measure("pairs", "p50_ms", "update request to receipt, p50", "ms"),
+    Measure("pairs", "p99_ms", "update request to receipt, p99", "ms"),
+    Measure("pairs", "max_per_s", "flat out", "updates/s", less_is_better=False),
+    Measure("pairs", "cpu_us", "server CPU an update", "µs"),
+    Measure("query", "max_per_s", "a page of 20 trips", "requests/s", less_is_better=False),
+    Measure("query", "cpu_us", "server CPU a request", "µs"),
+    Measure("query", "p99_ms", "p99 with 32 connections", "ms"),
+    Measure("mutation", "max_per_s", "createTrip", "requests/s", less_is_better=False),
+    Measure("mutation", "cpu_us", "server CPU a request", "µs"),
+    Measure("mutation", "p99_ms", "p99 with 32 connections", "ms"),
+    Measure("reconnect", "all_live_ms", "all sockets cut at once, until all are live again", "ms"),
+    Measure("reconnect", "cpu_us", "server CPU a socket", "µs"),
+)
+
+# Should be 0; shown when they are not.
+FAULTS = ("lost", "repeated", "failed")
+LOAD_SHARE = "load_share"
+MAX_LOAD_SHARE = 0.8
+
+
+def medians(runs: Sequence[Figures]) -> Figures:
+    """The median of each figure; of faults and of the load's share the worst."""
+    return {
+        key: (max if key in {*FAULTS, LOAD_SHARE} else statistics.median)(run[key] for run in runs if key in run)
+        for key in {key: None for run in runs for key in run}
+    }

@@ -1,0 +1,79 @@
+"""What the clients ask: the operations of a driver's and a rider's app."""
+
+from typing import Any
+
+import orjson
+
+_USER = "id firstName lastName photo"
+_TRIP = f"""
+    id created updated version status pickUpAddress dropOffAddress pickUp {{ lat lng }} dropOff {{ lat lng }}
+    expiresAt rider {{ {_USER} }} driver {{ {_USER} }}
+"""
+
+POOL = f"""
+    subscription Pool {{ driverPool {{
+        __typename
+        ... on PoolSnapshot {{ offers {{ {_TRIP} }} truncated }}
+        ... on TripOffered {{ trip {{ {_TRIP} }} }}
+        ... on TripWithdrawn {{ tripId version reason }}
+    }} }}
+"""
+TRIP_UPDATED = f"subscription TripUpdated($id: ID!) {{ tripUpdated(id: $id) {{ {_TRIP} }} }}"
+TRIPS = f"query Trips {{ trips(first: 20) {{ nodes {{ {_TRIP} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+CREATE_TRIP = f"""
+    mutation CreateTrip($input: CreateTripInput!) {{
+        createTrip(input: $input) {{ trip {{ {_TRIP} }} errors {{ code message }} }}
+    }}
+"""
+UPDATE_TRIP = f"""
+    mutation UpdateTrip($input: UpdateTripInput!) {{
+        updateTrip(input: $input) {{ trip {{ {_TRIP} }} errors {{ code message }} }}
+    }}
+"""
+
+# The operation id of every pool subscription; equal ids make equal frames, as with equal clients.
+POOL_ID = "pool"
+# What comes before a trip's number in its pick-up address, so that a receipt is recognised without parsing.
+MARK = "#"
+MARK_DIGITS = 8
+
+
+def marked_address(number: int) -> str:
+    """A pick-up address that names the trip."""
+    return f"{MARK}{number:0{MARK_DIGITS}d} Main Street"
+
+
+def create_trip(address: str) -> bytes:
+    """The HTTP body that requests a trip."""
+    point = {"lat": 52.3791, "lng": 4.9003}
+    trip = {"pickUpAddress": address, "dropOffAddress": "Airport", "pickUp": point, "dropOff": point}
+    return _body(CREATE_TRIP, "CreateTrip", input=trip)
+
+
+def update_trip(trip_id: str, status: str) -> bytes:
+    """The HTTP body that moves a trip to ``status``."""
+    return _body(UPDATE_TRIP, "UpdateTrip", input={"id": trip_id, "status": status})
+
+
+def trips() -> bytes:
+    """The HTTP body that asks for a page of the caller's trips."""
+    return _body(TRIPS, "Trips")
+
+
+def follow_pool() -> bytes:
+    """The socket message that begins the pool subscription."""
+    return _subscribe(POOL_ID, POOL, "Pool")
+
+
+def follow_trip(trip_id: str) -> bytes:
+    """The socket message that begins to follow a trip, under its own id."""
+    return _subscribe(trip_id, TRIP_UPDATED, "TripUpdated", id=trip_id)
+
+
+def _subscribe(operation_id: str, query: str, name: str, **variables: Any) -> bytes:
+    payload = {"query": query, "operationName": name, "variables": variables}
+    return orjson.dumps({"id": operation_id, "type": "subscribe", "payload": payload})
+
+
+def _body(query: str, name: str, **variables: Any) -> bytes:
+    return orjson.dumps({"query": query, "operationName": name, "variables": variables})

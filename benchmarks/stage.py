@@ -1,0 +1,35 @@
+"""What a workload is given: a running target, people, and how long and how many."""
+
+from dataclasses import dataclass
+
+from benchmarks.cores import Meter
+from benchmarks.people import People
+from benchmarks.target import Running
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured. ``sockets``: of the fan-out and the reconnect; ``seconds``: of each stretch."""
+
+    sockets: int
+    seconds: float
+    pairs: int
+    ramp_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that a workload needs."""
+
+    server: Running
+    people: People
+    scale: Scale
+
+    @property
+    def port(self) -> int:
+        """Where the server listens."""
+        return self.server.port
+
+    def meter(self) -> Meter:
+        """A meter of the server that starts now."""
+        return Meter(self.server.process)

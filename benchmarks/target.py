@@ -1,0 +1,111 @@
+"""The servers under test, each as a process of its own on a core of its own."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import orjson
+import psutil
+
+from benchmarks import cores
+from benchmarks.http_client import HttpClient, HttpFailed
+from benchmarks.sizes import Sizes
+from server import ROOT
+from services.config import PREFIX
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is measured. ``label`` names it to people."""
+
+    name: str
+    label: str
+    module: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+TAXIRANK = Target("taxirank", "Taxirank", ("server.py", "serve"))
+UNSHARED = Target(
+    "unshared",
+    "Taxirank, an execution for each subscriber",
+    ("server.py", "serve"),
+    {"TAXIRANK_SHARED_EXECUTION": "false"},
+)
+BARE = Target("bare", "bare Starlette socket, ready bytes", ("-m", "benchmarks.bare_socket"))
+TARGETS = (TAXIRANK, UNSHARED, BARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A target that answers."""
+
+    target: Target
+    port: int
+    process: psutil.Process
+
+
+class ServerDied(Exception):
+    """The server ended or never answered; its last words are in the text."""
+
+
+@asynccontextmanager
+async def running(
+    target: Target, *, environment: dict[str, str], sizes: Sizes | None, log: Path
+) -> AsyncGenerator[Running]:
+    """Start a target on the server's core, and stop it. Raises: ServerDied."""
+    port = _free_port()
+    command = [sys.executable, *target.module, "--port", str(port)]
+    if sizes is not None and target is BARE:
+        command += ["--sizes", orjson.dumps(asdict(sizes)).decode()]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**inherited, **environment, **target.environment},
+            stdout=output,
+            stderr=output,
+        )
+    cores.pin(process.pid, cores.SERVER_CORE)
+    try:
+        await _answers(process, port, log)
+        yield Running(target, port, psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def _answers(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    """Return when the server is ready."""
+    probe = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while process.poll() is None:
+                try:
+                    async with HttpClient(port) as http:
+                        await http.post(probe)
+                        return
+                except (OSError, HttpFailed):
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        pass
+    raise ServerDied(log.read_text(errors="replace")[-2000:])
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,83 @@
+"""Prometheus metrics of one server process."""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.bus import BusState
+from services.counts import Counts
+from services.database import DatabaseUnavailable
+
+
+class Metrics(Collector):
+    """Reads the gauges when it is asked, so that counting costs the hot path nothing but an addition.
+
+    ``gauges`` maps a name to its help and how to read it. ``outbox_age_s`` is asked at each scrape: the age of
+    the oldest change that is not known to have been published.
+    """
+
+    def __init__(
+        self,
+        counts: Counts,
+        *,
+        gauges: dict[str, tuple[str, Callable[[], float]]],
+        bus_state: Callable[[], BusState],
+        outbox_age_s: Callable[[], Awaitable[float]],
+    ) -> None:
+        self._counts = counts
+        self._gauges = gauges
+        self._bus_state = bus_state
+        self._read_outbox_age_s = outbox_age_s
+        self._outbox_age_s: float | None = None
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self.request_seconds = Histogram(
+            "taxirank_request_seconds",
+            "How long HTTP requests took, by path and status.",
+            ["path", "status"],
+            buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self._registry,
+        )
+
+    def collect(self) -> Iterator[Metric]:
+        """All that is not a histogram. Part of prometheus-client's Collector."""
+        for name, help_text in _COUNTERS.items():
+            yield CounterMetricFamily(f"taxirank_{name}", help_text, value=getattr(self._counts, name))
+        for name, (help_text, read) in self._gauges.items():
+            yield GaugeMetricFamily(f"taxirank_{name}", help_text, value=read())
+        yield GaugeMetricFamily(
+            "taxirank_bus_up", "1 while events travel, 0 while degraded.", value=self._bus_state() is BusState.OK
+        )
+        if self._outbox_age_s is not None:
+            yield GaugeMetricFamily(
+                "taxirank_outbox_age_seconds",
+                "Age of the oldest change not yet published; 0 when there is none.",
+                value=self._outbox_age_s,
+            )
+
+    def route(self) -> Route:
+        """``/metrics``, in the text format of Prometheus. Without a database the outbox's age is left out."""
+
+        async def metrics(_: Request) -> Response:
+            try:
+                self._outbox_age_s = await self._read_outbox_age_s()
+            except DatabaseUnavailable:
+                self._outbox_age_s = None
+            return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+        return Route("/metrics", metrics)
+
+
+_COUNTERS = {
+    "events": "Events taken from the bus, once a topic.",
+    "executions": "Executions of a subscription's message; one serves all who asked alike.",
+    "deliveries": "Messages given to connections.",
+    "conflations": "Messages that gave way to newer ones, since a client was slow.",
+    "resyncs": "Subscribers brought up to date by a new snapshot.",
+    "reads": "Statements that read state for subscribers.",
+}

@@ -1,0 +1,151 @@
+/** What the clients ask. Their types are generated from these documents and the schema. */
+import { graphql } from "./generated/index.js";
+
+export const TripFields = graphql(`
+  fragment TripFields on Trip {
+    id
+    version
+    status
+    pickUpAddress
+    rider {
+      id
+      firstName
+      username
+    }
+    driver {
+      id
+      firstName
+      username
+    }
+  }
+`);
+
+export const SignUp = graphql(`
+  mutation SignUp($input: SignUpInput!) {
+    signUp(input: $input) {
+      user {
+        id
+        username
+        photo
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const LogIn = graphql(`
+  mutation LogIn($username: String!, $password: String!, $issueToken: Boolean!) {
+    logIn(username: $username, password: $password, issueToken: $issueToken) {
+      user {
+        id
+      }
+      token
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const LogOut = graphql(`
+  mutation LogOut {
+    logOut {
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const WhoAmI = graphql(`
+  query WhoAmI {
+    me {
+      id
+      username
+      role
+    }
+  }
+`);
+
+export const RequestTrip = graphql(`
+  mutation RequestTrip($input: CreateTripInput!) {
+    createTrip(input: $input) {
+      trip {
+        ...TripFields
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const MoveTrip = graphql(`
+  mutation MoveTrip($input: UpdateTripInput!) {
+    updateTrip(input: $input) {
+      trip {
+        ...TripFields
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const DriverPool = graphql(`
+  subscription DriverPool {
+    driverPool {
+      __typename
+      ... on PoolSnapshot {
+        truncated
+        offers {
+          ...TripFields
+        }
+      }
+      ... on TripOffered {
+        trip {
+          ...TripFields
+        }
+      }
+      ... on TripWithdrawn {
+        tripId
+        version
+        reason
+      }
+    }
+  }
+`);
+
+export const WatchTrip = graphql(`
+  subscription WatchTrip($id: ID!) {
+    tripUpdated(id: $id) {
+      ...TripFields
+    }
+  }
+`);
+
+export const WatchMyTrips = graphql(`
+  subscription WatchMyTrips {
+    myTripsUpdated {
+      __typename
+      ... on MyTripsSnapshot {
+        trips {
+          ...TripFields
+        }
+      }
+      ... on TripChanged {
+        trip {
+          ...TripFields
+        }
+      }
+    }
+  }
+`);

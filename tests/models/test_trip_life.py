@@ -1,0 +1,79 @@
+"""The life of a trip, as a table."""
+
+import pytest
+
+from models.trip_life import (
+    DRIVING,
+    ENDED,
+    TRANSITIONS,
+    Party,
+    TripStatus,
+    WithdrawReason,
+    has_ended,
+    is_open,
+    keeps_reason,
+    transitions,
+    withdraw_reason,
+)
+
+LIFE = {
+    ("REQUESTED", "STARTED", Party.ANY_DRIVER, True),
+    ("STARTED", "IN_PROGRESS", Party.DRIVER, False),
+    ("IN_PROGRESS", "COMPLETED", Party.DRIVER, False),
+    ("STARTED", "REQUESTED", Party.DRIVER, True),
+    ("REQUESTED", "CANCELLED", Party.RIDER, True),
+    ("STARTED", "CANCELLED", Party.RIDER, False),
+    ("REQUESTED", "EXPIRED", Party.SYSTEM, True),
+    ("REQUESTED", "CANCELLED", Party.STAFF, True),
+    ("STARTED", "CANCELLED", Party.STAFF, False),
+    ("IN_PROGRESS", "CANCELLED", Party.STAFF, False),
+}
+
+
+def test_a_trip_has_exactly_the_life_of_the_design() -> None:
+    assert {(t.source.value, t.target.value, t.by, t.pool_hears) for t in TRANSITIONS} == LIFE
+    assert len(TRANSITIONS) == len(LIFE)
+
+
+def test_nothing_leads_out_of_an_ended_trip_and_everything_else_leads_somewhere() -> None:
+    sources = {t.source for t in TRANSITIONS}
+
+    assert sources.isdisjoint(ENDED)
+    assert sources | ENDED == set(TripStatus)
+
+
+def test_the_pool_hears_exactly_when_a_trip_becomes_open_or_ceases_to_be() -> None:
+    for step in TRANSITIONS:
+        assert step.pool_hears == (is_open(step.source) != is_open(step.target)), step
+
+
+def test_the_steps_to_a_status_are_those_of_the_parties_asked_for() -> None:
+    assert {t.source for t in transitions(TripStatus.CANCELLED, Party.RIDER)} == {
+        TripStatus.REQUESTED,
+        TripStatus.STARTED,
+    }
+    assert transitions(TripStatus.CANCELLED, Party.DRIVER, Party.ANY_DRIVER) == ()
+
+
+def test_a_status_is_open_under_way_or_ended() -> None:
+    assert [status for status in TripStatus if is_open(status)] == [TripStatus.REQUESTED]
+    assert {status for status in TripStatus if has_ended(status)} == ENDED
+    assert set(TripStatus) - ENDED - DRIVING == {TripStatus.REQUESTED}
+
+
+def test_only_a_cancelled_trip_keeps_a_reason() -> None:
+    assert [status for status in TripStatus if keeps_reason(status)] == [TripStatus.CANCELLED]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (TripStatus.STARTED, WithdrawReason.TAKEN),
+        (TripStatus.IN_PROGRESS, WithdrawReason.TAKEN),
+        (TripStatus.COMPLETED, WithdrawReason.TAKEN),
+        (TripStatus.CANCELLED, WithdrawReason.CANCELLED),
+        (TripStatus.EXPIRED, WithdrawReason.EXPIRED),
+    ],
+)
+def test_an_offer_goes_for_the_reason_that_its_trip_has(status: TripStatus, reason: WithdrawReason) -> None:
+    assert withdraw_reason(status) is reason

@@ -1,0 +1,78 @@
+"""Who sees a trip, and as what."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from models.snapshots import GeoPoint, Role, TripSnapshot, UserSnapshot
+from models.trip_life import TripStatus
+from models.visibility import Actor, Audience, audience_of, may_see
+
+
+def actor(role: Role) -> Actor:
+    return Actor(UserSnapshot(uuid4(), f"{role.lower()}@example.com", "First", "Last", role, None), uuid4())
+
+
+RIDER, OTHER_RIDER = actor(Role.RIDER), actor(Role.RIDER)
+DRIVER, OTHER_DRIVER, GAVE_BACK = actor(Role.DRIVER), actor(Role.DRIVER), actor(Role.DRIVER)
+NOW = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=UTC)
+
+
+def trip(status: TripStatus, *, driver: Actor | None = None, point: GeoPoint | None = None) -> TripSnapshot:
+    return TripSnapshot(
+        id=uuid4(),
+        created=NOW,
+        updated=NOW,
+        version=3,
+        status=status,
+        pick_up_address="Hier",
+        drop_off_address="Ünter den Linden",
+        pick_up=point,
+        drop_off=None,
+        expires_at=NOW if status is TripStatus.REQUESTED else None,
+        cancel_reason=None,
+        given_back_by=frozenset({GAVE_BACK.id}),
+        rider=RIDER.user,
+        driver=driver.user if driver is not None else None,
+    )
+
+
+@pytest.mark.parametrize("status", list(TripStatus))
+def test_the_parties_see_their_trip_in_every_status(status: TripStatus) -> None:
+    assert audience_of(RIDER, trip(status, driver=DRIVER)) is Audience.PARTY
+    assert audience_of(DRIVER, trip(status, driver=DRIVER)) is Audience.PARTY
+
+
+@pytest.mark.parametrize("status", list(TripStatus))
+def test_other_riders_never_see_it(status: TripStatus) -> None:
+    assert audience_of(OTHER_RIDER, trip(status)) is None
+    assert not may_see(OTHER_RIDER, trip(status))
+
+
+@pytest.mark.parametrize("status", list(TripStatus))
+def test_other_drivers_see_it_as_the_pool_does_and_only_while_it_is_open(status: TripStatus) -> None:
+    expected = Audience.POOL if status is TripStatus.REQUESTED else None
+
+    assert audience_of(OTHER_DRIVER, trip(status)) is expected
+    assert may_see(OTHER_DRIVER, trip(status)) == (expected is not None)
+
+
+@pytest.mark.parametrize("status", list(TripStatus))
+def test_a_driver_who_gave_it_back_never_sees_it_again(status: TripStatus) -> None:
+    assert audience_of(GAVE_BACK, trip(status)) is None
+
+
+def test_a_driver_who_gave_it_back_and_is_its_driver_all_the_same_sees_it() -> None:
+    assert audience_of(GAVE_BACK, trip(TripStatus.STARTED, driver=GAVE_BACK)) is Audience.PARTY
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        trip(TripStatus.REQUESTED, point=GeoPoint(52.1, -0.25)),
+        trip(TripStatus.COMPLETED, driver=DRIVER),
+    ],
+)
+def test_a_trip_comes_back_from_its_bytes_as_it_was(snapshot: TripSnapshot) -> None:
+    assert TripSnapshot.from_json(snapshot.to_json()) == snapshot

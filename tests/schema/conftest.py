@@ -1,0 +1,59 @@
+"""One server for all tests of a module, where they need no server of their own; embedded, since what is tested
+here does not depend on the database."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.config import Settings
+from tests.conftest import LiveServer, SignUp, serving
+from tests.support.api import Api
+
+
+@pytest.fixture(scope="module")
+def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the shared server."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copy(sqlite_template, folder / "taxirank.sqlite3")
+    return Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        database_url=f"sqlite://{folder / 'taxirank.sqlite3'}",
+        media_url=str(folder / "media"),
+        password_hash_memory_kib=1024,
+        port=0,
+        allowed_origins=("https://app.example",),
+        max_body_bytes=64 * 1024,
+        max_message_bytes=4 * 1024,
+        connection_init_timeout_s=0.05,
+        max_operations_per_socket=3,
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_server(shared_settings: Settings) -> AsyncIterator[LiveServer]:
+    """A running server; others have been there before."""
+    async with serving(shared_settings) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def someone(shared_server: LiveServer) -> AsyncIterator[SignUp]:
+    """Makes people on the shared server: `await someone("RIDER")` has signed up; `await someone()` has not."""
+    async with AsyncExitStack() as stack:
+
+        async def make(role: str | None = None, **fields: Any) -> Api:
+            api = await stack.enter_async_context(Api(shared_server.url))
+            return await api.sign_up(role, **fields) if role is not None else api
+
+        yield make
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stranger(someone: SignUp) -> Api:
+    """Somebody who is not logged in."""
+    return await someone()

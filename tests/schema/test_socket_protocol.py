@@ -1,0 +1,262 @@
+"""graphql-transport-ws, message by message: what is answered, and what closes the socket."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import LiveServer, SignUp
+from tests.support.api import MY_TRIPS, POOL, Api, Events, Socket, SocketClosed, open_socket
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TYPENAME = {"query": "{ __typename }"}
+
+
+async def receive(socket: Socket) -> Any:
+    return await socket.receive("1")
+
+
+async def close_code(socket: Socket) -> int:
+    return (await socket.closed()).code
+
+
+async def test_a_socket_needs_the_protocol(shared_server: LiveServer) -> None:
+    for subprotocols in (("graphql-ws",), ("soap",)):
+        async with open_socket(shared_server.url, subprotocols=subprotocols) as socket:
+            assert await close_code(socket) == 4406
+    async with open_socket(shared_server.url, subprotocols=("graphql-ws", "graphql-transport-ws")) as socket:
+        assert socket.connection.subprotocol == "graphql-transport-ws"
+
+
+async def test_a_socket_that_does_not_introduce_itself_is_closed_with_4408(shared_server: LiveServer) -> None:
+    async with open_socket(shared_server.url) as socket:
+        assert await close_code(socket) == 4408
+
+
+async def test_a_second_introduction_closes_with_4429(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        await socket.send(type="connection_init")
+        assert await close_code(socket) == 4429
+
+
+async def test_an_operation_before_the_introduction_closes_with_4401(shared_server: LiveServer) -> None:
+    async with open_socket(shared_server.url) as socket:
+        await socket.send(type="subscribe", id="1", payload=TYPENAME)
+        assert await close_code(socket) == 4401
+
+
+async def test_an_operation_id_in_use_closes_with_4409(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        await socket.send(type="subscribe", id="1", payload={"query": MY_TRIPS})
+        await receive(socket)
+        await socket.send(type="subscribe", id="1", payload=TYPENAME)
+        assert await close_code(socket) == 4409
+
+
+async def test_an_operation_id_may_be_used_again_after_its_end(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        for _ in range(2):
+            await socket.send(type="subscribe", id="1", payload=TYPENAME)
+            assert (await receive(socket))["payload"] == {"data": {"__typename": "Query"}}
+            assert await receive(socket) == {"id": "1", "type": "complete"}
+        await socket.send(type="subscribe", id="1", payload={"query": "{ nothing }"})
+        assert (await receive(socket))["type"] == "error"
+        await socket.send(type="subscribe", id="1", payload=TYPENAME)
+        assert (await receive(socket))["type"] == "next"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '"ping"',
+        "{}",
+        '{"type": null}',
+        '{"type": "start", "id": "1"}',
+        '{"type": "connection_ack"}',
+        '{"type": "next", "id": "1", "payload": {}}',
+        '{"type": "PING"}',
+        '{"type": {"a": 1}}',
+        '{"type": "' + "x" * 500 + '"}',
+        '{"type": "\\ud800"}',
+        '{"type": "subscribe"}',
+        '{"type": "subscribe", "id": "1"}',
+        '{"type": "subscribe", "id": "1", "payload": null}',
+        '{"type": "subscribe", "id": "1", "payload": []}',
+        '{"type": "subscribe", "id": "1", "payload": {}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": null}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": {}}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "operationName": 1}}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "payload": {"query": "{ __typename }"}}',
+        '{"type": "complete"}',
+        '{"type": "complete", "id": 1}',
+        '{"a":' * 800,
+        b'{"type": "ping"}',
+        b"\xff",
+    ],
+)
+async def test_a_malformed_message_closes_with_4400(
+    shared_server: LiveServer, someone: SignUp, message: str | bytes
+) -> None:
+    async with Api(shared_server.url) as api:
+        api.http.cookies = (await _member(someone)).http.cookies
+        async with api.socket() as socket:
+            await socket.connection.send(message)
+            assert await close_code(socket) == 4400
+        async with api.socket() as socket:
+            await socket.ping()
+
+
+_members: dict[str, Api] = {}
+
+
+async def _member(someone: SignUp) -> Api:
+    """A rider of the module's server; signed up once, since that takes long."""
+    api = await someone()
+    member = _members.get(api.url)
+    if member is None:
+        member = _members[api.url] = await someone("RIDER")
+    return member
+
+
+@pytest.mark.parametrize("payload", ["text", 1, [], True])
+async def test_an_introduction_whose_payload_is_no_object_closes_with_4400(
+    shared_server: LiveServer, payload: Any
+) -> None:
+    async with open_socket(shared_server.url) as socket:
+        await socket.send(type="connection_init", payload=payload)
+        assert await close_code(socket) == 4400
+
+
+async def test_ping_is_answered_before_and_after_the_introduction_and_pong_is_taken(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    rider = await someone("RIDER")
+    async with open_socket(shared_server.url, headers=rider.cookie_header()) as socket:
+        await socket.ping()
+        await socket.init({})
+        await socket.send(type="pong", payload={"any": "thing"})
+        await socket.ping()
+
+
+async def test_completing_an_unknown_operation_changes_nothing(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        await socket.send(type="complete", id="unknown")
+        assert await (await socket.start("{ __typename }")).next() == "Query"
+
+
+async def test_a_completed_subscription_sends_nothing_more_and_leaves_nothing(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    hub = shared_server.application.services.hub
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        first, second = await socket.start(MY_TRIPS), await socket.start(MY_TRIPS)
+        await first.next()
+        await second.next()
+        await first.stop()
+        await socket.ping()
+        assert hub.subscribers == 1
+        await rider.create_trip()
+        # The sentinel: both would have had the same event at the same moment.
+        await second.next()
+        await socket.ping()
+        assert socket._queue(first.id).empty()  # pyright: ignore[reportPrivateUsage]
+    await until(lambda: hub.subscribers == 0)
+
+
+async def test_a_socket_that_is_gone_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:
+    application = shared_server.application
+    driver = await someone("DRIVER")
+    async with driver.socket() as socket:
+        for query in (POOL, MY_TRIPS):
+            await (await socket.start(query)).next()
+        assert application.services.hub.subscribers == 2
+        socket.connection.transport.abort()
+    await until(lambda: application.services.hub.subscribers == application.services.live_sessions.count == 0)
+    await until(lambda: not application.sockets.sockets)
+
+
+async def test_operations_above_the_limit_are_refused_and_the_others_go_on(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        under_way = [await socket.start(MY_TRIPS) for _ in range(3)]
+        assert await (await socket.start("{ __typename }")).error_code() == "TOO_MANY_OPERATIONS"
+        for events in under_way:
+            await events.next()
+        await under_way[0].stop()
+        assert await (await socket.start("{ __typename }")).next() == "Query"
+
+
+async def test_a_message_above_the_limit_closes_with_1009_and_one_of_exactly_the_limit_is_read(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    limit = shared_server.application.settings.max_message_bytes
+    rider = await someone("RIDER")
+    message = json.dumps({"type": "subscribe", "id": "1", "payload": TYPENAME})
+    async with rider.socket() as socket:
+        await socket.connection.send(message.ljust(limit))
+        assert (await receive(socket))["type"] == "next"
+        await socket.connection.send(message.ljust(limit + 1))
+        assert await close_code(socket) == 1009
+    assert await rider.data("{ __typename }") == "Query"
+
+
+async def test_a_malformed_operation_is_an_error_of_that_operation_alone(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        mine = await socket.start(MY_TRIPS)
+        await mine.next()
+        for query, code in (
+            ("{", "GRAPHQL_PARSE_FAILED"),
+            ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query A { __typename } query B { __typename }", "OPERATION_RESOLUTION_FAILURE"),
+            ("", "GRAPHQL_PARSE_FAILED"),
+        ):
+            assert await (await socket.start(query)).error_code() == code
+        await rider.create_trip()
+        assert (await mine.next())["__typename"] == "TripChanged"
+
+
+async def test_the_named_one_of_several_operations_is_executed(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        payload = {"query": "query A { a: __typename } query B { b: __typename }", "operationName": "B"}
+        await socket.send(type="subscribe", id="1", payload=payload)
+        assert await Events(socket, "1").next() == "Query"
+
+
+async def test_a_bearer_token_in_the_introduction_goes_before_the_cookie(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    rider = await someone("RIDER")
+    async with open_socket(shared_server.url, headers=rider.cookie_header()) as socket:
+        with pytest.raises(SocketClosed, match="4403"):
+            await socket.init({"authorization": "Bearer wrong"})
+
+
+async def test_twenty_introductions_at_once_leave_one_session_and_no_socket(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    application = shared_server.application
+    rider = await someone("RIDER")
+
+    async def come_and_go() -> None:
+        async with rider.socket() as socket:
+            await socket.ping()
+
+    await asyncio.gather(*(come_and_go() for _ in range(20)))
+    await until(lambda: not application.sockets.sockets and application.services.live_sessions.count == 0)

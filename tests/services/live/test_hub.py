@@ -1,0 +1,668 @@
+"""The hub: snapshot, then changes; no gap, no repetition, never backwards, nothing left behind."""
+
+import asyncio
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from models.trip_life import TripStatus, WithdrawReason
+from models.visibility import Actor
+from services.database import Database, DatabaseUnavailable
+from services.live import hub as hub_module
+from services.live.feeds import Feed, MyTripsFeed, NotFound, PoolFeed, TripFeed
+from services.live.hub import Hub, ListeningEnded, Subscription
+from services.live.messages import (
+    MyTripsSnapshot,
+    PoolSnapshot,
+    TripChanged,
+    TripOffered,
+    TripState,
+    TripWithdrawn,
+)
+from services.live.occurrences import Message
+from services.topics import Topics
+from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, rider
+from tests.support.waiting import until
+
+TOPICS = Topics("test")
+POOL = TOPICS.pool
+
+
+@pytest.fixture
+async def state(monkeypatch: pytest.MonkeyPatch) -> ScriptedState:
+    state = ScriptedState()
+    state.install(monkeypatch)
+    return state
+
+
+@pytest.fixture
+async def bus() -> FakeBus:
+    return FakeBus()
+
+
+@pytest.fixture
+async def hub(bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    monkeypatch.setattr(hub_module, "RETRY_DELAY_S", 0.01)
+    return Hub(cast("Database", None), bus.listen)
+
+
+async def follow_pool(hub: Hub, actor: Actor | None = None) -> tuple[RecordingSink, PoolSnapshot]:
+    """A driver who has their snapshot."""
+    sink = RecordingSink()
+    await hub.subscribe(PoolFeed(actor or driver(), TOPICS), sink)
+    snapshot = await sink.next()
+    assert isinstance(snapshot, PoolSnapshot)
+    return sink, snapshot
+
+
+async def sentinel(bus: FakeBus, state: ScriptedState, sink: RecordingSink) -> None:
+    """Fail unless a request made now is the next thing that a follower of the pool hears."""
+    trip = state.request()
+    await bus.publish(POOL, trip)
+    assert await sink.next() == TripOffered(trip)
+
+
+def nothing_is_left(hub: Hub, bus: FakeBus) -> bool:
+    return not (hub.topics or hub.subscribers or bus.listening or asyncio.all_tasks() - {asyncio.current_task()})
+
+
+# Snapshot first
+
+
+async def test_the_snapshot_comes_first_even_when_it_is_empty(hub: Hub) -> None:
+    _, snapshot = await follow_pool(hub)
+    assert snapshot == PoolSnapshot((), truncated=False)
+
+
+async def test_the_state_is_read_only_when_the_bus_has_confirmed(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    bus.confirm.clear()
+    sink = RecordingSink()
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await until(lambda: bus.asked)
+    trip = state.request()
+    assert state.reads == []
+    bus.confirm.set()
+    await subscribing
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+
+
+async def test_a_change_between_subscribe_and_snapshot_is_seen_once_in_the_snapshot(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    bus.confirm.clear()
+    sink = RecordingSink()
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await until(lambda: bus.asked)
+    trip = state.request()
+    bus.confirm.set()
+    await subscribing
+    await bus.publish(POOL, trip)
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    await sentinel(bus, state, sink)
+
+
+async def test_a_change_while_the_snapshot_is_read_is_seen_once_behind_it(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    state.hold.clear()
+    sink = RecordingSink()
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await state.reads_reach(1)
+    trip = state.request()
+    await bus.publish(POOL, trip, trip)
+    state.hold.set()
+    await subscribing
+    assert await sink.next() == PoolSnapshot((), truncated=False)
+    assert await sink.next() == TripOffered(trip)
+    await sentinel(bus, state, sink)
+
+
+async def test_what_is_not_there_is_not_found_and_nothing_is_left(hub: Hub, bus: FakeBus) -> None:
+    with pytest.raises(NotFound):
+        await hub.subscribe(TripFeed(driver(), TOPICS, driver().id), RecordingSink())
+    await until(lambda: nothing_is_left(hub, bus))
+
+
+async def test_a_database_that_fails_at_the_first_snapshot_refuses_the_subscription(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    state.failures = 1
+    with pytest.raises(DatabaseUnavailable):
+        await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink())
+    await until(lambda: nothing_is_left(hub, bus))
+    await follow_pool(hub)
+
+
+# Never backwards
+
+
+async def test_an_older_version_after_a_newer_one_is_not_passed_on(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    sink, _ = await follow_pool(hub)
+    offered = state.request()
+    taken = state.accept(offered, driver())
+    await bus.publish(POOL, taken, offered)
+    assert await sink.next() == TripWithdrawn(offered.id, 2, WithdrawReason.TAKEN)
+    await sentinel(bus, state, sink)
+
+
+async def test_the_same_version_is_not_passed_on_twice(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    sink, _ = await follow_pool(hub)
+    offered = state.request()
+    await bus.publish(POOL, offered, offered)
+    assert await sink.next() == TripOffered(offered)
+    await sentinel(bus, state, sink)
+
+
+async def test_what_the_snapshot_has_is_not_sent_again(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    offered = state.request()
+    sink, snapshot = await follow_pool(hub)
+    assert snapshot.offers == (offered,)
+    await bus.publish(POOL, offered)
+    await sentinel(bus, state, sink)
+
+
+async def test_a_late_offer_of_a_trip_that_is_gone_brings_nothing_back(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    offered = state.request()
+    state.accept(offered, driver())
+    sink, snapshot = await follow_pool(hub)
+    assert snapshot.offers == ()
+    await bus.publish(POOL, offered)
+    await sentinel(bus, state, sink)
+    assert state.reads == ["pool", "trip"]
+
+
+async def test_a_late_offer_that_still_stands_is_sent_as_it_is_now(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    # It was written before the snapshot was read, but committed after.
+    first = state.request()
+    del state.trips[first.id]
+    sink, _ = await follow_pool(hub)
+    second = state.give_back(state.accept(first, driver()))
+    await bus.publish(POOL, first)
+    assert await sink.next() == TripOffered(second)
+    await bus.publish(POOL, second)
+    await sentinel(bus, state, sink)
+
+
+async def test_events_behind_one_that_is_checked_keep_their_order(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    late = state.request()
+    state.change(late, TripStatus.CANCELLED)
+    sink, _ = await follow_pool(hub)
+    state.hold.clear()
+    await bus.publish(POOL, late)
+    await state.reads_reach(2)
+    one, two = state.request(), state.request()
+    await bus.publish(POOL, one, two)
+    state.hold.set()
+    assert [await sink.next(), await sink.next()] == [TripOffered(one), TripOffered(two)]
+
+
+async def test_one_late_event_costs_one_read_for_all_who_follow(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    late = state.request()
+    state.change(late, TripStatus.EXPIRED)
+    sinks = [(await follow_pool(hub))[0] for _ in range(20)]
+    reads = len(state.reads)
+    await bus.publish(POOL, late)
+    for sink in sinks:
+        await sentinel(bus, state, sink) if sink is sinks[0] else await sink.next()
+    assert state.reads[reads:] == ["trip"]
+
+
+async def test_an_event_older_than_the_marks_makes_a_new_snapshot_not_a_step_back(
+    hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = state.request()
+    sink, _ = await follow_pool(hub)
+    taken = state.accept(offered, driver())
+    again = state.give_back(taken)
+    await bus.publish(POOL, taken, again)
+    assert [type(await sink.next()) for _ in range(2)] == [TripWithdrawn, TripOffered]
+    # Much later the marks are forgotten, and an event comes once more.
+    monkeypatch.setattr(hub_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 3600))
+    await sentinel(bus, state, sink)
+    monkeypatch.setattr(hub_module, "FRESH_AGE", timedelta(hours=-1))
+    await bus.publish(POOL, taken)
+    snapshot = await sink.next()
+    assert isinstance(snapshot, PoolSnapshot)
+    assert again in snapshot.offers
+    assert sink.is_empty
+
+
+# The same event on several topics
+
+
+async def test_an_event_on_several_topics_is_one_event_with_one_message_for_equals(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    trip = state.request()
+    actor = Actor(trip.rider, driver().session_id)
+    by_trip, also_by_trip, mine = RecordingSink(), RecordingSink(), RecordingSink()
+    await hub.subscribe(TripFeed(actor, TOPICS, trip.id), by_trip)
+    await hub.subscribe(TripFeed(actor, TOPICS, trip.id), also_by_trip)
+    await hub.subscribe(MyTripsFeed(actor, TOPICS), mine)
+    for sink in (by_trip, also_by_trip, mine):
+        await sink.next()
+    taken = state.accept(trip, driver())
+    await bus.publish(TOPICS.trip(trip.id), taken)
+    await bus.publish(TOPICS.user(trip.rider.id), taken)
+    first, second, third = await by_trip.message(), await also_by_trip.message(), await mine.message()
+    assert first is second
+    assert isinstance(first.content, TripState)
+    assert isinstance(third.content, TripChanged)
+    assert third.content.trip is first.content.trip
+
+
+async def test_what_cannot_be_decoded_is_skipped(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    sink, _ = await follow_pool(hub)
+    await bus.publish(POOL, b"", b"{}", b"[1]", b"\xff", b'{"id": 1}')
+    await sentinel(bus, state, sink)
+
+
+# What only a new snapshot, or the end, can say
+
+
+async def test_a_driver_who_gave_a_trip_back_gets_a_new_snapshot_without_it(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    me = driver()
+    trip = state.accept(state.request(), me)
+    sink = RecordingSink()
+    await hub.subscribe(MyTripsFeed(me, TOPICS), sink)
+    assert await sink.next() == MyTripsSnapshot((trip,))
+    await bus.publish(TOPICS.user(me.id), state.give_back(trip))
+    assert await sink.next() == MyTripsSnapshot(())
+
+
+async def test_the_pool_says_nothing_more_of_a_trip_to_the_driver_who_gave_it_back(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    me = driver()
+    sink, _ = await follow_pool(hub, me)
+    other, _ = await follow_pool(hub)
+    trip = state.request()
+    taken = state.accept(trip, me)
+    given_back = state.give_back(taken)
+    retaken = state.accept(given_back, driver())
+    await bus.publish(POOL, trip, taken, given_back, retaken)
+    assert [type(await sink.next()) for _ in range(2)] == [TripOffered, TripWithdrawn]
+    assert [type(await other.next()) for _ in range(4)] == [TripOffered, TripWithdrawn] * 2
+    await sentinel(bus, state, sink)
+
+
+async def test_a_driver_who_gave_an_open_trip_back_does_not_find_it_in_the_snapshot(
+    hub: Hub, state: ScriptedState
+) -> None:
+    me = driver()
+    given_back = state.give_back(state.accept(state.request(), me))
+    assert (await follow_pool(hub, me))[1].offers == ()
+    assert (await follow_pool(hub))[1].offers == (given_back,)
+
+
+async def test_the_loss_of_sight_ends_with_not_found(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    trip = state.request()
+    me = driver()
+    sink = RecordingSink()
+    subscription = await hub.subscribe(TripFeed(me, TOPICS, trip.id), sink)
+    assert isinstance(await sink.next(), TripState)
+    await bus.publish(TOPICS.trip(trip.id), state.accept(trip, driver()))
+    assert isinstance(await sink.ended(), NotFound)
+    subscription.end()
+    await until(lambda: nothing_is_left(hub, bus))
+
+
+async def test_sight_lost_during_a_gap_ends_with_not_found(hub: Hub, state: ScriptedState) -> None:
+    trip = state.request()
+    sink = RecordingSink()
+    await hub.subscribe(TripFeed(driver(), TOPICS, trip.id), sink)
+    await sink.next()
+    state.accept(trip, driver())
+    hub.resync()
+    assert isinstance(await sink.ended(), NotFound)
+
+
+async def test_a_followed_trip_completes_behind_its_last_state(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    trip = state.request()
+    sink = RecordingSink()
+    await hub.subscribe(TripFeed(Actor(trip.rider, driver().session_id), TOPICS, trip.id), sink)
+    await sink.next()
+    await bus.publish(TOPICS.trip(trip.id), state.change(trip, TripStatus.CANCELLED))
+    last = await sink.next()
+    assert isinstance(last, TripState)
+    assert last.trip.status is TripStatus.CANCELLED
+    assert await sink.ended() is None
+
+
+async def test_a_trip_that_had_ended_before_is_shown_and_completes(hub: Hub, state: ScriptedState) -> None:
+    trip = state.change(state.request(), TripStatus.EXPIRED)
+    sink = RecordingSink()
+    await hub.subscribe(TripFeed(Actor(trip.rider, driver().session_id), TOPICS, trip.id), sink)
+    assert isinstance(await sink.next(), TripState)
+    assert await sink.ended() is None
+
+
+# Shared reads, bounds, and failures
+
+
+async def test_a_thousand_drivers_who_come_at_once_cost_one_read(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    trip = state.request()
+    sinks = [RecordingSink() for _ in range(1000)]
+    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS), sink) for sink in sinks))
+    messages = [await sink.message() for sink in sinks]
+    assert state.reads == ["pool"]
+    assert bus.asked == 1
+    assert {id(message) for message in messages} == {id(messages[0])}
+    assert messages[0].content == PoolSnapshot((trip,), truncated=False)
+
+
+async def test_a_gap_costs_a_thousand_drivers_one_read(hub: Hub, state: ScriptedState) -> None:
+    sinks = [RecordingSink() for _ in range(1000)]
+    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS), sink) for sink in sinks))
+    for sink in sinks:
+        await sink.next()
+    trip = state.request()
+    hub.resync()
+    assert [await sink.next() for sink in sinks] == [PoolSnapshot((trip,), truncated=False)] * 1000
+    assert state.reads == ["pool", "pool"]
+
+
+async def test_a_read_under_way_is_not_shared_with_those_who_come_later(hub: Hub, state: ScriptedState) -> None:
+    state.hold.clear()
+    early, late = RecordingSink(), RecordingSink()
+    first = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), early))
+    await state.reads_reach(1)
+    trip = state.request()
+    second = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), late))
+    await until(lambda: hub.subscribers == 2)
+    state.hold.set()
+    await asyncio.gather(first, second)
+    assert await early.next() == PoolSnapshot((), truncated=False)
+    assert await late.next() == PoolSnapshot((trip,), truncated=False)
+
+
+async def test_a_gap_during_the_read_makes_it_be_read_again(hub: Hub, state: ScriptedState) -> None:
+    state.hold.clear()
+    sink = RecordingSink()
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await state.reads_reach(1)
+    trip = state.request()
+    hub.resync()
+    state.hold.set()
+    await subscribing
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    assert sink.is_empty
+
+
+async def test_more_events_than_can_wait_give_way_to_one_new_snapshot(
+    hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MAX_BUFFERED_EVENTS", 3)
+    state.hold.clear()
+    sink = RecordingSink()
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await state.reads_reach(1)
+    trips = [state.request() for _ in range(5)]
+    await bus.publish(POOL, *trips)
+    state.hold.set()
+    await subscribing
+    assert await sink.next() == PoolSnapshot(tuple(reversed(trips)), truncated=False)
+    await sentinel(bus, state, sink)
+    assert state.reads == ["pool", "pool"]
+
+
+async def test_a_database_that_fails_during_a_resync_is_asked_until_it_answers(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    sink, _ = await follow_pool(hub)
+    trip = state.request()
+    state.failures = 3
+    hub.resync()
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    assert len(state.reads) == 5
+    await sentinel(bus, state, sink)
+
+
+async def test_events_that_come_while_the_database_is_away_are_not_lost(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    sink, _ = await follow_pool(hub)
+    state.failures = 1_000_000
+    hub.resync()
+    await state.reads_reach(3)
+    trip = state.request()
+    await bus.publish(POOL, trip)
+    state.failures = 0
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    await sentinel(bus, state, sink)
+
+
+async def test_a_sink_that_fails_ends_alone(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    def fail(message: Message) -> None:
+        if isinstance(message.content, TripOffered):
+            raise ValueError("a sink's own failure")
+
+    broken = RecordingSink(fail)
+    await hub.subscribe(PoolFeed(driver(), TOPICS), broken)
+    sink, _ = await follow_pool(hub)
+    await sentinel(bus, state, sink)
+    await broken.next()
+    assert isinstance(await broken.ended(), ValueError)
+    await sentinel(bus, state, sink)
+
+
+async def test_a_sink_that_fails_even_at_its_end_stops_nobody_else(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    class Broken:
+        def deliver(self, message: Message) -> None:
+            if isinstance(message.content, TripOffered):
+                raise ValueError("in deliver")
+
+        def end(self, error: Exception | None) -> None:
+            raise ValueError("in end")
+
+    await hub.subscribe(PoolFeed(driver(), TOPICS), Broken())
+    sink, _ = await follow_pool(hub)
+    await sentinel(bus, state, sink)
+    await sentinel(bus, state, sink)
+
+
+async def test_a_sink_that_fails_at_a_resync_is_not_asked_for_ever(hub: Hub, state: ScriptedState) -> None:
+    snapshots = 0
+
+    def fail(_: Message) -> None:
+        nonlocal snapshots
+        snapshots += 1
+        if snapshots > 1:
+            raise ValueError("a sink's own failure")
+
+    sink = RecordingSink(fail)
+    await hub.subscribe(PoolFeed(driver(), TOPICS), sink)
+    await sink.next()
+    hub.resync()
+    assert isinstance(await sink.ended(), ValueError)
+    assert len(state.reads) == 2
+
+
+# Coming and going
+
+
+async def test_the_last_who_leaves_takes_the_topic_along(hub: Hub, bus: FakeBus) -> None:
+    subscriptions = [await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()) for _ in range(3)]
+    assert (hub.topics, hub.subscribers, len(bus.listening)) == (1, 3, 1)
+    for subscription in subscriptions:
+        subscription.end()
+        subscription.end()
+    await until(lambda: nothing_is_left(hub, bus))
+
+
+async def test_who_has_left_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    gone = RecordingSink()
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), gone)
+    await gone.next()
+    sink, _ = await follow_pool(hub)
+    subscription.end()
+    await sentinel(bus, state, sink)
+    assert gone.is_empty
+
+
+async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+    gone = RecordingSink()
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), gone)
+    await gone.next()
+    state.hold.clear()
+    hub.resync()
+    await state.reads_reach(2)
+    subscription.end()
+    state.hold.set()
+    await until(lambda: nothing_is_left(hub, bus))
+    assert gone.is_empty
+
+
+async def test_a_topic_can_be_left_and_entered_again_at_once(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink())
+    bus.leave.clear()
+    subscription.end()
+    sinks = [RecordingSink() for _ in range(3)]
+    entering = [asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink)) for sink in sinks]
+    await asyncio.sleep(0)
+    bus.leave.set()
+    await asyncio.gather(*entering)
+    assert bus.asked == 2
+    for sink in sinks:
+        await sink.next()
+    trip = state.request()
+    await bus.publish(POOL, trip)
+    assert [await sink.next() for sink in sinks] == [TripOffered(trip)] * 3
+
+
+async def test_a_listener_that_is_cancelled_before_its_first_step_leaves_nothing(hub: Hub, bus: FakeBus) -> None:
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+    asyncio.get_running_loop().call_soon(subscribing.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await subscribing
+    await until(lambda: nothing_is_left(hub, bus))
+    await follow_pool(hub)
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_a_subscription_cancelled_at_any_step_of_its_set_up_leaves_nothing(
+    hub: Hub, bus: FakeBus, steps: int
+) -> None:
+    subscriptions: list[Subscription] = []
+
+    async def subscribe() -> None:
+        subscriptions.append(await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+
+    subscribing = asyncio.create_task(subscribe())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    subscribing.cancel()
+    await asyncio.wait([subscribing])
+    for subscription in subscriptions:
+        subscription.end()
+    await until(lambda: nothing_is_left(hub, bus))
+    await follow_pool(hub)
+
+
+async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    bus.confirm.clear()
+    sink = RecordingSink()
+    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await until(lambda: bus.asked)
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    bus.confirm.set()
+    await patient
+    await sink.next()
+    await sentinel(bus, state, sink)
+    assert hub.subscribers == 1
+
+
+async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(
+    hub: Hub, state: ScriptedState
+) -> None:
+    state.hold.clear()
+    sink = RecordingSink()
+    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    await state.reads_reach(1)
+    impatient.cancel()
+    await asyncio.wait([impatient])
+    state.hold.set()
+    await patient
+    assert isinstance(await sink.next(), PoolSnapshot)
+
+
+async def test_a_bus_that_refuses_a_topic_refuses_its_subscribers_and_can_be_asked_again(
+    hub: Hub, bus: FakeBus
+) -> None:
+    bus.failure = ConnectionError("refused")
+    results = await asyncio.gather(
+        *(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [ConnectionError] * 3
+    await until(lambda: nothing_is_left(hub, bus))
+    bus.failure = None
+    await follow_pool(hub)
+
+
+async def test_a_topic_that_ends_unasked_ends_its_subscribers_and_can_be_entered_again(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    sink, _ = await follow_pool(hub)
+    await bus.end(POOL)
+    assert isinstance(await sink.ended(), ListeningEnded)
+    again, _ = await follow_pool(hub)
+    await sentinel(bus, state, again)
+
+
+async def test_a_subscriber_who_starts_over_gets_a_new_snapshot(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    sink = RecordingSink()
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), sink)
+    await sink.next()
+    trip = state.request()
+    subscription.start_over()
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    await sentinel(bus, state, sink)
+
+
+async def test_the_marks_of_a_topic_are_bounded(
+    hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "MAX_MARKS", 10)
+    monkeypatch.setattr(hub_module, "RECENT_EVENTS", 10)
+    await follow_pool(hub)
+    await bus.publish(POOL, *(state.request() for _ in range(50)))
+    (topic,) = cast("Any", hub)._topics.values()
+    assert len(topic.marks) == 10
+    assert len(cast("Any", hub)._recent) == 10
+
+
+def test_a_feed_of_another_user_never_shares_a_read() -> None:
+    feeds: list[Feed] = [MyTripsFeed(rider(), TOPICS), MyTripsFeed(rider(), TOPICS), PoolFeed(driver(), TOPICS)]
+    assert len({feed.scope for feed in feeds}) == 3

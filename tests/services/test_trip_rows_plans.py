@@ -1,0 +1,178 @@
+"""The queries that run all the time find their rows by an index, as PostgreSQL itself plans them."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+
+from models.snapshots import Role
+from models.trip_life import TripStatus
+from server import Application
+from services import trip_rows
+from services.database import Database
+from services.live.feeds import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
+from tests.support.rows import add_driver, add_rider
+
+pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
+
+TRIPS = 20_000
+# A request a second; one trip in a hundred is open. 200 riders and 200 drivers share them.
+FILL = f"""
+    INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, expires_at,
+                       given_back_by, rider_id, driver_id)
+    SELECT gen_random_uuid(), moment, moment, 1, status, 'Here', 'There',
+           CASE WHEN status = 'REQUESTED' THEN moment + interval '10 minutes' END, '', rider,
+           CASE WHEN status = 'COMPLETED' THEN driver END
+    FROM (SELECT now() - n * interval '1 second' AS moment,
+                 CASE WHEN n % 100 = 0 THEN 'REQUESTED' WHEN n % 10 = 0 THEN 'CANCELLED' ELSE 'COMPLETED' END AS status,
+                 ($1::uuid[])[1 + n % 200] AS rider, ($2::uuid[])[1 + n * 7 % 200] AS driver
+          FROM generate_series(1, {TRIPS}) AS n) AS made
+"""
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+    seen: list[tuple[str, tuple[object, ...]]] = []
+    run = Database._run
+
+    async def spy(self: Database, connection: Any, sql: str, args: Any) -> Any:
+        seen.append((sql, tuple(args)))
+        return await run(self, connection, sql, args)
+
+    with patch.object(Database, "_run", spy):
+        yield seen
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def plan_of(database: Database, sql: str, args: tuple[object, ...]) -> list[dict[str, Any]]:
+    (row,) = await database.fetch("EXPLAIN (FORMAT JSON) " + sql, *args)
+    (plan,) = row.values()
+    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+
+
+async def used(database: Database, sql: str, args: tuple[object, ...], table: str) -> set[str]:
+    """The indexes of the plan; fails when it reads the table from end to end."""
+    plan = await plan_of(database, sql, args)
+    scans = [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] == table]
+    assert not scans, (sql, plan)
+    return {node["Index Name"] for node in plan if "Index Name" in node}
+
+
+class Crowd:
+    """An application with many trips; the ids of one rider and one driver among its people."""
+
+    def __init__(self, application: Application, riders: list[Any], drivers: list[Any]) -> None:
+        self.application = application
+        self.database = application.database
+        self.rider = riders[17]
+        self.driver = drivers[23]
+
+
+@pytest.fixture
+async def crowd(application: Application) -> AsyncIterator[Crowd]:
+    await application.housekeeping.stop()
+    await application.outbox.stop()
+    database = application.database
+    riders = [await add_rider(database) for _ in range(200)]
+    drivers = [await add_driver(database) for _ in range(200)]
+    await database.fetch(FILL, [rider.id for rider in riders], [driver.id for driver in drivers])
+    await database.fetch(
+        "INSERT INTO sessions (id, token_hash, created, used, user_id) "
+        "SELECT gen_random_uuid(), 'hash ' || n, now(), now(), ($1::uuid[])[1 + n % 200] "
+        "FROM generate_series(1, 5000) AS n",
+        [rider.id for rider in riders],
+    )
+    await database.fetch(
+        "INSERT INTO outbox (trip_id, for_pool, created) SELECT gen_random_uuid(), true, "
+        "now() - interval '1 hour' FROM generate_series(1, 5000)"
+    )
+    await database.fetch("ANALYZE")
+    yield Crowd(application, riders, drivers)
+
+
+async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
+    database, trips = crowd.database, crowd.application.services.trips
+    (row,) = await database.fetch("SELECT id, created FROM trips WHERE status = 'REQUESTED' LIMIT 1")
+    place = (row["created"], UUID(str(row["id"])))
+
+    async def indexes(read: Any) -> set[str]:
+        with recorded() as seen:
+            await read
+        (statement,) = seen
+        return await used(database, *statement, "trips")
+
+    assert "trips_of_rider" in await indexes(trips.page(crowd.rider))
+    assert "trips_of_rider" in await indexes(trips.page(crowd.rider, first=100, after=place))
+    assert "trips_of_rider" in await indexes(trips.page(crowd.rider, statuses=[TripStatus.COMPLETED]))
+    assert {"trips_of_driver", "trips_open"} <= await indexes(trips.page(crowd.driver))
+    assert {"trips_of_driver", "trips_open"} <= await indexes(trips.page(crowd.driver, first=100, after=place))
+    await indexes(trips.page(crowd.driver, statuses=[TripStatus.REQUESTED]))
+    assert "trips_pkey" in await indexes(trips.find(crowd.rider, trip_id=place[1]))
+    assert "trips_pkey" in await indexes(trip_rows.find_at(database, place[1]))
+    assert "trips_open" in await indexes(trip_rows.open_trips(database, limit=POOL_SNAPSHOT_LIMIT + 1))
+    limits = {"ended_limit": ENDED_TRIPS_LIMIT, "ended_since_s": ENDED_TRIPS_AGE_S}
+    of_rider = await indexes(trip_rows.trips_of(database, crowd.rider.id, Role.RIDER, **limits))
+    assert {"trips_active_of_rider", "trips_ended_of_rider"} & of_rider
+    of_driver = await indexes(trip_rows.trips_of(database, crowd.driver.id, Role.DRIVER, **limits))
+    assert {"trips_one_active_a_driver", "trips_ended_of_driver"} & of_driver
+
+
+async def test_a_change_finds_its_trip_by_its_id_and_the_sweep_by_the_deadline(crowd: Crowd) -> None:
+    trips, database = crowd.application.services.trips, crowd.database
+    (row,) = await database.fetch("SELECT id FROM trips WHERE expires_at > now() LIMIT 1")
+    with recorded() as seen:
+        await trips.update(crowd.driver, trip_id=UUID(str(row["id"])), status=TripStatus.STARTED)
+        await trips.expire_overdue()
+    (update,) = [statement for statement in seen if statement[0].startswith("UPDATE") and row["id"] in statement[1]]
+    (sweep,) = [statement for statement in seen if "expires_at <= {begun}" in statement[0]]
+
+    assert await used(database, *update, "trips") == {"trips_pkey"}
+    # What is overdue is seldom: the sweep before this one took the rest.
+    await database.fetch("DELETE FROM trips WHERE status = 'REQUESTED' AND expires_at <= now()")
+    await database.fetch("ANALYZE trips")
+    assert "trips_deadline" in await used(database, *sweep, "trips")
+
+
+async def test_an_idempotency_key_is_found_by_its_index(crowd: Crowd) -> None:
+    wanted = {"pick_up_address": "Here", "drop_off_address": "There", "idempotency_key": "k"}
+    await crowd.application.services.trips.request(crowd.rider, **wanted)
+    with recorded() as seen:
+        await crowd.application.services.trips.request(crowd.rider, **wanted)
+    for statement in seen:
+        if "idempotency_key =" in statement[0]:
+            assert await used(crowd.database, *statement, "trips")
+
+
+async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd: Crowd) -> None:
+    database, sessions = crowd.database, crowd.application.services.sessions
+    begun = await sessions.begin(crowd.rider.user)
+    with recorded() as seen:
+        await sessions.actor_of(begun.token)
+        await sessions.live_among([begun.actor.session_id])
+        await crowd.application.outbox._sweep_once()
+    (look_up,) = [statement for statement in seen if "token_hash = $1" in statement[0]]
+    (live,) = [statement for statement in seen if "s.id IN" in statement[0]]
+    (sweep,) = [statement for statement in seen if "FROM outbox" in statement[0]]
+
+    assert "sessions_token_hash_key" in await used(database, *look_up, "sessions")
+    assert "sessions_pkey" in await used(database, *live, "sessions")
+    assert "outbox_pkey" in await used(database, *sweep, "outbox")
+
+
+async def test_a_plan_without_its_index_is_noticed(crowd: Crowd) -> None:
+    await crowd.database.fetch("DROP INDEX trips_of_rider, trips_active_of_rider, trips_ended_of_rider")
+    await crowd.database.fetch("ALTER TABLE trips DROP CONSTRAINT uid_trips_rider_i_5cf048")
+    with recorded() as seen:
+        await crowd.application.services.trips.page(crowd.rider)
+
+    with pytest.raises(AssertionError):
+        await used(crowd.database, *seen[0], "trips")

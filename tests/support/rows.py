@@ -1,0 +1,94 @@
+"""People and trips put straight into the tables, and what the outbox holds."""
+
+import itertools
+from uuid import UUID, uuid4
+
+from models.snapshots import Role, UserSnapshot
+from models.trip_life import TripStatus
+from models.visibility import Actor
+from services.database import Database, Row, uuid
+
+_numbers = itertools.count(1)
+
+WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
+
+
+async def add_person(database: Database, role: Role) -> Actor:
+    """An account of that role, without the cost of a password."""
+    number = next(_numbers)
+    user = UserSnapshot(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
+    await database.fetch(
+        "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
+        "is_active, created) VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8, {now})",
+        user.id,
+        user.username,
+        user.username,
+        user.first_name,
+        user.last_name,
+        role,
+        False,
+        True,
+    )
+    return Actor(user, uuid4())
+
+
+async def add_rider(database: Database) -> Actor:
+    """A rider."""
+    return await add_person(database, Role.RIDER)
+
+
+async def add_driver(database: Database) -> Actor:
+    """A driver."""
+    return await add_person(database, Role.DRIVER)
+
+
+async def add_trip(
+    database: Database,
+    rider: Actor,
+    *,
+    status: TripStatus = TripStatus.REQUESTED,
+    driver: Actor | None = None,
+    given_back_by: Actor | None = None,
+    expires_in_s: int = 600,
+    age_s: int = 0,
+    key: str | None = None,
+) -> UUID:
+    """A trip at version 1, in whatever state."""
+    is_open = status is TripStatus.REQUESTED
+    trip_id = uuid4()
+    await database.fetch(
+        "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, expires_at, "
+        f"given_back_by, idempotency_key, rider_id, driver_id) VALUES ($1, {database.ago(age_s)}, "
+        f"{database.ago(age_s)}, 1, $2, 'Here', 'There', {database.ago(-expires_in_s) if is_open else 'NULL'}, "
+        "$3, $4, $5, $6)",
+        trip_id,
+        status,
+        f"{given_back_by.id} " if given_back_by is not None else "",
+        key,
+        rider.id,
+        driver.id if driver is not None else None,
+    )
+    return trip_id
+
+
+async def notes(database: Database) -> list[Row]:
+    """What waits in the outbox, the oldest first."""
+    return await database.fetch("SELECT * FROM outbox ORDER BY id")
+
+
+async def noted_trips(database: Database) -> list[tuple[UUID, bool, UUID | None]]:
+    """The trip, whether the pool hears of it, and the former driver, of each note."""
+    return [
+        (
+            uuid(note["trip_id"]),
+            bool(note["for_pool"]),
+            uuid(note["former_driver_id"]) if note["former_driver_id"] is not None else None,
+        )
+        for note in await notes(database)
+    ]
+
+
+async def trip_row(database: Database, trip_id: UUID) -> dict[str, object]:
+    """The trip's whole row."""
+    (row,) = await database.fetch("SELECT * FROM trips WHERE id = $1", trip_id)
+    return dict(row)

@@ -1,0 +1,142 @@
+"""The container files agree with the code, as far as can be told without an engine."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from gateway.health import health_routes
+from server import ROOT, cli
+from services.bus import BusState
+from services.config import PREFIX, Settings
+
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+# One instruction a line.
+INSTRUCTIONS = [
+    line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")
+]
+FINAL_STAGE = INSTRUCTIONS[max(i for i, line in enumerate(INSTRUCTIONS) if line.startswith("FROM ")) :]
+
+
+def environment(**values: str) -> dict[str, str]:
+    """The server's environment as compose would make it, with these variables in `.env`."""
+
+    def filled(value: str) -> str:
+        return re.sub(r"\$\{(\w+)[^}]*\}", lambda match: values[match[1]], value)
+
+    return {name: filled(value) for name, value in SERVICES["server"]["environment"].items() if value is not None}
+
+
+def image_environment() -> dict[str, str]:
+    """What the image sets."""
+    (line,) = (line for line in FINAL_STAGE if line.startswith("ENV "))
+    return dict(re.findall(r"(\w+)=(\S+)", line))
+
+
+@pytest.mark.parametrize("text", [COMPOSE_TEXT, DOCKERFILE], ids=["compose", "Dockerfile"])
+def test_every_setting_that_is_named_exists(text: str) -> None:
+    named = set(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", text))
+    assert named
+    assert named <= {name.upper() for name in Settings.model_fields}
+
+
+def test_the_settings_of_the_compose_file_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (image_environment() | environment(POSTGRES_PASSWORD="secret")).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    assert (settings.host, settings.port) == ("0.0.0.0", 8000)
+    assert settings.database_url == "postgresql://taxirank:secret@postgres:5432/taxirank"
+    assert settings.redis_url is not None
+    assert settings.shutdown_timeout_s < int(SERVICES["server"]["stop_grace_period"].removesuffix("s"))
+
+
+def test_the_image_alone_keeps_its_data_in_one_folder_of_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in image_environment().items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    assert settings.is_embedded
+    assert str(settings.sqlite_path).startswith("/data/")
+    assert settings.media_url.startswith("/data/")
+    assert re.search(r"--owner=taxirank .*?/data /data/media", DOCKERFILE)
+
+
+def test_a_missing_password_stops_the_start_and_says_what_to_do() -> None:
+    used = re.findall(r"\$\{POSTGRES_PASSWORD([^}]*)\}", COMPOSE_TEXT)
+    assert used
+    assert all(rest.startswith(":?set it in .env") for rest in used)
+    assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+
+
+def test_the_migrations_come_after_the_database_and_before_the_server() -> None:
+    assert SERVICES["migrate"]["command"] == ["migrate"]
+    assert SERVICES["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+    assert SERVICES["migrate"]["restart"] == "no"
+    assert SERVICES["server"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    database = "TAXIRANK_DATABASE_URL"
+    assert SERVICES["migrate"]["environment"][database] == SERVICES["server"]["environment"][database]
+
+
+def test_what_is_waited_for_has_a_health_check() -> None:
+    for service in SERVICES.values():
+        for name, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "test" in SERVICES[name]["healthcheck"]
+
+
+def test_the_health_checks_ask_for_paths_that_exist() -> None:
+    async def ping() -> None:
+        return None
+
+    app = Starlette(routes=health_routes(ping_database=ping, bus_state=lambda: BusState.OK))
+    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    asked = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", DOCKERFILE + COMPOSE_TEXT)
+    assert len(asked) == 2
+    assert set(asked) <= paths
+
+
+def test_the_commands_of_the_containers_exist() -> None:
+    commands = {
+        command.name or command.callback.__name__ for command in cli.registered_commands if command.callback
+    }
+    assert 'ENTRYPOINT ["python", "server.py"]' in FINAL_STAGE
+    assert 'CMD ["serve"]' in FINAL_STAGE
+    assert {"serve", *SERVICES["migrate"]["command"]} <= commands
+
+
+def test_the_image_runs_as_an_ordinary_user() -> None:
+    users = [line.split()[1] for line in FINAL_STAGE if line.startswith("USER ")]
+    assert users == ["taxirank"]
+    for name in ("migrate", "server"):
+        assert SERVICES[name]["read_only"] is True
+        assert SERVICES[name]["cap_drop"] == ["ALL"]
+        assert "user" not in SERVICES[name]
+
+
+def test_the_image_has_all_of_the_source_and_nothing_else() -> None:
+    copied = {line.split()[-1].removesuffix("./") for line in FINAL_STAGE if line.startswith("COPY ")} - {""}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    # A folder of migrations is no package.
+    assert copied == {*packages, "migrations", "web/dist", ".venv"}
+    sources = {line.split()[1] for line in FINAL_STAGE if line.startswith("COPY ") and "--from" not in line}
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {line[1:] for line in ignored if line.startswith("!")} == sources | {"web", "pyproject.toml"}
+
+
+def test_only_the_server_is_published_and_only_on_loopback() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["server"]
+    assert SERVICES["server"]["ports"] == ["${PUBLISH:-127.0.0.1:8000}:8000"]
+    assert COMPOSE["networks"]["backend"]["internal"] is True
+
+
+def test_what_must_last_is_in_volumes() -> None:
+    # The image of PostgreSQL 18 keeps its data in a folder of the version below this one.
+    assert SERVICES["postgres"]["volumes"] == ["database:/var/lib/postgresql"]
+    settings = environment(POSTGRES_PASSWORD="secret")
+    assert SERVICES["server"]["volumes"] == [f"photos:{settings['TAXIRANK_MEDIA_URL']}"]
+    assert COMPOSE["volumes"].keys() == {"database", "photos"}

@@ -1,0 +1,204 @@
+"""What the documents say is true: their commands are run, and their names exist."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from graphql import build_schema, parse, validate
+
+from server import ROOT
+from services.config import PREFIX, Settings
+
+README = ROOT / "README.md"
+DOCUMENTS = (README, *sorted((ROOT / "docs").glob("*.md")))
+TIMEOUT_S = 20.0
+_BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<person>\w+))?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+# What differs from run to run.
+_RANDOM = (
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r"/media/[0-9a-f]{32}"), "/media/NAME"),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of code in a document; ``person`` names the terminal that it belongs to."""
+
+    language: str
+    person: str | None
+    text: str
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    """The pieces of code of a document, in order."""
+    for match in _BLOCK.finditer(document.read_text(encoding="utf-8")):
+        yield Block(match["language"], match["person"], match["text"])
+
+
+class Terminal:
+    """A shell that one person of the example types into."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.lines: asyncio.Queue[str] = asyncio.Queue()
+        self._reader = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.lines.put_nowait(line.decode().rstrip("\n"))
+
+    async def run(self, script: str) -> None:
+        """Type commands."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(script.encode() + b"\n")
+        await self._process.stdin.drain()
+
+    async def shows(self, expected: list[str]) -> None:
+        """Fail unless these lines, and no others, come next; two that race may come in either order."""
+        async with asyncio.timeout(TIMEOUT_S):
+            shown = [await self.lines.get() for _ in expected]
+        assert sorted(map(_settled, shown)) == sorted(map(_settled, expected))
+
+    async def close(self) -> None:
+        """End the shell and what it runs."""
+        os.killpg(self._process.pid, signal.SIGTERM)
+        await self._process.wait()
+        await self._reader
+
+
+def _settled(line: str) -> str:
+    for pattern, name in _RANDOM:
+        line = pattern.sub(name, line)
+    return line
+
+
+@asynccontextmanager
+async def terminal(folder: Path) -> AsyncIterator[Terminal]:
+    """A terminal in that folder, where `uv run` is this Python with its packages."""
+    uv = folder / "bin" / "uv"
+    uv.parent.mkdir(exist_ok=True)
+    uv.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} "$@"\n')
+    uv.chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        cwd=folder,
+        env={**_environment(), "PATH": f"{uv.parent}:{os.environ['PATH']}"},
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,
+    )
+    opened = Terminal(process)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+@asynccontextmanager
+async def fresh_server(folder: Path) -> AsyncIterator[int]:
+    """A server of nothing but default settings, with its data in that folder; its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "server.py"),
+        "serve",
+        f"--port={port}",
+        cwd=folder,
+        env=_environment(),
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient() as http:
+            while True:
+                try:
+                    await http.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None, "the server ended"
+                    await asyncio.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_the_example_of_the_readme_works_as_written(tmp_path: Path) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    steps = [block for block in blocks(README) if block.person is not None]
+    assert {block.language for block in steps} == {"bash", "json"}
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(fresh_server(tmp_path))
+        people: dict[str, Terminal] = {}
+        for step in steps:
+            assert step.person is not None
+            if step.person not in people:
+                people[step.person] = await stack.enter_async_context(terminal(tmp_path))
+            if step.language == "bash":
+                await people[step.person].run(step.text.replace("localhost:8000", f"localhost:{port}"))
+            else:
+                await people[step.person].shows(step.text.splitlines())
+        assert all(person.lines.empty() for person in people.values())
+
+
+def test_the_operations_of_the_documents_fit_the_schema() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
+    operations = [
+        block.text for document in DOCUMENTS for block in blocks(document) if block.language == "graphql"
+    ]
+    assert operations
+    for operation in operations:
+        assert validate(schema, parse(operation)) == []
+
+
+def test_the_readme_lists_every_setting() -> None:
+    listed = dict(
+        re.findall(rf"^\| `{PREFIX}(\w+)` \| (.*) \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert listed == {name.upper(): _cells(name) for name in Settings.model_fields}
+
+
+def _cells(name: str) -> str:
+    field = Settings.model_fields[name]
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        default = str(default).lower()
+    shown = "" if default is None or default in ((), {}) else f"`{default}`"
+    return f"{shown} | {field.description}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_what_a_document_links_to_exists(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_the_files_that_a_document_names_exist(document: Path) -> None:
+    named = re.findall(r"`([\w./-]+\.(?:py|graphql|toml|ts|yml))`", document.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists() and not name.startswith("var/")] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_the_settings_that_a_document_names_exist(document: Path) -> None:
+    named = set(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", document.read_text(encoding="utf-8")))
+    assert {name for name in named if not name.startswith("TEST_")} <= {
+        name.upper() for name in Settings.model_fields
+    }
