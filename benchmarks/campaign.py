@@ -4,6 +4,7 @@ import gc
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from benchmarks.fan_out import fan_out
@@ -13,21 +14,30 @@ from benchmarks.people import People
 from benchmarks.reconnect import reconnect
 from benchmarks.sizes import Sizes, measure_sizes
 from benchmarks.stage import Scale, Stage
-from benchmarks.target import BARE, TARGETS, TAXIRANK, Target, running
+from benchmarks.target import BARE, TARGETS, TAXIRANK, UNSHARED, Target, running
 from benchmarks.trip_pairs import trip_pairs
-from services.config import Settings
+from services.config import load_settings
 
-Workload = Callable[[Stage], Awaitable[Figures]]
 
-WORKLOADS: dict[str, Workload] = {
-    "fan-out": fan_out,
-    "pairs": trip_pairs,
-    "query": query,
-    "mutation": mutation,
-    "reconnect": reconnect,
+class Workload(StrEnum):
+    """What is done to a server."""
+
+    FAN_OUT = "fan-out"
+    PAIRS = "pairs"
+    QUERY = "query"
+    MUTATION = "mutation"
+    RECONNECT = "reconnect"
+
+
+_MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
+    Workload.FAN_OUT: fan_out,
+    Workload.PAIRS: trip_pairs,
+    Workload.QUERY: query,
+    Workload.MUTATION: mutation,
+    Workload.RECONNECT: reconnect,
 }
 # Nothing in these is shared among subscribers.
-NOT_FOR_UNSHARED = frozenset({"query", "mutation"})
+NOT_FOR_UNSHARED = frozenset({Workload.QUERY, Workload.MUTATION})
 # Beyond the pairs: riders without a part in them.
 MORE_RIDERS = 20
 
@@ -45,7 +55,7 @@ class Campaign:
     """Measures and remembers. Each target is started anew for each round, with fresh trips for each workload."""
 
     def __init__(
-        self, *, database_url: str, redis_url: str, folder: Path, scale: Scale, workloads: Sequence[str]
+        self, *, database_url: str, redis_url: str, folder: Path, scale: Scale, workloads: Sequence[Workload]
     ) -> None:
         self._environment = {
             "TAXIRANK_DATABASE_URL": database_url,
@@ -55,7 +65,7 @@ class Campaign:
             # No request lapses while it is measured.
             "TAXIRANK_REQUEST_TTL_S": "86400",
         }
-        self._people = People(Settings(database_url=database_url, redis_url=redis_url))
+        self._people = People(load_settings(database_url=database_url, redis_url=redis_url))
         self._log = folder / "servers.log"
         self._scale = scale
         self._workloads = workloads
@@ -79,14 +89,14 @@ class Campaign:
         async with running(target, environment=self._environment, sizes=sizes, log=self._log) as server:
             if target is TAXIRANK and self._sizes is None:
                 self._sizes = await measure_sizes(server.port, self._people)
-            for name in self._workloads:
-                if target.name == "unshared" and name in NOT_FOR_UNSHARED:
+            for workload in self._workloads:
+                if target is UNSHARED and workload in NOT_FOR_UNSHARED:
                     continue
-                print(f"{what}: {name}", flush=True)
+                print(f"{what}: {workload.value}", flush=True)
                 await self._people.clear_trips()
                 gc.collect()
-                figures = await WORKLOADS[name](Stage(server, self._people, self._scale))
-                self.runs.append(Run(target.name, name, figures))
+                figures = await _MEASURING[workload](Stage(server, self._people, self._scale))
+                self.runs.append(Run(target.name, workload.value, figures))
 
     def results(self) -> dict[str, dict[str, Figures]]:
         """The medians, by target and workload."""

@@ -1,4 +1,4 @@
-"""The chart of the results, drawn by matplotlib (in active development since 2003, with a release every few months)."""
+"""The chart of the results, drawn by matplotlib: kept up since 2003, with a release every few months."""
 
 from pathlib import Path
 from typing import Any

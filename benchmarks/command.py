@@ -5,7 +5,6 @@ import os
 import platform
 import tempfile
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ import typer
 import uvloop
 
 from benchmarks import cores
-from benchmarks.campaign import WORKLOADS, Campaign
+from benchmarks.campaign import Campaign, Workload
 from benchmarks.chart import draw
 from benchmarks.stage import Scale
 from benchmarks.table import table
@@ -28,8 +27,6 @@ CHART = ROOT / "docs" / "images" / "benchmark.svg"
 DRAFTS = ROOT / "var" / "benchmarks"
 QUICK_SOCKETS = 100
 
-Only = StrEnum("Only", {name: name for name in WORKLOADS})
-
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -38,7 +35,7 @@ def benchmark(
     sockets: Annotated[int, typer.Option(min=1, help="Sockets of the fan-out and of the mass reconnect.")] = 1000,
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each stretch is measured.")] = 10.0,
-    only: Annotated[list[Only] | None, typer.Option(help="Only this workload; may be given again.")] = None,
+    only: Annotated[list[Workload] | None, typer.Option(help="Only this workload; may be given again.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of half a minute.")] = False,
 ) -> None:
     """Measure Taxirank beside the same server without sharing and a bare Starlette socket.
@@ -58,7 +55,7 @@ def benchmark(
             redis_url=redis_url,
             folder=Path(folder),
             scale=scale,
-            workloads=only or list(WORKLOADS),
+            workloads=only or list(Workload),
         )
         uvloop.run(campaign.run(rounds=repeat))
     is_full = not quick and not only

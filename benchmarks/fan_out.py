@@ -24,6 +24,7 @@ PATIENCE_S = 1.0
 LOST_AFTER_S = 15.0
 RAMP_FROM = 0.6
 RAMP_STEP = 1.12
+RAMP_STRETCH_S = 3.0
 OPEN_AT_ONCE = 50
 
 
@@ -81,31 +82,40 @@ async def fan_out(stage: Stage) -> Figures:
         best = await _ramp(stage, http, offers, from_per_s=RAMP_FROM * 1e6 / steady.cpu_us)
     for socket in opened:
         socket.close()
-    held = best or steady
     return {
         "cpu_us": steady.cpu_us,
         "p50_ms": steady.latencies.percentile_ms(50),
         "p99_ms": steady.latencies.percentile_ms(99),
-        "max_per_s": held.deliveries / held.elapsed_s,
-        "cpu_at_max_us": held.cpu_us,
         "memory_kb": memory_kb,
-        "lost": steady.lost + held.lost,
+        "lost": steady.lost,
         "repeated": offers.repeated,
-        "failed": steady.failed + held.failed,
-        "load_share": max(steady.usage.load_share, held.usage.load_share),
+        "failed": steady.failed,
+        "load_share": max(stretch.usage.load_share for stretch in (steady, best or steady)),
+        # A rate at which any delivery was lost, or any request failed, did not hold.
+        **({"max_per_s": best.deliveries / best.elapsed_s, "cpu_at_max_us": best.cpu_us} if best else {}),
     }
 
 
 async def _ramp(stage: Stage, http: HttpClient, offers: Offers, *, from_per_s: float) -> Stretch | None:
-    """The fastest stretch that held; None if not even the first did."""
+    """The fastest stretch that held; None if none did.
+
+    Up while rates hold, or down until one does. A rate that fails is tried once more: a busy machine can spoil
+    one stretch.
+    """
     best: Stretch | None = None
-    rate = from_per_s
+    rate, has_failed = from_per_s, False
     for _ in range(stage.scale.ramp_steps):
-        stretch = await _stretch(stage, http, offers, rate, min(3.0, stage.scale.seconds))
-        if not stretch.holds:
+        stretch = await _stretch(stage, http, offers, rate, min(RAMP_STRETCH_S, stage.scale.seconds))
+        if stretch.holds:
+            best, has_failed = stretch, False
+            rate *= RAMP_STEP
+        elif not has_failed:
+            has_failed = True
+        elif best is None:
+            has_failed = False
+            rate *= RAMP_FROM
+        else:
             break
-        best = stretch
-        rate *= RAMP_STEP
     return best
 
 

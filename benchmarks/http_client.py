@@ -44,6 +44,11 @@ class HttpConnection(asyncio.Protocol):
         self._wanted_bytes = 0
         self._body_at = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
@@ -112,7 +117,12 @@ class HttpClient:
 
     async def post(self, data: bytes) -> bytes:
         """The body of the answer. Raises: HttpFailed."""
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = None
+        while self._idle and (connection is None or not connection.is_open):
+            # The server closes what was idle for long.
+            connection = self._idle.pop()
+        if connection is None or not connection.is_open:
+            connection = await self._connect()
         body = await connection.send(data)
         self._idle.append(connection)
         return body

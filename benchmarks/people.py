@@ -71,7 +71,8 @@ class People:
         for number in range(PAGE):
             trip_id = await self.add_open_trip(rider)
             await self._database.fetch(
-                "UPDATE trips SET status = 'COMPLETED', version = 4, expires_at = NULL, driver_id = $2 WHERE id = $1",
+                "UPDATE trips SET status = 'COMPLETED', version = 4, expires_at = NULL, driver_id = $2 "
+                "WHERE id = $1",
                 trip_id,
                 drivers[number % len(drivers)].id,
             )

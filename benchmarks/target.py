@@ -67,15 +67,7 @@ async def running(
     if sizes is not None and target is BARE:
         command += ["--sizes", orjson.dumps(asdict(sizes)).decode()]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**inherited, **environment, **target.environment},
-            stdout=output,
-            stderr=output,
-        )
-    cores.pin(process.pid, cores.SERVER_CORE)
+    process = _start(command, {**inherited, **environment, **target.environment}, log)
     try:
         await _answers(process, port, log)
         yield Running(target, port, psutil.Process(process.pid))
@@ -86,6 +78,17 @@ async def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _start(command: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    cores.pin(process.pid, cores.SERVER_CORE)
+    return process
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 async def _answers(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
@@ -102,7 +105,7 @@ async def _answers(process: "subprocess.Popen[bytes]", port: int, log: Path) -> 
                     await asyncio.sleep(0.05)
     except TimeoutError:
         pass
-    raise ServerDied(log.read_text(errors="replace")[-2000:])
+    raise ServerDied(_last_words(log))
 
 
 def _free_port() -> int:

@@ -28,6 +28,7 @@ from services.config import Settings
 Row = Mapping[str, Any]
 
 APP = "models"
+_OF_THE_POOL = ("minsize", "maxsize", "command_timeout")
 _PARAMETER = re.compile(r"\$(\d+)")
 # Microseconds are always written, so that times compare as text.
 _SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
@@ -110,6 +111,13 @@ def tortoise_config(settings: Settings) -> dict[str, Any]:
         "use_tz": True,
         "timezone": "UTC",
     }
+
+
+async def connect_alone(settings: Settings) -> asyncpg.Connection:
+    """A connection to PostgreSQL outside any pool, for locks. Raises whatever asyncpg raises."""
+    (config,) = tortoise_config(settings)["connections"].values()
+    credentials: dict[str, Any] = config["credentials"]
+    return await asyncpg.connect(**{k: v for k, v in credentials.items() if k not in _OF_THE_POOL})
 
 
 class Database:

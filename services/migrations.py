@@ -1,6 +1,9 @@
 """The database's shape: aerich migrations, one folder a dialect."""
 
+import hashlib
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,11 @@ from aerich.migrate import Migrate
 from tortoise.exceptions import OperationalError
 
 from services.config import Settings, load_settings
-from services.database import APP, connection_name, tortoise_config
+from services.database import APP, connect_alone, connection_name, tortoise_config
 
 ROOT = Path(__file__).resolve().parent.parent / "migrations"
 DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
+LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank migrations").digest()[:8], "big", signed=True)
 
 
 def _command(settings: Settings) -> Command:
@@ -23,8 +27,22 @@ async def apply(settings: Settings) -> list[str]:
     """Bring the database to the newest shape; the names of what was applied. One call a process at a time."""
     if settings.sqlite_path is not None:
         settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-    async with _command(settings) as command:
+    async with _one_at_a_time(settings), _command(settings) as command:
         return await command.upgrade()
+
+
+@asynccontextmanager
+async def _one_at_a_time(settings: Settings) -> AsyncGenerator[None]:
+    """Lets one process after another migrate a PostgreSQL database: several containers may start at once."""
+    if settings.sqlite_path is not None:
+        yield
+        return
+    connection = await connect_alone(settings)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+        yield
+    finally:
+        connection.terminate()
 
 
 async def pending(settings: Settings) -> list[str]:

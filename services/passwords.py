@@ -52,6 +52,9 @@ class Passwords:
             raise PasswordMismatch("The two passwords differ.", field=("password2",))
         if len(password1) > MAX_CHARS:
             raise PasswordWeak(f"A password has at most {MAX_CHARS} characters.", field=("password1",))
+        # zxcvbn fails on an empty one.
+        if not password1:
+            raise PasswordWeak("Choose a password.", field=("password1",))
         rating = await self._in_thread(zxcvbn, password1[:RATED_CHARS], [w for w in about_user if w])
         if rating["score"] < LEAST_SCORE:
             advice = rating["feedback"]["warning"] or "Add another word or two."

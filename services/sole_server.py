@@ -4,12 +4,12 @@ import fcntl
 import hashlib
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import asyncpg
 
 from services.config import Settings
-from services.database import tortoise_config
+from services.database import connect_alone
 
 FAREWELL_TIMEOUT_S = 5
 _LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank server").digest()[:8], "big", signed=True)
@@ -51,8 +51,8 @@ class SoleServer:
         if self._file is not None:
             self._file.close()
         if self._connection is not None:
-            # The lock goes with the connection, also when PostgreSQL does not answer its farewell.
-            with suppress(TimeoutError):
+            # The lock goes with the connection, also when PostgreSQL is gone and does not hear the farewell.
+            with suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
                 await self._connection.close(timeout=FAREWELL_TIMEOUT_S)
 
     def _lock_file(self, path: Path) -> None:
@@ -66,11 +66,7 @@ class SoleServer:
         self._file = file
 
     async def _lock_database(self) -> None:
-        (config,) = tortoise_config(self._settings)["connections"].values()
-        credentials: dict[str, Any] = config["credentials"]
-        connection = await asyncpg.connect(
-            **{k: v for k, v in credentials.items() if k not in {"minsize", "maxsize", "command_timeout"}}
-        )
+        connection = await connect_alone(self._settings)
         kind = "_shared" if self._shared else ""
         try:
             if not await connection.fetchval(f"SELECT pg_try_advisory_lock{kind}($1)", _LOCK_KEY):

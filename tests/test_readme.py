@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import tomllib
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -182,6 +183,13 @@ def _cells(name: str) -> str:
         default = str(default).lower()
     shown = "" if default is None or default in ((), {}) else f"`{default}`"
     return f"{shown} | {field.description}"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = {re.split(r"[\[>]", requirement)[0] for requirement in project["dependencies"]}
+    _, _, reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").partition("## Dependencies")
+    assert required == set(re.findall(r"`([a-z0-9-]+)`(?=[^|\n]* \| )", reasons))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

@@ -82,14 +82,14 @@ class RedisBackend(BroadcastBackend):
             await asyncio.wait([self._supervisor])
         await self._redis.aclose()
 
-    async def subscribe(self, channel: str) -> None:
+    async def subscribe(self, group: str) -> None:
         """Return when Redis has confirmed the subscription, or at once while the link is down."""
-        self._wanted.add(channel)
+        self._wanted.add(group)
         if self._connection is None:
             return
         confirmed = asyncio.get_running_loop().create_future()
         self._confirmations.append(confirmed)
-        self._send_soon("SUBSCRIBE", channel)
+        self._send_soon("SUBSCRIBE", group)
         try:
             await confirmed
         except ConnectionError:
@@ -97,14 +97,14 @@ class RedisBackend(BroadcastBackend):
             pass
         except asyncio.CancelledError:
             # broadcaster unsubscribes only from what has begun.
-            await self.unsubscribe(channel)
+            await self.unsubscribe(group)
             raise
 
-    async def unsubscribe(self, channel: str) -> None:
-        """Stop receiving ``channel``."""
-        self._wanted.discard(channel)
+    async def unsubscribe(self, group: str) -> None:
+        """Stop receiving ``group``."""
+        self._wanted.discard(group)
         if self._connection is not None:
-            self._send_soon("UNSUBSCRIBE", channel)
+            self._send_soon("UNSUBSCRIBE", group)
 
     def _send_soon(self, command: str, channel: str) -> None:
         self._commands.append((command, channel))
@@ -154,6 +154,9 @@ class RedisBackend(BroadcastBackend):
     async def _listen(self) -> None:
         """Serve one connection until it fails."""
         connection = self._redis.connection_pool.make_connection()
+        # The heartbeat bounds all waiting. (With a time limit, redis-py sends through asyncio.wait_for, which
+        # swallows a cancellation before Python 3.12.)
+        connection.socket_timeout = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await connection.connect()
@@ -203,8 +206,7 @@ class RedisBackend(BroadcastBackend):
 
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
-            # The heartbeat bounds the silence; a time limit of its own on each read would cost more than the read.
-            self._receive(await connection.read_response(disable_decoding=True, timeout=float("inf")))
+            self._receive(await connection.read_response(disable_decoding=True))
 
     def _receive(self, reply: Any) -> bool:
         """Take in one reply; True when it confirms a subscription."""
@@ -225,15 +227,19 @@ class RedisBackend(BroadcastBackend):
         return False
 
     async def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
         missed = 0
         # Counted, not timed: a process that stood still for a while has not lost its link.
         while missed < MISSED_HEARTBEATS:
-            heard, due = self._last_heard, loop.time() + HEARTBEAT_S
+            heard = self._last_heard
             # At a frozen broker a publish hangs: it must not hold up the noticing.
-            with suppress(*_LINK_ERRORS):
-                async with asyncio.timeout_at(due):
-                    await self._redis.publish(self._heartbeat_topic, b"")
-            await asyncio.sleep(due - loop.time())
+            publishing = asyncio.create_task(self._publish_heartbeat())
+            try:
+                await asyncio.sleep(HEARTBEAT_S)
+            finally:
+                publishing.cancel()
             missed = missed + 1 if self._last_heard == heard else 0
         raise ConnectionError("no heartbeat came back")
+
+    async def _publish_heartbeat(self) -> None:
+        with suppress(*_LINK_ERRORS):
+            await self._redis.publish(self._heartbeat_topic, b"")

@@ -4,10 +4,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from contextvars import Context
 from pathlib import Path
 from shutil import copytree
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -18,6 +19,8 @@ from services import migrations
 from services.config import Settings
 from services.database import Database
 from tests.support import servers
+
+T = TypeVar("T")
 
 GENERATE = """
 import asyncio, sys
@@ -71,6 +74,11 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     postgres.drop(url)
 
 
+async def alone(work: Coroutine[Any, Any, T]) -> T:
+    """Run one of aerich's commands as if in a process of its own."""
+    return await asyncio.create_task(work, context=Context())
+
+
 async def tables(settings: Settings) -> dict[str, int]:
     """How many columns each table has."""
     database = Database(settings)
@@ -94,12 +102,12 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
     names = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))
     if empty.sqlite_path is not None:
         empty.sqlite_path.parent.mkdir()
-    assert await migrations.pending(empty) == names
+    assert await alone(migrations.pending(empty)) == names
 
-    assert await migrations.apply(empty) == names
+    assert await alone(migrations.apply(empty)) == names
     made = await tables(empty)
-    assert await migrations.apply(empty) == []
-    assert await migrations.pending(empty) == []
+    assert await alone(migrations.apply(empty)) == []
+    assert await alone(migrations.pending(empty)) == []
 
     assert await tables(empty) == made
     assert set(made) == {"aerich", "outbox", "sessions", "trips", "users"}
@@ -108,7 +116,7 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
 async def test_both_dialects_have_the_same_tables(tmp_path: Path, postgres: servers.Postgres) -> None:
     url = postgres.copy()
     file = f"sqlite://{tmp_path}/taxi.sqlite3"
-    await migrations.apply(Settings(_env_file=None, database_url=file))  # pyright: ignore
+    await alone(migrations.apply(Settings(_env_file=None, database_url=file)))  # pyright: ignore
     try:
         assert await tables(Settings(_env_file=None, database_url=file)) == await tables(  # pyright: ignore
             Settings(_env_file=None, database_url=url)  # pyright: ignore
@@ -138,28 +146,21 @@ def test_a_server_on_an_empty_postgresql_says_what_to_do(postgres: servers.Postg
     assert "Traceback" not in done.stderr
 
 
-async def test_two_that_migrate_at_once_leave_one_whole_database(postgres: servers.Postgres) -> None:
+async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgres) -> None:
     name = f"empty_{uuid4().hex}"
     postgres.execute(f"CREATE DATABASE {name}")
     url = postgres.database_url(name)
-
-    async def migrate() -> int:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "server.py",
-            "migrate",
-            cwd=ROOT,
-            env={**os.environ, "TAXIRANK_DATABASE_URL": url},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return await process.wait()
-
+    settings = Settings(_env_file=None, database_url=url)  # pyright: ignore
+    other = await asyncpg.connect(url)
     try:
-        assert await asyncio.gather(migrate(), migrate()) == [0, 0]
-        connection = await asyncpg.connect(url)
-        assert await connection.fetchval("SELECT COUNT(*) FROM aerich") == 1
-        await connection.close()
+        await other.execute("SELECT pg_advisory_lock($1)", migrations.LOCK_KEY)
+        work = asyncio.create_task(alone(migrations.apply(settings)))
+        async with asyncio.timeout(10):
+            while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):
+                assert not work.done()
+        assert await other.fetchval("SELECT to_regclass('trips')") is None
+        await other.close()
+        assert len(await work) == 1
     finally:
+        await other.close()
         postgres.drop(url)
-    assert urlsplit(url).path == f"/{name}"

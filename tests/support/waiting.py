@@ -1,13 +1,19 @@
 """Waiting for what happens on its own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 TIMEOUT_S = 10.0
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds. Raises: TimeoutError after ten seconds."""
-    async with asyncio.timeout(TIMEOUT_S):
-        while not condition():  # noqa: ASYNC110 - nothing announces it
+async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: float = TIMEOUT_S) -> None:
+    """Return once the condition, or what it promises, holds. Raises: TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            held = condition()
+            if isawaitable(held):
+                held = await held
+            if held:
+                return
             await asyncio.sleep(0.001)

@@ -536,9 +536,7 @@ async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus
     assert gone.is_empty
 
 
-async def test_a_topic_can_be_left_and_entered_again_at_once(
-    hub: Hub, bus: FakeBus, state: ScriptedState
-) -> None:
+async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink())
     bus.leave.clear()
     subscription.end()
@@ -601,9 +599,7 @@ async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
     assert hub.subscribers == 1
 
 
-async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(
-    hub: Hub, state: ScriptedState
-) -> None:
+async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     sink = RecordingSink()
     impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))

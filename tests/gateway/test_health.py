@@ -1,0 +1,94 @@
+"""What load balancers are told."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from gateway import health
+from services.bus import BusState
+from services.config import Settings
+from services.database import DatabaseUnavailable
+from tests.conftest import LiveServer, serving
+from tests.support.api import MY_TRIPS, TRIPS, Api
+from tests.support.proxy import link
+
+
+async def _well() -> None:
+    pass
+
+
+def client(ping: Callable[[], Awaitable[None]] = _well, bus_state: BusState = BusState.OK) -> httpx.AsyncClient:
+    app = Starlette(routes=health.health_routes(ping_database=ping, bus_state=lambda: bus_state))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+
+
+async def test_a_server_with_all_it_needs_is_ready(live_server: LiveServer) -> None:
+    async with httpx.AsyncClient(base_url=live_server.url) as http:
+        healthz, readyz = await http.get("/healthz"), await http.get("/readyz")
+    assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
+    assert (readyz.status_code, readyz.json()) == (200, {"status": "ok", "database": "ok", "bus": "ok"})
+
+
+async def test_without_the_broker_it_is_ready_and_says_so() -> None:
+    response = await client(bus_state=BusState.DEGRADED).get("/readyz")
+    assert (response.status_code, response.json()["bus"]) == (200, "degraded")
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), OSError("gone"), RuntimeError("whatever")])
+async def test_a_database_that_fails_in_whatever_way_makes_it_unready_and_not_dead(error: Exception) -> None:
+    async def ping() -> None:
+        raise error
+
+    readyz, healthz = await client(ping).get("/readyz"), await client(ping).get("/healthz")
+    assert readyz.status_code == 503
+    assert readyz.json() == {"status": "unavailable", "database": "unreachable", "bus": "ok"}
+    assert "gone" not in readyz.text
+    assert healthz.status_code == 200
+
+
+async def test_a_database_that_does_not_answer_makes_it_unready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "READY_TIMEOUT_S", 0.01)
+    response = await client(asyncio.Event().wait).get("/readyz")  # pyright: ignore[reportArgumentType]
+    assert response.status_code == 503
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_health_is_only_read(method: str) -> None:
+    assert (await client().request(method, "/readyz")).status_code == 405
+
+
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_with_the_database_gone_it_is_unready_new_subscriptions_get_1013_and_all_is_well_afterwards(
+    settings: Settings,
+) -> None:
+    # Unix socket paths are short.
+    with tempfile.TemporaryDirectory(prefix="taxirank-") as folder:
+        async with link(settings.database_url, Path(folder)) as database:
+            changed = settings.model_copy(update={"database_url": database.url})
+            async with serving(changed) as server, Api(server.url) as api:
+                await api.sign_up("RIDER")
+                async with api.socket() as socket:
+                    await (await socket.start(MY_TRIPS)).next()
+                    await database.cut()
+
+                    assert (await api.http.get("/readyz")).status_code == 503
+                    assert (await api.http.get("/healthz")).status_code == 200
+                    failed = await api.post(TRIPS)
+                    assert failed["errors"][0]["extensions"].keys() == {"code", "incidentId"}
+                    await socket.start(TRIPS)
+                    assert (await socket.closed()).code == 1013
+
+                await database.restore()
+                assert (await api.http.get("/readyz")).status_code == 200
+                async with api.socket() as socket:
+                    assert (await (await socket.start(MY_TRIPS)).next())["trips"] == []
+                    await database.cut()
+                    await socket.start('subscription { tripUpdated(id: "' + api.user["id"] + '") { id } }')
+                    assert (await socket.closed()).code == 1013
+                await database.restore()
+                assert await api.data("{ me { id } }") == {"id": api.user["id"]}

@@ -1,0 +1,116 @@
+"""What every HTTP request passes through: its name, its line in the log, and the limit of its body."""
+
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.middleware import BodyLimit, RequestId
+
+LIMIT = 100
+
+
+async def _echo(request: Request) -> Response:
+    structlog.stdlib.get_logger("test").info("echo")
+    return Response(await request.body())
+
+
+async def _unread(_: Request) -> Response:
+    return JSONResponse({})
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    app = Starlette(
+        routes=[
+            Route("/echo", _echo, methods=["GET", "POST"]),
+            Route("/unread", _unread, methods=["POST"]),
+            Route("/healthz", _unread),
+        ],
+        middleware=[Middleware(RequestId), Middleware(BodyLimit, max_bytes=LIMIT)],
+    )
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+
+
+async def test_a_requests_id_is_in_its_answer_and_in_every_line_it_logs(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        one, other = await client.get("/echo"), await client.get("/echo")
+    ids = [response.headers["X-Request-ID"] for response in (one, other)]
+    assert ids[0] != ids[1]
+    assert [(log["event"], log["request_id"]) for log in logs] == [
+        (event, request_id) for request_id in ids for event in ("echo", "request")
+    ]
+    assert "request_id" not in structlog.contextvars.get_contextvars()
+
+
+async def test_an_id_that_came_with_the_request_is_kept(client: httpx.AsyncClient) -> None:
+    response = await client.get("/echo", headers={"X-Request-ID": "proxy-1.2_3"})
+    assert response.headers["X-Request-ID"] == "proxy-1.2_3"
+
+
+@pytest.mark.parametrize(
+    "given", ["", " ", "a b", "x" * 65, "a\nSet-Cookie: b=c", "a\r\n\r\n<script>", "\xe9", "a;b"]
+)
+async def test_an_id_that_could_be_anything_else_is_replaced(client: httpx.AsyncClient, given: str) -> None:
+    response = await client.get("/echo", headers=[(b"x-request-id", given.encode("latin-1"))])
+    (request_id,) = response.headers.get_list("x-request-id")
+    assert len(request_id) == 32
+    assert request_id.isalnum()
+    assert "set-cookie" not in response.headers
+
+
+async def test_a_request_is_logged_with_what_it_was_and_how_it_went(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await client.get("/nothing?token=secret")
+    (line,) = logs
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/nothing", 404)
+    assert line["elapsed_ms"] >= 0
+
+
+async def test_a_path_cannot_forge_a_line_of_the_log(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await client.get("/x%0a2026-11-23 [error] incident%1b[31m")
+    assert logs[0]["path"] == "/x%0A2026-11-23%20%5Berror%5D%20incident%1B%5B31m"
+
+
+async def test_health_checks_do_not_fill_the_log(client: httpx.AsyncClient) -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert (await client.get("/healthz")).status_code == 200
+    assert logs == []
+
+
+def assert_too_large(response: httpx.Response) -> None:
+    assert response.status_code == 413
+    assert response.json()["errors"][0]["extensions"] == {"code": "PAYLOAD_TOO_LARGE"}
+    assert response.headers["Connection"] == "close"
+    assert response.headers["X-Request-ID"]
+
+
+async def test_a_body_of_exactly_the_limit_passes(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/echo", content=b"x" * LIMIT)).content == b"x" * LIMIT
+
+
+@pytest.mark.parametrize("path", ["/echo", "/unread"])
+async def test_an_announced_body_above_the_limit_is_refused_unread(client: httpx.AsyncClient, path: str) -> None:
+    assert_too_large(await client.post(path, content=b"x" * (LIMIT + 1)))
+
+
+@pytest.mark.parametrize("length", ["-1", "+5", "1e9", "\xb2", "", "0x10", "9" * 5000])
+async def test_a_length_that_is_no_number_is_refused(client: httpx.AsyncClient, length: str) -> None:
+    headers = [(b"content-length", length.encode("latin-1"))]
+    assert_too_large(await client.post("/echo", content=b"x", headers=headers))
+
+
+async def test_a_body_without_a_length_is_counted_as_it_comes(client: httpx.AsyncClient) -> None:
+    async def chunks(count: int) -> Any:
+        for _ in range(count):
+            yield b"x" * 10
+
+    assert (await client.post("/echo", content=chunks(10))).content == b"x" * LIMIT
+    assert_too_large(await client.post("/echo", content=chunks(11)))

@@ -1,0 +1,116 @@
+"""With Redis gone the server serves; when it is back, everybody knows everything."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services import outbox as outbox_module
+from services.bus import BusState, redis_backend
+from services.config import Settings
+from tests.conftest import LiveServer, SignUp, serving
+from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
+from tests.support.brokers import Broker, broker
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
+
+
+@pytest.fixture
+async def own_broker() -> AsyncIterator[Broker]:
+    async with broker() as running:
+        yield running
+
+
+@pytest.fixture
+async def live_server(
+    settings: Settings, own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LiveServer]:
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(redis_backend, "LONGEST_BACKOFF_S", 0.2)
+    monkeypatch.setattr(outbox_module, "SWEEP_INTERVAL_S", 0.1)
+    async with serving(settings.model_copy(update={"redis_url": own_broker.url})) as server:
+        yield server
+
+
+async def readiness(server: LiveServer, api: Api) -> tuple[int, str]:
+    response = await api.http.get("/readyz")
+    return response.status_code, response.json()["bus"]
+
+
+async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
+    live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api, person: SignUp
+) -> None:
+    taker = await person("DRIVER")
+    bus = live_server.application.bus
+    async with rider.socket() as rider_socket, driver.socket() as driver_socket:
+        pool, mine = await driver_socket.start(POOL), await rider_socket.start(MY_TRIPS)
+        before = await rider.create_trip()
+        watched = await rider_socket.start(TRIP_UPDATED, id=before["id"])
+        assert (await watched.next())["version"] == 1
+        snapshot = await pool.next()
+        if not snapshot["offers"]:
+            assert (await pool.next())["trip"]["id"] == before["id"]
+        if not (await mine.next())["trips"]:
+            await mine.next()
+
+        await own_broker.stop()
+        await until(lambda: bus.state is BusState.DEGRADED)
+        assert await readiness(live_server, rider) == (200, "degraded")
+
+        # Changes commit, and quickly; new subscriptions get their snapshot.
+        began = time.monotonic()
+        during = await rider.create_trip()
+        await taker.update_trip(before["id"], "STARTED")
+        assert time.monotonic() - began < 1.5
+        late = await driver_socket.start(POOL)
+        assert [offer["id"] for offer in (await late.next())["offers"]] == [during["id"]]
+
+        await own_broker.start()
+        await until(lambda: bus.state is BusState.OK)
+        assert await readiness(live_server, rider) == (200, "ok")
+        for events in (pool, late):
+            assert [offer["id"] for offer in (await events.next())["offers"]] == [during["id"]]
+        assert (await watched.next())["version"] == 2
+        assert {(t["id"], t["version"]) for t in (await mine.next())["trips"]} == {
+            (before["id"], 2),
+            (during["id"], 1),
+        }
+
+        # What the outbox kept is published now, and is nothing new to anybody.
+        application = live_server.application
+
+        async def is_empty() -> bool:
+            return not await application.database.fetch("SELECT id FROM outbox")
+
+        await until(is_empty)
+        last = await rider.create_trip()
+        for events in (pool, late, mine):
+            assert (await events.next())["trip"]["id"] == last["id"]
+
+
+async def test_without_redis_a_log_out_closes_the_sessions_sockets(
+    live_server: LiveServer, own_broker: Broker, driver: Api
+) -> None:
+    async with driver.socket() as socket:
+        await own_broker.stop()
+        await until(lambda: live_server.application.bus.state is BusState.DEGRADED)
+        await driver.data(LOG_OUT)
+        assert (await socket.closed()).code == 4401
+
+
+async def test_a_frozen_redis_holds_up_no_change_and_no_subscription_for_long(
+    live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api
+) -> None:
+    async with driver.socket() as socket:
+        pool = await socket.start(POOL)
+        await pool.next()
+        own_broker.freeze()
+        trip = await rider.create_trip()
+        mine = await socket.start(MY_TRIPS)
+        assert (await mine.next())["trips"] == []
+        own_broker.thaw()
+        # By its event or by the resync: the trip comes.
+        seen = await pool.next()
+        while trip["id"] not in str(seen):
+            seen = await pool.next()

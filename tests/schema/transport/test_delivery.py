@@ -1,0 +1,255 @@
+"""Delivery: what a slow client is sent, and that it slows nobody."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from models.trip_life import TripStatus
+from models.visibility import Actor
+from schema.context import Context, Transport
+from schema.execution import Execution, Following, Request
+from schema.schema import build_schema
+from schema.transport import delivery as delivery_module
+from schema.transport import outlet as outlet_module
+from schema.transport.delivery import Delivery
+from schema.transport.outlet import Frame
+from schema.transport.sockets import Socket
+from services.live.hub import Hub
+from services.topics import Topics
+from tests.schema.transport.test_outlet import Wire
+from tests.support.live import FakeBus, ScriptedState, driver
+from tests.support.waiting import until
+
+TOPICS = Topics("test")
+POOL = """subscription { driverPool {
+    __typename ... on PoolSnapshot { offers { id } } ... on TripOffered { trip { id version } }
+    ... on TripWithdrawn { tripId version }
+} }"""
+TRIP = "subscription ($id: ID!) { tripUpdated(id: $id) { version status } }"
+
+
+class Framing:
+    """Frames that can be read in an assertion."""
+
+    def __init__(self, key: object) -> None:
+        self.key = cast("Any", key)
+
+    def next(self, payload: bytes) -> Frame:
+        return {"text": (self.key, *orjson.loads(payload)["data"].values())}
+
+    def complete(self) -> Frame:
+        return {"text": (self.key, "complete")}
+
+
+class Live:
+    """A hub with a schema on it."""
+
+    def __init__(self, state: ScriptedState) -> None:
+        self.state = state
+        self.bus = FakeBus()
+        self.hub = Hub(cast("Any", None), self.bus.listen)
+        self.execution = Execution(build_schema(), introspection=False)
+        self.services = cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS))
+
+    async def follow(self, actor: Actor, query: str = POOL, **variables: Any) -> Following:
+        request = Request(query, None, variables)
+        operation = cast("Any", self.execution.prepare(request))
+        following = await self.execution.follow(
+            operation, request, Context(self.services, Transport.SOCKET, actor)
+        )
+        assert isinstance(following, Following), following
+        return following
+
+    async def begin(
+        self, wire: Wire, actor: Actor | None = None, query: str = POOL, id: str = "1", **variables: Any
+    ) -> Delivery:
+        following = await self.follow(actor or driver(), query, **variables)
+        delivery = Delivery(id, following, Framing(id), wire.outlet, on_end=lambda: None)
+        wire.outlet.on_drained = delivery.catch_up
+        await delivery.begin(self.hub)
+        return delivery
+
+
+@pytest.fixture
+async def live(monkeypatch: pytest.MonkeyPatch) -> Live:
+    state = ScriptedState()
+    state.install(monkeypatch)
+    return Live(state)
+
+
+def kinds(wire: Wire) -> list[str]:
+    return [text[1] if isinstance(text[1], str) else text[1].get("__typename", "") for text in wire.sent]
+
+
+async def test_messages_keep_their_order_at_a_client_that_reads_late(live: Live) -> None:
+    wire = Wire()
+    await live.begin(wire)
+    wire.open.clear()
+    trips = [live.state.request() for _ in range(20)]
+    await live.bus.publish(TOPICS.pool, *trips)
+    wire.open.set()
+    await wire.outlet.drained()
+    assert kinds(wire)[0] == "PoolSnapshot"
+    assert [text[1]["trip"]["id"] for text in wire.sent[1:]] == [str(trip.id) for trip in trips]
+
+
+async def test_of_what_waits_about_one_trip_only_the_latest_is_sent(live: Live) -> None:
+    wire = Wire()
+    await live.begin(wire)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, live.state.request())
+    trip = live.state.request()
+    await live.bus.publish(TOPICS.pool, trip, live.state.accept(trip, driver()))
+    assert wire.outlet.waiting == 1
+    wire.open.set()
+    await wire.outlet.drained()
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "TripWithdrawn"]
+
+
+async def test_two_operations_do_not_replace_one_anothers_messages(live: Live) -> None:
+    wire = Wire()
+    await live.begin(wire, id="1")
+    await live.begin(wire, id="2")
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, live.state.request(), live.state.request())
+    wire.open.set()
+    await wire.outlet.drained()
+    assert [text[0] for text in wire.sent[2:]] == ["1", "2", "1", "2"]
+
+
+async def test_a_snapshot_replaces_all_that_waits(live: Live) -> None:
+    wire = Wire()
+    await live.begin(wire)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
+    assert wire.outlet.waiting == 4
+    live.hub.resync()
+    await live.state.reads_reach(2)
+    await until(lambda: wire.outlet.waiting == 1)
+    wire.open.set()
+    await wire.outlet.drained()
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
+    assert len(wire.sent[2][1]["offers"]) == 5
+
+
+async def test_more_than_can_wait_gives_way_to_one_new_snapshot(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "MAX_WAITING", 8)
+    wire = Wire()
+    await live.begin(wire)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(50)))
+    assert wire.outlet.waiting <= 8
+    wire.open.set()
+    await until(lambda: len(wire.sent) == 3)
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
+    assert len(wire.sent[2][1]["offers"]) == 50
+    last = live.state.request()
+    await live.bus.publish(TOPICS.pool, last)
+    assert wire.sent[3][1]["trip"]["id"] == str(last.id)
+
+
+async def test_complete_comes_behind_the_last_state_however_much_waits(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
+    wire = Wire()
+    trip = live.state.request()
+    await live.begin(wire, id="pool")
+    following = await live.follow(Actor(trip.rider, driver().session_id), TRIP, id=str(trip.id))
+    watched = Delivery("trip", following, Framing("trip"), wire.outlet, on_end=lambda: None)
+    await watched.begin(live.hub)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(3)))
+    assert wire.outlet.waiting == 2
+    cancelled = live.state.change(trip, TripStatus.CANCELLED)
+    await live.bus.publish(TOPICS.trip(trip.id), cancelled)
+    wire.open.set()
+    await wire.outlet.drained()
+    assert [text[1] for text in wire.sent if text[0] == "trip"] == [
+        {"version": 1, "status": "REQUESTED"},
+        {"version": 2, "status": "CANCELLED"},
+        "complete",
+    ]
+
+
+async def test_what_waits_for_an_operation_that_the_client_ended_is_not_sent(live: Live) -> None:
+    wire = Wire()
+    ended = await live.begin(wire)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
+    ended.cancel()
+    # The id may be used anew: its first message is a snapshot.
+    await live.begin(wire)
+    wire.open.set()
+    await wire.outlet.drained()
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
+
+
+async def test_a_client_that_never_reads_slows_nobody_and_is_cut_off(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 0.05)
+    silent, readers = Wire(), [Wire() for _ in range(20)]
+    for wire in (silent, *readers):
+        await live.begin(wire)
+    silent.open.clear()
+    trips = [live.state.request() for _ in range(400)]
+    await live.bus.publish(TOPICS.pool, *trips)
+    # All have it before the silent one has been given up, and it keeps no more than its bound.
+    assert [len(wire.sent) for wire in readers] == [401] * 20
+    assert silent.outlet.waiting <= outlet_module.MAX_WAITING
+    await silent.outlet.drained()
+    assert silent.aborted == 1
+
+
+async def test_one_event_is_executed_and_framed_once_for_equal_subscriptions(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wires = [Wire() for _ in range(200)]
+    for wire in wires:
+        await live.begin(wire)
+    following = await live.follow(driver())
+    rendered = 0
+    render = type(following.group).render
+
+    def count(group: Any, content: Any) -> Any:
+        nonlocal rendered
+        rendered += 1
+        return render(group, content)
+
+    monkeypatch.setattr(type(following.group), "render", count)
+    await live.bus.publish(TOPICS.pool, live.state.request())
+    assert rendered == 1
+    assert {id(wire.sent[-1]) for wire in wires} == {id(wires[0].sent[-1])}
+
+
+async def test_a_client_that_asks_without_reading_is_not_read_either() -> None:
+    wire = Wire()
+    wire.open.clear()
+    asked, blocked = 0, asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked > 5000:
+            blocked.set()
+            await asyncio.Event().wait()
+        return {"type": "websocket.receive", "text": '{"type": "ping"}'}
+
+    endpoint = cast("Any", SimpleNamespace(services=None, init_timeout_s=60.0))
+    socket = Socket(endpoint, wire.send, None)
+    serving = asyncio.create_task(socket.serve(receive))
+    await asyncio.sleep(0)
+    # It has stopped at its bound, and goes on once the client reads.
+    assert asked <= outlet_module.MAX_WAITING + 2
+    wire.open.set()
+    async with asyncio.timeout(5):
+        await blocked.wait()
+    serving.cancel()
+    await asyncio.wait([serving])
+    assert len(wire.sent) == 5000

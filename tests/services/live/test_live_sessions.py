@@ -1,0 +1,146 @@
+"""The end of a session closes what belongs to it, whatever the order and whoever fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.bus import BusState
+from services.live import live_sessions as live_sessions_module
+from services.live.live_sessions import LiveSessions
+from tests.support.live import FakeBus
+from tests.support.waiting import until
+
+TOPIC = "test:sessions"
+
+
+class Sessions:
+    """Those that live, as the database would say it."""
+
+    def __init__(self) -> None:
+        self.live: set[UUID] = set()
+        self.asked = 0
+        self.failures = 0
+
+    async def live_among(self, session_ids: list[UUID]) -> set[UUID]:
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("scripted")
+        return self.live & set(session_ids)
+
+    async def touch_stale(self, session_ids: list[UUID]) -> None: ...
+
+
+class Live:
+    def __init__(self) -> None:
+        self.bus, self.sessions, self.state = FakeBus(), Sessions(), BusState.OK
+        self.sessions_here = LiveSessions(
+            cast("Any", self.sessions), topic=TOPIC, listen=self.bus.listen, bus_state=lambda: self.state
+        )
+        self.closed: list[UUID] = []
+
+    def register(self) -> UUID:
+        session_id = uuid4()
+        self.sessions.live.add(session_id)
+        self.sessions_here.register(session_id, lambda: self.closed.append(session_id))
+        return session_id
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    live = Live()
+    await live.sessions_here.start()
+    yield live
+    await live.sessions_here.stop()
+
+
+async def test_all_that_belongs_to_a_session_is_closed_and_nothing_else(live: Live) -> None:
+    ending, staying = live.register(), live.register()
+    live.sessions_here.register(ending, lambda: live.closed.append(ending))
+    await live.bus.publish(TOPIC, str(ending).encode())
+    assert live.closed == [ending, ending]
+    assert staying not in live.closed
+
+
+async def test_a_socket_that_comes_while_its_session_ends_is_closed(live: Live) -> None:
+    # Its session was read before the log-out, and the end was heard before it registered.
+    session_id = uuid4()
+    await live.bus.publish(TOPIC, str(session_id).encode())
+    live.sessions_here.register(session_id, lambda: live.closed.append(session_id))
+    assert live.closed == [session_id]
+
+
+async def test_ended_sessions_are_remembered_only_so_long_and_so_many(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_sessions_module, "MAX_ENDED", 3)
+    await live.bus.publish(TOPIC, *(str(uuid4()).encode() for _ in range(10)))
+    assert len(cast("Any", live.sessions_here)._ended) == 3
+
+
+async def test_one_that_fails_to_close_keeps_nobody_open(live: Live) -> None:
+    def fail() -> None:
+        raise ValueError("a failure of ours")
+
+    ending = live.register()
+    live.sessions_here.register(ending, fail)
+    live.sessions_here.register(ending, lambda: live.closed.append(ending))
+    other = live.register()
+    await live.bus.publish(TOPIC, b"not an id", str(ending).encode(), str(other).encode())
+    assert live.closed == [ending, ending, other]
+
+
+async def test_who_has_unregistered_is_not_closed(live: Live) -> None:
+    session_id = uuid4()
+    unregister = live.sessions_here.register(session_id, lambda: live.closed.append(session_id))
+    assert live.sessions_here.count == 1
+    unregister()
+    unregister()
+    await live.bus.publish(TOPIC, str(session_id).encode())
+    assert live.closed == []
+    assert live.sessions_here.count == 0
+
+
+async def test_after_a_gap_the_database_is_asked_at_once(live: Live) -> None:
+    ended, living = live.register(), live.register()
+    live.sessions.live.remove(ended)
+    live.sessions_here.check_soon()
+    await until(lambda: live.closed)
+    assert live.closed == [ended]
+    assert living not in live.closed
+
+
+async def test_while_the_bus_is_away_the_database_is_asked_again_and_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_sessions_module, "DEGRADED_CHECK_INTERVAL_S", 0.01)
+    live.state = BusState.DEGRADED
+    ended = live.register()
+    live.sessions.failures = 2
+    await until(lambda: live.sessions.asked > 2)
+    live.sessions.live.remove(ended)
+    await until(lambda: live.closed)
+
+
+async def test_while_the_bus_carries_the_database_is_left_alone(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    looks = 0
+
+    def state() -> BusState:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            looked.set()
+        return BusState.OK
+
+    monkeypatch.setattr(live_sessions_module, "DEGRADED_CHECK_INTERVAL_S", 0.01)
+    cast("Any", live.sessions_here)._bus_state = state
+    live.register()
+    live.sessions_here.check_soon()
+    await looked.wait()
+    assert live.sessions.asked == 1

@@ -1,0 +1,103 @@
+"""Settings: read strictly, and refused in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from services.config import PREFIX, Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No `.env`, and none of the settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    return load_settings()
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load_settings()
+    assert settings.is_embedded
+    assert not settings.secure_cookies
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("PORTT", "8000", "unknown setting TAXIRANK_PORTT"),
+        ("PORT", "eighty", "TAXIRANK_PORT"),
+        ("PORT", "65536", "TAXIRANK_PORT"),
+        ("DATABASE_URL", "mysql://x", "TAXIRANK_DATABASE_URL: must begin with"),
+        ("DATABASE_URL", "sqlite://", "TAXIRANK_DATABASE_URL: must begin with"),
+        ("DATABASE_URL", "postgresql://u:p@host:port/db", "TAXIRANK_DATABASE_URL: its port"),
+        ("REDIS_URL", "http://x", "TAXIRANK_REDIS_URL: must begin with"),
+        ("REDIS_URL", "redis://host:99999", "TAXIRANK_REDIS_URL: its port"),
+        ("REDIS_PREFIX", "a:b", "TAXIRANK_REDIS_PREFIX"),
+        ("MEDIA_OPTIONS", "{", "media_options"),
+        ("MEDIA_OPTIONS", "[]", "TAXIRANK_MEDIA_OPTIONS"),
+        ("PUBLIC_URL", "taxi.example", "TAXIRANK_PUBLIC_URL: must be an address"),
+        ("PUBLIC_URL", "https://taxi.example/path", "TAXIRANK_PUBLIC_URL: must be an address"),
+        ("ALLOWED_ORIGINS", "*", "TAXIRANK_ALLOWED_ORIGINS: '*' is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example, null", "'null' is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*.example", "is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example/", "is not an origin"),
+        ("COOKIE_SAMESITE", "none", "needs a PUBLIC_URL that begins with https://"),
+        ("COOKIE_SAMESITE", "off", "TAXIRANK_COOKIE_SAMESITE"),
+        ("WORKERS", "2", "needs a REDIS_URL"),
+        ("PHOTO_REQUIRED", "perhaps", "TAXIRANK_PHOTO_REQUIRED"),
+        ("LOG_FORMAT", "xml", "TAXIRANK_LOG_FORMAT"),
+        ("SESSION_TTL_S", "0", "TAXIRANK_SESSION_TTL_S"),
+        ("CONNECTION_INIT_TIMEOUT_S", "nan", "TAXIRANK_CONNECTION_INIT_TIMEOUT_S"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(monkeypatch, **{name: value})
+    assert hint in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_wrong_setting_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(monkeypatch, DATABASE_URL="postgresql://me:hunter2@host:port/db")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_dotenv_is_read_strictly_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TAXIRANK_PORT=8001\nOTHER=1\n")
+    assert load_settings().port == 8001
+    (tmp_path / ".env").write_text("TAXIRANK_PROT=8001\n")
+    with pytest.raises(SettingsError, match="unknown setting TAXIRANK_PROT"):
+        load_settings()
+
+
+def test_the_environment_goes_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("TAXIRANK_PORT=8001\n")
+    assert load(monkeypatch, PORT="8002").port == 8002
+
+
+def test_origins_are_kept_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(
+        monkeypatch,
+        ALLOWED_ORIGINS=" https://App.Example:443 ,http://localhost:5173,http://a.example:80,",
+        PUBLIC_URL="https://Taxi.example/",
+    )
+    assert settings.allowed_origins == ("https://app.example", "http://localhost:5173", "http://a.example")
+    assert settings.public_url == "https://taxi.example"
+    assert settings.secure_cookies
+
+
+def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, TEST_DATABASE_URL="postgresql://somewhere")

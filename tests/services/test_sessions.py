@@ -1,0 +1,129 @@
+"""Sessions: how they begin, are used, and end."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from models.snapshots import Role
+from server import Application
+from services.config import Settings
+from services.sessions import NewSession
+from tests.support.rows import add_person
+
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+async def session(application: Application) -> NewSession:
+    """A session of a rider."""
+    actor = await add_person(application.database, Role.RIDER)
+    return await application.services.sessions.begin(actor.user)
+
+
+async def grow_old(application: Application, **columns: int) -> None:
+    """Set the clock forward: the rows' times back by so many seconds."""
+    for column, seconds in columns.items():
+        await application.database.fetch(f"UPDATE sessions SET {column} = {application.database.ago(seconds)}")
+
+
+async def used(application: Application) -> Any:
+    (row,) = await application.database.fetch("SELECT used FROM sessions")
+    return row["used"]
+
+
+async def test_a_token_says_who_it_is(application: Application, session: NewSession) -> None:
+    assert await application.services.sessions.actor_of(session.token) == session.actor
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t[:-1], lambda t: t + "x", lambda t: t.swapcase(), lambda _: "", lambda _: "\x00"]
+)
+async def test_another_token_is_nobodys(application: Application, session: NewSession, change: Any) -> None:
+    assert await application.services.sessions.actor_of(change(session.token)) is None
+
+
+async def test_the_token_has_256_bits_and_is_kept_only_as_its_hash(
+    application: Application, session: NewSession
+) -> None:
+    assert len(session.token) == 43
+    (row,) = await application.database.fetch("SELECT * FROM sessions")
+    assert session.token not in str(dict(row))
+    assert row["token_hash"] == hashlib.sha256(session.token.encode()).hexdigest()
+
+
+async def test_a_session_ends_14_days_after_its_last_use(application: Application, session: NewSession) -> None:
+    sessions = application.services.sessions
+    await grow_old(application, used=14 * DAY_S - 60, created=20 * DAY_S)
+    assert await sessions.actor_of(session.token) == session.actor
+    await grow_old(application, used=14 * DAY_S + 1)
+    assert await sessions.actor_of(session.token) is None
+    assert await sessions.live_among([session.actor.session_id]) == set()
+
+
+async def test_use_is_noted_at_most_hourly(application: Application, session: NewSession) -> None:
+    await grow_old(application, used=3500)
+    noted = await used(application)
+    await application.services.sessions.actor_of(session.token)
+    assert await used(application) == noted
+    await grow_old(application, used=3700)
+    noted = await used(application)
+    await application.services.sessions.actor_of(session.token)
+    assert await used(application) > noted
+
+
+async def test_a_session_ends_90_days_after_its_beginning_however_much_it_is_used(
+    application: Application, session: NewSession
+) -> None:
+    sessions = application.services.sessions
+    await grow_old(application, created=90 * DAY_S - 60)
+    assert await sessions.actor_of(session.token) == session.actor
+    await grow_old(application, created=90 * DAY_S + 1)
+    assert await sessions.actor_of(session.token) is None
+
+
+async def test_a_short_session_in_use_does_not_end(settings: Settings) -> None:
+    application = Application(settings.model_copy(update={"session_ttl_s": 600}))
+    async with application.running():
+        actor = await add_person(application.database, Role.RIDER)
+        session = await application.services.sessions.begin(actor.user)
+        await grow_old(application, used=599)
+        for _ in range(3):
+            assert await application.services.sessions.actor_of(session.token) is not None
+            (row,) = await application.database.fetch(
+                f"SELECT used > {application.database.ago(60)} AS lately FROM sessions"
+            )
+            assert row["lately"]
+            await grow_old(application, used=400)
+
+
+async def test_a_log_out_ends_that_session_and_no_other(application: Application, session: NewSession) -> None:
+    sessions = application.services.sessions
+    other = await sessions.begin(session.actor.user)
+    await sessions.end(session.actor)
+    assert await sessions.actor_of(session.token) is None
+    assert await sessions.actor_of(other.token) == other.actor
+    assert await sessions.live_among([session.actor.session_id, other.actor.session_id]) == {
+        other.actor.session_id
+    }
+    await sessions.end(session.actor)
+
+
+async def test_a_deactivated_user_has_no_sessions(application: Application, session: NewSession) -> None:
+    await application.database.fetch("UPDATE users SET is_active = $1", False)
+    assert await application.services.sessions.actor_of(session.token) is None
+    assert await application.services.sessions.live_among([session.actor.session_id]) == set()
+
+
+async def test_the_rows_of_ended_sessions_are_removed_and_of_live_ones_kept(
+    application: Application, session: NewSession
+) -> None:
+    sessions = application.services.sessions
+    await grow_old(application, used=14 * DAY_S + 1)
+    await sessions.begin(session.actor.user)
+    await grow_old(application, created=90 * DAY_S - 60)
+    await sessions.remove_ended()
+    assert len(await application.database.fetch("SELECT id FROM sessions")) == 1
+    await grow_old(application, created=90 * DAY_S + 1)
+    await sessions.remove_ended()
+    assert await application.database.fetch("SELECT id FROM sessions") == []

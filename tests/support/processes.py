@@ -1,0 +1,97 @@
+"""Whole servers in processes of their own."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import IO
+
+import httpx
+
+from server import ROOT
+from tests.support.waiting import until
+
+# A busy machine takes long to import what a server needs.
+START_TIMEOUT_S = 45.0
+STOP_TIMEOUT_S = 15.0
+
+
+class ServerProcess:
+    """``server.py serve`` on a free port of loopback."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """What it has written."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    async def ready(self) -> None:
+        """Return when it serves. Raises: AssertionError with its log when it has ended instead."""
+        async with httpx.AsyncClient(base_url=self.url) as http:
+
+            async def answers() -> bool:
+                assert self._process.poll() is None, self.log()
+                try:
+                    return (await http.get("/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(answers, START_TIMEOUT_S)
+
+    def freeze(self) -> None:
+        """Let it do nothing, as a process that is starved."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    async def stop(self) -> int:
+        """End it in order; its exit status."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        return await asyncio.to_thread(self._process.wait, STOP_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
+    """A server of these settings. It may not be ready yet, so that several can start at once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+            [sys.executable, "server.py", "serve", "--port", str(port)],
+            cwd=ROOT,
+            env={**inherited, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        running = ServerProcess(port, process, log)
+        try:
+            yield running
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+            await running.stop()

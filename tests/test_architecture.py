@@ -1,0 +1,168 @@
+"""The house keeps to its plan: who imports whom, who reads the environment, who names topics."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server import ROOT
+from services.topics import Topics
+
+PACKAGES = ("schema", "gateway", "services", "models")
+LINT_IMPORTS = ROOT / ".venv" / "bin" / "lint-imports"
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    yield ROOT / "server.py"
+    for folder in folders or PACKAGES:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The modules that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    """Whether a file looks at the environment or at ``.env``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "getenvb"}:
+            return True
+    return any(
+        re.fullmatch(r"os\.(environb?|getenvb?)|dotenv(\..*)?|pydantic_settings(\..*)?", name)
+        for name in imports(tree)
+    )
+
+
+def names_topic(tree: ast.AST) -> bool:
+    """Whether a file spells the name of a topic, or of a key in Redis."""
+    texts = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return any(
+        re.search(r"(^|:)(pool|trip|user|session|sessions|heartbeat):|:(pool|sessions|heartbeat)\b", t)
+        for t in texts
+    )
+
+
+def lint(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = str(LINT_IMPORTS) if LINT_IMPORTS.exists() else "lint-imports"
+    return subprocess.run(
+        [command, "--no-cache", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_imports_go_one_way() -> None:
+    done = lint()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("layer", "forbidden"),
+    [
+        ("models", {"services", "schema", "gateway", "server"}),
+        ("services", {"schema", "gateway", "server"}),
+        ("schema", {"gateway", "server"}),
+        ("gateway", {"schema", "server"}),
+    ],
+)
+def test_no_layer_imports_one_above_or_beside_it(layer: str, forbidden: set[str]) -> None:
+    """The same as the contract, without the tool: a contract that checks nothing would pass too."""
+    for path in sources(layer):
+        if path.name == "server.py":
+            continue
+        found = {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+        assert not found & forbidden, name_of(path)
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("broadcaster", {"services/bus/bus.py", "services/bus/redis_backend.py"}),
+        ("redis", {"services/bus/redis_backend.py"}),
+        ("obstore", {"services/photo_store.py"}),
+        ("tortoise", {"services/database.py", "services/migrations.py"}),
+    ],
+)
+def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, allowed: set[str]) -> None:
+    found = {
+        name_of(path)
+        for path in sources()
+        if library in {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+        and not name_of(path).startswith("models/")
+    }
+
+    assert found == allowed
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    assert {name_of(path) for path in sources() if reads_environment(ast.parse(path.read_text()))} == {
+        "services/config.py"
+    }
+
+
+def test_only_one_file_spells_topics() -> None:
+    found = {name_of(path) for path in sources() if names_topic(ast.parse(path.read_text()))}
+
+    assert found == {"services/topics.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\nos.environ['A']",
+        "import os\nos.getenv('A')",
+        "from os import environ",
+        "from dotenv import load_dotenv",
+    ],
+)
+def test_a_look_at_the_environment_is_noticed(text: str) -> None:
+    assert reads_environment(ast.parse(text))
+    assert not reads_environment(ast.parse("import os\nos.getpid()"))
+
+
+@pytest.mark.parametrize(
+    "text", ["f'{prefix}:pool:all'", "f'trip:{trip_id}'", "'x:user:' + name", "p + ':sessions'"]
+)
+def test_a_topic_spelled_elsewhere_is_noticed(text: str) -> None:
+    assert names_topic(ast.parse(text))
+    assert not names_topic(ast.parse("'The pool: drivers who hear of a request'"))
+
+
+def test_every_topic_begins_with_the_prefix_and_no_two_are_alike() -> None:
+    from uuid import uuid4
+
+    topics, other = Topics("one"), Topics("two")
+    an_id = uuid4()
+    names = [topics.pool, topics.sessions, topics.trip(an_id), topics.user(an_id), topics.heartbeat()]
+
+    assert all(name.startswith("one:") for name in names)
+    assert len(set(names)) == len(names)
+    assert not set(names) & {other.pool, other.sessions, other.trip(an_id), other.user(an_id)}
+
+
+def test_states_are_compared_in_one_place() -> None:
+    """Only models/trip_life.py says what a status means; SQL keeps the literals that its indexes need."""
+    for path in sources():
+        if name_of(path) == "models/trip_life.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Compare):
+                continue
+            for operand in (node.left, *node.comparators):
+                assert "TripStatus." not in ast.unparse(operand), (name_of(path), node.lineno)

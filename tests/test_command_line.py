@@ -1,0 +1,259 @@
+"""The command line, as an operator uses it: processes of their own, seen from outside."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server import ROOT
+from services.config import PREFIX, Settings
+from tests.support import servers
+from tests.support.api import MY_TRIPS, PASSWORD, Api
+
+TIMEOUT_S = 30.0
+
+
+@dataclass
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def environment(tmp_path: Path, sqlite_template: Path) -> dict[str, str]:
+    """The environment of a process with a migrated database of its own."""
+    shutil.copy(sqlite_template, tmp_path / "taxirank.sqlite3")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {
+        "TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path / 'taxirank.sqlite3'}",
+        "TAXIRANK_MEDIA_URL": str(tmp_path / "media"),
+        "TAXIRANK_PORT": "0",
+        "TAXIRANK_PASSWORD_HASH_MEMORY_KIB": "1024",
+        "TAXIRANK_SHUTDOWN_TIMEOUT_S": "2",
+        "TAXIRANK_LOG_FORMAT": "json",
+    }
+
+
+async def start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "server.py", *arguments, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe
+    )
+
+
+async def run(environment: dict[str, str], *arguments: str) -> Outcome:
+    process = await start(environment, *arguments)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Outcome(process.returncode, out.decode(), err.decode())
+
+
+@dataclass
+class Serving:
+    """A server process that answers."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[str]
+
+    async def stopped(self) -> int:
+        """The exit code, after SIGTERM; the rest of the log is read."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT_S):
+            _, err = await self.process.communicate()
+        self.log += err.decode().splitlines()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
+    """`server.py` on a free port."""
+    port = servers.free_port() if hasattr(servers, "free_port") else _free_port()
+    process = await start(environment | {"TAXIRANK_PORT": str(port)})
+    server = Serving(process, f"http://127.0.0.1:{port}", [])
+    try:
+        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(base_url=server.url) as http:
+            while True:
+                try:
+                    assert (await http.get("/readyz")).status_code == 200
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None
+                    await asyncio.sleep(0.02)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def assert_one_line(outcome: Outcome, *hints: str) -> None:
+    """The command failed with one line on standard error, and without a traceback."""
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert outcome.err.startswith("taxirank: ")
+    assert outcome.err.count("\n") == 1, outcome.err
+    for hint in hints:
+        assert hint in outcome.err
+
+
+async def test_the_committed_schema_is_the_one_of_the_code(environment: dict[str, str], tmp_path: Path) -> None:
+    committed = (ROOT / "schema.graphql").read_text(encoding="utf-8")
+    printed = await run(environment, "export-schema")
+    assert (printed.code, printed.out) == (0, committed), "run `server.py export-schema schema.graphql`"
+
+
+async def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str]) -> None:
+    outcome = await run(environment, "settings")
+    assert outcome.code == 0
+    listed = re.findall(r"^TAXIRANK_([A-Z0-9_]+)=.*\n    \S", outcome.out, re.MULTILINE)
+    assert [name.lower() for name in listed] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hints"),
+    [
+        ({"TAXIRANK_PROT": "1"}, ["unknown setting TAXIRANK_PROT", "server.py settings"]),
+        ({"TAXIRANK_PORT": "eighty"}, ["TAXIRANK_PORT"]),
+        (
+            {"TAXIRANK_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"},
+            ["TAXIRANK_DATABASE_URL", "cannot be reached"],
+        ),
+        ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
+    ],
+)
+async def test_a_wrong_setting_stops_the_start_with_one_line(
+    environment: dict[str, str], changes: dict[str, str], hints: list[str]
+) -> None:
+    assert_one_line(await run(environment | changes), *hints)
+
+
+async def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    database = {"TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path}/file/x.sqlite3"}
+    assert_one_line(await run(environment | database), "TAXIRANK_DATABASE_URL", "cannot be reached")
+
+
+async def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    postgres.execute("CREATE DATABASE unmigrated")
+    database = {"TAXIRANK_DATABASE_URL": postgres.database_url("unmigrated")}
+    try:
+        assert_one_line(await run(environment | database), "not up to date", "server.py migrate")
+    finally:
+        postgres.execute("DROP DATABASE unmigrated WITH (FORCE)")
+
+
+async def test_a_postgresql_database_that_is_not_there_is_one_line(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    database = {"TAXIRANK_DATABASE_URL": postgres.database_url("nowhere")}
+    assert_one_line(await run(environment | database), "TAXIRANK_DATABASE_URL", "nowhere")
+
+
+async def test_a_server_serves_logs_in_json_and_refuses_a_second_one_on_its_file(
+    environment: dict[str, str],
+) -> None:
+    async with serving(environment) as server:
+        second = await run(environment)
+        async with Api(server.url) as api:
+            response = await api.http.get("/nothing", headers={"X-Request-ID": "from-the-proxy"})
+            assert response.headers["X-Request-ID"] == "from-the-proxy"
+            await api.post("mutation { logOut { errors { code } } }")
+        assert await server.stopped() == 0
+    assert_one_line(second, "another server uses this database")
+    lines = [json.loads(line) for line in server.log]
+    (line,) = [line for line in lines if line.get("request_id") == "from-the-proxy"]
+    assert (line["event"], line["path"], line["status"], line["level"]) == ("request", "/nothing", 404, "info")
+    assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in lines)
+
+
+async def test_a_second_server_on_one_in_process_postgresql_is_refused_with_one_line(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    environment["TAXIRANK_DATABASE_URL"] = postgres.copy()
+    try:
+        async with serving(environment) as server:
+            assert_one_line(await run(environment), "another server uses this database")
+            assert await server.stopped() == 0
+    finally:
+        postgres.drop(environment["TAXIRANK_DATABASE_URL"])
+
+
+async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_open(
+    environment: dict[str, str],
+) -> None:
+    async with serving(environment) as server, Api(server.url) as api:
+        await api.sign_up("RIDER")
+        events = {"Accept": "text/event-stream"}
+        async with (
+            api.socket() as socket,
+            api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=events) as stream,
+        ):
+            await (await socket.start(MY_TRIPS)).next()
+            assert (await anext(stream.aiter_bytes())).startswith(b"event: next")
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            code = await server.stopped()
+            # Two seconds are set; the rest is the interpreter's own end on a busy machine.
+            assert loop.time() - began < 6
+            assert code == 0
+            assert (await socket.closed()).code in (1012, 1006)
+    assert [line for line in server.log if "Traceback" in line] == []
+
+
+async def test_a_member_of_staff_is_made_once_and_with_a_strong_password(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    weak = await run(environment, "create-staff", "chief", "--password", "chief123")
+    assert_one_line(weak, "easy to guess")
+    made = await run(environment, "create-staff", "chief", "--password", PASSWORD)
+    assert (made.code, made.out) == (0, "created chief\n")
+    assert_one_line(await run(environment, "create-staff", "CHIEF", "--password", PASSWORD), "taken")
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]
+    database.close()
+
+
+async def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> None:
+    first = await run(environment, "seed-demo")
+    assert first.code == 0
+    assert first.out == f"Log in as rosa, ravi, dana, dirk with the password {PASSWORD}\n"
+    again = await run(environment, "seed-demo")
+    assert (again.code, again.out) == (0, "The demo is already there.\n")
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM users").fetchone() == (4,)
+        statuses = {row[0] for row in database.execute("SELECT status FROM trips")}
+        assert database.execute("SELECT count(*) FROM trips").fetchone() == (4,)
+    database.close()
+    assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
