@@ -21,10 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.media import media_route
+from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, RequestId
 from schema.context import Services
 from schema.execution import Execution
 from schema.schema import build_schema
+from schema.transport.below_asgi import ABORT, abort_of
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
@@ -33,6 +35,7 @@ from services import demo, logs, migrations
 from services.accounts import Accounts
 from services.bus import Bus
 from services.config import PREFIX, Settings, SettingsError, load_settings
+from services.counts import Counts
 from services.database import Database, DatabaseUnavailable
 from services.errors import UserFaults
 from services.housekeeping import Housekeeping
@@ -72,7 +75,8 @@ class Application:
         self.shield = Shield()
         topics = Topics(settings.redis_prefix)
         self.bus = Bus(settings.redis_url, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
-        hub = Hub(self.database, self.bus.listen)
+        counts = Counts()
+        hub = Hub(self.database, self.bus.listen, counts)
         self.outbox = Outbox(self.database, self.bus, topics)
         self.photos = Photos(
             PhotoStore.from_url(settings.media_url, settings.media_options),
@@ -97,10 +101,19 @@ class Application:
             photo_required=settings.photo_required,
         )
         trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
-        self.live_sessions = LiveSessions(
-            sessions, topic=topics.sessions, listen=self.bus.listen, bus_state=lambda: self.bus.state
-        )
+        self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(accounts, sessions, trips, hub, self.live_sessions, topics)
+        self.metrics = Metrics(
+            counts,
+            gauges={
+                "sockets": ("Open WebSockets.", lambda: len(self.sockets.sockets)),
+                "subscribers": ("Running subscriptions.", lambda: hub.subscribers),
+                "topics": ("Topics that this process listens to.", lambda: hub.topics),
+                "live_sessions": ("Sessions with something open here.", lambda: self.live_sessions.count),
+            },
+            bus_state=lambda: self.bus.state,
+            outbox_age_s=self.outbox.oldest_age_s,
+        )
         self.housekeeping = Housekeeping(
             expire_trips=(1.0, trips.expire_overdue), remove_ended_sessions=(600.0, sessions.remove_ended)
         )
@@ -179,11 +192,12 @@ class Application:
             routes=[
                 Route(GRAPHQL_PATH, http),
                 media_route(self.photos),
+                *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *(graphiql.routes() if graphiql is not None else []),
             ],
             middleware=[
-                Middleware(RequestId),
+                Middleware(RequestId, observe=self.metrics.observe_request),
                 *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],
@@ -196,6 +210,7 @@ class Application:
             if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
                 await self.sockets(scope, receive, send)
             else:
+                scope["extensions"] = {**scope.get("extensions", {}), ABORT: abort_of(send)}
                 await starlette(scope, receive, send)
 
         return asgi

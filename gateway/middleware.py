@@ -1,8 +1,10 @@
 """What every HTTP request passes through."""
 
+import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from urllib.parse import quote
 
 import structlog
@@ -19,11 +21,13 @@ _QUIET_PATHS = {"/healthz", "/readyz"}
 class RequestId:
     """Names each request: in every log line that it causes, and in ``X-Request-ID`` of the answer.
 
-    A name that came with the request is kept, so that a proxy's log and ours can be joined.
+    A name that came with the request is kept, so that a proxy's log and ours can be joined. What went well is
+    logged at debug level only. ``observe`` is told the path, status and seconds of each.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observe: Callable[[str, int, float], None]) -> None:
         self._app = app
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and log it."""
@@ -46,16 +50,17 @@ class RequestId:
             try:
                 await self._app(scope, receive, send_named)
             finally:
-                if scope["path"] not in _QUIET_PATHS:
-                    elapsed_ms = round((time.perf_counter() - began) * 1000, 1)
-                    _log.info(
-                        "request",
-                        method=scope["method"],
-                        # Decoded, it could hold line breaks that look like another entry.
-                        path=quote(scope["path"]),
-                        status=status,
-                        elapsed_ms=elapsed_ms,
-                    )
+                elapsed_s = time.perf_counter() - began
+                self._observe(scope["path"], status, elapsed_s)
+                _log.log(
+                    logging.DEBUG if status < 400 or scope["path"] in _QUIET_PATHS else logging.INFO,
+                    "request",
+                    method=scope["method"],
+                    # Decoded, it could hold line breaks that look like another entry.
+                    path=quote(scope["path"]),
+                    status=status,
+                    elapsed_ms=round(elapsed_s * 1000, 1),
+                )
 
 
 class BodyLimit:

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     password_hash_memory_kib: int = Field(
         64 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
     )
+    metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
     shared_execution: bool = Field(
         True, description="Execute an event once for all who subscribed alike; off only to compare."
     )

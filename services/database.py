@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
+import orjson
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
@@ -159,6 +160,12 @@ class Database:
         """Run one statement, committed at once, and return its rows."""
         return await self._run(self._context.db(self._name), sql, args)
 
+    def among(self, column: str, parameter: int) -> str:
+        """SQL for "the column's value is in the list that is parameter number so-and-so"."""
+        if self.is_sqlite:
+            return f"{column} IN (SELECT value FROM json_each(${parameter}))"
+        return f"{column} = ANY(${parameter})"
+
     def ago(self, seconds: int) -> str:
         """SQL for the database's clock, so many seconds back (ahead, if negative)."""
         if self.is_sqlite:
@@ -283,4 +290,6 @@ def _for_sqlite(value: object) -> object:
         return value.astimezone(UTC).isoformat(" ", "microseconds")
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, list):
+        return orjson.dumps([_for_sqlite(item) for item in cast("list[object]", value)]).decode()
     return _plain(value)

@@ -18,7 +18,10 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     ]
     if format == "json":
         rendering: list[structlog.types.Processor] = [
-            structlog.processors.dict_tracebacks,
+            # Never the values of variables: passwords are among them.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(),
         ]
     else:

@@ -17,7 +17,7 @@ import structlog
 from models.snapshots import TripSnapshot
 from services import trip_rows
 from services.bus import Bus, BusState
-from services.database import Database, Transaction, uuid
+from services.database import Database, Transaction, moment, uuid
 from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -44,6 +44,14 @@ class _Publication:
     note_id: int
     topics: Sequence[str]
     message: bytes
+
+
+def note_sql(changed: str, *, former: str, pool: str) -> str:
+    """SQL that notes a change of every trip in ``changed``; ``former`` and ``pool`` are SQL values."""
+    return (
+        "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
+        f"SELECT id, {former}, {pool}, {{now}} FROM {changed} RETURNING id"
+    )
 
 
 class Outbox:
@@ -79,11 +87,7 @@ class Outbox:
     ) -> Note:
         """Write down that a trip changed, in the transaction of the change."""
         rows = await transaction.fetch(
-            "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
-            "VALUES ($1, $2, $3, {now}) RETURNING id",
-            trip_id,
-            former_driver_id,
-            for_pool,
+            note_sql("(SELECT $1 AS id) changed", former="$2", pool="$3"), trip_id, former_driver_id, for_pool
         )
         return Note(rows[0]["id"], trip_id=trip_id, former_driver_id=former_driver_id, for_pool=for_pool)
 
@@ -111,6 +115,12 @@ class Outbox:
         """Publish the end of a session soon. Call it after the commit."""
         self._enqueue(_Publication(note.id, [self._topics.sessions], str(note.session_id).encode()))
 
+    async def oldest_age_s(self) -> float:
+        """How long the oldest change has waited to be published, in seconds; 0 when none waits."""
+        rows = await self._database.fetch("SELECT {now} AS now, min(created) AS oldest FROM outbox")
+        oldest = rows[0]["oldest"]
+        return (moment(rows[0]["now"]) - moment(oldest)).total_seconds() if oldest is not None else 0.0
+
     def _enqueue(self, publication: _Publication) -> None:
         # Beyond the bound the sweep has to find it: memory stays bounded while the broker hangs.
         if len(self._waiting) < MAX_WAITING:
@@ -134,8 +144,7 @@ class Outbox:
             await self._forget([p.note_id for p in batch])
 
     async def _forget(self, note_ids: Sequence[int]) -> None:
-        marks = ", ".join(f"${i + 1}" for i in range(len(note_ids)))
-        await self._database.fetch(f"DELETE FROM outbox WHERE id IN ({marks})", *note_ids)
+        await self._database.fetch(f"DELETE FROM outbox WHERE {self._database.among('id', 1)}", list(note_ids))
 
     async def _sweep(self) -> None:
         while True:

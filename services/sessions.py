@@ -1,5 +1,6 @@
 """Sessions: what a log-in gives, and how it ends."""
 
+import asyncio
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Sessions:
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
+        self._looking_up: dict[str, asyncio.Future[tuple[Actor | None, bool]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
 
@@ -56,31 +59,59 @@ class Sessions:
         return NewSession(Actor(user, session_id), token)
 
     async def actor_of(self, token: str) -> Actor | None:
-        """Whose live session the token belongs to; None if to none. Counts as a use, noted now and then."""
-        rows = await self._database.fetch(
-            "SELECT s.id AS session_id, u.id, u.username, u.first_name, u.last_name, u.role, u.photo, "
-            f"s.used < {self._database.ago(self._touch_interval_s)} AS is_stale "
-            f"FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = $1 AND {self._is_live()}",
-            _digest(token),
-        )
-        if not rows:
-            return None
-        (row,) = rows
-        session_id = uuid(row["session_id"])
-        if row["is_stale"]:
-            await self.touch_stale([session_id])
-        return Actor(user_of(row), session_id)
+        """Whose live session the token belongs to; None if to none. Counts as a use, noted now and then.
+
+        Tokens that are asked for together are looked up by one statement: 1,000 sockets that come back at once
+        cost a handful.
+        """
+        digest = _digest(token)
+        found = self._looking_up.get(digest)
+        if found is None:
+            if not self._looking_up:
+                # Whoever asks before the next turn of the event loop is looked up with this one.
+                asyncio.get_running_loop().call_soon(self._look_up_soon)
+            found = self._looking_up[digest] = asyncio.get_running_loop().create_future()
+        actor, is_stale = await asyncio.shield(found)
+        if actor is not None and is_stale:
+            await self.touch_stale([actor.session_id])
+        return actor
+
+    def _look_up_soon(self) -> None:
+        wanted, self._looking_up = self._looking_up, {}
+        task = asyncio.create_task(self._look_up(wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_up(self, wanted: dict[str, "asyncio.Future[tuple[Actor | None, bool]]"]) -> None:
+        try:
+            rows = await self._database.fetch(
+                "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
+                f"u.photo, s.used < {self._database.ago(self._touch_interval_s)} AS is_stale "
+                "FROM sessions s JOIN users u ON u.id = s.user_id "
+                f"WHERE {self._database.among('s.token_hash', 1)} AND {self._is_live()}",
+                list(wanted),
+            )
+        except Exception as error:
+            for future in wanted.values():
+                future.set_exception(error)
+                # Whoever asked may have gone.
+                future.exception()
+            return
+        for row in rows:
+            actor = Actor(user_of(row), uuid(row["session_id"]))
+            wanted.pop(row["token_hash"]).set_result((actor, bool(row["is_stale"])))
+        for future in wanted.values():
+            future.set_result((None, False))
 
     async def touch_stale(self, session_ids: list[UUID]) -> None:
         """Note that these sessions are in use, where that was not noted lately (within an hour, at most)."""
         if not session_ids:
             return
-        marks = ", ".join(f"${i + 1}" for i in range(len(session_ids)))
         await self._shield.run(
             self._database.fetch(
                 "UPDATE sessions SET used = {now} "
-                f"WHERE id IN ({marks}) AND used < {self._database.ago(self._touch_interval_s)}",
-                *session_ids,
+                f"WHERE {self._database.among('id', 1)} AND used < {self._database.ago(self._touch_interval_s)}",
+                session_ids,
             )
         )
 
@@ -88,11 +119,10 @@ class Sessions:
         """Which of these sessions have not ended, in one statement."""
         if not session_ids:
             return set()
-        marks = ", ".join(f"${i + 1}" for i in range(len(session_ids)))
         rows = await self._database.fetch(
             "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id "
-            f"WHERE s.id IN ({marks}) AND {self._is_live()}",
-            *session_ids,
+            f"WHERE {self._database.among('s.id', 1)} AND {self._is_live()}",
+            session_ids,
         )
         return {uuid(row["id"]) for row in rows}
 

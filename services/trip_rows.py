@@ -49,6 +49,17 @@ async def find(source: Database | Transaction, trip_id: UUID) -> TripSnapshot | 
     return snapshot(rows[0]) if rows else None
 
 
+def joined_with(*, written: str, note: str) -> str:
+    """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it as one row with its ``note_id``.
+
+    ``written`` is the statement that writes (``… RETURNING *``), ``note`` the one that notes what it wrote.
+    """
+    return (
+        f"WITH written AS ({written}), note AS ({note}) "
+        f"SELECT note.id AS note_id, {_COLUMNS} FROM note, written t {_JOINS}"
+    )
+
+
 async def find_at(database: Database, trip_id: UUID) -> TripsAt:
     """The trip of that id, if any, with the clock of the read."""
     return await _at(database, "SELECT * FROM trips t WHERE t.id = $1", trip_id)

@@ -17,9 +17,9 @@ from models.trip_life import (
 )
 from models.visibility import Actor, may_see
 from services import trip_rows
-from services.database import Conflict, Database, Transaction, uuid
+from services.database import Conflict, Database, uuid
 from services.errors import BadInput, ErrorCode, UserFault
-from services.outbox import Note, Outbox
+from services.outbox import Note, Outbox, note_sql
 from services.shield import Shield
 from services.trip_rows import TripPage
 
@@ -143,27 +143,23 @@ class Trips:
         key: str | None,
     ) -> TripSnapshot:
         pick_up_address, drop_off_address, pick_up, drop_off = wanted
-        async with self._database.transaction() as transaction:
-            rows = await transaction.fetch(
-                "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
-                "pick_up_lat, pick_up_lng, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-                "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, "
-                f"{self._deadline()}, '', $8, $9) "
-                "ON CONFLICT (rider_id, idempotency_key) DO NOTHING RETURNING id",
-                uuid4(),
-                pick_up_address,
-                drop_off_address,
-                pick_up.lat if pick_up else None,
-                pick_up.lng if pick_up else None,
-                drop_off.lat if drop_off else None,
-                drop_off.lng if drop_off else None,
-                key,
-                actor.id,
-            )
-            noted = await self._noted(transaction, rows[0]["id"], for_pool=True) if rows else None
-        if noted is not None:
-            note, trip = noted
-            self._outbox.announce_trip(note, trip)
+        trip = await self._write(
+            "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
+            "pick_up_lat, pick_up_lng, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
+            "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, "
+            f"{self._deadline()}, '', $8, $9) ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
+            uuid4(),
+            pick_up_address,
+            drop_off_address,
+            pick_up.lat if pick_up else None,
+            pick_up.lng if pick_up else None,
+            drop_off.lat if drop_off else None,
+            drop_off.lng if drop_off else None,
+            key,
+            actor.id,
+            for_pool=True,
+        )
+        if trip is not None:
             return trip
         earlier = await self._of_key(actor, key)
         if earlier is None:
@@ -296,30 +292,48 @@ class Trips:
             changes.append(f"cancel_reason = {bind(reason)}")
         if if_version is not None:
             conditions.append(f"version = {bind(if_version)}")
-        async with self._database.transaction() as transaction:
-            rows = await transaction.fetch(
-                f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)} RETURNING id", *args
+        return await self._write(
+            f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)}",
+            *args,
+            for_pool=step.pool_hears,
+            former_driver_id=actor_id if gives_back else None,
+        )
+
+    async def _write(
+        self, sql: str, *args: object, for_pool: bool, former_driver_id: UUID | None = None
+    ) -> TripSnapshot | None:
+        """Run a statement that writes one trip, note it, and announce it after the commit; None if it hit no row.
+
+        Raises:
+            Conflict: a constraint refused it.
+        """
+        if self._database.is_sqlite:
+            async with self._database.transaction() as transaction:
+                rows = await transaction.fetch(f"{sql} RETURNING id", *args)
+                if not rows:
+                    return None
+                note = await self._outbox.note_trip(
+                    transaction, rows[0]["id"], for_pool=for_pool, former_driver_id=former_driver_id
+                )
+                trip = await trip_rows.find(transaction, rows[0]["id"])
+                assert trip is not None, "written in this transaction"
+        else:
+            # One statement is a transaction too, and one round trip instead of five.
+            former, pool = f"${len(args) + 1}::uuid", f"${len(args) + 2}::boolean"
+            rows = await self._database.fetch(
+                trip_rows.joined_with(
+                    written=f"{sql} RETURNING *", note=note_sql("written", former=former, pool=pool)
+                ),
+                *args,
+                former_driver_id,
+                for_pool,
             )
             if not rows:
                 return None
-            note, trip = await self._noted(
-                transaction,
-                trip_id,
-                for_pool=step.pool_hears,
-                former_driver_id=actor_id if gives_back else None,
-            )
+            trip = trip_rows.snapshot(rows[0])
+            note = Note(rows[0]["note_id"], trip_id=trip.id, former_driver_id=former_driver_id, for_pool=for_pool)
         self._outbox.announce_trip(note, trip)
         return trip
-
-    async def _noted(
-        self, transaction: Transaction, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None
-    ) -> tuple[Note, TripSnapshot]:
-        note = await self._outbox.note_trip(
-            transaction, trip_id, for_pool=for_pool, former_driver_id=former_driver_id
-        )
-        trip = await trip_rows.find(transaction, trip_id)
-        assert trip is not None, "written in this transaction"
-        return note, trip
 
     async def expire_overdue(self) -> int:
         """Expire open trips whose deadline has passed; how many. Any process may do it at any time."""

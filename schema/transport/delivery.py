@@ -40,8 +40,17 @@ class Delivery:
     """
 
     def __init__(
-        self, id: Hashable, following: Following, framing: Framing, outlet: Outlet, on_end: Callable[[], object]
+        self,
+        id: Hashable,
+        following: Following,
+        framing: Framing,
+        outlet: Outlet,
+        hub: Hub,
+        *,
+        on_end: Callable[[], object],
     ) -> None:
+        self._hub = hub
+        self._counts = hub.counts
         self._id = id
         self._feed = following.feed
         self._group: Group = following.group
@@ -53,13 +62,13 @@ class Delivery:
         self._has_overrun = False
         self._has_ended = False
 
-    async def begin(self, hub: Hub) -> None:
+    async def begin(self) -> None:
         """Subscribe; the snapshot is on its way when this returns.
 
         Raises:
             NotFound: what is to be followed does not exist for the caller.
         """
-        subscription = await hub.subscribe(self._feed, self)
+        subscription = await self._hub.subscribe(self._feed, self)
         self._subscription = subscription
         if self._has_ended:
             subscription.end()
@@ -71,14 +80,17 @@ class Delivery:
         frame = message.renditions.get(self._frame_key)
         if frame is None:
             frame = message.renditions[self._frame_key] = self._frame(message)
+        key = (self._id, message.trip_id)
         if self._outlet.waiting:
+            self._counts.conflations += self._outlet.holds(key)
             if message.trip_id is None:
-                self._outlet.drop(self._is_mine)
+                self._counts.conflations += self._outlet.drop(self._is_mine)
             elif self._outlet.waiting >= MAX_WAITING:
-                self._outlet.drop(self._is_mine)
+                self._counts.conflations += self._outlet.drop(self._is_mine)
                 self._has_overrun = True
                 return
-        self._outlet.put((self._id, message.trip_id), frame)
+        self._counts.deliveries += 1
+        self._outlet.put(key, frame)
 
     def end(self, error: Exception | None) -> None:
         """Send that nothing follows. Part of the hub's Sink."""
@@ -110,6 +122,7 @@ class Delivery:
     def _frame(self, message: Message) -> Frame | asyncio.Future[Frame]:
         payload = message.renditions.get(self._group)
         if payload is None:
+            self._counts.executions += 1
             payload = message.renditions[self._group] = self._group.render(message.content)
         if isinstance(payload, asyncio.Future):
             return asyncio.ensure_future(self._frame_later(payload))

@@ -4,6 +4,7 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 """
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID
 
 from graphql import ExecutionResult
@@ -13,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 from schema.context import Services
 from schema.errors import incident, not_found, unauthenticated
 from schema.execution import Following, encode
+from schema.transport.below_asgi import ABORT
 from schema.transport.delivery import Delivery
-from schema.transport.outlet import Frame, Outlet, abort_of
+from schema.transport.outlet import Frame, Outlet
 from services.live.feeds import NotFound
 
 # Shorter than the idle limits of common proxies.
@@ -45,9 +47,12 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; leaves nothing behind."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        outlet = Outlet(send, abort_of(send))  # pyright: ignore[reportArgumentType]
+        abort: Callable[[], None] = scope["extensions"][ABORT]
+        outlet = Outlet(send, abort)  # pyright: ignore[reportArgumentType]
         over = asyncio.Event()
-        delivery = Delivery("events", self._following, _EventFraming(), outlet, on_end=over.set)
+        delivery = Delivery(
+            "events", self._following, _EventFraming(), outlet, self._services.hub, on_end=over.set
+        )
         outlet.on_drained = delivery.catch_up
 
         def end_session() -> None:
@@ -60,7 +65,7 @@ class EventStream(Response):
         try:
             try:
                 if await self._services.sessions.live_among([self._session_id]):
-                    await delivery.begin(self._services.hub)
+                    await delivery.begin()
                 else:
                     # It ended before this was registered, so that nobody was told.
                     end_session()
@@ -76,8 +81,8 @@ class EventStream(Response):
                 )
                 if not done:
                     outlet.put("keep-alive", {"type": "http.response.body", "body": b":\n\n", "more_body": True})
-            if not gone.done():
-                await outlet.drained()
+            await outlet.drained()
+            if not (gone.done() or outlet.is_broken):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             unregister()

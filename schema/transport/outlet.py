@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextlib import suppress
 from typing import Any
 
+# An ASGI message. ``ready`` beside its own keys, which servers ignore, holds what it is on the wire.
 Frame = dict[str, Any]
 
 # A client that takes nothing for so long is cut off.
@@ -17,15 +18,22 @@ class Outlet:
     """Sends ASGI messages of one connection.
 
     ``put`` never waits: a frame is written at once when nothing is before it and the transport takes it,
-    which costs no task and no queue. Otherwise it waits under its key, where a newer frame of the same key
-    takes its place, and a task sends what waits. ``abort`` is called when the client takes nothing for
-    15 seconds: a transport that is not writable cannot be closed through ASGI.
+    which costs no task and no queue; ready bytes go past ASGI where ``write_ready`` takes them. Otherwise it
+    waits under its key, where a newer frame of the same key takes its place, and a task sends what waits.
+    ``abort`` is called when the client takes nothing for 15 seconds: a transport that is not writable cannot
+    be closed through ASGI.
     """
 
-    __slots__ = ("_abort", "_send", "_waiting", "_writer", "is_broken", "on_drained")
+    __slots__ = ("_abort", "_send", "_waiting", "_write_ready", "_writer", "is_broken", "on_drained")
 
-    def __init__(self, send: Callable[[Frame], Awaitable[None]], abort: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        send: Callable[[Frame], Awaitable[None]],
+        abort: Callable[[], None],
+        write_ready: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self._send = send
+        self._write_ready = write_ready
         self._abort = abort
         self._waiting: dict[Hashable, Frame | asyncio.Future[Frame]] = {}
         self._writer: asyncio.Task[None] | None = None
@@ -37,11 +45,17 @@ class Outlet:
         """How many frames wait."""
         return len(self._waiting)
 
+    def holds(self, key: Hashable) -> bool:
+        """Whether a frame of that key waits, which a newer one will replace."""
+        return key in self._waiting
+
     def put(self, key: Hashable, frame: Frame | asyncio.Future[Frame]) -> None:
         """Send a frame, or a frame that is still being made, after all that wait."""
         if self.is_broken:
             return
         if self._writer is None and type(frame) is dict:
+            if self._write_ready is not None and "ready" in frame and self._write_ready(frame["ready"]):
+                return
             sending = self._send(frame)
             assert isinstance(sending, Coroutine)
             try:
@@ -58,10 +72,12 @@ class Outlet:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(None))
 
-    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
-        """Forget the waiting frames whose key is unwanted."""
-        for key in [key for key in self._waiting if unwanted(key)]:
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> int:
+        """Forget the waiting frames whose key is unwanted; how many."""
+        keys = [key for key in self._waiting if unwanted(key)]
+        for key in keys:
             del self._waiting[key]
+        return len(keys)
 
     async def drained(self) -> None:
         """Return when nothing waits."""
@@ -119,14 +135,3 @@ def _resume(started: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[An
             blocked_on = advance(argument)
         except StopIteration:
             return
-
-
-def abort_of(send: Callable[..., Any]) -> Callable[[], None]:
-    """What cuts the TCP connection behind an ASGI ``send`` of uvicorn; does nothing for another server."""
-    protocol = getattr(send, "__self__", None)
-    transport = getattr(protocol, "transport", None)
-    return getattr(transport, "abort", _nothing)
-
-
-def _nothing() -> None:
-    return None

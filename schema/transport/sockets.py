@@ -14,10 +14,11 @@ from models.visibility import Actor
 from schema.context import Context, Services, Transport
 from schema.errors import RequestError, incident
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.transport.below_asgi import abort_of, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.origins import Origins
-from schema.transport.outlet import MAX_WAITING, Frame, Outlet, abort_of
+from schema.transport.outlet import MAX_WAITING, Frame, Outlet
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
     CloseCode,
@@ -87,7 +88,7 @@ class Socket:
         self._services = endpoint.services
         self._send = send
         self._abort = abort_of(send)
-        self._outlet = Outlet(send, self._abort)  # pyright: ignore[reportArgumentType]
+        self._outlet = Outlet(send, self._abort, direct_writer(send))  # pyright: ignore[reportArgumentType]
         self._outlet.on_drained = self._catch_up
         self._token = cookie_token
         self._actor: Actor | None = None
@@ -224,10 +225,11 @@ class Socket:
                 following,
                 framing,
                 self._outlet,
+                self._services.hub,
                 on_end=functools.partial(self._operations.pop, operation_id, None),
             )
             try:
-                await delivery.begin(self._services.hub)
+                await delivery.begin()
             except asyncio.CancelledError:
                 delivery.cancel()
                 raise
@@ -280,7 +282,7 @@ class _SocketFraming:
 
 
 def _text_frame(data: bytes) -> Frame:
-    return {"type": "websocket.send", "text": data.decode()}
+    return {"type": "websocket.send", "text": data.decode(), "ready": text_message(data)}
 
 
 def _close_frame(code: CloseCode, reason: str) -> Frame:

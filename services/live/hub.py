@@ -15,6 +15,7 @@ import structlog
 from models.snapshots import TripSnapshot
 from models.visibility import may_see
 from services import trip_rows
+from services.counts import Counts
 from services.database import Database
 from services.live.feeds import Feed, NotFound, Verdict
 from services.live.occurrences import Message, StateReads, TripEvent
@@ -114,12 +115,16 @@ class Hub:
     """
 
     def __init__(
-        self, database: Database, listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+        self,
+        database: Database,
+        listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        counts: Counts,
     ) -> None:
+        self.counts = counts
         self._database = database
         self._listen_to = listen
         self._topics: dict[str, _Topic] = {}
-        self._reads = StateReads()
+        self._reads = StateReads(counts)
         self._recent: OrderedDict[bytes, TripEvent] = OrderedDict()
         self._clock_offset = timedelta(0)
 
@@ -227,6 +232,7 @@ class Hub:
 
     def dispatch(self, topic: _Topic, event: TripEvent) -> None:
         """Pass an event on to everybody who follows the topic."""
+        self.counts.events += 1
         trip, now = event.trip, time.monotonic()
         mark = topic.marks.get(trip.id)
         if mark is not None and trip.version <= mark[0]:
@@ -286,6 +292,7 @@ class Hub:
             _log.exception("ending a subscription failed", topic=topic.name)
 
     def _read_again(self, topic: _Topic, subscriber: Subscriber) -> None:
+        self.counts.resyncs += 1
         subscriber.read_again = True
         if subscriber.waiting is None:
             subscriber.waiting = []

@@ -3,18 +3,17 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 import structlog
 
-from services.bus import BusState
+from services.database import DatabaseUnavailable
 from services.sessions import Sessions
 
 _log = structlog.stdlib.get_logger(__name__)
 
-CHECK_INTERVAL_S = 60.0
-DEGRADED_CHECK_INTERVAL_S = 1.0
+CHECK_INTERVAL_S = 1.0
 # Longer than any statement may take: whoever read the session before its end has registered by then.
 ENDED_TTL_S = 60.0
 MAX_ENDED = 100_000
@@ -23,8 +22,8 @@ MAX_ENDED = 100_000
 class LiveSessions:
     """Closes what belongs to a session as soon as the session has ended.
 
-    Log-outs are heard on the bus. The database is asked too, in one statement for all: every minute, which
-    finds what expired, and every second while the bus is degraded.
+    Log-outs are heard on the bus, at once. The database is asked too, every second and in one statement for all:
+    it knows what has expired, who was deactivated, and of log-outs that the bus has lost.
     """
 
     def __init__(
@@ -33,16 +32,13 @@ class LiveSessions:
         *,
         topic: str,
         listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
-        bus_state: Callable[[], BusState],
     ) -> None:
         self._sessions = sessions
         self._topic = topic
         self._listen = listen
-        self._bus_state = bus_state
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
         # The sessions whose end was heard of lately, and when; the oldest first.
         self._ended: OrderedDict[UUID, float] = OrderedDict()
-        self._check_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -84,10 +80,6 @@ class LiveSessions:
             self._close(close)
         return unregister
 
-    def check_soon(self) -> None:
-        """Ask the database: the bus may have lost the end of a session."""
-        self._check_now.set()
-
     def _end(self, session_id: UUID) -> None:
         now = asyncio.get_running_loop().time()
         self._ended[session_id] = now
@@ -115,29 +107,20 @@ class LiveSessions:
                 self._end(session_id)
 
     async def _check_often(self) -> None:
-        loop = asyncio.get_running_loop()
-        checked = loop.time()
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._check_now.wait(), DEGRADED_CHECK_INTERVAL_S)
-            is_asked, is_due = self._check_now.is_set(), loop.time() - checked >= CHECK_INTERVAL_S
-            if not (is_asked or is_due) and self._bus_state() is BusState.OK:
-                continue
-            checked = loop.time()
-            self._check_now.clear()
+            await asyncio.sleep(CHECK_INTERVAL_S)
             try:
                 await self._check()
+            except DatabaseUnavailable as error:
+                _log.warning("sessions cannot be checked", error=str(error))
             except Exception:
-                _log.warning("checking sessions failed", exc_info=True)
+                _log.exception("checking sessions failed")
 
     async def _check(self) -> None:
         present = list(self._closers)
-        # PostgreSQL takes 32,767 parameters a statement, SQLite 32,766.
-        for start in range(0, len(present), 30_000):
-            batch = present[start : start + 30_000]
-            live = await self._sessions.live_among(batch)
-            for session_id in batch:
-                if session_id not in live:
-                    self._end(session_id)
-            # A socket counts as use of its session.
-            await self._sessions.touch_stale(list(live))
+        live = await self._sessions.live_among(present)
+        for session_id in present:
+            if session_id not in live:
+                self._end(session_id)
+        # A socket counts as use of its session.
+        await self._sessions.touch_stale(list(live))

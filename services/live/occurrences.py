@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from models.snapshots import TripSnapshot
+from services.counts import Counts
 from services.live.messages import Content
 from services.trip_rows import TripsAt
 
@@ -80,7 +81,8 @@ class StateReads:
     change can fall between. Whoever asks later shares the next one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
         self._next: dict[Hashable, asyncio.Task[StateRead]] = {}
         self._running: dict[Hashable, asyncio.Task[StateRead]] = {}
 
@@ -99,6 +101,7 @@ class StateReads:
             await asyncio.wait([running])
         self._running[scope] = self._next.pop(scope)
         try:
+            self._counts.reads += 1
             return StateRead(await query())
         except Exception as error:
             # Said once, however many wait for it.

@@ -33,7 +33,10 @@ def client() -> httpx.AsyncClient:
             Route("/unread", _unread, methods=["POST"]),
             Route("/healthz", _unread),
         ],
-        middleware=[Middleware(RequestId), Middleware(BodyLimit, max_bytes=LIMIT)],
+        middleware=[
+            Middleware(RequestId, observe=lambda path, status, seconds: None),
+            Middleware(BodyLimit, max_bytes=LIMIT),
+        ],
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
 

@@ -24,6 +24,7 @@ from tests.support.api import (
     SocketClosed,
     open_socket,
 )
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,7 +39,7 @@ async def _answers_the_next_request(shared_server: LiveServer) -> AsyncIterator[
     yield
     async with Api(shared_server.url) as api:
         assert await api.data("{ __typename }") == "Query"
-    assert shared_server.application.services.hub.subscribers == 0
+    await until(lambda: shared_server.application.services.hub.subscribers == 0)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

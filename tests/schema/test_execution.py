@@ -15,6 +15,7 @@ from schema import execution as execution_module
 from schema.context import Context, SharedContext, Transport
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
+from services.counts import Counts
 from services.live.feeds import Feed
 from services.live.hub import Hub
 from services.topics import Topics
@@ -67,7 +68,7 @@ class Live:
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
         self.bus = FakeBus()
-        self.hub = Hub(cast("Any", None), self.bus.listen)
+        self.hub = Hub(cast("Any", None), self.bus.listen, Counts())
         self.schema = build_schema()
         self.execution = Execution(self.schema, introspection=False)
 

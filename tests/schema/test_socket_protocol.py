@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import LiveServer, SignUp
-from tests.support.api import MY_TRIPS, POOL, Api, Events, Socket, SocketClosed, open_socket
+from tests.support.api import MY_TRIPS, POOL, Events, Socket, SocketClosed, open_socket
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,25 +110,24 @@ async def test_an_operation_id_may_be_used_again_after_its_end(someone: SignUp) 
 async def test_a_malformed_message_closes_with_4400(
     shared_server: LiveServer, someone: SignUp, message: str | bytes
 ) -> None:
-    async with Api(shared_server.url) as api:
-        api.http.cookies = (await _member(someone)).http.cookies
-        async with api.socket() as socket:
-            await socket.connection.send(message)
-            assert await close_code(socket) == 4400
-        async with api.socket() as socket:
-            await socket.ping()
+    headers = await _headers_of_a_member(shared_server, someone)
+    async with open_socket(shared_server.url, headers=headers) as socket:
+        await socket.init()
+        await socket.connection.send(message)
+        assert await close_code(socket) == 4400
+    async with open_socket(shared_server.url, headers=headers) as socket:
+        await socket.init()
+        await socket.ping()
 
 
-_members: dict[str, Api] = {}
+_members: dict[str, dict[str, str]] = {}
 
 
-async def _member(someone: SignUp) -> Api:
-    """A rider of the module's server; signed up once, since that takes long."""
-    api = await someone()
-    member = _members.get(api.url)
-    if member is None:
-        member = _members[api.url] = await someone("RIDER")
-    return member
+async def _headers_of_a_member(server: LiveServer, someone: SignUp) -> dict[str, str]:
+    """The cookie of a rider who signed up once for all these cases, since that takes long."""
+    if server.url not in _members:
+        _members[server.url] = (await someone("RIDER")).cookie_header()
+    return _members[server.url]
 
 
 @pytest.mark.parametrize("payload", ["text", 1, [], True])

@@ -209,6 +209,8 @@ async def test_nothing_is_published_inside_a_transaction(
     assert len(committed) == 3
 
 
+# On PostgreSQL a change and its note are one statement.
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 async def test_a_change_that_is_rolled_back_leaves_no_note(
     application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

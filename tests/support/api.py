@@ -26,7 +26,9 @@ ERRORS = "errors { code message field retryable }"
 SIGN_UP = f"mutation ($input: SignUpInput!) {{ signUp(input: $input) {{ user {{ {USER} }} token {ERRORS} }} }}"
 LOG_IN = f"""
     mutation ($username: String!, $password: String!, $issueToken: Boolean! = false) {{
-        logIn(username: $username, password: $password, issueToken: $issueToken) {{ user {{ {USER} }} token {ERRORS} }}
+        logIn(username: $username, password: $password, issueToken: $issueToken) {{
+            user {{ {USER} }} token {ERRORS}
+        }}
     }}
 """
 LOG_OUT = f"mutation {{ logOut {{ {ERRORS} }} }}"

@@ -17,6 +17,7 @@ from schema.transport import outlet as outlet_module
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame
 from schema.transport.sockets import Socket
+from services.counts import Counts
 from services.live.hub import Hub
 from services.topics import Topics
 from tests.schema.transport.test_outlet import Wire
@@ -50,7 +51,7 @@ class Live:
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
         self.bus = FakeBus()
-        self.hub = Hub(cast("Any", None), self.bus.listen)
+        self.hub = Hub(cast("Any", None), self.bus.listen, Counts())
         self.execution = Execution(build_schema(), introspection=False)
         self.services = cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS))
 
@@ -67,9 +68,9 @@ class Live:
         self, wire: Wire, actor: Actor | None = None, query: str = POOL, id: str = "1", **variables: Any
     ) -> Delivery:
         following = await self.follow(actor or driver(), query, **variables)
-        delivery = Delivery(id, following, Framing(id), wire.outlet, on_end=lambda: None)
+        delivery = Delivery(id, following, Framing(id), wire.outlet, self.hub, on_end=lambda: None)
         wire.outlet.on_drained = delivery.catch_up
-        await delivery.begin(self.hub)
+        await delivery.begin()
         return delivery
 
 
@@ -161,8 +162,8 @@ async def test_complete_comes_behind_the_last_state_however_much_waits(
     trip = live.state.request()
     await live.begin(wire, id="pool")
     following = await live.follow(Actor(trip.rider, driver().session_id), TRIP, id=str(trip.id))
-    watched = Delivery("trip", following, Framing("trip"), wire.outlet, on_end=lambda: None)
-    await watched.begin(live.hub)
+    watched = Delivery("trip", following, Framing("trip"), wire.outlet, live.hub, on_end=lambda: None)
+    await watched.begin()
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(3)))
     assert wire.outlet.waiting == 2

@@ -8,7 +8,8 @@ import pytest
 import uvloop
 
 from schema.transport import outlet as outlet_module
-from schema.transport.outlet import Frame, Outlet, abort_of
+from schema.transport.below_asgi import abort_of
+from schema.transport.outlet import Frame, Outlet
 from tests.support.waiting import until
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
+from services.counts import Counts
 from services.database import Database, DatabaseUnavailable
 from services.live import hub as hub_module
 from services.live.feeds import Feed, MyTripsFeed, NotFound, PoolFeed, TripFeed
@@ -46,7 +47,7 @@ async def bus() -> FakeBus:
 @pytest.fixture
 async def hub(bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setattr(hub_module, "RETRY_DELAY_S", 0.01)
-    return Hub(cast("Database", None), bus.listen)
+    return Hub(cast("Database", None), bus.listen, Counts())
 
 
 async def follow_pool(hub: Hub, actor: Actor | None = None) -> tuple[RecordingSink, PoolSnapshot]:

@@ -1,13 +1,11 @@
 """The end of a session closes what belongs to it, whatever the order and whoever fails."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.bus import BusState
 from services.live import live_sessions as live_sessions_module
 from services.live.live_sessions import LiveSessions
 from tests.support.live import FakeBus
@@ -36,10 +34,8 @@ class Sessions:
 
 class Live:
     def __init__(self) -> None:
-        self.bus, self.sessions, self.state = FakeBus(), Sessions(), BusState.OK
-        self.sessions_here = LiveSessions(
-            cast("Any", self.sessions), topic=TOPIC, listen=self.bus.listen, bus_state=lambda: self.state
-        )
+        self.bus, self.sessions = FakeBus(), Sessions()
+        self.sessions_here = LiveSessions(cast("Any", self.sessions), topic=TOPIC, listen=self.bus.listen)
         self.closed: list[UUID] = []
 
     def register(self) -> UUID:
@@ -104,43 +100,11 @@ async def test_who_has_unregistered_is_not_closed(live: Live) -> None:
     assert live.sessions_here.count == 0
 
 
-async def test_after_a_gap_the_database_is_asked_at_once(live: Live) -> None:
+async def test_what_the_bus_did_not_tell_the_database_does(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_sessions_module, "CHECK_INTERVAL_S", 0.01)
     ended, living = live.register(), live.register()
+    live.sessions.failures = 2
     live.sessions.live.remove(ended)
-    live.sessions_here.check_soon()
     await until(lambda: live.closed)
     assert live.closed == [ended]
     assert living not in live.closed
-
-
-async def test_while_the_bus_is_away_the_database_is_asked_again_and_again(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_sessions_module, "DEGRADED_CHECK_INTERVAL_S", 0.01)
-    live.state = BusState.DEGRADED
-    ended = live.register()
-    live.sessions.failures = 2
-    await until(lambda: live.sessions.asked > 2)
-    live.sessions.live.remove(ended)
-    await until(lambda: live.closed)
-
-
-async def test_while_the_bus_carries_the_database_is_left_alone(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked = asyncio.Event()
-    looks = 0
-
-    def state() -> BusState:
-        nonlocal looks
-        looks += 1
-        if looks == 3:
-            looked.set()
-        return BusState.OK
-
-    monkeypatch.setattr(live_sessions_module, "DEGRADED_CHECK_INTERVAL_S", 0.01)
-    cast("Any", live.sessions_here)._bus_state = state
-    live.register()
-    live.sessions_here.check_soon()
-    await looked.wait()
-    assert live.sessions.asked == 1
