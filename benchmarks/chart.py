@@ -26,7 +26,7 @@ def draw(results: Results, path: Path, *, title: str) -> None:
     """Write the chart as SVG: equal results make equal bytes."""
     with mpl.rc_context({"svg.hashsalt": "taxirank", "font.family": "DejaVu Sans", "font.size": 10}):
         rows = -(-len(_PANELS) // _COLUMNS)
-        figure = Figure(figsize=(10, 1.9 * rows + 0.9), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(10, 1.8 * rows + 0.6), layout="constrained", facecolor="white")
         figure.suptitle(title, fontsize=12)
         axes: Any = figure.subplots(rows, _COLUMNS)
         for axis, panel in zip(axes.flat, _PANELS, strict=True):
@@ -51,7 +51,7 @@ def _panel(axis: Any, measure: Measure, results: Results) -> None:
     )
     axis.bar_label(bars, labels=[f"{number(value)} {measure.unit}" for _, value in measured], padding=4)
     direction = "less is better" if measure.less_is_better else "more is better"
-    axis.set_title(f"{measure.workload}: {measure.label} ({direction})", fontsize=10, loc="left")
+    axis.set_title(f"{measure.workload}: {measure.label}\n({direction})", fontsize=10, loc="left")
     axis.set_xlim(0, max((value for _, value in measured), default=1) * 1.4)
     axis.xaxis.set_visible(False)
     axis.spines[["top", "right", "bottom"]].set_visible(False)

@@ -35,7 +35,7 @@ MEASURES = (
     Measure("mutation", "max_per_s", "createTrip", "requests/s", less_is_better=False),
     Measure("mutation", "cpu_us", "server CPU a request", "µs"),
     Measure("mutation", "p99_ms", "p99 with 32 connections", "ms"),
-    Measure("reconnect", "all_live_ms", "all sockets cut at once, until all are live again", "ms"),
+    Measure("reconnect", "all_live_ms", "all cut at once, until all are live", "ms"),
     Measure("reconnect", "cpu_us", "server CPU a socket", "µs"),
 )
 

