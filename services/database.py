@@ -29,7 +29,7 @@ from services.config import Settings
 Row = Mapping[str, Any]
 
 APP = "models"
-_OF_THE_POOL = ("minsize", "maxsize", "command_timeout")
+_OF_THE_POOL = ("minsize", "maxsize", "command_timeout", "reset")
 _PARAMETER = re.compile(r"\$(\d+)")
 # Microseconds are always written, so that times compare as text.
 _SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"

@@ -24,6 +24,7 @@ PUBLISH_TIMEOUT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
 MAX_WAITING_EVENTS = 10_000
+CANCEL_AGAIN_S = 0.1
 
 _LINK_ERRORS = (RedisError, OSError, TimeoutError)
 
@@ -77,9 +78,11 @@ class RedisBackend(BroadcastBackend):
 
     async def disconnect(self) -> None:
         """Stop listening and close every connection."""
-        if self._supervisor is not None:
+        while self._supervisor is not None and not self._supervisor.done():
+            # Again and again: on Python 3.11 asyncio.wait_for, through which redis-py connects, swallows a
+            # cancellation that comes together with its result.
             self._supervisor.cancel()
-            await asyncio.wait([self._supervisor])
+            await asyncio.wait([self._supervisor], timeout=CANCEL_AGAIN_S)
         await self._redis.aclose()
 
     async def subscribe(self, group: str) -> None:

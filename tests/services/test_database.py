@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
@@ -19,6 +20,7 @@ from services.config import Settings
 from services.database import Conflict, Database, DatabaseUnavailable, moment, tortoise_config, uuid
 from tests.support.rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres
+from tests.support.waiting import until
 
 on_sqlite = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 on_postgres = pytest.mark.parametrize("backend", ["production"], indirect=True)
@@ -300,8 +302,11 @@ async def test_a_file_that_cannot_be_opened_is_unavailable(settings: Settings) -
     settings.sqlite_path.unlink()
     settings.sqlite_path.mkdir()
 
+    threads = threading.active_count()
     with pytest.raises(DatabaseUnavailable):
         await Database(settings).connect()
+    # aiosqlite ends its thread without telling anybody, and it answers into this loop.
+    await until(lambda: threading.active_count() <= threads)
 
 
 @on_sqlite

@@ -1,0 +1,327 @@
+"""Clients that remember all they are told, and know what they ought to show."""
+
+import asyncio
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.support.api import MY_TRIPS, POOL, TRIP_UPDATED, Api
+
+# After these a graphql-ws client gives up.
+FATAL_CODES = frozenset({1002, 1011, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500})
+ENDED = frozenset({"COMPLETED", "CANCELLED", "EXPIRED"})
+OPEN = "REQUESTED"
+# How many ended trips `myTripsUpdated` starts with.
+ENDED_SHOWN = 20
+FIRST_RETRY_S = 0.05
+LONGEST_RETRY_S = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A trip as the database has it."""
+
+    id: str
+    version: int
+    status: str
+    rider_id: str
+    driver_id: str | None
+    given_back_by: str
+    updated: Any
+
+
+class Truth:
+    """What the database says, asked past the servers."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = urlsplit(database_url)._replace(scheme="postgresql").geturl()
+        self._connection: asyncpg.Connection | None = None
+
+    async def rows(self, sql: str) -> list[asyncpg.Record]:
+        """The rows of one statement, over a new connection if the last one broke."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._url)
+        return await self._connection.fetch(sql)
+
+    async def trips(self) -> dict[str, Row]:
+        """Every trip by its id."""
+        rows = await self.rows(
+            "SELECT id::text, version, status::text, rider_id::text, driver_id::text, given_back_by, updated FROM trips"
+        )
+        return {row["id"]: Row(**row) for row in rows}
+
+    async def unpublished(self) -> int:
+        """How many notes the outbox holds."""
+        return (await self.rows("SELECT count(*) AS n FROM outbox"))[0]["n"]
+
+    async def close(self) -> None:
+        """Let go."""
+        if self._connection is not None:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._connection.close(timeout=1)
+
+
+class View(ABC):
+    """What one subscription shows, folded from its messages.
+
+    ``faults`` are the promises that a message broke: a change must be newer than all that this subscription
+    was told of its trip; a snapshot starts anew and may repeat, but nothing ever goes back, not even over a
+    reconnect.
+    """
+
+    def __init__(self, query: str, **variables: Any) -> None:
+        self.query = query
+        self.variables = variables
+        self.messages: list[Any] = []
+        self.faults: list[str] = []
+        self.is_complete = False
+        self.snapshots = 0
+        self.repeats = 0
+        # The newest version of each trip: ever, and since the subscription began.
+        self._ever: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """The subscription begins, perhaps again."""
+        self._told = {}
+        self.snapshots = 0
+        self.repeats = 0
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Fold in a message of graphql-transport-ws."""
+        self.messages.append(message)
+        if message["type"] == "complete":
+            self.is_complete = True
+        elif message["type"] != "next" or message["payload"].get("errors"):
+            self.faults.append(f"unexpected: {message}")
+        else:
+            (value,) = message["payload"]["data"].values()
+            self._fold(value)
+
+    @abstractmethod
+    def _fold(self, value: Any) -> None: ...
+
+    @abstractmethod
+    def differences(self, trips: dict[str, Row]) -> list[str]:
+        """Where it does not show what the database has; empty when it is right."""
+
+    def _restart(self, shown: Sequence[dict[str, Any]]) -> None:
+        self.snapshots += 1
+        for trip in shown:
+            trip_id, version = trip["id"], trip["version"]
+            if version < self._ever.get(trip_id, 0):
+                self.faults.append(f"snapshot goes back: {trip_id} {self._ever[trip_id]} -> {version}")
+            self._note(trip_id, version)
+
+    def _change(self, trip_id: str, version: int, *, may_repeat: bool = False) -> None:
+        told, ever = self._told.get(trip_id, 0), self._ever.get(trip_id, 0)
+        if version < max(told, ever):
+            self.faults.append(f"goes back: {trip_id} {max(told, ever)} -> {version}")
+        elif version == told:
+            self.repeats += 1
+            if not may_repeat:
+                self.faults.append(f"comes twice: {trip_id} {version}")
+        self._note(trip_id, version)
+
+    def _note(self, trip_id: str, version: int) -> None:
+        self._ever[trip_id] = max(version, self._ever.get(trip_id, 0))
+        self._told[trip_id] = max(version, self._told.get(trip_id, 0))
+
+
+class PoolView(View):
+    """`driverPool` of a driver."""
+
+    def __init__(self, driver_id: str, query: str = POOL) -> None:
+        super().__init__(query)
+        self.offers: dict[str, int] = {}
+        self._driver_id = driver_id
+
+    def _fold(self, value: Any) -> None:
+        match value["__typename"]:
+            case "PoolSnapshot":
+                self._restart(value["offers"])
+                self.offers = {trip["id"]: trip["version"] for trip in value["offers"]}
+            case "TripOffered":
+                trip = value["trip"]
+                self._change(trip["id"], trip["version"])
+                self.offers[trip["id"]] = trip["version"]
+            case "TripWithdrawn":
+                self._change(value["tripId"], value["version"])
+                self.offers.pop(value["tripId"], None)
+
+    def differences(self, trips: dict[str, Row]) -> list[str]:
+        wanted = {
+            row.id: row.version
+            for row in trips.values()
+            if row.status == OPEN and self._driver_id not in row.given_back_by
+        }
+        return _differences("pool", wanted, self.offers)
+
+
+class MyTripsView(View):
+    """`myTripsUpdated` of a rider or a driver."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(MY_TRIPS)
+        self.trips: dict[str, tuple[int, str]] = {}
+        self._user_id = user_id
+
+    def _fold(self, value: Any) -> None:
+        if value["__typename"] == "MyTripsSnapshot":
+            self._restart(value["trips"])
+            self.trips = {trip["id"]: (trip["version"], trip["status"]) for trip in value["trips"]}
+        else:
+            trip = value["trip"]
+            self._change(trip["id"], trip["version"])
+            self.trips[trip["id"]] = (trip["version"], trip["status"])
+
+    def differences(self, trips: dict[str, Row]) -> list[str]:
+        mine = {row.id: row for row in trips.values() if self._user_id in (row.rider_id, row.driver_id)}
+        ended = sorted((row for row in mine.values() if row.status in ENDED), key=lambda row: row.updated)
+        # Of those that ended long ago it shows what it happened to hear.
+        must_show = {
+            row.id for row in [*(r for r in mine.values() if r.status not in ENDED), *ended[-ENDED_SHOWN:]]
+        }
+        wanted = {i: (row.version, row.status) for i, row in mine.items() if i in must_show or i in self.trips}
+        return _differences("my trips", wanted, self.trips)
+
+
+class TripView(View):
+    """`tripUpdated` of one trip, watched by its rider. A resync looks like a change, so it may repeat."""
+
+    def __init__(self, trip_id: str) -> None:
+        super().__init__(TRIP_UPDATED, id=trip_id)
+        self.shown: tuple[int, str] | None = None
+        self._trip_id = trip_id
+
+    def _fold(self, value: Any) -> None:
+        self._change(value["id"], value["version"], may_repeat=True)
+        self.shown = (value["version"], value["status"])
+
+    def differences(self, trips: dict[str, Row]) -> list[str]:
+        row = trips[self._trip_id]
+        found = _differences("trip", {row.id: (row.version, row.status)}, {row.id: self.shown})
+        if self.is_complete != (row.status in ENDED):
+            found.append(f"trip {row.id} is {row.status}, complete: {self.is_complete}")
+        return found
+
+
+def _differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> list[str]:
+    return [
+        f"{what} {key}: shows {shown.get(key)}, the database has {wanted.get(key)}"
+        for key in wanted.keys() | shown.keys()
+        if wanted.get(key) != shown.get(key)
+    ]
+
+
+class Witness:
+    """A person's socket with views. Reconnects as graphql-ws does: to the next server, with the same operations."""
+
+    def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random, **options: Any) -> None:
+        self.views = list(views)
+        self.faults: list[str] = []
+        self.close_codes: list[int] = []
+        self._person = person
+        self._urls = list(urls)
+        self._rng = rng
+        self._options = options
+        self._connection: ClientConnection | None = None
+        # Cleared, it takes nothing from its socket.
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Watch no more. Raises what ended it."""
+        assert self._task is not None
+        if not self._task.done():
+            self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def watch(self, view: View) -> None:
+        """Show one more thing."""
+        self.views.append(view)
+        if self._connection is not None:
+            with suppress(ConnectionClosed):
+                await self._subscribe(self._connection, len(self.views) - 1)
+
+    def differences(self, trips: dict[str, Row]) -> list[str]:
+        """Where it does not show what the database has."""
+        if self._connection is None:
+            return ["not connected"]
+        return [difference for view in self.views for difference in view.differences(trips)]
+
+    def broken_promises(self) -> list[str]:
+        """What must never happen, and did."""
+        # Each resync also reaches `myTripsUpdated` of the same socket, where it can be told from a change.
+        resyncs = sum(view.snapshots for view in self.views if isinstance(view, MyTripsView))
+        repeated = [
+            f"trip came {view.repeats + 1} times, {resyncs} snapshots"
+            for view in self.views
+            if isinstance(view, TripView) and view.repeats > resyncs
+        ]
+        return [*self.faults, *repeated, *(fault for view in self.views for fault in view.faults)]
+
+    async def _run(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._watch_once()
+                retry_s = FIRST_RETRY_S
+            except (OSError, TimeoutError, InvalidStatus, ConnectionClosed):
+                pass
+            if self.close_codes and self.close_codes[-1] in FATAL_CODES:
+                self.faults.append(f"the server closed with {self.close_codes[-1]}, and the client gives up")
+                return
+            self._urls.append(self._urls.pop(0))
+            await asyncio.sleep(retry_s * self._rng.uniform(0.5, 1.0))
+            retry_s = min(retry_s * 2, LONGEST_RETRY_S)
+
+    async def _watch_once(self) -> None:
+        async with connect(
+            self._urls[0].replace("http", "ws", 1) + "/graphql",
+            subprotocols=["graphql-transport-ws"],  # pyright: ignore[reportArgumentType]
+            additional_headers=self._person.cookie_header(),
+            compression=None,
+            open_timeout=2,
+            close_timeout=1,
+            max_size=None,
+            **self._options,
+        ) as connection:
+            try:
+                await connection.send('{"type":"connection_init"}')
+                if orjson.loads(await connection.recv())["type"] != "connection_ack":
+                    self.faults.append("no connection_ack")
+                for number in range(len(self.views)):
+                    await self._subscribe(connection, number)
+                self._connection = connection
+                while True:
+                    await self.reads.wait()
+                    message = orjson.loads(await connection.recv())
+                    self.views[int(message["id"])].take(message)
+            except ConnectionClosed:
+                self.close_codes.append(connection.close_code or 1006)
+            finally:
+                self._connection = None
+
+    async def _subscribe(self, connection: ClientConnection, number: int) -> None:
+        view = self.views[number]
+        if view.is_complete:
+            return
+        view.begin()
+        payload = {"query": view.query, "variables": view.variables}
+        await connection.send(orjson.dumps({"type": "subscribe", "id": str(number), "payload": payload}).decode())
