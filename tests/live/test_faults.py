@@ -1,0 +1,164 @@
+"""Faults under load, with real processes: nothing is lost, nothing goes back, and everybody is right in 3 s.
+
+``uv run pytest tests/live/test_faults.py --long-faults`` makes the outages 20 s long, with 10 seeds each.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.live.faults.stage import Stage, stage
+from tests.support import servers
+from tests.support.api import POOL
+from tests.support.processes import ServerProcess
+from tests.support.servers import Postgres
+
+pytestmark = pytest.mark.timeout(240)
+
+# Beyond it three heartbeats are missed, and the link counts as lost.
+HALF_OPEN_S = 4.5
+UNNOTICED_S = 2.0
+# So much an event that a few seconds of it fill every buffer on the way.
+LARGE_POOL = POOL.replace("pickUpAddress", " ".join(f"a{n}: pickUpAddress" for n in range(12)))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(10 if is_long(metafunc.config) else 1))
+
+
+def is_long(config: pytest.Config) -> bool:
+    return config.getoption("long_faults", default=False)
+
+
+@pytest.fixture
+def outage_s(request: pytest.FixtureRequest) -> float:
+    return 20.0 if is_long(request.config) else 2.0
+
+
+@pytest.fixture
+async def running(postgres: Postgres, tmp_path: Path, seed: int) -> AsyncIterator[Stage]:
+    database_url = postgres.copy()
+    try:
+        async with stage(database_url, tmp_path, seed) as running:
+            yield running
+    finally:
+        postgres.drop(database_url)
+
+
+async def test_redis_restarted(running: Stage) -> None:
+    async with running.load.running():
+        await asyncio.sleep(0.5)
+        await running.broker.restart()
+    await running.settled()
+    await running.works_again()
+
+
+async def test_redis_gone_for_a_while(running: Stage, outage_s: float) -> None:
+    async with running.load.running():
+        await asyncio.sleep(0.5)
+        await running.broker.stop()
+        before = running.load.done.total()
+        await asyncio.sleep(outage_s)
+        assert running.load.done.total() > before + 10, "the servers work without Redis"
+        await running.broker.start()
+    await running.settled()
+    await running.works_again()
+
+
+async def test_the_listening_links_cut_again_and_again(running: Stage, outage_s: float) -> None:
+    """What is published while nobody listens is lost, and no note of it is left: only the resync knows."""
+    async with running.load.running(), running.broker.client() as client:
+        for _ in range(int(outage_s * 4)):
+            await client.client_kill_filter(_type="pubsub")
+            await asyncio.sleep(0.25 * running.rng.uniform(0.5, 1.5))
+    await running.settled()
+    await running.works_again()
+
+
+@pytest.mark.parametrize("frozen_s", [UNNOTICED_S, HALF_OPEN_S])
+async def test_redis_frozen(running: Stage, outage_s: float, frozen_s: float) -> None:
+    async with running.load.running():
+        await asyncio.sleep(0.5)
+        running.broker.freeze()
+        before = running.load.done.total()
+        await asyncio.sleep(max(frozen_s, outage_s) if frozen_s == HALF_OPEN_S else frozen_s)
+        assert running.load.done.total() > before + 10, "the servers work while Redis hangs"
+        running.broker.thaw()
+    await running.settled()
+    await running.works_again()
+
+
+async def test_the_committing_process_killed_before_it_published(running: Stage) -> None:
+    async with running.load.running():
+        await asyncio.sleep(0.5)
+    await running.settled()
+    killed, survivor = running.servers
+    # These cannot heal by a reconnect: what they learn, the survivor's sweep has found.
+    stayed = [witness for witness in running.witnesses if witness.url == survivor.url]
+    running.broker.freeze()
+    rider = next(api for api in running.load.riders[0].apis if api.url == killed.url)
+    trips = [await rider.create_trip() for _ in range(5)]
+    await rider.update_trip(trips[0]["id"], "CANCELLED")
+    killed.kill()
+    await asyncio.sleep(UNNOTICED_S)
+    assert await running.truth.unpublished() >= 6
+    assert all(witness.differences(await running.truth.trips()) for witness in stayed if witness.sees_pool)
+    running.broker.thaw()
+    await running.settled()
+    assert not any(witness.close_codes for witness in stayed)
+    await running.works_again()
+
+
+async def test_postgresql_restarted(tmp_path: Path, seed: int, outage_s: float) -> None:
+    with servers.own_postgres() as postgres:
+        database_url = postgres.copy()
+        async with stage(database_url, tmp_path, seed) as running:
+            async with running.load.running():
+                await asyncio.sleep(0.5)
+                await postgres.stop()
+                await asyncio.sleep(outage_s)
+                await postgres.start()
+            await running.settled()
+            await running.works_again()
+
+
+async def test_a_server_stopped_while_its_clients_go_to_the_other(running: Stage) -> None:
+    stopped = running.servers[0]
+    async with running.load.running():
+        await asyncio.sleep(0.5)
+        assert await stopped.stop() == 0
+    await running.settled()
+    codes = {code for witness in running.witnesses for code in witness.close_codes}
+    assert codes == {1012}, codes
+    await running.works_again()
+
+
+async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outage_s: float) -> None:
+    drivers = running.load.drivers
+    for number in range(200 if outage_s > 2 else 40):
+        running.witness(drivers[number % len(drivers)], number % 2)
+    readers = list(running.witnesses)
+    stuck = running.witness(drivers[0], 0, *(PoolView(drivers[0].id, LARGE_POOL) for _ in range(45)))
+    await running.settled(10.0)
+    server = running.servers[0]
+    stuck.reads.clear()
+    async with running.load.running():
+        await asyncio.sleep(outage_s)
+    await running.settled(witnesses=readers)
+    assert await metric(server, "taxirank_conflations_total") > 0, "what it does not take waits, and is conflated"
+    stuck.reads.set()
+    await running.settled()
+    # One that takes nothing for 15 s is cut off, and one that was late is not.
+    assert stuck.close_codes == ([1006] if outage_s > 15 else [])
+    assert not any(witness.close_codes for witness in readers)
+    await running.works_again()
+
+
+async def metric(server: ServerProcess, name: str) -> float:
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        lines = (await http.get("/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
