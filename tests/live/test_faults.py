@@ -15,6 +15,7 @@ from tests.support import servers
 from tests.support.api import POOL
 from tests.support.processes import ServerProcess
 from tests.support.servers import Postgres
+from tests.support.witness import PoolView
 
 pytestmark = pytest.mark.timeout(240)
 

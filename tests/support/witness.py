@@ -197,12 +197,24 @@ class MyTripsView(View):
 
 
 class TripView(View):
-    """`tripUpdated` of one trip, watched by its rider. A resync looks like a change, so it may repeat."""
+    """`tripUpdated` of one trip. A resync looks like a change, so it may repeat."""
 
-    def __init__(self, trip_id: str) -> None:
+    def __init__(self, trip_id: str, viewer_id: str) -> None:
         super().__init__(TRIP_UPDATED, id=trip_id)
         self.shown: tuple[int, str] | None = None
+        self.is_lost = False
         self._trip_id = trip_id
+        self._viewer_id = viewer_id
+
+    def take(self, message: dict[str, Any]) -> None:
+        errors = message["payload"] if message["type"] == "error" else message.get("payload", {}).get("errors")
+        if errors and [error["extensions"]["code"] for error in errors] == ["NOT_FOUND"]:
+            self.messages.append(message)
+            self.is_lost = True
+            # An `error` ends the operation; the last `next` has a `complete` behind it.
+            self.is_complete = self.is_complete or message["type"] == "error"
+        else:
+            super().take(message)
 
     def _fold(self, value: Any) -> None:
         self._change(value["id"], value["version"], may_repeat=True)
@@ -210,6 +222,12 @@ class TripView(View):
 
     def differences(self, trips: dict[str, Row]) -> list[str]:
         row = trips[self._trip_id]
+        is_party = self._viewer_id in (row.rider_id, row.driver_id)
+        if self.is_lost:
+            # It has ended, also if the trip can be seen again by now. A rider never loses sight.
+            return [f"lost sight of {row.id}"] if self._viewer_id == row.rider_id or not self.is_complete else []
+        if not is_party and (row.status != OPEN or self._viewer_id in row.given_back_by):
+            return [f"still sees {row.id}"]
         found = _differences("trip", {row.id: (row.version, row.status)}, {row.id: self.shown})
         if self.is_complete != (row.status in ENDED):
             found.append(f"trip {row.id} is {row.status}, complete: {self.is_complete}")
@@ -225,7 +243,7 @@ def _differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> li
 
 
 class Witness:
-    """A person's socket with views. Reconnects as graphql-ws does, to the next server, with the same operations."""
+    """A person's socket with views. Reconnects as graphql-ws does: to the next server, with equal operations."""
 
     def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random, **options: Any) -> None:
         self.views = list(views)
@@ -240,6 +258,11 @@ class Witness:
         self.reads = asyncio.Event()
         self.reads.set()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def user_id(self) -> str:
+        """Whose it is."""
+        return self._person.user["id"]
 
     @property
     def url(self) -> str:
@@ -262,6 +285,11 @@ class Witness:
             self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+
+    def cut(self) -> None:
+        """Break the connection; a new one follows."""
+        if self._connection is not None:
+            self._connection.transport.abort()
 
     async def watch(self, view: View) -> None:
         """Show one more thing."""

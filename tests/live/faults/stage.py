@@ -122,7 +122,7 @@ async def stage(database_url: str, media: Path, seed: int) -> AsyncGenerator[Sta
         async def watch_it(rider: Person, trip_id: str) -> None:
             for witness in watching[rider.id]:
                 if sum(isinstance(v, TripView) and not v.is_complete for v in witness.views) < WATCHED_A_RIDER:
-                    await witness.watch(TripView(trip_id))
+                    await witness.watch(TripView(trip_id, rider.id))
 
         load.on_request = watch_it
         await running.settled(10.0)
