@@ -4,20 +4,23 @@
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from tests.live.faults.stage import Stage, stage
+from tests.live.faults.stage import Ground, Stage, ground, stage
 from tests.support import servers
 from tests.support.api import POOL
 from tests.support.processes import ServerProcess
 from tests.support.servers import Postgres
 from tests.support.witness import PoolView
 
-pytestmark = pytest.mark.timeout(240)
+# One loop for all: the servers start once for those faults that they outlive.
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
 # Beyond it three heartbeats are missed, and the link counts as lost.
 HALF_OPEN_S = 4.5
@@ -35,19 +38,29 @@ def is_long(config: pytest.Config) -> bool:
     return config.getoption("long_faults", default=False)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lasting(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """Servers for the faults that they outlive."""
+    async with ground(postgres.copy(), tmp_path_factory.mktemp("faults")) as standing:
+        yield standing
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def running(lasting: Ground, seed: int) -> AsyncIterator[Stage]:
+    async with stage(lasting, seed) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def passing(postgres: Postgres, tmp_path: Path, seed: int) -> AsyncIterator[Stage]:
+    """Servers of this test's own, to be ended by it."""
+    async with ground(postgres.copy(), tmp_path) as standing, stage(standing, seed) as running:
+        yield running
+
+
 @pytest.fixture
 def outage_s(request: pytest.FixtureRequest) -> float:
     return 20.0 if is_long(request.config) else 2.0
-
-
-@pytest.fixture
-async def running(postgres: Postgres, tmp_path: Path, seed: int) -> AsyncIterator[Stage]:
-    database_url = postgres.copy()
-    try:
-        async with stage(database_url, tmp_path, seed) as running:
-            yield running
-    finally:
-        postgres.drop(database_url)
 
 
 async def test_redis_restarted(running: Stage) -> None:
@@ -93,31 +106,32 @@ async def test_redis_frozen(running: Stage, outage_s: float, frozen_s: float) ->
     await running.works_again()
 
 
-async def test_the_committing_process_killed_before_it_published(running: Stage) -> None:
-    async with running.load.running():
+async def test_the_committing_process_killed_before_it_published(passing: Stage) -> None:
+    async with passing.load.running():
         await asyncio.sleep(0.5)
-    await running.settled()
-    killed, survivor = running.servers
+    await passing.settled()
+    killed, survivor = passing.servers
     # These cannot heal by a reconnect: what they learn, the survivor's sweep has found.
-    stayed = [witness for witness in running.witnesses if witness.url == survivor.url]
-    running.broker.freeze()
-    rider = next(api for api in running.load.riders[0].apis if api.url == killed.url)
+    stayed = [witness for witness in passing.witnesses if witness.url == survivor.url]
+    passing.broker.freeze()
+    rider = next(api for api in passing.load.riders[0].apis if api.url == killed.url)
     trips = [await rider.create_trip() for _ in range(5)]
     await rider.update_trip(trips[0]["id"], "CANCELLED")
     killed.kill()
     await asyncio.sleep(UNNOTICED_S)
-    assert await running.truth.unpublished() >= 6
-    assert all(witness.differences(await running.truth.trips()) for witness in stayed if witness.sees_pool)
-    running.broker.thaw()
-    await running.settled()
+    assert await passing.truth.unpublished() >= 6
+    trips_now = await passing.truth.trips()
+    assert all(witness.differences(trips_now) for witness in stayed if witness.sees_pool)
+    passing.broker.thaw()
+    await passing.settled()
     assert not any(witness.close_codes for witness in stayed)
-    await running.works_again()
+    await passing.works_again()
 
 
 async def test_postgresql_restarted(tmp_path: Path, seed: int, outage_s: float) -> None:
     with servers.own_postgres() as postgres:
         database_url = postgres.copy()
-        async with stage(database_url, tmp_path, seed) as running:
+        async with ground(database_url, tmp_path) as standing, stage(standing, seed) as running:
             async with running.load.running():
                 await asyncio.sleep(0.5)
                 await postgres.stop()
@@ -127,15 +141,16 @@ async def test_postgresql_restarted(tmp_path: Path, seed: int, outage_s: float) 
             await running.works_again()
 
 
-async def test_a_server_stopped_while_its_clients_go_to_the_other(running: Stage) -> None:
-    stopped = running.servers[0]
-    async with running.load.running():
+async def test_a_server_stopped_while_its_clients_go_to_the_other(passing: Stage) -> None:
+    stopped = passing.servers[0]
+    async with passing.load.running():
         await asyncio.sleep(0.5)
-        assert await stopped.stop() == 0
-    await running.settled()
-    codes = {code for witness in running.witnesses for code in witness.close_codes}
+        # uvicorn ends in order, then by the signal itself.
+        assert await stopped.stop() == -signal.SIGTERM
+    await passing.settled()
+    codes = {code for witness in passing.witnesses for code in witness.close_codes}
     assert codes == {1012}, codes
-    await running.works_again()
+    await passing.works_again()
 
 
 async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outage_s: float) -> None:

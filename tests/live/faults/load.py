@@ -118,12 +118,12 @@ class Load:
 
 
 @asynccontextmanager
-async def people(urls: Sequence[str], roles: Sequence[str], rng: random.Random) -> AsyncGenerator[list[Person]]:
+async def people(urls: Sequence[str], roles: Sequence[str]) -> AsyncGenerator[list[Person]]:
     """New people of those roles, each logged in once, with a client for every server."""
     async with AsyncExitStack() as stack:
         made: list[Person] = []
-        for role in roles:
-            home = await stack.enter_async_context(Api(rng.choice(urls)))
+        for number, role in enumerate(roles):
+            home = await stack.enter_async_context(Api(urls[number % len(urls)]))
             await home.sign_up(role)
             apis = [home]
             for url in urls:
@@ -133,5 +133,5 @@ async def people(urls: Sequence[str], roles: Sequence[str], rng: random.Random) 
                     apis.append(api)
             for api in apis:
                 api.http.timeout = httpx.Timeout(REQUEST_TIMEOUT_S)
-            made.append(Person(apis, random.Random(rng.random())))
+            made.append(Person(apis, random.Random(number)))
         yield made

@@ -22,6 +22,16 @@ REQUEST_TTL_S = 5
 
 
 @dataclass
+class Ground:
+    """Two servers on one database and one broker, and people with a session at both."""
+
+    servers: Sequence[ServerProcess]
+    broker: Broker
+    truth: Truth
+    people: Sequence[Person]
+
+
+@dataclass
 class Stage:
     """What a fault happens to."""
 
@@ -85,9 +95,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(database_url: str, media: Path, seed: int) -> AsyncGenerator[Stage]:
-    """Everything running, everybody settled, and the load not yet begun."""
-    rng = random.Random(seed)
+async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
+    """Everything running, and nobody there yet."""
     async with AsyncExitStack() as stack:
         own_broker = await stack.enter_async_context(broker())
         settings = {
@@ -103,27 +112,31 @@ async def stage(database_url: str, media: Path, seed: int) -> AsyncGenerator[Sta
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
-        urls = [server.url for server in servers]
         roles = ["RIDER"] * RIDERS + ["DRIVER"] * DRIVERS
-        everybody = await stack.enter_async_context(people(urls, roles, rng))
+        everybody = await stack.enter_async_context(people([server.url for server in servers], roles))
         truth = Truth(database_url)
         stack.push_async_callback(truth.close)
-        load = Load(everybody[:RIDERS], everybody[RIDERS:])
-        running = Stage(servers, own_broker, truth, load, rng)
+        yield Ground(servers, own_broker, truth, everybody)
 
-        async def stop_watching() -> None:
-            for witness in running.witnesses:
-                await witness.stop()
 
-        stack.push_async_callback(stop_watching)
-        # Everybody watches on both servers.
-        watching = {p.id: [running.witness(p, at) for at in range(2)] for p in everybody}
+@asynccontextmanager
+async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
+    """New witnesses of everybody on both servers, settled, and the load not yet begun."""
+    rng = random.Random(seed)
+    for person in ground.people:
+        person.rng = random.Random(rng.random())
+    load = Load(ground.people[:RIDERS], ground.people[RIDERS:])
+    running = Stage(ground.servers, ground.broker, ground.truth, load, rng)
+    watching = {person.id: [running.witness(person, at) for at in range(2)] for person in ground.people}
 
-        async def watch_it(rider: Person, trip_id: str) -> None:
-            for witness in watching[rider.id]:
-                if sum(isinstance(v, TripView) and not v.is_complete for v in witness.views) < WATCHED_A_RIDER:
-                    await witness.watch(TripView(trip_id, rider.id))
+    async def watch_it(rider: Person, trip_id: str) -> None:
+        for witness in watching[rider.id]:
+            if sum(isinstance(v, TripView) and not v.is_complete for v in witness.views) < WATCHED_A_RIDER:
+                await witness.watch(TripView(trip_id, rider.id))
 
-        load.on_request = watch_it
+    load.on_request = watch_it
+    try:
         await running.settled(10.0)
         yield running
+    finally:
+        await asyncio.gather(*(witness.stop() for witness in running.witnesses))
