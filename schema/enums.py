@@ -31,7 +31,7 @@ _describe(
         "STARTED": "A driver has accepted and is on the way to the rider.",
         "IN_PROGRESS": "The rider is in the car.",
         "COMPLETED": "The rider has arrived. Final.",
-        "CANCELLED": "Called off by the rider or by staff. Final.",
+        "CANCELLED": "Called off. Final.",
         "EXPIRED": "No driver accepted in time. Final.",
     },
 )

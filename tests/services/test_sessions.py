@@ -1,5 +1,6 @@
 """Sessions: how they begin, are used, and end."""
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -126,3 +127,40 @@ async def test_the_rows_of_ended_sessions_are_removed_and_of_live_ones_kept(
     await grow_old(application, created=90 * DAY_S + 1)
     await sessions.remove_ended()
     assert await application.database.fetch("SELECT id FROM sessions") == []
+
+
+async def test_sessions_that_are_asked_for_together_are_looked_up_by_one_statement(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, database = application.services.sessions, application.database
+    begun = [await sessions.begin((await add_person(database, Role.DRIVER)).user) for _ in range(20)]
+    statements: list[str] = []
+    fetch = database.fetch
+
+    async def counted(sql: str, *args: object) -> Any:
+        statements.append(sql)
+        return await fetch(sql, *args)
+
+    monkeypatch.setattr(database, "fetch", counted)
+    tokens = [session.token for session in begun]
+    found = await asyncio.gather(*(sessions.actor_of(token) for token in [*tokens, *tokens, "nobody's"]))
+
+    assert found == [*(session.actor for session in [*begun, *begun]), None]
+    assert len(statements) == 1
+
+
+async def test_a_look_up_begins_after_it_was_asked_for(application: Application) -> None:
+    session = await application.services.sessions.begin((await add_person(application.database, Role.RIDER)).user)
+    assert await application.services.sessions.actor_of(session.token) is not None
+    await application.services.sessions.end(session.actor)
+    assert await application.services.sessions.actor_of(session.token) is None
+
+
+async def test_whoever_stops_waiting_for_a_look_up_does_not_stop_the_others(application: Application) -> None:
+    sessions = application.services.sessions
+    session = await sessions.begin((await add_person(application.database, Role.RIDER)).user)
+    impatient = asyncio.create_task(sessions.actor_of(session.token))
+    patient = asyncio.create_task(sessions.actor_of(session.token))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == session.actor
