@@ -22,6 +22,7 @@ from schema.transport.http_request import (
 )
 from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
+from services.database import DatabaseUnavailable
 
 Page = Callable[[], Response]
 
@@ -59,6 +60,8 @@ class HttpEndpoint:
             return await self._answer(http)
         except BadRequest as bad:
             return _failed(http, RequestError("BAD_REQUEST", bad.message), bad.status, **bad.headers)
+        except DatabaseUnavailable as error:
+            return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:
             return _failed(http, incident(error), 500)
 

@@ -78,8 +78,9 @@ async def test_with_the_database_gone_it_is_unready_new_subscriptions_get_1013_a
 
                     assert (await api.http.get("/readyz")).status_code == 503
                     assert (await api.http.get("/healthz")).status_code == 200
-                    failed = await api.post(TRIPS)
-                    assert failed["errors"][0]["extensions"].keys() == {"code", "incidentId"}
+                    failed = await api.http.post("/graphql", json={"query": TRIPS})
+                    assert (failed.status_code, failed.headers["Retry-After"]) == (503, "1")
+                    assert failed.json()["errors"][0]["extensions"].keys() == {"code", "incidentId"}
                     await socket.start(TRIPS)
                     assert (await socket.closed()).code == 1013
 

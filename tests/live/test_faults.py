@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")
 HALF_OPEN_S = 4.5
 UNNOTICED_S = 2.0
 # So much an event that a few seconds of it fill every buffer on the way.
-LARGE_POOL = POOL.replace("pickUpAddress", " ".join(f"a{n}: pickUpAddress" for n in range(12)))
+LARGE_POOL = POOL.replace("pickUpAddress", " ".join(f"a{n}: pickUpAddress" for n in range(20)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -158,7 +158,8 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
     for number in range(200 if outage_s > 2 else 40):
         running.witness(drivers[number % len(drivers)], number % 2)
     readers = list(running.witnesses)
-    stuck = running.witness(drivers[0], 0, *(PoolView(drivers[0].id, LARGE_POOL) for _ in range(45)))
+    large = [PoolView(drivers[0].id, LARGE_POOL) for _ in range(45)]
+    stuck = running.witness(drivers[0], 0, *large, receive_buffer_bytes=4096)
     await running.settled(10.0)
     server = running.servers[0]
     stuck.reads.clear()

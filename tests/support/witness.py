@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
@@ -245,14 +246,15 @@ def _differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> li
 class Witness:
     """A person's socket with views. Reconnects as graphql-ws does: to the next server, with equal operations."""
 
-    def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random, **options: Any) -> None:
+    def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random) -> None:
         self.views = list(views)
         self.faults: list[str] = []
         self.close_codes: list[int] = []
         self._person = person
         self._urls = list(urls)
         self._rng = rng
-        self._options = options
+        # A small one makes the server feel soon that nothing is taken. None: what the system gives.
+        self.receive_buffer_bytes: int | None = None
         self._connection: ClientConnection | None = None
         # Cleared, it takes nothing from its socket.
         self.reads = asyncio.Event()
@@ -331,15 +333,25 @@ class Witness:
             retry_s = min(retry_s * 2, LONGEST_RETRY_S)
 
     async def _watch_once(self) -> None:
+        url = urlsplit(self._urls[0])
+        link = socket.socket()
+        link.setblocking(False)
+        if self.receive_buffer_bytes is not None:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer_bytes)
+        try:
+            await asyncio.get_running_loop().sock_connect(link, (url.hostname, url.port))
+        except BaseException:
+            link.close()
+            raise
         async with connect(
-            self._urls[0].replace("http", "ws", 1) + "/graphql",
+            url._replace(scheme="ws", path="/graphql").geturl(),
+            sock=link,
             subprotocols=["graphql-transport-ws"],  # pyright: ignore[reportArgumentType]
             additional_headers=self._person.cookie_header(),
             compression=None,
             open_timeout=2,
             close_timeout=1,
             max_size=None,
-            **self._options,
         ) as connection:
             try:
                 await connection.send('{"type":"connection_init"}')

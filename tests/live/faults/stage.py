@@ -47,12 +47,15 @@ class Stage:
         """Where the servers listen."""
         return [server.url for server in self.servers]
 
-    def witness(self, person: Person, at: int, *extra: PoolView) -> Witness:
+    def witness(
+        self, person: Person, at: int, *extra: PoolView, receive_buffer_bytes: int | None = None
+    ) -> Witness:
         """Have a person watch all that is theirs, first at the server of that number."""
         urls = self.urls[at:] + self.urls[:at]
         is_driver = person.home.user["role"] == "DRIVER"
         pool = [PoolView(person.id)] if is_driver else []
         witness = Witness(person.home, urls, MyTripsView(person.id), *pool, *extra, rng=self.rng)
+        witness.receive_buffer_bytes = receive_buffer_bytes
         self.witnesses.append(witness)
         witness.start()
         return witness
