@@ -174,6 +174,12 @@ class Database:
             return f"{column} IN (SELECT value FROM json_each(${parameter}))"
         return f"{column} = ANY(${parameter})"
 
+    def ids(self, parameter: int) -> str:
+        """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
+        if self.is_sqlite:
+            return f"(SELECT value AS id FROM json_each(${parameter}))"
+        return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
+
     def ago(self, seconds: int) -> str:
         """SQL for the database's clock, so many seconds back (ahead, if negative)."""
         if self.is_sqlite:

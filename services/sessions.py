@@ -115,13 +115,13 @@ class Sessions:
             )
         )
 
-    async def live_among(self, session_ids: list[UUID]) -> set[UUID]:
-        """Which of these sessions have not ended, in one statement."""
+    async def ended_among(self, session_ids: list[UUID]) -> set[UUID]:
+        """Which of these sessions have ended, in one statement that returns nothing else."""
         if not session_ids:
             return set()
         rows = await self._database.fetch(
-            "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id "
-            f"WHERE {self._database.among('s.id', 1)} AND {self._is_live()}",
+            f"SELECT asked.id FROM {self._database.ids(1)} asked WHERE NOT EXISTS (SELECT 1 FROM sessions s "
+            f"JOIN users u ON u.id = s.user_id WHERE s.id = asked.id AND {self._is_live()})",
             session_ids,
         )
         return {uuid(row["id"]) for row in rows}

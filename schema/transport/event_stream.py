@@ -64,11 +64,11 @@ class EventStream(Response):
         complete = asyncio.create_task(over.wait())
         try:
             try:
-                if await self._services.sessions.live_among([self._session_id]):
-                    await delivery.begin()
-                else:
+                if await self._services.sessions.ended_among([self._session_id]):
                     # It ended before this was registered, so that nobody was told.
                     end_session()
+                else:
+                    await delivery.begin()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
                 delivery.end(None)

@@ -14,6 +14,8 @@ from services.sessions import Sessions
 _log = structlog.stdlib.get_logger(__name__)
 
 CHECK_INTERVAL_S = 1.0
+# A quarter of the shortest time that a session may stay unused.
+TOUCH_INTERVAL_S = 15.0
 # Longer than any statement may take: whoever read the session before its end has registered by then.
 ENDED_TTL_S = 60.0
 MAX_ENDED = 100_000
@@ -107,20 +109,18 @@ class LiveSessions:
                 self._end(session_id)
 
     async def _check_often(self) -> None:
+        loop = asyncio.get_running_loop()
+        touched = loop.time()
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                await self._check()
+                for session_id in await self._sessions.ended_among(list(self._closers)):
+                    self._end(session_id)
+                if loop.time() - touched >= TOUCH_INTERVAL_S:
+                    # A socket counts as use of its session.
+                    await self._sessions.touch_stale(list(self._closers))
+                    touched = loop.time()
             except DatabaseUnavailable as error:
                 _log.warning("sessions cannot be checked", error=str(error))
             except Exception:
                 _log.exception("checking sessions failed")
-
-    async def _check(self) -> None:
-        present = list(self._closers)
-        live = await self._sessions.live_among(present)
-        for session_id in present:
-            if session_id not in live:
-                self._end(session_id)
-        # A socket counts as use of its session.
-        await self._sessions.touch_stale(list(live))

@@ -58,7 +58,7 @@ async def test_a_session_ends_14_days_after_its_last_use(application: Applicatio
     assert await sessions.actor_of(session.token) == session.actor
     await grow_old(application, used=14 * DAY_S + 1)
     assert await sessions.actor_of(session.token) is None
-    assert await sessions.live_among([session.actor.session_id]) == set()
+    assert await sessions.ended_among([session.actor.session_id]) == {session.actor.session_id}
 
 
 async def test_use_is_noted_at_most_hourly(application: Application, session: NewSession) -> None:
@@ -103,8 +103,8 @@ async def test_a_log_out_ends_that_session_and_no_other(application: Application
     await sessions.end(session.actor)
     assert await sessions.actor_of(session.token) is None
     assert await sessions.actor_of(other.token) == other.actor
-    assert await sessions.live_among([session.actor.session_id, other.actor.session_id]) == {
-        other.actor.session_id
+    assert await sessions.ended_among([session.actor.session_id, other.actor.session_id]) == {
+        session.actor.session_id
     }
     await sessions.end(session.actor)
 
@@ -112,7 +112,8 @@ async def test_a_log_out_ends_that_session_and_no_other(application: Application
 async def test_a_deactivated_user_has_no_sessions(application: Application, session: NewSession) -> None:
     await application.database.fetch("UPDATE users SET is_active = $1", False)
     assert await application.services.sessions.actor_of(session.token) is None
-    assert await application.services.sessions.live_among([session.actor.session_id]) == set()
+    session_id = session.actor.session_id
+    assert await application.services.sessions.ended_among([session_id]) == {session_id}
 
 
 async def test_the_rows_of_ended_sessions_are_removed_and_of_live_ones_kept(

@@ -174,10 +174,10 @@ async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd:
     begun = await sessions.begin(crowd.rider.user)
     with recorded() as seen:
         await sessions.actor_of(begun.token)
-        await sessions.live_among([begun.actor.session_id])
+        await sessions.ended_among([begun.actor.session_id])
         await crowd.application.outbox._sweep_once()
     (look_up,) = [statement for statement in seen if "s.token_hash = ANY" in statement[0]]
-    (live,) = [statement for statement in seen if "s.id = ANY" in statement[0]]
+    (live,) = [statement for statement in seen if "asked" in statement[0]]
     (sweep,) = [statement for statement in seen if "FROM outbox" in statement[0]]
 
     assert "sessions_token_hash_key" in await used(database, *look_up, "sessions")

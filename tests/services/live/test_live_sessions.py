@@ -22,12 +22,12 @@ class Sessions:
         self.asked = 0
         self.failures = 0
 
-    async def live_among(self, session_ids: list[UUID]) -> set[UUID]:
+    async def ended_among(self, session_ids: list[UUID]) -> set[UUID]:
         self.asked += 1
         if self.failures:
             self.failures -= 1
             raise ConnectionError("scripted")
-        return self.live & set(session_ids)
+        return set(session_ids) - self.live
 
     async def touch_stale(self, session_ids: list[UUID]) -> None: ...
 
