@@ -23,7 +23,7 @@ from services.topics import Topics
 _log = structlog.stdlib.get_logger(__name__)
 
 SWEEP_INTERVAL_S = 1.0
-SWEEP_AGE_S = 2
+SWEEP_AGE_S = 1
 SWEEP_LIMIT = 500
 MAX_WAITING = 10_000
 

@@ -30,7 +30,6 @@ ENDED_TRIPS_AGE_S = 24 * 3600
 class Verdict(Enum):
     """What an event means for a subscriber, if not a message."""
 
-    NOTHING = "not for this subscriber"
     SIGHT_LOST = "what was followed no longer exists for this subscriber: the subscription ends"
     READ_AGAIN = "only a new snapshot can say it"
 
@@ -161,11 +160,13 @@ class PoolFeed:
         return read.message(("offers", self._actor_id), lambda: _pool_snapshot(read, self._actor_id))
 
     def change(self, event: TripEvent) -> Message | Verdict:
-        """An offer that came or went. Those who gave the trip back hear nothing more of it."""
+        """An offer that came, or one that went.
+
+        To whoever gave the trip back it has gone, whatever becomes of it, and each of its changes says so: the
+        one that took the offer away may have been lost, or come later.
+        """
         trip = event.trip
-        if self._actor_id in trip.given_back_by:
-            return Verdict.NOTHING
-        if is_open(trip.status):
+        if is_open(trip.status) and self._actor_id not in trip.given_back_by:
             return event.message("offered", lambda: TripOffered(trip), trip.id)
         return event.message(
             "withdrawn",

@@ -76,8 +76,8 @@ class View(ABC):
     """What one subscription shows, folded from its messages.
 
     ``faults`` are the promises that a message broke: a change must be newer than all that this subscription
-    was told of its trip; a snapshot starts anew and may repeat, but nothing ever goes back, not even over a
-    reconnect.
+    was told of its trip since the last snapshot, which starts anew and may repeat; but nothing ever goes back,
+    not even over a reconnect.
     """
 
     def __init__(self, query: str, **variables: Any) -> None:
@@ -88,7 +88,7 @@ class View(ABC):
         self.is_complete = False
         self.snapshots = 0
         self.repeats = 0
-        # The newest version of each trip: ever, and since the subscription began.
+        # The newest version of each trip: ever, and since the last snapshot.
         self._ever: dict[str, int] = {}
         self._told: dict[str, int] = {}
 
@@ -118,6 +118,8 @@ class View(ABC):
 
     def _restart(self, shown: Sequence[dict[str, Any]]) -> None:
         self.snapshots += 1
+        # What it leaves out (a trip that ended long ago) may be mentioned once more, as it is.
+        self._told = {}
         for trip in shown:
             trip_id, version = trip["id"], trip["version"]
             if version < self._ever.get(trip_id, 0):
