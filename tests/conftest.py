@@ -62,14 +62,14 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         yield Settings(database_url=f"sqlite://{path}", **common)
         return
     postgres: servers.Postgres = request.getfixturevalue("postgres")
-    database_url = postgres.copy()
+    database_url = postgres.lend()
     yield Settings(
         database_url=database_url,
         redis_url=request.getfixturevalue("redis_url"),
         redis_prefix=f"test-{uuid.uuid4().hex}",
         **common,
     )
-    postgres.drop(database_url)
+    postgres.take_back(database_url)
 
 
 @dataclass

@@ -38,7 +38,7 @@ def client_of() -> Callable[[Path], httpx.AsyncClient]:
             return graphiql.page()
 
         app = Starlette(routes=[Route("/graphql", page), *graphiql.routes()])
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
     return client
 

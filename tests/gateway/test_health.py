@@ -24,7 +24,7 @@ async def _well() -> None:
 
 def client(ping: Callable[[], Awaitable[None]] = _well, bus_state: BusState = BusState.OK) -> httpx.AsyncClient:
     app = Starlette(routes=health.health_routes(ping_database=ping, bus_state=lambda: bus_state))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
 async def test_a_server_with_all_it_needs_is_ready(live_server: LiveServer) -> None:

@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> PhotoStore:
 @pytest.fixture
 def client(store: PhotoStore) -> httpx.AsyncClient:
     app = Starlette(routes=[media_route(Photos(store, max_bytes=1_000, max_pixels=1_000))])
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
 async def test_a_photo_is_served_inert_and_for_ever(store: PhotoStore, client: httpx.AsyncClient) -> None:
@@ -132,5 +132,5 @@ async def test_a_store_that_fails_is_no_missing_photo() -> None:
     app = Starlette(routes=[media_route(Photos(store, max_bytes=1_000, max_pixels=1_000))])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
-    async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test", verify=False) as client:
         assert (await client.get(f"/media/{NAME}")).status_code == 500

@@ -44,7 +44,7 @@ def client(observed: list[tuple[str, int, float]]) -> httpx.AsyncClient:
             Middleware(BodyLimit, max_bytes=LIMIT),
         ],
     )
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
 async def test_a_requests_id_is_in_its_answer_and_in_every_line_it_logs(client: httpx.AsyncClient) -> None:

@@ -244,7 +244,7 @@ def test_everybody_shows_what_the_model_says_after_every_step(sqlite_template: P
     run_state_machine_as_test(
         lambda: Machine(sqlite_template),
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

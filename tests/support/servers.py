@@ -31,6 +31,8 @@ class Postgres:
     def __init__(self, url: str) -> None:
         self.url = url
         self.template = f"taxirank_template_{uuid.uuid4().hex[:8]}"
+        self._returned: list[str] = []
+        self._shape: list[str] = []
 
     def database_url(self, name: str) -> str:
         """The address of a database of that name."""
@@ -50,8 +52,20 @@ class Postgres:
         finally:
             await connection.close()
 
+    def lend(self) -> str:
+        """An empty database, perhaps one that was lent before; returns its URL."""
+        return self._returned.pop() if self._returned else self.copy()
+
+    def take_back(self, database_url: str) -> None:
+        """Empty a database that was lent, for the next; one whose shape was changed is dropped."""
+        with ThreadPoolExecutor(1) as thread:
+            if thread.submit(asyncio.run, _emptied(database_url, self._shape)).result():
+                self._returned.append(database_url)
+            else:
+                self.drop(database_url)
+
     def copy(self) -> str:
-        """A fresh database; returns its URL."""
+        """A fresh database; returns its URL. (Making one costs 0.15 s of CPU.)"""
         name = f"t_{uuid.uuid4().hex}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
         return self.database_url(name)
@@ -59,6 +73,42 @@ class Postgres:
     def drop(self, database_url: str) -> None:
         """Remove a database, whoever is connected."""
         self.execute(f"DROP DATABASE IF EXISTS {urlsplit(database_url).path[1:]} WITH (FORCE)")
+
+
+async def _emptied(database_url: str, shape: list[str]) -> bool:
+    """Empty a database, if it still has the shape of the first that was (``shape`` is that, once known)."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        found = await connection.fetchval(_SHAPE)
+        if not shape:
+            shape.append(found)
+        if shape != [found]:
+            return False
+        await connection.execute(_OTHERS_OUT)
+        # Ten times as fast as TRUNCATE, for a few rows.
+        await connection.execute(
+            "DELETE FROM trips; DELETE FROM sessions; DELETE FROM users; DELETE FROM outbox; "
+            "ALTER SEQUENCE outbox_id_seq RESTART"
+        )
+    finally:
+        await connection.close()
+    return True
+
+
+_OTHERS_OUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_SHAPE = """
+    SELECT concat_ws(' ',
+        (SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace),
+        (SELECT string_agg(conname, ',' ORDER BY conname) FROM pg_constraint),
+        (SELECT string_agg(attrelid || attname || atttypid || atttypmod, ',' ORDER BY attrelid, attnum)
+            FROM pg_attribute WHERE attrelid = 'trips'::regclass OR attrelid = 'users'::regclass),
+        (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting s
+            JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()))
+"""
 
 
 class OwnPostgres(Postgres):
