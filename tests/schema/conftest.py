@@ -29,7 +29,8 @@ def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
         allowed_origins=("https://app.example",),
         max_body_bytes=64 * 1024,
         max_message_bytes=4 * 1024,
-        connection_init_timeout_s=0.05,
+        # Long enough for a busy machine: only one test waits for it.
+        connection_init_timeout_s=2.0,
         max_operations_per_socket=3,
     )
 
