@@ -41,14 +41,20 @@ from services.errors import UserFaults
 from services.housekeeping import Housekeeping
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
+from services.live.state import State
+from services.location_store import LocationStore, MemoryLocations, RedisLocations
+from services.locations import Locations
 from services.outbox import Outbox
 from services.passwords import Passwords
 from services.photo_store import PhotoStore
 from services.photos import Photos
+from services.rate_limits import Rate, RateLimit
+from services.routing import Osrm, Router, StraightLine
 from services.sessions import Sessions
 from services.shield import Shield
 from services.sole_server import AnotherServer, SoleServer
 from services.topics import Topics
+from services.trip_history import TripHistory
 from services.trips import Trips
 
 ROOT = Path(__file__).resolve().parent
@@ -76,7 +82,6 @@ class Application:
         topics = Topics(settings.redis_prefix)
         self.bus = Bus(settings.redis_url, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         counts = Counts()
-        hub = Hub(self.database, self.bus.listen, counts)
         self.outbox = Outbox(self.database, self.bus, topics)
         self.photos = Photos(
             PhotoStore.from_url(settings.media_url, settings.media_options),
@@ -101,8 +106,38 @@ class Application:
             photo_required=settings.photo_required,
         )
         trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
+        self.location_store: LocationStore = (
+            RedisLocations(settings.redis_url, self.bus, topics, ttl_s=settings.location_ttl_s)
+            if settings.redis_url is not None
+            else MemoryLocations(self.bus, ttl_s=settings.location_ttl_s)
+        )
+        locations = Locations(
+            self.database,
+            self.location_store,
+            topics,
+            ttl_s=settings.location_ttl_s,
+            limit=RateLimit(Rate.parse(settings.location_rate)),
+        )
+        estimate = StraightLine(speed_kmh=settings.driving_speed_kmh)
+        self.router: Router = (
+            Osrm(settings.routing_url, timeout_s=settings.routing_timeout_s, fallback=estimate)
+            if settings.routing_url is not None
+            else estimate
+        )
+        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts)
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
-        self.services = Services(accounts, sessions, trips, hub, self.live_sessions, topics)
+        self.services = Services(
+            accounts=accounts,
+            sessions=sessions,
+            trips=trips,
+            history=TripHistory(self.database),
+            locations=locations,
+            router=self.router,
+            offer_radius_m=settings.offer_radius_m,
+            hub=hub,
+            live_sessions=self.live_sessions,
+            topics=topics,
+        )
         self.metrics = Metrics(
             counts,
             gauges={
@@ -130,6 +165,8 @@ class Application:
             stack.push_async_callback(self.database.disconnect)
             await self.bus.connect()
             stack.push_async_callback(self.bus.disconnect)
+            stack.push_async_callback(self.location_store.close)
+            stack.push_async_callback(self.router.close)
             await self.outbox.start()
             stack.push_async_callback(self.outbox.stop)
             stack.push_async_callback(self.shield.drain)

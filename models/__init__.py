@@ -6,6 +6,7 @@ Tortoise finds the tables through this package. Nothing here does I/O, except th
 from models.outbox import OutboxEntry
 from models.session import Session
 from models.trip import Trip
+from models.trip_change import TripChange
 from models.user import User
 
-__all__ = ["OutboxEntry", "Session", "Trip", "User"]
+__all__ = ["OutboxEntry", "Session", "Trip", "TripChange", "User"]

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import orjson
 
-from models.trip_life import TripStatus
+from models.geo import GeoPoint
+from models.trip_life import ChangedBy, TripStatus
 
 
 class Role(StrEnum):
@@ -19,14 +20,6 @@ class Role(StrEnum):
 
     RIDER = "RIDER"
     DRIVER = "DRIVER"
-
-
-@dataclass(frozen=True, slots=True)
-class GeoPoint:
-    """A position in degrees, WGS 84."""
-
-    lat: float
-    lng: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +77,44 @@ class TripSnapshot:
             rider=_user(raw["rider"]),
             driver=_user(raw["driver"]) if raw["driver"] else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a driver was. ``trip_id`` is the trip that was active when it was reported; ``heading`` in degrees."""
+
+    driver_id: UUID
+    trip_id: UUID | None
+    point: GeoPoint
+    heading: float | None
+    recorded_at: datetime
+
+    def to_json(self) -> bytes:
+        """The bytes that the bus carries; ``from_json`` is its inverse."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Location":
+        """Raises: ValueError, KeyError or TypeError when the bytes are not those of ``to_json``."""
+        raw: dict[str, Any] = orjson.loads(data)
+        return cls(
+            driver_id=UUID(raw["driver_id"]),
+            trip_id=UUID(raw["trip_id"]) if raw["trip_id"] else None,
+            point=GeoPoint(raw["point"]["lat"], raw["point"]["lng"]),
+            heading=raw["heading"],
+            recorded_at=datetime.fromisoformat(raw["recorded_at"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TripChangeSnapshot:
+    """One change of a trip: the version and the status that it led to. ``user`` is None for the system's."""
+
+    version: int
+    status: TripStatus
+    at: datetime
+    changed_by: ChangedBy
+    user: UserSnapshot | None
 
 
 def _point(raw: dict[str, float] | None) -> GeoPoint | None:

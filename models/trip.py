@@ -13,6 +13,9 @@ class Trip(Model):
     What Tortoise cannot express stands in the first migration: the check constraints, the partial unique
     index that allows a driver one active trip, and the partial indexes of the open trips.
 
+    ``pick_up_cell`` is the H3 cell of the pick-up, by which drivers find the open trips around them; None
+    without coordinates, and in rows older than the column.
+
     ``given_back_by`` holds the ids of the drivers who gave the trip back, separated by spaces: they are
     read with the trip in the same row, so that an event can carry them.
     """
@@ -26,6 +29,7 @@ class Trip(Model):
     drop_off_address = fields.CharField(max_length=255)
     pick_up_lat = fields.FloatField(null=True)
     pick_up_lng = fields.FloatField(null=True)
+    pick_up_cell = fields.BigIntField(null=True)
     drop_off_lat = fields.FloatField(null=True)
     drop_off_lng = fields.FloatField(null=True)
     expires_at = fields.DatetimeField(null=True)

@@ -25,12 +25,22 @@ class Party(Enum):
     SYSTEM = "the system"
 
 
+class ChangedBy(StrEnum):
+    """As what somebody changed a trip."""
+
+    RIDER = "RIDER"
+    DRIVER = "DRIVER"
+    STAFF = "STAFF"
+    SYSTEM = "SYSTEM"
+
+
 class WithdrawReason(StrEnum):
     """Why an offer has gone."""
 
     TAKEN = "TAKEN"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,32 @@ def transitions(target: TripStatus, *parties: Party) -> tuple[Transition, ...]:
     return tuple(t for t in TRANSITIONS if t.target is target and t.by in parties)
 
 
+def changed_by(party: Party) -> ChangedBy:
+    """What the history says of a change by ``party``."""
+    match party:
+        case Party.RIDER:
+            return ChangedBy.RIDER
+        case Party.ANY_DRIVER | Party.DRIVER:
+            return ChangedBy.DRIVER
+        case Party.STAFF:
+            return ChangedBy.STAFF
+        case Party.SYSTEM:
+            return ChangedBy.SYSTEM
+
+
 def is_open(status: TripStatus) -> bool:
     """Whether the trip waits for a driver."""
     return status is TripStatus.REQUESTED
+
+
+def is_driving(status: TripStatus) -> bool:
+    """Whether a driver is on the way to the rider, or with the rider to the end."""
+    return status in DRIVING
+
+
+def is_on_the_way(status: TripStatus) -> bool:
+    """Whether a driver is on the way to the rider."""
+    return status is TripStatus.STARTED
 
 
 def has_ended(status: TripStatus) -> bool:

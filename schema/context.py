@@ -9,8 +9,11 @@ from schema.errors import bad_user_input, unauthenticated
 from services.accounts import Accounts
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
+from services.locations import Locations
+from services.routing import Router
 from services.sessions import Sessions
 from services.topics import Topics
+from services.trip_history import TripHistory
 from services.trips import Trips
 
 
@@ -21,6 +24,10 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     trips: Trips
+    history: TripHistory
+    locations: Locations
+    router: Router
+    offer_radius_m: float
     hub: Hub
     live_sessions: LiveSessions
     topics: Topics
@@ -56,6 +63,9 @@ class Context:
 
 class SharedContext:
     """The context of an execution whose result goes to many: it knows no caller, and asking for one raises."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     @property
     def caller(self) -> Actor:

@@ -5,10 +5,10 @@ from enum import Enum
 import strawberry
 
 from models.snapshots import Role
-from models.trip_life import TripStatus, WithdrawReason
+from models.trip_life import ChangedBy, TripStatus, WithdrawReason
 from services.errors import ErrorCode
 
-__all__ = ["ErrorCode", "Role", "TripStatus", "WithdrawReason"]
+__all__ = ["ChangedBy", "ErrorCode", "Role", "TripStatus", "WithdrawReason"]
 
 
 def _describe(enum: type[Enum], description: str, values: dict[str, str]) -> None:
@@ -36,12 +36,23 @@ _describe(
     },
 )
 _describe(
+    ChangedBy,
+    "As what somebody changed a trip.",
+    {
+        "RIDER": "Its rider.",
+        "DRIVER": "Its driver.",
+        "STAFF": "A member of staff.",
+        "SYSTEM": "Nobody: time has passed.",
+    },
+)
+_describe(
     WithdrawReason,
     "Why an offer has gone.",
     {
         "TAKEN": "A driver has accepted the trip.",
         "CANCELLED": "The trip was called off.",
         "EXPIRED": "No driver accepted in time.",
+        "OUT_OF_RANGE": "The driver has moved on: the pick-up is no longer near. The trip itself has not changed.",
     },
 )
 _describe(
@@ -66,5 +77,6 @@ _describe(
         "VERSION_CONFLICT": "The trip has changed since the caller read it (`ifVersion`).",
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used for another request.",
         "DRIVER_BUSY": "The driver has an active trip.",
+        "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
     },
 )

@@ -4,6 +4,7 @@ incident id."""
 import re
 import uuid
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import strawberry
@@ -13,6 +14,7 @@ from graphql import GraphQLError
 from schema import enums
 from services.errors import BadInput, UserFault, UserFaults
 from services.live.feeds import NotFound
+from services.rate_limits import RateLimited
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -78,6 +80,8 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
         shown = bad_user_input(error.message.removesuffix(cause) + without_value(cause))
     elif isinstance(original, BadInput):
         shown = bad_user_input(original.message, field=original.field)
+    elif isinstance(original, RateLimited):
+        shown = RequestError("RATE_LIMITED", str(original), retryAfter=ceil(original.retry_after_s))
     elif isinstance(original, NotFound):
         shown = not_found()
     elif original is None or isinstance(original, GraphQLError):
@@ -86,6 +90,12 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
         shown = incident(original)
     formatted = dict(error.formatted)
     return {**formatted, "message": shown.message, "extensions": shown.extensions}
+
+
+def retry_after_s(errors: Sequence[GraphQLError] | None) -> int | None:
+    """For how many seconds the caller has to wait, if one of the errors says so."""
+    waits = [e.original_error.retry_after_s for e in errors or () if isinstance(e.original_error, RateLimited)]
+    return ceil(max(waits)) if waits else None
 
 
 def incident(error: BaseException) -> RequestError:

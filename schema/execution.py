@@ -22,7 +22,7 @@ from graphql import (
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from schema.context import Context, SharedContext
+from schema.context import Context, Services, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
 from schema.subscriptions import FeedStream
@@ -146,14 +146,14 @@ class Execution:
         if isinstance(stream, ExecutionResult):
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
-        return Following(stream.feed, self._group(operation, request))
+        return Following(stream.feed, self._group(operation, request, context.services))
 
-    def _group(self, operation: Operation, request: Request) -> Group:
+    def _group(self, operation: Operation, request: Request, services: Services) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext())
+            executor = self._build(operation, request, SharedContext(services))
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
         return group

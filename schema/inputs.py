@@ -1,9 +1,11 @@
 """What mutations take."""
 
+from datetime import datetime
+
 import strawberry
 from strawberry.file_uploads import Upload
 
-from models.snapshots import GeoPoint
+from models.geo import GeoPoint
 from schema.enums import Role, TripStatus
 
 
@@ -15,6 +17,26 @@ class GeoPointInput:
     def value(self) -> GeoPoint:
         """The plain value."""
         return GeoPoint(self.lat, self.lng)
+
+
+@strawberry.input(description="An area: all within a radius of a position.")
+class NearInput:
+    point: GeoPointInput = strawberry.field(description="The middle of the area.")
+    radius_m: float | None = strawberry.field(
+        default=None,
+        description="The radius in metres, 1 to 50000; without it the one within which trips are offered.",
+    )
+
+
+@strawberry.input(description="Where the calling driver is.")
+class LocationInput:
+    point: GeoPointInput = strawberry.field(description="The position.")
+    heading: float | None = strawberry.field(
+        default=None, description="Where the car goes, in degrees from north, clockwise: 0 to 360."
+    )
+    recorded_at: datetime = strawberry.field(
+        description="When the position was measured. One that is older than the last is STALE_LOCATION."
+    )
 
 
 @strawberry.input(description="A new account.")

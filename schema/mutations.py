@@ -7,8 +7,8 @@ import strawberry
 from models.visibility import Audience
 from schema.context import Context, Transport, to_uuid
 from schema.errors import RequestError, to_user_errors
-from schema.inputs import CreateTripInput, SignUpInput, UpdateTripInput
-from schema.types import AuthPayload, LogOutPayload, TripPayload, to_trip, to_user
+from schema.inputs import CreateTripInput, LocationInput, SignUpInput, UpdateTripInput
+from schema.types import AuthPayload, LocationPayload, LogOutPayload, TripPayload, to_trip, to_user
 from schema.uploads import read_upload
 from services.errors import UserFault, UserFaults
 from services.sessions import NewSession
@@ -101,6 +101,24 @@ class Mutation:
             return TripPayload(errors=to_user_errors(fault))
         # Whoever gives a trip back was its driver until now, and may see the result of it once.
         return TripPayload(trip=to_trip(trip, Audience.PARTY))
+
+    @strawberry.mutation(
+        description="Tell where the calling driver is. The last position is kept for a while: offers are those "
+        "around it, and the rider of the driver's active trip sees it. For drivers."
+    )
+    async def report_location(
+        self, info: Info, input: Annotated[LocationInput, strawberry.argument(description="The position.")]
+    ) -> LocationPayload:
+        try:
+            await info.context.services.locations.report(
+                info.context.actor,
+                point=input.point.value(),
+                heading=input.heading,
+                recorded_at=input.recorded_at,
+            )
+        except UserFault as fault:
+            return LocationPayload(errors=to_user_errors(fault))
+        return LocationPayload()
 
 
 def _require_cookie_transport(info: Info) -> None:

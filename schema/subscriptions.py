@@ -8,11 +8,15 @@ import strawberry
 
 from models.snapshots import Role
 from schema.context import Context, to_uuid
-from schema.errors import forbidden
-from schema.types import MyTripsEvent, PoolEvent, SubscriptionEvent, Trip, to_event
-from services.live.feeds import Feed, MyTripsFeed, PoolFeed, TripFeed
+from schema.errors import bad_user_input, forbidden
+from schema.inputs import NearInput
+from schema.types import DriverLocation, MyTripsEvent, PoolEvent, SubscriptionEvent, Trip, to_event
+from services.areas import MAX_RADIUS_M
+from services.live.feeds import DriverLocationFeed, Feed, MyTripsFeed, TripFeed
 from services.live.hub import Hub
 from services.live.occurrences import Message
+from services.live.pool_feed import PoolFeed
+from services.points import on_earth
 
 Info = strawberry.Info[Context, None]
 
@@ -69,12 +73,42 @@ class Subscription:
     async def my_trips_updated(self, info: Info) -> AsyncGenerator[MyTripsEvent, None]:
         return _stream(MyTripsFeed(info.context.actor, info.context.services.topics), info)
 
-    @strawberry.subscription(description="The open requests. For drivers.")
-    async def driver_pool(self, info: Info) -> AsyncGenerator[PoolEvent, None]:
-        actor = info.context.actor
+    @strawberry.subscription(
+        description="The open requests around the driver's last position, or around `near`; all of them as long "
+        "as neither is known. Requests without a position are offered to everybody. For drivers."
+    )
+    async def driver_pool(
+        self,
+        info: Info,
+        near: Annotated[
+            NearInput | None,
+            strawberry.argument(description="Look at this area, wherever the driver is."),
+        ] = None,
+    ) -> AsyncGenerator[PoolEvent, None]:
+        actor, services = info.context.actor, info.context.services
         if actor.user.role is not Role.DRIVER:
             raise forbidden("Only drivers follow the pool.")
-        return _stream(PoolFeed(actor, info.context.services.topics), info)
+        radius_m = services.offer_radius_m
+        if near is not None and near.radius_m is not None:
+            radius_m = near.radius_m
+            if not 1 <= radius_m <= MAX_RADIUS_M:
+                raise bad_user_input(
+                    f"A radius lies between 1 and {MAX_RADIUS_M:.0f} m.", field=("near", "radiusM")
+                )
+        point = on_earth(near.point.value(), "point") if near is not None else None
+        return _stream(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), info)
+
+    @strawberry.subscription(
+        description="Where the driver of a trip is: the latest position only, as soon as there is one. Completes "
+        "when the trip has ended. For the trip's rider."
+    )
+    async def driver_location(
+        self, info: Info, trip_id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
+    ) -> AsyncGenerator[DriverLocation, None]:
+        actor = info.context.actor
+        if actor.user.role is not Role.RIDER:
+            raise forbidden("Only the rider of a trip follows its driver.")
+        return _stream(DriverLocationFeed(actor, info.context.services.topics, to_uuid(trip_id, "tripId")), info)
 
 
 def _stream(feed: Feed, info: Info) -> Any:

@@ -2,17 +2,22 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID, uuid5
 
 import strawberry
 
-from models.snapshots import GeoPoint as GeoPointValue
-from models.snapshots import TripSnapshot, UserSnapshot
+from models.geo import GeoPoint as GeoPointValue
+from models.snapshots import Location, TripSnapshot, UserSnapshot
+from models.trip_life import is_driving, is_on_the_way
 from models.visibility import Audience
 from schema import cursors
-from schema.enums import Role, TripStatus, WithdrawReason
+from schema.context import Context, SharedContext
+from schema.enums import ChangedBy, Role, TripStatus, WithdrawReason
 from schema.errors import UserError
 from services.live import messages
 from services.photos import url_path
+
+Info = strawberry.Info[Context | SharedContext, None]
 
 
 @strawberry.interface(description="Whatever can be fetched again by its id.")
@@ -49,6 +54,35 @@ class GeoPoint:
     lng: float = strawberry.field(description="The longitude in degrees, -180 to 180.")
 
 
+@strawberry.type(description="Where the driver of a trip is. One object a trip, which moves.")
+class DriverLocation:
+    id: strawberry.ID = strawberry.field(description="Made from the trip's id: the same for every position.")
+    point: GeoPoint = strawberry.field(description="The position.")
+    heading: float | None = strawberry.field(
+        description="Where the car goes, in degrees from north, clockwise; null if it was not told."
+    )
+    recorded_at: datetime = strawberry.field(description="When the position was measured.")
+
+
+def to_driver_location(trip_id: UUID, location: Location) -> DriverLocation:
+    """The GraphQL form of the position of a trip's driver."""
+    return DriverLocation(
+        id=strawberry.ID(str(uuid5(trip_id, "driver location"))),
+        point=GeoPoint(lat=location.point.lat, lng=location.point.lng),
+        heading=location.heading,
+        recorded_at=location.recorded_at,
+    )
+
+
+@strawberry.type(description="One change of a trip.")
+class HistoryEntry:
+    version: int = strawberry.field(description="The version that it led to.")
+    status: TripStatus = strawberry.field(description="The status that it led to.")
+    at: datetime = strawberry.field(description="When it was made.")
+    changed_by: ChangedBy = strawberry.field(description="As what it was made.")
+    user: User | None = strawberry.field(description="Who made it; null if time did.")
+
+
 @strawberry.type(description="One ride, from request to end.")
 class Trip(Node):
     created: datetime = strawberry.field(description="When it was requested.")
@@ -65,6 +99,56 @@ class Trip(Node):
     cancel_reason: str | None = strawberry.field(description="What was said at cancelling.")
     rider: User = strawberry.field(description="Who requested it.")
     driver: User | None = strawberry.field(description="Who accepted it.")
+    snapshot: strawberry.Private[TripSnapshot]
+    audience: strawberry.Private[Audience]
+
+    @strawberry.field(
+        description="Where the driver is, while the trip is under way; null before and after, and while no "
+        "position is known. For the trip's rider and driver."
+    )
+    async def driver_location(self, info: Info) -> DriverLocation | None:
+        location = await self._location(info)
+        return to_driver_location(self.snapshot.id, location) if location is not None else None
+
+    @strawberry.field(
+        description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
+        "the way and both positions are known. For the trip's rider and driver."
+    )
+    async def pick_up_eta(self, info: Info) -> int | None:
+        trip = self.snapshot
+        if trip.pick_up is None or not is_on_the_way(trip.status):
+            return None
+        location = await self._location(info)
+        if location is None:
+            return None
+        return round(await info.context.services.router.drive_time_s(location.point, trip.pick_up))
+
+    @strawberry.field(
+        description="Who changed what, and when, up to this version; the first change first. For the trip's rider "
+        "and driver; null for everybody else."
+    )
+    async def history(self, info: Info) -> list[HistoryEntry] | None:
+        trip = self.snapshot
+        if self.audience is not Audience.PARTY:
+            return None
+        parties = {trip.rider.id, trip.driver.id if trip.driver is not None else None}
+        return [
+            HistoryEntry(
+                version=change.version,
+                status=change.status,
+                at=change.at,
+                changed_by=change.changed_by,
+                user=to_user(change.user, with_username=change.user.id in parties) if change.user else None,
+            )
+            for change in await info.context.services.history.of(trip.id)
+            if change.version <= trip.version
+        ]
+
+    async def _location(self, info: Info) -> Location | None:
+        trip = self.snapshot
+        if self.audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
+            return None
+        return await info.context.services.locations.last(trip.driver.id)
 
 
 def to_trip(trip: TripSnapshot, audience: Audience) -> Trip:
@@ -84,6 +168,8 @@ def to_trip(trip: TripSnapshot, audience: Audience) -> Trip:
         cancel_reason=trip.cancel_reason,
         rider=to_user(trip.rider, with_username=with_usernames),
         driver=to_user(trip.driver, with_username=with_usernames) if trip.driver is not None else None,
+        snapshot=trip,
+        audience=audience,
     )
 
 
@@ -132,7 +218,7 @@ class TripChanged:
 @strawberry.type(description="The open requests.")
 class PoolSnapshot:
     offers: list[Trip] = strawberry.field(
-        description="At most 200, the newest first. They replace what was known."
+        description="At most 200, the nearest first, or without an area the newest. They replace what was known."
     )
     truncated: bool = strawberry.field(description="Whether there are more than are listed.")
 
@@ -158,7 +244,9 @@ PoolEvent = Annotated[
     strawberry.union("PoolEvent", description="What `driverPool` sends: the snapshot first."),
 ]
 
-SubscriptionEvent = Trip | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn
+SubscriptionEvent = (
+    Trip | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn | DriverLocation
+)
 
 
 def to_event(content: messages.Content) -> SubscriptionEvent:
@@ -176,6 +264,8 @@ def to_event(content: messages.Content) -> SubscriptionEvent:
             return TripOffered(trip=to_trip(trip, Audience.POOL))
         case messages.TripWithdrawn(trip_id, version, reason):
             return TripWithdrawn(trip_id=strawberry.ID(str(trip_id)), version=version, reason=reason)
+        case messages.DriverAt(trip_id, location):
+            return to_driver_location(trip_id, location)
 
 
 @strawberry.type(description="The answer to `signUp` and `logIn`.")
@@ -190,6 +280,11 @@ class AuthPayload:
 
 @strawberry.type(description="The answer to `logOut`.")
 class LogOutPayload:
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@strawberry.type(description="The answer to `reportLocation`.")
+class LocationPayload:
     errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
 
 

@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableSetting
 
+from services.rate_limits import Rate
+
 PREFIX = "TAXIRANK_"
 
 
@@ -68,6 +70,24 @@ class Settings(BaseSettings):
         90 * 24 * 3600, ge=60, description="A session ends so many seconds after the log-in."
     )
     request_ttl_s: int = Field(600, ge=1, description="A request without a driver expires after so many seconds.")
+    offer_radius_m: float = Field(
+        3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
+    )
+    location_ttl_s: int = Field(
+        600, ge=1, le=86_400, description="A driver's position is forgotten after so many seconds."
+    )
+    location_rate: str = Field(
+        "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
+    )
+    driving_speed_kmh: float = Field(
+        25, gt=0, le=300, description="The average speed from which times of arrival are estimated."
+    )
+    routing_url: str | None = Field(
+        None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
+    )
+    routing_timeout_s: float = Field(
+        1.0, gt=0, le=60, description="A time that it does not tell within so many seconds is estimated."
+    )
     max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
     max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
@@ -94,6 +114,19 @@ class Settings(BaseSettings):
         if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
             raise ValueError("must begin with sqlite:// or postgresql://")
         return value if value.startswith("sqlite://") else _with_port(value)
+
+    @field_validator("location_rate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        Rate.parse(value)
+        return value
+
+    @field_validator("routing_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s?#]+", value):
+            raise ValueError("must be an address such as http://osrm.example:5000")
+        return _with_port(value) if value is not None else None
 
     @field_validator("redis_url")
     @classmethod

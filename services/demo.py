@@ -1,6 +1,7 @@
 """People and trips to look at: what ``server.py seed-demo`` makes."""
 
-from models.snapshots import GeoPoint, Role, TripSnapshot
+from models.geo import GeoPoint
+from models.snapshots import Role, TripSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from services.accounts import Accounts, UsernameTaken

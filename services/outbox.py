@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from models.snapshots import TripSnapshot
-from services import trip_rows
+from services import areas, trip_rows
 from services.bus import Bus, BusState
 from services.database import Database, Transaction, moment, uuid
 from services.topics import Topics
@@ -109,6 +109,10 @@ class Outbox:
             topics.append(self._topics.user(note.former_driver_id))
         if note.for_pool:
             topics.append(self._topics.pool)
+            if trip.pick_up is None:
+                topics.append(self._topics.pool_any)
+            else:
+                topics += [self._topics.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
         self._enqueue(_Publication(note.id, topics, trip.to_json()))
 
     def announce_session_end(self, note: Note) -> None:

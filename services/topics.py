@@ -11,7 +11,9 @@ class Topics:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        # Every open request, and those without coordinates.
         self.pool = f"{prefix}:pool:all"
+        self.pool_any = f"{prefix}:pool:any"
         self.sessions = f"{prefix}:sessions"
 
     def trip(self, trip_id: UUID) -> str:
@@ -21,6 +23,26 @@ class Topics:
     def user(self, user_id: UUID) -> str:
         """Every change of a trip of that user's."""
         return f"{self._prefix}:user:{user_id}"
+
+    def pool_cell(self, cell: int) -> str:
+        """Every open request with a pick-up in that H3 cell."""
+        return f"{self._prefix}:pool:{cell:x}"
+
+    def location(self, driver_id: UUID) -> str:
+        """Every position of that driver."""
+        return f"{self._prefix}:location:{driver_id}"
+
+    def car(self, trip_id: UUID) -> str:
+        """Every position of the driver of that trip, while it is the driver's active one."""
+        return f"{self._prefix}:car:{trip_id}"
+
+    def is_of_locations(self, topic: str) -> bool:
+        """Whether positions come on the topic; on all others but ``sessions``, trips do."""
+        return topic.startswith((f"{self._prefix}:location:", f"{self._prefix}:car:"))
+
+    def last_location(self, driver_id: UUID) -> str:
+        """The key of the driver's last position."""
+        return f"{self._prefix}:last-location:{driver_id}"
 
     def heartbeat(self) -> str:
         """A topic of one process alone: what it sends to itself, to know that its link to the broker lives."""

@@ -1,12 +1,13 @@
 """Reading trips: each read is one joined statement, whatever the number of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.snapshots import GeoPoint, Role, TripSnapshot, UserSnapshot
+from models.geo import GeoPoint
+from models.snapshots import Role, TripSnapshot, UserSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from services.database import Database, Row, Transaction, moment, uuid
@@ -49,13 +50,14 @@ async def find(source: Database | Transaction, trip_id: UUID) -> TripSnapshot | 
     return snapshot(rows[0]) if rows else None
 
 
-def joined_with(*, written: str, note: str) -> str:
+def joined_with(*, written: str, change: str, note: str) -> str:
     """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it as one row with its ``note_id``.
 
-    ``written`` is the statement that writes (``… RETURNING *``), ``note`` the one that notes what it wrote.
+    ``written`` is the statement that writes (``… RETURNING *``); ``change`` adds what it wrote to the history,
+    and ``note`` notes it.
     """
     return (
-        f"WITH written AS ({written}), note AS ({note}) "
+        f"WITH written AS ({written}), change AS ({change}), note AS ({note}) "
         f"SELECT note.id AS note_id, {_COLUMNS} FROM note, written t {_JOINS}"
     )
 
@@ -111,6 +113,17 @@ async def open_trips(database: Database, *, limit: int) -> TripsAt:
     return await _at(
         database,
         f"SELECT * FROM trips t WHERE {_OPEN} ORDER BY t.created DESC, t.id DESC LIMIT $1",
+        limit,
+    )
+
+
+async def open_trips_in(database: Database, cells: Collection[int], *, limit: int) -> TripsAt:
+    """The newest ``limit`` trips that wait for a driver in any of those fine cells, or in none that is known."""
+    here = f"({database.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
+    return await _at(
+        database,
+        f"SELECT * FROM trips t WHERE {_OPEN} AND {here} ORDER BY t.created DESC, t.id DESC LIMIT $2",
+        list(cells),
         limit,
     )
 

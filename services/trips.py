@@ -4,22 +4,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from models.snapshots import GeoPoint, Role, TripSnapshot
+from models.geo import GeoPoint
+from models.snapshots import Role, TripSnapshot
 from models.trip_life import (
+    ChangedBy,
     Party,
     Transition,
     TripStatus,
     WithdrawReason,
+    changed_by,
     is_open,
     keeps_reason,
     transitions,
     withdraw_reason,
 )
 from models.visibility import Actor, may_see
-from services import trip_rows
+from services import areas, trip_history, trip_rows
 from services.database import Conflict, Database, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.outbox import Note, Outbox, note_sql
+from services.points import on_earth
 from services.shield import Shield
 from services.trip_rows import TripPage
 
@@ -129,8 +133,8 @@ class Trips:
         wanted = (
             _address(pick_up_address, "pickUpAddress"),
             _address(drop_off_address, "dropOffAddress"),
-            _point(pick_up, "pickUp"),
-            _point(drop_off, "dropOff"),
+            on_earth(pick_up, "pickUp") if pick_up is not None else None,
+            on_earth(drop_off, "dropOff") if drop_off is not None else None,
         )
         if idempotency_key is not None:
             _check_text(idempotency_key, "idempotencyKey", what="A key", max_chars=MAX_KEY_CHARS)
@@ -145,18 +149,21 @@ class Trips:
         pick_up_address, drop_off_address, pick_up, drop_off = wanted
         trip = await self._write(
             "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
-            "pick_up_lat, pick_up_lng, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-            "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, "
-            f"{self._deadline()}, '', $8, $9) ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
+            "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
+            "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
+            f"{self._deadline()}, '', $9, $10) ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
             uuid4(),
             pick_up_address,
             drop_off_address,
             pick_up.lat if pick_up else None,
             pick_up.lng if pick_up else None,
+            areas.cell_of(pick_up) if pick_up else None,
             drop_off.lat if drop_off else None,
             drop_off.lng if drop_off else None,
             key,
             actor.id,
+            changed_by=ChangedBy.RIDER,
+            user_id=actor.id,
             for_pool=True,
         )
         if trip is not None:
@@ -295,14 +302,24 @@ class Trips:
         return await self._write(
             f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)}",
             *args,
+            changed_by=changed_by(step.by),
+            user_id=actor_id,
             for_pool=step.pool_hears,
             former_driver_id=actor_id if gives_back else None,
         )
 
     async def _write(
-        self, sql: str, *args: object, for_pool: bool, former_driver_id: UUID | None = None
+        self,
+        sql: str,
+        *args: object,
+        changed_by: ChangedBy,
+        user_id: UUID | None,
+        for_pool: bool,
+        former_driver_id: UUID | None = None,
     ) -> TripSnapshot | None:
-        """Run a statement that writes one trip, note it, and announce it after the commit; None if it hit no row.
+        """Run a statement that writes one trip, add it to the history, note it, and announce it after the commit.
+
+        None if it hit no row.
 
         Raises:
             Conflict: a constraint refused it.
@@ -312,6 +329,12 @@ class Trips:
                 rows = await transaction.fetch(f"{sql} RETURNING id", *args)
                 if not rows:
                     return None
+                await transaction.fetch(
+                    trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
+                    rows[0]["id"],
+                    changed_by,
+                    user_id,
+                )
                 note = await self._outbox.note_trip(
                     transaction, rows[0]["id"], for_pool=for_pool, former_driver_id=former_driver_id
                 )
@@ -319,12 +342,18 @@ class Trips:
                 assert trip is not None, "written in this transaction"
         else:
             # One statement is a transaction too, and one round trip instead of five.
-            former, pool = f"${len(args) + 1}::uuid", f"${len(args) + 2}::boolean"
+            first = len(args) + 1
             rows = await self._database.fetch(
                 trip_rows.joined_with(
-                    written=f"{sql} RETURNING *", note=note_sql("written", former=former, pool=pool)
+                    written=f"{sql} RETURNING *",
+                    change=trip_history.change_sql(
+                        "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
+                    ),
+                    note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
                 ),
                 *args,
+                changed_by,
+                user_id,
                 former_driver_id,
                 for_pool,
             )
@@ -404,7 +433,7 @@ def _too_late(actor: Actor, trip: TripSnapshot | None, status: TripStatus) -> Us
             return TripCancelled("The rider has cancelled this trip.")
         case WithdrawReason.EXPIRED:
             return TripExpired("This request has expired.")
-        case WithdrawReason.TAKEN:
+        case _:
             return TripTaken("Another driver has taken this trip.")
 
 
@@ -422,14 +451,3 @@ def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
     # PostgreSQL keeps no null characters.
     if "\x00" in text:
         raise BadInput(f"{what} must not contain a null character.", field=(field,))
-
-
-def _point(point: GeoPoint | None, field: str) -> GeoPoint | None:
-    if point is None:
-        return None
-    # Comparisons with NaN are false, so that it is refused too.
-    if not -90 <= point.lat <= 90:
-        raise BadInput("A latitude lies between -90 and 90.", field=(field, "lat"))
-    if not -180 <= point.lng <= 180:
-        raise BadInput("A longitude lies between -180 and 180.", field=(field, "lng"))
-    return point

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schema.context import Context, Services, Transport
-from schema.errors import RequestError, incident
+from schema.errors import RequestError, incident, retry_after_s
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
 from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
@@ -109,7 +109,9 @@ class HttpEndpoint:
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)
-        response = _answer(encode(result), 200, media_type)
+        wait_s = retry_after_s(result.errors)
+        headers = {"Retry-After": str(wait_s)} if wait_s is not None else None
+        response = _answer(encode(result), 200, media_type, headers)
         if context.set_token is not None:
             self._cookies.set(response, context.set_token)
         return response

@@ -1,37 +1,37 @@
-"""What can be subscribed to. A feed says which topic it follows, what state it starts from, and what one
+"""What can be subscribed to. A feed says which topics it follows, what state it starts from, and what its
 subscriber is sent of an event; it does no I/O of its own beyond reading that state."""
 
-from collections.abc import Hashable
+from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from models.trip_life import has_ended, is_open, withdraw_reason
+from models.snapshots import Role, TripSnapshot
+from models.trip_life import has_ended, is_driving
 from models.visibility import Actor, audience_of
-from services import trip_rows
-from services.database import Database
 from services.live.messages import (
+    DriverAt,
     MyTripsSnapshot,
-    PoolSnapshot,
     TripChanged,
-    TripOffered,
     TripState,
-    TripWithdrawn,
 )
-from services.live.occurrences import Message, StateRead, TripEvent
+from services.live.occurrences import LocationEvent, Message, StateRead, TripEvent
+from services.live.state import State
 from services.topics import Topics
-from services.trip_rows import TripsAt
 
-POOL_SNAPSHOT_LIMIT = 200
-ENDED_TRIPS_LIMIT = 20
-ENDED_TRIPS_AGE_S = 24 * 3600
+Event = TripEvent | LocationEvent
 
 
 class Verdict(Enum):
-    """What an event means for a subscriber, if not a message."""
+    """What an event or a read means for a subscriber, if not a message."""
 
     SIGHT_LOST = "what was followed no longer exists for this subscriber: the subscription ends"
+    ENDED = "nothing can follow"
     READ_AGAIN = "only a new snapshot can say it"
+    LOOK_AROUND = "the topics have changed: the state has to be read, and what it changes is sent"
+
+
+Outcome = Message | Sequence[Message] | Verdict | None
 
 
 class NotFound(Exception):
@@ -39,7 +39,7 @@ class NotFound(Exception):
 
 
 class Feed(Protocol):
-    """What one subscriber follows."""
+    """What one subscriber follows. It belongs to that subscriber, and may remember what it has sent."""
 
     @property
     def actor(self) -> Actor:
@@ -47,25 +47,33 @@ class Feed(Protocol):
         ...
 
     @property
-    def topic(self) -> str:
-        """The one topic on which its events come."""
+    def topics(self) -> Collection[str]:
+        """The topics on which its events come. They may differ after ``prepare``, and after LOOK_AROUND."""
         ...
 
     @property
-    def scope(self) -> Hashable:
-        """Feeds of equal scope start from the same read."""
+    def shown(self) -> Collection[UUID]:
+        """Trips that the subscriber has to be told of even when they are lost from sight."""
         ...
 
-    async def query(self, database: Database) -> TripsAt:
-        """Read the state of the scope."""
+    async def prepare(self, state: State) -> None:
+        """Find out what the topics depend on, if on anything."""
         ...
 
-    def snapshot(self, read: StateRead) -> Message:
-        """The state as one message. Raises: NotFound."""
+    async def read(self, state: State) -> StateRead:
+        """Read the state, all of it."""
         ...
 
-    def change(self, event: TripEvent) -> Message | Verdict:
-        """What the subscriber is sent of an event. Pure."""
+    def snapshot(self, read: StateRead) -> Message | Verdict | None:
+        """The state as one message; None when there is nothing to say yet. Raises: NotFound."""
+        ...
+
+    def look_around(self, read: StateRead) -> Sequence[Message]:
+        """What the read changes for the subscriber, after LOOK_AROUND."""
+        ...
+
+    def change(self, event: Event) -> Outcome:
+        """What the subscriber is sent of an event. No I/O."""
         ...
 
     def is_last(self, message: Message) -> bool:
@@ -73,18 +81,34 @@ class Feed(Protocol):
         ...
 
 
-class TripFeed:
+class _TripsFeed:
+    """What most feeds have in common: their topics never change."""
+
+    shown: Collection[UUID] = ()
+
+    async def prepare(self, state: State) -> None:
+        """Nothing."""
+
+    def look_around(self, read: StateRead) -> Sequence[Message]:
+        """Never asked for."""
+        return ()
+
+    def is_last(self, message: Message) -> bool:
+        """Never."""
+        return False
+
+
+class TripFeed(_TripsFeed):
     """One trip: as it is now, then each change, until it has ended or is lost from sight."""
 
     def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
         self.actor = actor
-        self.topic = topics.trip(trip_id)
-        self.scope: Hashable = ("trip", trip_id)
+        self.topics = (topics.trip(trip_id),)
         self._trip_id = trip_id
 
-    async def query(self, database: Database) -> TripsAt:
+    async def read(self, state: State) -> StateRead:
         """Read the trip."""
-        return await trip_rows.find_at(database, self._trip_id)
+        return await state.trip(self._trip_id)
 
     def snapshot(self, read: StateRead) -> Message:
         """The trip now. Raises: NotFound."""
@@ -93,8 +117,10 @@ class TripFeed:
             raise NotFound
         return read.message(audience, lambda: TripState(event.trip, audience))
 
-    def change(self, event: TripEvent) -> Message | Verdict:
+    def change(self, event: Event) -> Message | Verdict | None:
         """The trip at its new version."""
+        if isinstance(event, LocationEvent):
+            return None
         audience = audience_of(self.actor, event.trip)
         if audience is None:
             return Verdict.SIGHT_LOST
@@ -106,79 +132,89 @@ class TripFeed:
         return isinstance(message.content, TripState) and has_ended(message.content.trip.status)
 
 
-class MyTripsFeed:
+class MyTripsFeed(_TripsFeed):
     """The caller's active trips and the lately ended ones, then each change of any of them."""
 
     def __init__(self, actor: Actor, topics: Topics) -> None:
         self.actor = actor
-        self.topic = topics.user(actor.id)
-        self.scope: Hashable = ("user", actor.id)
+        self.topics = (topics.user(actor.id),)
 
-    async def query(self, database: Database) -> TripsAt:
+    async def read(self, state: State) -> StateRead:
         """Read the trips."""
-        return await trip_rows.trips_of(
-            database,
-            self.actor.id,
-            self.actor.user.role,
-            ended_limit=ENDED_TRIPS_LIMIT,
-            ended_since_s=ENDED_TRIPS_AGE_S,
-        )
+        return await state.trips_of(self.actor)
 
     def snapshot(self, read: StateRead) -> Message:
         """All of them."""
         return read.message("my trips", lambda: MyTripsSnapshot(read.trips))
 
-    def change(self, event: TripEvent) -> Message | Verdict:
+    def change(self, event: Event) -> Message | Verdict | None:
         """The changed trip; a trip that the driver gave back goes by a new snapshot without it."""
+        if isinstance(event, LocationEvent):
+            return None
         trip = event.trip
         if self.actor.id != trip.rider.id and (trip.driver is None or self.actor.id != trip.driver.id):
             return Verdict.READ_AGAIN
         return event.message("my trip", lambda: TripChanged(trip), trip.id)
 
-    def is_last(self, message: Message) -> bool:
-        """Never."""
-        return False
 
+class DriverLocationFeed(_TripsFeed):
+    """Where the driver of the caller's trip is: the latest position only, from acceptance to the end of the trip.
 
-class PoolFeed:
-    """The open requests, then each that comes or goes."""
+    For the rider of the trip alone. A position counts only if it was reported while this trip was its driver's
+    active one, so that nothing is shown after the end even if the end has not been heard of here.
+    """
 
-    def __init__(self, actor: Actor, topics: Topics) -> None:
+    def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
         self.actor = actor
-        self.topic = topics.pool
-        self.scope: Hashable = "pool"
-        self._actor_id = actor.id
+        self.topics = (topics.trip(trip_id), topics.car(trip_id))
+        self._trip_id = trip_id
+        self._driver_id: UUID | None = None
+        self._last: LocationEvent | None = None
+        self._found: LocationEvent | None = None
 
-    async def query(self, database: Database) -> TripsAt:
-        """Read the newest open trips: one more than are shown, to know whether there are more."""
-        return await trip_rows.open_trips(database, limit=POOL_SNAPSHOT_LIMIT + 1)
+    async def read(self, state: State) -> StateRead:
+        """Read the trip, and the position of its driver."""
+        read = await state.trip(self._trip_id)
+        trip = read.trips[0] if read.trips else None
+        self._found = None
+        if trip is not None and self._is_mine(trip) and is_driving(trip.status) and trip.driver is not None:
+            location = await state.location_of(trip.driver.id)
+            self._found = LocationEvent(location) if location is not None else None
+        return read
 
-    def snapshot(self, read: StateRead) -> Message:
-        """The offers that the driver has not given back."""
-        if self._actor_id not in read.given_back_by:
-            return read.message("offers", lambda: _pool_snapshot(read, None))
-        return read.message(("offers", self._actor_id), lambda: _pool_snapshot(read, self._actor_id))
+    def snapshot(self, read: StateRead) -> Message | Verdict | None:
+        """The latest position, if there is one. Raises: NotFound."""
+        trip = read.trips[0] if read.trips else None
+        if trip is None or not self._is_mine(trip):
+            raise NotFound
+        if has_ended(trip.status):
+            return Verdict.ENDED
+        self._follow(trip)
+        return self._newest(self._found) if self._found is not None else None
 
-    def change(self, event: TripEvent) -> Message | Verdict:
-        """An offer that came, or one that went.
+    def change(self, event: Event) -> Outcome:
+        """A newer position; or the end, or another driver."""
+        if isinstance(event, LocationEvent):
+            return self._newest(event) if event.location.trip_id == self._trip_id else None
+        if has_ended(event.trip.status):
+            return Verdict.ENDED
+        before = self._driver_id
+        self._follow(event.trip)
+        return Verdict.READ_AGAIN if self._driver_id not in (None, before) else None
 
-        To whoever gave the trip back it has gone, whatever becomes of it, and each of its changes says so: the
-        one that took the offer away may have been lost, or come later.
-        """
-        trip = event.trip
-        if is_open(trip.status) and self._actor_id not in trip.given_back_by:
-            return event.message("offered", lambda: TripOffered(trip), trip.id)
-        return event.message(
-            "withdrawn",
-            lambda: TripWithdrawn(trip.id, trip.version, withdraw_reason(trip.status)),
-            trip.id,
-        )
+    def _follow(self, trip: TripSnapshot) -> None:
+        driver_id = trip.driver.id if trip.driver is not None else None
+        if driver_id != self._driver_id:
+            self._driver_id, self._last = driver_id, None
 
-    def is_last(self, message: Message) -> bool:
-        """Never."""
-        return False
+    def _newest(self, event: LocationEvent) -> Message | None:
+        location = event.location
+        if location.driver_id != self._driver_id:
+            return None
+        if self._last is not None and self._last.location.recorded_at >= location.recorded_at:
+            return None
+        self._last = event
+        return event.message("driver at", lambda: DriverAt(self._trip_id, location))
 
-
-def _pool_snapshot(read: StateRead, without: UUID | None) -> PoolSnapshot:
-    offers = tuple(t for t in read.trips[:POOL_SNAPSHOT_LIMIT] if without not in t.given_back_by)
-    return PoolSnapshot(offers, truncated=len(read.trips) > POOL_SNAPSHOT_LIMIT)
+    def _is_mine(self, trip: TripSnapshot) -> bool:
+        return self.actor.user.role is Role.RIDER and trip.rider.id == self.actor.id

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -12,13 +12,13 @@ from uuid import UUID
 
 import structlog
 
-from models.snapshots import TripSnapshot
+from models.snapshots import Location, TripSnapshot
 from models.visibility import may_see
-from services import trip_rows
 from services.counts import Counts
-from services.database import Database
-from services.live.feeds import Feed, NotFound, Verdict
-from services.live.occurrences import Message, StateReads, TripEvent
+from services.live.feeds import Event, Feed, NotFound, Verdict
+from services.live.occurrences import LocationEvent, Message, TripEvent
+from services.live.state import State
+from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -52,18 +52,32 @@ class Subscriber:
     """One subscription: a feed, a sink, and how far it has come.
 
     ``waiting`` is None while messages flow straight through. Otherwise a task reads state for it (its
-    snapshot, or one trip), and events wait there in order.
+    snapshot, what is around it, or one trip), and events wait there in order.
     """
 
-    __slots__ = ("as_of", "feed", "known", "read_again", "sink", "task", "waiting")
+    __slots__ = (
+        "as_of",
+        "feed",
+        "has_ended",
+        "known",
+        "look_around",
+        "read_again",
+        "sink",
+        "task",
+        "topics",
+        "waiting",
+    )
 
     def __init__(self, feed: Feed, sink: Sink) -> None:
         self.feed = feed
         self.sink = sink
+        self.topics: dict[str, _Topic] = {}
         self.as_of = datetime.min.replace(tzinfo=UTC)
         self.known: dict[UUID, int] = {}
-        self.waiting: list[TripEvent] | None = []
+        self.waiting: list[Event] | None = []
         self.read_again = True
+        self.look_around = False
+        self.has_ended = False
         self.task: asyncio.Task[None] | None = None
 
 
@@ -75,6 +89,7 @@ class _Topic:
         self.users = 0
         self.subscribers: dict[Subscriber, None] = {}
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.has_begun = False
         self.listener: asyncio.Task[None] | None = None
         self.left = asyncio.Event()
         # The last version passed on of each trip, and when; the oldest first.
@@ -84,9 +99,8 @@ class _Topic:
 class Subscription:
     """Held by whoever subscribed."""
 
-    def __init__(self, hub: "Hub", topic: _Topic, subscriber: Subscriber) -> None:
+    def __init__(self, hub: "Hub", subscriber: Subscriber) -> None:
         self._hub = hub
-        self._topic = topic
         self._subscriber = subscriber
         self._has_ended = False
 
@@ -94,17 +108,18 @@ class Subscription:
         """Deliver no more. May be called again."""
         if not self._has_ended:
             self._has_ended = True
-            self._hub._leave(self._topic, self._subscriber)  # pyright: ignore[reportPrivateUsage]
+            self._hub._leave(self._subscriber)  # pyright: ignore[reportPrivateUsage]
 
     def start_over(self) -> None:
         """Deliver a new snapshot: the sink has dropped messages."""
-        self._hub._read_again(self._topic, self._subscriber)  # pyright: ignore[reportPrivateUsage]
+        self._hub._read_again(self._subscriber)  # pyright: ignore[reportPrivateUsage]
 
 
 class Hub:
     """Gives each subscriber a snapshot, then changes: no gap, no repetition, never backwards.
 
-    - The topic is confirmed before the state is read: a change in between waits, and is not lost.
+    - The topics are confirmed before the state is read: a change in between waits, and is not lost. When a feed
+      comes to need other topics, those are confirmed and read before the old ones are left.
     - Of each trip a topic passes on only rising versions. An event about a trip that the subscriber's
       snapshot does not have, and that was committed before that snapshot was read, is checked by a fresh
       read (shared within the process), so that a late "offered" cannot bring back a trip that is gone.
@@ -116,16 +131,18 @@ class Hub:
 
     def __init__(
         self,
-        database: Database,
+        state: State,
         listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
+        topics: Topics,
         counts: Counts,
     ) -> None:
         self.counts = counts
-        self._database = database
+        self._state = state
         self._listen_to = listen
+        self._names = topics
         self._topics: dict[str, _Topic] = {}
-        self._reads = StateReads(counts)
-        self._recent: OrderedDict[bytes, TripEvent] = OrderedDict()
+        self._subscribers: dict[Subscriber, None] = {}
+        self._recent: OrderedDict[bytes, Event] = OrderedDict()
         self._clock_offset = timedelta(0)
 
     @property
@@ -136,7 +153,7 @@ class Hub:
     @property
     def subscribers(self) -> int:
         """How many subscribers there are."""
-        return sum(len(topic.subscribers) for topic in self._topics.values())
+        return len(self._subscribers)
 
     async def subscribe(self, feed: Feed, sink: Sink) -> "Subscription":
         """Deliver ``feed`` to ``sink``, its snapshot first, until the subscription is ended.
@@ -144,12 +161,11 @@ class Hub:
         Raises:
             NotFound: what is to be followed does not exist for the caller.
         """
-        topic = await self._acquire(feed.topic)
         subscriber = Subscriber(feed, sink)
-        topic.subscribers[subscriber] = None
-        subscription = Subscription(self, topic, subscriber)
+        self._subscribers[subscriber] = None
+        subscription = Subscription(self, subscriber)
         try:
-            await self._settle(topic, subscriber)
+            await self._settle(subscriber)
         except BaseException:
             subscription.end()
             raise
@@ -157,15 +173,64 @@ class Hub:
 
     def resync(self) -> None:
         """Send a new snapshot to every subscriber: events may have been lost."""
-        for topic in self._topics.values():
-            for subscriber in list(topic.subscribers):
-                self._read_again(topic, subscriber)
+        for subscriber in list(self._subscribers):
+            self._read_again(subscriber)
 
-    def _leave(self, topic: _Topic, subscriber: Subscriber) -> None:
-        topic.subscribers.pop(subscriber, None)
+    def _leave(self, subscriber: Subscriber) -> None:
+        self._detach(subscriber)
         if subscriber.task is not None:
             subscriber.task.cancel()
-        self._release(topic)
+        topics, subscriber.topics = subscriber.topics, {}
+        for topic in topics.values():
+            self._release(topic)
+
+    def _detach(self, subscriber: Subscriber) -> None:
+        """Deliver nothing more to a subscriber. Its topics are left when it ends its subscription."""
+        subscriber.has_ended = True
+        self._subscribers.pop(subscriber, None)
+        for topic in subscriber.topics.values():
+            topic.subscribers.pop(subscriber, None)
+
+    async def _follow(self, subscriber: Subscriber) -> Collection[_Topic]:
+        """Follow the topics that the feed needs now, all confirmed; returns those that it no longer needs."""
+        wanted = subscriber.feed.topics
+        missing: list[str] = []
+        for name in wanted:
+            if name in subscriber.topics:
+                continue
+            topic = self._topics.get(name)
+            if topic is not None and topic.users and topic.has_begun:
+                topic.users += 1
+                self._attach(subscriber, topic)
+            else:
+                missing.append(name)
+        if len(missing) == 1:
+            self._attach(subscriber, await self._acquire(missing[0]))
+        elif missing:
+            acquiring = [asyncio.ensure_future(self._acquire(name)) for name in missing]
+            try:
+                await asyncio.gather(*acquiring)
+            except BaseException:
+                for each in acquiring:
+                    each.add_done_callback(self._release_acquired)
+                    each.cancel()
+                raise
+            for each in acquiring:
+                self._attach(subscriber, each.result())
+        if len(wanted) == len(subscriber.topics):
+            return ()
+        return [topic for name, topic in subscriber.topics.items() if name not in wanted]
+
+    def _attach(self, subscriber: Subscriber, topic: _Topic) -> None:
+        if subscriber.has_ended:
+            self._release(topic)
+        else:
+            subscriber.topics[topic.name] = topic
+            topic.subscribers[subscriber] = None
+
+    def _release_acquired(self, acquiring: "asyncio.Future[_Topic]") -> None:
+        if not acquiring.cancelled() and acquiring.exception() is None:
+            self._release(acquiring.result())
 
     async def _acquire(self, name: str) -> _Topic:
         """The topic, confirmed by the broker."""
@@ -190,11 +255,16 @@ class Hub:
             topic.listener.cancel()
 
     async def _listen(self, topic: _Topic) -> None:
+        receive = self._receive_location if self._names.is_of_locations(topic.name) else self._receive_trip
         try:
             async with self._listen_to(topic.name) as messages:
                 topic.confirmed.set_result(None)
+                topic.has_begun = True
                 async for message in messages:
-                    self._receive(topic, message)
+                    try:
+                        receive(topic, message)
+                    except Exception:
+                        _log.exception("undecodable event", topic=topic.name)
             raise ListeningEnded(topic.name)
         except Exception as error:
             _log.exception("listening failed", topic=topic.name)
@@ -204,7 +274,7 @@ class Hub:
                 topic.confirmed.set_exception(error)
                 topic.confirmed.exception()
             for subscriber in list(topic.subscribers):
-                self._end(topic, subscriber, error)
+                self._end(subscriber, error)
 
     def _forget(self, topic: _Topic, _: "asyncio.Task[None]") -> None:
         # Not a `finally` of the listener: one that is cancelled before its first step never gets there.
@@ -213,21 +283,29 @@ class Hub:
         topic.confirmed.cancel()
         topic.left.set()
 
-    def _receive(self, topic: _Topic, message: bytes) -> None:
-        try:
-            event = self._event(message)
-        except Exception:
-            _log.exception("undecodable event", topic=topic.name)
-            return
-        self.dispatch(topic, event)
-
-    def _event(self, message: bytes) -> TripEvent:
-        """The event of those bytes: one object, on however many topics they come."""
+    def _receive_trip(self, topic: _Topic, message: bytes) -> None:
         event = self._recent.get(message)
         if event is None:
-            event = self._recent[message] = TripEvent(TripSnapshot.from_json(message))
-            if len(self._recent) > RECENT_EVENTS:
-                self._recent.popitem(last=False)
+            event = self._remember(message, TripEvent(TripSnapshot.from_json(message)))
+        assert isinstance(event, TripEvent), "topics carry one kind"
+        self.dispatch(topic, event)
+
+    def _receive_location(self, topic: _Topic, message: bytes) -> None:
+        event = self._recent.get(message)
+        if event is None:
+            event = self._remember(message, LocationEvent(Location.from_json(message)))
+        self.counts.events += 1
+        for subscriber in list(topic.subscribers):
+            if subscriber.waiting is None:
+                self._deliver(subscriber, event)
+            else:
+                self._wait(subscriber, event)
+
+    def _remember(self, message: bytes, event: Event) -> Event:
+        """Keep the event of those bytes: one object, on however many topics they come."""
+        self._recent[message] = event
+        if len(self._recent) > RECENT_EVENTS:
+            self._recent.popitem(last=False)
         return event
 
     def dispatch(self, topic: _Topic, event: TripEvent) -> None:
@@ -243,77 +321,101 @@ class Hub:
             topic.marks.popitem(last=False)
         is_old = mark is None and self._is_old(event)
         for subscriber in list(topic.subscribers):
-            waiting = subscriber.waiting
-            if waiting is None:
-                self._pass(topic, subscriber, event, is_old=is_old)
-            elif is_old or len(waiting) >= MAX_BUFFERED_EVENTS:
-                # A snapshot read from now on says as much as all of them.
-                waiting.clear()
-                subscriber.read_again = True
+            if subscriber.waiting is None:
+                self._pass(subscriber, event, is_old=is_old)
+            elif is_old:
+                self._wait_for_snapshot(subscriber)
             else:
-                waiting.append(event)
+                self._wait(subscriber, event)
 
-    def _pass(self, topic: _Topic, subscriber: Subscriber, event: TripEvent, *, is_old: bool) -> None:
+    def _wait(self, subscriber: Subscriber, event: Event) -> None:
+        assert subscriber.waiting is not None, "otherwise it is delivered"
+        if len(subscriber.waiting) >= MAX_BUFFERED_EVENTS:
+            self._wait_for_snapshot(subscriber)
+        else:
+            subscriber.waiting.append(event)
+
+    def _wait_for_snapshot(self, subscriber: Subscriber) -> None:
+        """A snapshot read from now on says as much as everything that waits."""
+        assert subscriber.waiting is not None, "otherwise it is read at once"
+        subscriber.waiting.clear()
+        subscriber.read_again = True
+
+    def _pass(self, subscriber: Subscriber, event: TripEvent, *, is_old: bool) -> None:
         """Send an event to a subscriber with nothing before it, or have it checked first."""
         known = subscriber.known.get(event.trip.id)
         if known is None and event.trip.updated <= subscriber.as_of:
             subscriber.waiting = [event]
-            self._settle_later(topic, subscriber)
+            self._settle_later(subscriber)
         elif known is None or event.trip.version > known:
             if is_old:
                 # It may have been passed on before: the mark of that would be gone.
-                self._read_again(topic, subscriber)
+                self._read_again(subscriber)
             else:
-                self._deliver(topic, subscriber, event)
+                self._deliver(subscriber, event)
 
-    def _deliver(self, topic: _Topic, subscriber: Subscriber, event: TripEvent) -> None:
+    def _deliver(self, subscriber: Subscriber, event: Event) -> None:
         try:
             change = subscriber.feed.change(event)
             if isinstance(change, Message):
                 subscriber.sink.deliver(change)
                 if subscriber.feed.is_last(change):
-                    self._end(topic, subscriber, None)
+                    self._end(subscriber, None)
+            elif change is None:
+                return
+            elif not isinstance(change, Verdict):
+                for message in change:
+                    subscriber.sink.deliver(message)
             elif change is Verdict.SIGHT_LOST:
-                self._end(topic, subscriber, NotFound())
+                self._end(subscriber, NotFound())
+            elif change is Verdict.ENDED:
+                self._end(subscriber, None)
             elif change is Verdict.READ_AGAIN:
-                self._read_again(topic, subscriber)
+                self._read_again(subscriber)
+            else:
+                subscriber.look_around = True
+                self._hold(subscriber)
         except Exception as error:
             # One subscriber's failure never reaches another.
-            _log.exception("delivery failed", topic=topic.name)
-            self._end(topic, subscriber, error)
+            _log.exception("delivery failed", topics=len(subscriber.topics))
+            self._end(subscriber, error)
 
-    def _end(self, topic: _Topic, subscriber: Subscriber, error: Exception | None) -> None:
-        if subscriber not in topic.subscribers:
+    def _end(self, subscriber: Subscriber, error: Exception | None) -> None:
+        if subscriber.has_ended:
             return
-        del topic.subscribers[subscriber]
+        self._detach(subscriber)
         try:
             subscriber.sink.end(error)
         except Exception:
-            _log.exception("ending a subscription failed", topic=topic.name)
+            _log.exception("ending a subscription failed")
 
-    def _read_again(self, topic: _Topic, subscriber: Subscriber) -> None:
+    def _read_again(self, subscriber: Subscriber) -> None:
         self.counts.resyncs += 1
         subscriber.read_again = True
+        self._hold(subscriber)
+
+    def _hold(self, subscriber: Subscriber) -> None:
+        """Let events wait while state is read."""
         if subscriber.waiting is None:
             subscriber.waiting = []
-            self._settle_later(topic, subscriber)
+            self._settle_later(subscriber)
 
-    def _settle_later(self, topic: _Topic, subscriber: Subscriber) -> None:
-        subscriber.task = asyncio.create_task(self._settle_at_last(topic, subscriber))
+    def _settle_later(self, subscriber: Subscriber) -> None:
+        subscriber.task = asyncio.create_task(self._settle_at_last(subscriber))
 
-    async def _settle_at_last(self, topic: _Topic, subscriber: Subscriber) -> None:
+    async def _settle_at_last(self, subscriber: Subscriber) -> None:
         while True:
             try:
-                return await self._settle(topic, subscriber)
+                return await self._settle(subscriber)
             except NotFound as error:
-                return self._end(topic, subscriber, error)
+                return self._end(subscriber, error)
             except Exception:
                 # The database is away, and the read has said so. What was promised is a snapshot, as soon as
                 # there can be one.
                 subscriber.read_again = True
                 await asyncio.sleep(RETRY_DELAY_S)
 
-    async def _settle(self, topic: _Topic, subscriber: Subscriber) -> None:
+    async def _settle(self, subscriber: Subscriber) -> None:
         """Bring a subscriber whose events wait to where they flow straight through.
 
         Raises:
@@ -321,56 +423,75 @@ class Hub:
             Exception: what the database raises.
         """
         assert subscriber.waiting is not None, "nothing else reads for this subscriber"
-        while subscriber in topic.subscribers:
-            if subscriber.read_again:
-                await self._send_snapshot(topic, subscriber)
+        while not subscriber.has_ended:
+            if subscriber.read_again or subscriber.look_around:
+                await self._send_state(subscriber)
             elif subscriber.waiting:
                 event = subscriber.waiting.pop(0)
+                if isinstance(event, LocationEvent):
+                    self._deliver(subscriber, event)
+                    continue
                 known = subscriber.known.get(event.trip.id)
                 if known is None:
-                    await self._deliver_current(topic, subscriber, event)
+                    await self._deliver_current(subscriber, event)
                 elif event.trip.version > known:
-                    self._deliver(topic, subscriber, event)
+                    self._deliver(subscriber, event)
             else:
                 subscriber.waiting = None
                 return
 
-    async def _send_snapshot(self, topic: _Topic, subscriber: Subscriber) -> None:
-        subscriber.read_again = False
-        read = await self._reads.read(subscriber.feed.scope, lambda: subscriber.feed.query(self._database))
-        if subscriber.read_again or subscriber not in topic.subscribers:
+    async def _send_state(self, subscriber: Subscriber) -> None:
+        """Read what the feed follows, and send it: as a snapshot, or as what it changes."""
+        feed, as_snapshot = subscriber.feed, subscriber.read_again
+        subscriber.read_again = subscriber.look_around = False
+        if as_snapshot:
+            # Before the position is asked for, too, nothing that is told of it may be lost.
+            await self._follow(subscriber)
+            await feed.prepare(self._state)
+        unwanted = await self._follow(subscriber)
+        read = await feed.read(self._state)
+        if subscriber.read_again or subscriber.has_ended:
             # Events were lost meanwhile: what was read may be older than they were.
             return
+        for topic in unwanted:
+            del subscriber.topics[topic.name]
+            del topic.subscribers[subscriber]
+            self._release(topic)
         self._clock_offset = read.as_of - datetime.now(UTC)
         subscriber.as_of = read.as_of
         subscriber.known = read.versions
         try:
-            message = subscriber.feed.snapshot(read)
-            subscriber.sink.deliver(message)
+            if as_snapshot:
+                message = feed.snapshot(read)
+                if message is Verdict.ENDED:
+                    self._end(subscriber, None)
+                elif isinstance(message, Message):
+                    subscriber.sink.deliver(message)
+                    if feed.is_last(message):
+                        self._end(subscriber, None)
+            else:
+                for message in feed.look_around(read):
+                    subscriber.sink.deliver(message)
         except NotFound:
             raise
         except Exception as error:
             # Not the database's failure: it would come again with every read.
-            _log.exception("delivery failed", topic=topic.name)
-            self._end(topic, subscriber, error)
-            return
-        if subscriber.feed.is_last(message):
-            self._end(topic, subscriber, None)
+            _log.exception("delivery failed")
+            self._end(subscriber, error)
 
-    async def _deliver_current(self, topic: _Topic, subscriber: Subscriber, event: TripEvent) -> None:
+    async def _deliver_current(self, subscriber: Subscriber, event: TripEvent) -> None:
         """Check an event about a trip that the snapshot does not have, and send the trip as it is now."""
         if event.trip.updated > subscriber.as_of:
-            self._deliver(topic, subscriber, event)
+            self._deliver(subscriber, event)
             return
-        trip_id = event.trip.id
-        read = await self._reads.read(("trip", trip_id), lambda: trip_rows.find_at(self._database, trip_id))
+        read = await self._state.trip(event.trip.id)
         current = read.event()
         if current is None or subscriber.read_again:
             return
         # The snapshot's versions are shared with others; what this subscriber alone was sent is not.
         subscriber.known = {**subscriber.known, current.trip.id: current.trip.version}
-        if may_see(subscriber.feed.actor, current.trip):
-            self._deliver(topic, subscriber, current)
+        if may_see(subscriber.feed.actor, current.trip) or current.trip.id in subscriber.feed.shown:
+            self._deliver(subscriber, current)
 
     def _is_old(self, event: TripEvent) -> bool:
         return event.trip.updated < datetime.now(UTC) + self._clock_offset - FRESH_AGE

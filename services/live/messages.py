@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from models.snapshots import TripSnapshot
+from models.snapshots import Location, TripSnapshot
 from models.trip_life import WithdrawReason
 from models.visibility import Audience
 
@@ -54,4 +54,12 @@ class TripWithdrawn:
     reason: WithdrawReason
 
 
-Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn
+@dataclass(frozen=True, slots=True)
+class DriverAt:
+    """Where the driver of a trip is."""
+
+    trip_id: UUID
+    location: Location
+
+
+Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn | DriverAt

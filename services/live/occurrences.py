@@ -1,18 +1,12 @@
 """What happens once and is told to many: an event, a read of the state, and the messages made of them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 from uuid import UUID
 
-import structlog
-
-from models.snapshots import TripSnapshot
-from services.counts import Counts
+from models.snapshots import Location, TripSnapshot
 from services.live.messages import Content
 from services.trip_rows import TripsAt
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class Message:
@@ -56,56 +50,37 @@ class TripEvent(_Occurrence):
         self.trip = trip
 
 
+class LocationEvent(_Occurrence):
+    """A driver has reported a position."""
+
+    __slots__ = ("location",)
+
+    def __init__(self, location: Location) -> None:
+        super().__init__()
+        self.location = location
+
+
 class StateRead(_Occurrence):
-    """Trips as one read found them. ``versions`` maps each to its version."""
+    """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more."""
 
-    __slots__ = ("_event", "as_of", "given_back_by", "trips", "versions")
+    __slots__ = ("_events", "as_of", "given_back_by", "is_cut", "trips", "versions")
 
-    def __init__(self, found: TripsAt) -> None:
+    def __init__(self, found: TripsAt, *, is_cut: bool = False) -> None:
         super().__init__()
         self.trips = found.trips
         self.as_of = found.as_of
+        self.is_cut = is_cut
         self.versions = {trip.id: trip.version for trip in found.trips}
         self.given_back_by = frozenset[UUID]().union(*(trip.given_back_by for trip in found.trips))
-        self._event = TripEvent(found.trips[0]) if found.trips else None
+        self._events: tuple[TripEvent, ...] | None = None
+
+    @property
+    def events(self) -> tuple[TripEvent, ...]:
+        """The trips, each as one event for all who ask."""
+        if self._events is None:
+            self._events = tuple(TripEvent(trip) for trip in self.trips)
+        return self._events
 
     def event(self) -> TripEvent | None:
-        """The first trip as one event for all who ask; None if there is no trip."""
-        return self._event
-
-
-class StateReads:
-    """Shares reads among those who come back together.
-
-    A read serves only those who asked before it began: their topics were confirmed before, so that no
-    change can fall between. Whoever asks later shares the next one.
-    """
-
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
-        self._next: dict[Hashable, asyncio.Task[StateRead]] = {}
-        self._running: dict[Hashable, asyncio.Task[StateRead]] = {}
-
-    async def read(self, scope: Hashable, query: Callable[[], Awaitable[TripsAt]]) -> StateRead:
-        """The state of ``scope``, by a read that begins after this call."""
-        task = self._next.get(scope)
-        if task is None:
-            task = self._next[scope] = asyncio.create_task(self._read(scope, query))
-            # Those who wait may all have gone when it fails.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
-
-    async def _read(self, scope: Hashable, query: Callable[[], Awaitable[TripsAt]]) -> StateRead:
-        running = self._running.get(scope)
-        if running is not None:
-            await asyncio.wait([running])
-        self._running[scope] = self._next.pop(scope)
-        try:
-            self._counts.reads += 1
-            return StateRead(await query())
-        except Exception as error:
-            # Said once, however many wait for it.
-            _log.warning("reading the state failed", scope=scope, error=str(error) or type(error).__name__)
-            raise
-        finally:
-            del self._running[scope]
+        """The first trip as an event; None if there is no trip."""
+        return self.events[0] if self.events else None

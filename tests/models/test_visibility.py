@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from models.snapshots import GeoPoint, Role, TripSnapshot, UserSnapshot
+from models.geo import GeoPoint
+from models.snapshots import Role, TripSnapshot, UserSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor, Audience, audience_of, may_see
 

@@ -15,11 +15,9 @@ from schema import execution as execution_module
 from schema.context import Context, SharedContext, Transport
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
-from services.counts import Counts
 from services.live.feeds import Feed
-from services.live.hub import Hub
 from services.topics import Topics
-from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver
+from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
 TOPICS = Topics("test")
 TIMEOUT_S = 5.0
@@ -68,12 +66,16 @@ class Live:
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
         self.bus = FakeBus()
-        self.hub = Hub(cast("Any", None), self.bus.listen, Counts())
+        self.hub = hub_on(self.bus, TOPICS)
         self.schema = build_schema()
         self.execution = Execution(self.schema, introspection=False)
 
     def context(self, actor: Actor) -> Context:
-        return Context(cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS)), Transport.SOCKET, actor)
+        return Context(
+            cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000)),
+            Transport.SOCKET,
+            actor,
+        )
 
     async def follow(self, actor: Actor, query: str, **variables: Any) -> Following | Refusal:
         name = "S" if "subscription S" in query else None
@@ -277,7 +279,7 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
 
 async def test_a_shared_execution_knows_no_caller(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError):
-        _ = SharedContext().actor
+        _ = SharedContext(cast("Any", None)).actor
     group = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
     monkeypatch.setattr(
         live.schema._schema.type_map["Trip"].fields["version"],  # type: ignore[attr-defined]

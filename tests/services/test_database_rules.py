@@ -24,11 +24,18 @@ CHECKS = {
     },
     "users": {"users_role"},
     "outbox": {"outbox_one_subject"},
+    "trip_changes": {
+        "trip_changes_status",
+        "trip_changes_version",
+        "trip_changes_changed_by",
+        "trip_changes_user",
+    },
 }
 # Each index: is it unique, and the statuses (or the column) that it is limited to.
 INDEXES: dict[str, tuple[bool, str | None]] = {
     "trips_one_active_a_driver": (True, "'STARTED', 'IN_PROGRESS'"),
     "trips_open": (False, "'REQUESTED'"),
+    "trips_open_by_cell": (False, "'REQUESTED'"),
     "trips_deadline": (False, "'REQUESTED'"),
     "trips_of_rider": (False, None),
     "trips_of_driver": (False, "driver_id IS NOT NULL"),

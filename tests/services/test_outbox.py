@@ -11,8 +11,8 @@ from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
 from services import outbox as outbox_module
-from services.live.feeds import PoolFeed
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.pool_feed import PoolFeed
 from services.outbox import Outbox
 from services.sessions import user_of
 from tests.support.live import RecordingSink
@@ -49,7 +49,7 @@ async def pool(application: Application, driver: Actor) -> AsyncIterator[Recordi
     """What a driver hears of the pool, from an empty one on."""
     sink = RecordingSink()
     services = application.services
-    subscription = await services.hub.subscribe(PoolFeed(driver, services.topics), sink)
+    subscription = await services.hub.subscribe(PoolFeed(driver, services.topics, radius_m=3_000), sink)
     assert await sink.next() == PoolSnapshot((), truncated=False)
     yield sink
     subscription.end()

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models.snapshots import GeoPoint, Role, TripSnapshot
+from models.geo import GeoPoint
+from models.snapshots import Role, TripSnapshot
 from models.trip_life import TRANSITIONS, Party, Transition, TripStatus
 from models.visibility import Actor
 from server import Application

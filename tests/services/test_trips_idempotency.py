@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.snapshots import GeoPoint
+from models.geo import GeoPoint
 from models.trip_life import TripStatus
 from server import Application
 from services.trips import IdempotencyConflict

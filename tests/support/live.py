@@ -1,20 +1,24 @@
 """A bus and a state under the test's control, and values to send through them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from models.snapshots import Role, TripSnapshot, UserSnapshot
+from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
 from models.trip_life import TripStatus, has_ended, is_open
 from models.visibility import Actor
-from services import trip_rows
+from services import areas, trip_rows
+from services.counts import Counts
 from services.database import DatabaseUnavailable
+from services.live.hub import Hub
 from services.live.messages import Content
 from services.live.occurrences import Message
+from services.live.state import State
+from services.topics import Topics
 from services.trip_rows import TripsAt
 
 TIMEOUT_S = 5.0
@@ -58,6 +62,7 @@ class ScriptedState:
         monkeypatch.setattr(trip_rows, "find_at", self._find_at)
         monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
         monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
+        monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
 
     def tick(self) -> datetime:
         """Let the database's clock go on."""
@@ -125,12 +130,38 @@ class ScriptedState:
     async def _open_trips(self, _: object, *, limit: int) -> TripsAt:
         return await self._read("pool", [trip for trip in self.trips.values() if is_open(trip.status)][-limit:])
 
+    async def _open_trips_in(self, _: object, cells: Collection[int], *, limit: int) -> TripsAt:
+        around = [
+            trip
+            for trip in self.trips.values()
+            if is_open(trip.status) and (trip.pick_up is None or areas.cell_of(trip.pick_up) in cells)
+        ]
+        return await self._read("areas", around[-limit:])
+
     async def _trips_of(
         self, _: object, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
     ) -> TripsAt:
         mine = [trip for trip in self.trips.values() if user_id in _parties(trip)]
         ended = [trip for trip in mine if has_ended(trip.status)][-ended_limit:]
         return await self._read("user", [trip for trip in mine if not has_ended(trip.status)] + ended)
+
+
+class ScriptedLocations:
+    """The last positions of drivers, as a test says."""
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, Location] = {}
+
+    async def last(self, driver_id: UUID) -> Location | None:
+        """What the test has said."""
+        return self.known.get(driver_id)
+
+
+def hub_on(bus: "FakeBus", topics: Topics, locations: ScriptedLocations | None = None) -> Hub:
+    """A hub that reads from the scripted state that a test has installed."""
+    counts = Counts()
+    state = State(cast("Any", None), cast("Any", locations or ScriptedLocations()), counts)
+    return Hub(state, bus.listen, topics, counts)
 
 
 def _parties(trip: TripSnapshot) -> set[UUID]:
@@ -150,13 +181,14 @@ class FakeBus:
         self.leave = asyncio.Event()
         self.leave.set()
         self.listening: dict[str, asyncio.Queue[Any]] = {}
-        self.asked = 0
+        # Each topic that somebody began to listen to, as often as that happened.
+        self.asked: list[str] = []
         self.failure: Exception | None = None
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
         """The messages of a topic."""
-        self.asked += 1
+        self.asked.append(topic)
         await self.confirm.wait()
         if self.failure is not None:
             raise self.failure

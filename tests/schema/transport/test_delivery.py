@@ -17,11 +17,9 @@ from schema.transport import outlet as outlet_module
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame
 from schema.transport.sockets import Socket
-from services.counts import Counts
-from services.live.hub import Hub
 from services.topics import Topics
 from tests.schema.transport.test_outlet import Wire
-from tests.support.live import FakeBus, ScriptedState, driver
+from tests.support.live import FakeBus, ScriptedState, driver, hub_on
 from tests.support.waiting import until
 
 TOPICS = Topics("test")
@@ -51,9 +49,9 @@ class Live:
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
         self.bus = FakeBus()
-        self.hub = Hub(cast("Any", None), self.bus.listen, Counts())
+        self.hub = hub_on(self.bus, TOPICS)
         self.execution = Execution(build_schema(), introspection=False)
-        self.services = cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS))
+        self.services = cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000))
 
     async def follow(self, actor: Actor, query: str = POOL, **variables: Any) -> Following:
         request = Request(query, None, variables)

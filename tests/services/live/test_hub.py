@@ -10,10 +10,9 @@ import pytest
 
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
-from services.counts import Counts
-from services.database import Database, DatabaseUnavailable
+from services.database import DatabaseUnavailable
 from services.live import hub as hub_module
-from services.live.feeds import Feed, MyTripsFeed, NotFound, PoolFeed, TripFeed
+from services.live.feeds import MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub, ListeningEnded, Subscription
 from services.live.messages import (
     MyTripsSnapshot,
@@ -24,8 +23,9 @@ from services.live.messages import (
     TripWithdrawn,
 )
 from services.live.occurrences import Message
+from services.live.pool_feed import PoolFeed
 from services.topics import Topics
-from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, rider
+from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on, rider
 from tests.support.waiting import until
 
 TOPICS = Topics("test")
@@ -47,13 +47,13 @@ async def bus() -> FakeBus:
 @pytest.fixture
 async def hub(bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.setattr(hub_module, "RETRY_DELAY_S", 0.01)
-    return Hub(cast("Database", None), bus.listen, Counts())
+    return hub_on(bus, TOPICS)
 
 
 async def follow_pool(hub: Hub, actor: Actor | None = None) -> tuple[RecordingSink, PoolSnapshot]:
     """A driver who has their snapshot."""
     sink = RecordingSink()
-    await hub.subscribe(PoolFeed(actor or driver(), TOPICS), sink)
+    await hub.subscribe(PoolFeed(actor or driver(), TOPICS, radius_m=3_000), sink)
     snapshot = await sink.next()
     assert isinstance(snapshot, PoolSnapshot)
     return sink, snapshot
@@ -83,7 +83,7 @@ async def test_the_state_is_read_only_when_the_bus_has_confirmed(
 ) -> None:
     bus.confirm.clear()
     sink = RecordingSink()
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await until(lambda: bus.asked)
     trip = state.request()
     assert state.reads == []
@@ -97,7 +97,7 @@ async def test_a_change_between_subscribe_and_snapshot_is_seen_once_in_the_snaps
 ) -> None:
     bus.confirm.clear()
     sink = RecordingSink()
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await until(lambda: bus.asked)
     trip = state.request()
     bus.confirm.set()
@@ -112,7 +112,7 @@ async def test_a_change_while_the_snapshot_is_read_is_seen_once_behind_it(
 ) -> None:
     state.hold.clear()
     sink = RecordingSink()
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await state.reads_reach(1)
     trip = state.request()
     await bus.publish(POOL, trip, trip)
@@ -134,7 +134,7 @@ async def test_a_database_that_fails_at_the_first_snapshot_refuses_the_subscript
 ) -> None:
     state.failures = 1
     with pytest.raises(DatabaseUnavailable):
-        await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink())
+        await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink())
     await until(lambda: nothing_is_left(hub, bus))
     await follow_pool(hub)
 
@@ -379,17 +379,17 @@ async def test_a_thousand_drivers_who_come_at_once_cost_one_read(
 ) -> None:
     trip = state.request()
     sinks = [RecordingSink() for _ in range(1000)]
-    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS), sink) for sink in sinks))
+    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink) for sink in sinks))
     messages = [await sink.message() for sink in sinks]
     assert state.reads == ["pool"]
-    assert bus.asked == 1
+    assert bus.asked.count(POOL) == 1
     assert {id(message) for message in messages} == {id(messages[0])}
     assert messages[0].content == PoolSnapshot((trip,), truncated=False)
 
 
 async def test_a_gap_costs_a_thousand_drivers_one_read(hub: Hub, state: ScriptedState) -> None:
     sinks = [RecordingSink() for _ in range(1000)]
-    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS), sink) for sink in sinks))
+    await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink) for sink in sinks))
     for sink in sinks:
         await sink.next()
     trip = state.request()
@@ -401,10 +401,10 @@ async def test_a_gap_costs_a_thousand_drivers_one_read(hub: Hub, state: Scripted
 async def test_a_read_under_way_is_not_shared_with_those_who_come_later(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     early, late = RecordingSink(), RecordingSink()
-    first = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), early))
+    first = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), early))
     await state.reads_reach(1)
     trip = state.request()
-    second = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), late))
+    second = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), late))
     await until(lambda: hub.subscribers == 2)
     state.hold.set()
     await asyncio.gather(first, second)
@@ -415,7 +415,7 @@ async def test_a_read_under_way_is_not_shared_with_those_who_come_later(hub: Hub
 async def test_a_gap_during_the_read_makes_it_be_read_again(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     sink = RecordingSink()
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await state.reads_reach(1)
     trip = state.request()
     hub.resync()
@@ -431,7 +431,7 @@ async def test_more_events_than_can_wait_give_way_to_one_new_snapshot(
     monkeypatch.setattr(hub_module, "MAX_BUFFERED_EVENTS", 3)
     state.hold.clear()
     sink = RecordingSink()
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await state.reads_reach(1)
     trips = [state.request() for _ in range(5)]
     await bus.publish(POOL, *trips)
@@ -474,7 +474,7 @@ async def test_a_sink_that_fails_ends_alone(hub: Hub, bus: FakeBus, state: Scrip
             raise ValueError("a sink's own failure")
 
     broken = RecordingSink(fail)
-    await hub.subscribe(PoolFeed(driver(), TOPICS), broken)
+    await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), broken)
     sink, _ = await follow_pool(hub)
     await sentinel(bus, state, sink)
     await broken.next()
@@ -493,7 +493,7 @@ async def test_a_sink_that_fails_even_at_its_end_stops_nobody_else(
         def end(self, error: Exception | None) -> None:
             raise ValueError("in end")
 
-    await hub.subscribe(PoolFeed(driver(), TOPICS), Broken())
+    await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), Broken())
     sink, _ = await follow_pool(hub)
     await sentinel(bus, state, sink)
     await sentinel(bus, state, sink)
@@ -509,7 +509,7 @@ async def test_a_sink_that_fails_at_a_resync_is_not_asked_for_ever(hub: Hub, sta
             raise ValueError("a sink's own failure")
 
     sink = RecordingSink(fail)
-    await hub.subscribe(PoolFeed(driver(), TOPICS), sink)
+    await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink)
     await sink.next()
     hub.resync()
     assert isinstance(await sink.ended(), ValueError)
@@ -520,8 +520,10 @@ async def test_a_sink_that_fails_at_a_resync_is_not_asked_for_ever(hub: Hub, sta
 
 
 async def test_the_last_who_leaves_takes_the_topic_along(hub: Hub, bus: FakeBus) -> None:
-    subscriptions = [await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()) for _ in range(3)]
-    assert (hub.topics, hub.subscribers, len(bus.listening)) == (1, 3, 1)
+    subscriptions = [
+        await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()) for _ in range(3)
+    ]
+    assert (hub.subscribers, bus.asked.count(POOL)) == (3, 1)
     for subscription in subscriptions:
         subscription.end()
         subscription.end()
@@ -530,7 +532,7 @@ async def test_the_last_who_leaves_takes_the_topic_along(hub: Hub, bus: FakeBus)
 
 async def test_who_has_left_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     gone = RecordingSink()
-    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), gone)
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), gone)
     await gone.next()
     sink, _ = await follow_pool(hub)
     subscription.end()
@@ -540,7 +542,7 @@ async def test_who_has_left_is_sent_nothing(hub: Hub, bus: FakeBus, state: Scrip
 
 async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     gone = RecordingSink()
-    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), gone)
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), gone)
     await gone.next()
     state.hold.clear()
     hub.resync()
@@ -552,15 +554,17 @@ async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus
 
 
 async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
-    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink())
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink())
     bus.leave.clear()
     subscription.end()
     sinks = [RecordingSink() for _ in range(3)]
-    entering = [asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink)) for sink in sinks]
+    entering = [
+        asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink)) for sink in sinks
+    ]
     await asyncio.sleep(0)
     bus.leave.set()
     await asyncio.gather(*entering)
-    assert bus.asked == 2
+    assert bus.asked.count(POOL) == 2
     for sink in sinks:
         await sink.next()
     trip = state.request()
@@ -569,7 +573,7 @@ async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: Fake
 
 
 async def test_a_listener_that_is_cancelled_before_its_first_step_leaves_nothing(hub: Hub, bus: FakeBus) -> None:
-    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+    subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
     asyncio.get_running_loop().call_soon(subscribing.cancel)
     with pytest.raises(asyncio.CancelledError):
         await subscribing
@@ -577,14 +581,14 @@ async def test_a_listener_that_is_cancelled_before_its_first_step_leaves_nothing
     await follow_pool(hub)
 
 
-@pytest.mark.parametrize("steps", range(12))
+@pytest.mark.parametrize("steps", range(30))
 async def test_a_subscription_cancelled_at_any_step_of_its_set_up_leaves_nothing(
     hub: Hub, bus: FakeBus, steps: int
 ) -> None:
     subscriptions: list[Subscription] = []
 
     async def subscribe() -> None:
-        subscriptions.append(await hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
+        subscriptions.append(await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
 
     subscribing = asyncio.create_task(subscribe())
     for _ in range(steps):
@@ -602,8 +606,8 @@ async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
 ) -> None:
     bus.confirm.clear()
     sink = RecordingSink()
-    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
-    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
+    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await until(lambda: bus.asked)
     impatient.cancel()
     await asyncio.wait([impatient])
@@ -617,8 +621,8 @@ async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
 async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     sink = RecordingSink()
-    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()))
-    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS), sink))
+    impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
+    patient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
     await state.reads_reach(1)
     impatient.cancel()
     await asyncio.wait([impatient])
@@ -632,7 +636,8 @@ async def test_a_bus_that_refuses_a_topic_refuses_its_subscribers_and_can_be_ask
 ) -> None:
     bus.failure = ConnectionError("refused")
     results = await asyncio.gather(
-        *(hub.subscribe(PoolFeed(driver(), TOPICS), RecordingSink()) for _ in range(3)), return_exceptions=True
+        *(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()) for _ in range(3)),
+        return_exceptions=True,
     )
     assert [type(result) for result in results] == [ConnectionError] * 3
     await until(lambda: nothing_is_left(hub, bus))
@@ -654,7 +659,7 @@ async def test_a_subscriber_who_starts_over_gets_a_new_snapshot(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     sink = RecordingSink()
-    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS), sink)
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink)
     await sink.next()
     trip = state.request()
     subscription.start_over()
@@ -669,11 +674,11 @@ async def test_the_marks_of_a_topic_are_bounded(
     monkeypatch.setattr(hub_module, "RECENT_EVENTS", 10)
     await follow_pool(hub)
     await bus.publish(POOL, *(state.request() for _ in range(50)))
-    (topic,) = cast("Any", hub)._topics.values()
+    topic = cast("Any", hub)._topics[POOL]
     assert len(topic.marks) == 10
     assert len(cast("Any", hub)._recent) == 10
 
 
-def test_a_feed_of_another_user_never_shares_a_read() -> None:
-    feeds: list[Feed] = [MyTripsFeed(rider(), TOPICS), MyTripsFeed(rider(), TOPICS), PoolFeed(driver(), TOPICS)]
-    assert len({feed.scope for feed in feeds}) == 3
+async def test_a_feed_of_another_user_never_shares_a_read(hub: Hub, state: ScriptedState) -> None:
+    await asyncio.gather(*(hub.subscribe(MyTripsFeed(rider(), TOPICS), RecordingSink()) for _ in range(2)))
+    assert state.reads == ["user", "user"]

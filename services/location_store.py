@@ -1,0 +1,156 @@
+"""The last position of every driver: in Redis for all processes, or in this one alone. Never in the database."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Protocol, cast
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from models.snapshots import Location
+from services.bus import Bus, BusState
+from services.topics import Topics
+
+_log = structlog.stdlib.get_logger(__name__)
+
+TIMEOUT_S = 2.0
+MAX_KEPT = 100_000
+
+_LINK_ERRORS = (RedisError, OSError, TimeoutError)
+# Sixteen digits of microseconds, then the location, so that the script compares ages without reading JSON.
+_AGE_DIGITS = 16
+_STORE = f"""
+local last = redis.call('GET', KEYS[1])
+if last then
+    local age = string.sub(last, 1, {_AGE_DIGITS})
+    if age > ARGV[1] then return 'stale' end
+    if age == ARGV[1] then return 'known' end
+end
+redis.call('SET', KEYS[1], ARGV[1] .. ARGV[3], 'PX', ARGV[2])
+for i = 4, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[3]) end
+return 'new'
+"""
+
+
+class Stored(Enum):
+    """What became of a position."""
+
+    NEW = "new"
+    KNOWN = "known"
+    STALE = "stale"
+
+
+class LocationStore(Protocol):
+    """Keeps the last position of every driver, and tells of each new one."""
+
+    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
+        """Keep a position that is newer than the last, and publish it on the topics. The newest wins a race."""
+        ...
+
+    async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
+        """The last position of each driver who has one that has not expired."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class MemoryLocations:
+    """Positions within this process."""
+
+    def __init__(self, bus: Bus, *, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._ttl_s = ttl_s
+        self._clock = clock
+        # With the moment at which each expires; the next to expire first.
+        self._kept: OrderedDict[UUID, tuple[Location, float]] = OrderedDict()
+
+    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
+        """Keep and publish."""
+        stored = self.keep(location)
+        if stored is Stored.NEW:
+            await self._bus.publish([(topics, location.to_json())])
+        return stored
+
+    def keep(self, location: Location) -> Stored:
+        """Keep a position that is newer than the last."""
+        last = self._live(location.driver_id)
+        if last is not None and last.recorded_at >= location.recorded_at:
+            return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.STALE
+        now = self._clock()
+        self._kept[location.driver_id] = (location, now + self._ttl_s)
+        self._kept.move_to_end(location.driver_id)
+        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[1] < now:
+            self._kept.popitem(last=False)
+        return Stored.NEW
+
+    async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
+        """The last positions."""
+        found = ((driver_id, self._live(driver_id)) for driver_id in driver_ids)
+        return {driver_id: location for driver_id, location in found if location is not None}
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def _live(self, driver_id: UUID) -> Location | None:
+        location, expires = self._kept.get(driver_id, (None, 0.0))
+        return location if expires > self._clock() else None
+
+
+class RedisLocations:
+    """Positions in Redis, with the expiry there; what this process was told is remembered here too.
+
+    While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
+    """
+
+    def __init__(self, url: str, bus: Bus, topics: Topics, *, ttl_s: float) -> None:
+        self._redis = Redis.from_url(
+            url, protocol=2, retry=None, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        )
+        self._store = self._redis.register_script(_STORE)
+        self._bus = bus
+        self._topics = topics
+        self._ttl_ms = int(ttl_s * 1000)
+        self._memory = MemoryLocations(bus, ttl_s=ttl_s)
+
+    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
+        """Keep and publish, in one round trip."""
+        remembered = self._memory.keep(location)
+        if self._bus.state is BusState.DEGRADED:
+            return remembered
+        age = f"{int(location.recorded_at.timestamp() * 1_000_000):0{_AGE_DIGITS}d}"
+        try:
+            stored = await self._store(
+                keys=[self._topics.last_location(location.driver_id)],
+                args=[age, self._ttl_ms, location.to_json(), *topics],
+            )
+        except _LINK_ERRORS as error:
+            _log.warning("a position was not stored", error=str(error) or type(error).__name__)
+            return remembered
+        return Stored(stored.decode())
+
+    async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
+        """The last positions: of what Redis has and what is remembered here, the newer."""
+        found = dict(await self._memory.last(driver_ids))
+        if self._bus.state is BusState.DEGRADED:
+            return found
+        try:
+            values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in driver_ids])
+        except _LINK_ERRORS as error:
+            _log.warning("positions were not read", error=str(error) or type(error).__name__)
+            return found
+        for driver_id, value in zip(driver_ids, values, strict=True):
+            location = Location.from_json(cast("bytes", value)[_AGE_DIGITS:]) if value is not None else None
+            known = found.get(driver_id)
+            if location is not None and (known is None or known.recorded_at < location.recorded_at):
+                found[driver_id] = location
+        return found
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()

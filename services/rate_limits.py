@@ -1,0 +1,62 @@
+"""How often somebody may do something."""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_RATE = re.compile(r"^([1-9][0-9]{0,5})/(second|minute|hour|day)$")
+
+
+class RateLimited(Exception):
+    """Too much at once; the same may be asked again after ``retry_after_s`` seconds."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"Too much at once: try again in {retry_after_s:.1f} s.")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``times`` within ``period_s`` seconds."""
+
+    times: int
+    period_s: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Rate | None":
+        """Read ``10/minute``; None: ``off``. Raises: ValueError."""
+        if text == "off":
+            return None
+        match = _RATE.match(text)
+        if match is None:
+            raise ValueError("must be like 10/minute (second, minute, hour or day), or off")
+        return cls(int(match[1]), _SECONDS[match[2]])
+
+
+class RateLimit:
+    """Holds everybody to a rate, within this process: one number a key, and no clean-up task.
+
+    A burst of the whole number is let through, then what the rate allows: the generic cell rate algorithm
+    (ITU-T I.371, annex A.1).
+    """
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._rate = rate
+        # Until when the key has used up what it may; the least lately used first.
+        self._used_until: OrderedDict[Hashable, float] = OrderedDict()
+
+    def check(self, key: Hashable) -> None:
+        """Count one. Raises: RateLimited, and then it does not count."""
+        if self._rate is None:
+            return
+        now = time.monotonic()
+        used_until = max(now, self._used_until.get(key, now)) + self._rate.period_s / self._rate.times
+        if used_until - now > self._rate.period_s + 1e-9:
+            raise RateLimited(used_until - now - self._rate.period_s)
+        self._used_until[key] = used_until
+        self._used_until.move_to_end(key)
+        while next(iter(self._used_until.values())) < now:
+            self._used_until.popitem(last=False)

@@ -1,0 +1,73 @@
+"""How long a car takes: estimated from the distance, or asked of a routing engine."""
+
+from typing import Any, Protocol
+
+import httpx
+import structlog
+
+from models.geo import GeoPoint, distance_m
+
+_log = structlog.stdlib.get_logger(__name__)
+
+# Streets are longer than the straight line: in cities by a fifth to two fifths.
+# Source: G. Boeing, "The morphology and circuity of walkable and drivable street networks" (2019).
+DETOUR = 1.3
+
+
+class Router(Protocol):
+    """Knows how long a car takes from one point to another."""
+
+    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
+        """An estimate, in seconds. Never raises: whoever asks has nothing better to show."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+class StraightLine:
+    """The distance, with a factor for detours, at a constant speed."""
+
+    def __init__(self, *, speed_kmh: float) -> None:
+        self._speed_m_per_s = speed_kmh / 3.6
+
+    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
+        """Estimate it."""
+        return distance_m(start, end) * DETOUR / self._speed_m_per_s
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class Osrm:
+    """Asks an OSRM server; whatever it does not answer in time is estimated.
+
+    Source: https://project-osrm.org/docs/v5.24.0/api/#route-service
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, fallback: Router) -> None:
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s)
+        self._fallback = fallback
+
+    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
+        """Ask for the fastest route."""
+        try:
+            response = await self._http.get(
+                # OSRM takes the longitude first.
+                f"route/v1/driving/{start.lng:.6f},{start.lat:.6f};{end.lng:.6f},{end.lat:.6f}",
+                params={"overview": "false"},
+            )
+            answer: Any = response.json()
+            if answer["code"] == "Ok":
+                return float(answer["routes"][0]["duration"])
+            # No street near, for instance: an answer, and no failure of the engine's.
+            _log.debug("no route", code=answer["code"])
+        except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
+            _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)
+        return await self._fallback.drive_time_s(start, end)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+        await self._fallback.close()
