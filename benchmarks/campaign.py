@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from benchmarks.areas import areas
 from benchmarks.fan_out import fan_out
 from benchmarks.http_requests import mutation, query
 from benchmarks.measures import Figures, medians
@@ -27,6 +28,7 @@ class Workload(StrEnum):
     QUERY = "query"
     MUTATION = "mutation"
     RECONNECT = "reconnect"
+    AREAS = "areas"
 
 
 _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
@@ -35,9 +37,13 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.QUERY: query,
     Workload.MUTATION: mutation,
     Workload.RECONNECT: reconnect,
+    Workload.AREAS: areas,
 }
-# Nothing in these is shared among subscribers.
-NOT_FOR_UNSHARED = frozenset({Workload.QUERY, Workload.MUTATION})
+# Nothing in these is shared among subscribers; and a bare socket knows of no areas.
+SKIPPED = {
+    UNSHARED.name: frozenset({Workload.QUERY, Workload.MUTATION, Workload.AREAS}),
+    BARE.name: frozenset({Workload.AREAS}),
+}
 # Beyond the pairs: riders without a part in them.
 MORE_RIDERS = 20
 
@@ -64,6 +70,8 @@ class Campaign:
             "TAXIRANK_MEDIA_URL": str(folder / "media"),
             # No request lapses while it is measured.
             "TAXIRANK_REQUEST_TTL_S": "86400",
+            "TAXIRANK_LOCATION_TTL_S": "86400",
+            "TAXIRANK_LOCATION_RATE": "off",
         }
         self._people = People(load_settings(database_url=database_url, redis_url=redis_url))
         self._log = folder / "servers.log"
@@ -75,7 +83,9 @@ class Campaign:
     async def run(self, *, rounds: int) -> None:
         """Measure everything ``rounds`` times."""
         scale = self._scale
-        await self._people.arrive(riders=scale.pairs + MORE_RIDERS, drivers=max(scale.sockets, scale.pairs))
+        await self._people.arrive(
+            riders=scale.pairs + MORE_RIDERS, drivers=max(scale.sockets, scale.pairs, scale.drivers)
+        )
         try:
             for number in range(rounds):
                 # Taxirank comes first: the bare application sends as many bytes as it did.
@@ -90,7 +100,7 @@ class Campaign:
             if target is TAXIRANK and self._sizes is None:
                 self._sizes = await measure_sizes(server.port, self._people)
             for workload in self._workloads:
-                if target is UNSHARED and workload in NOT_FOR_UNSHARED:
+                if workload in SKIPPED.get(target.name, ()):
                     continue
                 print(f"{what}: {workload.value}", flush=True)
                 await self._people.clear_trips()

@@ -13,6 +13,7 @@ import typer
 import uvloop
 
 from benchmarks import cores
+from benchmarks.areas import SIZES
 from benchmarks.campaign import Campaign, Workload
 from benchmarks.chart import draw
 from benchmarks.stage import Scale
@@ -45,7 +46,13 @@ def benchmark(
     """
     if quick:
         sockets, repeat, seconds = min(sockets, QUICK_SOCKETS), 1, 0.5
-    scale = Scale(sockets, seconds, pairs=30 if quick else 300, ramp_steps=1 if quick else 25)
+    scale = Scale(
+        sockets,
+        max(SIZES) if not quick else QUICK_SOCKETS,
+        seconds,
+        pairs=30 if quick else 300,
+        ramp_steps=1 if quick else 25,
+    )
     cores.pin(os.getpid(), cores.LOAD_CORE)
     # Sockets and latencies live as long as they are measured: there is nothing to find.
     gc.disable()

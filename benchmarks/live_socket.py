@@ -64,6 +64,11 @@ class LiveSocket(WSListener):
             if not self.live.done():
                 self.live.set_result(None)
 
+    def send(self, message: bytes) -> None:
+        """Send a message; nothing once the socket is lost."""
+        if self._transport is not None and not self.is_lost:
+            self._transport.send(WSMsgType.TEXT, message)
+
     def cut(self) -> None:
         """Cut the connection as a lost network does, without a close frame."""
         if self._transport is not None:

@@ -37,6 +37,14 @@ MEASURES = (
     Measure("mutation", "p99_ms", "p99 with 32 connections", "ms"),
     Measure("reconnect", "all_live_ms", "all cut at once, until all are live", "ms"),
     Measure("reconnect", "cpu_us", "server CPU a socket", "µs"),
+    Measure("areas", "request_cpu_us_500", "server CPU a request, 500 drivers, 7 in reach", "µs"),
+    Measure("areas", "request_cpu_us_1000", "server CPU a request, 1,000 drivers, 7 in reach", "µs"),
+    Measure("areas", "request_cpu_us_2000", "server CPU a request, 2,000 drivers, 7 in reach", "µs"),
+    Measure("areas", "request_cpu_us_4000", "server CPU a request, 4,000 drivers, 7 in reach", "µs"),
+    Measure("areas", "report_cpu_us", "server CPU a position", "µs"),
+    Measure("areas", "cpu_share", "CPU: 2,000 drivers reporting, 20 requests/s", "%"),
+    Measure("areas", "p50_ms", "the same, create request to receipt, p50", "ms"),
+    Measure("areas", "p99_ms", "the same, create request to receipt, p99", "ms"),
 )
 
 # Should be 0; shown when they are not.

@@ -31,9 +31,10 @@ class Offers:
         self.last_receipt_s = 0.0
         self._receipt = asyncio.Event()
 
-    def new(self) -> Offer:
-        """An offer that nobody has heard of."""
-        offer = Offer(len(self._offers), bytearray(self._sockets), self._sockets)
+    def new(self, *, receivers: int | None = None) -> Offer:
+        """An offer that nobody has heard of, and that so many sockets have to hear of; None: all."""
+        left = self._sockets if receivers is None else receivers
+        offer = Offer(len(self._offers), bytearray(self._sockets), left)
         self._offers.append(offer)
         return offer
 
@@ -58,7 +59,7 @@ class Offers:
         """Wait until every socket has every one of these; whether that came true in time."""
         try:
             async with asyncio.timeout(within_s):
-                while any(offer.left for offer in offers):
+                while any(offer.left > 0 for offer in offers):
                     self._receipt.clear()
                     await self._receipt.wait()
         except TimeoutError:

@@ -1,8 +1,11 @@
 """What the clients ask: the operations of a driver's and a rider's app."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
+
+from models.geo import GeoPoint
 
 _USER = "id firstName lastName photo"
 _TRIP = f"""
@@ -30,6 +33,10 @@ UPDATE_TRIP = f"""
         updateTrip(input: $input) {{ trip {{ {_TRIP} }} errors {{ code message }} }}
     }}
 """
+REPORT_LOCATION = """
+    mutation ReportLocation($input: LocationInput!) { reportLocation(input: $input) { errors { code message } } }
+"""
+CENTRAL_STATION = GeoPoint(52.3791, 4.9003)
 
 # The operation id of every pool subscription; equal ids make equal frames, as with equal clients.
 POOL_ID = "pool"
@@ -43,9 +50,9 @@ def marked_address(number: int) -> str:
     return f"{MARK}{number:0{MARK_DIGITS}d} Main Street"
 
 
-def create_trip(address: str) -> bytes:
+def create_trip(address: str, pick_up: GeoPoint = CENTRAL_STATION) -> bytes:
     """The HTTP body that requests a trip."""
-    point = {"lat": 52.3791, "lng": 4.9003}
+    point = {"lat": pick_up.lat, "lng": pick_up.lng}
     trip = {"pickUpAddress": address, "dropOffAddress": "Airport", "pickUp": point, "dropOff": point}
     return _body(CREATE_TRIP, "CreateTrip", input=trip)
 
@@ -53,6 +60,20 @@ def create_trip(address: str) -> bytes:
 def update_trip(trip_id: str, status: str) -> bytes:
     """The HTTP body that moves a trip to ``status``."""
     return _body(UPDATE_TRIP, "UpdateTrip", input={"id": trip_id, "status": status})
+
+
+def report_location(point: GeoPoint, at: datetime) -> bytes:
+    """The HTTP body that reports a position."""
+    return _body(REPORT_LOCATION, "ReportLocation", input=_location(point, at))
+
+
+def report_location_on_socket(operation_id: str, point: GeoPoint, at: datetime) -> bytes:
+    """The socket message that reports a position."""
+    return _subscribe(operation_id, REPORT_LOCATION, "ReportLocation", input=_location(point, at))
+
+
+def _location(point: GeoPoint, at: datetime) -> dict[str, Any]:
+    return {"point": {"lat": point.lat, "lng": point.lng}, "recordedAt": at.isoformat()}
 
 
 def trips() -> bytes:

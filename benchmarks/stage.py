@@ -9,9 +9,12 @@ from benchmarks.target import Running
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. ``sockets``: of the fan-out and the reconnect; ``seconds``: of each stretch."""
+    """How much is measured. ``sockets``: of the fan-out and the reconnect; ``seconds``: of each stretch;
+    ``drivers``: how many drivers there are for the areas.
+    """
 
     sockets: int
+    drivers: int
     seconds: float
     pairs: int
     ramp_steps: int

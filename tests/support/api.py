@@ -55,6 +55,9 @@ MY_TRIPS = f"""
         ... on TripChanged {{ trip {{ {TRIP} }} }}
     }} }}
 """
+REPORT_LOCATION = """mutation ($input: LocationInput!) {
+    reportLocation(input: $input) { errors { code message field } }
+}"""
 POOL = f"""
     subscription {{ driverPool {{
         __typename

@@ -15,6 +15,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from models.geo import GeoPoint
 from tests.support.api import MY_TRIPS, POOL, TRIP_UPDATED, Api
 
 # After these a graphql-ws client gives up.
@@ -38,6 +39,7 @@ class Row:
     driver_id: str | None
     given_back_by: str
     updated: Any
+    pick_up: GeoPoint | None = None
 
 
 class Truth:
@@ -56,10 +58,10 @@ class Truth:
     async def trips(self) -> dict[str, Row]:
         """Every trip by its id."""
         rows = await self.rows(
-            "SELECT id::text, version, status::text, rider_id::text, driver_id::text, given_back_by, updated "
-            "FROM trips"
+            "SELECT id::text, version, status::text, rider_id::text, driver_id::text, given_back_by, updated, "
+            "pick_up_lat, pick_up_lng FROM trips"
         )
-        return {row["id"]: Row(**row) for row in rows}
+        return {row["id"]: _row(**row) for row in rows}
 
     async def unpublished(self) -> int:
         """How many notes the outbox holds."""
@@ -70,6 +72,11 @@ class Truth:
         if self._connection is not None:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._connection.close(timeout=1)
+
+
+def _row(*, pick_up_lat: float | None, pick_up_lng: float | None, **values: Any) -> Row:
+    point = GeoPoint(pick_up_lat, pick_up_lng) if pick_up_lat is not None and pick_up_lng is not None else None
+    return Row(**values, pick_up=point)
 
 
 class View(ABC):
@@ -168,7 +175,7 @@ class PoolView(View):
             for row in trips.values()
             if row.status == OPEN and self._driver_id not in row.given_back_by
         }
-        return _differences("pool", wanted, self.offers)
+        return differences("pool", wanted, self.offers)
 
 
 class MyTripsView(View):
@@ -196,7 +203,7 @@ class MyTripsView(View):
             row.id for row in [*(r for r in mine.values() if r.status not in ENDED), *ended[-ENDED_SHOWN:]]
         }
         wanted = {i: (row.version, row.status) for i, row in mine.items() if i in must_show or i in self.trips}
-        return _differences("my trips", wanted, self.trips)
+        return differences("my trips", wanted, self.trips)
 
 
 class TripView(View):
@@ -231,13 +238,14 @@ class TripView(View):
             return [f"lost sight of {row.id}"] if self._viewer_id == row.rider_id or not self.is_complete else []
         if not is_party and (row.status != OPEN or self._viewer_id in row.given_back_by):
             return [f"still sees {row.id}"]
-        found = _differences("trip", {row.id: (row.version, row.status)}, {row.id: self.shown})
+        found = differences("trip", {row.id: (row.version, row.status)}, {row.id: self.shown})
         if self.is_complete != (row.status in ENDED):
             found.append(f"trip {row.id} is {row.status}, complete: {self.is_complete}")
         return found
 
 
-def _differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> list[str]:
+def differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> list[str]:
+    """Where what is shown is not what is wanted, in words."""
     return [
         f"{what} {key}: shows {shown.get(key)}, the database has {wanted.get(key)}"
         for key in wanted.keys() | shown.keys()

@@ -9,8 +9,13 @@ from typing import Any
 
 import httpx
 
+from models.geo import GeoPoint
 from tests.support.api import CREATE_TRIP, TRIPS, UPDATE_TRIP, Api
+from tests.support.globe import destination
 
+CENTER = GeoPoint(52.3702, 4.8952)
+# Wide enough that everybody has requests within reach and out of reach.
+CITY_M = 8_000.0
 PAUSE_S = 0.05
 REQUEST_TIMEOUT_S = 3.0
 OPEN_A_RIDER = 6
@@ -84,7 +89,12 @@ class Load:
         if mine is None:
             return
         if len(mine) < OPEN_A_RIDER and rider.rng.random() < 0.8:
-            wanted = {"pickUpAddress": "1 Main Street " + "x" * 200, "dropOffAddress": "9 Side Street"}
+            at = destination(CENTER, rider.rng.uniform(0, 360), CITY_M * rider.rng.random())
+            wanted = {
+                "pickUpAddress": "1 Main Street " + "x" * 200,
+                "dropOffAddress": "9 Side Street",
+                "pickUp": {"lat": at.lat, "lng": at.lng},
+            }
             payload = await rider.ask(CREATE_TRIP, input=wanted)
             if self._count(payload) and self.on_request is not None:
                 await self.on_request(rider, payload["trip"]["id"])

@@ -8,14 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.live.faults.load import Load, Person, people
+from tests.live.faults.cruise import AreaView, Cruise
+from tests.live.faults.load import CENTER, Load, Person, people
 from tests.support.brokers import Broker, broker
+from tests.support.globe import destination
 from tests.support.processes import ServerProcess, server_process
 from tests.support.waiting import until
-from tests.support.witness import MyTripsView, PoolView, TripView, Truth, Witness
+from tests.support.witness import MyTripsView, PoolView, TripView, Truth, View, Witness
 
 SETTLED_WITHIN_S = 3.0
-RIDERS, DRIVERS = 3, 3
+RIDERS, DRIVERS, CRUISING = 3, 3, 2
+# How far from the middle of the city they cruise: their surroundings overlap.
+HOME_M = 2_000.0
 WATCHED_A_RIDER = 8
 # Requests expire under the faults too.
 REQUEST_TTL_S = 5
@@ -51,10 +55,16 @@ class Stage:
         self, person: Person, at: int, *extra: PoolView, receive_buffer_bytes: int | None = None
     ) -> Witness:
         """Have a person watch all that is theirs, first at the server of that number."""
-        urls = self.urls[at:] + self.urls[:at]
         is_driver = person.home.user["role"] == "DRIVER"
         pool = [PoolView(person.id)] if is_driver else []
-        witness = Witness(person.home, urls, MyTripsView(person.id), *pool, *extra, rng=self.rng)
+        return self.watch(
+            person, at, MyTripsView(person.id), *pool, *extra, receive_buffer_bytes=receive_buffer_bytes
+        )
+
+    def watch(self, person: Person, at: int, *views: View, receive_buffer_bytes: int | None = None) -> Witness:
+        """Have a person watch something, first at the server of that number."""
+        urls = self.urls[at:] + self.urls[:at]
+        witness = Witness(person.home, urls, *views, rng=self.rng)
         witness.receive_buffer_bytes = receive_buffer_bytes
         self.witnesses.append(witness)
         witness.start()
@@ -115,7 +125,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
-        roles = ["RIDER"] * RIDERS + ["DRIVER"] * DRIVERS
+        roles = ["RIDER"] * RIDERS + ["DRIVER"] * (DRIVERS + CRUISING)
         everybody = await stack.enter_async_context(people([server.url for server in servers], roles))
         truth = Truth(database_url)
         stack.push_async_callback(truth.close)
@@ -128,9 +138,22 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
     rng = random.Random(seed)
     for person in ground.people:
         person.rng = random.Random(rng.random())
-    load = Load(ground.people[:RIDERS], ground.people[RIDERS:])
+    riding, driving, cruising = (
+        ground.people[:RIDERS],
+        ground.people[RIDERS : RIDERS + DRIVERS],
+        ground.people[RIDERS + DRIVERS :],
+    )
+    load = Load(riding, driving)
     running = Stage(ground.servers, ground.broker, ground.truth, load, rng)
-    watching = {person.id: [running.witness(person, at) for at in range(2)] for person in ground.people}
+    watching = {person.id: [running.witness(person, at) for at in range(2)] for person in (*riding, *driving)}
+    cruises = [
+        Cruise(person, destination(CENTER, 360 * number / CRUISING, HOME_M))
+        for number, person in enumerate(cruising)
+    ]
+    for cruise in cruises:
+        await cruise.start()
+        for at in range(2):
+            running.watch(cruise.person, at, AreaView(cruise))
 
     async def watch_it(rider: Person, trip_id: str) -> None:
         for witness in watching[rider.id]:
@@ -142,4 +165,5 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
         await running.settled(10.0)
         yield running
     finally:
+        await asyncio.gather(*(cruise.stop() for cruise in cruises))
         await asyncio.gather(*(witness.stop() for witness in running.witnesses))
