@@ -107,9 +107,9 @@ class Application:
         )
         trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
         self.location_store: LocationStore = (
-            RedisLocations(settings.redis_url, self.bus, topics, ttl_s=settings.location_ttl_s)
+            RedisLocations(settings.redis_url, self.bus, topics)
             if settings.redis_url is not None
-            else MemoryLocations(self.bus, ttl_s=settings.location_ttl_s)
+            else MemoryLocations(self.bus)
         )
         locations = Locations(
             self.database,
@@ -187,7 +187,7 @@ class Application:
                 allow_credentials=True,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
-                expose_headers=["X-Request-ID"],
+                expose_headers=["X-Request-ID", "Retry-After"],
             )
         ]
 

@@ -81,13 +81,18 @@ class TripSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a driver was. ``trip_id`` is the trip that was active when it was reported; ``heading`` in degrees."""
+    """Where a driver was; ``heading`` in degrees.
+
+    ``trip_id`` is the trip that was the driver's active one at ``as_of``, the database's clock when the position
+    was reported.
+    """
 
     driver_id: UUID
     trip_id: UUID | None
     point: GeoPoint
     heading: float | None
     recorded_at: datetime
+    as_of: datetime
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
@@ -103,6 +108,7 @@ class Location:
             point=GeoPoint(raw["point"]["lat"], raw["point"]["lng"]),
             heading=raw["heading"],
             recorded_at=datetime.fromisoformat(raw["recorded_at"]),
+            as_of=datetime.fromisoformat(raw["as_of"]),
         )
 
 

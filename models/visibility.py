@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from models.snapshots import Role, TripSnapshot, UserSnapshot
-from models.trip_life import is_open
+from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.trip_life import is_driving, is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,14 @@ def audience_of(actor: Actor, trip: TripSnapshot) -> Audience | None:
 def may_see(actor: Actor, trip: TripSnapshot) -> bool:
     """Whether ``trip`` exists for ``actor`` at this version."""
     return audience_of(actor, trip) is not None
+
+
+def is_on_trip(location: Location, trip: TripSnapshot) -> bool:
+    """Whether the parties of ``trip`` may be shown that position as its driver's.
+
+    It was reported for this trip, or before the trip's last change. So the position from before the driver
+    accepted is shown, and what the driver reports after the end is not, even if ``trip`` is older than the end.
+    """
+    if trip.driver is None or trip.driver.id != location.driver_id or not is_driving(trip.status):
+        return False
+    return location.trip_id == trip.id or location.as_of <= trip.updated

@@ -9,7 +9,7 @@ import strawberry
 from models.geo import GeoPoint as GeoPointValue
 from models.snapshots import Location, TripSnapshot, UserSnapshot
 from models.trip_life import is_driving, is_on_the_way
-from models.visibility import Audience
+from models.visibility import Audience, is_on_trip
 from schema import cursors
 from schema.context import Context, SharedContext
 from schema.enums import ChangedBy, Role, TripStatus, WithdrawReason
@@ -148,7 +148,8 @@ class Trip(Node):
         trip = self.snapshot
         if self.audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
             return None
-        return await info.context.services.locations.last(trip.driver.id)
+        location = await info.context.services.locations.last(trip.driver.id)
+        return location if location is not None and is_on_trip(location, trip) else None
 
 
 def to_trip(trip: TripSnapshot, audience: Audience) -> Trip:

@@ -1,8 +1,10 @@
 """The last position of every driver: in Redis for all processes, or in this one alone. Never in the database."""
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Protocol, cast
 from uuid import UUID
@@ -19,10 +21,13 @@ _log = structlog.stdlib.get_logger(__name__)
 
 TIMEOUT_S = 2.0
 MAX_KEPT = 100_000
+MAX_CONNECTIONS = 32
 
 _LINK_ERRORS = (RedisError, OSError, TimeoutError)
 # Sixteen digits of microseconds, then the location, so that the script compares ages without reading JSON.
 _AGE_DIGITS = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _STORE = f"""
 local last = redis.call('GET', KEYS[1])
 if last then
@@ -47,8 +52,11 @@ class Stored(Enum):
 class LocationStore(Protocol):
     """Keeps the last position of every driver, and tells of each new one."""
 
-    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
-        """Keep a position that is newer than the last, and publish it on the topics. The newest wins a race."""
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """Keep a position that is newer than the last for so many seconds, and publish it on the topics.
+
+        The newest wins a race.
+        """
         ...
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
@@ -63,27 +71,26 @@ class LocationStore(Protocol):
 class MemoryLocations:
     """Positions within this process."""
 
-    def __init__(self, bus: Bus, *, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
-        self._ttl_s = ttl_s
         self._clock = clock
-        # With the moment at which each expires; the next to expire first.
+        # With the moment at which each expires; the one that came first, first.
         self._kept: OrderedDict[UUID, tuple[Location, float]] = OrderedDict()
 
-    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         """Keep and publish."""
-        stored = self.keep(location)
+        stored = self.keep(location, ttl_s)
         if stored is Stored.NEW:
             await self._bus.publish([(topics, location.to_json())])
         return stored
 
-    def keep(self, location: Location) -> Stored:
+    def keep(self, location: Location, ttl_s: float) -> Stored:
         """Keep a position that is newer than the last."""
         last = self._live(location.driver_id)
         if last is not None and last.recorded_at >= location.recorded_at:
             return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.STALE
         now = self._clock()
-        self._kept[location.driver_id] = (location, now + self._ttl_s)
+        self._kept[location.driver_id] = (location, now + ttl_s)
         self._kept.move_to_end(location.driver_id)
         while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[1] < now:
             self._kept.popitem(last=False)
@@ -108,27 +115,30 @@ class RedisLocations:
     While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
     """
 
-    def __init__(self, url: str, bus: Bus, topics: Topics, *, ttl_s: float) -> None:
+    def __init__(self, url: str, bus: Bus, topics: Topics) -> None:
         self._redis = Redis.from_url(
             url, protocol=2, retry=None, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
         self._store = self._redis.register_script(_STORE)
         self._bus = bus
         self._topics = topics
-        self._ttl_ms = int(ttl_s * 1000)
-        self._memory = MemoryLocations(bus, ttl_s=ttl_s)
+        self._memory = MemoryLocations(bus)
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
-    async def put(self, location: Location, topics: Sequence[str]) -> Stored:
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         """Keep and publish, in one round trip."""
-        remembered = self._memory.keep(location)
-        if self._bus.state is BusState.DEGRADED:
+        remembered = self._memory.keep(location, ttl_s)
+        # Redis may have forgotten the newer one since.
+        if remembered is Stored.STALE or self._bus.state is BusState.DEGRADED:
             return remembered
-        age = f"{int(location.recorded_at.timestamp() * 1_000_000):0{_AGE_DIGITS}d}"
+        age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
         try:
-            stored = await self._store(
-                keys=[self._topics.last_location(location.driver_id)],
-                args=[age, self._ttl_ms, location.to_json(), *topics],
-            )
+            # Of the whole: the client's own time-outs are those of each step.
+            async with asyncio.timeout(TIMEOUT_S), self._slots:
+                stored = await self._store(
+                    keys=[self._topics.last_location(location.driver_id)],
+                    args=[age, max(1, int(ttl_s * 1000)), location.to_json(), *topics],
+                )
         except _LINK_ERRORS as error:
             _log.warning("a position was not stored", error=str(error) or type(error).__name__)
             return remembered
@@ -140,12 +150,15 @@ class RedisLocations:
         if self._bus.state is BusState.DEGRADED:
             return found
         try:
-            values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in driver_ids])
+            async with asyncio.timeout(TIMEOUT_S), self._slots:
+                values = await self._redis.mget(
+                    [self._topics.last_location(driver_id) for driver_id in driver_ids]
+                )
         except _LINK_ERRORS as error:
             _log.warning("positions were not read", error=str(error) or type(error).__name__)
             return found
         for driver_id, value in zip(driver_ids, values, strict=True):
-            location = Location.from_json(cast("bytes", value)[_AGE_DIGITS:]) if value is not None else None
+            location = _read(cast("bytes", value)) if value is not None else None
             known = found.get(driver_id)
             if location is not None and (known is None or known.recorded_at < location.recorded_at):
                 found[driver_id] = location
@@ -154,3 +167,12 @@ class RedisLocations:
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()
+
+
+def _read(value: bytes) -> Location | None:
+    try:
+        return Location.from_json(value[_AGE_DIGITS:])
+    except (ValueError, KeyError, TypeError) as error:
+        # Of another version of this server, which is being replaced.
+        _log.warning("a position is not readable", error=str(error) or type(error).__name__)
+        return None

@@ -1,13 +1,14 @@
 """Where drivers are: reporting it, and who may know."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.geo import GeoPoint
 from models.snapshots import Location, Role
 from models.visibility import Actor
-from services.database import Database, uuid
+from services.database import Database, moment, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.location_store import LocationStore, Stored
 from services.lookups import LookUps
@@ -24,6 +25,14 @@ class StaleLocation(UserFault):
     """A newer position of the driver is known already, or this one is too old to be kept."""
 
     code = ErrorCode.STALE_LOCATION
+
+
+@dataclass(frozen=True, slots=True)
+class _ActiveTrip:
+    """The trip that a driver drives, if any, at ``as_of``, the database's clock."""
+
+    trip_id: UUID | None
+    as_of: datetime
 
 
 class Locations:
@@ -66,25 +75,34 @@ class Locations:
         age = _age(recorded_at)
         if age >= self._ttl:
             raise StaleLocation("This position is too old.", field=("recordedAt",))
-        trip_id = await self._active_trips.get(actor.id)
-        location = Location(actor.id, trip_id, point, heading, recorded_at.astimezone(UTC))
+        active = await self._active_trips.get(actor.id)
+        assert active is not None, "the look-up answers for every driver"
+        location = Location(
+            actor.id, active.trip_id, point, heading, recorded_at.astimezone(UTC), as_of=active.as_of
+        )
         topics = [self._topics.location(actor.id)]
-        if trip_id is not None:
-            topics.append(self._topics.car(trip_id))
-        if await self._store.put(location, topics) is Stored.STALE:
+        if active.trip_id is not None:
+            topics.append(self._topics.car(active.trip_id))
+        if await self._store.put(location, topics, ttl_s=(self._ttl - age).total_seconds()) is Stored.STALE:
             raise StaleLocation("A newer position is known.", field=("recordedAt",))
 
     async def last(self, driver_id: UUID) -> Location | None:
         """The last position of a driver, if it has not expired. Whoever asks must have the right to know it."""
         return await self._last.get(driver_id)
 
-    async def _find_active_trips(self, driver_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    async def _find_active_trips(self, driver_ids: Sequence[UUID]) -> dict[UUID, _ActiveTrip]:
         rows = await self._database.fetch(
-            f"SELECT driver_id, id FROM trips WHERE {self._database.among('driver_id', 1)} "
-            "AND status IN ('STARTED', 'IN_PROGRESS')",
+            "SELECT d.id AS driver_id, t.id AS trip_id, {now} AS as_of "
+            f"FROM {self._database.ids(1)} d LEFT JOIN trips t "
+            "ON t.driver_id = d.id AND t.status IN ('STARTED', 'IN_PROGRESS')",
             list(driver_ids),
         )
-        return {uuid(row["driver_id"]): uuid(row["id"]) for row in rows}
+        return {
+            uuid(row["driver_id"]): _ActiveTrip(
+                uuid(row["trip_id"]) if row["trip_id"] is not None else None, moment(row["as_of"])
+            )
+            for row in rows
+        }
 
 
 def _age(recorded_at: datetime) -> timedelta:
@@ -93,4 +111,4 @@ def _age(recorded_at: datetime) -> timedelta:
     age = datetime.now(UTC) - recorded_at
     if age < -CLOCK_TOLERANCE:
         raise BadInput("The moment lies in the future.", field=("recordedAt",))
-    return age
+    return max(age, timedelta(0))

@@ -2,13 +2,14 @@
 subscriber is sent of an event; it does no I/O of its own beyond reading that state."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
 from models.snapshots import Role, TripSnapshot
 from models.trip_life import has_ended, is_driving
-from models.visibility import Actor, audience_of
+from models.visibility import Actor, audience_of, is_on_trip
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
@@ -169,7 +170,7 @@ class DriverLocationFeed(_TripsFeed):
         self.topics = (topics.trip(trip_id), topics.car(trip_id))
         self._trip_id = trip_id
         self._driver_id: UUID | None = None
-        self._last: LocationEvent | None = None
+        self._told_at: datetime | None = None
         self._found: LocationEvent | None = None
 
     async def read(self, state: State) -> StateRead:
@@ -179,7 +180,8 @@ class DriverLocationFeed(_TripsFeed):
         self._found = None
         if trip is not None and self._is_mine(trip) and is_driving(trip.status) and trip.driver is not None:
             location = await state.location_of(trip.driver.id)
-            self._found = LocationEvent(location) if location is not None else None
+            if location is not None and is_on_trip(location, trip):
+                self._found = LocationEvent(location)
         return read
 
     def snapshot(self, read: StateRead) -> Message | Verdict | None:
@@ -205,15 +207,15 @@ class DriverLocationFeed(_TripsFeed):
     def _follow(self, trip: TripSnapshot) -> None:
         driver_id = trip.driver.id if trip.driver is not None else None
         if driver_id != self._driver_id:
-            self._driver_id, self._last = driver_id, None
+            self._driver_id, self._told_at = driver_id, None
 
     def _newest(self, event: LocationEvent) -> Message | None:
         location = event.location
         if location.driver_id != self._driver_id:
             return None
-        if self._last is not None and self._last.location.recorded_at >= location.recorded_at:
+        if self._told_at is not None and self._told_at >= location.recorded_at:
             return None
-        self._last = event
+        self._told_at = location.recorded_at
         return event.message("driver at", lambda: DriverAt(self._trip_id, location))
 
     def _is_mine(self, trip: TripSnapshot) -> bool:
