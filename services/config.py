@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
     )
     driving_speed_kmh: float = Field(
-        25, gt=0, le=300, description="The average speed from which times of arrival are estimated."
+        25, ge=1, le=300, description="The average speed from which times of arrival are estimated."
     )
     routing_url: str | None = Field(
         None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
@@ -124,7 +124,8 @@ class Settings(BaseSettings):
     @field_validator("routing_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s?#]+", value):
+        # In ASCII: of other host names, not all can be asked for.
+        if value is not None and not (value.isascii() and re.fullmatch(r"https?://[\w\[][^\s?#]*", value)):
             raise ValueError("must be an address such as http://osrm.example:5000")
         return _with_port(value) if value is not None else None
 

@@ -51,6 +51,15 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # uvicorn tells of every socket, and websockets of every frame.
-    for name in ("uvicorn.error", "uvicorn.asgi", "websockets", "asyncio", "tortoise", "aiosqlite"):
+    # uvicorn tells of every socket, websockets of every frame, and httpx of every address, with positions in it.
+    for name in (
+        "uvicorn.error",
+        "uvicorn.asgi",
+        "websockets",
+        "asyncio",
+        "tortoise",
+        "aiosqlite",
+        "httpx",
+        "httpcore",
+    ):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

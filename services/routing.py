@@ -1,5 +1,6 @@
 """How long a car takes: estimated from the distance, or asked of a routing engine."""
 
+import asyncio
 from typing import Any, Protocol
 
 import httpx
@@ -12,6 +13,10 @@ _log = structlog.stdlib.get_logger(__name__)
 # Streets are longer than the straight line: in cities by a fifth to two fifths.
 # Source: G. Boeing, "The morphology and circuity of walkable and drivable street networks" (2019).
 DETOUR = 1.3
+# Longer than any drive: what is beyond is no answer.
+MAX_DRIVE_TIME_S = 30 * 24 * 3600
+
+_FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
 
 
 class Router(Protocol):
@@ -47,23 +52,27 @@ class Osrm:
     """
 
     def __init__(self, url: str, *, timeout_s: float, fallback: Router) -> None:
-        self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s)
+        # Proxies of the environment are none of its business: positions go to that server alone.
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s, trust_env=False)
+        self._timeout_s = timeout_s
         self._fallback = fallback
 
     async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
         """Ask for the fastest route."""
         try:
-            response = await self._http.get(
-                # OSRM takes the longitude first.
-                f"route/v1/driving/{start.lng:.6f},{start.lat:.6f};{end.lng:.6f},{end.lat:.6f}",
-                params={"overview": "false"},
-            )
+            # Of the whole: httpx's own time-outs are those of each step, and an answer can come byte by byte.
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.get(
+                    # OSRM takes the longitude first.
+                    f"route/v1/driving/{start.lng:.6f},{start.lat:.6f};{end.lng:.6f},{end.lat:.6f}",
+                    params={"overview": "false"},
+                )
             answer: Any = response.json()
             if answer["code"] == "Ok":
-                return float(answer["routes"][0]["duration"])
+                return _checked(float(answer["routes"][0]["duration"]))
             # No street near, for instance: an answer, and no failure of the engine's.
             _log.debug("no route", code=answer["code"])
-        except (httpx.HTTPError, ValueError, KeyError, IndexError, TypeError) as error:
+        except _FAILURES as error:
             _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)
         return await self._fallback.drive_time_s(start, end)
 
@@ -71,3 +80,9 @@ class Osrm:
         """Close the connections."""
         await self._http.aclose()
         await self._fallback.close()
+
+
+def _checked(seconds: float) -> float:
+    if not 0 <= seconds <= MAX_DRIVE_TIME_S:
+        raise ValueError(f"no time of a drive: {seconds}")
+    return seconds
