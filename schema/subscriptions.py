@@ -95,7 +95,7 @@ class Subscription:
                 raise bad_user_input(
                     f"A radius lies between 1 and {MAX_RADIUS_M:.0f} m.", field=("near", "radiusM")
                 )
-        point = on_earth(near.point.value(), "point") if near is not None else None
+        point = on_earth(near.point.value(), "near", "point") if near is not None else None
         return _stream(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), info)
 
     @strawberry.subscription(

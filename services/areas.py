@@ -96,7 +96,7 @@ def _extent_m(cell: int) -> float:
     return corners * _MARGIN + _extent_m(h3.cell_to_center_child(cell, FINE)) * 2
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _fine(cells: frozenset[int]) -> frozenset[int]:
     if h3.get_resolution(next(iter(cells))) == FINE:
         return cells
