@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_RATE = re.compile(r"^([1-9][0-9]{0,5})/(second|minute|hour|day)$")
+_RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")
 
 
 class RateLimited(Exception):
@@ -30,7 +30,7 @@ class Rate:
         """Read ``10/minute``; None: ``off``. Raises: ValueError."""
         if text == "off":
             return None
-        match = _RATE.match(text)
+        match = _RATE.fullmatch(text)
         if match is None:
             raise ValueError("must be like 10/minute (second, minute, hour or day), or off")
         return cls(int(match[1]), _SECONDS[match[2]])
