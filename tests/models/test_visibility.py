@@ -1,14 +1,15 @@
 """Who sees a trip, and as what."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from models.geo import GeoPoint
-from models.snapshots import Role, TripSnapshot, UserSnapshot
+from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
 from models.trip_life import TripStatus
-from models.visibility import Actor, Audience, audience_of, may_see
+from models.visibility import Actor, Audience, audience_of, is_on_trip, may_see
 
 
 def actor(role: Role) -> Actor:
@@ -77,3 +78,41 @@ def test_a_driver_who_gave_it_back_and_is_its_driver_all_the_same_sees_it() -> N
 )
 def test_a_trip_comes_back_from_its_bytes_as_it_was(snapshot: TripSnapshot) -> None:
     assert TripSnapshot.from_json(snapshot.to_json()) == snapshot
+
+
+BEFORE, AFTER = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
+
+
+def position(of: TripSnapshot | None, as_of: datetime, driver: Actor = DRIVER) -> Location:
+    """Where the driver was, with that trip as the active one."""
+    return Location(driver.id, of.id if of is not None else None, GeoPoint(1, 2), None, NOW, as_of=as_of)
+
+
+@pytest.mark.parametrize("status", list(TripStatus))
+def test_a_position_is_shown_while_its_driver_drives_the_trip(status: TripStatus) -> None:
+    shown = status in (TripStatus.STARTED, TripStatus.IN_PROGRESS)
+    this = trip(status, driver=DRIVER)
+    assert is_on_trip(position(this, AFTER), this) == shown
+    assert is_on_trip(position(None, BEFORE), this) == shown
+    assert not is_on_trip(position(this, AFTER), replace(this, driver=None))
+
+
+def test_a_position_of_before_the_trips_last_change_is_shown_and_one_of_after_it_only_if_it_is_the_trips() -> None:
+    this, other = trip(TripStatus.STARTED, driver=DRIVER), trip(TripStatus.COMPLETED, driver=DRIVER)
+    for stamp in (None, other):
+        assert is_on_trip(position(stamp, BEFORE), this)
+        assert is_on_trip(position(stamp, NOW), this)
+        assert not is_on_trip(position(stamp, AFTER), this)
+
+
+def test_another_drivers_position_is_not_shown_whatever_it_is_stamped_with() -> None:
+    this = trip(TripStatus.STARTED, driver=DRIVER)
+    assert not is_on_trip(position(this, BEFORE, OTHER_DRIVER), this)
+
+
+def test_a_position_survives_the_bus() -> None:
+    for given in (
+        position(None, NOW),
+        replace(position(trip(TripStatus.STARTED, driver=DRIVER), AFTER), heading=359.9),
+    ):
+        assert Location.from_json(given.to_json()) == given

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 import pytest_asyncio
 import structlog
@@ -24,6 +25,7 @@ from tests.support.api import (
     SocketClosed,
     open_socket,
 )
+from tests.support.positions import DRIVER_LOCATION, REPORT_LOCATION, report_input
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -68,15 +70,26 @@ def codes(payload: dict[str, Any]) -> list[str]:
         (LOG_OUT, {}),
         (CREATE_TRIP, {"input": SOMEWHERE}),
         (UPDATE_TRIP, {"input": {"id": str(uuid4()), "status": "STARTED"}}),
+        (REPORT_LOCATION, {"input": report_input()}),
     ],
 )
 async def test_a_stranger_is_unauthenticated(stranger: Api, query: str, variables: dict[str, Any]) -> None:
     assert await stranger.code(query, **variables) == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("query", [MY_TRIPS, POOL, TRIP_UPDATED])
-async def test_a_stranger_cannot_follow_server_sent_events(stranger: Api, query: str) -> None:
-    body = {"query": query, "variables": {"id": str(uuid4())} if query is TRIP_UPDATED else {}}
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (MY_TRIPS, {}),
+        (POOL, {}),
+        (TRIP_UPDATED, {"id": str(uuid4())}),
+        (DRIVER_LOCATION, {"tripId": str(uuid4())}),
+    ],
+)
+async def test_a_stranger_cannot_follow_server_sent_events(
+    stranger: Api, query: str, variables: dict[str, Any]
+) -> None:
+    body = {"query": query, "variables": variables}
     response = await stranger.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
 
     assert response.text.startswith("event: next\ndata: ")
@@ -157,14 +170,17 @@ async def test_a_mutation_answers_trip_not_found_for_an_unknown_and_for_an_invis
     assert answers[0]["trip"] is None
 
 
-@pytest.mark.parametrize("role", ["RIDER", "DRIVER"])
+@pytest.mark.parametrize(
+    ("role", "query", "name"),
+    [("RIDER", TRIP_UPDATED, "id"), ("DRIVER", TRIP_UPDATED, "id"), ("RIDER", DRIVER_LOCATION, "tripId")],
+)
 async def test_a_subscription_answers_not_found_for_an_unknown_and_for_an_invisible_id(
-    someone: SignUp, role: str
+    someone: SignUp, role: str, query: str, name: str
 ) -> None:
     api, trip = await someone(role), await _invisible_trip(someone)
     async with api.socket() as socket:
         for trip_id in (str(uuid4()), trip["id"]):
-            watched = await socket.start(TRIP_UPDATED, id=trip_id)
+            watched = await socket.start(query, **{name: trip_id})
             assert await watched.error_code() == "NOT_FOUND"
         await socket.ping()
 
@@ -226,17 +242,94 @@ async def test_a_subscription_ends_with_not_found_and_complete_when_sight_is_los
         (TRIPS, {"status": [None]}),
         (TRIPS, {"after": "not a cursor"}),
         (TRIPS, {"after": ""}),
+        *[
+            (REPORT_LOCATION, {"input": report_input() | changes})
+            for changes in (
+                {"point": {"lat": 91, "lng": 0}},
+                {"point": {"lat": 0, "lng": -181}},
+                {"point": {"lat": 1e308, "lng": 0}},
+                {"point": {"lat": 10**18, "lng": 0}},
+                {"point": {"lat": "NaN", "lng": 0}},
+                {"point": {"lat": None, "lng": 0}},
+                {"point": {"lat": 0}},
+                {"point": None},
+                {"heading": -1},
+                {"heading": 361},
+                {"heading": "north"},
+                {"recordedAt": "2026-11-24T12:00:00"},
+                {"recordedAt": "9999-12-31T23:59:59-14:00"},
+                {"recordedAt": "9999-12-31T23:59:59+14:00"},
+                {"recordedAt": "9999-12-31T24:00:00Z"},
+                {"recordedAt": "0000-01-01T00:00:00Z"},
+                {"recordedAt": "2026-11-24T12:00:00+99:99"},
+                {"recordedAt": "yesterday"},
+                {"recordedAt": "x" * 3_000},
+                {"recordedAt": "\x00"},
+                {"recordedAt": ""},
+                {"recordedAt": 1_795_000_000},
+                {"recordedAt": []},
+                {"recordedAt": None},
+                {"driver": str(uuid4())},
+            )
+        ],
         (LOG_IN, {"username": None, "password": "x"}),
         (LOG_IN, {"username": "x", "password": {"$ne": ""}}),
     ],
 )
-async def test_malformed_input_is_bad_user_input(rider: Api, query: str, variables: dict[str, Any]) -> None:
-    assert await rider.code(query, **variables) == "BAD_USER_INPUT"
+async def test_malformed_input_is_bad_user_input(
+    rider: Api, driver: Api, query: str, variables: dict[str, Any]
+) -> None:
+    api = driver if query is REPORT_LOCATION else rider
+    assert await api.code(query, **variables) == "BAD_USER_INPUT"
 
 
-async def test_bad_user_input_names_the_field(rider: Api) -> None:
-    body = await rider.post(CREATE_TRIP, input=SOMEWHERE | {"pickUp": {"lat": 91, "lng": 0}})
-    assert body["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": ["pickUp", "lat"]}
+@pytest.mark.parametrize(
+    ("query", "variables", "field"),
+    [
+        (CREATE_TRIP, {"input": SOMEWHERE | {"pickUp": {"lat": 91, "lng": 0}}}, ["pickUp", "lat"]),
+        (REPORT_LOCATION, {"input": report_input(91)}, ["point", "lat"]),
+        (REPORT_LOCATION, {"input": report_input(heading=-1)}, ["heading"]),
+        (REPORT_LOCATION, {"input": report_input(age_s=-60)}, ["recordedAt"]),
+    ],
+)
+async def test_bad_user_input_names_the_field(
+    rider: Api, driver: Api, query: str, variables: dict[str, Any], field: list[str]
+) -> None:
+    body = await (driver if query is REPORT_LOCATION else rider).post(query, **variables)
+    assert body["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+
+
+@pytest.mark.parametrize("literal", ["1e999", "-1e999", "1" + "0" * 400])
+async def test_a_number_beyond_all_numbers_in_the_document_is_bad_user_input(driver: Api, literal: str) -> None:
+    moment = report_input()["recordedAt"]
+    for fields in (
+        f"point: {{ lat: {literal}, lng: 0 }}",
+        f"point: {{ lat: 0, lng: {literal} }}",
+        f"point: {{ lat: 0, lng: 0 }}, heading: {literal}",
+    ):
+        input = f'{{ {fields}, recordedAt: "{moment}" }}'
+        assert (
+            await driver.code(f"mutation {{ reportLocation(input: {input}) {{ __typename }} }}")
+            == "BAD_USER_INPUT"
+        )
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_what_is_no_number_of_json_is_a_bad_request(driver: Api, number: str) -> None:
+    variables = f'{{"input": {{"point": {{"lat": {number}, "lng": 0}}, "recordedAt": "2026-11-24T12:00:00Z"}}}}'
+    query = orjson.dumps(REPORT_LOCATION).decode()
+    response = await driver.http.post(
+        "/graphql",
+        content=f'{{"query": {query}, "variables": {variables}}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    async with driver.socket() as socket:
+        await socket.connection.send(
+            f'{{"type": "subscribe", "id": "1", "payload": {{"query": {query}, "variables": {variables}}}}}'
+        )
+        assert (await socket.closed()).code == 4400
 
 
 @pytest.mark.parametrize("variables", [{"id": "x"}, {"id": None}, {}])
@@ -244,6 +337,43 @@ async def test_malformed_input_of_a_subscription_is_bad_user_input(rider: Api, v
     async with rider.socket() as socket:
         watched = await socket.start(TRIP_UPDATED, **variables)
         assert await watched.error_code() == "BAD_USER_INPUT"
+        await socket.ping()
+
+
+NEAR = "subscription ($near: NearInput) { driverPool(near: $near) { __typename } }"
+HERE = {"lat": 52.5, "lng": 13.4}
+
+
+@pytest.mark.parametrize(
+    ("near", "field"),
+    [
+        ({"point": HERE, "radiusM": 0}, ["near", "radiusM"]),
+        ({"point": HERE, "radiusM": -1}, ["near", "radiusM"]),
+        ({"point": HERE, "radiusM": 1e9}, ["near", "radiusM"]),
+        ({"point": {"lat": 90.1, "lng": 0}}, ["near", "point", "lat"]),
+        ({"point": {"lat": 0, "lng": -180.1}}, ["near", "point", "lng"]),
+        ({"point": HERE, "radiusM": "NaN"}, None),
+        ({"point": {"lat": 0}}, None),
+        ({"radiusM": 1}, None),
+        ([], None),
+    ],
+)
+async def test_an_area_that_cannot_be_is_bad_user_input_and_names_the_field(
+    driver: Api, near: Any, field: list[str] | None
+) -> None:
+    async with driver.socket() as socket:
+        message = await (await socket.start(NEAR, near=near)).message()
+        assert message["type"] == "error"
+        expected = {"code": "BAD_USER_INPUT"} | ({"field": field} if field is not None else {})
+        assert message["payload"][0]["extensions"] == expected
+        await socket.ping()
+
+
+@pytest.mark.parametrize("variables", [{"tripId": "x"}, {"tripId": None}, {"tripId": ""}, {"tripId": 1.5}, {}])
+async def test_a_malformed_trip_to_follow_is_bad_user_input(rider: Api, variables: dict[str, Any]) -> None:
+    async with rider.socket() as socket:
+        followed = await socket.start(DRIVER_LOCATION, **variables)
+        assert await followed.error_code() == "BAD_USER_INPUT"
         await socket.ping()
 
 
@@ -260,6 +390,19 @@ async def test_a_driver_is_told_not_a_rider(rider: Api, driver: Api) -> None:
 async def test_a_rider_is_told_not_a_driver(rider: Api, status: str) -> None:
     trip = await rider.create_trip()
     assert codes(await rider.try_update_trip(trip["id"], status)) == ["NOT_A_DRIVER"]
+
+
+async def test_a_rider_who_reports_a_position_is_told_not_a_driver(rider: Api) -> None:
+    assert codes(await rider.data(REPORT_LOCATION, input=report_input())) == ["NOT_A_DRIVER"]
+
+
+async def test_a_driver_is_forbidden_to_follow_a_driver(rider: Api, driver: Api) -> None:
+    trip = await rider.create_trip()
+    await driver.update_trip(trip["id"], "STARTED")
+    async with driver.socket() as socket:
+        for trip_id in (trip["id"], str(uuid4())):
+            assert await (await socket.start(DRIVER_LOCATION, tripId=trip_id)).error_code() == "FORBIDDEN"
+        await socket.ping()
 
 
 async def test_a_rider_is_forbidden_to_follow_the_pool(rider: Api) -> None:
@@ -368,6 +511,42 @@ async def test_a_driver_with_an_active_trip_is_busy_and_may_try_again(
     await driver.update_trip(first["id"], "STARTED")
     payload = await driver.try_update_trip(second["id"], "STARTED")
     assert [(e["code"], e["retryable"]) for e in payload["errors"]] == [("DRIVER_BUSY", True)]
+
+
+# Positions.
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00-14:00", "2026-01-01T00:00Z"])
+async def test_a_position_that_is_too_old_is_stale(driver: Api, moment: str) -> None:
+    payload = await driver.data(REPORT_LOCATION, input=report_input() | {"recordedAt": moment})
+    assert [(e["code"], e["field"], e["retryable"]) for e in payload["errors"]] == [
+        ("STALE_LOCATION", ["recordedAt"], False)
+    ]
+
+
+async def test_a_position_older_than_the_last_is_stale_and_the_same_one_again_is_not(driver: Api) -> None:
+    newer, older = report_input(age_s=1), report_input(age_s=2)
+    for input, expected in ((newer, []), (newer, []), (older, ["STALE_LOCATION"])):
+        assert codes(await driver.data(REPORT_LOCATION, input=input)) == expected
+
+
+async def test_a_flood_of_positions_is_rate_limited_with_the_time_to_wait_and_only_its_drivers(
+    someone: SignUp, driver: Api
+) -> None:
+    other = await someone("DRIVER")
+    body = {"query": REPORT_LOCATION, "variables": {"input": report_input()}}
+    async with driver.socket() as socket:
+        responses = [await driver.http.post("/graphql", json=body) for _ in range(7)]
+        answer = await (await socket.start(REPORT_LOCATION, input=report_input())).message()
+    assert [r.json().get("data") for r in responses[:5]] == [{"reportLocation": {"errors": []}}] * 5
+    assert not any("Retry-After" in response.headers for response in responses[:5])
+    refused = responses[-1]
+    assert (refused.status_code, refused.headers["Retry-After"]) == (200, "1")
+    for payload in (refused.json(), answer["payload"]):
+        (error,) = payload["errors"]
+        assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 1}
+    assert answer["type"] == "next"
+    assert await other.data(REPORT_LOCATION, input=report_input()) == {"errors": []}
 
 
 # Over a socket.

@@ -196,7 +196,7 @@ async def test_a_listed_origin_may_read_answers_with_credentials(stranger: Api) 
     assert answered.headers["Access-Control-Allow-Origin"] == ALLOWED
     assert answered.headers["Access-Control-Allow-Credentials"] == "true"
     assert "Origin" in answered.headers["Vary"]
-    assert answered.headers["Access-Control-Expose-Headers"] == "X-Request-ID"
+    assert answered.headers["Access-Control-Expose-Headers"] == "X-Request-ID, Retry-After"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "*", "https://app.example.evil.example"])

@@ -58,6 +58,23 @@ def test_every_setting_is_described() -> None:
         ("LOG_FORMAT", "xml", "TAXIRANK_LOG_FORMAT"),
         ("SESSION_TTL_S", "0", "TAXIRANK_SESSION_TTL_S"),
         ("CONNECTION_INIT_TIMEOUT_S", "nan", "TAXIRANK_CONNECTION_INIT_TIMEOUT_S"),
+        ("OFFER_RADIUS_M", "0", "TAXIRANK_OFFER_RADIUS_M"),
+        ("OFFER_RADIUS_M", "50001", "TAXIRANK_OFFER_RADIUS_M"),
+        ("OFFER_RADIUS_M", "nan", "TAXIRANK_OFFER_RADIUS_M"),
+        ("LOCATION_TTL_S", "0", "TAXIRANK_LOCATION_TTL_S"),
+        ("LOCATION_RATE", "5 a second", "TAXIRANK_LOCATION_RATE: must be like 10/minute"),
+        ("LOCATION_RATE", "0/second", "TAXIRANK_LOCATION_RATE: must be like 10/minute"),
+        ("DRIVING_SPEED_KMH", "0", "TAXIRANK_DRIVING_SPEED_KMH"),
+        ("DRIVING_SPEED_KMH", "nan", "TAXIRANK_DRIVING_SPEED_KMH"),
+        ("ROUTING_TIMEOUT_S", "0", "TAXIRANK_ROUTING_TIMEOUT_S"),
+        ("ROUTING_TIMEOUT_S", "inf", "TAXIRANK_ROUTING_TIMEOUT_S"),
+        ("ROUTING_URL", "", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("ROUTING_URL", "osrm.example:5000", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("ROUTING_URL", "http://", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("ROUTING_URL", "http://:5000", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("ROUTING_URL", "http://osrm.example/?key=1", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("ROUTING_URL", "http://osrm.example:port", "TAXIRANK_ROUTING_URL: its port"),
+        ("ROUTING_URL", "http://\u00f6srm..example", "TAXIRANK_ROUTING_URL: must be an address"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
@@ -101,3 +118,8 @@ def test_origins_are_kept_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch)
 
 def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, TEST_DATABASE_URL="postgresql://somewhere")
+
+
+@pytest.mark.parametrize("url", ["http://osrm:5000", "https://maps.example/berlin/car/", "http://[::1]:5000"])
+def test_a_routing_engine_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert load(monkeypatch, ROUTING_URL=url, LOCATION_RATE="off").routing_url == url

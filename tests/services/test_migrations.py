@@ -1,24 +1,31 @@
 """Migrations make the tables that the models describe, in both dialects, and do no harm twice."""
 
 import asyncio
+import importlib.util
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Coroutine, Iterator
 from contextvars import Context
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
+from types import SimpleNamespace
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from models.trip_life import ChangedBy, TripStatus
 from server import ROOT
 from services import migrations
 from services.config import Settings
 from services.database import Database
+from services.trip_history import TripHistory
+from services.trip_rows import find
 from tests.support import servers
+from tests.support.rows import add_driver, add_rider, add_trip
 
 T = TypeVar("T")
 NAMES = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))
@@ -164,3 +171,108 @@ async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgre
     finally:
         await other.close()
         postgres.drop(url)
+
+
+# The second migration meets a database with trips.
+
+FIRST, SECOND = NAMES[:2]
+
+
+@pytest.fixture
+def only_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As if the second migration were not written yet, until it is undone."""
+    folder = tmp_path / "before"
+    for dialect in migrations.DIALECTS:
+        (folder / dialect / "models").mkdir(parents=True)
+        copy(ROOT / "migrations" / dialect / "models" / FIRST, folder / dialect / "models")
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "ROOT", folder)
+        yield patched
+
+
+async def with_trips(settings: Settings) -> dict[str, Any]:
+    """Fill a database of the first shape: two trips of one rider; what their first entries have to be."""
+    database = Database(settings)
+    await database.connect()
+    rider, driver = await add_rider(database), await add_driver(database)
+    for status, its_driver in ((TripStatus.REQUESTED, None), (TripStatus.STARTED, driver)):
+        await add_trip(database, rider, status=status, driver=its_driver, age_s=60)
+    trips = await database.fetch("SELECT id, created FROM trips")
+    await database.disconnect()
+    return {"rider": rider.user, "created": {str(trip["id"]): trip["created"] for trip in trips}}
+
+
+async def check_histories(settings: Settings, expected: dict[str, Any]) -> None:
+    """Every trip has its first entry, once, and can be read."""
+    database = Database(settings)
+    await database.connect()
+    try:
+        rows = await database.fetch("SELECT * FROM trip_changes")
+        assert {str(row["trip_id"]): row["at"] for row in rows} == expected["created"]
+        assert len(rows) == len(expected["created"])
+        for row in rows:
+            (change,) = await TripHistory(database).of(UUID(str(row["trip_id"])))
+            assert (change.version, change.status, change.changed_by, change.user) == (
+                1,
+                TripStatus.REQUESTED,
+                ChangedBy.RIDER,
+                expected["rider"],
+            )
+            assert await find(database, UUID(str(row["trip_id"]))) is not None
+    finally:
+        await database.disconnect()
+
+
+async def test_trips_of_before_get_the_first_entry_of_their_history(
+    empty: Settings, only_first: pytest.MonkeyPatch
+) -> None:
+    assert await alone(migrations.apply(empty)) == [FIRST]
+    expected = await with_trips(empty)
+    only_first.undo()
+
+    assert await alone(migrations.apply(empty)) == NAMES[1:]
+
+    await check_histories(empty, expected)
+
+
+async def statements_of(name: str) -> list[str]:
+    """What a migration of SQLite runs."""
+    spec = importlib.util.spec_from_file_location("migration", ROOT / "migrations" / "sqlite" / "models" / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    async def nothing(_: str) -> list[Any]:
+        return []
+
+    statements: list[str] = [""]
+    for part in (await module.upgrade(SimpleNamespace(execute_query_dict=nothing))).split(";"):
+        statements[-1] += part + ";"
+        if sqlite3.complete_statement(statements[-1]):
+            statements.append("")
+    return statements[:-1]
+
+
+async def test_a_migration_of_sqlite_that_was_torn_off_anywhere_is_completed_by_the_next_try(
+    tmp_path: Path, only_first: pytest.MonkeyPatch
+) -> None:
+    steps = await statements_of(SECOND)
+    assert len(steps) == 4
+    begun = Settings(_env_file=None, database_url=f"sqlite://{tmp_path}/begun.sqlite3")  # pyright: ignore
+    await alone(migrations.apply(begun))
+    expected = await with_trips(begun)
+    only_first.undo()
+    assert begun.sqlite_path is not None
+    for count in range(len(steps) + 1):
+        path = tmp_path / f"{count}.sqlite3"
+        copy(begun.sqlite_path, path)
+        with sqlite3.connect(path) as torn:
+            for step in steps[:count]:
+                torn.execute(step)
+        torn.close()
+        settings = Settings(_env_file=None, database_url=f"sqlite://{path}")  # pyright: ignore
+
+        assert await alone(migrations.apply(settings)) == NAMES[1:]
+
+        await check_histories(settings, expected)

@@ -19,7 +19,8 @@ from schema.transport.outlet import Frame
 from schema.transport.sockets import Socket
 from services.topics import Topics
 from tests.schema.transport.test_outlet import Wire
-from tests.support.live import FakeBus, ScriptedState, driver, hub_on
+from tests.support.live import FakeBus, ScriptedState, driver, hub_on, rider
+from tests.support.positions import DRIVER_LOCATION, location
 from tests.support.waiting import until
 
 TOPICS = Topics("test")
@@ -106,6 +107,20 @@ async def test_of_what_waits_about_one_trip_only_the_latest_is_sent(live: Live) 
     wire.open.set()
     await wire.outlet.drained()
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "TripWithdrawn"]
+
+
+async def test_of_the_positions_that_wait_only_the_latest_is_sent(live: Live) -> None:
+    wire, rider_, driver_ = Wire(), rider(), driver()
+    trip = live.state.accept(live.state.request(rider=rider_.user), driver_)
+    await live.begin(wire, rider_, DRIVER_LOCATION, tripId=str(trip.id))
+    wire.open.clear()
+    for lat in range(300):
+        position = location(driver_.id, lat / 10, trip_id=trip.id)
+        await live.bus.publish(TOPICS.car(trip.id), position.to_json())
+    assert wire.outlet.waiting == 1
+    wire.open.set()
+    await wire.outlet.drained()
+    assert [text[1]["point"]["lat"] for text in wire.sent] == [0, 29.9]
 
 
 async def test_two_operations_do_not_replace_one_anothers_messages(live: Live) -> None:
