@@ -56,9 +56,21 @@ class Osrm:
         self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._fallback = fallback
+        self._asking: dict[tuple[GeoPoint, GeoPoint], asyncio.Task[float]] = {}
 
     async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        """Ask for the fastest route."""
+        """Ask for the fastest route; equal questions that are under way are one.
+
+        A document may ask for the same time hundreds of times.
+        """
+        question = (start, end)
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(self._ask(start, end))
+            asking.add_done_callback(lambda _: self._asking.pop(question))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, start: GeoPoint, end: GeoPoint) -> float:
         try:
             # Of the whole: httpx's own time-outs are those of each step, and an answer can come byte by byte.
             async with asyncio.timeout(self._timeout_s):

@@ -247,7 +247,7 @@ async def statements_of(name: str) -> list[str]:
         return []
 
     statements: list[str] = [""]
-    for part in (await module.upgrade(SimpleNamespace(execute_query_dict=nothing))).split(";"):
+    for part in (await module.upgrade(SimpleNamespace(execute_query_dict=nothing))).split(";")[:-1]:
         statements[-1] += part + ";"
         if sqlite3.complete_statement(statements[-1]):
             statements.append("")

@@ -96,6 +96,16 @@ async def test_the_engine_is_asked_for_the_fastest_route_longitude_first() -> No
     assert engine.asked == ["/route/v1/driving/13.388860,52.517037;13.397634,52.529407?overview=false"]
 
 
+async def test_equal_questions_at_once_are_asked_once_and_the_next_one_anew() -> None:
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine) as router:
+        assert await asyncio.gather(*(router.drive_time_s(START, END) for _ in range(50))) == [260.2] * 50
+        assert len(engine.asked) == 1
+        await asyncio.gather(router.drive_time_s(START, END), router.drive_time_s(END, START))
+    assert len(engine.asked) == 3
+
+
 @pytest.mark.parametrize("path", ["/berlin/car", "/berlin/car/"])
 async def test_the_engine_may_be_behind_a_path(path: str) -> None:
     engine = Engine()
