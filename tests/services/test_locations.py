@@ -61,6 +61,12 @@ class Town:
     async def last(self, driver: Actor) -> Location | None:
         return await self.services.locations.last(driver.id)
 
+    async def hears_late(self, driver: Actor, trip_id: UUID, lat: float) -> None:
+        """A report that was under way, and is told of only now."""
+        now = datetime.now(UTC)
+        position = Location(driver.id, trip_id, GeoPoint(lat, LNG), None, now, as_of=now)
+        await self.application.bus.publish([([self.services.topics.car(trip_id)], position.to_json())])
+
     async def follow(self, rider: Actor, trip_id: UUID) -> RecordingSink:
         sink = RecordingSink()
         feed = DriverLocationFeed(rider, self.services.topics, trip_id)
@@ -311,12 +317,7 @@ async def test_after_the_end_nothing_is_told_even_if_nobody_has_heard_of_the_end
     await town.moves(driver, next_trip_id, STARTED)
     await town.reports(driver, 3)
     # What was under way when the trip ended may still come: it shows that nothing else came before.
-    late = await town.last(driver)
-    assert late is not None
-    under_way = Location(driver.id, trip_id, GeoPoint(4, LNG), None, datetime.now(UTC), as_of=late.as_of)
-    await town.services.locations._store.put(  # pyright: ignore[reportPrivateUsage]
-        under_way, [town.services.topics.car(trip_id)], ttl_s=60
-    )
+    await town.hears_late(driver, trip_id, 4)
 
     assert lat(await followed.next()) == 4
 
@@ -336,6 +337,7 @@ async def test_when_the_trip_is_given_back_the_rider_waits_and_then_follows_whoe
     await town.moves(second, trip_id, STARTED)
     assert lat(await followed.next()) == 20
     await town.reports(first, 12)
+    await town.hears_late(first, trip_id, 13)
     await town.reports(second, 21, age_s=20)
     assert lat(await followed.next()) == 21
 

@@ -12,6 +12,7 @@ import pytest
 from models.geo import GeoPoint, distance_m
 from services.routing import DETOUR, Osrm, Router, StraightLine
 from tests.support.brokers import free_port
+from tests.support.waiting import until
 
 START, END = GeoPoint(52.517037, 13.38886), GeoPoint(52.529407, 13.397634)
 ESTIMATE_S = distance_m(START, END) * DETOUR / (25 / 3.6)
@@ -44,6 +45,7 @@ class Engine:
         self.answer: bytes | None = None
         self.pause_s = 0.0
         self.asked: list[str] = []
+        self.connections = 0
 
     def says(self, body: Any, status: str = "200 OK") -> None:
         """Answer so from now on."""
@@ -52,6 +54,7 @@ class Engine:
         self.answer = head.encode() + data
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.asked.append(head.split(b" ")[1].decode())
@@ -65,6 +68,7 @@ class Engine:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.connections -= 1
             writer.close()
 
 
@@ -78,6 +82,7 @@ async def served(engine: Engine, path: str = "") -> AsyncGenerator[Router]:
     finally:
         await router.close()
         server.close()
+        await until(lambda: engine.connections == 0)
 
 
 async def test_the_estimate_is_the_straight_line_with_a_detour_at_the_speed() -> None:
