@@ -17,6 +17,7 @@ from tests.support.api import (
     MY_TRIPS,
     PASSWORD,
     POOL,
+    REPORT_LOCATION,
     SIGN_UP,
     TRIP_UPDATED,
     TRIPS,
@@ -25,7 +26,7 @@ from tests.support.api import (
     SocketClosed,
     open_socket,
 )
-from tests.support.positions import DRIVER_LOCATION, REPORT_LOCATION, report_input
+from tests.support.positions import DRIVER_LOCATION, report_input
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,8 +17,8 @@ from services.routing import DETOUR
 from services.trip_rows import find
 from tests.conftest import LiveServer, SignUp, serving
 from tests.services.test_trips_pages import statements
-from tests.support.api import Api, Events
-from tests.support.positions import DRIVER_LOCATION, LNG, REPORT_LOCATION, report, report_input, shows
+from tests.support.api import REPORT_LOCATION, Api, Events
+from tests.support.positions import DRIVER_LOCATION, LNG, report, report_input, shows
 from tests.support.waiting import until
 
 CHANGE = "version status at changedBy user { id firstName username }"

@@ -55,9 +55,7 @@ MY_TRIPS = f"""
         ... on TripChanged {{ trip {{ {TRIP} }} }}
     }} }}
 """
-REPORT_LOCATION = """mutation ($input: LocationInput!) {
-    reportLocation(input: $input) { errors { code message field } }
-}"""
+REPORT_LOCATION = f"mutation ($input: LocationInput!) {{ reportLocation(input: $input) {{ {ERRORS} }} }}"
 POOL = f"""
     subscription {{ driverPool {{
         __typename

@@ -6,14 +6,9 @@ from uuid import UUID, uuid4
 
 from models.geo import GeoPoint
 from models.snapshots import Location
-from tests.support.api import Api, Events
+from tests.support.api import REPORT_LOCATION, Api, Events
 
 LNG = 13.4
-REPORT_LOCATION = """
-    mutation ($input: LocationInput!) {
-        reportLocation(input: $input) { errors { code message field retryable } }
-    }
-"""
 DRIVER_LOCATION = """
     subscription ($tripId: ID!) { driverLocation(tripId: $tripId) { id point { lat lng } heading recordedAt } }
 """

@@ -51,7 +51,7 @@ class City:
     def location(self, point: GeoPoint, actor: Actor | None = None) -> Location:
         """A position a second after the one before."""
         self._moment += timedelta(seconds=1)
-        return Location((actor or self.actor).id, None, point, None, self._moment)
+        return Location((actor or self.actor).id, None, point, None, self._moment, as_of=self._moment)
 
     def stands(self, point: GeoPoint) -> Location:
         """The store knows of a position; nobody has been told."""
