@@ -296,3 +296,22 @@ except ValueError as error:
     _, err = await process.communicate()
     assert b"ValueError" in err
     assert b"hunter2" not in err
+
+
+async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
+    program = """
+import logging
+from services import logs
+
+logs.configure(level="debug", format="json")
+for name in ("httpx", "httpcore.http11"):
+    logging.getLogger(name).info("GET http://osrm/route/v1/driving/13.388860,52.517037")
+logging.getLogger("others").info("heard")
+"""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, env=environment, stderr=pipe
+    )
+    _, err = await process.communicate()
+    assert b"heard" in err
+    assert b"13.388860" not in err
