@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 
+from models.geo import GeoPoint
 from models.snapshots import Role
 from models.trip_life import TripStatus
 from models.visibility import Actor
@@ -109,6 +111,10 @@ async def crowd(application: Application) -> Crowd:
         "INSERT INTO outbox (session_id, for_pool, created) SELECT gen_random_uuid(), false, "
         "now() - interval '1 hour' FROM generate_series(1, 5000)"
     )
+    await database.fetch(
+        "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
+        "SELECT id, 1, 'REQUESTED', created, 'RIDER', rider_id FROM trips"
+    )
     await database.fetch("ANALYZE")
     return Crowd(application, rider, driver)
 
@@ -161,6 +167,18 @@ async def test_a_change_finds_its_trip_by_its_id_and_the_sweep_by_the_deadline(c
     await database.fetch("DELETE FROM trips WHERE status = 'REQUESTED' AND expires_at <= now()")
     await database.fetch("ANALYZE trips")
     assert "trips_deadline" in await used(database, *sweep, "trips")
+
+
+async def test_reports_and_histories_find_their_rows_by_an_index(crowd: Crowd) -> None:
+    services, database = crowd.application.services, crowd.database
+    (row,) = await database.fetch("SELECT id FROM trips LIMIT 1")
+    with recorded() as seen:
+        await services.locations.report(crowd.driver, point=GeoPoint(1, 2), recorded_at=datetime.now(UTC))
+        await services.history.of(uuid(row["id"]))
+    report, history = seen
+
+    assert await used(database, *report, "trips") & {"trips_one_active_a_driver", "trips_of_driver"}
+    assert await used(database, *history, "trip_changes")
 
 
 async def test_an_idempotency_key_is_found_by_its_index(crowd: Crowd) -> None:
