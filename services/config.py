@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
     )
+    ping_interval_s: float = Field(20.0, gt=0, le=600, description="Each socket is pinged every so many seconds.")
+    pong_timeout_s: float = Field(
+        20.0, gt=0, le=600, description="A socket that does not answer a ping within so many seconds is cut."
+    )
     password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
     password_hash_memory_kib: int = Field(
         64 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
