@@ -30,6 +30,7 @@ from schema.transport.below_asgi import ABORT, SocketProtocol, abort_of
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
+from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
 from services import demo, logs, migrations
 from services.accounts import Accounts
@@ -165,12 +166,14 @@ class Application:
             samesite=settings.cookie_samesite,
             max_age_s=settings.session_max_age_s,
         )
+        limit = SocketLimit(a_user=settings.max_sockets_per_user)
         graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
         http = HttpEndpoint(
             execution,
             self.services,
             origins=origins,
             cookies=cookies,
+            limit=limit,
             page=graphiql.page if graphiql is not None else None,
         )
         self.sockets = SocketEndpoint(
@@ -178,6 +181,7 @@ class Application:
             self.services,
             origins=origins,
             cookies=cookies,
+            limit=limit,
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
