@@ -26,10 +26,11 @@ from gateway.middleware import BodyLimit, RequestId
 from schema.context import Services
 from schema.execution import Execution
 from schema.schema import build_schema
-from schema.transport.below_asgi import ABORT, abort_of
+from schema.transport.below_asgi import ABORT, SocketProtocol, abort_of
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
+from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
 from services import demo, logs, migrations
 from services.accounts import Accounts
@@ -202,12 +203,14 @@ class Application:
             samesite=settings.cookie_samesite,
             max_age_s=settings.session_max_age_s,
         )
+        limit = SocketLimit(a_user=settings.max_sockets_per_user)
         graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
         http = HttpEndpoint(
             execution,
             self.services,
             origins=origins,
             cookies=cookies,
+            limit=limit,
             page=graphiql.page if graphiql is not None else None,
         )
         self.sockets = SocketEndpoint(
@@ -215,6 +218,7 @@ class Application:
             self.services,
             origins=origins,
             cookies=cookies,
+            limit=limit,
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
@@ -281,13 +285,12 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "workers": settings.workers,
         "loop": "uvloop",
         "http": "httptools",
-        "ws": "websockets-sansio",
+        "ws": SocketProtocol,
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,
-        # A ping that is not answered would close with 1011, which graphql-ws clients take as fatal.
-        "ws_ping_interval": 20.0,
-        "ws_ping_timeout": None,
+        "ws_ping_interval": settings.ping_interval_s,
+        "ws_ping_timeout": settings.pong_timeout_s,
         "timeout_graceful_shutdown": settings.shutdown_timeout_s,
         "log_config": None,
         "access_log": False,

@@ -91,8 +91,15 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
     max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
+    max_sockets_per_user: int = Field(
+        20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
+    )
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
+    )
+    ping_interval_s: float = Field(20.0, gt=0, le=600, description="Each socket is pinged every so many seconds.")
+    pong_timeout_s: float = Field(
+        20.0, gt=0, le=600, description="A socket that does not answer a ping within so many seconds is cut."
     )
     password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
     password_hash_memory_kib: int = Field(

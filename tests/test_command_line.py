@@ -10,6 +10,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from server import ROOT, cli
 from services import logs
 from services.config import PREFIX, Settings
 from tests.support import servers
-from tests.support.api import MY_TRIPS, PASSWORD, Api
+from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
 
 TIMEOUT_S = 30.0
 # uvicorn ends as asked, then raises the signal once more so that its parent sees why.
@@ -244,6 +245,28 @@ async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_ope
             assert loop.time() - began < 6
             assert code in ENDED
             assert (await socket.closed()).code in (1012, 1006)
+    assert [line for line in server.log if "Traceback" in line] == []
+
+
+async def test_two_workers_serve_sockets_and_end_with_the_server(
+    environment: dict[str, str], redis_url: str
+) -> None:
+    environment |= {
+        "TAXIRANK_WORKERS": "2",
+        "TAXIRANK_REDIS_URL": redis_url,
+        "TAXIRANK_REDIS_PREFIX": f"test-{uuid.uuid4().hex}",
+    }
+    async with serving(environment) as server, Api(server.url) as driver, Api(server.url) as rider:
+        await driver.sign_up("DRIVER")
+        await rider.sign_up("RIDER")
+        async with driver.socket() as one, driver.socket() as other:
+            pools = [await socket.start(POOL) for socket in (one, other)]
+            for pool in pools:
+                await pool.next()
+            await rider.create_trip()
+            for pool in pools:
+                assert (await pool.next())["__typename"] == "TripOffered"
+        assert await server.stopped() in ENDED
     assert [line for line in server.log if "Traceback" in line] == []
 
 

@@ -1,6 +1,7 @@
-"""What ASGI has no words for: ready bytes to the TCP connection, and cutting it.
+"""What ASGI has no words for: ready bytes to the TCP connection, cutting it, and seeing that nobody is there.
 
-Both reach into uvicorn's protocol objects. For any other server there is nothing to reach, and ASGI has to do.
+All of it reaches into uvicorn's protocol objects. With any other server there is nothing to reach, and ASGI has
+to do.
 """
 
 import struct
@@ -8,6 +9,41 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+# A process that stood still for a while may find a pong late before it reads what came meanwhile.
+LAST_LOOK_S = 0.5
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's sockets, but a peer that does not answer a ping in time is cut: what it would see is 1006.
+
+    uvicorn closes such a socket with 1011, which graphql-ws clients take as fatal, and waits until that is
+    taken. Without pings nobody notices that a peer's network has gone while there is nothing to send to it.
+    """
+
+    def keepalive_timeout(self) -> None:
+        """No pong yet: look once more, then cut the connection."""
+        self.pong_timer = self.loop.call_later(LAST_LOOK_S, self._cut)
+
+    def resume_writing(self) -> None:
+        """The peer has taken much of what waited. The ping waits behind the rest, so its time begins anew."""
+        super().resume_writing()
+        if self.pong_timer is not None:
+            self._await_pong()
+
+    def _await_pong(self) -> None:
+        assert self.ping_timeout is not None
+        if self.pong_timer is not None:
+            self.pong_timer.cancel()
+        self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+
+    def _cut(self) -> None:
+        self.pong_timer = None
+        if self.read_paused:
+            # The application has not taken the last message, and behind it may be the pong.
+            self._await_pong()
+        else:
+            self.transport.abort()
 
 
 def text_message(data: bytes) -> bytes:

@@ -5,18 +5,19 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 
 import asyncio
 from collections.abc import Callable
-from uuid import UUID
 
 from graphql import ExecutionResult
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from models.visibility import Actor
 from schema.context import Services
 from schema.errors import incident, not_found, unauthenticated
 from schema.execution import Following, encode
 from schema.transport.below_asgi import ABORT
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
+from schema.transport.socket_limit import SocketLimit
 from services.live.feeds import NotFound
 
 # Shorter than the idle limits of common proxies.
@@ -37,15 +38,27 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, services: Services, following: Following, *, session_id: UUID) -> None:
+    def __init__(self, services: Services, following: Following, *, actor: Actor, limit: SocketLimit) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._services = services
         self._following = following
-        self._session_id = session_id
+        self._actor = actor
+        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response; leaves nothing behind."""
+        """Send the response; leaves nothing behind.
+
+        Raises:
+            TooManySockets: before anything is sent.
+        """
+        give_back = self._limit.take(self._actor.id)
+        try:
+            await self._stream(scope, receive, send)
+        finally:
+            give_back()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         abort: Callable[[], None] = scope["extensions"][ABORT]
         outlet = Outlet(send, abort)  # pyright: ignore[reportArgumentType]
@@ -59,12 +72,12 @@ class EventStream(Response):
             outlet.put("session", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
             delivery.end(None)
 
-        unregister = self._services.live_sessions.register(self._session_id, end_session)
+        unregister = self._services.live_sessions.register(self._actor.session_id, end_session)
         gone = asyncio.create_task(_until_gone(receive))
         complete = asyncio.create_task(over.wait())
         try:
             try:
-                if await self._services.sessions.ended_among([self._session_id]):
+                if await self._services.sessions.ended_among([self._actor.session_id]):
                     # It ended before this was registered, so that nobody was told.
                     end_session()
                 else:

@@ -22,6 +22,7 @@ from schema.transport.http_request import (
 )
 from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
+from schema.transport.socket_limit import SocketLimit, TooManySockets
 from services.database import DatabaseUnavailable
 
 Page = Callable[[], Response]
@@ -42,18 +43,25 @@ class HttpEndpoint:
         *,
         origins: Origins,
         cookies: Cookies,
+        limit: SocketLimit,
         page: Page | None,
     ) -> None:
         self._execution = execution
         self._services = services
         self._origins = origins
         self._cookies = cookies
+        self._limit = limit
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; malformed ones get a 4xx with a GraphQL error."""
-        response = await self._respond(HttpRequest(scope, receive))
-        await response(scope, receive, send)
+        http = HttpRequest(scope, receive)
+        response = await self._respond(http)
+        try:
+            await response(scope, receive, send)
+        except TooManySockets:
+            error = RequestError("TOO_MANY_SOCKETS", "Too many sockets and event streams are open.")
+            await _failed(http, error, 429)(scope, receive, send)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -105,7 +113,7 @@ class HttpEndpoint:
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
                 return _refused(following, media_type)
-            return EventStream(self._services, following, session_id=context.actor.session_id)
+            return EventStream(self._services, following, actor=context.actor, limit=self._limit)
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)

@@ -24,7 +24,8 @@ class CloseCode(IntEnum):
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     CONNECTION_INIT_TIMEOUT = 4408
     SUBSCRIBER_ALREADY_EXISTS = 4409
-    TOO_MANY_INIT_REQUESTS = 4429
+    # Introductions on one socket, or sockets of one user.
+    TOO_MANY = 4429
 
 
 class Closed(Exception):

@@ -19,6 +19,7 @@ from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.origins import Origins
 from schema.transport.outlet import MAX_WAITING, Frame, Outlet
+from schema.transport.socket_limit import SocketLimit, TooManySockets
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
     CloseCode,
@@ -48,6 +49,7 @@ class SocketEndpoint:
         *,
         origins: Origins,
         cookies: Cookies,
+        limit: SocketLimit,
         init_timeout_s: float,
         max_operations: int,
     ) -> None:
@@ -55,6 +57,7 @@ class SocketEndpoint:
         self.services = services
         self.origins = origins
         self.cookies = cookies
+        self.limit = limit
         self.init_timeout_s = init_timeout_s
         self.max_operations = max_operations
         self.sockets: set[Socket] = set()
@@ -95,7 +98,8 @@ class Socket:
         self._has_init = False
         self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
         self._closing: asyncio.Task[None] | None = None
-        self._unregister: Callable[[], None] | None = None
+        # What is held since the introduction, to be given back at the end.
+        self._releases: list[Callable[[], None]] = []
 
     async def serve(self, receive: Receive) -> None:
         """Handle messages until the connection ends; leaves nothing behind."""
@@ -129,8 +133,8 @@ class Socket:
                     await self._outlet.drained()
         finally:
             init_timer.cancel()
-            if self._unregister is not None:
-                self._unregister()
+            for release in self._releases:
+                release()
             for operation in list(self._operations.values()):
                 operation.cancel()
             self._operations.clear()
@@ -172,16 +176,21 @@ class Socket:
 
     async def _init(self, authorization: str | None) -> None:
         if self._has_init:
-            raise Closed(CloseCode.TOO_MANY_INIT_REQUESTS, "Too many initialisation requests")
+            raise Closed(CloseCode.TOO_MANY, "Too many initialisation requests")
         self._has_init = True
         if authorization is not None:
             self._token = bearer_token(authorization)
         self._actor = await self._services.sessions.actor_of(self._token) if self._token else None
         if self._actor is None:
             raise Closed(CloseCode.FORBIDDEN, "Log in first.")
-        self._unregister = self._services.live_sessions.register(
+        try:
+            self._releases.append(self._endpoint.limit.take(self._actor.id))
+        except TooManySockets:
+            raise Closed(CloseCode.TOO_MANY, "Too many sockets") from None
+        unregister = self._services.live_sessions.register(
             self._actor.session_id, lambda: self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
         )
+        self._releases.append(unregister)
         self._put({"type": "connection_ack"})
 
     def _subscribe(self, operation_id: str, request: Request) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.config import Settings
-from tests.conftest import LiveServer
+from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api, open_socket
 from tests.support.brokers import subscriptions
 from tests.support.waiting import until
@@ -129,9 +129,13 @@ async def test_after_sockets_that_are_cut_while_they_subscribe(
                 socket.connection.transport.abort()
 
 
-async def test_after_a_hundred_sockets_at_once(live_server: LiveServer, settings: Settings, driver: Api) -> None:
+async def test_after_a_hundred_sockets_at_once(
+    live_server: LiveServer, settings: Settings, person: SignUp
+) -> None:
+    drivers = [await person("DRIVER") for _ in range(100 // settings.max_sockets_per_user)]
+
     async def come_and_go(number: int) -> None:
-        async with driver.socket() as socket:
+        async with drivers[number % len(drivers)].socket() as socket:
             events = await socket.start(POOL)
             await events.next()
             if number % 2:

@@ -13,7 +13,7 @@ const CLOSE_REASONS: Record<number, string> = {
   1013: "The server cannot take subscriptions right now. Try again in a moment.",
   4401: "Your session has ended. Log in again, then run the subscription again.",
   4403: "Log in first: run one of the tabs SignUpRider, SignUpDriver or LogIn, then run the subscription again.",
-  4429: "Too many requests. Try again in a moment.",
+  4429: "Too many subscriptions are running. Stop one of them, then run this one again.",
 };
 
 /**
