@@ -7,7 +7,7 @@ announces the state of then.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,8 @@ import structlog
 from models.snapshots import TripSnapshot
 from services import areas, trip_rows
 from services.bus import Bus, BusState
-from services.database import Database, Transaction, moment, uuid
+from services.database import Database, Row, Transaction, moment, uuid
+from services.live.occurrences import found
 from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -41,7 +42,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class _Publication:
-    note_id: int
+    note_ids: Sequence[int]
     topics: Sequence[str]
     message: bytes
 
@@ -102,22 +103,26 @@ class Outbox:
 
     def announce_trip(self, note: Note, trip: TripSnapshot) -> None:
         """Publish a change soon. Call it after the commit."""
+        former = () if note.former_driver_id is None else (note.former_driver_id,)
+        topics = self._topics_of(trip, former, for_pool=note.for_pool)
+        self._enqueue(_Publication([note.id], topics, trip.to_json()))
+
+    def _topics_of(self, trip: TripSnapshot, former_driver_ids: Collection[UUID], *, for_pool: bool) -> list[str]:
         topics = [self._topics.trip(trip.id), self._topics.user(trip.rider.id)]
         if trip.driver is not None:
             topics.append(self._topics.user(trip.driver.id))
-        if note.former_driver_id is not None:
-            topics.append(self._topics.user(note.former_driver_id))
-        if note.for_pool:
+        topics += [self._topics.user(driver_id) for driver_id in former_driver_ids]
+        if for_pool:
             topics.append(self._topics.pool)
             if trip.pick_up is None:
                 topics.append(self._topics.pool_any)
             else:
                 topics += [self._topics.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
-        self._enqueue(_Publication(note.id, topics, trip.to_json()))
+        return topics
 
     def announce_session_end(self, note: Note) -> None:
         """Publish the end of a session soon. Call it after the commit."""
-        self._enqueue(_Publication(note.id, [self._topics.sessions], str(note.session_id).encode()))
+        self._enqueue(_Publication([note.id], [self._topics.sessions], str(note.session_id).encode()))
 
     async def oldest_age_s(self) -> float:
         """How long the oldest change has waited to be published, in seconds; 0 when none waits."""
@@ -145,7 +150,7 @@ class Outbox:
         batch, self._waiting = self._waiting, []
         published = await self._bus.publish([(p.topics, p.message) for p in batch])
         if published:
-            await self._forget([p.note_id for p in batch])
+            await self._forget([note_id for p in batch for note_id in p.note_ids])
 
     async def _forget(self, note_ids: Sequence[int]) -> None:
         await self._database.fetch(f"DELETE FROM outbox WHERE {self._database.among('id', 1)}", list(note_ids))
@@ -162,23 +167,37 @@ class Outbox:
                 _log.exception("sweeping the outbox failed")
 
     async def _sweep_once(self) -> None:
-        rows = await self._database.fetch(
-            "SELECT id, trip_id, former_driver_id, for_pool, session_id FROM outbox "
-            f"WHERE created < {self._database.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}"
-        )
-        for row in rows:
-            note = Note(
-                row["id"],
-                trip_id=uuid(row["trip_id"]) if row["trip_id"] else None,
-                former_driver_id=uuid(row["former_driver_id"]) if row["former_driver_id"] else None,
-                for_pool=bool(row["for_pool"]),
-                session_id=uuid(row["session_id"]) if row["session_id"] else None,
-            )
-            if note.trip_id is None:
-                self.announce_session_end(note)
-            else:
-                trip = await trip_rows.find(self._database, note.trip_id)
-                if trip is None:
-                    await self._forget([note.id])
+        last_id = 0
+        while rows := await self._left_over(last_id):
+            last_id = rows[-1]["id"]
+            of_trips: dict[UUID, list[Row]] = {}
+            for row in rows:
+                if row["trip_id"] is None:
+                    self.announce_session_end(Note(row["id"], session_id=uuid(row["session_id"])))
                 else:
-                    self.announce_trip(note, trip)
+                    of_trips.setdefault(uuid(row["trip_id"]), []).append(row)
+            if of_trips:
+                await self._announce_as_found(of_trips)
+            if len(rows) < SWEEP_LIMIT:
+                return
+
+    async def _left_over(self, last_id: int) -> Sequence[Row]:
+        return await self._database.fetch(
+            "SELECT id, trip_id, former_driver_id, for_pool, session_id FROM outbox "
+            f"WHERE id > $1 AND created < {self._database.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}",
+            last_id,
+        )
+
+    async def _announce_as_found(self, of_trips: Mapping[UUID, Sequence[Row]]) -> None:
+        """Announce each trip once, as it is now, to all who had to hear of any of its changes."""
+        read = await trip_rows.find_all(self._database, list(of_trips))
+        trips = {trip.id: trip for trip in read.trips}
+        for trip_id, rows in of_trips.items():
+            note_ids = [row["id"] for row in rows]
+            trip = trips.get(trip_id)
+            if trip is None:
+                await self._forget(note_ids)
+                continue
+            former = {uuid(row["former_driver_id"]) for row in rows if row["former_driver_id"] is not None}
+            topics = self._topics_of(trip, former, for_pool=any(row["for_pool"] for row in rows))
+            self._enqueue(_Publication(note_ids, topics, found(trip, read.as_of)))

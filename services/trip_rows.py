@@ -67,6 +67,11 @@ async def find_at(database: Database, trip_id: UUID) -> TripsAt:
     return await _at(database, "SELECT * FROM trips t WHERE t.id = $1", trip_id)
 
 
+async def find_all(database: Database, trip_ids: Sequence[UUID]) -> TripsAt:
+    """The trips of those ids, as far as there are any, with the clock of the read."""
+    return await _at(database, f"SELECT * FROM trips t WHERE {database.among('t.id', 1)}", trip_ids)
+
+
 async def page(
     database: Database,
     actor: Actor,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from models.snapshots import Location, TripSnapshot
+from models.snapshots import Location
 from models.visibility import may_see
 from services.counts import Counts
 from services.live.feeds import Event, Feed, NotFound, Verdict
@@ -121,7 +121,7 @@ class Hub:
     - The topics are confirmed before the state is read: a change in between waits, and is not lost. When a feed
       comes to need other topics, those are confirmed and read before the old ones are left.
     - Of each trip a topic passes on only rising versions. An event about a trip that the subscriber's
-      snapshot does not have, and that was committed before that snapshot was read, is checked by a fresh
+      snapshot does not have, and that is no newer than that snapshot, is checked by a fresh
       read (shared within the process), so that a late "offered" cannot bring back a trip that is gone.
     - After a gap in the bus every subscriber gets a new snapshot.
     - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
@@ -286,7 +286,7 @@ class Hub:
     def _receive_trip(self, topic: _Topic, message: bytes) -> None:
         event = self._recent.get(message)
         if event is None:
-            event = self._remember(message, TripEvent(TripSnapshot.from_json(message)))
+            event = self._remember(message, TripEvent.from_message(message))
         assert isinstance(event, TripEvent), "topics carry one kind"
         self.dispatch(topic, event)
 
@@ -344,9 +344,11 @@ class Hub:
     def _pass(self, subscriber: Subscriber, event: TripEvent, *, is_old: bool) -> None:
         """Send an event to a subscriber with nothing before it, or have it checked first."""
         known = subscriber.known.get(event.trip.id)
-        if known is None and event.trip.updated <= subscriber.as_of:
+        if known is None and event.as_of <= subscriber.as_of:
             subscriber.waiting = [event]
             self._settle_later(subscriber)
+        elif known is None and event.trip.updated <= subscriber.as_of:
+            self._deliver_if_seen(subscriber, event)
         elif known is None or event.trip.version > known:
             if is_old:
                 # It may have been passed on before: the mark of that would be gone.
@@ -484,14 +486,21 @@ class Hub:
         if event.trip.updated > subscriber.as_of:
             self._deliver(subscriber, event)
             return
+        if event.as_of > subscriber.as_of:
+            self._deliver_if_seen(subscriber, event)
+            return
         read = await self._state.trip(event.trip.id)
         current = read.event()
         if current is None or subscriber.read_again:
             return
         # The snapshot's versions are shared with others; what this subscriber alone was sent is not.
         subscriber.known = {**subscriber.known, current.trip.id: current.trip.version}
-        if may_see(subscriber.feed.actor, current.trip) or current.trip.id in subscriber.feed.shown:
-            self._deliver(subscriber, current)
+        self._deliver_if_seen(subscriber, current)
+
+    def _deliver_if_seen(self, subscriber: Subscriber, event: TripEvent) -> None:
+        """Send a trip as a read has found it, unless it is nothing to the subscriber and never was."""
+        if may_see(subscriber.feed.actor, event.trip) or event.trip.id in subscriber.feed.shown:
+            self._deliver(subscriber, event)
 
     def _is_old(self, event: TripEvent) -> bool:
         return event.trip.updated < datetime.now(UTC) + self._clock_offset - FRESH_AGE

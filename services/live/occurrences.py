@@ -1,12 +1,16 @@
 """What happens once and is told to many: an event, a read of the state, and the messages made of them."""
 
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from models.snapshots import Location, TripSnapshot
 from services.live.messages import Content
 from services.trip_rows import TripsAt
+
+# Begins no JSON.
+_FOUND = b"@"
 
 
 class Message:
@@ -41,13 +45,32 @@ class _Occurrence:
 
 
 class TripEvent(_Occurrence):
-    """A trip has changed, or has been found to be as it is now."""
+    """A trip has changed, or has been found to be as it is now.
 
-    __slots__ = ("trip",)
+    ``as_of`` is the database's clock at which the trip is known to have been like that: of its change, or of the
+    later read that found it so.
+    """
 
-    def __init__(self, trip: TripSnapshot) -> None:
+    __slots__ = ("as_of", "trip")
+
+    def __init__(self, trip: TripSnapshot, as_of: datetime | None = None) -> None:
         super().__init__()
         self.trip = trip
+        self.as_of = as_of or trip.updated
+
+    @classmethod
+    def from_message(cls, message: bytes) -> "TripEvent":
+        """Read what the bus carries: a trip, or what ``found`` made. Raises: ValueError, KeyError, TypeError."""
+        as_of = None
+        if message.startswith(_FOUND):
+            stamp, _, message = message[len(_FOUND) :].partition(b" ")
+            as_of = datetime.fromisoformat(stamp.decode())
+        return cls(TripSnapshot.from_json(message), as_of)
+
+
+def found(trip: TripSnapshot, as_of: datetime) -> bytes:
+    """The bus message that a read has found the trip as it is."""
+    return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
 
 
 class LocationEvent(_Occurrence):
@@ -78,7 +101,7 @@ class StateRead(_Occurrence):
     def events(self) -> tuple[TripEvent, ...]:
         """The trips, each as one event for all who ask."""
         if self._events is None:
-            self._events = tuple(TripEvent(trip) for trip in self.trips)
+            self._events = tuple(TripEvent(trip, self.as_of) for trip in self.trips)
         return self._events
 
     def event(self) -> TripEvent | None:
