@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 
 from benchmarks.simulation import display
-from benchmarks.simulation.options import Options
+from benchmarks.simulation.options import Options, OptionsError
 from benchmarks.simulation.simulation import Simulation
 from benchmarks.simulation.summary import Summary
 
@@ -23,8 +23,14 @@ def simulate(options: Options, *, json_path: Path | None) -> int:
     """Run a simulation; the exit status. Ctrl-C ends it with the summary so far, twice: at once.
 
     Raises:
-        CannotSimulate: there is no such server, or it does not take our people.
+        CannotSimulate: there is no such server, it does not take our people, or the file cannot be written.
     """
+    if json_path is not None:
+        # Before a minute has been spent on what cannot be written.
+        try:
+            json_path.touch()
+        except OSError as error:
+            raise OptionsError(f"--json: {json_path} cannot be written ({error.strerror})") from None
     try:
         summary, was_stopped = uvloop.run(_simulate(options))
     except asyncio.CancelledError:

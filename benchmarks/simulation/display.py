@@ -20,13 +20,23 @@ _LINE_EVERY_S = 5.0
 async def show(progress: Callable[[], Progress], options: Options, console: Console) -> None:
     """Show the progress until cancelled: a table that moves, or a line now and then when nobody could see it."""
     if not console.is_terminal:
-        while True:
-            console.print(line(progress()), soft_wrap=True)
-            await asyncio.sleep(_LINE_EVERY_S)
+        await _print_lines(progress, console)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             live.update(board(progress(), options), refresh=True)
             await asyncio.sleep(_REDRAW_S)
+
+
+async def _print_lines(progress: Callable[[], Progress], console: Console) -> None:
+    """A line every few seconds, and whenever something else begins; none before the server has answered."""
+    shown: Phase | None = None
+    next_s = 0.0
+    while True:
+        now, now_s = progress(), asyncio.get_running_loop().time()
+        if now.phase is not Phase.CALLING and (now.phase is not shown or now_s >= next_s):
+            console.print(line(now), soft_wrap=True, highlight=False)
+            shown, next_s = now.phase, now_s + _LINE_EVERY_S
+        await asyncio.sleep(_REDRAW_S)
 
 
 def line(now: Progress) -> str:
@@ -46,6 +56,8 @@ def line(now: Progress) -> str:
 def board(now: Progress, options: Options) -> Group:
     """The progress as a screen."""
     summary = now.summary
+    if now.phase is Phase.CALLING:
+        return Group(Text(f"Calling {options.url}"))
     if now.phase is Phase.SIGNING_UP:
         title = f"Signing up: {now.signed_up} of {now.people}. Passwords are hashed slowly on purpose."
         return Group(Text(title), ProgressBar(now.people, now.signed_up, width=60))

@@ -1,6 +1,6 @@
 """What the simulated people ask: the operations of a rider's and of a driver's app."""
 
-SERVER_PROBE = "query Probe { me { role } }"
+PROBE = "query Probe { me { role } }"
 SIGN_UP = """
     mutation SignUp($input: SignUpInput!) { signUp(input: $input) { user { id } errors { code message } } }
 """

@@ -54,7 +54,8 @@ def server_url(text: str) -> str:
         is_address = False
     else:
         is_address = is_address and parts.path.rstrip("/") in {"", "/graphql"} and not parts.query
-    _check(repr(text), is_address, "is not the address of a server, such as http://localhost:8000")
+    if not is_address:
+        raise OptionsError(f"{text!r} is not the address of a server, such as http://localhost:8000")
     return f"{parts.scheme}://{parts.netloc}"  # pyright: ignore[reportPossiblyUnboundVariable]
 
 

@@ -42,6 +42,7 @@ class NoTaxirank(CannotSimulate):
 class Phase(StrEnum):
     """What is going on."""
 
+    CALLING = "calling the server"
     SIGNING_UP = "signing up"
     CONNECTING = "connecting"
     DRIVING = "driving"
@@ -69,7 +70,7 @@ class Simulation:
         self.ledger = Ledger()
         self._habits = habits or Habits(Random(options.seed), speed_up=options.speed_up)
         self._stop = asyncio.Event()
-        self._phase = Phase.SIGNING_UP
+        self._phase = Phase.CALLING
         self._signed_up = 0
         self._began_s: float | None = None
         self._ended_s: float | None = None
@@ -97,6 +98,8 @@ class Simulation:
         async with http_client(self.options.url, connections=connections) as http:
             await _look_for_taxirank(http, self.options.url)
             await self._unless_stopped(self._sign_up(http))
+            if self.is_stopping:
+                return self.summary()
             self._http_requests_before = self.counts.http_requests
             async with asyncio.TaskGroup() as tasks:
                 sockets = [tasks.create_task(person.socket.run()) for person in (*self._drivers, *self._riders)]
@@ -140,6 +143,8 @@ class Simulation:
             task.result()
 
     async def _sign_up(self, http: httpx.AsyncClient) -> None:
+        self._phase = Phase.SIGNING_UP
+
         def count() -> None:
             self._signed_up += 1
 
@@ -150,11 +155,9 @@ class Simulation:
             async with places:
                 return await registration.sign_up(role, number)
 
-        drivers, riders = await asyncio.gather(
-            _all(sign_up("DRIVER", number) for number in range(1, self.options.drivers + 1)),
-            _all(sign_up("RIDER", number) for number in range(1, self.options.riders + 1)),
-        )
-        self._meet(http, drivers, riders)
+        roles = ["DRIVER"] * self.options.drivers + ["RIDER"] * self.options.riders
+        accounts = await _all(sign_up(role, number) for number, role in enumerate(roles, 1))
+        self._meet(http, accounts[: self.options.drivers], accounts[self.options.drivers :])
 
     def _meet(self, http: httpx.AsyncClient, drivers: list[Account], riders: list[Account]) -> None:
         """Give everybody an app, and the drivers a car."""
@@ -236,19 +239,20 @@ class Simulation:
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results; when one fails, the others are not waited for."""
+    """All results; when one fails, the others are cancelled."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _look_for_taxirank(http: httpx.AsyncClient, url: str) -> None:
     """Return when a Taxirank answers. Raises: NoTaxirank."""
     try:
-        response = await http.post("/graphql", json={"query": operations.SERVER_PROBE})
+        response = await http.post("/graphql", json={"query": operations.PROBE})
     except httpx.TransportError as error:
         raise NoTaxirank(f"{url}: nothing answers ({type(error).__name__})") from None
     try:
