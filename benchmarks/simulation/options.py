@@ -49,14 +49,13 @@ def server_url(text: str) -> str:
     """The address of a server, without a path. Raises: OptionsError."""
     try:
         parts = urlsplit(text)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        port = parts.port
     except ValueError:
-        is_address = False
-    else:
-        is_address = is_address and parts.path.rstrip("/") in {"", "/graphql"} and not parts.query
-    if not is_address:
+        parts, port = urlsplit(""), 0
+    is_address = parts.scheme in {"http", "https"} and parts.hostname is not None and port != 0
+    if not is_address or parts.path.rstrip("/") not in {"", "/graphql"} or parts.query:
         raise OptionsError(f"{text!r} is not the address of a server, such as http://localhost:8000")
-    return f"{parts.scheme}://{parts.netloc}"  # pyright: ignore[reportPossiblyUnboundVariable]
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def point(text: str) -> GeoPoint:

@@ -75,6 +75,7 @@ class Simulation:
         self._began_s: float | None = None
         self._ended_s: float | None = None
         self._http_requests_before = 0
+        self._result: Summary | None = None
         self._drivers: list[Driver] = []
         self._riders: list[Rider] = []
 
@@ -107,17 +108,18 @@ class Simulation:
                 await self._unless_stopped(self._drive())
                 self._phase = Phase.ENDING
                 await self._settle()
-                summary = self.summary()
+                # What people do to go home is not part of it.
+                self._result = self.summary()
                 await self._go_home()
                 for socket in sockets:
                     socket.cancel()
-        return summary
+        return self._result
 
     def progress(self) -> Progress:
         """Where it is now."""
         people = self.options.riders + self.options.drivers
         left_s = max(0.0, self.options.seconds - self._elapsed_s)
-        return Progress(self._phase, self._signed_up, people, left_s, self.summary())
+        return Progress(self._phase, self._signed_up, people, left_s, self._result or self.summary())
 
     def summary(self) -> Summary:
         """What happened so far."""
