@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +36,9 @@ def simulate(options: Options, *, json_path: Path | None) -> int:
         summary, was_stopped = uvloop.run(_simulate(options))
     except asyncio.CancelledError:
         return INTERRUPTED
-    console = Console()
-    console.print(display.table(summary), width=None if console.is_terminal else 100)
+    # Into a pipe, rich takes a terminal of 80 columns for granted, and would break the notes.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(display.table(summary))
     if json_path is not None:
         json_path.write_bytes(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
     if not summary.holds:
