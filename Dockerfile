@@ -24,13 +24,15 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/s
 WORKDIR /app
 COPY --from=dependencies /app/.venv .venv
 COPY server.py ./
+COPY benchmarks/__init__.py benchmarks/latencies.py benchmarks/
+COPY benchmarks/simulation benchmarks/simulation
 COPY gateway gateway
 COPY migrations migrations
 COPY models models
 COPY schema schema
 COPY services services
 COPY --from=web /web/dist web/dist
-RUN python -m compileall -q server.py gateway migrations models schema services
+RUN python -m compileall -q server.py benchmarks gateway migrations models schema services
 
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

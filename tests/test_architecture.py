@@ -93,6 +93,22 @@ def test_no_layer_imports_one_above_or_beside_it(layer: str, forbidden: set[str]
         assert not found & forbidden, name_of(path)
 
 
+def test_the_simulation_knows_the_api_and_nothing_of_the_server() -> None:
+    """It stands for clients: what it could reach behind the API would prove nothing about it."""
+    ours = {*PACKAGES, "server", "tests"}
+    for path in (ROOT / "benchmarks" / "simulation").glob("*.py"):
+        found = {name for name in imports(ast.parse(path.read_text())) if name.split(".")[0] in ours}
+        assert {name for name in found if not name.startswith("models.geo")} == set(), name_of(path)
+
+
+def test_the_server_loads_the_simulation_only_for_its_command() -> None:
+    """A server that serves needs neither its code nor its memory."""
+    tree = ast.parse((ROOT / "server.py").read_text())
+    at_the_top = {name for node in tree.body if not isinstance(node, ast.FunctionDef) for name in imports(node)}
+    assert not [name for name in at_the_top if name.startswith(("benchmarks", "rich"))]
+    assert "benchmarks.simulation.command" in imports(tree)
+
+
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [

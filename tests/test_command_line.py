@@ -12,8 +12,10 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -295,6 +297,79 @@ def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> N
         assert database.execute("SELECT count(*) FROM trips").fetchone() == (4,)
     database.close()
     assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hints"),
+    [
+        (["localhost:8000"], ["'localhost:8000' is not the address of a server"]),
+        (["http://127.0.0.1:1"], ["http://127.0.0.1:1: nothing answers"]),
+        (["http://localhost", "--riders", "0"], ["--riders", "at least 1"]),
+        (["http://localhost", "--center", "Amsterdam"], ["--center", "52.3702,4.8952"]),
+        (["http://localhost", "--json", "/nowhere/summary.json"], ["--json", "/nowhere"]),
+    ],
+)
+def test_what_cannot_be_simulated_is_one_line(
+    environment: dict[str, str], arguments: list[str], hints: list[str]
+) -> None:
+    assert_one_line(command(environment, "simulate", *arguments), *hints)
+
+
+def test_without_an_address_the_server_of_the_settings_is_meant(environment: dict[str, str]) -> None:
+    settings = {"TAXIRANK_HOST": "0.0.0.0", "TAXIRANK_PORT": "1"}
+    assert_one_line(command(environment | settings, "simulate"), "http://localhost:1: nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "hint"),
+    [
+        (200, "<html>", "not a Taxirank"),
+        (404, "{}", "not a Taxirank"),
+        (200, '{"data": {"me": {"role": 1}}}', "not a Taxirank"),
+        (503, '{"errors": []}', "cannot serve now"),
+    ],
+)
+def test_another_server_or_one_in_trouble_is_one_line(
+    environment: dict[str, str], status: int, body: str, hint: str
+) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as other, ThreadPoolExecutor() as threads:
+        threads.submit(other.serve_forever)
+        try:
+            outcome = command(environment, "simulate", f"http://127.0.0.1:{other.server_port}")
+        finally:
+            other.shutdown()
+    assert_one_line(outcome, hint)
+
+
+async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.json"
+    few = ["--riders", "2", "--drivers", "2", "--requests-per-minute", "600", f"--json={summary}"]
+    async with serving(environment) as server:
+        process = await start(environment, "simulate", server.url, *few)
+        assert process.stderr is not None
+        async with asyncio.timeout(TIMEOUT_S):
+            while not (await process.stderr.readline()).startswith(b"driving"):
+                assert process.returncode is None
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert out.startswith(b"requests ")
+    assert out.count(b"as it must be") == 3
+    assert json.loads(summary.read_bytes())["accepted_by_two"] == 0
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

@@ -1,4 +1,4 @@
-"""A link that can be cut: a server's Unix socket or TCP port, behind a socket of ours."""
+"""Links that can be cut: a server's Unix socket or TCP port, behind a socket of ours."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,6 +59,61 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def link(database_url: str, folder: Path) -> AsyncIterator[Link]:
     """A link that lets everything through at first."""
     proxy = Link(database_url, folder)
+    await proxy.restore()
+    try:
+        yield proxy
+    finally:
+        await proxy.cut()
+
+
+class WebLink:
+    """Connections to a web server, through a port of ours that stays the same."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._listener: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """The server's address, by way of this link."""
+        return f"http://127.0.0.1:{self._port}"
+
+    async def restore(self) -> None:
+        """Let connections through."""
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection and let none through."""
+        assert self._listener is not None
+        self._listener.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+            try:
+                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+            finally:
+                far_writer.transport.abort()
+        finally:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def web_link(url: str) -> AsyncIterator[WebLink]:
+    """A link to a web server that lets everything through at first."""
+    proxy = WebLink(url)
     await proxy.restore()
     try:
         yield proxy

@@ -1,0 +1,25 @@
+"""What is counted as it happens."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counters of one simulation.
+
+    ``answers``: what people are told in the course of things, such as TRIP_TAKEN, by code. ``errors``: what
+    should not happen, by what it was.
+    """
+
+    http_requests: int = 0
+    rate_limited: int = 0
+    reconnects: int = 0
+    offers: int = 0
+    offers_in_snapshots: int = 0
+    positions: int = 0
+    positions_seen: int = 0
+    requests_skipped: int = 0
+    withdrawn: Counter[str] = field(default_factory=Counter[str])
+    answers: Counter[str] = field(default_factory=Counter[str])
+    errors: Counter[str] = field(default_factory=Counter[str])

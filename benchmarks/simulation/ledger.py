@@ -1,0 +1,111 @@
+"""What became of every trip, as the people in it saw it, and whether it all adds up."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+ENDED = frozenset({"COMPLETED", "CANCELLED", "EXPIRED"})
+UNDER_WAY = frozenset({"STARTED", "IN_PROGRESS"})
+
+
+@dataclass(slots=True)
+class Record:
+    """One trip. ``status`` and ``version`` are what its rider heard last; ``told`` is the newest version that an
+    answer to one of its people named; ``accepted_by``: by version, who was told to have it."""
+
+    sent_s: float | None = None
+    answered_s: float | None = None
+    first_offered_s: float | None = None
+    first_accepted_s: float | None = None
+    status: str | None = None
+    version: int = 0
+    told: int = 0
+    accepted_by: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
+    was_under_way: bool = False
+    positions_seen: int = 0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a simulated rider requested it; others may use the server at the same time."""
+        return self.status is not None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a driver has ever had it."""
+        return self.was_under_way or bool(self.accepted_by)
+
+    @property
+    def was_accepted_twice(self) -> bool:
+        """Whether two drivers were told that they have it, with no version between in which one gave it back."""
+        versions = sorted(self.accepted_by)
+        return any(len(drivers) > 1 for drivers in self.accepted_by.values()) or any(
+            later - earlier < 2 and self.accepted_by[later] != self.accepted_by[earlier]
+            for earlier, later in pairwise(versions)
+        )
+
+
+class Ledger:
+    """The records of all trips, by id. ``clock``: seconds from any origin."""
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self.clock = clock
+        self.trips: dict[str, Record] = {}
+        self.older_after_newer = 0
+        self._heard = asyncio.Event()
+
+    def requested(self, trip: dict[str, Any], *, sent_s: float) -> None:
+        """The rider's request was answered."""
+        record = self._record(trip["id"])
+        record.sent_s, record.answered_s = sent_s, self.clock()
+        record.status = record.status or trip["status"]
+        record.told = max(record.told, trip["version"])
+
+    def offered(self, trip_id: str) -> None:
+        """A driver was offered the trip."""
+        record = self._record(trip_id)
+        if record.first_offered_s is None:
+            record.first_offered_s = self.clock()
+
+    def accepted(self, trip: dict[str, Any], *, driver: str) -> None:
+        """A driver was told to have the trip."""
+        self._record(trip["id"]).accepted_by.setdefault(trip["version"], set()).add(driver)
+        self.changed(trip)
+
+    def changed(self, trip: dict[str, Any]) -> None:
+        """Somebody's change of the trip was answered."""
+        record = self._record(trip["id"])
+        record.told = max(record.told, trip["version"])
+
+    def heard(self, trip: dict[str, Any]) -> None:
+        """The rider's subscription told of the trip."""
+        record = self._record(trip["id"])
+        if trip["version"] < record.version:
+            self.older_after_newer += 1
+            return
+        record.status, record.version = trip["status"], trip["version"]
+        if trip["status"] in UNDER_WAY or trip["status"] == "COMPLETED":
+            record.was_under_way = True
+        if trip["status"] == "STARTED" and record.first_accepted_s is None:
+            record.first_accepted_s = self.clock()
+        self._heard.set()
+
+    def saw_car(self, trip_id: str) -> None:
+        """The rider's subscription told where the car is."""
+        self._record(trip_id).positions_seen += 1
+
+    @property
+    def ours(self) -> Iterable[Record]:
+        """The trips that simulated riders requested."""
+        return (record for record in self.trips.values() if record.is_ours)
+
+    async def settled(self) -> None:
+        """Return when every rider has heard of what anybody was told about the trip."""
+        while any(record.version < record.told for record in self.ours):
+            self._heard.clear()
+            await self._heard.wait()
+
+    def _record(self, trip_id: str) -> Record:
+        return self.trips.setdefault(trip_id, Record())
