@@ -15,11 +15,12 @@ from graphql import (
     ExecutionResult,
     Executor,
     GraphQLError,
+    GraphQLObjectType,
     OperationType,
     create_source_event_stream,
-    execute,
     execute_subscription_event,
 )
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from schema.context import Context, Services, SharedContext
@@ -52,6 +53,28 @@ class Refusal:
     def formatted(self) -> list[dict[str, Any]]:
         """The errors as they are sent."""
         return [format_error(error) for error in self.errors]
+
+
+class _SharedExecutor(Executor[Any]):
+    """Executes one operation for many events.
+
+    graphql-core's executor remembers the fields below each list of nodes, and collects the root fields in a new
+    list for every event: it would remember them all, as long as anybody subscribes, and never find one again.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._subfields: dict[Hashable, CollectedFields] = {}
+
+    def collect_subfields(
+        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
+    ) -> CollectedFields:
+        """Part of graphql-core's Executor. The nodes live as long as their document; so do their ids."""
+        key = (return_type, *(id(details.node) for details in field_details_list))
+        collected = self._subfields.get(key)
+        if collected is None:
+            collected = self._subfields[key] = super().collect_subfields(return_type, field_details_list)
+        return collected
 
 
 class Group:
@@ -115,20 +138,19 @@ class Execution:
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         """Execute a query or a mutation; a Refusal if its variables do not fit."""
         try:
-            result = execute(
-                self._schema,
-                operation.document,
-                variable_values=request.variables,
-                operation_name=operation.name,
-                context_value=context,
-                is_awaitable=_is_awaitable,
-            )
-            if isawaitable(result):
-                result = await result
+            executor = self._build(operation, request, context)
+            if isinstance(executor, Refusal):
+                return executor
+            try:
+                result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+                if isawaitable(result):
+                    result = await result
+            finally:
+                _unchain(executor)
         except Exception as error:
             return ExecutionResult(None, [incident(error)])
         if result.data is None and result.errors and all(e.path is None for e in result.errors):
-            # Nothing was executed: variables that do not fit their types.
+            # Nothing was executed: the selections are nested too deeply.
             return Refusal(tuple(_as_bad_input(error) for error in result.errors))
         return result
 
@@ -143,6 +165,8 @@ class Execution:
                 stream = await stream
         except Exception as error:
             return Refusal((incident(error),))
+        finally:
+            _unchain(executor)
         if isinstance(stream, ExecutionResult):
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
@@ -153,15 +177,19 @@ class Execution:
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext(services))
+            executor = self._build(operation, request, SharedContext(services), _SharedExecutor)
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
         return group
 
     def _build(
-        self, operation: Operation, request: Request, context: Context | SharedContext
+        self,
+        operation: Operation,
+        request: Request,
+        context: Context | SharedContext,
+        executor_class: type[Executor[Any]] = Executor,
     ) -> Executor[Any] | Refusal:
-        executor = Executor.build(
+        executor = executor_class.build(
             self._schema,
             operation.document,
             raw_variable_values=request.variables,
@@ -185,6 +213,12 @@ def encode(result: ExecutionResult) -> bytes:
     if result.errors:
         payload["errors"] = [format_error(error) for error in result.errors]
     return orjson.dumps(payload)
+
+
+def _unchain(executor: Executor[Any]) -> None:
+    """Let go of what refers back to the executor: without that, what a request has gathered waits for the garbage
+    collector, whatever its caller."""
+    del executor.async_helpers
 
 
 def _as_bad_input(error: GraphQLError) -> GraphQLError:

@@ -1,6 +1,8 @@
 """Executing once for many says what executing for each would say."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -236,6 +238,36 @@ async def test_groups_go_with_those_who_share_them(live: Live) -> None:
     assert len(cast("Any", live.execution)._groups) == 1
     del group
     assert len(cast("Any", live.execution)._groups) == 0
+
+
+async def test_a_group_keeps_nothing_of_the_events_that_it_has_rendered(live: Live) -> None:
+    group = await live.group(
+        "subscription { driverPool { ... on TripOffered { trip { id version rider { id photo } } } } }"
+    )
+    content = await _offer(live)
+    group.render(content)
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(100):
+        group.render(content)
+    gc.collect()
+    assert len(gc.get_objects()) < before + 100
+
+
+async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(live: Live) -> None:
+    request = Request("{ me { id } }")
+    operation = live.execution.prepare(request)
+    assert not isinstance(operation, Refusal)
+    services = type("Witness", (), {})()
+    context = Context(cast("Any", services), Transport.HTTP, None)
+    gone = weakref.ref(services)
+    gc.disable()
+    try:
+        await live.execution.run(operation, request, context)
+        del services, context
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_other(
