@@ -15,17 +15,16 @@ from graphql import (
     ExecutionResult,
     Executor,
     GraphQLError,
-    GraphQLObjectType,
     OperationType,
     create_source_event_stream,
     execute_subscription_event,
 )
-from graphql.execution.collect_fields import CollectedFields, FieldDetailsList
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from schema.context import Context, Services, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
+from schema.executors import DirectExecutor, SharedExecutor
 from schema.subscriptions import FeedStream
 from schema.types import to_event
 from services.live.feeds import Feed
@@ -53,28 +52,6 @@ class Refusal:
     def formatted(self) -> list[dict[str, Any]]:
         """The errors as they are sent."""
         return [format_error(error) for error in self.errors]
-
-
-class _SharedExecutor(Executor[Any]):
-    """Executes one operation for many events.
-
-    graphql-core's executor remembers the fields below each list of nodes, and collects the root fields in a new
-    list for every event: it would remember them all, as long as anybody subscribes, and never find one again.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._subfields: dict[Hashable, CollectedFields] = {}
-
-    def collect_subfields(
-        self, return_type: GraphQLObjectType, field_details_list: FieldDetailsList
-    ) -> CollectedFields:
-        """Part of graphql-core's Executor. The nodes live as long as their document; so do their ids."""
-        key = (return_type, *(id(details.node) for details in field_details_list))
-        collected = self._subfields.get(key)
-        if collected is None:
-            collected = self._subfields[key] = super().collect_subfields(return_type, field_details_list)
-        return collected
 
 
 class Group:
@@ -177,7 +154,7 @@ class Execution:
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext(services), _SharedExecutor)
+            executor = self._build(operation, request, SharedContext(services), SharedExecutor)
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
         return group
@@ -187,7 +164,7 @@ class Execution:
         operation: Operation,
         request: Request,
         context: Context | SharedContext,
-        executor_class: type[Executor[Any]] = Executor,
+        executor_class: type[Executor[Any]] = DirectExecutor,
     ) -> Executor[Any] | Refusal:
         executor = executor_class.build(
             self._schema,

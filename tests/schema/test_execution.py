@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from schema.context import Context, SharedContext, Transport
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
 from services.live.feeds import Feed
+from services.live.messages import TripOffered
 from services.topics import Topics
 from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
@@ -287,6 +289,16 @@ async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_ot
     assert result["errors"][0]["path"] == ["driverPool", "trip", "pickUpAddress"]
     assert b"secret" not in orjson.dumps(result)
     assert orjson.loads(await payload(sound.render(content))) == {"data": {"driverPool": {"trip": {"version": 1}}}}
+
+
+@pytest.mark.parametrize("version", [None, "one"])
+async def test_a_value_that_its_type_refuses_fails_where_it_stands(live: Live, version: object) -> None:
+    group = await live.group("subscription { driverPool { ... on TripOffered { trip { v: version } } } }")
+    trip = replace(live.state.request(), version=cast("Any", version))
+    result = orjson.loads(await payload(group.render(TripOffered(trip))))
+    assert result["data"] is None
+    (error,) = result["errors"]
+    assert error["path"] == ["driverPool", "trip", "v"]
 
 
 async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
