@@ -17,7 +17,6 @@ from graphql import (
     GraphQLError,
     OperationType,
     create_source_event_stream,
-    execute,
     execute_subscription_event,
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -25,6 +24,7 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from schema.context import Context, Services, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
+from schema.executors import DirectExecutor, SharedExecutor
 from schema.subscriptions import FeedStream
 from schema.types import to_event
 from services.live.feeds import Feed
@@ -115,20 +115,19 @@ class Execution:
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         """Execute a query or a mutation; a Refusal if its variables do not fit."""
         try:
-            result = execute(
-                self._schema,
-                operation.document,
-                variable_values=request.variables,
-                operation_name=operation.name,
-                context_value=context,
-                is_awaitable=_is_awaitable,
-            )
-            if isawaitable(result):
-                result = await result
+            executor = self._build(operation, request, context)
+            if isinstance(executor, Refusal):
+                return executor
+            try:
+                result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+                if isawaitable(result):
+                    result = await result
+            finally:
+                _unchain(executor)
         except Exception as error:
             return ExecutionResult(None, [incident(error)])
         if result.data is None and result.errors and all(e.path is None for e in result.errors):
-            # Nothing was executed: variables that do not fit their types.
+            # Nothing was executed: the selections are nested too deeply.
             return Refusal(tuple(_as_bad_input(error) for error in result.errors))
         return result
 
@@ -143,6 +142,8 @@ class Execution:
                 stream = await stream
         except Exception as error:
             return Refusal((incident(error),))
+        finally:
+            _unchain(executor)
         if isinstance(stream, ExecutionResult):
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
@@ -153,15 +154,19 @@ class Execution:
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext(services))
+            executor = self._build(operation, request, SharedContext(services), SharedExecutor)
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
         return group
 
     def _build(
-        self, operation: Operation, request: Request, context: Context | SharedContext
+        self,
+        operation: Operation,
+        request: Request,
+        context: Context | SharedContext,
+        executor_class: type[Executor[Any]] = DirectExecutor,
     ) -> Executor[Any] | Refusal:
-        executor = Executor.build(
+        executor = executor_class.build(
             self._schema,
             operation.document,
             raw_variable_values=request.variables,
@@ -185,6 +190,12 @@ def encode(result: ExecutionResult) -> bytes:
     if result.errors:
         payload["errors"] = [format_error(error) for error in result.errors]
     return orjson.dumps(payload)
+
+
+def _unchain(executor: Executor[Any]) -> None:
+    """Let go of what refers back to the executor: without that, what a request has gathered waits for the garbage
+    collector, whatever its caller."""
+    del executor.async_helpers
 
 
 def _as_bad_input(error: GraphQLError) -> GraphQLError:

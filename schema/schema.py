@@ -1,12 +1,10 @@
 """The schema."""
 
-from collections.abc import Callable
-from typing import Any
-
 import strawberry
 from graphql import GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 
+from schema.executors import AttributeReader
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.subscriptions import Subscription
@@ -37,11 +35,4 @@ def _read_attributes_directly(schema: strawberry.Schema) -> None:
         for name, field in type_.fields.items():
             definition = schema.get_field_for_type(name, type_.name)
             if definition is not None and definition.is_basic_field:
-                field.resolve = _attribute_reader(definition.python_name)
-
-
-def _attribute_reader(name: str) -> Callable[[object, Any], object]:
-    def read(source: object, _: Any) -> object:
-        return getattr(source, name)
-
-    return read
+                field.resolve = AttributeReader(definition.python_name, field.type)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -14,6 +15,12 @@ from services.shield import Shield
 
 TOKEN_BYTES = 32
 TOUCH_INTERVAL_S = 3600
+
+
+# Whose session it is, if anybody's, and whether its use has to be noted.
+_Found = tuple[Actor | None, bool]
+# Who waits for the session of each token.
+_Wanted = dict[str, list[asyncio.Future[_Found]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Sessions:
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
-        self._looking_up: dict[str, asyncio.Future[tuple[Actor | None, bool]]] = {}
+        self._looking_up: _Wanted = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
@@ -64,14 +71,13 @@ class Sessions:
         Tokens that are asked for together are looked up by one statement: 1,000 sockets that come back at once
         cost a handful.
         """
-        digest = _digest(token)
-        found = self._looking_up.get(digest)
-        if found is None:
-            if not self._looking_up:
-                # Whoever asks before the next turn of the event loop is looked up with this one.
-                asyncio.get_running_loop().call_soon(self._look_up_soon)
-            found = self._looking_up[digest] = asyncio.get_running_loop().create_future()
-        actor, is_stale = await asyncio.shield(found)
+        loop = asyncio.get_running_loop()
+        if not self._looking_up:
+            # Whoever asks before the next turn of the event loop is looked up with this one.
+            loop.call_soon(self._look_up_soon)
+        found: asyncio.Future[_Found] = loop.create_future()
+        self._looking_up.setdefault(_digest(token), []).append(found)
+        actor, is_stale = await found
         if actor is not None and is_stale:
             await self.touch_stale([actor.session_id])
         return actor
@@ -82,7 +88,7 @@ class Sessions:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look_up(self, wanted: dict[str, "asyncio.Future[tuple[Actor | None, bool]]"]) -> None:
+    async def _look_up(self, wanted: _Wanted) -> None:
         try:
             rows = await self._database.fetch(
                 "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
@@ -92,16 +98,15 @@ class Sessions:
                 list(wanted),
             )
         except Exception as error:
-            for future in wanted.values():
-                future.set_exception(error)
-                # Whoever asked may have gone.
-                future.exception()
+            for waiter in _still_waiting(wanted.values()):
+                waiter.set_exception(error)
             return
         for row in rows:
-            actor = Actor(user_of(row), uuid(row["session_id"]))
-            wanted.pop(row["token_hash"]).set_result((actor, bool(row["is_stale"])))
-        for future in wanted.values():
-            future.set_result((None, False))
+            found = Actor(user_of(row), uuid(row["session_id"])), bool(row["is_stale"])
+            for waiter in _still_waiting([wanted.pop(row["token_hash"])]):
+                waiter.set_result(found)
+        for waiter in _still_waiting(wanted.values()):
+            waiter.set_result((None, False))
 
     async def touch_stale(self, session_ids: list[UUID]) -> None:
         """Note that these sessions are in use, where that was not noted lately (within an hour, at most)."""
@@ -149,6 +154,11 @@ class Sessions:
             f"{active} AND s.used > {self._database.ago(self._ttl_s)} "
             f"AND s.created > {self._database.ago(self._max_age_s)}"
         )
+
+
+def _still_waiting(waiters: Iterable[list[asyncio.Future[_Found]]]) -> Iterator[asyncio.Future[_Found]]:
+    # Whoever asked may have gone.
+    return (waiter for each in waiters for waiter in each if not waiter.done())
 
 
 def user_of(row: Row) -> UserSnapshot:

@@ -1,7 +1,10 @@
 """Executing once for many says what executing for each would say."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +19,7 @@ from schema.context import Context, SharedContext, Transport
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
 from services.live.feeds import Feed
+from services.live.messages import TripOffered
 from services.topics import Topics
 from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
@@ -238,6 +242,36 @@ async def test_groups_go_with_those_who_share_them(live: Live) -> None:
     assert len(cast("Any", live.execution)._groups) == 0
 
 
+async def test_a_group_keeps_nothing_of_the_events_that_it_has_rendered(live: Live) -> None:
+    group = await live.group(
+        "subscription { driverPool { ... on TripOffered { trip { id version rider { id photo } } } } }"
+    )
+    content = await _offer(live)
+    group.render(content)
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(100):
+        group.render(content)
+    gc.collect()
+    assert len(gc.get_objects()) < before + 100
+
+
+async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(live: Live) -> None:
+    request = Request("{ me { id } }")
+    operation = live.execution.prepare(request)
+    assert not isinstance(operation, Refusal)
+    services = type("Witness", (), {})()
+    context = Context(cast("Any", services), Transport.HTTP, None)
+    gone = weakref.ref(services)
+    gc.disable()
+    try:
+        await live.execution.run(operation, request, context)
+        del services, context
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_other(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +289,16 @@ async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_ot
     assert result["errors"][0]["path"] == ["driverPool", "trip", "pickUpAddress"]
     assert b"secret" not in orjson.dumps(result)
     assert orjson.loads(await payload(sound.render(content))) == {"data": {"driverPool": {"trip": {"version": 1}}}}
+
+
+@pytest.mark.parametrize("version", [None, "one"])
+async def test_a_value_that_its_type_refuses_fails_where_it_stands(live: Live, version: object) -> None:
+    group = await live.group("subscription { driverPool { ... on TripOffered { trip { v: version } } } }")
+    trip = replace(live.state.request(), version=cast("Any", version))
+    result = orjson.loads(await payload(group.render(TripOffered(trip))))
+    assert result["data"] is None
+    (error,) = result["errors"]
+    assert error["path"] == ["driverPool", "trip", "v"]
 
 
 async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(

@@ -52,7 +52,7 @@ async def assert_answers(database: Database) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         await database.ping()
         async with database.transaction() as transaction:
-            assert await transaction.fetch("SELECT 1 AS one") == [{"one": 1}]
+            assert [dict(row) for row in await transaction.fetch("SELECT 1 AS one")] == [{"one": 1}]
     assert_nothing_is_held(database)
 
 
