@@ -11,6 +11,7 @@ from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
 from services import outbox as outbox_module
+from services import trip_rows
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
 from services.outbox import Outbox
@@ -75,8 +76,7 @@ async def none_is_left(application: Application) -> bool:
 
 def die_before_publishing(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on the process loses what it has just committed."""
-    monkeypatch.setattr(outbox, "announce_trip", lambda *_: None)
-    monkeypatch.setattr(outbox, "announce_session_end", lambda *_: None)
+    monkeypatch.setattr(outbox, "_enqueue", lambda _: None)
 
 
 async def test_a_change_is_announced_and_its_note_deleted(
@@ -139,6 +139,34 @@ async def test_what_is_swept_twice_is_seen_once(
     assert await a_request_comes_next(application, rider, pool)
 
 
+async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_one_read(
+    application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", 0)
+    monkeypatch.setattr(outbox_module, "SWEEP_LIMIT", 6)
+    trips = application.services.trips
+    with monkeypatch.context() as dying:
+        die_before_publishing(application.outbox, dying)
+        for _ in range(7):
+            trip = await request(application, rider)
+            await trips.update(rider, trip_id=trip.id, status=TripStatus.CANCELLED)
+    announced: list[Any] = []
+    reads: list[int] = []
+    find_all = trip_rows.find_all
+
+    async def count(database: Any, trip_ids: Any) -> Any:
+        reads.append(len(trip_ids))
+        return await find_all(database, trip_ids)
+
+    monkeypatch.setattr(trip_rows, "find_all", count)
+    monkeypatch.setattr(application.outbox, "_enqueue", announced.append)
+
+    await cast("Any", application.outbox)._sweep_once()
+
+    assert reads == [3, 3, 1], "pages of six notes, until none is left"
+    assert [len(publication.note_ids) for publication in announced] == [2] * 7
+
+
 async def test_a_note_stays_until_the_bus_has_taken_it(
     application: Application, rider: Actor, pool: RecordingSink, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +210,7 @@ async def test_nothing_is_published_inside_a_transaction(
 
     def check(publication: Any) -> None:
         assert not open_transactions
-        committed.append(publication.note_id)
+        committed.extend(publication.note_ids)
         enqueue(publication)
 
     open_transactions: list[object] = []

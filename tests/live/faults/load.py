@@ -59,6 +59,7 @@ class Load:
         self.drivers = drivers
         # What succeeded, by the status that it led to.
         self.done: Counter[str] = Counter()
+        self.pause_s = PAUSE_S
         self.on_request: Callable[[Person, str], Awaitable[None]] | None = None
 
     @asynccontextmanager
@@ -82,7 +83,7 @@ class Load:
         while not stopping.is_set():
             await step(person)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), PAUSE_S * person.rng.uniform(0.5, 1.5))
+                await asyncio.wait_for(stopping.wait(), self.pause_s * person.rng.uniform(0.5, 1.5))
 
     async def _ride(self, rider: Person) -> None:
         mine = await self._trips(rider, "REQUESTED", "STARTED")

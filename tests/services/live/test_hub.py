@@ -22,7 +22,7 @@ from services.live.messages import (
     TripState,
     TripWithdrawn,
 )
-from services.live.occurrences import Message
+from services.live.occurrences import Message, found
 from services.live.pool_feed import PoolFeed
 from services.topics import Topics
 from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on, rider
@@ -193,6 +193,24 @@ async def test_a_late_offer_that_still_stands_is_sent_as_it_is_now(
     assert await sink.next() == TripOffered(second)
     await bus.publish(POOL, second)
     await sentinel(bus, state, sink)
+
+
+async def test_a_trip_that_a_later_read_has_found_needs_no_check(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    """The sweep after an outage: a read for each note and subscriber would take longer than the outage."""
+    open_trip, gone = state.request(), state.request()
+    gone = state.change(gone, TripStatus.CANCELLED)
+    held = dict(state.trips)
+    state.trips.clear()
+    sink, snapshot = await follow_pool(hub)
+    assert snapshot.offers == ()
+    state.trips.update(held)
+    reads = list(state.reads)
+    await bus.publish(POOL, found(open_trip, state.tick()), found(gone, state.tick()))
+    assert await sink.next() == TripOffered(open_trip)
+    await sentinel(bus, state, sink)
+    assert state.reads == reads
 
 
 async def test_events_behind_one_that_is_checked_keep_their_order(
