@@ -138,6 +138,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
 async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
     """New witnesses of everybody on both servers, settled, and the load not yet begun."""
     rng = random.Random(seed)
+    await ground.truth.forget_ended()
     for person in ground.people:
         person.rng = random.Random(rng.random())
     riding, driving, cruising = (
