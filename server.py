@@ -40,7 +40,7 @@ from services.counts import Counts
 from services.database import Database, DatabaseUnavailable
 from services.errors import UserFaults
 from services.housekeeping import Housekeeping
-from services.live.hub import Hub
+from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.state import State
 from services.location_store import LocationStore, MemoryLocations, RedisLocations
@@ -125,7 +125,7 @@ class Application:
             if settings.routing_url is not None
             else estimate
         )
-        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts)
+        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts, linger_s=LINGER_S)
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
@@ -170,6 +170,7 @@ class Application:
             stack.push_async_callback(self.router.close)
             await self.outbox.start()
             stack.push_async_callback(self.outbox.stop)
+            stack.push_async_callback(self.services.hub.stop)
             stack.push_async_callback(self.shield.drain)
             await self.live_sessions.start()
             stack.push_async_callback(self.live_sessions.stop)

@@ -30,6 +30,8 @@ FRESH_AGE = timedelta(seconds=MARK_TTL_S / 2)
 MAX_BUFFERED_EVENTS = 256
 RECENT_EVENTS = 256
 RETRY_DELAY_S = 0.5
+# Longer than clients wait before they come back, at first.
+LINGER_S = 3.0
 
 
 class ListeningEnded(Exception):
@@ -90,6 +92,9 @@ class _Topic:
         self.subscribers: dict[Subscriber, None] = {}
         self.confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.has_begun = False
+        # Nobody follows it any more: until when it is kept, and whether that is over.
+        self.lingering: asyncio.TimerHandle | None = None
+        self.is_leaving = False
         self.listener: asyncio.Task[None] | None = None
         self.left = asyncio.Event()
         # The last version passed on of each trip, and when; the oldest first.
@@ -124,6 +129,8 @@ class Hub:
       snapshot does not have, and that is no newer than that snapshot, is checked by a fresh
       read (shared within the process), so that a late "offered" cannot bring back a trip that is gone.
     - After a gap in the bus every subscriber gets a new snapshot.
+    - A topic that nobody follows is kept for ``linger_s`` seconds: 1,000 clients who lose their connections and
+      come back do not have to wait until as many topics have been left and entered again.
     - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
 
     The cost of an event is one decision a subscriber; reads, contents and encodings are shared.
@@ -135,11 +142,14 @@ class Hub:
         listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
         topics: Topics,
         counts: Counts,
+        *,
+        linger_s: float = 0.0,
     ) -> None:
         self.counts = counts
         self._state = state
         self._listen_to = listen
         self._names = topics
+        self._linger_s = linger_s
         self._topics: dict[str, _Topic] = {}
         self._subscribers: dict[Subscriber, None] = {}
         self._recent: OrderedDict[bytes, Event] = OrderedDict()
@@ -199,8 +209,8 @@ class Hub:
             if name in subscriber.topics:
                 continue
             topic = self._topics.get(name)
-            if topic is not None and topic.users and topic.has_begun:
-                topic.users += 1
+            if topic is not None and topic.has_begun and not topic.is_leaving:
+                self._use(topic)
                 self._attach(subscriber, topic)
             else:
                 missing.append(name)
@@ -234,14 +244,14 @@ class Hub:
 
     async def _acquire(self, name: str) -> _Topic:
         """The topic, confirmed by the broker."""
-        while (topic := self._topics.get(name)) is not None and topic.users == 0:
+        while (topic := self._topics.get(name)) is not None and topic.is_leaving:
             # It is being left. broadcaster loses a subscription that begins while another ends.
             await topic.left.wait()
         if topic is None:
             topic = self._topics[name] = _Topic(name)
             topic.listener = asyncio.create_task(self._listen(topic))
             topic.listener.add_done_callback(functools.partial(self._forget, topic))
-        topic.users += 1
+        self._use(topic)
         try:
             await asyncio.shield(topic.confirmed)
         except BaseException:
@@ -249,10 +259,35 @@ class Hub:
             raise
         return topic
 
+    def _use(self, topic: _Topic) -> None:
+        topic.users += 1
+        if topic.lingering is not None:
+            topic.lingering.cancel()
+            topic.lingering = None
+
     def _release(self, topic: _Topic) -> None:
         topic.users -= 1
-        if topic.users == 0 and topic.listener is not None:
+        if topic.users:
+            return
+        if self._linger_s and topic.has_begun:
+            topic.lingering = asyncio.get_running_loop().call_later(self._linger_s, self._quit, topic)
+        else:
+            self._quit(topic)
+
+    def _quit(self, topic: _Topic) -> None:
+        topic.is_leaving = True
+        if topic.listener is not None:
             topic.listener.cancel()
+
+    async def stop(self) -> None:
+        """Leave every topic."""
+        topics = list(self._topics.values())
+        for topic in topics:
+            if topic.lingering is not None:
+                topic.lingering.cancel()
+            self._quit(topic)
+        if listeners := [topic.listener for topic in topics if topic.listener is not None]:
+            await asyncio.wait(listeners)
 
     async def _listen(self, topic: _Topic) -> None:
         receive = self._receive_location if self._names.is_of_locations(topic.name) else self._receive_trip

@@ -157,11 +157,13 @@ class ScriptedLocations:
         return self.known.get(driver_id)
 
 
-def hub_on(bus: "FakeBus", topics: Topics, locations: ScriptedLocations | None = None) -> Hub:
+def hub_on(
+    bus: "FakeBus", topics: Topics, locations: ScriptedLocations | None = None, *, linger_s: float = 0.0
+) -> Hub:
     """A hub that reads from the scripted state that a test has installed."""
     counts = Counts()
     state = State(cast("Any", None), cast("Any", locations or ScriptedLocations()), counts)
-    return Hub(state, bus.listen, topics, counts)
+    return Hub(state, bus.listen, topics, counts, linger_s=linger_s)
 
 
 def _parties(trip: TripSnapshot) -> set[UUID]:

@@ -590,6 +590,31 @@ async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: Fake
     assert [await sink.next() for sink in sinks] == [TripOffered(trip)] * 3
 
 
+async def test_a_topic_lingers_so_that_who_comes_back_finds_it(bus: FakeBus, state: ScriptedState) -> None:
+    hub = hub_on(bus, TOPICS, linger_s=60.0)
+    actor = driver()
+    subscription = await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), RecordingSink())
+    subscription.end()
+    # What happens meanwhile is in the snapshot, and is not told again behind it.
+    trip = state.request()
+    await bus.publish(POOL, trip)
+    sink = RecordingSink()
+    await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), sink)
+    assert await sink.next() == PoolSnapshot((trip,), truncated=False)
+    await sentinel(bus, state, sink)
+    assert sorted(bus.asked) == sorted([POOL, TOPICS.location(actor.id)])
+    await hub.stop()
+    assert not bus.listening
+
+
+async def test_a_topic_that_nobody_comes_back_to_is_left(bus: FakeBus, state: ScriptedState) -> None:
+    hub = hub_on(bus, TOPICS, linger_s=0.01)
+    subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink())
+    subscription.end()
+    assert hub.topics == 2
+    await until(lambda: nothing_is_left(hub, bus))
+
+
 async def test_a_listener_that_is_cancelled_before_its_first_step_leaves_nothing(hub: Hub, bus: FakeBus) -> None:
     subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
     asyncio.get_running_loop().call_soon(subscribing.cancel)
