@@ -13,6 +13,11 @@ from tests.support.brokers import subscriptions
 from tests.support.waiting import until
 
 
+@pytest.fixture(autouse=True)
+def _topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.LINGER_S", 0.05)
+
+
 @asynccontextmanager
 async def leaving_nothing(server: LiveServer, settings: Settings) -> AsyncGenerator[None]:
     """What happens in the block leaves the hub, the sessions, the sockets, the tasks and Redis as they were."""
