@@ -290,7 +290,7 @@ async def test_malformed_input_is_bad_user_input(
         (CREATE_TRIP, {"input": SOMEWHERE | {"pickUp": {"lat": 91, "lng": 0}}}, ["pickUp", "lat"]),
         (REPORT_LOCATION, {"input": report_input(91)}, ["point", "lat"]),
         (REPORT_LOCATION, {"input": report_input(heading=-1)}, ["heading"]),
-        (REPORT_LOCATION, {"input": report_input(age_s=-60)}, ["recordedAt"]),
+        (REPORT_LOCATION, {"input": report_input(age_s=-3600)}, ["recordedAt"]),
     ],
 )
 async def test_bad_user_input_names_the_field(
