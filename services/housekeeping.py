@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from services.database import DatabaseUnavailable
+from services.endings import end
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -27,10 +28,7 @@ class Housekeeping:
 
     async def stop(self) -> None:
         """End; a chore under way is cancelled."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end(self._tasks)
 
     async def _repeat(self, name: str, interval_s: float, chore: Callable[[], Awaitable[object]]) -> None:
         while True:

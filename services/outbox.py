@@ -18,6 +18,7 @@ from models.snapshots import TripSnapshot
 from services import areas, trip_rows
 from services.bus import Bus, BusState
 from services.database import Database, Row, Transaction, moment, uuid
+from services.endings import end
 from services.live.occurrences import found
 from services.topics import Topics
 
@@ -75,10 +76,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Publish what waits, then end. What the broker does not take stays noted."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end(self._tasks)
         if self._waiting:
             with suppress(Exception):
                 await self._publish_batch()

@@ -63,8 +63,10 @@ class Driver:
     async def go_home(self) -> None:
         """End the own trip as far as a driver can, so that nobody waits for a car that does not come."""
         if self._trip is not None:
-            home = "COMPLETED" if self._trip["status"] == "IN_PROGRESS" else "REQUESTED"
-            await self._client.change(self._trip["id"], home)
+            # The last change may have been made, and its answer never heard.
+            for home in ("REQUESTED", "COMPLETED"):
+                if (await self._client.change(self._trip["id"], home)).code is None:
+                    return
 
     async def _work(self) -> None:
         while True:

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from services.endings import end
+
 _log = structlog.stdlib.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
@@ -24,7 +26,6 @@ PUBLISH_TIMEOUT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
 MAX_WAITING_EVENTS = 10_000
-CANCEL_AGAIN_S = 0.1
 
 _LINK_ERRORS = (RedisError, OSError, TimeoutError)
 
@@ -78,11 +79,8 @@ class RedisBackend(BroadcastBackend):
 
     async def disconnect(self) -> None:
         """Stop listening and close every connection."""
-        while self._supervisor is not None and not self._supervisor.done():
-            # Again and again: on Python 3.11 asyncio.wait_for, through which redis-py connects, swallows a
-            # cancellation that comes together with its result.
-            self._supervisor.cancel()
-            await asyncio.wait([self._supervisor], timeout=CANCEL_AGAIN_S)
+        if self._supervisor is not None:
+            await end([self._supervisor])
         await self._redis.aclose()
 
     async def subscribe(self, group: str) -> None:

@@ -15,6 +15,7 @@ import structlog
 from models.snapshots import Location
 from models.visibility import may_see
 from services.counts import Counts
+from services.endings import end
 from services.live.feeds import Event, Feed, NotFound, Verdict
 from services.live.occurrences import LocationEvent, Message, TripEvent
 from services.live.state import State
@@ -286,8 +287,7 @@ class Hub:
             if topic.lingering is not None:
                 topic.lingering.cancel()
             self._quit(topic)
-        if listeners := [topic.listener for topic in topics if topic.listener is not None]:
-            await asyncio.wait(listeners)
+        await end([topic.listener for topic in topics if topic.listener is not None])
 
     async def _listen(self, topic: _Topic) -> None:
         receive = self._receive_location if self._names.is_of_locations(topic.name) else self._receive_trip

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from services.database import DatabaseUnavailable
+from services.endings import end
 from services.sessions import Sessions
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -59,10 +60,7 @@ class LiveSessions:
 
     async def stop(self) -> None:
         """Watch no more."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end(self._tasks)
 
     def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
         """Have ``close`` called once the session has ended; returns what takes that back.
