@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from models.snapshots import Role, TripChangeSnapshot, UserSnapshot
+from models.snapshots import TripChangeSnapshot
 from models.trip_life import ChangedBy, TripStatus
 from services.database import Database, Row, moment, uuid
 from services.lookups import LookUps
+from services.trip_rows import user_in
 
 
 def change_sql(changed: str, *, changed_by: str, user: str) -> str:
@@ -58,14 +59,5 @@ def _change(row: Row) -> TripChangeSnapshot:
         status=TripStatus(row["status"]),
         at=moment(row["at"]),
         changed_by=ChangedBy(row["changed_by"]),
-        user=UserSnapshot(
-            id=uuid(row["user_id"]),
-            username=row["username"],
-            first_name=row["first_name"],
-            last_name=row["last_name"],
-            role=Role(row["role"]),
-            photo=row["photo"],
-        )
-        if row["user_id"] is not None
-        else None,
+        user=user_in(row, row["user_id"]) if row["user_id"] is not None else None,
     )

@@ -177,12 +177,13 @@ def snapshot(row: Row) -> TripSnapshot:
         expires_at=moment(row["expires_at"]) if row["expires_at"] is not None else None,
         cancel_reason=row["cancel_reason"],
         given_back_by=frozenset(UUID(part) for part in row["given_back_by"].split()),
-        rider=_user(row, row["rider_id"], "r_"),
-        driver=_user(row, driver_id, "d_") if driver_id is not None else None,
+        rider=user_in(row, row["rider_id"], "r_"),
+        driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
     )
 
 
-def _user(row: Row, user_id: Any, prefix: str) -> UserSnapshot:
+def user_in(row: Row, user_id: Any, prefix: str = "") -> UserSnapshot:
+    """The user in a joined row, whose columns begin with ``prefix``."""
     return UserSnapshot(
         id=uuid(user_id),
         username=row[prefix + "username"],
