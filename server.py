@@ -205,7 +205,9 @@ class Application:
             max_age_s=settings.session_max_age_s,
         )
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
-        graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
+        # With trusted documents nothing that is typed there could run.
+        has_page = settings.graphiql and settings.trusted_documents is None
+        graphiql = GraphiQL(ROOT / "web" / "dist") if has_page else None
         http = HttpEndpoint(
             execution,
             self.services,
@@ -259,6 +261,20 @@ class Application:
         return asgi
 
 
+def limits_of(settings: Settings) -> Limits:
+    """How much one operation may ask for."""
+    return Limits(
+        chars=settings.max_document_chars,
+        tokens=settings.max_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        directives=settings.max_directives,
+        list_items=settings.max_list_items,
+        root_fields=settings.max_root_fields,
+        cost=settings.max_cost,
+    )
+
+
 def build_execution(settings: Settings) -> Execution:
     """What executes the operations of a server.
 
@@ -270,16 +286,7 @@ def build_execution(settings: Settings) -> Execution:
             build_schema(),
             introspection=settings.introspection,
             suggestions=settings.suggestions,
-            limits=Limits(
-                chars=settings.max_document_chars,
-                tokens=settings.max_tokens,
-                depth=settings.max_depth,
-                aliases=settings.max_aliases,
-                directives=settings.max_directives,
-                list_items=settings.max_list_items,
-                root_fields=settings.max_root_fields,
-                cost=settings.max_cost,
-            ),
+            limits=limits_of(settings),
             persisted_queries=settings.persisted_queries,
             trusted=read_manifest(settings.trusted_documents) if settings.trusted_documents is not None else None,
             timeout_s=settings.operation_timeout_s,

@@ -34,6 +34,8 @@ from graphql import (
     is_non_null_type,
 )
 
+from services.trips import MAX_PAGE
+
 # The cost, or what tells it once the variables are known.
 Cost = float | Callable[[Mapping[str, Any]], float]
 
@@ -62,14 +64,20 @@ WEIGHTS: Mapping[str, int] = {
     "Subscription.myTripsUpdated": 200,
     "Subscription.driverPool": 200,
     "Subscription.driverLocation": 200,
+    # Whatever is selected of it, its row is read with those of the rider and the driver.
+    "Trip": 15,
     "Trip.history": 20,
     "Trip.driverLocation": 20,
     "Trip.pickUpEta": 20,
+    # Introspection resolves each value by a function.
+    "__Type": 5,
+    "__Field": 5,
+    "__InputValue": 5,
 }
 SIZES: Mapping[str, int | Page] = {
     "Trip.history": 8,
-    "TripConnection.nodes": Page("first", 100),
-    "TripConnection.edges": Page("first", 100),
+    "TripConnection.nodes": Page("first", MAX_PAGE),
+    "TripConnection.edges": Page("first", MAX_PAGE),
     "MyTripsSnapshot.trips": 25,
     "PoolSnapshot.offers": 200,
     "AuthPayload.errors": 5,
@@ -101,13 +109,16 @@ class Estimate:
 class CostModel:
     """Estimates the operations of one schema."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
+    ) -> None:
         """Raises: NoEstimate when a root field or a list is in no table."""
         self._schema = schema
-        self._sizes: dict[str, float | Page] = {**SIZES, **_introspection_sizes(schema)}
+        self._weights = weights
+        self._sizes: dict[str, float | Page] = {**sizes, **_introspection_sizes(schema)}
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
-            if parent in {"Query", "Mutation", "Subscription"} and coordinate not in WEIGHTS:
+            if parent in {"Query", "Mutation", "Subscription"} and coordinate not in weights:
                 raise NoEstimate(f"{coordinate} needs a weight in schema/cost.py")
             if _is_list(field) and coordinate not in self._sizes:
                 raise NoEstimate(f"{coordinate} is a list, and needs a size in schema/cost.py")
@@ -116,7 +127,7 @@ class CostModel:
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> Estimate:
         """The estimate of a valid operation."""
-        walk = _Walk(self._schema, self._sizes, operation, fragments)
+        walk = _Walk(self._schema, self._weights, self._sizes, operation, fragments)
         try:
             return walk.estimate()
         except _TooManySteps:
@@ -131,11 +142,13 @@ class _Walk:
     def __init__(
         self,
         schema: GraphQLSchema,
+        weights: Mapping[str, int],
         sizes: Mapping[str, float | Page],
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
     ) -> None:
         self._schema = schema
+        self._weights = weights
         self._sizes = sizes
         self._operation = operation
         self._fragments = fragments
@@ -163,11 +176,12 @@ class _Walk:
             here = _Selected(node, definition)
             sets = [each.selection_set for each in nodes if each.selection_set is not None]
             each = _greatest([self._object(type_, sets, here) for type_ in self._possible(named)])
-        return _sum((WEIGHTS.get(coordinate, 0), _times(self._size(coordinate, page), each)))
+        return _sum((self._weights.get(coordinate, 0), _times(self._size(coordinate, page), each)))
 
     def _object(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], page: "_Selected") -> Cost:
         fields = self._collect(type_, sets)
-        return _sum((1, *(self._field(type_, nodes, page) for nodes in fields.values())))
+        own = 1 + self._weights.get(type_.name, 0)
+        return _sum((own, *(self._field(type_, nodes, page) for nodes in fields.values())))
 
     def _possible(self, type_: GraphQLNamedType) -> Sequence[GraphQLObjectType]:
         if isinstance(type_, GraphQLObjectType):
@@ -233,7 +247,7 @@ class _Selected:
 
 def _within(length: object, most: int) -> int:
     """A length that was asked for. One that will be refused costs what is asked for at most."""
-    return length if isinstance(length, int) and 0 <= length <= most else most
+    return length if type(length) is int and 0 <= length <= most else most
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:

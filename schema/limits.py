@@ -136,6 +136,7 @@ class _Counts:
     aliases: int = 0
     directives: int = 0
     list_items: int = 0
+    is_ambiguous: bool = False
     # Of each definition: how deep it is itself, and what it spreads at which depth.
     operations: list["_Nesting"] = field(default_factory=list["_Nesting"])
     fragments: dict[str, "_Nesting"] = field(default_factory=dict[str, "_Nesting"])
@@ -148,6 +149,7 @@ class _Counts:
                 self._add_value(variable.default_value)
         nesting = self._nesting(definition.selection_set)
         if isinstance(definition, FragmentDefinitionNode):
+            self.is_ambiguous |= definition.name.value in self.fragments
             self.fragments[definition.name.value] = nesting
         else:
             self.operations.append(nesting)
