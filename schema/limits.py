@@ -66,7 +66,9 @@ def measure(document: DocumentNode, limits: Limits) -> RequestError | None:
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
             counts.add(definition)
-    # A small document of this kind would keep what follows busy; validation would refuse it anyway.
+    # Validation would refuse these anyway; but what follows relies on there being none.
+    if counts.is_ambiguous:
+        return RequestError("GRAPHQL_VALIDATION_FAILED", "There can be only one fragment of a name.")
     circular = counts.circular_fragment()
     if circular is not None:
         return RequestError(
