@@ -46,13 +46,14 @@ def from_query_string(http: HttpRequest) -> Request:
 
 async def from_json_body(http: HttpRequest, *, max_bytes: int) -> Request:
     """Read a POST request of ``application/json``. Raises: BadRequest, with 413 above ``max_bytes``."""
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in http.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            message = f"The JSON has more than {max_bytes} bytes."
-            # The rest of the body is not read: the connection cannot be used again.
-            raise BadRequest(413, message, code="PAYLOAD_TOO_LARGE", Connection="close")
+        size += len(chunk)
+        if size <= max_bytes:
+            body += chunk
+    if size > max_bytes:
+        # Read to its end, which is near: a client that is still sending would not see the answer.
+        raise BadRequest(413, f"The JSON has more than {max_bytes} bytes.", code="PAYLOAD_TOO_LARGE")
     return _request(_json(bytes(body), "body"))
 
 
