@@ -20,7 +20,6 @@ from graphql import (
     is_list_type,
     is_non_null_type,
     parse,
-    recommended_rules,
     specified_rules,
     type_from_ast,
     validate,
@@ -119,9 +118,7 @@ class Documents:
     ) -> None:
         """``suggestions``: errors may name what was perhaps meant. Without introspection they never do."""
         self._schema = schema
-        self._rules = [*specified_rules, *recommended_rules]
-        if not introspection:
-            self._rules.append(NoSchemaIntrospectionCustomRule)
+        self._rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
         self.hides_suggestions = not (introspection and suggestions)
         self._limits = limits
         self._costs = CostModel(schema)

@@ -20,15 +20,10 @@ NOBODY = {"answer": {"me": None}}
 async def test_a_library_sends_a_query_once_and_then_its_hash(scripts: Path, live_server: LiveServer) -> None:
     async with running("node", scripts / "persisted.js", live_server.url, "automatic") as script:
         await script.finish()
-    # They ask for the same: only the first that comes is not known.
-    known = False
     for who, (by_hash, by_text) in METHODS.items():
         assert script.all(who, "answer") == [NOBODY, NOBODY]
         sent = [(request["method"], request["hasQuery"]) for request in script.all(who, "request")]
-        unknown = [(by_hash, False), (by_text, True)]
-        # Apollo asks for `__typename` beside everything, urql does not: two texts, two hashes.
-        assert sent == [*(unknown if who == "urql" or not known else [(by_hash, False)]), (by_hash, False)]
-        known = True
+        assert sent == [(by_hash, False), (by_text, True), (by_hash, False)]
 
 
 async def test_a_server_with_the_generators_list_runs_what_is_in_it_and_nothing_else(
