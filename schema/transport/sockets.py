@@ -280,7 +280,7 @@ class _SocketFraming:
     """``next`` and ``complete`` messages of one operation id."""
 
     def __init__(self, operation_id: str) -> None:
-        self.key = ("socket", operation_id)
+        self.key = f"socket {operation_id}"
         self._id = orjson.dumps(operation_id)
 
     def next(self, payload: bytes) -> Frame:
