@@ -257,18 +257,27 @@ def _sum(costs: Iterable[Cost]) -> Cost:
             known += cost
         else:
             unknown.append(cost)
-    if not unknown:
-        return known
-    return lambda variables: known + sum(cost(variables) for cost in unknown)
+    # Most operations depend on one variable at most: what is evaluated for each request is short.
+    match unknown:
+        case []:
+            return known
+        case [cost]:
+            return (lambda variables: known + cost(variables)) if known else cost
+        case _:
+            return lambda variables: known + sum(cost(variables) for cost in unknown)
 
 
 def _times(size: Cost, each: Cost) -> Cost:
     if isinstance(size, int | float) and isinstance(each, int | float):
         return size * each
+    if size == 1:
+        return each
     return lambda variables: _value(size, variables) * _value(each, variables)
 
 
 def _greatest(costs: Sequence[Cost]) -> Cost:
+    if len(costs) == 1:
+        return costs[0]
     if all(isinstance(cost, int | float) for cost in costs):
         return max(cast("Sequence[float]", costs))
     return lambda variables: max(_value(cost, variables) for cost in costs)
