@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
-from weakref import WeakValueDictionary
+from uuid import UUID
+from weakref import WeakValueDictionary, finalize
 
 import orjson
 import strawberry
@@ -23,7 +25,7 @@ from graphql import (
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from schema.context import Context, Services, SharedContext
+from schema.context import Context, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
 from schema.executors import DirectExecutor, SharedExecutor
@@ -34,6 +36,10 @@ from schema.trusted_documents import TrustedDocuments
 from schema.types import to_event
 from services.live.feeds import Feed
 from services.live.messages import Content
+
+# Each group costs an execution an event. An app has a handful of subscriptions; a user who could write each of
+# theirs differently would have every event executed a thousand times.
+MAX_GROUPS_A_USER = 50
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -136,6 +142,8 @@ class Execution:
             else PersistedQueries(documents, remembers=persisted_queries)
         )
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
+        # How many of them each user was the first to ask for.
+        self._groups_of: Counter[UUID] = Counter()
 
     def prepare(self, request: Request) -> Operation | Refusal:
         """Find the operation of a request; a Refusal if it is not valid, or would cost too much."""
@@ -185,16 +193,24 @@ class Execution:
         if isinstance(stream, ExecutionResult):
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
-        return Following(stream.feed, self._group(operation, request, context.services))
+        try:
+            return Following(stream.feed, self._group(operation, request, context))
+        except RequestError as error:
+            return Refusal((error,))
 
-    def _group(self, operation: Operation, request: Request, services: Services) -> Group:
+    def _group(self, operation: Operation, request: Request, context: Context) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext(services), SharedExecutor)
+            user_id = context.actor.id
+            if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
+                raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
+            executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
+            self._groups_of[user_id] += 1
+            finalize(group, _forget, self._groups_of, user_id).atexit = False
         return group
 
     def _build(
@@ -235,6 +251,12 @@ def encode(result: ExecutionResult) -> bytes:
     if result.errors:
         payload["errors"] = [format_error(error) for error in result.errors]
     return orjson.dumps(payload)
+
+
+def _forget(groups_of: Counter[UUID], user_id: UUID) -> None:
+    groups_of[user_id] -= 1
+    if not groups_of[user_id]:
+        del groups_of[user_id]
 
 
 def _unchain(executor: Executor[Any]) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from schema import execution
 from services.config import Settings
 from tests.conftest import SignUp
 from tests.support.api import Api
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("cost")]
 
@@ -110,6 +112,33 @@ async def test_of_many_reports_in_one_request_the_rate_lets_few_through(someone:
     response = await driver.post(f"mutation {{ {reports} }}")
     assert response["data"] is None
     assert response["errors"][0]["extensions"]["code"] in ("RATE_LIMITED", "BAD_USER_INPUT")
+    await still_answers(driver)
+
+
+async def test_one_user_does_not_have_every_event_executed_in_many_ways(
+    someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "MAX_GROUPS_A_USER", 2)
+    driver, other = await someone("DRIVER"), await someone("DRIVER")
+
+    def pool(name: str) -> str:
+        return f"subscription {name} {{ driverPool {{ ... on PoolSnapshot {{ truncated }} }} }}"
+
+    async with driver.socket() as one, driver.socket() as two, other.socket() as three:
+        for socket, name in ((one, "A"), (one, "B"), (two, "A"), (two, "B"), (three, "C")):
+            assert (await (await socket.start(pool(name))).next())["truncated"] is False
+        refused = await two.start(pool("D"))
+        assert await refused.error_code() == "TOO_MANY_OPERATIONS"
+        response = await driver.http.post("/graphql", json={"query": pool("E")}, headers=EVENTS)
+        assert "TOO_MANY_OPERATIONS" in response.text
+        # What somebody else has asked for first costs nothing more.
+        assert (await (await two.start(pool("C"))).next())["truncated"] is False
+    async with driver.socket() as again:
+
+        async def begins() -> bool:
+            return (await (await again.start(pool("D"))).message())["type"] == "next"
+
+        await until(begins)
     await still_answers(driver)
 
 
