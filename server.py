@@ -22,7 +22,7 @@ from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, RequestId
+from gateway.middleware import BodyLimit, Incidents, RequestId
 from schema.context import Services
 from schema.execution import Execution
 from schema.schema import build_schema
@@ -240,6 +240,7 @@ class Application:
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
+                Middleware(Incidents),
                 *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 # A process that stood still for a while may find a pong late before it reads what came meanwhile.
 LAST_LOOK_S = 0.5
@@ -30,6 +31,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().resume_writing()
         if self.pong_timer is not None:
             self._await_pong()
+
+    def send_receive_event_to_app(self) -> None:
+        """Give a message to the application. One that is not UTF-8 closes the socket with 1007, and that is all.
+
+        uvicorn writes a traceback for it, which would let anybody fill the log, and fails when a close follows.
+        """
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
     def _await_pong(self) -> None:
         assert self.ping_timeout is not None

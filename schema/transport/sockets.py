@@ -31,6 +31,7 @@ from schema.transport.socket_messages import (
     Subscribe,
     parse_message,
 )
+from services import incidents
 from services.database import DatabaseUnavailable
 from services.live.feeds import NotFound
 
@@ -64,8 +65,18 @@ class SocketEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it is closed."""
-        headers = Headers(scope=scope)
         await receive()
+        try:
+            await self._serve(scope, receive, send)
+        except OSError:
+            # The client is gone, which the server knows already.
+            raise
+        except Exception as error:
+            # Before it is accepted, a close is answered as HTTP 403.
+            await send(_close_frame(CloseCode.TRY_AGAIN_LATER, _reported(error)))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
         if not self.origins.allows_socket(scope, headers):
             # Before it is accepted, a close is answered as HTTP 403.
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})
@@ -123,11 +134,8 @@ class Socket:
                         init_timer.cancel()
                 except Closed as closed:
                     self.close(closed.code, closed.reason)
-                except DatabaseUnavailable:
-                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
                 except Exception as error:
-                    incident(error)
-                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+                    self._fail(error)
                 if self._outlet.waiting >= MAX_WAITING:
                     # Each message may be answered: what a client does not read must not pile up here.
                     await self._outlet.drained()
@@ -148,6 +156,10 @@ class Socket:
             for operation in list(self._operations.values()):
                 operation.cancel()
             self._closing = asyncio.create_task(self._close(code, reason))
+
+    def _fail(self, error: Exception) -> None:
+        """Close the socket since the server cannot go on with it; on 1013 clients come back."""
+        self.close(CloseCode.TRY_AGAIN_LATER, _reported(error))
 
     async def _close(self, code: CloseCode, reason: str) -> None:
         try:
@@ -210,8 +222,8 @@ class Socket:
             refusal = await self._execute(operation_id, request, actor)
         except NotFound as error:
             refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
-        except DatabaseUnavailable:
-            self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+        except DatabaseUnavailable as error:
+            self._fail(error)
             return
         except Exception as error:
             refusal = Refusal((incident(error),))
@@ -288,6 +300,11 @@ class _SocketFraming:
 
     def complete(self) -> Frame:
         return _text_frame(b'{"id":' + self._id + b',"type":"complete"}')
+
+
+def _reported(error: Exception) -> str:
+    """The reason of closing a socket that fails unexpectedly, which is logged."""
+    return f"Try again later (incident {incidents.report(error)})."
 
 
 def _text_frame(data: bytes) -> Frame:
