@@ -45,6 +45,23 @@ MEASURES = (
     Measure("areas", "cpu_share", "CPU: 2,000 drivers reporting, 20 requests/s", "%"),
     Measure("areas", "p50_ms", "the same, create request to receipt, p50", "ms"),
     Measure("areas", "p99_ms", "the same, create request to receipt, p99", "ms"),
+    Measure("hostile", "alone_p50_ms", "200 honest sockets alone, to receipt, p50", "ms"),
+    Measure("hostile", "alone_p99_ms", "200 honest sockets alone, to receipt, p99", "ms"),
+    Measure("hostile", "p50_ms", "the same beside 1,000 hostile ones, p50", "ms"),
+    Measure("hostile", "p99_ms", "the same beside 1,000 hostile ones, p99", "ms"),
+    Measure("hostile", "p99_ratio", "how many times as long, p99", "times"),
+    Measure("hostile", "alone_cpu_share", "CPU alone", "%"),
+    Measure("hostile", "cpu_share", "CPU beside hostile ones", "%"),
+    Measure("hostile", "before_mb", "memory before the hostile ones came", "MB"),
+    Measure("hostile", "during_mb", "memory while they were there", "MB"),
+    Measure("hostile", "after_mb", "memory after they had left", "MB"),
+    Measure("hostile", "hostile_open", "hostile ones still open at the end", ""),
+    Measure("hostile", "ended_4400", "hostile ones closed with 4400", ""),
+    Measure("hostile", "ended_4408", "hostile ones closed with 4408", ""),
+    Measure("hostile", "ended_4429", "hostile ones closed with 4429", ""),
+    Measure("hostile", "ended_429", "hostile ones refused with HTTP 429", ""),
+    Measure("hostile", "ended_1006", "hostile ones cut", ""),
+    Measure("hostile", "honest_cut", "honest ones cut", ""),
 )
 
 # Should be 0; shown when they are not.

@@ -1,0 +1,107 @@
+"""Hostile sockets beside honest ones: how much later the honest ones hear of a request."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import orjson
+
+from benchmarks import operations
+from benchmarks.fan_out import OPEN_AT_ONCE, RIDERS, SETTLE_S, WARM_UP_S, steady
+from benchmarks.http_client import HttpClient
+from benchmarks.live_socket import open_sockets
+from benchmarks.measures import Figures
+from benchmarks.offers import Offers
+from benchmarks.stage import Stage
+
+HONEST = 200
+HOSTILE = 1000
+# As many as the server lets each have.
+SOCKETS_A_USER = 20
+REQUESTS_PER_S = 10.0
+
+
+async def hostile(stage: Stage) -> Figures:
+    """Measure the delivery to honest drivers alone, then with hostile sockets around."""
+    stage = replace(stage, scale=replace(stage.scale, sockets=HONEST))
+    drivers = stage.people.drivers
+    offers = Offers(HONEST)
+    honest = await open_sockets(
+        stage.port,
+        [driver.token for driver in drivers[:HONEST]],
+        lambda _: [operations.follow_pool()],
+        offers.receive,
+        at_once=OPEN_AT_ONCE,
+    )
+    await asyncio.sleep(SETTLE_S)
+    seconds, rate = stage.scale.seconds, HONEST * REQUESTS_PER_S
+    async with HttpClient(stage.port) as http:
+        await http.open(RIDERS)
+        await steady(stage, http, offers, rate, min(WARM_UP_S, seconds))
+        alone = await steady(stage, http, offers, rate, seconds)
+        before_mb = _memory_mb(stage)
+        users = drivers[HONEST : HONEST + HOSTILE // SOCKETS_A_USER]
+        async with _crowd(stage.port, [user.token for user in users]) as crowd:
+            beside = await steady(stage, http, offers, rate, seconds)
+            during_mb = _memory_mb(stage)
+        await asyncio.sleep(SETTLE_S)
+    after_mb = _memory_mb(stage)
+    for socket in honest:
+        socket.close()
+    return {
+        "alone_p50_ms": alone.latencies.percentile_ms(50),
+        "alone_p99_ms": alone.latencies.percentile_ms(99),
+        "p50_ms": beside.latencies.percentile_ms(50),
+        "p99_ms": beside.latencies.percentile_ms(99),
+        "p99_ratio": beside.latencies.percentile_ms(99) / alone.latencies.percentile_ms(99),
+        "alone_cpu_share": alone.usage.server_cpu_s / alone.elapsed_s * 100,
+        "cpu_share": beside.usage.server_cpu_s / beside.elapsed_s * 100,
+        "before_mb": before_mb,
+        "during_mb": during_mb,
+        "after_mb": after_mb,
+        "honest_cut": sum(socket.is_lost for socket in honest),
+        "lost": alone.lost + beside.lost,
+        "repeated": offers.repeated,
+        "failed": alone.failed + beside.failed,
+        "load_share": max(alone.usage.load_share, beside.usage.load_share),
+        **crowd,
+    }
+
+
+@asynccontextmanager
+async def _crowd(port: int, tokens: list[str]) -> AsyncGenerator[Figures]:
+    """Hostile sockets, come; what became of them is in the figures afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "benchmarks.hostile_crowd",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    figures: Figures = {}
+    try:
+        process.stdin.write(orjson.dumps({"port": port, "tokens": tokens, "sockets": HOSTILE}) + b"\n")
+        await process.stdout.readline()
+        yield figures
+        process.stdin.write(b"leave\n")
+        result = orjson.loads(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+    figures["hostile_open"] = result["open"]
+    ended: Counter[str] = Counter()
+    for kind, codes in result["ended"].items():
+        print(f"  {kind}: " + ", ".join(f"{count} x {code}" for code, count in sorted(codes.items())))
+        ended.update(codes)
+    for code, count in ended.items():
+        figures[f"ended_{code}"] = count
+
+
+def _memory_mb(stage: Stage) -> float:
+    return stage.server.process.memory_info().rss / 1024 / 1024
