@@ -1,6 +1,7 @@
 """Taxirank's composition root and command line: ``uv run server.py --help``."""
 
 import asyncio
+import functools
 import gc
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from schema.schema import build_schema
 from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
+from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
@@ -220,6 +222,7 @@ class Application:
             origins=origins,
             cookies=cookies,
             limit=limit,
+            offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
@@ -287,7 +290,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "workers": settings.workers,
         "loop": "uvloop",
         "http": "httptools",
-        "ws": SocketProtocol,
+        "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

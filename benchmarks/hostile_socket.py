@@ -15,9 +15,10 @@ ADDRESS = "127.0.0.2"
 FLOOD_BYTES = 64 * 1024
 BIG_MESSAGE_BYTES = 60 * 1024
 READ_EVERY_S = 0.1
-BACK_AFTER_S = 0.2
+BACK_AFTER_S = 1.0
+STAYS_S = 0.2
 NO_ANSWER = 1006
-_TEXT, _CLOSE, _PING = 0x81, 0x88, 0x89
+_CONTINUED, _BEGUN, _TEXT, _CLOSE, _PING, _PONG = 0x00, 0x01, 0x81, 0x88, 0x89, 0x8A
 _SMALL_BUFFER_BYTES = 4096
 
 
@@ -32,10 +33,21 @@ class Kind(StrEnum):
     INVALID = "floods with messages that nobody knows"
     CHURN = "floods with the beginnings and ends of subscriptions"
     BIG = "floods with messages just below the limit"
+    FRAGMENTS = "floods with a message of empty pieces"
+    PONGS = "floods with pongs that nobody has asked for"
     RECONNECT = "comes and goes"
 
 
-FLOODS = (Kind.PINGS, Kind.CONTROL, Kind.INVALID, Kind.CHURN, Kind.BIG, Kind.RECONNECT)
+FLOODS = (
+    Kind.PINGS,
+    Kind.CONTROL,
+    Kind.INVALID,
+    Kind.CHURN,
+    Kind.BIG,
+    Kind.FRAGMENTS,
+    Kind.PONGS,
+    Kind.RECONNECT,
+)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -61,8 +73,16 @@ _FLOOD = {
     Kind.CONTROL: frame(_PING, b""),
     Kind.INVALID: _text(b'{"type":"obey"}'),
     Kind.CHURN: _CHURN,
+    Kind.FRAGMENTS: frame(_CONTINUED, b""),
+    Kind.PONGS: frame(_PONG, b""),
     Kind.BIG: _text(b'{"type":"ping","payload":{"x":"%s"}}' % (b"x" * BIG_MESSAGE_BYTES)),
 }
+
+
+def flood_of(kind: Kind, times: int) -> bytes:
+    """What such a socket sends, so many times."""
+    beginning = frame(_BEGUN, b"") if kind is Kind.FRAGMENTS else b""
+    return beginning + _FLOOD[kind] * times
 
 
 class HostileSocket(asyncio.Protocol):
@@ -145,8 +165,10 @@ class HostileSocket(asyncio.Protocol):
             if self._kind is Kind.SLOW:
                 self._loop.call_later(READ_EVERY_S, self._read_a_byte, transport)
         elif self._kind is Kind.RECONNECT:
-            self._loop.call_later(BACK_AFTER_S, transport.abort)
+            self._loop.call_later(STAYS_S, transport.abort)
         else:
+            if self._kind is Kind.FRAGMENTS:
+                transport.write(flood_of(self._kind, 0))
             self._go_on()
 
     def _read_a_byte(self, transport: asyncio.Transport) -> None:

@@ -62,6 +62,8 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         "password_hash_memory_kib": 1024,
         "database_pool_size": 5,
         "port": 0,
+        # Many tests do what bars an address, and all come from one.
+        "socket_offence_rate": "off",
     }
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"

@@ -17,6 +17,7 @@ from schema.execution import Execution, Refusal, Request, encode, is_subscriptio
 from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
+from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
 from schema.transport.outlet import MAX_WAITING, Frame, Outlet
 from schema.transport.socket_limit import SocketLimit, TooManySockets
@@ -38,6 +39,19 @@ from services.live.feeds import NotFound
 _log = structlog.stdlib.get_logger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
+# The application's codes, and those of the protocol below (RFC 6455, section 7.4.1).
+_OFFENCES = frozenset(
+    {
+        CloseCode.BAD_REQUEST,
+        CloseCode.CONNECTION_INIT_TIMEOUT,
+        CloseCode.SUBSCRIBER_ALREADY_EXISTS,
+        CloseCode.TOO_MANY,
+        1002,
+        1003,
+        1007,
+        1009,
+    }
+)
 
 
 class SocketEndpoint:
@@ -51,6 +65,7 @@ class SocketEndpoint:
         origins: Origins,
         cookies: Cookies,
         limit: SocketLimit,
+        offenders: Offenders,
         init_timeout_s: float,
         max_operations: int,
     ) -> None:
@@ -59,6 +74,7 @@ class SocketEndpoint:
         self.origins = origins
         self.cookies = cookies
         self.limit = limit
+        self.offenders = offenders
         self.init_timeout_s = init_timeout_s
         self.max_operations = max_operations
         self.sockets: set[Socket] = set()
@@ -76,8 +92,9 @@ class SocketEndpoint:
             await send(_close_frame(CloseCode.TRY_AGAIN_LATER, _reported(error)))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
         headers = Headers(scope=scope)
-        if not self.origins.allows_socket(scope, headers):
+        if self.offenders.are_at(address) or not self.origins.allows_socket(scope, headers):
             # Before it is accepted, a close is answered as HTTP 403.
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})
             return
@@ -87,11 +104,14 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         socket = Socket(self, send, self.cookies.token(headers))
+        code = None
         self.sockets.add(socket)
         try:
-            await socket.serve(receive)
+            code = await socket.serve(receive)
         finally:
             self.sockets.discard(socket)
+        if code in _OFFENCES:
+            self.offenders.note(address)
 
 
 class Socket:
@@ -109,11 +129,12 @@ class Socket:
         self._has_init = False
         self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
         self._closing: asyncio.Task[None] | None = None
+        self._code: CloseCode | None = None
         # What is held since the introduction, to be given back at the end.
         self._releases: list[Callable[[], None]] = []
 
-    async def serve(self, receive: Receive) -> None:
-        """Handle messages until the connection ends; leaves nothing behind."""
+    async def serve(self, receive: Receive) -> int | None:
+        """Handle messages until the connection ends; leaves nothing behind. With which code it was closed."""
         loop = asyncio.get_running_loop()
         init_timer = loop.call_later(
             self._endpoint.init_timeout_s,
@@ -139,6 +160,7 @@ class Socket:
                 if self._outlet.waiting >= MAX_WAITING:
                     # Each message may be answered: what a client does not read must not pile up here.
                     await self._outlet.drained()
+            return self._code or message.get("code")
         finally:
             init_timer.cancel()
             for release in self._releases:
@@ -153,6 +175,7 @@ class Socket:
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the socket; a client that does not take even that is cut off."""
         if self._closing is None:
+            self._code = code
             for operation in list(self._operations.values()):
                 operation.cancel()
             self._closing = asyncio.create_task(self._close(code, reason))
