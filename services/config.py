@@ -95,7 +95,8 @@ class Settings(BaseSettings):
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
     )
     socket_message_rate: str = Field(
-        "200/second", description="How many frames a socket may send; one that sends more is closed; or `off`."
+        "200/second",
+        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
     )
     socket_offence_rate: str = Field(
         "30/minute",

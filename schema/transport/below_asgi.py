@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import BytesLike, CloseCode, Frame
 
 from services.rate_limits import Rate
 
@@ -32,7 +32,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     What a peer sends is taken in pieces, between which others have their turn: uvicorn handles all that has come
     at once, up to 12,000 messages. One that sends more than ``message_rate`` frames, of whatever kind, is closed
-    with 4429, and cut if it does not take that.
+    with 4429, and cut if it does not take that; a long frame counts once more for each KiB.
     """
 
     def __init__(self, *args: Any, message_rate: Rate | None = None, **kwargs: Any) -> None:
@@ -83,35 +83,36 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_text(self, event: Frame) -> None:
         """A message, or its beginning."""
-        if self._admits():
+        if self._admits(event.data):
             super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
         """A message, or its beginning."""
-        if self._admits():
+        if self._admits(event.data):
             super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
         """More of a message, perhaps nothing."""
-        if self._admits():
+        if self._admits(event.data):
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
         """A ping."""
-        if self._admits():
+        if self._admits(b""):
             super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
         """A pong, asked for or not."""
-        if self._admits():
+        if self._admits(event.data):
             super().handle_pong(event)
 
-    def _admits(self) -> bool:
+    def _admits(self, data: BytesLike) -> bool:
         """Whether one more frame is within the rate; the first that is not closes the socket."""
         if not self._each_s or self.close_sent:
             return True
         now_s = self.loop.time()
-        self._used_until_s = max(now_s, self._used_until_s) + self._each_s
+        # Long ones count once more for each KiB.
+        self._used_until_s = max(now_s, self._used_until_s) + self._each_s * (1 + (len(data) >> 10))
         if self._used_until_s - now_s <= self._burst_s + 1e-9:
             return True
         self.conn.fail(TOO_MANY, "Too many messages")
