@@ -16,6 +16,7 @@ from benchmarks.live_socket import open_sockets
 from benchmarks.measures import Figures
 from benchmarks.offers import Offers
 from benchmarks.stage import Stage
+from server import ROOT
 
 HONEST = 200
 HOSTILE = 1000
@@ -45,6 +46,8 @@ async def hostile(stage: Stage) -> Figures:
         before_mb = _memory_mb(stage)
         users = drivers[HONEST : HONEST + HOSTILE // SOCKETS_A_USER]
         async with _crowd(stage.port, [user.token for user in users]) as crowd:
+            coming = await steady(stage, http, offers, rate, seconds)
+            await crowd.has_come()
             beside = await steady(stage, http, offers, rate, seconds)
             during_mb = _memory_mb(stage)
         await asyncio.sleep(SETTLE_S)
@@ -54,6 +57,7 @@ async def hostile(stage: Stage) -> Figures:
     return {
         "alone_p50_ms": alone.latencies.percentile_ms(50),
         "alone_p99_ms": alone.latencies.percentile_ms(99),
+        "coming_p99_ms": coming.latencies.percentile_ms(99),
         "p50_ms": beside.latencies.percentile_ms(50),
         "p99_ms": beside.latencies.percentile_ms(99),
         "p99_ratio": beside.latencies.percentile_ms(99) / alone.latencies.percentile_ms(99),
@@ -63,44 +67,65 @@ async def hostile(stage: Stage) -> Figures:
         "during_mb": during_mb,
         "after_mb": after_mb,
         "honest_cut": sum(socket.is_lost for socket in honest),
-        "lost": alone.lost + beside.lost,
+        "lost": alone.lost + coming.lost + beside.lost,
         "repeated": offers.repeated,
-        "failed": alone.failed + beside.failed,
+        "failed": alone.failed + coming.failed + beside.failed,
         "load_share": max(alone.usage.load_share, beside.usage.load_share),
-        **crowd,
+        **crowd.figures,
     }
 
 
+class _Crowd:
+    """A process of hostile sockets."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.figures: Figures = {}
+
+    async def ask(self, line: bytes) -> None:
+        """Tell it something."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + b"\n")
+        await self._process.stdin.drain()
+
+    async def line(self) -> bytes:
+        """What it says next."""
+        assert self._process.stdout is not None
+        return await self._process.stdout.readline()
+
+    async def has_come(self) -> None:
+        """Return when each has tried to open its socket."""
+        await self.line()
+
+
 @asynccontextmanager
-async def _crowd(port: int, tokens: list[str]) -> AsyncGenerator[Figures]:
-    """Hostile sockets, come; what became of them is in the figures afterwards."""
+async def _crowd(port: int, tokens: list[str]) -> AsyncGenerator[_Crowd]:
+    """Hostile sockets, about to come; what became of them is in the figures afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "benchmarks.hostile_crowd",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    figures: Figures = {}
+    crowd = _Crowd(process)
     try:
-        process.stdin.write(orjson.dumps({"port": port, "tokens": tokens, "sockets": HOSTILE}) + b"\n")
-        await process.stdout.readline()
-        yield figures
-        process.stdin.write(b"leave\n")
-        result = orjson.loads(await process.stdout.readline())
+        await crowd.ask(orjson.dumps({"port": port, "tokens": tokens, "sockets": HOSTILE}))
+        yield crowd
+        await crowd.ask(b"leave")
+        result = orjson.loads(await crowd.line())
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
-    figures["hostile_open"] = result["open"]
+    crowd.figures["hostile_open"] = result["open"]
     ended: Counter[str] = Counter()
     for kind, codes in result["ended"].items():
         print(f"  {kind}: " + ", ".join(f"{count} x {code}" for code, count in sorted(codes.items())))
         ended.update(codes)
     for code, count in ended.items():
-        figures[f"ended_{code}"] = count
+        crowd.figures[f"ended_{code}"] = count
 
 
 def _memory_mb(stage: Stage) -> float:

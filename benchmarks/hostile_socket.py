@@ -10,8 +10,8 @@ from typing import cast
 from benchmarks import operations
 from schema.transport.socket_messages import SUBPROTOCOL
 
-# They come from another address than the honest ones.
-ADDRESS = "127.0.0.2"
+# Each user has an address, and none that of the honest ones.
+ADDRESS = "127.0.1.{}"
 FLOOD_BYTES = 64 * 1024
 BIG_MESSAGE_BYTES = 60 * 1024
 READ_EVERY_S = 0.1
@@ -91,8 +91,9 @@ class HostileSocket(asyncio.Protocol):
     ``ended`` counts how the server ended each: a close code, an HTTP status, or 1006 without either.
     """
 
-    def __init__(self, port: int, token: str, kind: Kind, ended: Counter[int]) -> None:
+    def __init__(self, port: int, address: str, token: str, kind: Kind, ended: Counter[int]) -> None:
         self._port = port
+        self._address = address
         self._token = token
         self._kind = kind
         self._ended = ended
@@ -116,7 +117,7 @@ class HostileSocket(asyncio.Protocol):
         raw.setblocking(False)
         if self._kind in (Kind.DEAF, Kind.SLOW):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER_BYTES)
-        raw.bind((ADDRESS, 0))
+        raw.bind((self._address, 0))
         try:
             await self._loop.sock_connect(raw, ("127.0.0.1", self._port))
             await self._loop.create_connection(lambda: self, sock=raw)
@@ -231,7 +232,8 @@ def crowd(
             case _:
                 return FLOODS[number // 3 % len(FLOODS)]
 
-    return [
-        HostileSocket(port, tokens[number % len(tokens)], kind := kind_of(number), ended(kind))
-        for number in range(sockets)
-    ]
+    hostile: list[HostileSocket] = []
+    for number in range(sockets):
+        user, kind = number % len(tokens), kind_of(number)
+        hostile.append(HostileSocket(port, ADDRESS.format(user + 1), tokens[user], kind, ended(kind)))
+    return hostile

@@ -47,6 +47,7 @@ MEASURES = (
     Measure("areas", "p99_ms", "the same, create request to receipt, p99", "ms"),
     Measure("hostile", "alone_p50_ms", "200 honest sockets alone, to receipt, p50", "ms"),
     Measure("hostile", "alone_p99_ms", "200 honest sockets alone, to receipt, p99", "ms"),
+    Measure("hostile", "coming_p99_ms", "the same while 1,000 hostile ones come, p99", "ms"),
     Measure("hostile", "p50_ms", "the same beside 1,000 hostile ones, p50", "ms"),
     Measure("hostile", "p99_ms", "the same beside 1,000 hostile ones, p99", "ms"),
     Measure("hostile", "p99_ratio", "how many times as long, p99", "times"),
@@ -59,7 +60,7 @@ MEASURES = (
     Measure("hostile", "ended_4400", "hostile ones closed with 4400", ""),
     Measure("hostile", "ended_4408", "hostile ones closed with 4408", ""),
     Measure("hostile", "ended_4429", "hostile ones closed with 4429", ""),
-    Measure("hostile", "ended_429", "hostile ones refused with HTTP 429", ""),
+    Measure("hostile", "ended_403", "hostile ones refused with HTTP 403", ""),
     Measure("hostile", "ended_1006", "hostile ones cut", ""),
     Measure("hostile", "honest_cut", "honest ones cut", ""),
 )

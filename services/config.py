@@ -95,11 +95,11 @@ class Settings(BaseSettings):
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
     )
     socket_message_rate: str = Field(
-        "200/second",
+        "100/second",
         description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
     )
     socket_offence_rate: str = Field(
-        "30/minute",
+        "20/minute",
         description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
     )
     connection_init_timeout_s: float = Field(

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import BytesLike, CloseCode, Frame
+from websockets.frames import CloseCode, Frame
+from websockets.typing import BytesLike
 
 from services.rate_limits import Rate
 
