@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("abus
 
 RATE = 50
 OFFENCES = 3
+TIMEOUT_S = 5.0
 PING = b'{"type":"ping"}'
 
 
@@ -77,20 +78,18 @@ async def test_as_much_as_the_rate_allows_is_answered(someone: SignUp) -> None:
             assert (await socket.receive())["type"] == "pong"
 
 
-async def test_whoever_floods_and_does_not_read_is_cut(
+async def test_whoever_floods_and_does_not_take_the_close_is_cut(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(below_asgi, "CLOSE_TIMEOUT_S", 0.0)
-    sockets = shared_server.application.sockets.sockets
     rider = await someone("RIDER")
     async with rider.socket() as socket:
-        transport = socket.connection.transport
-        transport.pause_reading()
-        transport.write(frame(0x81, PING) * (RATE + 1))
-        await until(lambda: not sockets)
-        transport.resume_reading()
-        with suppress(SocketClosed):
-            await socket.closed()
+        (served,) = shared_server.application.sockets.sockets
+        transport = served._send.__self__.transport  # pyright: ignore
+        was_cut = asyncio.Event()
+        monkeypatch.setattr(transport, "abort", was_cut.set)
+        await flooded(socket, flood_of(Kind.PINGS, RATE + 1))
+        await asyncio.wait_for(was_cut.wait(), TIMEOUT_S)
 
 
 async def test_between_the_pieces_of_a_flood_others_have_their_turn(
