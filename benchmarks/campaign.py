@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.areas import areas
 from benchmarks.fan_out import fan_out
-from benchmarks.hostile import hostile
+from benchmarks.hostile import HOSTILE_USERS, hostile
 from benchmarks.http_requests import mutation, query
 from benchmarks.measures import Figures, medians
 from benchmarks.people import People
@@ -87,7 +87,8 @@ class Campaign:
         """Measure everything ``rounds`` times."""
         scale = self._scale
         await self._people.arrive(
-            riders=scale.pairs + MORE_RIDERS, drivers=max(scale.sockets, scale.pairs, scale.drivers)
+            riders=scale.pairs + MORE_RIDERS,
+            drivers=max(scale.sockets, scale.pairs, scale.drivers) + HOSTILE_USERS,
         )
         try:
             for number in range(rounds):
