@@ -32,8 +32,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     that a peer's network has gone while there is nothing to send to it.
 
     What a peer sends is taken in pieces, between which others have their turn: uvicorn handles all that has come
-    at once, perhaps thousands of messages. One that sends more than ``message_rate`` frames, of whatever kind, is closed
-    with 4429, and cut if it does not take that; a long frame counts once more for each KiB.
+    at once, perhaps thousands of messages. One that sends more than ``message_rate`` frames, of whatever kind, is
+    closed with 4429, and cut if it does not take that; a long frame counts once more for each KiB.
     """
 
     def __init__(self, *args: Any, message_rate: Rate | None = None, **kwargs: Any) -> None:
