@@ -21,6 +21,7 @@ from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
+from gateway.http_protocol import HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, RequestId
@@ -282,7 +283,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": HttpProtocol,
         "ws": SocketProtocol,
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
