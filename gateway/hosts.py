@@ -4,13 +4,12 @@ import functools
 import ipaddress
 from collections.abc import Iterable
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
-_MAX_HOST_CHARS = 261  # A name of 253, and a port.
+_MAX_HOST_BYTES = 261  # A name of 253, and a port.
 ANY = "*"
 
 _ERROR = {
@@ -35,7 +34,7 @@ class Hosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
-        if scope["type"] == "lifespan" or self.knows(Headers(scope=scope).get("host", "")):
+        if scope["type"] == "lifespan" or self.knows(_host_of(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -44,12 +43,12 @@ class Hosts:
         else:
             await JSONResponse({"errors": [_ERROR]}, 421)(scope, receive, send)
 
-    def knows(self, host: str) -> bool:
+    def knows(self, host: bytes) -> bool:
         """Whether a Host header names this server. None at all comes from no browser, and is taken."""
-        return len(host) <= _MAX_HOST_CHARS and self._knows(host)
+        return len(host) <= _MAX_HOST_BYTES and self._knows(host)
 
-    def _look_up(self, host: str) -> bool:
-        name = _without_port(host.strip().lower()).removesuffix(".")
+    def _look_up(self, host: bytes) -> bool:
+        name = _without_port(host.decode("latin-1").strip().lower()).removesuffix(".")
         if ANY in self._names or name in self._names or "." not in name:
             return True
         if name.endswith(_PRIVATE_SUFFIXES):
@@ -59,6 +58,13 @@ class Hosts:
         except ValueError:
             return False
         return True
+
+
+def _host_of(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return value
+    return b""
 
 
 def _without_port(host: str) -> str:

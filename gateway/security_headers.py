@@ -1,5 +1,7 @@
 """What every HTTP answer tells browsers, unless it says something else itself."""
 
+import functools
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = {
@@ -36,6 +38,8 @@ class SecurityHeaders:
         self._app = app
         headers = {**_HEADERS, "Strict-Transport-Security": _HSTS} if is_https else _HEADERS
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        # The answers of one kind have the same names.
+        self._missing = functools.lru_cache(maxsize=256)(self._look_up)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -45,9 +49,11 @@ class SecurityHeaders:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = list(message.get("headers", ()))
-                names = {name for name, _ in given}
-                message["headers"] = given + [header for header in self._headers if header[0] not in names]
+                given = message.get("headers", ())
+                message["headers"] = [*given, *self._missing(tuple([name for name, _ in given]))]
             await send(message)
 
         await self._app(scope, receive, send_guarded)
+
+    def _look_up(self, names: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
+        return [header for header in self._headers if header[0] not in names]

@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     def _plain_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
             raise ValueError("must be an address such as https://taxi.example")
-        return _as_browsers_send(value.rstrip("/")) if value else value
+        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":

@@ -52,14 +52,14 @@ async def _unreachable(*_: object) -> None:
 @pytest.mark.parametrize("host", KNOWN)
 def test_addresses_private_names_and_those_of_the_settings_are_known(settings: Settings, host: str) -> None:
     ours = settings.model_copy(update={"public_url": "https://taxi.example", "allowed_hosts": ("other.example",)})
-    assert Hosts(_unreachable, names=ours.host_names).knows(host)
+    assert Hosts(_unreachable, names=ours.host_names).knows(host.encode())
 
 
 @pytest.mark.parametrize("host", UNKNOWN)
 def test_a_name_that_somebody_else_can_register_is_not(settings: Settings, host: str) -> None:
     ours = settings.model_copy(update={"public_url": "https://taxi.example"})
-    assert not Hosts(_unreachable, names=ours.host_names).knows(host)
-    assert Hosts(_unreachable, names={"*"}).knows(host) is (len(host) < 300)
+    assert not Hosts(_unreachable, names=ours.host_names).knows(host.encode())
+    assert Hosts(_unreachable, names={"*"}).knows(host.encode()) is (len(host) < 300)
 
 
 async def test_a_request_for_another_name_is_421_whatever_it_asks_for(live_server: LiveServer) -> None:
