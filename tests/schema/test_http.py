@@ -52,7 +52,7 @@ def assert_refused(response: httpx.Response, status: int) -> None:
         ("text/html, */*;q=0.1", JSON),
         (f"{MODERN}; charset=latin-1, {JSON}", JSON),
         (f'{MODERN}; charset="UTF-8", {JSON};q=0.5', MODERN),
-        (f"{JSON}, {MANY}{MODERN}", JSON),
+        (f"{JSON};q=0.5, {MANY}{MODERN}", JSON),
     ],
 )
 async def test_the_answer_has_the_media_type_that_the_client_likes_best(
