@@ -107,9 +107,9 @@ async def run(page: Page, name: str, operation: str, shows: str) -> None:
     """Type an operation into a new tab of the hosted page, press ▶, and wait for what it shows."""
     await page.get_by_role("button", name="Add tab").click()
     editor = page.locator(".graphiql-query-editor .CodeMirror")
-    await expect(editor).to_be_attached()
+    await expect(editor).to_be_attached(timeout=SLOW_MS)
     await editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", operation)
     # It looks at what was typed a tenth of a second later.
-    await expect(page.locator(".graphiql-tab-active .graphiql-tab-button")).to_have_text(name)
+    await expect(page.locator(".graphiql-tab-active .graphiql-tab-button")).to_have_text(name, timeout=SLOW_MS)
     await page.locator(".graphiql-execute-button").click()
-    await expect(page.locator(".result-window")).to_contain_text(shows)
+    await expect(page.locator(".result-window")).to_contain_text(shows, timeout=SLOW_MS)
