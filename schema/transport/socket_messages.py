@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 
 from schema.execution import Request
+from schema.persisted_queries import document_id
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -106,13 +107,19 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Compl
 def parse_request(payload: dict[str, Any]) -> Request:
     """Read the payload of a subscribe message. Raises: Closed with 4400."""
     query, name = payload.get("query"), payload.get("operationName")
-    if not isinstance(query, str):
+    variables = _optional_object(payload.get("variables"), "variables")
+    _optional_object(payload.get("extensions"), "extensions")
+    try:
+        id = document_id(payload)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    if id is not None and not query:
+        query = None
+    elif not isinstance(query, str):
         raise _bad("The query is not a string.")
     if name is not None and not isinstance(name, str):
         raise _bad("The operationName is not a string.")
-    variables = _optional_object(payload.get("variables"), "variables")
-    _optional_object(payload.get("extensions"), "extensions")
-    return Request(query, name, variables or {})
+    return Request(query, name, variables or {}, id)
 
 
 def _pong(payload: dict[str, Any] | None) -> bytes:
