@@ -15,15 +15,18 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
+from gateway.hosts import Hosts
+from gateway.http_protocol import HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, Incidents, RequestId
+from gateway.security_headers import SecurityHeaders
 from schema.context import Services
 from schema.execution import Execution
 from schema.limits import Limits
@@ -186,16 +189,8 @@ class Application:
         """What lets pages of the allowed origins read our answers; nothing when there are none."""
         if not self.settings.allowed_origins:
             return []
-        return [
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(self.settings.allowed_origins),
-                allow_credentials=True,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
-                expose_headers=["X-Request-ID", "Retry-After"],
-            )
-        ]
+        headers = ("Authorization", "Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS)
+        return [Middleware(Cors, origins=self.settings.allowed_origins, headers=headers)]
 
     def _asgi(self) -> ASGIApp:
         settings = self.settings
@@ -239,7 +234,7 @@ class Application:
             lifespan=lifespan,
             routes=[
                 Route(GRAPHQL_PATH, http),
-                media_route(self.photos),
+                media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *(graphiql.routes() if graphiql is not None else []),
@@ -247,20 +242,23 @@ class Application:
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
                 Middleware(Incidents),
+                Middleware(Hosts, names=settings.host_names),
                 *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],
         )
 
         starlette.router.redirect_slashes = False
+        http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
+        sockets = Hosts(self.sockets, names=settings.host_names)
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
             if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
-                await self.sockets(scope, receive, send)
+                await sockets(scope, receive, send)
             else:
                 scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
-                await starlette(scope, receive, send)
+                await http_or_lifespan(scope, receive, send)
 
         return asgi
 
@@ -327,8 +325,8 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
         "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
+        "http": HttpProtocol,
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Other origins whose pages may call the API, separated by commas."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
+        "`*` is any. Addresses and private names always are.",
+    )
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
     )
@@ -176,9 +181,9 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis:// or rediss://")
         return _with_port(value) if value is not None else None
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(origin.strip() for origin in value.split(",") if origin.strip())
@@ -191,12 +196,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example")
         return tuple(_as_browsers_send(origin) for origin in value)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"\*|[^\s/:*@]+", host):
+                raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
+        return tuple(host.lower() for host in value)
+
     @field_validator("public_url")
     @classmethod
     def _plain_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
             raise ValueError("must be an address such as https://taxi.example")
-        return _as_browsers_send(value.rstrip("/")) if value else value
+        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -210,6 +223,12 @@ class Settings(BaseSettings):
     def secure_cookies(self) -> bool:
         """Whether users reach the server by https, so that the cookie can be Secure."""
         return bool(self.public_url and self.public_url.startswith("https://"))
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names by which the server may be asked, beside addresses and private names."""
+        public = urlsplit(self.public_url or "").hostname
+        return frozenset({*self.allowed_hosts, self.host.lower(), *([public] if public else [])})
 
     @property
     def sqlite_path(self) -> Path | None:

@@ -18,12 +18,13 @@ from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
     BadRequest,
+    content_type_of,
     from_form,
     from_json_body,
     from_query_string,
     read_form,
 )
-from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
+from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from services.database import DatabaseUnavailable
@@ -88,11 +89,11 @@ class HttpEndpoint:
             return await self._execute(http, from_query_string(http))
         if http.method != "POST":
             raise BadRequest(405, "Use GET or POST.", Allow="GET, POST")
-        content_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = content_type_of(http)
         if content_type == JSON:
             return await self._execute(http, await from_json_body(http, max_bytes=self._max_json_bytes))
-        if content_type != "multipart/form-data":
-            raise BadRequest(415, "Send application/json or multipart/form-data.")
+        if content_type != FORM:
+            raise BadRequest(415, f"Send {JSON} or {FORM}.", Accept=f"{JSON}, {FORM}")
         if not self._origins.allows_form(http.scope, http.headers):
             raise BadRequest(403, "Send the header GraphQL-Require-Preflight with a multipart request.")
         form = await read_form(http)
@@ -121,6 +122,10 @@ class HttpEndpoint:
 
     async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
         token = self._cookies.token(http.headers)
+        if token and "authorization" not in http.headers and self._origins.is_foreign(http.scope, http.headers):
+            # It could not read the answer, and what changes something needs a preflight: but it would have us work
+            # in the user's name, and could measure how long that takes.
+            raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
         actor = await self._services.sessions.actor_of(token) if token else None
         context = Context(self._services, Transport.HTTP, actor)
         if is_subscription(operation):

@@ -198,8 +198,8 @@ class Socket:
         match parse_message(text):
             case ConnectionInit(authorization):
                 await self._init(authorization)
-            case Ping():
-                self._put({"type": "pong"})
+            case Ping(pong):
+                self._outlet.put(object(), _text_frame(pong))
             case Pong():
                 pass
             case Subscribe(operation_id, request):

@@ -51,6 +51,11 @@ def test_every_setting_is_described() -> None:
         ("ALLOWED_ORIGINS", "https://a.example, null", "'null' is not an origin"),
         ("ALLOWED_ORIGINS", "https://*.example", "is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/", "is not an origin"),
+        ("PUBLIC_URL", "https://taxi.example:port", "TAXIRANK_PUBLIC_URL: its port"),
+        ("PUBLIC_URL", "https://[", "TAXIRANK_PUBLIC_URL: its port"),
+        ("ALLOWED_HOSTS", "taxi.example:8000", "TAXIRANK_ALLOWED_HOSTS: 'taxi.example:8000' is not a name"),
+        ("ALLOWED_HOSTS", "https://taxi.example", "is not a name"),
+        ("ALLOWED_HOSTS", "*.example", "is not a name"),
         ("COOKIE_SAMESITE", "none", "needs a PUBLIC_URL that begins with https://"),
         ("COOKIE_SAMESITE", "off", "TAXIRANK_COOKIE_SAMESITE"),
         ("WORKERS", "2", "needs a REDIS_URL"),
@@ -127,3 +132,11 @@ def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("url", ["http://osrm:5000", "https://maps.example/berlin/car/", "http://[::1]:5000"])
 def test_a_routing_engine_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert load(monkeypatch, ROUTING_URL=url, LOCATION_RATE="off").routing_url == url
+
+
+def test_the_names_of_the_server_are_those_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).host_names == {"127.0.0.1"}
+    settings = load(
+        monkeypatch, PUBLIC_URL="https://Taxi.example:8443/", ALLOWED_HOSTS="a.example, B.example,", HOST="Here"
+    )
+    assert settings.host_names == {"taxi.example", "a.example", "b.example", "here"}
