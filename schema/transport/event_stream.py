@@ -4,7 +4,7 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from graphql import ExecutionResult
 from starlette.responses import Response
@@ -26,11 +26,11 @@ KEEP_ALIVE_S = 12.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def single_event(result: bytes) -> Response:
+def single_event(result: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """Answers with one result: a query, a mutation, or why the request was refused."""
     framing = _EventFraming()
     body: bytes = framing.next(result)["body"] + framing.complete()["body"]
-    return Response(body, headers=_HEADERS, media_type=EventStream.media_type)
+    return Response(body, headers={**_HEADERS, **(headers or {})}, media_type=EventStream.media_type)
 
 
 class EventStream(Response):

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
-from schema.context import Context, Services, Transport
+from schema.context import Context, Services
 from schema.errors import RequestError, incident
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
 from schema.transport.below_asgi import abort_of, direct_writer, text_message
@@ -265,7 +265,7 @@ class Socket:
             del self._operations[operation_id]
 
     def _context(self, actor: Actor) -> Context:
-        return Context(self._services, Transport.SOCKET, actor)
+        return Context(self._services, actor)
 
     def _put(self, message: dict[str, Any]) -> None:
         self._outlet.put(object(), _text_frame(orjson.dumps(message)))
