@@ -142,7 +142,14 @@ class Application:
             if settings.routing_url is not None
             else estimate
         )
-        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts, linger_s=LINGER_S)
+        hub = Hub(
+            State(self.database, locations, counts),
+            self.bus.listen,
+            topics,
+            counts,
+            linger_s=LINGER_S,
+            max_pools_per_user=settings.max_pools_per_user,
+        )
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,

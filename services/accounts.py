@@ -74,7 +74,7 @@ class Accounts:
     ) -> NewSession:
         """Create an account and log it in. Nothing is kept unless all of it is good.
 
-        ``address`` is where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
 
         Raises:
             RateLimited: too many sign-ups from the address, or under the name.
@@ -174,7 +174,7 @@ class Accounts:
     ) -> NewSession:
         """Begin a session. Takes as long for an unknown name as for a wrong password.
 
-        ``address`` is where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
 
         Raises:
             RateLimited: too many attempts from the address, or at the name.

@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     max_sockets_per_user: int = Field(
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
     )
+    max_pools_per_user: int = Field(
+        20, ge=1, description="Subscriptions to the pool around a driver's position at once, in each process."
+    )
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
     )

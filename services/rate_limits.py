@@ -53,8 +53,8 @@ class RateLimit:
     """Holds everybody to a rate, within this process: one number a key, and no clean-up task.
 
     A burst of the whole number is let through, then what the rate allows: the generic cell rate algorithm
-    (ITU-T I.371, annex A.1). At most ``max_keys`` are remembered, whatever comes: beyond that, who was counted least
-    lately is forgotten. ``name`` is unique among the limits that are held over all processes.
+    (ITU-T I.371, annex A.1). At most ``max_keys`` are remembered: beyond that, who was counted least lately is
+    forgotten. ``name`` is unique among the limits that are held over all processes.
     """
 
     def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:

@@ -102,7 +102,7 @@ class SharedThrottle:
 
     Whoever has exhausted a limit in this process alone is refused without asking Redis. While Redis is away or
     slow, each process counts for itself: nobody is let through without limit, nobody is refused because of the
-    outage, and nobody waits more than ``TIMEOUT_S``. All who ask while an answer is awaited are asked for together.
+    outage, and nobody waits long. All who come while an answer is awaited are asked for together.
     """
 
     def __init__(self, url: str, bus: Bus, topics: Topics) -> None:
@@ -186,6 +186,7 @@ class SharedThrottle:
         """For how long each has to wait; 0: it was counted."""
         if self._is_away:
             return [0.0] * len(takes)
+        keys = [self._key(claim) for claims in takes for claim in claims]
         args: list[int] = []
         for claims in takes:
             args.append(len(claims))
@@ -194,9 +195,7 @@ class SharedThrottle:
                 args += _microseconds(limit.rate.interval_s), _microseconds(limit.rate.period_s)
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                waits = await self._take(
-                    keys=[self._key(claim) for claims in takes for claim in claims], args=args
-                )
+                waits = await self._take(keys=keys, args=args)
         except _LINK_ERRORS as error:
             self._pause(error)
             return [0.0] * len(takes)

@@ -119,7 +119,7 @@ class Trips:
         open_trips_per_rider: int | None,
         changing: PerUser,
     ) -> None:
-        """``changing`` is how often a user may request and change trips; ``open_trips_per_rider`` None: any number."""
+        """``changing``: how often a user may request and change trips. ``open_trips_per_rider`` None: no bound."""
         self._database = database
         self._outbox = outbox
         self._shield = shield

@@ -12,13 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
 from schema.context import Services
-from schema.errors import incident, not_found, unauthenticated
+from schema.errors import incident, not_found, too_many_pools, unauthenticated
 from schema.execution import Following, encode
 from schema.transport.below_asgi import ABORT
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
 from schema.transport.socket_limit import SocketLimit
-from services.live.feeds import NotFound
+from services.live.feeds import NotFound, TooManyPools
 
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
@@ -84,6 +84,9 @@ class EventStream(Response):
                     await delivery.begin()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
+                delivery.end(None)
+            except TooManyPools:
+                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [too_many_pools()]))))
                 delivery.end(None)
             except Exception as error:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))

@@ -34,8 +34,8 @@ _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Optio
 
 class HttpEndpoint:
     """Serves ``/graphql``: queries by GET, everything by POST, subscriptions as server-sent events, and a page
-    for people (``page``, unless it is None) who open the address in a browser. ``knows_itself``: requests that come
-    from this machine are nobody else's.
+    for people (``page``, unless it is None) who open the address in a browser. ``knows_itself``: what comes from
+    this machine is nobody else's.
     """
 
     def __init__(

@@ -36,6 +36,7 @@ class PoolFeed:
         # The position of the driver, unless an area is pinned; where it is unknown, all topics but this are too.
         self._own_topics = () if near is not None else (topics.location(actor.id),)
         self._is_located = near is not None
+        self.moves = near is None
         self._area: Area | None = None
         # Every open trip in the cells of the area, and of these what is on the driver's screen.
         self._around: dict[UUID, TripEvent] = {}
