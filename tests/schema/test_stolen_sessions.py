@@ -11,6 +11,7 @@ from models.snapshots import Role
 from server import Application
 from services.accounts import BadCredentials
 from services.config import Settings
+from services.live import live_sessions
 from tests.conftest import LiveServer, serving
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
 
@@ -32,8 +33,9 @@ Visit = Callable[[LiveServer, str | None], Any]
 
 
 @pytest.fixture
-async def servers(settings: Settings, backend: str) -> AsyncIterator[Servers]:
-    """Two servers on one database, where there can be two; else one."""
+async def servers(settings: Settings, backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Servers]:
+    """Two servers on one database, where there can be two; else one. They hear of ended sessions by the bus alone."""
+    monkeypatch.setattr(live_sessions, "CHECK_INTERVAL_S", 60.0)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(serving(settings))
         second = await stack.enter_async_context(serving(settings)) if backend == "production" else first
