@@ -1,8 +1,9 @@
 """Somebody else has the cookie, the token or the password: what ends that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from server import Application
 from services.accounts import BadCredentials
 from services.config import Settings
 from services.live import live_sessions
+from services.sessions import PasswordChanged
 from tests.conftest import LiveServer, serving
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
+from tests.support.rows import add_person
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.attack("abuse")
 embedded = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
@@ -34,7 +38,7 @@ Visit = Callable[[LiveServer, str | None], Any]
 
 @pytest.fixture
 async def servers(settings: Settings, backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Servers]:
-    """Two servers on one database, where there can be two; else one. They hear of ended sessions by the bus alone."""
+    """Two servers on one database, where there can be two; else one. Only the bus tells them of ended sessions."""
     monkeypatch.setattr(live_sessions, "CHECK_INTERVAL_S", 60.0)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(serving(settings))
@@ -300,6 +304,32 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
     assert {type(each) for each in begun} <= {BadCredentials, type(renewed)}
     rows = await application.database.fetch("SELECT id FROM sessions")
     assert [str(row["id"]) for row in rows] == [str(renewed.actor.session_id)]
+
+
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_a_log_in_waits_for_a_change_of_the_password_that_is_not_committed_yet(
+    application: Application,
+) -> None:
+    sessions, database = application.services.sessions, application.database
+    actor = await add_person(database, Role.RIDER)
+    (row,) = await database.fetch("SELECT password_hash FROM users WHERE id = $1", actor.id)
+
+    async def apart(work: Coroutine[Any, Any, Any]) -> Any:
+        """Do it in a context of its own: not in the transaction of this task."""
+        return await asyncio.get_running_loop().create_task(work, context=Context())
+
+    async def waits() -> bool:
+        sql = "SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(await apart(database.fetch(sql))) or late.done()
+
+    async with database.transaction() as changing:
+        await changing.fetch("UPDATE users SET password_hash = 'another' WHERE id = $1", actor.id)
+        await changing.fetch("DELETE FROM sessions WHERE user_id = $1", actor.id)
+        late = asyncio.create_task(apart(sessions.begin(actor.user, password_hash=row["password_hash"])))
+        await until(waits)
+    with pytest.raises(PasswordChanged):
+        await late
+    assert await database.fetch("SELECT id FROM sessions") == []
 
 
 # Out, everywhere.
