@@ -16,6 +16,7 @@ from server import Application, uvicorn_options
 from services.config import Settings
 from tests.support import attacks, servers
 from tests.support.api import Api
+from tests.support.processes import WITHOUT_LIMITS
 
 pytest_plugins = ["pytester"]
 
@@ -62,8 +63,7 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         "password_hash_memory_kib": 1024,
         "database_pool_size": 5,
         "port": 0,
-        # Many tests do what bars an address, and all come from one.
-        "socket_offence_rate": "off",
+        **WITHOUT_LIMITS,
     }
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"
