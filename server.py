@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
+from gateway.http_protocol import HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, RequestId
@@ -88,6 +90,7 @@ class Application:
             PhotoStore.from_url(settings.media_url, settings.media_options),
             max_bytes=settings.photo_max_bytes,
             max_pixels=settings.photo_max_pixels,
+            concurrency=settings.photo_concurrency,
         )
         sessions = Sessions(
             self.database,
@@ -241,7 +244,12 @@ class Application:
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
                 *self._cors(),
-                Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+                Middleware(
+                    BodyLimit,
+                    max_bytes=settings.max_body_bytes,
+                    max_bytes_together=settings.max_body_bytes_together,
+                    timeout_s=settings.receive_timeout_s,
+                ),
             ],
         )
 
@@ -285,7 +293,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": partial(HttpProtocol, timeout_s=settings.receive_timeout_s),
         "ws": SocketProtocol,
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
