@@ -1,5 +1,6 @@
 """Sign-ups with files that are not what they seem, in forms that are not what they should be."""
 
+import functools
 import io
 import itertools
 import json
@@ -242,8 +243,8 @@ async def test_what_else_pillow_would_open_is_refused(uploader: Uploader, format
 
 NO_PHOTOS = {
     "GIF and JavaScript": b"GIF89a/*" + encode(plain(), "GIF")[8:] + b"*/=alert('EVIL')",
-    "GIF of 2,000 frames": encode(
-        plain("P", 1), "GIF", save_all=True, append_images=[plain("P", n % 250) for n in range(2_000)]
+    "GIF of 100 frames": encode(
+        plain("P", 1), "GIF", save_all=True, append_images=[plain("P", n % 250) for n in range(99)]
     ),
     "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "SVG that asks another host": b'<svg><image href="http://169.254.169.254/"/></svg>',
@@ -292,7 +293,7 @@ def webp_that_announces(width: int, height: int) -> bytes:
 
 
 BOMBS = {
-    "pixels": encode(plain("1", 1, (20_000, 20_000)), "PNG"),
+    "pixels": encode(plain("1", 1, (4_000, 4_000)), "PNG"),
     "pixels in a row": encode(plain("1", 1, (1_100_000, 1)), "PNG"),
     "a PNG's header": png_that_announces(2**31 - 1, 2**31 - 1),
     "a JPEG's header": jpeg_that_announces(65_500, 65_500),
@@ -315,22 +316,25 @@ def png_with(kind: bytes, data: bytes, *, times: int = 1) -> bytes:
     return png[:pixels] + chunk * times + png[pixels:]
 
 
-@pytest.mark.parametrize(
-    "photo",
-    [
-        png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000))),
-        png_with(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(100_000_000))),
-        png_with(b"iCCP", b"a\0\0" + zlib.compress(bytes(100_000_000))),
-        png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)), times=500),
-    ],
-    ids=["text", "international text", "profile", "texts"],
-)
-async def test_what_unpacks_to_100_mb_takes_no_100_mb(uploader: Uploader, photo: bytes) -> None:
+@functools.cache
+def packed() -> bytes:
+    """What unpacks to 100 MB."""
+    packer = zlib.compressobj(1)
+    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [(b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")])
+async def test_what_unpacks_to_100_mb_takes_no_100_mb(uploader: Uploader, kind: bytes, prefix: bytes) -> None:
+    photo = png_with(kind, prefix + packed())
     process = psutil.Process()
     before = process.memory_info().rss
     payload = await uploader.sign_up(photo)
     assert payload["user"] is not None or payload["errors"][0]["code"] == "PHOTO_INVALID"
     assert process.memory_info().rss - before < 50_000_000
+
+
+async def test_500_texts_that_unpack_to_1_mb_each_are_refused(uploader: Uploader) -> None:
+    assert await uploader.refused(png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)), times=500))
 
 
 UNUSUAL = {
@@ -339,12 +343,6 @@ UNUSUAL = {
     "palette with a transparent colour": encode(plain("P", 1), "PNG", transparency=0),
     "palette with transparent colours": encode(plain("P", 1), "PNG", transparency=bytes(range(256))),
     "grey with transparency": encode(plain("LA", (90, 200)), "PNG"),
-    "PNG of 1,000 frames": encode(
-        plain(), "PNG", save_all=True, append_images=[plain("RGB", (n % 250, 9, n // 250)) for n in range(999)]
-    ),
-    "WebP of 1,000 frames": encode(
-        plain(), "WEBP", save_all=True, append_images=[plain("RGB", (n % 250, 9, n // 250)) for n in range(999)]
-    ),
     "two cameras in one": encode(plain(), "MPO", save_all=True, append_images=[plain("RGB", BLUE)]),
     "one pixel": encode(plain(size=(1, 1)), "PNG"),
     "one row": encode(plain(size=(60_000, 1)), "JPEG"),
@@ -355,6 +353,15 @@ UNUSUAL = {
 async def test_what_is_unusual_but_a_photo_is_kept_as_one_frame(uploader: Uploader, photo: bytes) -> None:
     image = await uploader.kept(photo)
     assert image.n_frames == 1
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+async def test_of_thousands_of_frames_the_first_is_kept(uploader: Uploader, format: str) -> None:
+    frames = [plain("RGB", (n % 250, 9, n // 250), (4, 4)) for n in range(2_000)]
+    photo = encode(frames[0], format, save_all=True, append_images=frames[1:])
+    image = await uploader.kept(photo)
+    assert image.n_frames == 1
+    assert image.getpixel((0, 0))[0] < 30
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
