@@ -18,9 +18,9 @@ from tests.support.waiting import until
 is_long = False
 LONG_FACTOR = 100
 
-# A request that stays is hundreds of blocks; some counters and buffers still move.
-LEFT_MAX_BLOCKS = 10.0
-REPLAYS = 2
+# Counters and buffers move; a request that stays is hundreds of blocks.
+MOVING_BLOCKS = 500
+REPLAYS = 3
 
 
 def fuzz(examples: int) -> settings:
@@ -123,17 +123,14 @@ def check_errors(errors: list[dict[str, Any]]) -> None:
 async def assert_no_growth(*requests: Callable[[], Awaitable[object]]) -> None:
     """Repeat what was sent: once every cache is warm, no request leaves anything behind."""
 
-    async def replay() -> int:
-        for request in requests:
+    async def replay(times: int) -> int:
+        for request in requests * times:
             await request()
         gc.collect()
         # Counted always, unlike bytes, whose tracing makes everything four times as slow.
         return sys.getallocatedblocks()
 
-    await replay()
-    before = await replay()
-    for _ in range(REPLAYS):
-        after = await replay()
-    left = (after - before) / (REPLAYS * len(requests))
-    print("LEFT", left, len(requests))
-    assert left < LEFT_MAX_BLOCKS, f"{left:.1f} blocks of memory stay with each request"
+    before = await replay(3)
+    growth = await replay(REPLAYS) - before
+    repeated = REPLAYS * len(requests)
+    assert growth < MOVING_BLOCKS + repeated, f"{growth:,} blocks are left of {repeated:,} requests"
