@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from server import ROOT
+from tests.support.tools import missing
 
 pytestmark = pytest.mark.attack("fuzzing")
 
@@ -56,6 +58,12 @@ def advisories(*packages: str) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _npm() -> None:
+    if shutil.which("npm") is None:
+        missing("npm", "install Node 20 or newer (https://nodejs.org)")
 
 
 def audit(url: str) -> tuple[int, list[str]]:
