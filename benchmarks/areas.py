@@ -38,15 +38,18 @@ SETTLE_S = 1.0
 
 
 async def areas(stage: Stage) -> Figures:
-    """Measure the CPU of a request among ever more drivers out of reach, then with everybody reporting."""
+    """Measure the CPU of a request among ever more drivers out of reach, then with everybody reporting.
+
+    What the same drivers cost without requests is subtracted.
+    """
     figures: Figures = {"lost": 0, "repeated": 0, "failed": 0, "load_share": 0}
     for drivers in SIZES:
         crowd = Crowd(stage, min(drivers, len(stage.people.drivers)))
         async with HttpClient(stage.port) as http:
             await crowd.arrive(http)
-            await _requests(crowd, http, min(2.0, stage.scale.seconds))
-            idle = await _idle(stage, stage.scale.seconds)
-            silent = await _requests(crowd, http, stage.scale.seconds)
+            await _requests(crowd, http, min(2.0, stage.scale.area_seconds))
+            idle = await _idle(stage, stage.scale.area_seconds)
+            silent = await _requests(crowd, http, stage.scale.area_seconds)
             figures[f"request_cpu_us_{drivers}"] = (
                 (silent.usage.server_cpu_s - idle.server_cpu_s) / len(silent.offers) * 1e6
             )
@@ -133,7 +136,7 @@ class Requests:
 
 async def _reporting(crowd: Crowd, http: HttpClient, figures: Figures) -> Figures:
     """Everything at once: positions are reported, and requests made."""
-    seconds = max(crowd.stage.scale.seconds, REPORT_EVERY_S)
+    seconds = max(crowd.stage.scale.area_seconds, REPORT_EVERY_S)
     await crowd.report(REPORT_EVERY_S)
     meter = crowd.stage.meter()
     reports = await crowd.report(seconds)

@@ -10,12 +10,13 @@ from benchmarks.target import Running
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured. ``sockets``: of the fan-out and the reconnect; ``seconds``: of each stretch;
-    ``drivers``: how many drivers there are for the areas.
+    ``drivers``: how many drivers there are for the areas, ``area_seconds``: of each stretch there.
     """
 
     sockets: int
     drivers: int
     seconds: float
+    area_seconds: float
     pairs: int
     ramp_steps: int
 

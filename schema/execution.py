@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from inspect import isawaitable
@@ -59,8 +60,11 @@ class Group:
     used below the root field. What depends on the viewer beyond that is in the event's content.
     """
 
+    _numbers = itertools.count()
+
     def __init__(self, executor: Executor[Any]) -> None:
         self._executor = executor
+        self.name = f"group {next(self._numbers)}"
 
     def render(self, content: Content) -> bytes | asyncio.Future[bytes]:
         """Execute the operation for one event and encode the result; a future where a resolver has to wait.

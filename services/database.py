@@ -293,6 +293,11 @@ def uuid(value: Any) -> UUID:
     return value if type(value) is UUID else UUID(str(value))
 
 
+def native_uuid(value: Any) -> UUID:
+    """A column with an id, as the driver gave it where that is an id: it costs half as much to send back."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
 @lru_cache(maxsize=512)
 def _for_dialect(sql: str, is_sqlite: bool) -> str:
     if not is_sqlite:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
-from services.database import Database, Row, uuid
+from services.database import Database, Row, native_uuid, uuid
 from services.outbox import Outbox
 from services.shield import Shield
 
@@ -102,7 +102,8 @@ class Sessions:
                 waiter.set_exception(error)
             return
         for row in rows:
-            found = Actor(user_of(row), uuid(row["session_id"])), bool(row["is_stale"])
+            # The ids of all live sessions are sent to the database every second.
+            found = Actor(user_of(row), native_uuid(row["session_id"])), bool(row["is_stale"])
             for waiter in _still_waiting([wanted.pop(row["token_hash"])]):
                 waiter.set_result(found)
         for waiter in _still_waiting(wanted.values()):

@@ -49,13 +49,24 @@ class Outlet:
         """Whether a frame of that key waits, which a newer one will replace."""
         return key in self._waiting
 
+    def put_at_once(self, frame: Frame | asyncio.Future[Frame]) -> bool:
+        """Send a frame of ready bytes if the transport takes it now; False: nothing was done."""
+        return (
+            self._writer is None
+            and self._write_ready is not None
+            and type(frame) is dict
+            and "ready" in frame
+            and not self.is_broken
+            and self._write_ready(frame["ready"])
+        )
+
     def put(self, key: Hashable, frame: Frame | asyncio.Future[Frame]) -> None:
         """Send a frame, or a frame that is still being made, after all that wait."""
         if self.is_broken:
             return
+        if self.put_at_once(frame):
+            return
         if self._writer is None and type(frame) is dict:
-            if self._write_ready is not None and "ready" in frame and self._write_ready(frame["ready"]):
-                return
             sending = self._send(frame)
             assert isinstance(sending, Coroutine)
             try:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from models.snapshots import Role, TripSnapshot
 from models.trip_life import has_ended, is_driving
-from models.visibility import Actor, audience_of, is_on_trip
+from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
@@ -77,10 +77,6 @@ class Feed(Protocol):
         """What the subscriber is sent of an event. No I/O."""
         ...
 
-    def is_last(self, message: Message) -> bool:
-        """Whether nothing can follow that message."""
-        ...
-
 
 class _TripsFeed:
     """What most feeds have in common: their topics never change."""
@@ -93,10 +89,6 @@ class _TripsFeed:
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """Never asked for."""
         return ()
-
-    def is_last(self, message: Message) -> bool:
-        """Never."""
-        return False
 
 
 class TripFeed(_TripsFeed):
@@ -116,7 +108,7 @@ class TripFeed(_TripsFeed):
         event = read.event()
         if event is None or (audience := audience_of(self.actor, event.trip)) is None:
             raise NotFound
-        return read.message(audience, lambda: TripState(event.trip, audience))
+        return _trip_now(read, event.trip, audience)
 
     def change(self, event: Event) -> Message | Verdict | None:
         """The trip at its new version."""
@@ -126,11 +118,12 @@ class TripFeed(_TripsFeed):
         if audience is None:
             return Verdict.SIGHT_LOST
         # The whole of what is followed: no trip's id, so that a slow client is never denied the last of them.
-        return event.message(audience, lambda: TripState(event.trip, audience))
+        return _trip_now(event, event.trip, audience)
 
-    def is_last(self, message: Message) -> bool:
-        """A trip that has ended changes no more."""
-        return isinstance(message.content, TripState) and has_ended(message.content.trip.status)
+
+def _trip_now(source: TripEvent | StateRead, trip: TripSnapshot, audience: Audience) -> Message:
+    # A trip that has ended changes no more.
+    return source.message(audience, lambda: TripState(trip, audience), is_last=has_ended(trip.status))
 
 
 class MyTripsFeed(_TripsFeed):

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -355,9 +355,15 @@ class Hub:
         while len(topic.marks) > MAX_MARKS or next(iter(topic.marks.values()))[1] < now - MARK_TTL_S:
             topic.marks.popitem(last=False)
         is_old = mark is None and self._is_old(event)
+        versions: Mapping[UUID, int] = {}
+        known: int | None = None
         for subscriber in list(topic.subscribers):
             if subscriber.waiting is None:
-                self._pass(subscriber, event, is_old=is_old)
+                if subscriber.known is not versions:
+                    # Many have them from the same read.
+                    versions = subscriber.known
+                    known = versions.get(trip.id)
+                self._pass(subscriber, event, known, is_old=is_old)
             elif is_old:
                 self._wait_for_snapshot(subscriber)
             else:
@@ -376,9 +382,11 @@ class Hub:
         subscriber.waiting.clear()
         subscriber.read_again = True
 
-    def _pass(self, subscriber: Subscriber, event: TripEvent, *, is_old: bool) -> None:
-        """Send an event to a subscriber with nothing before it, or have it checked first."""
-        known = subscriber.known.get(event.trip.id)
+    def _pass(self, subscriber: Subscriber, event: TripEvent, known: int | None, *, is_old: bool) -> None:
+        """Send an event to a subscriber with nothing before it, or have it checked first.
+
+        ``known`` is the version of the trip in the subscriber's snapshot.
+        """
         if known is None and event.as_of <= subscriber.as_of:
             subscriber.waiting = [event]
             self._settle_later(subscriber)
@@ -396,7 +404,7 @@ class Hub:
             change = subscriber.feed.change(event)
             if isinstance(change, Message):
                 subscriber.sink.deliver(change)
-                if subscriber.feed.is_last(change):
+                if change.is_last:
                     self._end(subscriber, None)
             elif change is None:
                 return
@@ -504,7 +512,7 @@ class Hub:
                     self._end(subscriber, None)
                 elif isinstance(message, Message):
                     subscriber.sink.deliver(message)
-                    if feed.is_last(message):
+                    if message.is_last:
                         self._end(subscriber, None)
             else:
                 for message in feed.look_around(read):

@@ -17,14 +17,16 @@ class Message:
     """One content, shared by every subscriber that is sent it.
 
     ``renditions`` is room for those who encode it: each form is made once, and goes when the message does.
-    ``trip_id`` names what a newer message about the same trip may replace; None: the whole state.
+    ``trip_id`` names what a newer message about the same trip may replace; None: the whole state. Nothing follows
+    what ``is_last``.
     """
 
-    __slots__ = ("content", "renditions", "trip_id")
+    __slots__ = ("content", "is_last", "renditions", "trip_id")
 
-    def __init__(self, content: Content, trip_id: UUID | None) -> None:
+    def __init__(self, content: Content, trip_id: UUID | None, *, is_last: bool = False) -> None:
         self.content = content
         self.trip_id = trip_id
+        self.is_last = is_last
         self.renditions: dict[Hashable, Any] = {}
 
 
@@ -36,11 +38,18 @@ class _Occurrence:
     def __init__(self) -> None:
         self._messages: dict[Hashable, Message] = {}
 
-    def message(self, key: Hashable, content: Callable[[], Content], trip_id: UUID | None = None) -> Message:
+    def message(
+        self,
+        key: Hashable,
+        content: Callable[[], Content],
+        trip_id: UUID | None = None,
+        *,
+        is_last: bool = False,
+    ) -> Message:
         """The message of that key, made at the first call."""
         message = self._messages.get(key)
         if message is None:
-            message = self._messages[key] = Message(content(), trip_id)
+            message = self._messages[key] = Message(content(), trip_id, is_last=is_last)
         return message
 
 

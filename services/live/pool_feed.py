@@ -27,6 +27,20 @@ class PoolFeed:
     Offers are the same for whoever sees them; who sees which is decided here.
     """
 
+    # One a subscriber, and looked at for each event: without a dictionary it is smaller and nearer.
+    __slots__ = (
+        "_actor_id",
+        "_area",
+        "_around",
+        "_location",
+        "_names",
+        "_own_topics",
+        "_radius_m",
+        "_shown",
+        "actor",
+        "topics",
+    )
+
     def __init__(self, actor: Actor, topics: Topics, *, radius_m: float, near: GeoPoint | None = None) -> None:
         self.actor = actor
         self._actor_id = actor.id
@@ -35,7 +49,6 @@ class PoolFeed:
         self._location: Location | None = None
         # The position of the driver, unless an area is pinned; where it is unknown, all topics but this are too.
         self._own_topics = () if near is not None else (topics.location(actor.id),)
-        self._is_located = near is not None
         self._area: Area | None = None
         # Every open trip in the cells of the area, and of these what is on the driver's screen.
         self._around: dict[UUID, TripEvent] = {}
@@ -54,7 +67,6 @@ class PoolFeed:
         if not self._own_topics:
             return
         location = await state.location_of(self._actor_id)
-        self._is_located = True
         if location is not None and self._is_newer(location):
             self._location = location
             self._look_from(location.point)
@@ -77,7 +89,7 @@ class PoolFeed:
         if isinstance(event, LocationEvent):
             return self._move(event.location)
         trip = event.trip
-        is_offer = is_open(trip.status) and self._actor_id not in trip.given_back_by
+        is_offer = self._may_take(trip)
         if self._area is None:
             # To whoever gave the trip back it has gone, whatever becomes of it, and each of its changes says so:
             # the one that took the offer away may have been lost, or come later.
@@ -92,10 +104,6 @@ class PoolFeed:
         """What came into reach and what fell out of it, now that the new cells have been read."""
         self._around = {event.trip.id: event for event in read.events if self._may_take(event.trip)}
         return self._update()
-
-    def is_last(self, message: Message) -> bool:
-        """Never."""
-        return False
 
     def _move(self, location: Location) -> Outcome:
         if not self._is_newer(location):
@@ -152,7 +160,8 @@ class PoolFeed:
         return self._location is None or self._location.recorded_at < location.recorded_at
 
     def _may_take(self, trip: TripSnapshot) -> bool:
-        return is_open(trip.status) and self._actor_id not in trip.given_back_by
+        # Most were given back by nobody; to hash an id takes as long as all the rest.
+        return is_open(trip.status) and not (trip.given_back_by and self._actor_id in trip.given_back_by)
 
     def _reaches(self, trip: TripSnapshot, area: Area) -> bool:
         return trip.pick_up is None or area.holds(trip.pick_up)
