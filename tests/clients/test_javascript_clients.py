@@ -14,7 +14,8 @@ from tests.support.api import LOG_IN, PASSWORD
 # The first one may have to install the packages.
 pytestmark = pytest.mark.timeout(600)
 
-CLIENTS = ["graphql-ws", "apollo", "urql"]
+CLIENTS = ["graphql-ws", "apollo", "urql", "graphcache", "relay"]
+CACHING_BY_ID = {"apollo", "graphcache", "relay"}
 
 
 def test_the_clients_compile_with_types_generated_from_the_schema(scripts: Path) -> None:
@@ -45,8 +46,9 @@ async def test_a_client_takes_a_whole_trip_and_is_right_again_after_a_lost_conne
     check_accounts(script, has_token=client != "graphql-ws")
     check_events(script, trip_id=trip_id, other_trip_id=other_trip["id"])
     check_connections(script)
-    # Only Apollo keeps what subscriptions bring in a cache by id.
-    assert script.all("rider", "cache") == ([{"status": "STARTED"}] if client == "apollo" else [])
+    assert script.complaints == []
+    assert [again["trip"]["status"] for again in script.all("rider", "again")] == ["COMPLETED"] * (client == "relay")
+    check_screens(script, trip_id=trip_id, caches_by_id=client in CACHING_BY_ID, lists=client == "graphcache")
 
 
 def check_accounts(script: Script, *, has_token: bool) -> None:
@@ -67,12 +69,14 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
     requested, started = (trip_id, "REQUESTED", 1), (trip_id, "STARTED", 2)
     riding, completed = (trip_id, "IN_PROGRESS", 3), (trip_id, "COMPLETED", 4)
 
+    (next_id,) = [event["id"] for event in script.all("rider", "next")]
     *pool, pool_end = script.all("driver", "pool")
     assert [brief(event["driverPool"]) for event in pool] == [
         ("PoolSnapshot", []),
         ("TripOffered", requested),
         ("TripWithdrawn", trip_id, 2, "TAKEN"),
         ("PoolSnapshot", [(other_trip_id, "REQUESTED", 1)]),
+        ("TripOffered", (next_id, "REQUESTED", 1)),
     ]
     assert pool[1]["driverPool"]["trip"]["rider"]["username"] is None
     assert "4401" in pool_end["error"]
@@ -84,6 +88,7 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
         ("TripChanged", started),
         ("MyTripsSnapshot", [riding]),
         ("TripChanged", completed),
+        ("TripChanged", (next_id, "REQUESTED", 1)),
     ]
     assert "4401" in mine_end["error"]
 
@@ -94,6 +99,21 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
         *["driver@example.com"] * 3,
     ]
     assert watched_end == {"complete": True}
+
+
+def check_screens(script: Script, *, trip_id: str, caches_by_id: bool, lists: bool) -> None:
+    """A library that caches by id shows every change that is pushed, and joins pages to one list."""
+    states = [(trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)]
+    screen = [brief(event["trip"]) for event in script.all("rider", "screen")]
+    assert screen == (states if caches_by_id else [])
+
+    (next_id,) = [event["id"] for event in script.all("rider", "next")]
+    pages = script.all("rider", "pages")
+    assert pages == ([{"pages": [[next_id], [next_id, trip_id]]}] if caches_by_id else [])
+
+    list_ = [[brief(edge["node"]) for edge in event["trips"]["edges"]] for event in script.all("rider", "list")]
+    following = [[], *([state] for state in states), [(next_id, "REQUESTED", 1), states[-1]]]
+    assert list_ == (following if lists else [])
 
 
 def check_connections(script: Script) -> None:
