@@ -35,6 +35,8 @@ function connect(person: Person): Client {
       session.token = token;
     },
 
+    isKnown: (document, variables) => client.readQuery({ query: document, variables }) !== null,
+
     watch(document, variables, show) {
       client.watchQuery({ query: document, variables }).subscribe(({ data, dataState }) => {
         if (dataState === "complete") show(data as any);

@@ -61,7 +61,9 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
 
 def check_screens(script: Script, *, trip_id: str, caches_by_id: bool, lists: bool) -> None:
     """A library that caches by id shows every change that is pushed."""
-    states = [(trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)]
+    states = [
+        (trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)
+    ]
     screen = [brief(event["trip"]) for event in script.all("rider", "screen")]
     assert screen == (states if caches_by_id else [])
 

@@ -49,6 +49,12 @@ export interface Client {
     show: (data: Data) => void,
   ): void;
 
+  /** Whether the cache can answer a query by itself. */
+  isKnown?<Data, Variables extends Values>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): boolean;
+
   /** Whether a trip that is pushed comes into lists that are shown. */
   readonly listsFollowEvents?: boolean;
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from server import ROOT
+from services.config import Settings
 from tests.support.tools import is_newer, missing
 
 FOLDER = Path(__file__).parent
@@ -19,6 +20,12 @@ ARIADNE = FOLDER / "ariadne"
 def backend() -> str:
     """The clients meet the server in its production shape only."""
     return "production"
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The page of the client that has cookies comes from elsewhere."""
+    return settings.model_copy(update={"allowed_origins": ("https://app.example",)})
 
 
 @pytest.fixture(scope="session")

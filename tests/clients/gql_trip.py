@@ -12,11 +12,13 @@ from trip import RETRY_WAIT_S, Data, take_a_trip
 
 TEXT = (Path(__file__).parent / "ariadne" / "operations.graphql").read_text()
 FRAGMENT, *_ = re.split(r"\n\n(?=mutation|query|subscription)", TEXT)
-OPERATIONS = {match[2]: match[0] for match in re.finditer(r"^(mutation|query|subscription) (\w+).*?^}", TEXT, re.M | re.S)}
+OPERATIONS = {
+    match[2]: match[0] for match in re.finditer(r"^(mutation|query|subscription) (\w+).*?^}", TEXT, re.M | re.S)
+}
 
 
 def operation(name: str, /, **variables: Any) -> GraphQLRequest:
-    text = OPERATIONS[name].replace("{\n    ... on", "{\n    __typename\n    ... on")
+    text = OPERATIONS[name]
     return GraphQLRequest(text + FRAGMENT * ("...TripFields" in text), variable_values=variables)
 
 

@@ -10,6 +10,8 @@ await takeATrip((person) => {
     ...common,
     listsFollowEvents: true,
 
+    isKnown: (document, variables) => client.readQuery(document, variables) !== null,
+
     watch(document, variables, show) {
       client.query(document, variables).subscribe((result) => {
         // While the cache asks the server again it shows what it knew.

@@ -64,11 +64,12 @@ function connect(person: Person): Client {
       session.token = token;
     },
 
+    isKnown: (document, variables) =>
+      environment.check(createOperationDescriptor(getRequest(compiled(document)), variables)).status === "available",
+
     watch(document, variables, show) {
       const operation = createOperationDescriptor(getRequest(compiled(document)), variables);
       environment.retain(operation);
-      // The mutation has already brought the trip: the screen needs no request.
-      if (environment.check(operation).status !== "available") throw new Error("not in the store");
       const snapshot = environment.lookup(operation.fragment);
       show(snapshot.data as any);
       environment.subscribe(snapshot, ({ data }) => show(data as any));

@@ -4,7 +4,7 @@ import pytest
 
 from tests.clients.checks import check_accounts, check_connections, check_events, check_pages, check_screens
 from tests.clients.network import Network
-from tests.clients.script import Script, running
+from tests.clients.script import running
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_IN, PASSWORD
 
@@ -44,7 +44,15 @@ async def test_a_client_takes_a_whole_trip_and_is_right_again_after_a_lost_conne
     check_events(script, trip_id=trip_id, other_trip_id=other_trip["id"])
     check_connections(script)
     assert script.complaints == []
-    assert [again["trip"]["status"] for again in script.all("rider", "again")] == ["COMPLETED"] * (client == "relay")
+    assert [again["trip"]["status"] for again in script.all("rider", "again")] == ["COMPLETED"] * (
+        client == "relay"
+    )
+    assert script.all("rider", "known") == [{"trip": True}] * (client in CACHING_BY_ID)
+    # Apollo's policy keeps the name of the rider that the driver has driven; the event has null.
+    *_, offer, _ = script.all("driver", "pool")
+    assert offer["driverPool"]["trip"]["rider"]["username"] == (
+        "rider@example.com" if client == "apollo" else None
+    )
     if client in CACHING_BY_ID:
         check_pages(script, trip_id=trip_id)
     check_screens(script, trip_id=trip_id, caches_by_id=client in CACHING_BY_ID, lists=client == "graphcache")

@@ -13,6 +13,7 @@ from tests.support.api import LOG_IN, PASSWORD
 # The first one may have to install the packages.
 pytestmark = pytest.mark.timeout(600)
 
+
 @pytest.mark.parametrize("client", ["gql", "ariadne-codegen"])
 async def test_a_client_in_python_takes_a_whole_trip_and_is_right_again_after_a_lost_connection(
     client: str, request: pytest.FixtureRequest, photo: Path, live_server: LiveServer, person: SignUp

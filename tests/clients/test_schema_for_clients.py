@@ -37,10 +37,12 @@ def test_the_schema_passes_the_recommended_lint_rules(npm_packages: Path) -> Non
 
 
 TYPES = {
-    "older": 'type Query { a: Int b: Int @deprecated(reason: "Use a.") c(d: Int, e: Int @deprecated(reason: "No.")): E }'
-    ' enum E { F G @deprecated(reason: "Use F.") }',
+    "older": """
+        type Query { a: Int b: Int @deprecated(reason: "Use a.") c(d: Int, e: Int @deprecated(reason: "No.")): E }
+        enum E { F G @deprecated(reason: "Use F.") }
+    """,
     "without what was deprecated": "type Query { a: Int c(d: Int): E } enum E { F }",
-    "with more": 'type Query { a: Int b: Int c(d: Int, e: Int, f: Int): E h: String } enum E { F G I }',
+    "with more": "type Query { a: Int b: Int c(d: Int, e: Int, f: Int): E h: String } enum E { F G I }",
     "without a field": "type Query { b: Int c(d: Int, e: Int): E } enum E { F G }",
     "without an argument": "type Query { a: Int b: Int c(e: Int): E } enum E { F G }",
     "without a value": "type Query { a: Int b: Int c(d: Int, e: Int): E } enum E { G }",
@@ -72,7 +74,7 @@ def test_the_schema_breaks_no_client_of_its_last_versions_unless_that_was_accept
 
 
 def last_versions() -> list[str]:
-    """The schema that was committed last, or where nothing has changed since, the one before; and the last release's."""
+    """The schema that was committed last, or if that is this one, the one before; and the last release's."""
     changed = git("log", "-1", "--format=%H", "--", "schema.graphql").strip()
     if not changed:
         return []

@@ -42,6 +42,7 @@ export async function takeATrip(connect: (person: Person) => Client): Promise<vo
   await mine.event();
   const watched = rider.follow("trip", WatchTrip, { id });
   await watched.event();
+  if (rider.client.isKnown) rider.report("known", { trip: rider.client.isKnown(ShowTrip, { id }) });
   const screen = rider.show("screen", ShowTrip, { id });
   await screen?.event();
   await list?.event();

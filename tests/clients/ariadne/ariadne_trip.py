@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from taxirank_client import CreateTripInput, SignUpInput, Upload, UpdateTripInput
+from taxirank_client import CreateTripInput, SignUpInput, UpdateTripInput, Upload
 from taxirank_live import connect, follow
 from trip import RETRY_WAIT_S, Data, take_a_trip
 

@@ -31,14 +31,14 @@ export function createApollo(server: string, session: Session, socket: Socket): 
             // Pages are joined to one list for each filter.
             trips: relayStylePagination(["status"]),
             // A trip that a list has brought needs no request.
-            trip: { read: (known, { args, toReference }) => known ?? toReference({ __typename: "Trip", id: args!.id }) },
+            trip: {
+              read: (known, { args, toReference }) =>
+                known === undefined ? toReference({ __typename: "Trip", id: args!.id }) : known,
+            },
           },
         },
         // Of somebody in the pool the name is null; that does not undo what is known of the other party of a trip.
         User: { fields: { username: { merge: (known, told) => told ?? known } } },
-        // They belong to the trip that has them.
-        GeoPoint: { keyFields: false },
-        HistoryEntry: { keyFields: false },
       },
     }),
   });

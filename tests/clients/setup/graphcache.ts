@@ -46,10 +46,6 @@ export const graphcache = cacheExchange({
       myTripsUpdated({ myTripsUpdated: event }: any, _args, cache) {
         if (event.__typename === "MyTripsSnapshot" || event.trip.version === 1) askAgain(cache);
       },
-      driverPool({ driverPool: event }: any, _args, cache) {
-        if (event.__typename === "TripWithdrawn") cache.invalidate({ __typename: "Trip", id: event.tripId });
-        askAgain(cache);
-      },
     },
   },
 });
