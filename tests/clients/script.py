@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
 
 
 class Script:
