@@ -4,7 +4,6 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 """
 
 import asyncio
-from collections.abc import Callable
 
 from graphql import ExecutionResult
 from starlette.responses import Response
@@ -13,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from models.visibility import Actor
 from schema.context import Services
 from schema.errors import incident, not_found, unauthenticated
-from schema.execution import Following, encode
-from schema.transport.below_asgi import ABORT
+from schema.execution import Following, encode, timed_out
+from schema.transport.below_asgi import CONNECTION, Connection
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
 from schema.transport.socket_limit import SocketLimit
@@ -22,6 +21,8 @@ from services.live.feeds import NotFound
 
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
+# As long as a socket may take to answer a ping, by default.
+UNACKNOWLEDGED_S = 20.0
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -38,13 +39,17 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, services: Services, following: Following, *, actor: Actor, limit: SocketLimit) -> None:
+    def __init__(
+        self, services: Services, following: Following, *, actor: Actor, limit: SocketLimit, timeout_s: float
+    ) -> None:
+        """``timeout_s``: how long the subscription may take to begin."""
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._services = services
         self._following = following
         self._actor = actor
         self._limit = limit
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; leaves nothing behind.
@@ -60,8 +65,10 @@ class EventStream(Response):
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        abort: Callable[[], None] = scope["extensions"][ABORT]
-        outlet = Outlet(send, abort)  # pyright: ignore[reportArgumentType]
+        connection: Connection = scope["extensions"][CONNECTION]
+        # There are no pings here, but something is sent every 12 seconds.
+        connection.expect_acknowledgements(within_s=UNACKNOWLEDGED_S)
+        outlet = Outlet(send, connection.abort)  # pyright: ignore[reportArgumentType]
         over = asyncio.Event()
         delivery = Delivery(
             "events", self._following, _EventFraming(), outlet, self._services.hub, on_end=over.set
@@ -76,17 +83,20 @@ class EventStream(Response):
         gone = asyncio.create_task(_until_gone(receive))
         complete = asyncio.create_task(over.wait())
         try:
+            timeout = asyncio.timeout(self._timeout_s)
             try:
-                if await self._services.sessions.ended_among([self._actor.session_id]):
-                    # It ended before this was registered, so that nobody was told.
-                    end_session()
-                else:
-                    await delivery.begin()
+                async with timeout:
+                    if await self._services.sessions.ended_among([self._actor.session_id]):
+                        # It ended before this was registered, so that nobody was told.
+                        end_session()
+                    else:
+                        await delivery.begin()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
                 delivery.end(None)
             except Exception as error:
-                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))
+                result = timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)])
+                outlet.put("error", _EventFraming().next(encode(result)))
                 delivery.end(None)
             while not (over.is_set() or gone.done() or outlet.is_broken):
                 done, _ = await asyncio.wait(
