@@ -1,6 +1,7 @@
 """Taxirank's composition root and command line: ``uv run server.py --help``."""
 
 import asyncio
+import functools
 import gc
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, RequestId
+from gateway.middleware import BodyLimit, Incidents, RequestId
 from schema.context import Services
 from schema.execution import Execution
 from schema.limits import Limits
@@ -30,6 +31,7 @@ from schema.schema import build_schema
 from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
+from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
@@ -223,6 +225,7 @@ class Application:
             origins=origins,
             cookies=cookies,
             limit=limit,
+            offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
@@ -243,6 +246,7 @@ class Application:
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
+                Middleware(Incidents),
                 *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],
@@ -324,7 +328,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "workers": settings.workers,
         "loop": "uvloop",
         "http": "httptools",
-        "ws": SocketProtocol,
+        "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

@@ -119,6 +119,14 @@ class Settings(BaseSettings):
     max_sockets_per_user: int = Field(
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
     )
+    socket_message_rate: str = Field(
+        "100/second",
+        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
+    )
+    socket_offence_rate: str = Field(
+        "20/minute",
+        description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
+    )
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
     )
@@ -147,7 +155,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with sqlite:// or postgresql://")
         return value if value.startswith("sqlite://") else _with_port(value)
 
-    @field_validator("location_rate")
+    @field_validator("location_rate", "socket_message_rate", "socket_offence_rate")
     @classmethod
     def _rate(cls, value: str) -> str:
         Rate.parse(value)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import orjson
 from graphql import OperationType
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -72,6 +73,9 @@ class HttpEndpoint:
             return await self._answer(http)
         except BadRequest as bad:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
+        except ClientDisconnect:
+            # Nobody reads this.
+            return Response(status_code=400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:
