@@ -23,6 +23,7 @@ from schema.transport.http_request import (
     from_json_body,
     from_query_string,
     read_form,
+    skip_small_body,
 )
 from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
@@ -100,8 +101,10 @@ class HttpEndpoint:
         if content_type == JSON:
             return await self._execute(http, await from_json_body(http, max_bytes=self._max_json_bytes))
         if content_type != FORM:
+            await skip_small_body(http)
             raise BadRequest(415, f"Send {JSON} or {FORM}.", Accept=f"{JSON}, {FORM}")
         if not self._origins.allows_form(http.scope, http.headers):
+            await skip_small_body(http)
             raise BadRequest(403, "Send the header GraphQL-Require-Preflight with a multipart request.")
         form = await read_form(http)
         try:

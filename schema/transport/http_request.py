@@ -17,6 +17,7 @@ from schema.transport.media_types import JSON, is_utf8
 
 MAX_FILES = 5
 MAX_FIELDS = 5
+_SKIPPED_BYTES = 64 * 1024
 
 
 class BadRequest(Exception):
@@ -42,6 +43,18 @@ def content_type_of(http: HttpRequest) -> str:
     if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadRequest(415, "Compressed bodies are not read.", **{"Accept-Encoding": "identity"})
     return media_type
+
+
+async def skip_small_body(http: HttpRequest) -> None:
+    """Take a body that is not wanted, or the first 64 KiB of it.
+
+    The connection is closed on what is left, and who is still sending sees that instead of the answer.
+    """
+    size = 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size > _SKIPPED_BYTES:
+            return
 
 
 def from_query_string(http: HttpRequest) -> Request:

@@ -73,8 +73,8 @@ export function socketAudits({ url, token }) {
       await socket.closes(4429, "Too many initialisation requests");
     })),
     audit("I131", "MUST close with 4429 on a second connection_init while the first is pending", fresh(async (socket) => {
-      socket.send({ type: "connection_init", payload: credentials });
-      socket.send({ type: "connection_init", payload: credentials });
+      const introduction = { type: "connection_init", payload: credentials };
+      socket.sendTogether(introduction, introduction);
       await socket.closes(4429, "Too many initialisation requests", ['{"type":"connection_ack"}']);
     })),
     audit("I140", "SHOULD close with 4403 when the connection is refused: without credentials", fresh(async (socket) => {
@@ -197,8 +197,10 @@ export function socketAudits({ url, token }) {
       await socket.closes(4409, "Subscriber for mine already exists");
     })),
     audit("S151", "MUST close with 4409 when an id is used again while its query is pending", ready(async (socket) => {
-      socket.send({ type: "subscribe", id: "mine", payload: { query: "{ me { id } }" } });
-      socket.send({ type: "subscribe", id: "mine", payload: TYPENAME });
+      socket.sendTogether(
+        { type: "subscribe", id: "mine", payload: { query: "{ me { id } }" } },
+        { type: "subscribe", id: "mine", payload: TYPENAME },
+      );
       await socket.closes(4409, "Subscriber for mine already exists");
     })),
     ...[
@@ -253,10 +255,13 @@ export function socketAudits({ url, token }) {
       await socket.ping();
     })),
     audit("C103", "MUST NOT send the result of a query that the client completed before", ready(async (socket) => {
-      socket.send({ type: "subscribe", id: "1", payload: { query: "{ me { id } }" } });
-      socket.send({ type: "complete", id: "1" });
-      // Asks for the same later, and is answered first.
-      socket.send({ type: "subscribe", id: "2", payload: { query: "{ me { id } }" } });
+      const payload = { query: "{ me { id } }" };
+      // The second asks for the same later, and is answered first.
+      socket.sendTogether(
+        { type: "subscribe", id: "1", payload },
+        { type: "complete", id: "1" },
+        { type: "subscribe", id: "2", payload },
+      );
       assert.deepEqual([(await socket.next()).id, (await socket.next()).id], ["2", "2"]);
       await socket.ping();
     })),
@@ -406,6 +411,14 @@ class Socket {
   /** Sends an object as JSON, or a text or bytes as they are. */
   send(message) {
     this.#socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
+  }
+
+  /** Sends several messages in one piece, so that the server has them all before it can answer the first. */
+  sendTogether(...messages) {
+    const { _socket: connection } = this.#socket;
+    connection.cork();
+    for (const message of messages) this.send(message);
+    connection.uncork();
   }
 
   /** The next message; throws if it is none of the protocol's. */
