@@ -8,10 +8,18 @@ import asyncio
 from enum import Enum, auto
 from typing import Any
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 # What h11 allows for a head, and more than any browser sends.
 MAX_FRAMING_BYTES = 64 * 1024
+
+_MESSAGES = {
+    408: "The request did not come in time.",
+    414: f"The address has more than {MAX_FRAMING_BYTES} bytes: send the query by POST.",
+    431: f"The headers have more than {MAX_FRAMING_BYTES} bytes.",
+}
+_CODES = {408: "REQUEST_TIMEOUT", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE"}
 
 
 class _Stage(Enum):
@@ -25,7 +33,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     A head that is not whole within ``timeout_s`` is answered with 408, whether it trickles or never begins. What
     is not body (the head, trailers, the sizes and extensions of chunks) may exceed the body by 64 KiB; more is
-    answered with 431. Either way the connection is closed.
+    answered with 431, or 414 if it is the address. Either way the connection is closed.
     """
 
     def __init__(self, *args: Any, timeout_s: float, **options: Any) -> None:
@@ -34,6 +42,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stage = _Stage.HEAD
         self._framing_bytes = 0
+        self._fault: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Begin to wait for a head."""
@@ -50,7 +59,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._framing_bytes += len(data)
         super().data_received(data)
         if self._framing_bytes > MAX_FRAMING_BYTES:
-            self._refuse(431)
+            self._refuse(self._excess())
         elif self._stage is _Stage.HEAD or (
             # Empty lines before the next head: they have ended uvicorn's wait for it.
             self._stage is _Stage.WHOLE and self.cycle.response_complete
@@ -79,6 +88,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            # The beginning of the body may be among these.
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_FRAMING_BYTES:
+                self._fault = self._excess()
+                raise ValueError("too large a head")
         self._stage = _Stage.BODY
         super().on_headers_complete()
 
@@ -94,6 +109,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._framing_bytes = 0
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be parsed, or was refused while it was."""
+        if self._fault is not None:
+            self._refuse(self._fault)
+        else:
+            super().send_400_response(msg)
+
+    def _excess(self) -> int:
+        return 414 if self._stage is _Stage.HEAD and len(self.url) > MAX_FRAMING_BYTES else 431
+
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -106,5 +131,8 @@ class HttpProtocol(HttpToolsProtocol):
         is_free = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
         # Another request's answer may be under way, which must not be mistaken for this one's.
         if is_free or (self._stage is _Stage.BODY and not self.cycle.response_started):
-            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            error = {"message": _MESSAGES[status], "extensions": {"code": _CODES[status]}}
+            body = orjson.dumps({"errors": [error]})
+            lines = (b"content-type: application/json", b"content-length: %d" % len(body), b"connection: close")
+            self.transport.write(STATUS_LINE[status] + b"\r\n".join([*lines, b"", body]))
         self.transport.close()

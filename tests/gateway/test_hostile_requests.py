@@ -184,10 +184,8 @@ async def test_what_is_not_body_cannot_be_endless(server: LiveServer, beginning:
         before = process.memory_info().rss
         await connection.flood(more)
         # The answer itself is lost where the client goes on sending (TCP resets what it has not read).
-        assert await connection.answer() in (
-            b"",
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-        )
+        answer = await connection.answer()
+        assert answer == b"" or status(answer) in (414, 431)
         assert process.memory_info().rss - before < 8 * 1024 * 1024
 
 
