@@ -1,7 +1,7 @@
 """How much memory many uploads at once take: ``uv run python -m benchmarks.uploads``, on Linux.
 
 Each is a sign-up with the largest photo that the default settings allow, in bytes and in pixels, to a server of
-these settings in a process of its own.
+these settings in a process of its own, but for the time that an operation may take.
 """
 
 import asyncio
@@ -79,7 +79,12 @@ async def measure(format: str, uploads: int) -> tuple[float, float, float, float
     defaults = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     photo = largest_photo(format, max_bytes=defaults.photo_max_bytes, max_pixels=defaults.photo_max_pixels)
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"database_url": f"sqlite://{folder}/taxirank.sqlite3", "media_url": f"{folder}/media"}
+        settings = {
+            "database_url": f"sqlite://{folder}/taxirank.sqlite3",
+            "media_url": f"{folder}/media",
+            # All are to be decoded, however long the last has to wait for it.
+            "operation_timeout_s": 600,
+        }
         async with server_process(**settings) as server:
             await server.ready()
             limits = httpx.Limits(max_connections=None)
