@@ -14,14 +14,22 @@ DOCUMENT = ROOT / "docs" / "security.md"
 FILES = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
 HEAD = ["promise", "setting", "attacked by"]
 # A file, and perhaps a test in it.
-NAMED = re.compile(r"`((?:[\w./-]+/)?test_\w+\.py)(?:::(\w+))?`")
+NAMED = re.compile(r"`((?:[\w./-]+/)?test_\w+\.py)(?:::(\w+)(?:\[[\w-]+\])?)?`")
 
 
 def rows() -> list[list[str]]:
-    """The lines of its tables, without their heads."""
-    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for row in cells if row != HEAD and set("".join(row)) - set("- ")]
+    """The lines of its tables of promises, without their heads."""
+    found: list[list[str]] = []
+    is_of_promises = False
+    for line in DOCUMENT.read_text().splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not cells:
+            is_of_promises = False
+        elif cells == HEAD:
+            is_of_promises = True
+        elif is_of_promises and set("".join(cells)) - set("- "):
+            found.append(cells)
+    return found
 
 
 def named_in(path: Path) -> Iterator[tuple[str, bool]]:

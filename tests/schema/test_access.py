@@ -200,6 +200,13 @@ ROWS = {
         {},
         "COOKIE_TRANSPORT_REQUIRED",
     ),
+    "Mutation.changePassword": Row(
+        "mutation ($input: ChangePasswordInput!) "
+        "{ changePassword(input: $input) { user { id } token errors { code } } }",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "PASSWORD_MISMATCH")),
+        {"input": {"currentPassword": "x", "password1": "correct-horse-battery-9", "password2": "another"}},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
     "Mutation.logOut": Row(
         "mutation { logOut { errors { code } } }",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
