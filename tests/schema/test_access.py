@@ -203,7 +203,7 @@ ROWS = {
     "Mutation.changePassword": Row(
         "mutation ($input: ChangePasswordInput!) "
         "{ changePassword(input: $input) { user { id } token errors { code } } }",
-        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "PASSWORD_MISMATCH")),
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
         {"input": {"currentPassword": "x", "password1": "correct-horse-battery-9", "password2": "another"}},
         "COOKIE_TRANSPORT_REQUIRED",
     ),
