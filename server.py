@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.console import Console
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.media import media_route
@@ -205,14 +206,15 @@ class Application:
             max_age_s=settings.session_max_age_s,
         )
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
-        graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
+        build = ROOT / "web" / "dist"
+        graphiql = GraphiQL(build)
         http = HttpEndpoint(
             execution,
             self.services,
             origins=origins,
             cookies=cookies,
             limit=limit,
-            page=graphiql.page if graphiql is not None else None,
+            page=graphiql.page if settings.graphiql else None,
         )
         self.sockets = SocketEndpoint(
             execution,
@@ -236,7 +238,8 @@ class Application:
                 media_route(self.photos),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
-                *(graphiql.routes() if graphiql is not None else []),
+                *([Console(build).route()] if settings.console else []),
+                *(graphiql.routes() if settings.console or settings.graphiql else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),

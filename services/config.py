@@ -62,6 +62,7 @@ class Settings(BaseSettings):
         "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
     )
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
+    console: bool = Field(True, description="Serve the live board to browsers at `/`.")
     introspection: bool = Field(True, description="Answer questions about the schema.")
     session_ttl_s: int = Field(
         14 * 24 * 3600, ge=60, description="A session ends when unused for so many seconds."
