@@ -57,7 +57,9 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
         label="Map of the rider"
         hint={
           trip
-            ? "Your car appears here as soon as a driver has accepted."
+            ? trip.driver
+              ? "The car is where your driver's phone says it is."
+              : "The car appears here as soon as a driver has accepted."
             : `Click the map to choose the ${next}. With the keyboard: arrow keys move the cross, Enter chooses.`
         }
         markers={markers}

@@ -29,22 +29,37 @@ export interface DeskProps {
   onNews: (text: string) => void;
 }
 
+const ENDED = "Your session has ended. Log in again.";
+
 /** One person's panel: strangers sign up or log in, and then it is a rider's desk or a driver's. */
 export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: Props) {
   const { id, token } = seat;
   const [notice, setNotice] = useState<string | null>(null);
+  const [takesFocus, setTakesFocus] = useState(false);
   const title = useRef<HTMLHeadingElement>(null);
-  const leave = useCallback(
-    (why: string | null) => {
-      setNotice(why);
-      onToken(id, null);
-      onNews(id, "");
-      title.current?.focus();
-    },
-    [id, onToken, onNews],
-  );
-  const tell = useCallback((text: string) => onNews(id, text), [id, onNews]);
+  const announce = useAnnounce();
   const name = titleOf(seat);
+
+  const end = useCallback(() => {
+    setNotice(ENDED);
+    announce(`${name}: ${ENDED}`);
+    onToken(id, null);
+    onNews(id, "");
+  }, [id, name, announce, onToken, onNews]);
+  const logOut = useCallback(() => {
+    setNotice(null);
+    setTakesFocus(true);
+    onToken(id, null);
+    onNews(id, "");
+  }, [id, onToken, onNews]);
+  const tell = useCallback((text: string) => onNews(id, text), [id, onNews]);
+
+  useEffect(() => {
+    // The button that was pressed is gone.
+    if (token !== null || !takesFocus) return;
+    title.current?.focus({ preventScroll: true });
+    setTakesFocus(false);
+  }, [token, takesFocus]);
 
   return (
     <section
@@ -71,12 +86,22 @@ export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: 
             notice={notice}
             onToken={(given) => {
               setNotice(null);
+              setTakesFocus(true);
               onToken(id, given);
             }}
           />
         </>
       ) : (
-        <Seated key={token} seat={seat} token={token} name={name} onLeave={leave} onNews={tell} />
+        <Seated
+          key={token}
+          seat={seat}
+          token={token}
+          name={name}
+          takesFocus={takesFocus}
+          onEnd={end}
+          onLogOut={logOut}
+          onNews={tell}
+        />
       )}
     </section>
   );
@@ -86,13 +111,15 @@ interface SeatedProps {
   seat: Seat;
   token: string;
   name: string;
-  onLeave: (why: string | null) => void;
+  /** Somebody has just logged in here: the form that had the focus is gone. */
+  takesFocus: boolean;
+  /** The session is over, and it was not this page that ended it. */
+  onEnd: () => void;
+  onLogOut: () => void;
   onNews: (text: string) => void;
 }
 
-const ENDED = "Your session has ended. Log in again.";
-
-function Seated({ seat, token, name, onLeave, onNews }: SeatedProps) {
+function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: SeatedProps) {
   const [connection, setConnection] = useState<Connection | null>(null);
   const [attempt, setAttempt] = useState(0);
   const [person, setPerson] = useState<Person | null>(null);
@@ -100,34 +127,30 @@ function Seated({ seat, token, name, onLeave, onNews }: SeatedProps) {
   const title = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => {
-    const opened = new Connection(token, () => onLeave(ENDED));
+    const opened = new Connection(token, onEnd);
     let isCurrent = true;
     setConnection(opened);
     setProblems([]);
     void opened.ask(Me, {}).then(({ data, problems: found }) => {
       if (!isCurrent) return;
       if (data === null) setProblems(found);
-      else if (data.me === null) onLeave(ENDED);
+      else if (data.me === null) onEnd();
       else setPerson(data.me);
     });
     return () => {
       isCurrent = false;
       opened.close();
     };
-  }, [token, attempt, onLeave]);
+  }, [token, attempt, onEnd]);
 
-  const isHere = person !== null;
   useEffect(() => {
-    // The form that had the focus is gone. After a reload nothing has it, and it stays there.
-    if (isHere && document.activeElement === document.body && performance.now() > 3000) {
-      title.current?.focus({ preventScroll: true });
-    }
-  }, [isHere]);
+    if (takesFocus) title.current?.focus({ preventScroll: true });
+  }, [takesFocus]);
 
   async function logOut() {
     await connection?.ask(LogOut, {});
     // Whether or not the server has heard of it, this page forgets the token.
-    onLeave(null);
+    onLogOut();
   }
 
   return (

@@ -1,4 +1,4 @@
-import { useEffect, useState, type FormEvent } from "react";
+import { useEffect, useId, useState, type FormEvent } from "react";
 
 import { Connection } from "./api/connection";
 import type { Role } from "./api/generated/graphql";
@@ -18,6 +18,7 @@ const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "pass
 
 /** Sign up or log in as somebody of that role. */
 export function SignIn({ role, notice, onToken }: Props) {
+  const choiceId = useId();
   const [isNew, setIsNew] = useState(true);
   const [isBusy, setIsBusy] = useState(false);
   const [problems, setProblems] = useState<Problem[]>([]);
@@ -61,11 +62,11 @@ export function SignIn({ role, notice, onToken }: Props) {
       <fieldset className="choice">
         <legend className="visually-hidden">Account</legend>
         <label>
-          <input type="radio" checked={isNew} onChange={() => choose(true)} />
+          <input type="radio" name={choiceId} checked={isNew} onChange={() => choose(true)} />
           <span>New here</span>
         </label>
         <label>
-          <input type="radio" checked={!isNew} onChange={() => choose(false)} />
+          <input type="radio" name={choiceId} checked={!isNew} onChange={() => choose(false)} />
           <span>I have an account</span>
         </label>
       </fieldset>
@@ -146,7 +147,7 @@ function Preview({ photo }: { photo: File | null }) {
     };
   }, [photo]);
   return url === null ? (
-    <span className="avatar large empty" aria-hidden="true" />
+    <span className="avatar large vacant" aria-hidden="true" />
   ) : (
     <img className="avatar large" src={url} alt="The photo that you chose" />
   );

@@ -111,8 +111,9 @@ class Reporter {
       const { data, problems } = await this.#connection.ask(ReportLocation, { input });
       if (this.#isStopped) return;
       const limited = problems.find(({ retryAfterS }) => retryAfterS !== undefined);
+      // Too often is no fault that anybody could mend: what is newest is told a little later.
       if (limited) this.#waiting ??= input;
-      this.#tell(data === null ? problems : userProblems(data.reportLocation.errors));
+      else this.#tell(data === null ? problems : userProblems(data.reportLocation.errors));
       await new Promise((done) => setTimeout(done, (limited?.retryAfterS ?? 0) * 1000 || LEAST_MS_BETWEEN_REPORTS));
     }
     this.#isBusy = false;

@@ -27,6 +27,8 @@ interface Props {
   way?: readonly Spot[] | undefined;
 }
 
+/** On smaller maps, with more metres a pixel, not all names find room. */
+const SMALL = 14;
 const STEP_M = 120;
 const BIG_STEP_M = 600;
 const KEYS: Record<string, Spot> = {
@@ -106,15 +108,20 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
       >
         <City />
         {way && <polyline className="way" points={way.map(({ x, y }) => `${x},${y}`).join(" ")} />}
-        {metresAPixel < 14 &&
-          PLACES.map(({ name, point }) => {
-            const { x, y } = toSpot(point);
-            return (
-              <text key={name} className="place" x={x} y={y} fontSize={10.5 * metresAPixel} aria-hidden="true">
-                {name}
-              </text>
-            );
-          })}
+        {PLACES.filter(({ major }) => major || metresAPixel < SMALL).map(({ name, point }) => {
+          const { x, y } = toSpot(point);
+          return (
+            <g
+              key={name}
+              className="place"
+              style={{ transform: `translate(${x}px, ${y}px) scale(${metresAPixel})` }}
+              aria-hidden="true"
+            >
+              <circle r="2" />
+              <text y="-5">{name}</text>
+            </g>
+          );
+        })}
         {markers.map((marker) => {
           const { x, y } = onMap(toSpot(marker.point));
           return (
