@@ -65,6 +65,17 @@ class Panel:
         assert box is not None
         await self.map.click(position={"x": x * box["width"], "y": y * box["height"]})
 
+    async def drag_car(self, x: float, y: float) -> None:
+        """Drag the car to these parts of the map's width and height."""
+        map_box, car = await self.map.bounding_box(), await self.marker("car").bounding_box()
+        assert map_box is not None
+        assert car is not None
+        mouse = self.page.mouse
+        await mouse.move(car["x"] + car["width"] / 2, car["y"] + car["height"] / 2)
+        await mouse.down()
+        await mouse.move(map_box["x"] + x * map_box["width"], map_box["y"] + y * map_box["height"], steps=4)
+        await mouse.up()
+
     def end(self, name: str) -> Locator:
         """The fields of where a trip begins or ends."""
         return self.root.get_by_role("group", name=name)

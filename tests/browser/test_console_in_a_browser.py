@@ -138,7 +138,7 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
 
     await rider.request("De Hallen", "Dam Square")
     await expect(driver.offers).to_have_count(1)
-    await driver.click_map(0.95, 0.5)
+    await driver.drag_car(0.95, 0.5)
     await expect(driver.offers).to_contain_text("Too far from you now")
     await driver.click_map(0.5, 0.5)
     await expect(driver.offers.get_by_role("button", name="Accept")).to_be_visible()

@@ -1,9 +1,18 @@
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 
 /** Asks why before a trip is cancelled, and whether. */
 export function CancelForm({ onCancel }: { onCancel: (reason: string) => Promise<void> }) {
   const [isOpen, setIsOpen] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const wasOpen = useRef(isOpen);
+
+  useEffect(() => {
+    // What was pressed is gone.
+    if (isOpen !== wasOpen.current) (isOpen ? input : button).current?.focus();
+    wasOpen.current = isOpen;
+  }, [isOpen]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -15,7 +24,7 @@ export function CancelForm({ onCancel }: { onCancel: (reason: string) => Promise
 
   if (!isOpen) {
     return (
-      <button type="button" className="quiet danger" onClick={() => setIsOpen(true)}>
+      <button ref={button} type="button" className="quiet danger" onClick={() => setIsOpen(true)}>
         Cancel the trip
       </button>
     );
@@ -24,13 +33,7 @@ export function CancelForm({ onCancel }: { onCancel: (reason: string) => Promise
     <form className="cancel" onSubmit={(event) => void submit(event)} aria-label="Cancel the trip">
       <label className="field">
         <span>Why? (optional)</span>
-        <input
-          name="reason"
-          maxLength={500}
-          autoComplete="off"
-          // The button that was pressed is gone.
-          ref={(input) => input?.focus()}
-        />
+        <input ref={input} name="reason" maxLength={500} autoComplete="off" />
       </label>
       <div className="buttons">
         <button type="submit" className="danger" disabled={isBusy}>

@@ -6,7 +6,7 @@ import { userProblems, type Problem } from "./api/problems";
 import { CityMap, type Marker } from "./map/CityMap";
 import { distance, inWords } from "./map/geo";
 import type { DeskProps } from "./SeatPanel";
-import { Ends, History, PastTrips, Progress } from "./TripParts";
+import { Ends, History, OtherTrips, Progress } from "./TripParts";
 import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
 import { Remaining } from "./ui/Dated";
@@ -14,7 +14,7 @@ import { Problems } from "./ui/Problems";
 import { useCar } from "./useCar";
 import { useOffers, type Listener, type Shown } from "./useOffers";
 import { useTrips } from "./useTrips";
-import { GONE, isActive } from "./words";
+import { currentOf, GONE } from "./words";
 
 /** Where a driver sees what is asked for, takes it, and drives. */
 export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
@@ -39,7 +39,7 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
   const [problems, setProblems] = useState<Problem[]>([]);
   const [isBusy, setIsBusy] = useState(false);
   const title = useRef<HTMLHeadingElement>(null);
-  const trip = trips?.find(isActive);
+  const trip = currentOf(trips);
   const open = (offers ?? []).filter(({ offer, gone }) => !(gone !== null && taking.current.has(offer.id)));
   const waiting = open.filter(({ gone }) => gone === null).length;
 
@@ -156,9 +156,11 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
                 </button>
               )}
             </div>
-            <p className="quiet-text" id={`${seatId}-pace`}>
-              Drives ten times as fast as in life.
-            </p>
+            {target && !isThere && (
+              <p className="quiet-text" id={`${seatId}-pace`}>
+                Drives ten times as fast as in life.
+              </p>
+            )}
             <History trip={trip} />
           </article>
         ) : (
@@ -170,7 +172,7 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
             onAccept={(id) => void move(id, "STARTED")}
           />
         )}
-        <PastTrips trips={(trips ?? []).filter((each) => !isActive(each))} />
+        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} />
       </div>
     </div>
   );

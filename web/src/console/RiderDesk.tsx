@@ -9,13 +9,13 @@ import { format, type GeoPoint } from "./map/geo";
 import { nameOf } from "./map/places";
 import { NO_END, pointOf, RequestForm, type End } from "./RequestForm";
 import type { DeskProps } from "./SeatPanel";
-import { Ends, History, PastTrips, Progress } from "./TripParts";
+import { Ends, History, OtherTrips, Progress } from "./TripParts";
 import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
 import { Remaining } from "./ui/Dated";
 import { Problems } from "./ui/Problems";
 import { useTrips } from "./useTrips";
-import { headline, isActive, minutes, STATUS } from "./words";
+import { currentOf, headline, minutes, STATUS } from "./words";
 
 /** Where a rider requests a trip and follows it. */
 export function RiderDesk({ connection, onNews }: DeskProps) {
@@ -24,7 +24,7 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
   const [dropOff, setDropOff] = useState(NO_END);
   const announce = useAnnounce();
   const title = useRef<HTMLHeadingElement>(null);
-  const trip = trips?.find(isActive);
+  const trip = currentOf(trips);
   const car = useDriverLocation(connection, trip);
   const eta = usePickUpEta(connection, trip, car);
   const status = trip?.status;
@@ -125,7 +125,7 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
             )}
           </article>
         )}
-        <PastTrips trips={(trips ?? []).filter((each) => !isActive(each))} />
+        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} />
       </div>
     </div>
   );

@@ -62,12 +62,12 @@ export function History({ trip }: { trip: Trip }) {
   );
 }
 
-/** The trips that have ended. */
-export function PastTrips({ trips }: { trips: Trip[] }) {
+/** The trips that have ended, and those that are open beside the one that is shown large. */
+export function OtherTrips({ trips }: { trips: Trip[] }) {
   if (trips.length === 0) return null;
   return (
     <section className="past">
-      <h4>Past trips</h4>
+      <h4>Other trips</h4>
       <ul>
         {trips.map((trip) => (
           <li key={trip.id} data-trip={trip.id}>

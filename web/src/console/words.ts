@@ -18,10 +18,12 @@ export const GONE: Record<WithdrawReason, string> = {
   OUT_OF_RANGE: "Too far from you now",
 };
 
-const ACTIVE: readonly TripStatus[] = ["REQUESTED", "STARTED", "IN_PROGRESS"];
+/** The most pressing first. */
+const ACTIVE: readonly TripStatus[] = ["IN_PROGRESS", "STARTED", "REQUESTED"];
 
-export function isActive({ status }: Pick<Trip, "status">): boolean {
-  return ACTIVE.includes(status);
+/** The trip to show large: of those that have not ended, the one that has come furthest, else the newest. */
+export function currentOf(trips: readonly Trip[] | null): Trip | undefined {
+  return ACTIVE.flatMap((status) => (trips ?? []).filter((trip) => trip.status === status))[0];
 }
 
 /** What a rider reads above the trip. */

@@ -98,6 +98,7 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
         tabIndex={isActive ? 0 : undefined}
         onKeyDown={isActive ? steer : undefined}
         onBlur={() => setCross(null)}
+        onPointerDown={() => (dragged.current = false)}
         onPointerMove={drag}
         onPointerUp={() => (dragging.current = false)}
         onClick={(event) => {
