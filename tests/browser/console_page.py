@@ -32,9 +32,7 @@ class Panel:
         await self.press("Sign up")
         await self.is_live(first_name)
 
-    async def fill_sign_up(
-        self, first_name: str, *, password: str = PASSWORD, photo: Path | None = None
-    ) -> None:
+    async def fill_sign_up(self, first_name: str, *, password: str = PASSWORD, photo: Path | None = None) -> None:
         await self.root.get_by_label("First name").fill(first_name)
         await self.root.get_by_label("Last name").fill("Vos")
         await self.root.get_by_label("User name").fill(f"{first_name.lower()}@example.com")
