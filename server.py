@@ -26,6 +26,7 @@ from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, RequestId
 from schema.context import Services
 from schema.execution import Execution
+from schema.limits import Limits
 from schema.schema import build_schema
 from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
@@ -33,6 +34,7 @@ from schema.transport.http import HttpEndpoint
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
+from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
 from services.accounts import Accounts
 from services.bus import Bus
@@ -196,9 +198,7 @@ class Application:
 
     def _asgi(self) -> ASGIApp:
         settings = self.settings
-        execution = Execution(
-            build_schema(), introspection=settings.introspection, shares=settings.shared_execution
-        )
+        execution = build_execution(settings)
         origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
         cookies = Cookies(
             is_secure=settings.secure_cookies,
@@ -208,13 +208,16 @@ class Application:
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         build = ROOT / "web" / "dist"
         graphiql = GraphiQL(build)
+        # With trusted documents nothing that is typed there could run.
+        has_graphiql = settings.graphiql and settings.trusted_documents is None
         http = HttpEndpoint(
             execution,
             self.services,
             origins=origins,
             cookies=cookies,
             limit=limit,
-            page=graphiql.page if settings.graphiql else None,
+            max_json_bytes=settings.max_json_bytes,
+            page=graphiql.page if has_graphiql else None,
         )
         self.sockets = SocketEndpoint(
             execution,
@@ -239,7 +242,7 @@ class Application:
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *([Console(build).route()] if settings.console else []),
-                *(graphiql.routes() if settings.console or settings.graphiql else []),
+                *(graphiql.routes() if settings.console or has_graphiql else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
@@ -259,6 +262,41 @@ class Application:
                 await starlette(scope, receive, send)
 
         return asgi
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How much one operation may ask for."""
+    return Limits(
+        chars=settings.max_document_chars,
+        tokens=settings.max_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        directives=settings.max_directives,
+        list_items=settings.max_list_items,
+        root_fields=settings.max_root_fields,
+        cost=settings.max_cost,
+    )
+
+
+def build_execution(settings: Settings) -> Execution:
+    """What executes the operations of a server.
+
+    Raises:
+        StartError: the trusted documents cannot be used.
+    """
+    try:
+        return Execution(
+            build_schema(),
+            introspection=settings.introspection,
+            suggestions=settings.suggestions,
+            limits=limits_of(settings),
+            persisted_queries=settings.persisted_queries,
+            trusted=read_manifest(settings.trusted_documents) if settings.trusted_documents is not None else None,
+            timeout_s=settings.operation_timeout_s,
+            shares=settings.shared_execution,
+        )
+    except BadManifest as error:
+        raise StartError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from None
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -347,6 +385,7 @@ async def _check_start(settings: Settings) -> None:
         PhotoStore.from_url(settings.media_url, settings.media_options)
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
+    build_execution(settings)
     sole_server = SoleServer(settings)
     try:
         await sole_server.acquire()

@@ -64,6 +64,28 @@ class Settings(BaseSettings):
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
     console: bool = Field(True, description="Serve the live board to browsers at `/`.")
     introspection: bool = Field(True, description="Answer questions about the schema.")
+    suggestions: bool = Field(
+        True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'
+    )
+    persisted_queries: bool = Field(
+        True, description="Know a query that was sent once by its hash (automatic persisted queries)."
+    )
+    trusted_documents: Path | None = Field(
+        None, description="A file of operations, beside which nothing runs; none: whatever is valid."
+    )
+    max_document_chars: int = Field(32_768, ge=1000, description="The longest document, in characters.")
+    max_tokens: int = Field(1_000, ge=100, description="Words and signs in a document.")
+    max_depth: int = Field(20, ge=1, le=100, description="How deep fields may be nested in one another.")
+    max_aliases: int = Field(50, ge=0, description="Aliases in a document.")
+    max_directives: int = Field(50, ge=0, description="Directives in a document.")
+    max_list_items: int = Field(100, ge=1, description="Items of one list in arguments or variables.")
+    max_root_fields: int = Field(20, ge=1, description="Fields at the root of one operation.")
+    max_cost: int = Field(
+        50_000, ge=1, description="What one operation may cost, as estimated in values to answer."
+    )
+    operation_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
+    )
     session_ttl_s: int = Field(
         14 * 24 * 3600, ge=60, description="A session ends when unused for so many seconds."
     )
@@ -90,6 +112,9 @@ class Settings(BaseSettings):
         1.0, gt=0, le=60, description="A time that it does not tell within so many seconds is estimated."
     )
     max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
+    max_json_bytes: int = Field(
+        256 * 1024, ge=1024, description="The largest JSON of an HTTP request, in bytes: only files may be more."
+    )
     max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
     max_sockets_per_user: int = Field(

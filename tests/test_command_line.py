@@ -167,12 +167,20 @@ def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str
             ["TAXIRANK_DATABASE_URL", "cannot be reached"],
         ),
         ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
+        ({"TAXIRANK_TRUSTED_DOCUMENTS": "none.json"}, ["TAXIRANK_TRUSTED_DOCUMENTS: it cannot be read"]),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
     environment: dict[str, str], changes: dict[str, str], hints: list[str]
 ) -> None:
     assert_one_line(command(environment | changes), *hints)
+
+
+def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "trusted.json").write_text('{"my-id": "{ me { id } }", "other-id": "{ nobody { id } }"}')
+    trusted = {"TAXIRANK_TRUSTED_DOCUMENTS": str(tmp_path / "trusted.json")}
+    hint = "TAXIRANK_TRUSTED_DOCUMENTS: its document 'other-id' cannot run: Cannot query field 'nobody'"
+    assert_one_line(command(environment | trusted), hint)
 
 
 def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import orjson
@@ -9,8 +10,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schema.context import Context, Services, Transport
+from schema.documents import Operation
 from schema.errors import RequestError, incident, retry_after_s
-from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
@@ -44,6 +46,7 @@ class HttpEndpoint:
         origins: Origins,
         cookies: Cookies,
         limit: SocketLimit,
+        max_json_bytes: int,
         page: Page | None,
     ) -> None:
         self._execution = execution
@@ -51,6 +54,7 @@ class HttpEndpoint:
         self._origins = origins
         self._cookies = cookies
         self._limit = limit
+        self._max_json_bytes = max_json_bytes
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +71,7 @@ class HttpEndpoint:
         try:
             return await self._answer(http)
         except BadRequest as bad:
-            return _failed(http, RequestError("BAD_REQUEST", bad.message), bad.status, **bad.headers)
+            return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:
@@ -82,7 +86,7 @@ class HttpEndpoint:
             raise BadRequest(405, "Use GET or POST.", Allow="GET, POST")
         content_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type == JSON:
-            return await self._execute(http, await from_json_body(http))
+            return await self._execute(http, await from_json_body(http, max_bytes=self._max_json_bytes))
         if content_type != "multipart/form-data":
             raise BadRequest(415, "Send application/json or multipart/form-data.")
         if not self._origins.allows_form(http.scope, http.headers):
@@ -102,6 +106,16 @@ class HttpEndpoint:
             return _refused(operation, media_type)
         if http.method == "GET" and operation.type is OperationType.MUTATION:
             raise BadRequest(405, "Send mutations by POST.", Allow="POST")
+        timeout = asyncio.timeout(self._execution.timeout_s)
+        try:
+            async with timeout:
+                return await self._run(http, operation, request, media_type)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            return _answer(encode(timed_out()), 200, media_type)
+
+    async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
         token = self._cookies.token(http.headers)
         actor = await self._services.sessions.actor_of(token) if token else None
         context = Context(self._services, Transport.HTTP, actor)
@@ -113,7 +127,13 @@ class HttpEndpoint:
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
                 return _refused(following, media_type)
-            return EventStream(self._services, following, actor=context.actor, limit=self._limit)
+            return EventStream(
+                self._services,
+                following,
+                actor=context.actor,
+                limit=self._limit,
+                timeout_s=self._execution.timeout_s,
+            )
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 
 from schema.execution import Request
+from schema.persisted_queries import document_id
 
 MAX_FILES = 5
 MAX_FIELDS = 5
@@ -20,9 +21,10 @@ MAX_FIELDS = 5
 class BadRequest(Exception):
     """The HTTP request does not carry a GraphQL request."""
 
-    def __init__(self, status: int, message: str, **headers: str) -> None:
+    def __init__(self, status: int, message: str, *, code: str = "BAD_REQUEST", **headers: str) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
         self.message = message
         self.headers = headers
 
@@ -33,6 +35,8 @@ def from_query_string(http: HttpRequest) -> Request:
     return _request(
         {
             "query": params.get("query"),
+            "documentId": params.get("documentId"),
+            "id": params.get("id"),
             "operationName": params.get("operationName") or None,
             "variables": _json(params["variables"], "variables") if params.get("variables") else None,
             "extensions": _json(params["extensions"], "extensions") if params.get("extensions") else None,
@@ -40,9 +44,17 @@ def from_query_string(http: HttpRequest) -> Request:
     )
 
 
-async def from_json_body(http: HttpRequest) -> Request:
-    """Read a POST request of ``application/json``. Raises: BadRequest."""
-    return _request(_json(await http.body(), "body"))
+async def from_json_body(http: HttpRequest, *, max_bytes: int) -> Request:
+    """Read a POST request of ``application/json``. Raises: BadRequest, with 413 above ``max_bytes``."""
+    body, size = bytearray(), 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size <= max_bytes:
+            body += chunk
+    if size > max_bytes:
+        # Read to its end, which is near: a client that is still sending would not see the answer.
+        raise BadRequest(413, f"The JSON has more than {max_bytes} bytes.", code="PAYLOAD_TOO_LARGE")
+    return _request(_json(bytes(body), "body"))
 
 
 def from_form(form: FormData) -> Request:
@@ -103,12 +115,19 @@ def _json(data: Any, what: str) -> Any:
 
 def _request(data: Any) -> Request:
     if isinstance(data, list):
-        raise BadRequest(400, "Batches are not supported: send one request at a time.")
+        message = "Batches are not supported: send one request at a time."
+        raise BadRequest(400, message, code="BATCHING_NOT_SUPPORTED")
     if not isinstance(data, dict):
         raise BadRequest(400, "A GraphQL request is an object.")
     data = cast("dict[str, Any]", data)
     query, name, variables = data.get("query"), data.get("operationName"), data.get("variables")
-    if not isinstance(query, str) or not query:
+    try:
+        id = document_id(data)
+    except ValueError as error:
+        raise BadRequest(400, str(error)) from None
+    if id is not None and not query:
+        query = None
+    elif not isinstance(query, str) or not query:
         raise BadRequest(400, "The query is missing.")
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, "The operationName is not a string.")
@@ -116,4 +135,4 @@ def _request(data: Any) -> Request:
         raise BadRequest(400, "The variables are not an object.")
     if data.get("extensions") is not None and not isinstance(data["extensions"], dict):
         raise BadRequest(400, "The extensions are not an object.")
-    return Request(query, name, cast("dict[str, Any]", variables or {}))
+    return Request(query, name, cast("dict[str, Any]", variables or {}), id)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 
 from schema.execution import Request
+from schema.persisted_queries import document_id
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -102,13 +103,19 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Compl
 def parse_request(payload: dict[str, Any]) -> Request:
     """Read the payload of a subscribe message. Raises: Closed with 4400."""
     query, name, variables = payload.get("query"), payload.get("operationName"), payload.get("variables")
-    if not isinstance(query, str):
+    try:
+        id = document_id(payload)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    if id is not None and not query:
+        query = None
+    elif not isinstance(query, str):
         raise _bad("The query is not a string.")
     if name is not None and not isinstance(name, str):
         raise _bad("The operationName is not a string.")
     if variables is not None and not isinstance(variables, dict):
         raise _bad("The variables are not an object.")
-    return Request(query, name, cast("dict[str, Any]", variables or {}))
+    return Request(query, name, cast("dict[str, Any]", variables or {}), id)
 
 
 def _id(message: dict[str, Any]) -> str:

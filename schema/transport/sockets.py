@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from models.visibility import Actor
 from schema.context import Context, Services, Transport
 from schema.errors import RequestError, incident
-from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
@@ -206,15 +206,17 @@ class Socket:
         self._operations[operation_id] = task
 
     async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
+        timeout = asyncio.timeout(self._endpoint.execution.timeout_s)
         try:
-            refusal = await self._execute(operation_id, request, actor)
+            async with timeout:
+                refusal = await self._execute(operation_id, request, actor)
         except NotFound as error:
             refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
         except DatabaseUnavailable:
             self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
             return
         except Exception as error:
-            refusal = Refusal((incident(error),))
+            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (incident(error),))
         if refusal is not None:
             self._forget_current(operation_id)
             self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})

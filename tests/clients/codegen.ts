@@ -6,7 +6,7 @@ const config: CodegenConfig = {
   generates: {
     "generated/": {
       preset: "client",
-      presetConfig: { fragmentMasking: false },
+      presetConfig: { fragmentMasking: false, persistedDocuments: { hashAlgorithm: "sha256" } },
       config: {
         importExtension: ".js",
         useTypeImports: true,
