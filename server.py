@@ -1,6 +1,7 @@
 """Taxirank's composition root and command line: ``uv run server.py --help``."""
 
 import asyncio
+import functools
 import gc
 import subprocess
 import sys
@@ -14,16 +15,19 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.console import Console
+from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
+from gateway.hosts import Hosts
+from gateway.http_protocol import HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, RequestId
+from gateway.middleware import BodyLimit, Incidents, RequestId
+from gateway.security_headers import SecurityHeaders
 from schema.context import Services
 from schema.execution import Execution
 from schema.limits import Limits
@@ -31,12 +35,14 @@ from schema.schema import build_schema
 from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
+from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
 from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
 from services.accounts import Accounts
+from services.attempts import Attempts
 from services.bus import Bus
 from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
@@ -50,6 +56,7 @@ from services.location_store import LocationStore, MemoryLocations, RedisLocatio
 from services.locations import Locations
 from services.outbox import Outbox
 from services.passwords import Passwords
+from services.per_user import PerUser
 from services.photo_store import PhotoStore
 from services.photos import Photos
 from services.rate_limits import Rate, RateLimit
@@ -57,6 +64,7 @@ from services.routing import Osrm, Router, StraightLine
 from services.sessions import Sessions
 from services.shield import Shield
 from services.sole_server import AnotherServer, SoleServer
+from services.throttle import ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
 from services.trip_history import TripHistory
 from services.trips import Trips
@@ -99,6 +107,11 @@ class Application:
             ttl_s=settings.session_ttl_s,
             max_age_s=settings.session_max_age_s,
         )
+        self.throttle: Throttle = (
+            SharedThrottle(settings.redis_url, self.bus, topics)
+            if settings.redis_url is not None
+            else ProcessThrottle()
+        )
         accounts = Accounts(
             self.database,
             self.shield,
@@ -108,8 +121,17 @@ class Application:
             photos=self.photos,
             sessions=sessions,
             photo_required=settings.photo_required,
+            log_ins=Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle),
+            sign_ups=Attempts("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
-        trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
+        trips = Trips(
+            self.database,
+            self.outbox,
+            self.shield,
+            request_ttl_s=settings.request_ttl_s,
+            open_trips_per_rider=settings.open_trips_per_rider,
+            changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
+        )
         self.location_store: LocationStore = (
             RedisLocations(settings.redis_url, self.bus, topics)
             if settings.redis_url is not None
@@ -128,7 +150,14 @@ class Application:
             if settings.routing_url is not None
             else estimate
         )
-        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts, linger_s=LINGER_S)
+        hub = Hub(
+            State(self.database, locations, counts),
+            self.bus.listen,
+            topics,
+            counts,
+            linger_s=LINGER_S,
+            max_pools_per_user=settings.max_pools_per_user,
+        )
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
@@ -138,6 +167,7 @@ class Application:
             locations=locations,
             router=self.router,
             offer_radius_m=settings.offer_radius_m,
+            subscribing=PerUser("subscribe", Rate.parse(settings.subscribe_rate), self.throttle),
             hub=hub,
             live_sessions=self.live_sessions,
             topics=topics,
@@ -170,6 +200,7 @@ class Application:
             await self.bus.connect()
             stack.push_async_callback(self.bus.disconnect)
             stack.push_async_callback(self.location_store.close)
+            stack.push_async_callback(self.throttle.close)
             stack.push_async_callback(self.router.close)
             await self.outbox.start()
             stack.push_async_callback(self.outbox.stop)
@@ -185,16 +216,8 @@ class Application:
         """What lets pages of the allowed origins read our answers; nothing when there are none."""
         if not self.settings.allowed_origins:
             return []
-        return [
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(self.settings.allowed_origins),
-                allow_credentials=True,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
-                expose_headers=["X-Request-ID", "Retry-After"],
-            )
-        ]
+        headers = ("Authorization", "Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS)
+        return [Middleware(Cors, origins=self.settings.allowed_origins, headers=headers)]
 
     def _asgi(self) -> ASGIApp:
         settings = self.settings
@@ -218,6 +241,8 @@ class Application:
             limit=limit,
             max_json_bytes=settings.max_json_bytes,
             page=graphiql.page if has_graphiql else None,
+            # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
+            knows_itself=settings.public_url is None,
         )
         self.sockets = SocketEndpoint(
             execution,
@@ -225,6 +250,7 @@ class Application:
             origins=origins,
             cookies=cookies,
             limit=limit,
+            offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
@@ -238,7 +264,7 @@ class Application:
             lifespan=lifespan,
             routes=[
                 Route(GRAPHQL_PATH, http),
-                media_route(self.photos),
+                media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *([Console(build).route()] if settings.console else []),
@@ -246,20 +272,24 @@ class Application:
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
+                Middleware(Incidents),
+                Middleware(Hosts, names=settings.host_names),
                 *self._cors(),
                 Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
             ],
         )
 
         starlette.router.redirect_slashes = False
+        http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
+        sockets = Hosts(self.sockets, names=settings.host_names)
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
             if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
-                await self.sockets(scope, receive, send)
+                await sockets(scope, receive, send)
             else:
                 scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
-                await starlette(scope, receive, send)
+                await http_or_lifespan(scope, receive, send)
 
         return asgi
 
@@ -326,8 +356,8 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
-        "ws": SocketProtocol,
+        "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
+        "http": HttpProtocol,
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

@@ -12,6 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services import incidents
+
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -61,6 +63,37 @@ class RequestId:
                     status=status,
                     elapsed_ms=round(elapsed_s * 1000, 1),
                 )
+
+
+class Incidents:
+    """Answers what fails unexpectedly with 500 and an incident id; the log has the rest.
+
+    Once an answer has begun nothing can be said any more: the server ends the connection, so that the client
+    sees that it is not whole.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        has_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            incident_id = incidents.report(error)
+            if not has_begun:
+                extensions = {"code": "INTERNAL", "incidentId": incident_id}
+                shown = {"message": incidents.shown(incident_id), "extensions": extensions}
+                await JSONResponse({"errors": [shown]}, 500)(scope, receive, send)
 
 
 class BodyLimit:

@@ -56,6 +56,8 @@ WEIGHTS: Mapping[str, int] = {
     "Query.trips": 200,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
+    # Two: of the current password, and of the new one.
+    "Mutation.changePassword": 45_000,
     "Mutation.logOut": 500,
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,

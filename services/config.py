@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -55,6 +56,11 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Other origins whose pages may call the API, separated by commas."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
+        "`*` is any. Addresses and private names always are.",
+    )
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
     )
@@ -93,6 +99,19 @@ class Settings(BaseSettings):
         90 * 24 * 3600, ge=60, description="A session ends so many seconds after the log-in."
     )
     request_ttl_s: int = Field(600, ge=1, description="A request without a driver expires after so many seconds.")
+    open_trips_per_rider: int | None = Field(
+        5, ge=1, description="Requests of one rider that wait for a driver at once; or `off`."
+    )
+    log_in_rate: str = Field(
+        "10/minute",
+        description="Log-ins and changes of passwords from one address; ten times as many that fail at one name; "
+        "or `off`.",
+    )
+    sign_up_rate: str = Field(
+        "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
+    )
+    trip_rate: str = Field("60/minute", description="How often a user may request or change a trip; or `off`.")
+    subscribe_rate: str = Field("300/minute", description="How often a user may subscribe; or `off`.")
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
     )
@@ -119,6 +138,17 @@ class Settings(BaseSettings):
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
     max_sockets_per_user: int = Field(
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
+    )
+    socket_message_rate: str = Field(
+        "100/second",
+        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
+    )
+    socket_offence_rate: str = Field(
+        "20/minute",
+        description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
+    )
+    max_pools_per_user: int = Field(
+        20, ge=1, description="Subscriptions to the pool around a driver's position at once, in each process."
     )
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
@@ -148,7 +178,33 @@ class Settings(BaseSettings):
             raise ValueError("must begin with sqlite:// or postgresql://")
         return value if value.startswith("sqlite://") else _with_port(value)
 
-    @field_validator("location_rate")
+    @field_validator("open_trips_per_rider", mode="before")
+    @classmethod
+    def _number_or_off(cls, value: object) -> object:
+        return None if value == "off" else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for item in filter(None, map(str.strip, value.split(","))):
+            try:
+                network = ip_network(item)
+            except ValueError:
+                raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                # Then the client itself says where it comes from.
+                raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
+        return value
+
+    @field_validator(
+        "location_rate",
+        "log_in_rate",
+        "sign_up_rate",
+        "trip_rate",
+        "subscribe_rate",
+        "socket_message_rate",
+        "socket_offence_rate",
+    )
     @classmethod
     def _rate(cls, value: str) -> str:
         Rate.parse(value)
@@ -169,9 +225,9 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis:// or rediss://")
         return _with_port(value) if value is not None else None
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(origin.strip() for origin in value.split(",") if origin.strip())
@@ -184,12 +240,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example")
         return tuple(_as_browsers_send(origin) for origin in value)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"\*|[^\s/:*@]+", host):
+                raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
+        return tuple(host.lower() for host in value)
+
     @field_validator("public_url")
     @classmethod
     def _plain_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
             raise ValueError("must be an address such as https://taxi.example")
-        return _as_browsers_send(value.rstrip("/")) if value else value
+        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -203,6 +267,12 @@ class Settings(BaseSettings):
     def secure_cookies(self) -> bool:
         """Whether users reach the server by https, so that the cookie can be Secure."""
         return bool(self.public_url and self.public_url.startswith("https://"))
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names by which the server may be asked, beside addresses and private names."""
+        public = urlsplit(self.public_url or "").hostname
+        return frozenset({*self.allowed_hosts, self.host.lower(), *([public] if public else [])})
 
     @property
     def sqlite_path(self) -> Path | None:

@@ -14,8 +14,16 @@ import uvicorn
 
 from server import Application, uvicorn_options
 from services.config import Settings
-from tests.support import servers
+from tests.support import attacks, servers
 from tests.support.api import Api
+from tests.support.processes import WITHOUT_LIMITS
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what attacks try."""
+    config.pluginmanager.register(attacks, "attacks")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +63,7 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         "password_hash_memory_kib": 1024,
         "database_pool_size": 5,
         "port": 0,
+        **WITHOUT_LIMITS,
     }
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"
@@ -78,6 +87,7 @@ class LiveServer:
 
     url: str
     application: Application
+    loop: asyncio.AbstractEventLoop
 
 
 @asynccontextmanager
@@ -96,7 +106,9 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
         await asyncio.sleep(0)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield LiveServer(f"http://127.0.0.1:{port}", application)
+        running = LiveServer(f"http://127.0.0.1:{port}", application, asyncio.get_running_loop())
+        yield running
+        await attacks.see_alive_if_attacked(running.url)
     finally:
         server.should_exit = True
         await task

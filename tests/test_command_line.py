@@ -380,6 +380,7 @@ async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
     assert json.loads(summary.read_bytes())["accepted_by_two"] == 0
 
 
+@pytest.mark.attack("errors")
 @pytest.mark.parametrize("form", ["json", "console"])
 async def test_a_traceback_in_the_log_shows_no_values(environment: dict[str, str], form: str) -> None:
     program = f"""
@@ -404,6 +405,7 @@ except ValueError as error:
     assert b"hunter2" not in err
 
 
+@pytest.mark.attack("errors")
 async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
     program = """
 import logging

@@ -1,15 +1,16 @@
 """GraphQL over HTTP."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from schema.context import Context, Services, Transport
+from schema.context import Context, Services
 from schema.documents import Operation
 from schema.errors import RequestError, incident, retry_after_s
 from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
@@ -17,13 +18,15 @@ from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
     BadRequest,
+    content_type_of,
     from_form,
     from_json_body,
     from_query_string,
     read_form,
 )
-from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
+from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
+from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from services.database import DatabaseUnavailable
 
@@ -35,7 +38,8 @@ _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Optio
 
 class HttpEndpoint:
     """Serves ``/graphql``: queries by GET, everything by POST, subscriptions as server-sent events, and a page
-    for people (``page``, unless it is None) who open the address in a browser.
+    for people (``page``, unless it is None) who open the address in a browser. ``knows_itself``: what comes from
+    this machine is nobody else's.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class HttpEndpoint:
         limit: SocketLimit,
         max_json_bytes: int,
         page: Page | None,
+        knows_itself: bool,
     ) -> None:
         self._execution = execution
         self._services = services
@@ -56,6 +61,7 @@ class HttpEndpoint:
         self._limit = limit
         self._max_json_bytes = max_json_bytes
         self._page = page
+        self._knows_itself = knows_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; malformed ones get a 4xx with a GraphQL error."""
@@ -67,11 +73,17 @@ class HttpEndpoint:
             error = RequestError("TOO_MANY_SOCKETS", "Too many sockets and event streams are open.")
             await _failed(http, error, 429)(scope, receive, send)
 
+    def _sender(self, http: HttpRequest) -> HttpSender:
+        return HttpSender(http.scope, http.headers, self._cookies, knows_itself=self._knows_itself)
+
     async def _respond(self, http: HttpRequest) -> Response:
         try:
             return await self._answer(http)
         except BadRequest as bad:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
+        except ClientDisconnect:
+            # Nobody reads this.
+            return Response(status_code=400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:
@@ -84,11 +96,11 @@ class HttpEndpoint:
             return await self._execute(http, from_query_string(http))
         if http.method != "POST":
             raise BadRequest(405, "Use GET or POST.", Allow="GET, POST")
-        content_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = content_type_of(http)
         if content_type == JSON:
             return await self._execute(http, await from_json_body(http, max_bytes=self._max_json_bytes))
-        if content_type != "multipart/form-data":
-            raise BadRequest(415, "Send application/json or multipart/form-data.")
+        if content_type != FORM:
+            raise BadRequest(415, f"Send {JSON} or {FORM}.", Accept=f"{JSON}, {FORM}")
         if not self._origins.allows_form(http.scope, http.headers):
             raise BadRequest(403, "Send the header GraphQL-Require-Preflight with a multipart request.")
         form = await read_form(http)
@@ -117,8 +129,12 @@ class HttpEndpoint:
 
     async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
         token = self._cookies.token(http.headers)
+        if token and "authorization" not in http.headers and self._origins.is_foreign(http.scope, http.headers):
+            # It could not read the answer, and what changes something needs a preflight: but it would have us work
+            # in the user's name, and could measure how long that takes.
+            raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
         actor = await self._services.sessions.actor_of(token) if token else None
-        context = Context(self._services, Transport.HTTP, actor)
+        context = Context(self._services, actor, self._sender(http))
         if is_subscription(operation):
             if media_type != EVENT_STREAM and not _takes_events(http):
                 raise BadRequest(406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM}.")
@@ -137,9 +153,7 @@ class HttpEndpoint:
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)
-        wait_s = retry_after_s(result.errors)
-        headers = {"Retry-After": str(wait_s)} if wait_s is not None else None
-        response = _answer(encode(result), 200, media_type, headers)
+        response = _answer(encode(result), 200, media_type, _retry_after(result.errors))
         if context.set_token is not None:
             self._cookies.set(response, context.set_token)
         return response
@@ -158,12 +172,17 @@ def _refused(refusal: Refusal, media_type: str) -> Response:
     "application/json" section: they could not tell it from a proxy's error), and of events, which would not
     read it."""
     body = orjson.dumps({"errors": refusal.formatted()})
-    return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type)
+    return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type, _retry_after(refusal.errors))
+
+
+def _retry_after(errors: Sequence[GraphQLError] | None) -> Mapping[str, str] | None:
+    wait_s = retry_after_s(errors)
+    return {"Retry-After": str(wait_s)} if wait_s is not None else None
 
 
 def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     if media_type == EVENT_STREAM:
-        return single_event(body)
+        return single_event(body, headers)
     return Response(body, status, headers={**_HEADERS, **(headers or {})}, media_type=media_type)
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request as HttpRequest
 
 from schema.execution import Request
 from schema.persisted_queries import document_id
+from schema.transport.media_types import JSON, is_utf8
 
 MAX_FILES = 5
 MAX_FIELDS = 5
@@ -27,6 +28,20 @@ class BadRequest(Exception):
         self.code = code
         self.message = message
         self.headers = headers
+
+
+def content_type_of(http: HttpRequest) -> str:
+    """The media type of the body; an empty string without one.
+
+    Raises:
+        BadRequest: 415, the body is compressed, or JSON in another charset than UTF-8 (RFC 8259, section 8.1).
+    """
+    media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
+    if media_type == JSON and not is_utf8(parameters):
+        raise BadRequest(415, "JSON is read as UTF-8.")
+    if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise BadRequest(415, "Compressed bodies are not read.", **{"Accept-Encoding": "identity"})
+    return media_type
 
 
 def from_query_string(http: HttpRequest) -> Request:

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Locator, Page, Request, Route, WebSocket, expect
 
+from tests.browser.graphiql_page import REPORT_VIOLATIONS
+
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = ROOT / "var" / "screenshots"
@@ -120,6 +122,7 @@ class ConsolePage:
         page.on("websocket", self._note_socket)
 
     async def open(self) -> None:
+        await self.page.add_init_script(REPORT_VIOLATIONS)
         await self.page.context.route("**/*", self._only_the_server)
         await self.page.goto(self._url)
         await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)

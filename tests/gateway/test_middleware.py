@@ -63,6 +63,7 @@ async def test_an_id_that_came_with_the_request_is_kept(client: httpx.AsyncClien
     assert response.headers["X-Request-ID"] == "proxy-1.2_3"
 
 
+@pytest.mark.attack("errors")
 @pytest.mark.parametrize(
     "given", ["", " ", "a b", "x" * 65, "a\nSet-Cookie: b=c", "a\r\n\r\n<script>", "\xe9", "a;b"]
 )
@@ -82,6 +83,7 @@ async def test_a_request_is_logged_with_what_it_was_and_how_it_went(client: http
     assert line["elapsed_ms"] >= 0
 
 
+@pytest.mark.attack("errors")
 async def test_a_path_cannot_forge_a_line_of_the_log(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
         await client.get("/x%0a2026-11-23 [error] incident%1b[31m")
