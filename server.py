@@ -99,6 +99,7 @@ class Application:
             PhotoStore.from_url(settings.media_url, settings.media_options),
             max_bytes=settings.photo_max_bytes,
             max_pixels=settings.photo_max_pixels,
+            concurrency=settings.photo_concurrency,
         )
         sessions = Sessions(
             self.database,
@@ -275,7 +276,12 @@ class Application:
                 Middleware(Incidents),
                 Middleware(Hosts, names=settings.host_names),
                 *self._cors(),
-                Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+                Middleware(
+                    BodyLimit,
+                    max_bytes=settings.max_body_bytes,
+                    max_bytes_together=settings.max_body_bytes_together,
+                    timeout_s=settings.receive_timeout_s,
+                ),
             ],
         )
 
@@ -357,7 +363,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "workers": settings.workers,
         "loop": "uvloop",
         "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
-        "http": HttpProtocol,
+        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

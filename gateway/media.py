@@ -11,6 +11,8 @@ from services.photos import CONTENT_TYPE, Photos, url_path
 _INERT = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
+    # Said, since a name that a page puts into a link's `download` would otherwise decide.
+    "Content-Disposition": "inline",
 }
 
 

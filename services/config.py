@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
     photo_max_bytes: int = Field(5 * 1024 * 1024, ge=1024, description="The largest photo file, in bytes.")
     photo_max_pixels: int = Field(25_000_000, ge=10_000, description="The largest photo, in pixels.")
+    photo_concurrency: int = Field(
+        2, ge=1, le=64, description="Photos decoded at once in each process; one takes up to 21 bytes a pixel."
+    )
     public_url: str | None = Field(
         None,
         description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
@@ -131,6 +134,17 @@ class Settings(BaseSettings):
         1.0, gt=0, le=60, description="A time that it does not tell within so many seconds is estimated."
     )
     max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
+    max_body_bytes_together: int = Field(
+        256 * 1024 * 1024,
+        ge=1024,
+        description="All HTTP bodies under way in a process, in bytes; above it, large ones have to come again.",
+    )
+    receive_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="A client may keep the server waiting so many seconds for a request's head, and for its body.",
+    )
     max_json_bytes: int = Field(
         256 * 1024, ge=1024, description="The largest JSON of an HTTP request, in bytes: only files may be more."
     )

@@ -82,8 +82,8 @@ class HttpEndpoint:
         except BadRequest as bad:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
         except ClientDisconnect:
-            # Nobody reads this.
-            return Response(status_code=400)
+            # Nobody reads this; it says in the log whose fault it was.
+            return _failed(http, RequestError("BAD_REQUEST", "The body was cut off."), 400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import orjson
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 
 from schema.execution import Request
@@ -91,11 +91,32 @@ def from_form(form: FormData) -> Request:
 
 async def read_form(http: HttpRequest) -> FormData:
     """Parse a ``multipart/form-data`` body. Raises: BadRequest."""
+    parser = _FormParser(
+        http.headers, http.stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=256 * 1024
+    )
     try:
-        return await http.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=256 * 1024)
-    except (HTTPException, MultipartParseError, ValueError, KeyError) as error:
-        detail = error.detail if isinstance(error, HTTPException) else "malformed"
+        form = await parser.parse()
+    except (MultiPartException, MultipartParseError, ValueError, KeyError) as error:
+        detail = error.message if isinstance(error, MultiPartException) else "malformed"
         raise BadRequest(400, f"The multipart body cannot be read: {detail}") from None
+    if not parser.is_whole:
+        parser.close()
+        raise BadRequest(400, "The multipart body cannot be read: it has no last boundary.")
+    return form
+
+
+class _FormParser(MultiPartParser):
+    """Starlette's, but it knows whether it has seen the end: what is cut off would pass for a form."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+    def close(self) -> None:
+        """Let go of all files, also of one that is not whole."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 def _put(variables: dict[str, Any], path: str, file: UploadFile) -> None:

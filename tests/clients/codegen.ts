@@ -14,6 +14,11 @@ const config: CodegenConfig = {
         scalars: { ID: "string", DateTime: "string", Upload: "File" },
       },
     },
+    // For urql's graphcache.
+    "generated/introspection.json": {
+      plugins: ["introspection"],
+      config: { minify: true },
+    },
   },
 };
 

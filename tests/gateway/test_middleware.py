@@ -41,7 +41,7 @@ def client(observed: list[tuple[str, int, float]]) -> httpx.AsyncClient:
         ],
         middleware=[
             Middleware(RequestId, observe=lambda *request: observed.append(request)),
-            Middleware(BodyLimit, max_bytes=LIMIT),
+            Middleware(BodyLimit, max_bytes=LIMIT, max_bytes_together=10 * LIMIT, timeout_s=60),
         ],
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
