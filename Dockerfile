@@ -1,10 +1,11 @@
 # syntax=docker/dockerfile:1
 
-# GraphiQL, built into files that ask no other host for anything.
+# The live board and GraphiQL, built into files that ask no other host for anything.
 FROM node:22-slim AS web
-WORKDIR /web
+WORKDIR /source/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci
+COPY schema.graphql ../
 COPY web/ ./
 RUN npm run build
 
@@ -31,7 +32,7 @@ COPY migrations migrations
 COPY models models
 COPY schema schema
 COPY services services
-COPY --from=web /web/dist web/dist
+COPY --from=web /source/web/dist web/dist
 RUN python -m compileall -q server.py benchmarks gateway migrations models schema services
 
 ENV PATH=/app/.venv/bin:$PATH \

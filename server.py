@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.console import Console
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
@@ -229,9 +230,10 @@ class Application:
             max_age_s=settings.session_max_age_s,
         )
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
+        build = ROOT / "web" / "dist"
+        graphiql = GraphiQL(build)
         # With trusted documents nothing that is typed there could run.
-        has_page = settings.graphiql and settings.trusted_documents is None
-        graphiql = GraphiQL(ROOT / "web" / "dist") if has_page else None
+        has_graphiql = settings.graphiql and settings.trusted_documents is None
         http = HttpEndpoint(
             execution,
             self.services,
@@ -239,7 +241,7 @@ class Application:
             cookies=cookies,
             limit=limit,
             max_json_bytes=settings.max_json_bytes,
-            page=graphiql.page if graphiql is not None else None,
+            page=graphiql.page if has_graphiql else None,
             # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
             knows_itself=settings.public_url is None,
         )
@@ -266,7 +268,8 @@ class Application:
                 media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
-                *(graphiql.routes() if graphiql is not None else []),
+                *([Console(build).route()] if settings.console else []),
+                *(graphiql.routes() if settings.console or has_graphiql else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),

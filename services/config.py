@@ -71,6 +71,7 @@ class Settings(BaseSettings):
         "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
     )
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
+    console: bool = Field(True, description="Serve the live board to browsers at `/`.")
     introspection: bool = Field(True, description="Answer questions about the schema.")
     suggestions: bool = Field(
         True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'

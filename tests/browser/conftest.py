@@ -1,12 +1,14 @@
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
+from tests.browser.console_page import ConsolePage
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.support.tools import is_newer, missing
 
@@ -17,10 +19,11 @@ WEB = Path(__file__).parents[2] / "web"
 def web_build() -> Path:
     """`web/dist`, made again if a source is newer."""
     build = WEB / "dist"
-    sources = [WEB / name for name in ("package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")]
+    sources = [WEB.parent / "schema.graphql", *(path for path in WEB.iterdir() if path.is_file())]
     for folder in ("src", "graphiql"):
-        sources += [path for path in (WEB / folder).rglob("*") if path.is_file()]
-    if not is_newer(build / "graphiql" / "index.html", than=sources):
+        # What the build itself generates is as new as the build.
+        sources += [path for path in (WEB / folder).rglob("*") if path.is_file() and "generated" not in path.parts]
+    if not is_newer(build / "index.html", than=sources):
         npm = shutil.which("npm")
         if npm is None:
             missing("npm", "install Node 20 or newer (https://nodejs.org)")
@@ -49,6 +52,35 @@ async def graphiql(live_server, web_build) -> AsyncIterator[GraphiQLPage]:
             yield page
         finally:
             await browser.close()
+
+
+OpenBoard = Callable[..., Awaitable[ConsolePage]]
+
+
+@pytest.fixture
+async def board(live_server, web_build) -> AsyncIterator[OpenBoard]:
+    """Opens the console: each call is a browser of another person's, that can reach the server and nothing else.
+
+    Whatever else happened, a request to another host, an error of a script or something that the policy of the
+    page forbids fails the test.
+    """
+    async with async_playwright() as playwright:
+        browser = await launch(playwright, f"EXCLUDE {urlsplit(live_server.url).hostname}")
+        pages: list[ConsolePage] = []
+
+        async def open_board(url: str = live_server.url, **context: Any) -> ConsolePage:
+            options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
+            page = ConsolePage(await (await browser.new_context(**options)).new_page(), url=url)
+            pages.append(page)
+            await page.open()
+            return page
+
+        try:
+            yield open_board
+        finally:
+            await browser.close()
+        assert [page.elsewhere for page in pages] == [[] for _ in pages]
+        assert [page.errors for page in pages] == [[] for _ in pages]
 
 
 async def launch(playwright: Playwright, *rules: str) -> Browser:

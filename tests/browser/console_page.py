@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Locator, Page, Request, Route, WebSocket, expect
+
+from tests.browser.graphiql_page import REPORT_VIOLATIONS
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SCREENSHOTS = ROOT / "var" / "screenshots"
+PASSWORD = "correct-horse-battery-9"
+
+# A cold start of the browser on a busy machine.
+SLOW_MS = 15_000
+
+
+class Panel:
+    """One person's panel on the page."""
+
+    def __init__(self, page: Page, seat: str) -> None:
+        self.page = page
+        self.root = page.locator(f"#panel-{seat}")
+        self.map = self.root.locator("svg.city")
+        self.title = self.root.locator("h2")
+        self.headline = self.root.locator("h3")
+        self.link = self.root.locator(".link")
+        self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
+
+    async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:
+        """Be somebody new; ends when the panel is theirs."""
+        await self.fill_sign_up(first_name, photo=photo)
+        await self.press("Sign up")
+        await self.is_live(first_name)
+
+    async def fill_sign_up(self, first_name: str, *, password: str = PASSWORD, photo: Path | None = None) -> None:
+        await self.root.get_by_label("First name").fill(first_name)
+        await self.root.get_by_label("Last name").fill("Vos")
+        await self.root.get_by_label("User name").fill(f"{first_name.lower()}@example.com")
+        await self.root.get_by_label("Password").fill(password)
+        if photo is not None:
+            await self.root.get_by_label("Photo").set_input_files(photo)
+
+    async def log_in(self, first_name: str) -> None:
+        await self.fill_log_in(first_name)
+        await self.is_live(first_name)
+
+    async def fill_log_in(self, first_name: str, password: str = PASSWORD) -> None:
+        await self.root.get_by_label("I have an account").check()
+        await self.root.get_by_label("User name").fill(f"{first_name.lower()}@example.com")
+        await self.root.get_by_label("Password").fill(password)
+        await self.root.get_by_role("button", name="Log in").click()
+
+    async def is_live(self, first_name: str) -> None:
+        await expect(self.title).to_contain_text(first_name)
+        await expect(self.link).to_have_text("Live")
+
+    async def press(self, name: str) -> None:
+        await self.root.get_by_role("button", name=name).click()
+
+    async def click_map(self, x: float, y: float) -> None:
+        """Click at these parts of its width and height."""
+        box = await self.map.bounding_box()
+        assert box is not None
+        await self.map.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+    async def drag_car(self, x: float, y: float) -> None:
+        """Drag the car to these parts of the map's width and height."""
+        map_box, car = await self.map.bounding_box(), await self.marker("car").bounding_box()
+        assert map_box is not None
+        assert car is not None
+        mouse = self.page.mouse
+        await mouse.move(car["x"] + car["width"] / 2, car["y"] + car["height"] / 2)
+        await mouse.down()
+        await mouse.move(map_box["x"] + x * map_box["width"], map_box["y"] + y * map_box["height"], steps=4)
+        await mouse.up()
+
+    def end(self, name: str) -> Locator:
+        """The fields of where a trip begins or ends."""
+        return self.root.get_by_role("group", name=name)
+
+    async def request(self, pick_up: str, drop_off: str) -> None:
+        """Request a trip between two places."""
+        await self.end("Pick-up").get_by_label("Address or place").fill(pick_up)
+        await self.end("Drop-off").get_by_label("Address or place").fill(drop_off)
+        await self.press("Request a trip")
+        await expect(self.headline).to_have_text("Looking for a driver")
+
+    def marker(self, kind: str) -> Locator:
+        return self.map.locator(f"[data-marker={kind}]")
+
+    async def where(self, kind: str) -> str:
+        """Where a marker is drawn."""
+        transform = await self.marker(kind).get_attribute("style")
+        assert transform is not None
+        return transform
+
+    async def history(self) -> list[str]:
+        """What the newest trip's history says, without the times."""
+        details = self.root.locator("details.history").first
+        if await details.get_attribute("open") is None:
+            await details.locator("summary").click()
+        return await details.locator("li > span").all_inner_texts()
+
+
+class ConsolePage:
+    """The live board in a browser, and what went wrong behind it."""
+
+    def __init__(self, page: Page, *, url: str) -> None:
+        self.page = page
+        self.elsewhere: list[str] = []
+        """Requests and sockets to any other host than the server's; all were blocked."""
+        self.errors: list[str] = []
+        """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
+        self.rider = Panel(page, "RIDER")
+        self.driver = Panel(page, "DRIVER-1")
+        self._url = url
+        page.set_default_timeout(SLOW_MS)
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("websocket", self._note_socket)
+
+    async def open(self) -> None:
+        await self.page.add_init_script(REPORT_VIOLATIONS)
+        await self.page.context.route("**/*", self._only_the_server)
+        await self.page.goto(self._url)
+        await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)
+
+    def panel(self, seat: str) -> Panel:
+        return Panel(self.page, seat)
+
+    async def token(self, seat: str) -> str:
+        """The token that the page keeps for a panel."""
+        stored = await self.page.evaluate("sessionStorage.getItem('taxirank.seats')")
+        return {each["id"]: each["token"] for each in json.loads(stored)}[seat]
+
+    async def tab_to(self, target: Locator, *, backwards: bool = False) -> None:
+        """Press Tab until that has the focus."""
+        for _ in range(60):
+            await self.page.keyboard.press("Shift+Tab" if backwards else "Tab")
+            if await target.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError("The keyboard does not get there.")
+
+    async def is_dark(self) -> bool:
+        ground = await self.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        return int(ground.split("(")[1].split(",")[0]) < 128
+
+    async def screenshot(self, name: str) -> None:
+        """Draw the page, to look at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
+
+    async def faults(self) -> list[str]:
+        """What axe finds of serious and critical faults of accessibility."""
+        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        return [
+            f"{fault['id']}: {json.dumps([node['target'] for node in fault['nodes']])}"
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
+
+    async def _only_the_server(self, route: Route, request: Request) -> None:
+        if request.url.startswith((f"{self._url}/", "data:", f"blob:{self._url}/")):
+            await route.continue_()
+        else:
+            self.elsewhere.append(request.url)
+            await route.abort()
+
+    def _note_socket(self, socket: WebSocket) -> None:
+        if urlsplit(socket.url).netloc != urlsplit(self._url).netloc:
+            self.elsewhere.append(socket.url)

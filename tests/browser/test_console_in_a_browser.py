@@ -1,0 +1,271 @@
+"""The live board, as people use it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenBoard
+from tests.support.api import LOG_OUT, TRIPS, Api
+from tests.support.proxy import web_link
+
+pytestmark = [
+    # The first one may have to build the page.
+    pytest.mark.timeout(600),
+    # The page cannot tell the databases apart.
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small JPEG."""
+    path = tmp_path / "me.jpg"
+    Image.new("RGB", (160, 120), "orange").save(path)
+    return path
+
+
+async def test_a_rider_and_a_driver_in_two_browsers_through_a_whole_trip(board: OpenBoard, photo: Path):
+    riders, drivers = await asyncio.gather(board(), board())
+    rider, driver = riders.rider, drivers.driver
+    await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.sign_up("Dana", photo=photo))
+    assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
+    await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
+
+    # The driver's car stands at Rembrandt Square, the rider a few streets away.
+    await rider.click_map(0.49, 0.53)
+    await rider.click_map(0.46, 0.51)
+    await rider.press("Request a trip")
+    await expect(rider.headline).to_have_text("Looking for a driver")
+
+    offer = driver.offers.first
+    await expect(offer).to_contain_text("Robin Vos")
+    await expect(driver.marker("request")).to_have_count(1)
+    await offer.get_by_role("button", name="Accept").click()
+
+    await expect(rider.headline).to_have_text("Dana is on the way")
+    await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
+    await expect(rider.root.locator(".eta")).to_contain_text("less than a minute")
+    parked = await rider.where("car")
+    await driver.press("Drive to the pick-up")
+    await expect(driver.root.locator(".eta")).to_contain_text("you are there")
+    arrived = await driver.where("car")
+    assert arrived != parked
+    await expect(rider.marker("car")).to_have_attribute("style", arrived)
+
+    await driver.press("Robin is in the car")
+    await expect(rider.headline).to_have_text("You are riding with Dana")
+    await driver.press("Drive to the drop-off")
+    await expect(driver.root.locator(".eta")).to_contain_text("you are there")
+    await driver.press("Complete the trip")
+
+    await expect(rider.headline).to_have_text("Where to?")
+    await expect(rider.root.locator(".past .status")).to_have_text("Arrived")
+    for person in (rider, driver):
+        assert await person.history() == [
+            "Requested by Robin",
+            "Driver on the way by Dana",
+            "In the car by Dana",
+            "Arrived by Dana",
+        ]
+
+
+async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reload(board: OpenBoard):
+    page = await board()
+    await expect(page.page.get_by_role("heading", name="A whole ride on one page")).to_be_visible()
+    await page.rider.sign_up("Robin")
+    await page.driver.sign_up("Dana")
+    # Each panel has a token, and the browser no session of its own.
+    assert await page.page.context.cookies() == []
+
+    await page.page.reload()
+
+    await page.rider.is_live("Robin")
+    await page.driver.is_live("Dana")
+    await page.rider.press("Log out")
+    await expect(page.rider.title).to_be_focused()
+    await expect(page.rider.root.get_by_role("button", name="Sign up as a rider")).to_be_visible()
+    await page.driver.is_live("Dana")
+    await page.rider.log_in("Robin")
+    await expect(page.rider.title).to_be_focused()
+
+
+async def test_by_keyboard_alone_a_rider_requests_and_a_driver_takes_and_drives(board: OpenBoard):
+    page = await board()
+    rider, driver, keys = page.rider, page.driver, page.page.keyboard
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    pick_up, drop_off = rider.end("Pick-up"), rider.end("Drop-off")
+
+    await page.tab_to(rider.map)
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
+        await keys.press(key)
+    await expect(pick_up.get_by_label("Address or place")).to_have_value("Rembrandt Square")
+    await page.tab_to(drop_off.get_by_label("Address or place"))
+    await keys.type("dam square")
+    await expect(drop_off.get_by_label("Latitude, longitude")).to_have_value("52.37310, 4.89260")
+    await keys.press("Enter")
+    await expect(rider.headline).to_have_text("Looking for a driver")
+    await expect(rider.headline).to_be_focused()
+
+    # A screen reader hears of it.
+    log = page.page.get_by_role("log")
+    await expect(log).to_contain_text("Robin asks for a ride from Rembrandt Square to dam square")
+    await page.tab_to(driver.offers.get_by_role("button", name="Accept the trip of Robin"))
+    await keys.press("Enter")
+    await expect(driver.headline).to_have_text("Pick up Robin")
+    await expect(driver.headline).to_be_focused()
+    await expect(log).to_contain_text("Rider: Dana is on the way")
+
+    before = await driver.where("car")
+    await page.tab_to(driver.map, backwards=True)
+    await keys.press("ArrowLeft")
+    after = await driver.where("car")
+    assert after != before
+    await expect(rider.marker("car")).to_have_attribute("style", after)
+
+
+async def test_an_offer_goes_and_says_why(board: OpenBoard):
+    page = await board()
+    rider, driver = page.rider, page.driver
+    await page.page.get_by_role("button", name="Add a driver").click()
+    other = page.panel("DRIVER-2")
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    await other.sign_up("Kim")
+
+    await rider.request("De Hallen", "Dam Square")
+    await expect(driver.offers).to_have_count(1)
+    await driver.drag_car(0.95, 0.5)
+    await expect(driver.offers).to_contain_text("Too far from you now")
+    await driver.click_map(0.5, 0.5)
+    await expect(driver.offers.get_by_role("button", name="Accept")).to_be_visible()
+
+    await other.press("Accept")
+    await expect(driver.offers).to_contain_text("Another driver was faster")
+    await expect(rider.headline).to_have_text("Kim is on the way")
+
+    await other.press("Give it back")
+    await expect(rider.headline).to_have_text("Looking for a driver")
+    await expect(other.headline).to_have_text("Offers")
+    await expect(other.offers).to_have_count(0)
+    await expect(driver.offers.get_by_role("button", name="Accept")).to_be_visible()
+
+    await rider.press("Cancel the trip")
+    await rider.root.get_by_label("Why?").fill("I walk")
+    await rider.press("Cancel it")
+    await expect(driver.offers).to_contain_text("The rider called it off")
+    await expect(rider.headline).to_have_text("Where to?")
+    assert (await rider.history())[-2:] == ["Given back by Kim", "Cancelled by Robin"]
+    await expect(rider.root.locator(".reason")).to_have_text("“I walk”")
+
+
+async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBoard, tmp_path: Path):
+    page = await board()
+    rider, driver = page.rider, page.driver
+    await rider.fill_sign_up("Robin", password="password")
+    await rider.press("Sign up")
+    password = rider.root.get_by_label("Password")
+    field = rider.root.locator(".field").filter(has=page.page.get_by_label("Password"))
+    await expect(field).to_contain_text("PASSWORD_WEAK")
+    await expect(password).to_have_attribute("aria-invalid", "true")
+    no_photo = tmp_path / "notes.png"
+    no_photo.write_text("not a photo")
+    await rider.fill_sign_up("Robin", photo=no_photo)
+    await rider.press("Sign up")
+    await expect(rider.root.locator(".photo-choice")).to_contain_text("PHOTO_INVALID")
+
+    await driver.fill_log_in("Robin")
+    await expect(driver.root.get_by_role("alert")).to_contain_text("BAD_CREDENTIALS")
+
+    await rider.root.get_by_label("Photo").set_input_files([])
+    await rider.press("Sign up")
+    await rider.is_live("Robin")
+    await driver.press("Log in")
+    await expect(driver.root.get_by_role("alert")).to_contain_text("This is a rider's account")
+
+    await rider.end("Pick-up").get_by_label("Address or place").fill("Home")
+    await rider.end("Pick-up").get_by_label("Latitude, longitude").fill("91, 4.9")
+    await rider.end("Drop-off").get_by_label("Address or place").fill("Work")
+    await rider.press("Request a trip")
+    await expect(rider.root.get_by_role("alert")).to_contain_text("BAD_POSITION")
+
+
+async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard, live_server):
+    async with web_link(live_server.url) as link, Api(live_server.url) as elsewhere:
+        page = await board(url=link.url)
+        await page.rider.sign_up("Robin")
+        await page.rider.request("Dam Square", "Artis Zoo")
+        await link.cut()
+        await expect(page.rider.link).to_have_text("Reconnecting…")
+
+        driver = await elsewhere.sign_up("DRIVER", firstName="Dana")
+        (trip,) = (await driver.data(TRIPS))["nodes"]
+        await driver.update_trip(trip["id"], "STARTED")
+        await expect(page.rider.headline).to_have_text("Looking for a driver")
+        page.errors.clear()  # The browser's own words about a server that is away.
+        await link.restore()
+
+        await expect(page.rider.headline).to_have_text("Dana is on the way")
+        await expect(page.rider.link).to_have_text("Live")
+        page.errors.clear()
+
+
+async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard, live_server):
+    page = await board()
+    await page.driver.sign_up("Dana")
+    async with Api(live_server.url) as elsewhere:
+        await elsewhere.post(LOG_OUT, {"Authorization": f"Bearer {await page.token('DRIVER-1')}"})
+    await expect(page.driver.root).to_contain_text("Your session has ended. Log in again.")
+
+
+async def test_on_a_phone_the_people_are_tabs_and_a_tab_tells_of_an_offer(board: OpenBoard):
+    page = await board(viewport={"width": 390, "height": 844}, has_touch=True)
+    tabs = page.page.get_by_role("tab")
+    await page.rider.sign_up("Robin")
+    await tabs.filter(has_text="Driver").click()
+    await page.driver.sign_up("Dana")
+    await tabs.filter(has_text="Driver").press("ArrowLeft")
+    await expect(page.driver.root).to_be_hidden()
+
+    await page.rider.request("Dam Square", "Artis Zoo")
+
+    await expect(tabs.filter(has_text="Driver")).to_contain_text("1 offer")
+    width = await page.page.evaluate("document.documentElement.scrollWidth")
+    assert width == 390
+
+
+async def test_axe_finds_no_serious_fault_in_light_and_dark_at_a_desk_and_on_a_phone(board: OpenBoard):
+    page = await board()
+
+    async def look(name: str) -> None:
+        for width, height, device in ((390, 844, "phone"), (1280, 900, "desk")):
+            await page.page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("dark", "light"):
+                await page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await page.screenshot(f"console-{name}-{scheme}-{device}")
+                assert await page.faults() == [], f"{name}, {scheme}, {device}"
+
+    await look("empty")
+    await page.rider.sign_up("Robin")
+    await page.driver.sign_up("Dana")
+    await page.rider.request("Rembrandt Square", "Artis Zoo")
+    await expect(page.driver.offers).to_have_count(1)
+    await look("offer")
+    await page.driver.press("Accept")
+    await expect(page.rider.headline).to_have_text("Dana is on the way")
+    await page.rider.history()
+    await page.rider.press("Cancel the trip")
+    await look("trip")
+
+
+async def test_light_and_dark_are_the_systems_until_somebody_chooses(board: OpenBoard):
+    page = await board(color_scheme="dark")
+    assert await page.is_dark() is True
+    await page.page.get_by_role("radio", name="Light").check()
+    assert await page.is_dark() is False
+    await page.page.reload()
+    await expect(page.page.get_by_role("radio", name="Light")).to_be_checked()
+    assert await page.is_dark() is False

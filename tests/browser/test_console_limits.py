@@ -1,0 +1,35 @@
+"""The live board against a server that takes few positions."""
+
+import pytest
+from playwright.async_api import expect
+
+from services.config import Settings
+from tests.browser.conftest import OpenBoard
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"location_rate": "1/second"})
+
+
+async def test_of_positions_that_are_too_many_the_newest_arrives(board: OpenBoard):
+    page = await board()
+    rider, driver = page.rider, page.driver
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    await rider.request("Rembrandt Square", "Artis Zoo")
+    await driver.press("Accept")
+    await expect(rider.marker("car")).to_have_count(1)
+
+    async with page.page.expect_response(lambda response: "retry-after" in response.headers):
+        await driver.map.focus()
+        for _ in range(12):
+            await page.page.keyboard.press("ArrowLeft")
+
+    await expect(rider.marker("car")).to_have_attribute("style", await driver.where("car"))
+    await expect(driver.root.locator(".problems p")).to_have_count(0)

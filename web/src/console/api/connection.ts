@@ -1,0 +1,150 @@
+import {
+  Client,
+  fetchExchange,
+  subscriptionExchange,
+  type AnyVariables,
+  type ExecutionResult,
+  type TypedDocumentNode,
+} from "@urql/core";
+import { createClient as createSocket, type Client as Socket } from "graphql-ws";
+
+import { problemsOf, type Problem } from "./problems";
+
+/** How the socket stands: `lost` is final until somebody connects again. */
+export type SocketState = "connecting" | "live" | "reconnecting" | "lost";
+
+const PATH = "/graphql";
+/** What the server closes a socket with when its session has ended, and when it never was one. */
+const SESSION_ENDED = [4401, 4403];
+/** What the client itself closes it with, when nothing is followed any more. */
+const NO_LONGER_NEEDED = 1000;
+const PING_EVERY_MS = 10_000;
+const PONG_WITHIN_MS = 5_000;
+const LONGEST_WAIT_MS = 4_000;
+
+/**
+ * One person's way to the server: mutations and queries over HTTP, subscriptions over one socket.
+ *
+ * No request carries the browser's cookie or takes one (`credentials: "omit"`): each panel of the page is somebody else,
+ * and says so by its token. A lost socket comes back by itself, and each subscription then begins with a new snapshot.
+ */
+export class Connection {
+  state: SocketState = "connecting";
+  readonly #client: Client;
+  readonly #socket: Socket | null;
+  readonly #listeners = new Set<() => void>();
+
+  /** Without a token: a stranger, who can sign up and log in. `onSessionEnd` is called when the token is no longer good. */
+  constructor(token?: string, onSessionEnd?: () => void) {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const socket = token === undefined ? null : this.#open(authorization, onSessionEnd);
+    this.#socket = socket;
+    this.#client = new Client({
+      url: PATH,
+      preferGetMethod: false,
+      fetchOptions: {
+        credentials: "omit",
+        headers: { "GraphQL-Require-Preflight": "1", ...authorization },
+      },
+      exchanges: [
+        ...(socket === null
+          ? []
+          : [
+              subscriptionExchange({
+                forwardSubscription: ({ query, variables }) => ({
+                  subscribe: (sink) => ({
+                    unsubscribe: socket.subscribe(
+                      { query: query!, variables },
+                      {
+                        next: (result) => sink.next(result as ExecutionResult),
+                        error: (cause) => sink.error(cause),
+                        complete: () => sink.complete(),
+                      },
+                    ),
+                  }),
+                }),
+              }),
+            ]),
+        fetchExchange,
+      ],
+    });
+  }
+
+  /** Ask by HTTP. Never rejects: what failed is told as problems, and then there are no data. */
+  async ask<Data, Variables extends AnyVariables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<{ data: Data | null; problems: Problem[] }> {
+    const isMutation = document.definitions.some((node) => "operation" in node && node.operation === "mutation");
+    const result = await (isMutation
+      ? this.#client.mutation(document, variables)
+      : this.#client.query(document, variables, { requestPolicy: "network-only" })
+    ).toPromise();
+    if (result.error || !result.data) return { data: null, problems: problemsOf(result.error) };
+    return { data: result.data, problems: [] };
+  }
+
+  /** Follow a subscription until the returned function is called. A lost connection is no end of it. */
+  follow<Data, Variables extends AnyVariables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    next: (data: Data) => void,
+    failed: (problems: Problem[]) => void,
+  ): () => void {
+    return this.#client.subscription(document, variables).subscribe(({ data, error, hasNext }) => {
+      if (error) failed(problemsOf(error));
+      // The last result says again what the one before it said.
+      else if (hasNext && data) next(data);
+    }).unsubscribe;
+  }
+
+  /** For `useSyncExternalStore`. */
+  listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** For `useSyncExternalStore`. */
+  readState = (): SocketState => this.state;
+
+  close(): void {
+    this.#listeners.clear();
+    void this.#socket?.dispose();
+  }
+
+  #become(state: SocketState): void {
+    this.state = state;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #open(authorization: Record<string, string>, onSessionEnd?: () => void): Socket {
+    let pongDue: ReturnType<typeof setTimeout> | undefined;
+    const socket = createSocket({
+      url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${PATH}`,
+      connectionParams: authorization,
+      retryAttempts: Infinity,
+      shouldRetry: (event) => !SESSION_ENDED.includes((event as CloseEvent).code),
+      retryWait: (tries) =>
+        new Promise((done) => setTimeout(done, Math.min(LONGEST_WAIT_MS, 200 * 2 ** tries) * (0.5 + Math.random() / 2))),
+      // A network that is gone closes nothing: only an answer that does not come shows it.
+      keepAlive: PING_EVERY_MS,
+      on: {
+        connected: () => this.#become("live"),
+        ping: (received) => {
+          if (!received) pongDue = setTimeout(() => socket.terminate(), PONG_WITHIN_MS);
+        },
+        pong: () => clearTimeout(pongDue),
+        closed: (event) => {
+          clearTimeout(pongDue);
+          const { code } = event as CloseEvent;
+          if (SESSION_ENDED.includes(code)) onSessionEnd?.();
+          else if (code !== NO_LONGER_NEEDED) this.#become(FINAL.has(code) ? "lost" : "reconnecting");
+        },
+      },
+    });
+    return socket;
+  }
+}
+
+/** Close codes on which graphql-ws does not come back (its `isFatalInternalCloseCode`, of those that the server uses). */
+const FINAL = new Set([1002, 1011, 4400, 4406, 4409, 4429]);

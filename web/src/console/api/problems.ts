@@ -1,0 +1,39 @@
+import type { CombinedError } from "@urql/core";
+
+/** Something that went wrong, in words, with what tells it apart. */
+export interface Problem {
+  text: string;
+  code: string;
+  /** The input field at fault, if it is one. */
+  field?: string;
+  /** For how many seconds nothing more should be asked. */
+  retryAfterS?: number;
+}
+
+interface UserError {
+  code: string;
+  message: string;
+  field: string[] | null;
+}
+
+/** What a payload says to the user. */
+export function userProblems(errors: readonly UserError[]): Problem[] {
+  return errors.map(({ code, message, field }) => withField({ code, text: message }, field));
+}
+
+/** What is wrong with a request itself, or with the way to the server. */
+export function problemsOf(error: CombinedError | undefined): Problem[] {
+  if (error === undefined || error.networkError) {
+    return [{ code: "UNREACHABLE", text: "The server cannot be reached. Is it running? Try again in a moment." }];
+  }
+  return error.graphQLErrors.map(({ message, extensions }) => {
+    const { code, retryAfter, field } = extensions as { code?: string; retryAfter?: number; field?: string[] };
+    const problem = withField({ code: code ?? "FAILED", text: message }, field ?? null);
+    return retryAfter === undefined ? problem : { ...problem, retryAfterS: retryAfter };
+  });
+}
+
+function withField(problem: Problem, path: string[] | null): Problem {
+  const field = path?.at(-1);
+  return field === undefined ? problem : { ...problem, field };
+}

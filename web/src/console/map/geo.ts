@@ -1,0 +1,70 @@
+/** Positions on Earth, and the same in metres on the map's plane: x to the east, y to the south. */
+export interface GeoPoint {
+  lat: number;
+  lng: number;
+}
+
+export interface Spot {
+  x: number;
+  y: number;
+}
+
+const METRES_A_DEGREE = 111_320;
+/** The middle of the map. `server.py simulate` drives around here too. */
+const MIDDLE: GeoPoint = { lat: 52.368, lng: 4.895 };
+const SHRINK = Math.cos((MIDDLE.lat * Math.PI) / 180);
+
+/** What the map shows, in metres from its middle. */
+export const EXTENT = { left: -3600, top: -2600, width: 7200, height: 5200 };
+
+export function toSpot({ lat, lng }: GeoPoint): Spot {
+  return { x: (lng - MIDDLE.lng) * METRES_A_DEGREE * SHRINK, y: (MIDDLE.lat - lat) * METRES_A_DEGREE };
+}
+
+/** Rounded to a metre or so: five decimals. */
+export function toGeoPoint({ x, y }: Spot): GeoPoint {
+  return {
+    lat: round(MIDDLE.lat - y / METRES_A_DEGREE),
+    lng: round(MIDDLE.lng + x / (METRES_A_DEGREE * SHRINK)),
+  };
+}
+
+/** The nearest spot that the map shows. */
+export function onMap({ x, y }: Spot): Spot {
+  return {
+    x: Math.min(Math.max(x, EXTENT.left), EXTENT.left + EXTENT.width),
+    y: Math.min(Math.max(y, EXTENT.top), EXTENT.top + EXTENT.height),
+  };
+}
+
+/** In metres; on a map of a city the Earth is flat. */
+export function distance(a: GeoPoint, b: GeoPoint): number {
+  const [from, to] = [toSpot(a), toSpot(b)];
+  return Math.hypot(to.x - from.x, to.y - from.y);
+}
+
+/** In degrees from north, clockwise. */
+export function heading(from: Spot, to: Spot): number {
+  return ((Math.atan2(to.x - from.x, from.y - to.y) * 180) / Math.PI + 360) % 360;
+}
+
+export function inWords(metres: number): string {
+  return metres < 950 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`;
+}
+
+/** `52.37310, 4.89260`, as people write and paste it. */
+export function format({ lat, lng }: GeoPoint): string {
+  return `${lat.toFixed(5)}, ${lng.toFixed(5)}`;
+}
+
+/** Null for what is no latitude and longitude. */
+export function parse(text: string): GeoPoint | null {
+  const match = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text);
+  if (!match) return null;
+  const [lat, lng] = [Number(match[1]), Number(match[2])];
+  return Math.abs(lat) <= 90 && Math.abs(lng) <= 180 ? { lat, lng } : null;
+}
+
+function round(degrees: number): number {
+  return Math.round(degrees * 1e5) / 1e5;
+}

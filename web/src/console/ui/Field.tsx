@@ -1,0 +1,38 @@
+import { useId, type InputHTMLAttributes } from "react";
+
+import type { Problem } from "../api/problems";
+import { Problems } from "./Problems";
+
+interface Props extends InputHTMLAttributes<HTMLInputElement> {
+  label: string;
+  help?: string;
+  /** Those of the whole form; the ones of this field are shown here. */
+  problems?: Problem[];
+  /** What the server calls it. */
+  name: string;
+}
+
+/** An input with its label, its help, and what is wrong with it. */
+export function Field({ label, help, problems = [], name, ...input }: Props) {
+  const id = useId();
+  const own = problems.filter(({ field }) => field === name);
+  const describedBy = [own.length > 0 ? `${id}-problem` : "", help ? `${id}-help` : ""].filter(Boolean).join(" ");
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input
+        {...input}
+        id={id}
+        name={name}
+        aria-invalid={own.length > 0 || undefined}
+        aria-describedby={describedBy || undefined}
+      />
+      {help && (
+        <small className="help" id={`${id}-help`}>
+          {help}
+        </small>
+      )}
+      <Problems id={`${id}-problem`} problems={own} />
+    </div>
+  );
+}
