@@ -26,7 +26,7 @@ from gateway.middleware import BodyLimit, RequestId
 from schema.context import Services
 from schema.execution import Execution
 from schema.schema import build_schema
-from schema.transport.below_asgi import ABORT, SocketProtocol, abort_of
+from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
@@ -252,7 +252,7 @@ class Application:
             if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
                 await self.sockets(scope, receive, send)
             else:
-                scope["extensions"] = {**scope.get("extensions", {}), ABORT: abort_of(send)}
+                scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
                 await starlette(scope, receive, send)
 
         return asgi

@@ -4,7 +4,6 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 """
 
 import asyncio
-from collections.abc import Callable
 
 from graphql import ExecutionResult
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from models.visibility import Actor
 from schema.context import Services
 from schema.errors import incident, not_found, unauthenticated
 from schema.execution import Following, encode
-from schema.transport.below_asgi import ABORT
+from schema.transport.below_asgi import CONNECTION, Connection
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
 from schema.transport.socket_limit import SocketLimit
@@ -22,6 +21,8 @@ from services.live.feeds import NotFound
 
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
+# As long as a socket may take to answer a ping, by default.
+UNACKNOWLEDGED_S = 20.0
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -60,8 +61,10 @@ class EventStream(Response):
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        abort: Callable[[], None] = scope["extensions"][ABORT]
-        outlet = Outlet(send, abort)  # pyright: ignore[reportArgumentType]
+        connection: Connection = scope["extensions"][CONNECTION]
+        # There are no pings here, but something is sent every 12 seconds.
+        connection.expect_acknowledgements(within_s=UNACKNOWLEDGED_S)
+        outlet = Outlet(send, connection.abort)  # pyright: ignore[reportArgumentType]
         over = asyncio.Event()
         delivery = Delivery(
             "events", self._following, _EventFraming(), outlet, self._services.hub, on_end=over.set

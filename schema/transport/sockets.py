@@ -14,7 +14,7 @@ from models.visibility import Actor
 from schema.context import Context, Services, Transport
 from schema.errors import RequestError, incident
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
-from schema.transport.below_asgi import abort_of, direct_writer, text_message
+from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.origins import Origins
@@ -90,7 +90,7 @@ class Socket:
         self._endpoint = endpoint
         self._services = endpoint.services
         self._send = send
-        self._abort = abort_of(send)
+        self._abort = Connection(send).abort
         self._outlet = Outlet(send, self._abort, direct_writer(send))  # pyright: ignore[reportArgumentType]
         self._outlet.on_drained = self._catch_up
         self._token = cookie_token

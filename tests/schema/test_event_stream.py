@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 
+from schema.transport.event_stream import UNACKNOWLEDGED_S
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.waiting import until
@@ -123,6 +127,17 @@ async def test_a_stream_that_completes_leaves_nothing_behind(shared_server: Live
         assert (await events.next())["status"] == "CANCELLED"
         await events.ended()
     await until(lambda: services.hub.subscribers == 0 and services.live_sessions.count == 0)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has TCP_USER_TIMEOUT")
+async def test_a_peer_whose_network_has_gone_is_given_up(someone: SignUp) -> None:
+    async with stream(await someone("DRIVER"), POOL) as events:
+        await events.next()
+        ours = events.response.extensions["network_stream"].get_extra_info("client_addr")
+        (theirs,) = [c for c in psutil.Process().net_connections("tcp") if c.raddr == ours]
+        with socket.socket(fileno=os.dup(theirs.fd)) as connection:
+            unacknowledged_ms = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert unacknowledged_ms == UNACKNOWLEDGED_S * 1000
 
 
 async def test_a_log_out_ends_the_stream_with_unauthenticated(someone: SignUp) -> None:

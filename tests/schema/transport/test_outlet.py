@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from schema.transport import outlet as outlet_module
-from schema.transport.below_asgi import abort_of
+from schema.transport.below_asgi import Connection
 from schema.transport.outlet import Frame, Outlet
 from tests.support.waiting import until
 
@@ -177,7 +177,8 @@ async def test_it_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(st
     assert wire.sent == []
 
 
-def test_the_abort_of_a_server_unknown_to_us_does_nothing() -> None:
+def test_the_connection_of_a_server_unknown_to_us_is_left_alone() -> None:
     async def send(_: Frame) -> None: ...
 
-    abort_of(send)()
+    Connection(send).abort()
+    Connection(send).expect_acknowledgements(within_s=1)
