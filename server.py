@@ -34,6 +34,7 @@ from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
 from services import demo, logs, migrations
 from services.accounts import Accounts
+from services.attempts import Attempts
 from services.bus import Bus
 from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
@@ -47,6 +48,7 @@ from services.location_store import LocationStore, MemoryLocations, RedisLocatio
 from services.locations import Locations
 from services.outbox import Outbox
 from services.passwords import Passwords
+from services.per_user import PerUser
 from services.photo_store import PhotoStore
 from services.photos import Photos
 from services.rate_limits import Rate, RateLimit
@@ -54,6 +56,7 @@ from services.routing import Osrm, Router, StraightLine
 from services.sessions import Sessions
 from services.shield import Shield
 from services.sole_server import AnotherServer, SoleServer
+from services.throttle import ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
 from services.trip_history import TripHistory
 from services.trips import Trips
@@ -96,6 +99,11 @@ class Application:
             ttl_s=settings.session_ttl_s,
             max_age_s=settings.session_max_age_s,
         )
+        self.throttle: Throttle = (
+            SharedThrottle(settings.redis_url, self.bus, topics)
+            if settings.redis_url is not None
+            else ProcessThrottle()
+        )
         accounts = Accounts(
             self.database,
             self.shield,
@@ -105,8 +113,17 @@ class Application:
             photos=self.photos,
             sessions=sessions,
             photo_required=settings.photo_required,
+            log_ins=Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle),
+            sign_ups=Attempts("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
-        trips = Trips(self.database, self.outbox, self.shield, request_ttl_s=settings.request_ttl_s)
+        trips = Trips(
+            self.database,
+            self.outbox,
+            self.shield,
+            request_ttl_s=settings.request_ttl_s,
+            open_trips_per_rider=settings.open_trips_per_rider,
+            changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
+        )
         self.location_store: LocationStore = (
             RedisLocations(settings.redis_url, self.bus, topics)
             if settings.redis_url is not None
@@ -125,7 +142,14 @@ class Application:
             if settings.routing_url is not None
             else estimate
         )
-        hub = Hub(State(self.database, locations, counts), self.bus.listen, topics, counts, linger_s=LINGER_S)
+        hub = Hub(
+            State(self.database, locations, counts),
+            self.bus.listen,
+            topics,
+            counts,
+            linger_s=LINGER_S,
+            max_pools_per_user=settings.max_pools_per_user,
+        )
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
@@ -135,6 +159,7 @@ class Application:
             locations=locations,
             router=self.router,
             offer_radius_m=settings.offer_radius_m,
+            subscribing=PerUser("subscribe", Rate.parse(settings.subscribe_rate), self.throttle),
             hub=hub,
             live_sessions=self.live_sessions,
             topics=topics,
@@ -167,6 +192,7 @@ class Application:
             await self.bus.connect()
             stack.push_async_callback(self.bus.disconnect)
             stack.push_async_callback(self.location_store.close)
+            stack.push_async_callback(self.throttle.close)
             stack.push_async_callback(self.router.close)
             await self.outbox.start()
             stack.push_async_callback(self.outbox.stop)
@@ -213,6 +239,8 @@ class Application:
             cookies=cookies,
             limit=limit,
             page=graphiql.page if graphiql is not None else None,
+            # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
+            knows_itself=settings.public_url is None,
         )
         self.sockets = SocketEndpoint(
             execution,

@@ -72,6 +72,10 @@ class Campaign:
             "TAXIRANK_REQUEST_TTL_S": "86400",
             "TAXIRANK_LOCATION_TTL_S": "86400",
             "TAXIRANK_LOCATION_RATE": "off",
+            # Everybody is asked for as much as the server can do.
+            "TAXIRANK_TRIP_RATE": "off",
+            "TAXIRANK_SUBSCRIBE_RATE": "off",
+            "TAXIRANK_OPEN_TRIPS_PER_RIDER": "off",
         }
         self._people = People(load_settings(database_url=database_url, redis_url=redis_url))
         self._log = folder / "servers.log"

@@ -1,7 +1,7 @@
 """What a resolver may reach."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from typing import Protocol
 from uuid import UUID
 
 from models.visibility import Actor
@@ -10,6 +10,7 @@ from services.accounts import Accounts
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.locations import Locations
+from services.per_user import PerUser
 from services.routing import Router
 from services.sessions import Sessions
 from services.topics import Topics
@@ -28,29 +29,37 @@ class Services:
     locations: Locations
     router: Router
     offer_radius_m: float
+    subscribing: PerUser
     hub: Hub
     live_sessions: LiveSessions
     topics: Topics
 
 
-class Transport(Enum):
-    """What carries an operation."""
+class Sender(Protocol):
+    """Who sent an HTTP request, as far as the request itself tells."""
 
-    HTTP = "HTTP"
-    SOCKET = "a WebSocket"
+    @property
+    def address(self) -> str | None:
+        """The network that limits count by; None: this machine itself."""
+        ...
+
+    def token(self, *, is_bearer: bool) -> str | None:
+        """The token of the ``Authorization`` header, or that of the cookie."""
+        ...
 
 
 @dataclass(slots=True)
 class Context:
     """One operation's context.
 
+    ``sender`` is there exactly over HTTP.
     ``set_token`` is what the HTTP response has to put into the session cookie: None leaves it alone, an
     empty string removes it.
     """
 
     services: Services
-    transport: Transport
     caller: Actor | None
+    sender: Sender | None = None
     set_token: str | None = field(default=None)
 
     @property

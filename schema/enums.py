@@ -77,6 +77,7 @@ _describe(
         "VERSION_CONFLICT": "The trip has changed since the caller read it (`ifVersion`).",
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used for another request.",
         "DRIVER_BUSY": "The driver has an active trip.",
+        "TOO_MANY_OPEN_TRIPS": "The rider has as many trips waiting for a driver as one may have.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
     },
 )

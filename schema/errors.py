@@ -66,6 +66,11 @@ def not_found() -> RequestError:
     return RequestError("NOT_FOUND", "There is no such trip.")
 
 
+def too_many_pools() -> RequestError:
+    """The caller follows the pool as often as one may."""
+    return RequestError("TOO_MANY_POOLS", "The pool is followed too often at once.")
+
+
 def without_value(message: str) -> str:
     """graphql-core's message about a value, without the value: it could be a form with a password."""
     return _QUOTED_VALUE.sub("", message)

@@ -55,6 +55,13 @@ class SignUpInput:
     )
 
 
+@strawberry.input(description="A new password in place of the current one.")
+class ChangePasswordInput:
+    current_password: str = strawberry.field(description="The password until now.")
+    password1: str = strawberry.field(description="The new password: hard to guess, at most 128 characters.")
+    password2: str = strawberry.field(description="The same again.")
+
+
 @strawberry.input(description="A trip to request.")
 class CreateTripInput:
     pick_up_address: str = strawberry.field(description="Where the rider waits, 1 to 255 characters.")

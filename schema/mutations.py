@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from models.visibility import Audience
-from schema.context import Context, Transport, to_uuid
+from schema.context import Context, Sender, to_uuid
 from schema.errors import RequestError, to_user_errors
-from schema.inputs import CreateTripInput, LocationInput, SignUpInput, UpdateTripInput
+from schema.inputs import ChangePasswordInput, CreateTripInput, LocationInput, SignUpInput, UpdateTripInput
 from schema.types import AuthPayload, LocationPayload, LogOutPayload, TripPayload, to_trip, to_user
 from schema.uploads import read_upload
 from services.errors import UserFault, UserFaults
@@ -22,7 +22,7 @@ class Mutation:
     async def sign_up(
         self, info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
     ) -> AuthPayload:
-        _require_cookie_transport(info)
+        sender = _sender(info)
         photo = await read_upload(input.photo, "photo")
         try:
             session = await info.context.services.accounts.sign_up(
@@ -33,12 +33,17 @@ class Mutation:
                 last_name=input.last_name,
                 role=input.role,
                 photo=photo,
+                address=sender.address,
+                replaces=sender.token(is_bearer=False),
             )
         except (UserFault, UserFaults) as fault:
             return AuthPayload(errors=to_user_errors(fault))
         return _logged_in(info, session, issue_token=False)
 
-    @strawberry.mutation(description="Begin a session. Over HTTP only, since it sets the cookie.")
+    @strawberry.mutation(
+        description="Begin a session. The one whose cookie (or, with `issueToken`, bearer token) came with the "
+        "request ends. Over HTTP only, since it sets the cookie."
+    )
     async def log_in(
         self,
         info: Info,
@@ -51,16 +56,48 @@ class Mutation:
             ),
         ] = False,
     ) -> AuthPayload:
-        _require_cookie_transport(info)
+        sender = _sender(info)
         try:
-            session = await info.context.services.accounts.log_in(username=username, password=password)
+            session = await info.context.services.accounts.log_in(
+                username=username,
+                password=password,
+                address=sender.address,
+                # What the client forgets for the new one must not live on.
+                replaces=sender.token(is_bearer=issue_token),
+            )
         except UserFault as fault:
             return AuthPayload(errors=to_user_errors(fault))
         return _logged_in(info, session, issue_token=issue_token)
 
+    @strawberry.mutation(
+        description="Exchange the password. All sessions of the caller's end, and their sockets are closed, this "
+        "one's too; the answer begins a new one. Over HTTP only, since it sets the cookie."
+    )
+    async def change_password(
+        self, info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="The passwords.")]
+    ) -> AuthPayload:
+        sender = _sender(info)
+        try:
+            session = await info.context.services.accounts.change_password(
+                info.context.actor,
+                current=input.current_password,
+                password1=input.password1,
+                password2=input.password2,
+                address=sender.address,
+            )
+        except UserFault as fault:
+            return AuthPayload(errors=to_user_errors(fault))
+        return _logged_in(info, session, issue_token=sender.token(is_bearer=True) is not None)
+
     @strawberry.mutation(description="End the session; its sockets are closed.")
-    async def log_out(self, info: Info) -> LogOutPayload:
-        await info.context.services.sessions.end(info.context.actor)
+    async def log_out(
+        self,
+        info: Info,
+        everywhere: Annotated[
+            bool, strawberry.argument(description="End all sessions of the caller's, on every device.")
+        ] = False,
+    ) -> LogOutPayload:
+        await info.context.services.sessions.end(info.context.actor, everywhere=everywhere)
         info.context.set_token = ""
         return LogOutPayload()
 
@@ -121,9 +158,10 @@ class Mutation:
         return LocationPayload()
 
 
-def _require_cookie_transport(info: Info) -> None:
-    if info.context.transport is not Transport.HTTP:
+def _sender(info: Info) -> Sender:
+    if info.context.sender is None:
         raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP: a socket cannot set a cookie.")
+    return info.context.sender
 
 
 def _logged_in(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:

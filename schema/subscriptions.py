@@ -67,11 +67,11 @@ class Subscription:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
     ) -> AsyncGenerator[Trip, None]:
         services = info.context.services
-        return _stream(TripFeed(info.context.actor, services.topics, to_uuid(id, "id")), info)
+        return await _stream(TripFeed(info.context.actor, services.topics, to_uuid(id, "id")), info)
 
     @strawberry.subscription(description="The caller's own trips.")
     async def my_trips_updated(self, info: Info) -> AsyncGenerator[MyTripsEvent, None]:
-        return _stream(MyTripsFeed(info.context.actor, info.context.services.topics), info)
+        return await _stream(MyTripsFeed(info.context.actor, info.context.services.topics), info)
 
     @strawberry.subscription(
         description="The open requests around the driver's last position, or around `near`; all of them as long "
@@ -96,7 +96,7 @@ class Subscription:
                     f"A radius lies between 1 and {MAX_RADIUS_M:.0f} m.", field=("near", "radiusM")
                 )
         point = on_earth(near.point.value(), "near", "point") if near is not None else None
-        return _stream(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), info)
+        return await _stream(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), info)
 
     @strawberry.subscription(
         description="Where the driver of a trip is: the latest position only, as soon as there is one. Completes "
@@ -108,8 +108,11 @@ class Subscription:
         actor = info.context.actor
         if actor.user.role is not Role.RIDER:
             raise forbidden("Only the rider of a trip follows its driver.")
-        return _stream(DriverLocationFeed(actor, info.context.services.topics, to_uuid(trip_id, "tripId")), info)
+        return await _stream(
+            DriverLocationFeed(actor, info.context.services.topics, to_uuid(trip_id, "tripId")), info
+        )
 
 
-def _stream(feed: Feed, info: Info) -> Any:
+async def _stream(feed: Feed, info: Info) -> Any:
+    await info.context.services.subscribing.count(feed.actor)
     return FeedStream(feed, info.context.services.hub)

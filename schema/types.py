@@ -269,12 +269,13 @@ def to_event(content: messages.Content) -> SubscriptionEvent:
             return to_driver_location(trip_id, location)
 
 
-@strawberry.type(description="The answer to `signUp` and `logIn`.")
+@strawberry.type(description="The answer to `signUp`, `logIn` and `changePassword`.")
 class AuthPayload:
     user: User | None = strawberry.field(default=None, description="Who is logged in now; null if it failed.")
     token: str | None = strawberry.field(
         default=None,
-        description="The session's token, for `Authorization: Bearer`; only if `issueToken` asked for it.",
+        description="The session's token, for `Authorization: Bearer`; only if `issueToken` asked for it, or the "
+        "password was changed with such a token.",
     )
     errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
 

@@ -6,11 +6,12 @@ from uuid import UUID, uuid4
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
 from services import usernames
+from services.attempts import Attempts
 from services.database import Conflict, Database
 from services.errors import BadInput, ErrorCode, UserFault, UserFaults
 from services.passwords import Passwords
 from services.photos import Photos
-from services.sessions import NewSession, Sessions, user_of
+from services.sessions import NewSession, PasswordChanged, Sessions, user_of
 from services.shield import Shield
 
 MAX_NAME_CHARS = 150
@@ -46,6 +47,8 @@ class Accounts:
         photos: Photos,
         sessions: Sessions,
         photo_required: bool,
+        log_ins: Attempts,
+        sign_ups: Attempts,
     ) -> None:
         self._database = database
         self._shield = shield
@@ -53,6 +56,8 @@ class Accounts:
         self._photos = photos
         self._sessions = sessions
         self._photo_required = photo_required
+        self._log_ins = log_ins
+        self._sign_ups = sign_ups
 
     async def sign_up(
         self,
@@ -64,10 +69,15 @@ class Accounts:
         last_name: str,
         role: Role,
         photo: bytes | None = None,
+        address: str | None = None,
+        replaces: str | None = None,
     ) -> NewSession:
         """Create an account and log it in. Nothing is kept unless all of it is good.
 
+        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+
         Raises:
+            RateLimited: too many sign-ups from the address, or under the name.
             UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
                 PhotoInvalid and PhotoTooLarge that apply.
             BadInput: a name is empty or too long.
@@ -75,10 +85,12 @@ class Accounts:
         user = UserSnapshot(
             uuid4(), username, _name(first_name, "firstName"), _name(last_name, "lastName"), role, None
         )
-        return await self._shield.run(self._sign_up(user, password1, password2, photo))
+        # Before anything is looked up: whether a name is taken is told, but not to whoever asks for many.
+        await self._sign_ups.count(name=_key(username), address=address)
+        return await self._shield.run(self._sign_up(user, password1, password2, photo, replaces))
 
     async def _sign_up(
-        self, user: UserSnapshot, password1: str, password2: str, photo: bytes | None
+        self, user: UserSnapshot, password1: str, password2: str, photo: bytes | None, replaces: str | None
     ) -> NewSession:
         faults: list[UserFault] = []
         try:
@@ -109,7 +121,7 @@ class Accounts:
             if stored is not None:
                 await self._photos.remove(stored)
             raise
-        return await self._sessions.begin(created)
+        return await self._sessions.begin(created, replaces=replaces)
 
     async def create_staff(self, *, username: str, password: str) -> UserSnapshot:
         """Create a member of staff (a rider, as far as the API goes).
@@ -157,22 +169,69 @@ class Accounts:
             )
         )
 
-    async def log_in(self, *, username: str, password: str) -> NewSession:
+    async def log_in(
+        self, *, username: str, password: str, address: str | None = None, replaces: str | None = None
+    ) -> NewSession:
         """Begin a session. Takes as long for an unknown name as for a wrong password.
 
+        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+
         Raises:
+            RateLimited: too many attempts from the address, or at the name.
             BadCredentials: the name and the password do not belong together.
         """
+        key = _key(username)
+        await self._log_ins.count(name=key, address=address)
         rows = await self._database.fetch(
             "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active "
             "FROM users WHERE username_key = $1",
-            usernames.key(username) if usernames.may_exist(username) else "",
+            key,
         )
         row = rows[0] if rows else None
         right = await self._passwords.verify(row["password_hash"] if row else None, password)
+        wrong = BadCredentials("The user name or the password is wrong.")
         if row is None or not right or not row["is_active"]:
-            raise BadCredentials("The user name or the password is wrong.")
-        return await self._sessions.begin(user_of(row))
+            raise wrong
+        try:
+            session = await self._sessions.begin(
+                user_of(row), password_hash=row["password_hash"], replaces=replaces
+            )
+        except PasswordChanged:
+            raise wrong from None
+        await self._log_ins.succeeded(name=key)
+        return session
+
+    async def change_password(
+        self, actor: Actor, *, current: str, password1: str, password2: str, address: str | None = None
+    ) -> NewSession:
+        """Give the caller a new password. All sessions of theirs end, also this one, and a new one begins.
+
+        Whoever has got hold of a session, or of the password, is out with that.
+
+        Raises:
+            RateLimited: too many attempts from the address, or at the name; they count as log-ins.
+            BadCredentials: the current password is wrong.
+            PasswordMismatch, PasswordWeak: of the new one.
+        """
+        user = actor.user
+        key = _key(user.username)
+        await self._log_ins.count(name=key, address=address)
+        rows = await self._database.fetch("SELECT password_hash FROM users WHERE id = $1", user.id)
+        old_hash = rows[0]["password_hash"]
+        wrong = BadCredentials("The current password is wrong.", field=("currentPassword",))
+        if not await self._passwords.verify(old_hash, current):
+            raise wrong
+        await self._passwords.check(
+            password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
+        )
+        try:
+            session = await self._sessions.change_password(
+                user, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
+            )
+        except PasswordChanged:
+            raise wrong from None
+        await self._log_ins.succeeded(name=key)
+        return session
 
     async def find(self, actor: Actor, *, user_id: UUID) -> UserSnapshot | None:
         """The caller, or the other party of one of the caller's trips; None for everybody else."""
@@ -186,6 +245,11 @@ class Accounts:
             actor.id,
         )
         return user_of(rows[0]) if rows else None
+
+
+def _key(username: str) -> str:
+    """The key of a name from outside; empty, which is nobody's, if it cannot be a name."""
+    return usernames.key(username) if usernames.may_exist(username) else ""
 
 
 def _taken() -> UsernameTaken:

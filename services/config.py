@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -70,6 +71,19 @@ class Settings(BaseSettings):
         90 * 24 * 3600, ge=60, description="A session ends so many seconds after the log-in."
     )
     request_ttl_s: int = Field(600, ge=1, description="A request without a driver expires after so many seconds.")
+    open_trips_per_rider: int | None = Field(
+        5, ge=1, description="Requests of one rider that wait for a driver at once; or `off`."
+    )
+    log_in_rate: str = Field(
+        "10/minute",
+        description="Log-ins and changes of passwords from one address; ten times as many that fail at one name; "
+        "or `off`.",
+    )
+    sign_up_rate: str = Field(
+        "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
+    )
+    trip_rate: str = Field("60/minute", description="How often a user may request or change a trip; or `off`.")
+    subscribe_rate: str = Field("300/minute", description="How often a user may subscribe; or `off`.")
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
     )
@@ -93,6 +107,9 @@ class Settings(BaseSettings):
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
     max_sockets_per_user: int = Field(
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
+    )
+    max_pools_per_user: int = Field(
+        20, ge=1, description="Subscriptions to the pool around a driver's position at once, in each process."
     )
     connection_init_timeout_s: float = Field(
         5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
@@ -122,7 +139,25 @@ class Settings(BaseSettings):
             raise ValueError("must begin with sqlite:// or postgresql://")
         return value if value.startswith("sqlite://") else _with_port(value)
 
-    @field_validator("location_rate")
+    @field_validator("open_trips_per_rider", mode="before")
+    @classmethod
+    def _number_or_off(cls, value: object) -> object:
+        return None if value == "off" else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for item in filter(None, map(str.strip, value.split(","))):
+            try:
+                network = ip_network(item)
+            except ValueError:
+                raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                # Then the client itself says where it comes from.
+                raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
+        return value
+
+    @field_validator("location_rate", "log_in_rate", "sign_up_rate", "trip_rate", "subscribe_rate")
     @classmethod
     def _rate(cls, value: str) -> str:
         Rate.parse(value)

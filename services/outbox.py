@@ -90,14 +90,16 @@ class Outbox:
         )
         return Note(rows[0]["id"], trip_id=trip_id, former_driver_id=former_driver_id, for_pool=for_pool)
 
-    async def note_session_end(self, transaction: Transaction, session_id: UUID) -> Note:
-        """Write down that a session ended, in the transaction that ended it."""
+    async def note_session_ends(self, transaction: Transaction, session_ids: Sequence[UUID]) -> Sequence[Note]:
+        """Write down that sessions ended, in the transaction that ended them."""
+        if not session_ids:
+            return ()
         rows = await transaction.fetch(
-            "INSERT INTO outbox (session_id, for_pool, created) VALUES ($1, $2, {now}) RETURNING id",
-            session_id,
-            False,
+            "INSERT INTO outbox (session_id, for_pool, created) "
+            f"SELECT ended.id, FALSE, {{now}} FROM {self._database.ids(1)} ended RETURNING id, session_id",
+            list(session_ids),
         )
-        return Note(rows[0]["id"], session_id=session_id)
+        return [Note(row["id"], session_id=uuid(row["session_id"])) for row in rows]
 
     def announce_trip(self, note: Note, trip: TripSnapshot) -> None:
         """Publish a change soon. Call it after the commit."""

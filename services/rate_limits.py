@@ -25,6 +25,15 @@ class Rate:
     times: int
     period_s: int
 
+    @property
+    def interval_s(self) -> float:
+        """How far apart, if they came evenly."""
+        return self.period_s / self.times
+
+    def multiplied(self, factor: int) -> "Rate":
+        """So many times as often."""
+        return Rate(self.times * factor, self.period_s)
+
     @classmethod
     def parse(cls, text: str) -> "Rate | None":
         """Read ``10/minute``; None: ``off``. Raises: ValueError."""
@@ -36,27 +45,39 @@ class Rate:
         return cls(int(match[1]), _SECONDS[match[2]])
 
 
+# What is kept for that many is about 10 MB a limit.
+MAX_KEYS = 50_000
+
+
 class RateLimit:
     """Holds everybody to a rate, within this process: one number a key, and no clean-up task.
 
     A burst of the whole number is let through, then what the rate allows: the generic cell rate algorithm
-    (ITU-T I.371, annex A.1).
+    (ITU-T I.371, annex A.1). At most ``max_keys`` are remembered: beyond that, who was counted least lately is
+    forgotten. ``name`` is unique among the limits that are held over all processes.
     """
 
-    def __init__(self, rate: Rate | None) -> None:
-        self._rate = rate
+    def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:
+        self.name = name
+        self.rate = rate
+        self._max_keys = max_keys
         # Until when the key has used up what it may; the least lately used first.
         self._used_until: OrderedDict[Hashable, float] = OrderedDict()
 
     def check(self, key: Hashable) -> None:
         """Count one. Raises: RateLimited, and then it does not count."""
-        if self._rate is None:
+        if self.rate is None:
             return
         now = time.monotonic()
-        used_until = max(now, self._used_until.get(key, now)) + self._rate.period_s / self._rate.times
-        if used_until - now > self._rate.period_s + 1e-9:
-            raise RateLimited(used_until - now - self._rate.period_s)
+        used_until = max(now, self._used_until.get(key, now)) + self.rate.interval_s
+        if used_until - now > self.rate.period_s + 1e-9:
+            raise RateLimited(used_until - now - self.rate.period_s)
         self._used_until[key] = used_until
         self._used_until.move_to_end(key)
-        while next(iter(self._used_until.values())) < now:
+        while len(self._used_until) > self._max_keys or next(iter(self._used_until.values())) < now:
             self._used_until.popitem(last=False)
+
+    def give_back(self, key: Hashable) -> None:
+        """Take back one that was counted."""
+        if self.rate is not None and key in self._used_until:
+            self._used_until[key] -= self.rate.interval_s

@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
-from services.database import Database, Row, native_uuid, uuid
-from services.outbox import Outbox
+from services.database import Database, Row, Transaction, native_uuid, uuid
+from services.outbox import Note, Outbox
 from services.shield import Shield
 
 TOKEN_BYTES = 32
@@ -31,11 +31,15 @@ class NewSession:
     token: str
 
 
+class PasswordChanged(Exception):
+    """The password with which somebody has proved who they are is not theirs any more."""
+
+
 class Sessions:
     """Sessions of one application: rows that any process can end at once.
 
-    A session ends by log-out, ``ttl_s`` seconds after its last use, or ``max_age_s`` seconds after its
-    beginning, or when its user is deactivated.
+    A session ends by log-out, when the password is changed, ``ttl_s`` seconds after its last use, or ``max_age_s``
+    seconds after its beginning, or when its user is deactivated.
     """
 
     def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, ttl_s: int, max_age_s: int) -> None:
@@ -49,20 +53,49 @@ class Sessions:
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
 
-    async def begin(self, user: UserSnapshot) -> NewSession:
-        """Open a session for a user who has just proved who they are."""
-        return await self._shield.run(self._begin(user))
+    async def begin(
+        self, user: UserSnapshot, *, password_hash: str | None = None, replaces: str | None = None
+    ) -> NewSession:
+        """Open a session for a user who has just proved who they are, by the password of that hash if any.
 
-    async def _begin(self, user: UserSnapshot) -> NewSession:
+        The session of the token ``replaces``, if there is one, ends with that: nobody who knew the token before
+        shares the new session.
+
+        Raises:
+            PasswordChanged: the password is another one by now, or the user was deactivated.
+        """
+        return await self._shield.run(self._begin(user, password_hash, replaces))
+
+    async def _begin(self, user: UserSnapshot, password_hash: str | None, replaces: str | None) -> NewSession:
+        async with self._database.transaction() as transaction:
+            session = await self._insert(transaction, user, password_hash)
+            ended: Sequence[Row] = ()
+            if replaces is not None:
+                ended = await transaction.fetch(
+                    "DELETE FROM sessions WHERE token_hash = $1 RETURNING id", _digest(replaces)
+                )
+            notes = await self._note_ended(transaction, ended)
+        self._announce(notes)
+        return session
+
+    async def _insert(self, transaction: Transaction, user: UserSnapshot, password_hash: str | None) -> NewSession:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         session_id = uuid4()
-        async with self._database.transaction() as transaction:
-            await transaction.fetch(
-                "INSERT INTO sessions (id, token_hash, created, used, user_id) VALUES ($1, $2, {now}, {now}, $3)",
-                session_id,
-                _digest(token),
-                user.id,
-            )
+        conditions = ""
+        args: list[object] = [session_id, _digest(token), user.id]
+        if password_hash is not None:
+            args.append(password_hash)
+            # The lock waits for a change of the password that is under way; then its sessions are ended, or this
+            # one does not begin.
+            lock = "" if self._database.is_sqlite else " FOR SHARE"
+            conditions = f" AND password_hash = $4 AND {self._is_active()}{lock}"
+        inserted = await transaction.fetch(
+            "INSERT INTO sessions (id, token_hash, created, used, user_id) "
+            f"SELECT $1, $2, {{now}}, {{now}}, u.id FROM users u WHERE u.id = $3{conditions} RETURNING id",
+            *args,
+        )
+        if not inserted:
+            raise PasswordChanged
         return NewSession(Actor(user, session_id), token)
 
     async def actor_of(self, token: str) -> Actor | None:
@@ -132,15 +165,52 @@ class Sessions:
         )
         return {uuid(row["id"]) for row in rows}
 
-    async def end(self, actor: Actor) -> None:
-        """Log out: the token is worth nothing from now on, and the session's sockets are closed."""
-        await self._shield.run(self._end(actor.session_id))
+    async def end(self, actor: Actor, *, everywhere: bool = False) -> None:
+        """Log out: the token is worth nothing from now on, and the session's sockets are closed.
 
-    async def _end(self, session_id: UUID) -> None:
+        ``everywhere``: all sessions of the user end.
+        """
+        await self._shield.run(self._end(actor, everywhere=everywhere))
+
+    async def _end(self, actor: Actor, *, everywhere: bool) -> None:
+        whose, value = ("user_id", actor.id) if everywhere else ("id", actor.session_id)
         async with self._database.transaction() as transaction:
-            await transaction.fetch("DELETE FROM sessions WHERE id = $1", session_id)
-            note = await self._outbox.note_session_end(transaction, session_id)
-        self._outbox.announce_session_end(note)
+            ended = await transaction.fetch(f"DELETE FROM sessions WHERE {whose} = $1 RETURNING id", value)
+            notes = await self._note_ended(transaction, ended)
+        self._announce(notes)
+
+    async def change_password(self, user: UserSnapshot, *, old_hash: str, new_hash: str) -> NewSession:
+        """Exchange a user's password, end all sessions of the user, and begin one.
+
+        Of several simultaneous changes exactly one succeeds.
+
+        Raises:
+            PasswordChanged: the password is another one by now, or the user was deactivated.
+        """
+        return await self._shield.run(self._change_password(user, old_hash, new_hash))
+
+    async def _change_password(self, user: UserSnapshot, old_hash: str, new_hash: str) -> NewSession:
+        async with self._database.transaction() as transaction:
+            changed = await transaction.fetch(
+                "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
+                user.id,
+                old_hash,
+                new_hash,
+            )
+            if not changed:
+                raise PasswordChanged
+            ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user.id)
+            notes = await self._note_ended(transaction, ended)
+            session = await self._insert(transaction, user, new_hash)
+        self._announce(notes)
+        return session
+
+    async def _note_ended(self, transaction: Transaction, ended: Sequence[Row]) -> Sequence[Note]:
+        return await self._outbox.note_session_ends(transaction, [uuid(row["id"]) for row in ended])
+
+    def _announce(self, notes: Sequence[Note]) -> None:
+        for note in notes:
+            self._outbox.announce_session_end(note)
 
     async def remove_ended(self) -> None:
         """Delete the rows of sessions that have expired."""
@@ -149,10 +219,12 @@ class Sessions:
             f"OR created < {self._database.ago(self._max_age_s)}"
         )
 
+    def _is_active(self) -> str:
+        return "u.is_active = 1" if self._database.is_sqlite else "u.is_active"
+
     def _is_live(self) -> str:
-        active = "u.is_active = 1" if self._database.is_sqlite else "u.is_active"
         return (
-            f"{active} AND s.used > {self._database.ago(self._ttl_s)} "
+            f"{self._is_active()} AND s.used > {self._database.ago(self._ttl_s)} "
             f"AND s.created > {self._database.ago(self._max_age_s)}"
         )
 

@@ -44,6 +44,10 @@ class Topics:
         """The key of the driver's last position."""
         return f"{self._prefix}:last-location:{driver_id}"
 
+    def rate(self, limit: str, key: str) -> str:
+        """The key of how much somebody has used up of a limit."""
+        return f"{self._prefix}:rate:{limit}:{key}"
+
     def heartbeat(self) -> str:
         """A topic of one process alone: what it sends to itself, to know that its link to the broker lives."""
         return f"{self._prefix}:heartbeat:{uuid4()}"

@@ -23,6 +23,7 @@ from services import areas, trip_history, trip_rows
 from services.database import Conflict, Database, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.outbox import Note, Outbox, note_sql
+from services.per_user import PerUser
 from services.points import on_earth
 from services.shield import Shield
 from services.trip_rows import TripPage
@@ -98,14 +99,33 @@ class DriverBusy(UserFault):
     retryable = True
 
 
+class TooManyOpenTrips(UserFault):
+    """The rider has as many open trips as one may have. Trying again helps once one is taken or has ended."""
+
+    code = ErrorCode.TOO_MANY_OPEN_TRIPS
+    retryable = True
+
+
 class Trips:
     """Trips of one application. Every change is announced after its commit, never before."""
 
-    def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, request_ttl_s: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        shield: Shield,
+        *,
+        request_ttl_s: int,
+        open_trips_per_rider: int | None,
+        changing: PerUser,
+    ) -> None:
+        """``changing``: how often a user may request and change trips. ``open_trips_per_rider`` None: no bound."""
         self._database = database
         self._outbox = outbox
         self._shield = shield
         self._request_ttl_s = request_ttl_s
+        self._open_trips_per_rider = open_trips_per_rider
+        self._changing = changing
 
     async def request(
         self,
@@ -122,14 +142,20 @@ class Trips:
         With an ``idempotency_key`` (the rider's own, kept for 24 h) the same request asked again returns
         the same trip and announces nothing.
 
+        Of any number of simultaneous requests of one rider, exactly as many succeed as the rider may have open. A
+        trip that its driver gives back is open again, whatever their number.
+
         Raises:
             NotARider: the caller is a driver.
+            RateLimited: the caller requests and changes trips too often.
+            TooManyOpenTrips: the caller waits for so many drivers already.
             IdempotencyConflict: the key was used with other contents.
             BadInput: an address or the key is empty, too long or contains a null character, or a point is not on
                 Earth.
         """
         if actor.user.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
+        await self._changing.count(actor)
         wanted = (
             _address(pick_up_address, "pickUpAddress"),
             _address(drop_off_address, "dropOffAddress"),
@@ -150,8 +176,9 @@ class Trips:
         trip = await self._write(
             "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
             "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-            "idempotency_key, rider_id) VALUES ($1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
-            f"{self._deadline()}, '', $9, $10) ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
+            "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
+            f"{self._deadline()}, '', $9, $10 WHERE {self._has_room('$10')} "
+            "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
             uuid4(),
             pick_up_address,
             drop_off_address,
@@ -168,24 +195,27 @@ class Trips:
         )
         if trip is not None:
             return trip
-        earlier = await self._of_key(actor, key)
-        if earlier is None:
-            # The key's 24 hours ran out between the two statements.
+        if key is not None and await self._release(actor, key):
             return await self._request(actor, wanted, key)
+        earlier = await self._of_key(actor, key) if key is not None else None
+        if earlier is None:
+            raise TooManyOpenTrips(f"You have {self._open_trips_per_rider} open requests already.")
         if (earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off) != wanted:
             raise IdempotencyConflict("This key was used for another request.", field=("idempotencyKey",))
         return earlier
 
-    async def _of_key(self, actor: Actor, key: str | None) -> TripSnapshot | None:
-        """The trip that was requested with the key; a key older than 24 h is released."""
+    async def _release(self, actor: Actor, key: str) -> bool:
+        """Release the key if it is older than 24 h; whether it was."""
         released = await self._database.fetch(
             "UPDATE trips SET idempotency_key = NULL WHERE rider_id = $1 AND idempotency_key = $2 "
             f"AND created < {self._database.ago(IDEMPOTENCY_KEY_TTL_S)} RETURNING id",
             actor.id,
             key,
         )
-        if released:
-            return None
+        return bool(released)
+
+    async def _of_key(self, actor: Actor, key: str) -> TripSnapshot | None:
+        """The trip that was requested with the key, if any."""
         rows = await self._database.fetch(
             "SELECT id FROM trips WHERE rider_id = $1 AND idempotency_key = $2", actor.id, key
         )
@@ -206,6 +236,7 @@ class Trips:
         by the same actor succeeds and announces nothing, whatever ``if_version`` says.
 
         Raises:
+            RateLimited: the caller requests and changes trips too often.
             NotARider, NotADriver: the other role makes that change.
             TripNotFound: no such trip, or not visible to the caller.
             TripTaken, TripCancelled, TripExpired: too late to accept it.
@@ -214,6 +245,7 @@ class Trips:
             IllegalTransition: the trip's life has no such step.
             BadInput: the reason is too long or contains a null character.
         """
+        await self._changing.count(actor)
         reason = (reason or "").strip() or None
         if reason is not None:
             _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
@@ -396,6 +428,21 @@ class Trips:
         if not 0 <= first <= MAX_PAGE:
             raise BadInput(f"Ask for 0 to {MAX_PAGE} trips.", field=("first",))
         return await trip_rows.page(self._database, actor, statuses=statuses, first=first, after=after)
+
+    def _has_room(self, rider: str) -> str:
+        """SQL for "the rider may have one more open trip"; ``rider`` is an SQL value."""
+        if self._open_trips_per_rider is None:
+            return "TRUE"
+        if self._database.is_sqlite:
+            # Writes come one after the other there. The second condition says which index has it.
+            active = "status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
+            open_trips = (
+                f"(SELECT count(*) FROM trips WHERE rider_id = {rider} AND status = 'REQUESTED' AND {active})"
+            )
+        else:
+            # Counted under a lock of the rider's, by a function of the migrations.
+            open_trips = f"open_trips_of({rider}::uuid)"
+        return f"{open_trips} < {self._open_trips_per_rider}"
 
     def _deadline(self) -> str:
         return self._database.ago(-self._request_ttl_s)

@@ -55,6 +55,11 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         "password_hash_memory_kib": 1024,
         "database_pool_size": 5,
         "port": 0,
+        "log_in_rate": "off",
+        "sign_up_rate": "off",
+        "trip_rate": "off",
+        "subscribe_rate": "off",
+        "open_trips_per_rider": None,
     }
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 from benchmarks.simulation import operations
-from benchmarks.simulation.client import Client, Failed
+from benchmarks.simulation.client import Client, Failed, Limited
 from benchmarks.simulation.counts import Counts
 from benchmarks.simulation.habits import Habits
 from benchmarks.simulation.names import FIRST_NAMES, LAST_NAMES
@@ -59,6 +59,11 @@ class Registration:
             if refusals := [error for error in signed_up["errors"] if error["code"] != "USERNAME_TAKEN"]:
                 raise SignUpFailed(f"the server signs nobody up: {refusals[0]['message']}")
             logged_in = await self._client.insist(operations.LOG_IN, username=username, password=password)
+        except Limited:
+            raise SignUpFailed(
+                "the server takes few people from one address: set TAXIRANK_SIGN_UP_RATE=off there, "
+                "and TAXIRANK_LOG_IN_RATE=off"
+            ) from None
         except Failed as failure:
             raise SignUpFailed(f"the server signs nobody up: {failure}") from None
         if logged_in["token"] is None:

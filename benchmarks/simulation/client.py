@@ -13,6 +13,7 @@ from benchmarks.simulation.counts import Counts
 TIMEOUT_S = 15.0
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.2
+_LONGEST_WAIT_S = 60.0
 
 
 class Failed(Exception):
@@ -75,13 +76,15 @@ class Client:
     async def insist(self, document: str, /, **variables: Any) -> Any:
         """The same, again and again for a while if there is no answer: for what may be done twice.
 
-        Raises: Unanswered, Refused
+        Raises: Unanswered, Refused, Limited (for longer than anybody wants to wait)
         """
         attempt = 0
         while True:
             try:
                 return await self.ask(document, **variables)
             except Limited as limit:
+                if limit.retry_after_s > _LONGEST_WAIT_S:
+                    raise
                 await asyncio.sleep(limit.retry_after_s)
             except Unanswered:
                 attempt += 1
@@ -90,7 +93,7 @@ class Client:
                 await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)
 
     async def change(self, trip_id: str, status: str) -> Changed:
-        """Move a trip to another status; the same asked again succeeds. Raises: Unanswered, Refused."""
+        """Move a trip to another status; the same asked again succeeds. Raises: Unanswered, Refused, Limited."""
         payload = await self.insist(operations.UPDATE_TRIP, input={"id": trip_id, "status": status})
         code = payload["errors"][0]["code"] if payload["errors"] else None
         if code is not None:

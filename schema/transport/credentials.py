@@ -27,9 +27,14 @@ class Cookies:
 
     def token(self, headers: Headers) -> str | None:
         """The token of a request. A bearer token, good or bad, goes before the cookie."""
-        authorization = headers.get("authorization")
-        if authorization is not None:
-            return bearer_token(authorization)
+        return self.bearer(headers) if "authorization" in headers else self.kept(headers)
+
+    def bearer(self, headers: Headers) -> str | None:
+        """The bearer token of a request."""
+        return bearer_token(headers.get("authorization", ""))
+
+    def kept(self, headers: Headers) -> str | None:
+        """The token that a request's cookie holds."""
         return cookie_parser(headers.get("cookie", "")).get(self._name)
 
     def set(self, response: Response, token: str) -> None:

@@ -4,6 +4,7 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from graphql import ExecutionResult
 from starlette.responses import Response
@@ -11,13 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
 from schema.context import Services
-from schema.errors import incident, not_found, unauthenticated
+from schema.errors import incident, not_found, too_many_pools, unauthenticated
 from schema.execution import Following, encode
 from schema.transport.below_asgi import CONNECTION, Connection
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
 from schema.transport.socket_limit import SocketLimit
-from services.live.feeds import NotFound
+from services.live.feeds import NotFound, TooManyPools
 
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
@@ -27,11 +28,11 @@ UNACKNOWLEDGED_S = 20.0
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-def single_event(result: bytes) -> Response:
+def single_event(result: bytes, headers: Mapping[str, str] | None = None) -> Response:
     """Answers with one result: a query, a mutation, or why the request was refused."""
     framing = _EventFraming()
     body: bytes = framing.next(result)["body"] + framing.complete()["body"]
-    return Response(body, headers=_HEADERS, media_type=EventStream.media_type)
+    return Response(body, headers={**_HEADERS, **(headers or {})}, media_type=EventStream.media_type)
 
 
 class EventStream(Response):
@@ -87,6 +88,9 @@ class EventStream(Response):
                     await delivery.begin()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
+                delivery.end(None)
+            except TooManyPools:
+                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [too_many_pools()]))))
                 delivery.end(None)
             except Exception as error:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))

@@ -1,14 +1,14 @@
 """GraphQL over HTTP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from schema.context import Context, Services, Transport
+from schema.context import Context, Services
 from schema.errors import RequestError, incident, retry_after_s
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
 from schema.transport.credentials import Cookies
@@ -22,6 +22,7 @@ from schema.transport.http_request import (
 )
 from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
+from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from services.database import DatabaseUnavailable
 
@@ -33,7 +34,8 @@ _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Optio
 
 class HttpEndpoint:
     """Serves ``/graphql``: queries by GET, everything by POST, subscriptions as server-sent events, and a page
-    for people (``page``, unless it is None) who open the address in a browser.
+    for people (``page``, unless it is None) who open the address in a browser. ``knows_itself``: what comes from
+    this machine is nobody else's.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class HttpEndpoint:
         cookies: Cookies,
         limit: SocketLimit,
         page: Page | None,
+        knows_itself: bool,
     ) -> None:
         self._execution = execution
         self._services = services
@@ -52,6 +55,7 @@ class HttpEndpoint:
         self._cookies = cookies
         self._limit = limit
         self._page = page
+        self._knows_itself = knows_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; malformed ones get a 4xx with a GraphQL error."""
@@ -62,6 +66,9 @@ class HttpEndpoint:
         except TooManySockets:
             error = RequestError("TOO_MANY_SOCKETS", "Too many sockets and event streams are open.")
             await _failed(http, error, 429)(scope, receive, send)
+
+    def _sender(self, http: HttpRequest) -> HttpSender:
+        return HttpSender(http.scope, http.headers, self._cookies, knows_itself=self._knows_itself)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -104,7 +111,7 @@ class HttpEndpoint:
             raise BadRequest(405, "Send mutations by POST.", Allow="POST")
         token = self._cookies.token(http.headers)
         actor = await self._services.sessions.actor_of(token) if token else None
-        context = Context(self._services, Transport.HTTP, actor)
+        context = Context(self._services, actor, self._sender(http))
         if is_subscription(operation):
             if media_type != EVENT_STREAM and not _takes_events(http):
                 raise BadRequest(406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM}.")
@@ -117,9 +124,7 @@ class HttpEndpoint:
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)
-        wait_s = retry_after_s(result.errors)
-        headers = {"Retry-After": str(wait_s)} if wait_s is not None else None
-        response = _answer(encode(result), 200, media_type, headers)
+        response = _answer(encode(result), 200, media_type, _retry_after(result.errors))
         if context.set_token is not None:
             self._cookies.set(response, context.set_token)
         return response
@@ -138,12 +143,17 @@ def _refused(refusal: Refusal, media_type: str) -> Response:
     "application/json" section: they could not tell it from a proxy's error), and of events, which would not
     read it."""
     body = orjson.dumps({"errors": refusal.formatted()})
-    return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type)
+    return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type, _retry_after(refusal.errors))
+
+
+def _retry_after(errors: Sequence[GraphQLError] | None) -> Mapping[str, str] | None:
+    wait_s = retry_after_s(errors)
+    return {"Retry-After": str(wait_s)} if wait_s is not None else None
 
 
 def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     if media_type == EVENT_STREAM:
-        return single_event(body)
+        return single_event(body, headers)
     return Response(body, status, headers={**_HEADERS, **(headers or {})}, media_type=media_type)
 
 

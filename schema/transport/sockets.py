@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
-from schema.context import Context, Services, Transport
-from schema.errors import RequestError, incident
+from schema.context import Context, Services
+from schema.errors import RequestError, incident, too_many_pools
 from schema.execution import Execution, Refusal, Request, encode, is_subscription
 from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
@@ -32,7 +32,7 @@ from schema.transport.socket_messages import (
     parse_message,
 )
 from services.database import DatabaseUnavailable
-from services.live.feeds import NotFound
+from services.live.feeds import NotFound, TooManyPools
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -210,6 +210,8 @@ class Socket:
             refusal = await self._execute(operation_id, request, actor)
         except NotFound as error:
             refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
+        except TooManyPools:
+            refusal = Refusal((too_many_pools(),))
         except DatabaseUnavailable:
             self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
             return
@@ -265,7 +267,7 @@ class Socket:
             del self._operations[operation_id]
 
     def _context(self, actor: Actor) -> Context:
-        return Context(self._services, Transport.SOCKET, actor)
+        return Context(self._services, actor)
 
     def _put(self, message: dict[str, Any]) -> None:
         self._outlet.put(object(), _text_frame(orjson.dumps(message)))

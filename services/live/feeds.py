@@ -39,12 +39,21 @@ class NotFound(Exception):
     """What is to be followed does not exist for the caller."""
 
 
+class TooManyPools(Exception):
+    """The driver follows the pool as often as one may."""
+
+
 class Feed(Protocol):
     """What one subscriber follows. It belongs to that subscriber, and may remember what it has sent."""
 
     @property
     def actor(self) -> Actor:
         """Who follows."""
+        ...
+
+    @property
+    def moves(self) -> bool:
+        """Whether its topics change with the position of its driver: each report is work for each such feed."""
         ...
 
     @property
@@ -82,6 +91,7 @@ class _TripsFeed:
     """What most feeds have in common: their topics never change."""
 
     shown: Collection[UUID] = ()
+    moves = False
 
     async def prepare(self, state: State) -> None:
         """Nothing."""

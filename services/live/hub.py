@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from models.snapshots import Location
 from models.visibility import may_see
 from services.counts import Counts
 from services.endings import end
-from services.live.feeds import Event, Feed, NotFound, Verdict
+from services.live.feeds import Event, Feed, NotFound, TooManyPools, Verdict
 from services.live.occurrences import LocationEvent, Message, TripEvent
 from services.live.state import State
 from services.topics import Topics
@@ -145,7 +145,9 @@ class Hub:
         counts: Counts,
         *,
         linger_s: float = 0.0,
+        max_pools_per_user: int = 20,
     ) -> None:
+        """``max_pools_per_user``: how many feeds a user may have that move with the position."""
         self.counts = counts
         self._state = state
         self._listen_to = listen
@@ -153,6 +155,8 @@ class Hub:
         self._linger_s = linger_s
         self._topics: dict[str, _Topic] = {}
         self._subscribers: dict[Subscriber, None] = {}
+        self._max_pools = max_pools_per_user
+        self._pools: Counter[UUID] = Counter()
         self._recent: OrderedDict[bytes, Event] = OrderedDict()
         self._clock_offset = timedelta(0)
 
@@ -171,7 +175,13 @@ class Hub:
 
         Raises:
             NotFound: what is to be followed does not exist for the caller.
+            TooManyPools: the caller follows the pool often enough.
         """
+        if feed.moves:
+            # Nothing waits between comparing and counting.
+            if self._pools[feed.actor.id] >= self._max_pools:
+                raise TooManyPools
+            self._pools[feed.actor.id] += 1
         subscriber = Subscriber(feed, sink)
         self._subscribers[subscriber] = None
         subscription = Subscription(self, subscriber)
@@ -191,6 +201,10 @@ class Hub:
         self._detach(subscriber)
         if subscriber.task is not None:
             subscriber.task.cancel()
+        if subscriber.feed.moves:
+            self._pools[subscriber.feed.actor.id] -= 1
+            if not self._pools[subscriber.feed.actor.id]:
+                del self._pools[subscriber.feed.actor.id]
         topics, subscriber.topics = subscriber.topics, {}
         for topic in topics.values():
             self._release(topic)

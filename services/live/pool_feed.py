@@ -58,6 +58,11 @@ class PoolFeed:
             self._look_from(near)
 
     @property
+    def moves(self) -> bool:
+        """Whether the area follows the driver's position."""
+        return bool(self._own_topics)
+
+    @property
     def shown(self) -> Collection[UUID]:
         """What is on the driver's screen, as far as that is known: not without an area."""
         return self._shown

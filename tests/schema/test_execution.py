@@ -15,13 +15,13 @@ from graphql import ExecutionResult, subscribe
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from schema import execution as execution_module
-from schema.context import Context, SharedContext, Transport
+from schema.context import Context, SharedContext
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
 from services.live.feeds import Feed
 from services.live.messages import TripOffered
 from services.topics import Topics
-from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on
+from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
 TOPICS = Topics("test")
 TIMEOUT_S = 5.0
@@ -76,8 +76,7 @@ class Live:
 
     def context(self, actor: Actor) -> Context:
         return Context(
-            cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000)),
-            Transport.SOCKET,
+            cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000, subscribing=FREELY)),
             actor,
         )
 
@@ -261,7 +260,7 @@ async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(li
     operation = live.execution.prepare(request)
     assert not isinstance(operation, Refusal)
     services = type("Witness", (), {})()
-    context = Context(cast("Any", services), Transport.HTTP, None)
+    context = Context(cast("Any", services), None)
     gone = weakref.ref(services)
     gc.disable()
     try:

@@ -64,6 +64,17 @@ def test_every_setting_is_described() -> None:
         ("LOCATION_TTL_S", "0", "TAXIRANK_LOCATION_TTL_S"),
         ("LOCATION_RATE", "5 a second", "TAXIRANK_LOCATION_RATE: must be like 10/minute"),
         ("LOCATION_RATE", "0/second", "TAXIRANK_LOCATION_RATE: must be like 10/minute"),
+        ("LOG_IN_RATE", "10", "TAXIRANK_LOG_IN_RATE: must be like 10/minute"),
+        ("SIGN_UP_RATE", "often", "TAXIRANK_SIGN_UP_RATE: must be like 10/minute"),
+        ("TRIP_RATE", "-1/second", "TAXIRANK_TRIP_RATE: must be like 10/minute"),
+        ("SUBSCRIBE_RATE", "", "TAXIRANK_SUBSCRIBE_RATE: must be like 10/minute"),
+        ("OPEN_TRIPS_PER_RIDER", "0", "TAXIRANK_OPEN_TRIPS_PER_RIDER: Input should be greater"),
+        ("OPEN_TRIPS_PER_RIDER", "on", "TAXIRANK_OPEN_TRIPS_PER_RIDER: Input should be a valid integer"),
+        ("TRUSTED_PROXIES", "*", "TAXIRANK_TRUSTED_PROXIES: '*' is not an address"),
+        ("TRUSTED_PROXIES", "10.0.0.1, proxy.example", "'proxy.example' is not an address"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "'10.0.0.1/8' is not an address"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0", "'0.0.0.0/0' trusts everybody"),
+        ("TRUSTED_PROXIES", "::/0", "'::/0' trusts everybody"),
         ("DRIVING_SPEED_KMH", "0", "TAXIRANK_DRIVING_SPEED_KMH"),
         ("DRIVING_SPEED_KMH", "nan", "TAXIRANK_DRIVING_SPEED_KMH"),
         ("ROUTING_TIMEOUT_S", "0", "TAXIRANK_ROUTING_TIMEOUT_S"),
@@ -114,6 +125,18 @@ def test_origins_are_kept_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch)
     assert settings.allowed_origins == ("https://app.example", "http://localhost:5173", "http://a.example")
     assert settings.public_url == "https://taxi.example"
     assert settings.secure_cookies
+
+
+def test_each_limit_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("LOG_IN_RATE", "SIGN_UP_RATE", "TRIP_RATE", "SUBSCRIBE_RATE", "LOCATION_RATE")
+    settings = load(monkeypatch, OPEN_TRIPS_PER_RIDER="off", **dict.fromkeys(names, "off"))
+    assert settings.open_trips_per_rider is None
+    assert {getattr(settings, name.lower()) for name in names} == {"off"}
+
+
+@pytest.mark.parametrize("proxies", ["", "10.0.0.1", "10.0.0.0/8, 2001:db8::/32,::1", "127.0.0.1,"])
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    assert load(monkeypatch, TRUSTED_PROXIES=proxies).trusted_proxies == proxies
 
 
 def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

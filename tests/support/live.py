@@ -18,10 +18,14 @@ from services.live.hub import Hub
 from services.live.messages import Content
 from services.live.occurrences import Message
 from services.live.state import State
+from services.per_user import PerUser
+from services.throttle import ProcessThrottle
 from services.topics import Topics
 from services.trip_rows import TripsAt
 
 TIMEOUT_S = 5.0
+# Nobody is held to a rate.
+FREELY = PerUser("anything", None, ProcessThrottle())
 
 
 def user(role: Role, **changes: Any) -> UserSnapshot:

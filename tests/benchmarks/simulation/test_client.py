@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from benchmarks.simulation import operations
-from benchmarks.simulation.accounts import Registration
+from benchmarks.simulation.accounts import Registration, SignUpFailed
 from benchmarks.simulation.client import Client, Limited, Refused, Unanswered, http_client
 from benchmarks.simulation.counts import Counts
 from benchmarks.simulation.habits import Habits
@@ -40,6 +40,18 @@ async def test_too_much_at_once_says_when_to_try_again(settings: Settings) -> No
             await driver.ask(operations.REPORT_LOCATION, input=position)
     assert 3_500 < limited.value.retry_after_s <= 3_600
     assert (counts.rate_limited, counts.errors) == (1, {})
+
+
+async def test_a_server_that_takes_few_people_from_one_address_is_not_waited_for(settings: Settings) -> None:
+    strict = {"sign_up_rate": "1/hour", "public_url": "http://127.0.0.1"}
+    async with (
+        serving(settings.model_copy(update=strict)) as server,
+        http_client(server.url, connections=1) as http,
+    ):
+        registration = Registration(http, Counts(), Habits(Random(1), speed_up=1), lambda: None)
+        await registration.sign_up("DRIVER", 1)
+        with pytest.raises(SignUpFailed, match="set TAXIRANK_SIGN_UP_RATE=off there"):
+            await registration.sign_up("DRIVER", 2)
 
 
 async def test_what_fails_is_counted_by_its_kind(live_server: LiveServer) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from models.trip_life import TripStatus
 from models.visibility import Actor
-from schema.context import Context, Transport
+from schema.context import Context
 from schema.execution import Execution, Following, Request
 from schema.schema import build_schema
 from schema.transport import delivery as delivery_module
@@ -19,7 +19,7 @@ from schema.transport.outlet import Frame
 from schema.transport.sockets import Socket
 from services.topics import Topics
 from tests.schema.transport.test_outlet import Wire
-from tests.support.live import FakeBus, ScriptedState, driver, hub_on, rider
+from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
 from tests.support.positions import DRIVER_LOCATION, location
 from tests.support.waiting import until
 
@@ -52,14 +52,14 @@ class Live:
         self.bus = FakeBus()
         self.hub = hub_on(self.bus, TOPICS)
         self.execution = Execution(build_schema(), introspection=False)
-        self.services = cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000))
+        self.services = cast(
+            "Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000, subscribing=FREELY)
+        )
 
     async def follow(self, actor: Actor, query: str = POOL, **variables: Any) -> Following:
         request = Request(query, None, variables)
         operation = cast("Any", self.execution.prepare(request))
-        following = await self.execution.follow(
-            operation, request, Context(self.services, Transport.SOCKET, actor)
-        )
+        following = await self.execution.follow(operation, request, Context(self.services, actor))
         assert isinstance(following, Following), following
         return following
 

@@ -1,0 +1,33 @@
+"""Where requests come from, as far as limits go."""
+
+from ipaddress import IPv6Address, ip_address
+
+# A connection's smallest share of IPv6 (RFC 6177): whoever has one address of it has them all.
+_IPV6_PREFIX = 64
+_HOST_BITS = 128 - _IPV6_PREFIX
+
+# No address is known: behind a Unix socket, or a proxy that names none. All of these count as one.
+UNKNOWN = "unknown"
+
+
+def network_of(host: str | None) -> str:
+    """What counts as one sender: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return UNKNOWN
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"{IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)}/{_IPV6_PREFIX}"
+        address = address.ipv4_mapped
+    return str(address)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether it is an address of the machine itself."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
