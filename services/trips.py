@@ -213,18 +213,25 @@ class Trips:
             raise self._too_many_open()
         return written
 
-    async def cancel_in(
-        self, transaction: Transaction, *, trip_id: UUID, by: Party, user_id: UUID, reason: str | None = None
+    async def move_in(
+        self,
+        transaction: Transaction,
+        *,
+        trip_id: UUID,
+        status: TripStatus,
+        by: Party,
+        user_id: UUID,
+        reason: str | None = None,
     ) -> TripWritten | None:
-        """Cancel a trip, as its rider or as staff, in the caller's transaction. ``announce`` it after the commit.
+        """Move a trip to ``status`` as that party, in the caller's transaction. ``announce`` it after the commit.
 
-        None if it does not stand where they may cancel it, or there is none.
+        None if it does not stand where they may do that, or there is none.
 
         Raises:
             BadInput: the reason is too long or contains a null character.
         """
-        reason = _reason(reason)
-        for step in transitions(TripStatus.CANCELLED, by):
+        reason = checked_reason(reason)
+        for step in transitions(status, by):
             written = await self._write_in(transaction, self._step_sql(step, user_id, trip_id, None, reason))
             if written is not None:
                 return written
@@ -322,7 +329,7 @@ class Trips:
         """
         await self._changing.count(actor)
         return await self._shield.run(
-            self._update(actor, _steps(actor, status), trip_id, status, if_version, _reason(reason))
+            self._update(actor, _steps(actor, status), trip_id, status, if_version, checked_reason(reason))
         )
 
     async def _update(
@@ -585,7 +592,8 @@ def _wanted(
     )
 
 
-def _reason(reason: str | None) -> str | None:
+def checked_reason(reason: str | None) -> str | None:
+    """A reason as it is kept; None for an empty one. Raises: BadInput: too long, or with a null character."""
     reason = (reason or "").strip() or None
     if reason is not None:
         _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)

@@ -44,6 +44,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "trips_ended_of_rider": (False, "'COMPLETED', 'CANCELLED', 'EXPIRED'"),
     "trips_ended_of_driver": (False, "'COMPLETED', 'CANCELLED', 'EXPIRED'"),
     "sessions_of_user": (False, None),
+    "staff_actions_by_time": (False, None),
     "users_by_created": (False, None),
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),

@@ -20,6 +20,7 @@ COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USE
 COMMENT ON TABLE "staff_actions" IS 'One action of a member of staff, written in the transaction of what it did and never altered.';
         ALTER TABLE "users" ADD "deleted" TIMESTAMPTZ;
 ALTER TABLE "staff_actions" ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'ADD_TRIP', 'CANCEL_TRIP', 'EXPORT'));
+CREATE INDEX IF NOT EXISTS "staff_actions_by_time" ON "staff_actions" ("at" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "users_by_created" ON "users" ("created" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "trips_by_created" ON "trips" ("created" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "trips_active" ON "trips" ("created" DESC, "id" DESC)

@@ -21,6 +21,7 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
     CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'ADD_TRIP', 'CANCEL_TRIP', 'EXPORT'))
 ) /* One action of a member of staff, written in the transaction of what it did and never altered. */;
         {add_column}
+CREATE INDEX IF NOT EXISTS "staff_actions_by_time" ON "staff_actions" ("at" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "users_by_created" ON "users" ("created" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "trips_by_created" ON "trips" ("created" DESC, "id" DESC);
 CREATE INDEX IF NOT EXISTS "trips_active" ON "trips" ("created" DESC, "id" DESC)
