@@ -10,8 +10,8 @@ class User(Model):
     """An account: a rider or a driver, for good.
 
     ``username_key`` is the form under which the name is unique (case and Unicode form folded);
-    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, for the trips
-    that refer to it, and nothing in it says whose it was.
+    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, for the
+    trips that refer to it, and nothing in it says whose it was.
     """
 
     id = fields.UUIDField(primary_key=True)

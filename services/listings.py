@@ -1,8 +1,8 @@
 """Lists for staff: searched, filtered, sorted and paged, at a bounded cost however large the tables are.
 
-A list is a window on a table: the newest ``MAX_ROWS`` rows of the period asked for, found by an index. Whatever else
-is asked for happens within the window. What has an index of its own (an id, the beginning of a user name, the trips
-that are under way) is looked for in the whole table.
+A list is a window on a table: the newest ``MAX_ROWS`` rows of the period asked for, found by an index. Whatever
+else is asked for happens within the window. What has an index of its own (an id, the beginning of a user name, the
+trips that are under way) is looked for in the whole table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ class Query:
         return f"${len(self.args)}"
 
     def like(self, column: str, before: str, text: str) -> str:
-        """The column has the text, in any case (ASCII's alone on SQLite), at its beginning or behind ``before``."""
+        """The column has the text, in any case (ASCII's alone on SQLite), behind ``before``, a pattern."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         operator = "LIKE" if self._is_sqlite else "ILIKE"
         return f"{column} {operator} {self.bind(f'{before}{escaped}%')} ESCAPE '\\'"
@@ -88,10 +88,12 @@ class Query:
 class Source(Generic[T]):
     """What is listed.
 
-    ``columns`` maps the names that rules and orders may use to SQL. ``time`` is the one that the window goes by.
-    ``rows``: the SQL of the window's rows, given that of the window. ``newest`` makes the window out of conditions;
-    ``narrowed`` is a condition, known to an index, that follows from a rule. ``searched`` makes a search into
-    selects, by index, and a condition within the window, or None.
+    - ``columns`` maps the names that rules and orders may use to SQL.
+    - ``time`` is the one of them that the window goes by.
+    - ``rows`` makes the SQL of the window's rows out of that of the window.
+    - ``newest`` makes the SQL of the window out of conditions.
+    - ``searched`` makes a search into selects, by index, and a condition within the window or None.
+    - ``narrowed`` is a condition, known to an index, that follows from a rule.
     """
 
     columns: Mapping[str, str]
@@ -114,7 +116,7 @@ class Listing(Generic[T]):
         self,
         *,
         search: str | None = None,
-        where: Group = Group(),  # noqa: B008 - immutable
+        where: Group = Group(),
         order: Sequence[tuple[str, bool]] = (),
         skip: int = 0,
         limit: int = MAX_ROWS,
@@ -131,7 +133,7 @@ class Listing(Generic[T]):
         )
         return [self._source.make(row) for row in rows]
 
-    async def count(self, *, search: str | None = None, where: Group = Group()) -> int:  # noqa: B008 - immutable
+    async def count(self, *, search: str | None = None, where: Group = Group()) -> int:
         """How many there are in the window."""
         query = Query(self._database)
         selected = self._selected(query, search, where)

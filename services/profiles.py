@@ -46,8 +46,8 @@ class Profiles:
         """Change the caller's names and photo; None removes the photo. All of it happens, or nothing.
 
         The photo of before is removed from the store once the change is committed: of any number of changes at
-        once, one photo is left. No event tells of it: a trip that is shown elsewhere has the new names with its next
-        change, and with every snapshot and query.
+        once, one photo is left. No event tells of it: a trip that is shown elsewhere has the new names with its
+        next change, and with every snapshot and query.
 
         Raises:
             PhotoRequired: it is not to be removed on this server.

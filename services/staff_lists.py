@@ -14,6 +14,8 @@ from services.listings import MAX_ROWS, Listing, Match, Query, Rule, Source
 # The trips of so many users whose names begin alike are searched.
 MAX_NAMESAKES = 100
 
+_ACTIVE = frozenset(status.value for status in TripStatus if not has_ended(status))
+
 
 @dataclass(frozen=True, slots=True)
 class ListedUser:
@@ -176,8 +178,7 @@ def _if_active(rule: Rule) -> str | None:
     if rule.column != "status" or rule.match is not Match.ONE_OF or not isinstance(rule.value, list):
         return None
     # Said in the words of the index, or the database does not use it.
-    is_active = rule.value and not any(has_ended(TripStatus(value)) for value in rule.value)
-    return "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')" if is_active else None
+    return "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')" if _ACTIVE.issuperset(rule.value) else None
 
 
 def _listed_user(row: Row) -> ListedUser:
