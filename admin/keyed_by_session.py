@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette_admin.security import CSRFMiddleware
 
 
 class Signing(Protocol):
@@ -13,6 +15,17 @@ class Signing(Protocol):
     def __call__(self, app: ASGIApp, secret_key: str) -> ASGIApp:
         """The middleware around an application."""
         ...
+
+
+class FormTokens(CSRFMiddleware):
+    """The library's check of a form's token, without what it leaves open."""
+
+    async def _get_submitted_token(self, request: Request) -> str | None:
+        try:
+            return await super()._get_submitted_token(request)
+        finally:
+            # Uploads are in files of their own.
+            await request.close()
 
 
 class KeyedBySession:

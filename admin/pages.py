@@ -18,9 +18,8 @@ from starlette_admin.base import BaseAdmin
 from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
-from starlette_admin.security import CSRFMiddleware
 
-from admin.keyed_by_session import KeyedBySession, Signing
+from admin.keyed_by_session import FormTokens, KeyedBySession, Signing
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.trail import TrailView
@@ -75,7 +74,7 @@ class _Pages(BaseAdmin):
         self._add_keyed(FlashMiddleware)
 
     def _init_csrf(self) -> None:
-        self._add_keyed(CSRFMiddleware)
+        self._add_keyed(FormTokens)
 
     def _add_keyed(self, signing: Signing) -> None:
         self.middlewares.append(Middleware(KeyedBySession, signing=signing, token_of=self._cookie.kept))

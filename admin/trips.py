@@ -1,6 +1,7 @@
 """The list of trips."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 from uuid import UUID
 
@@ -59,8 +60,18 @@ def _driver(_: Request, trip: Any) -> _Named | None:
     return _Named(trip.driver_id, trip.driver) if trip.driver_id is not None else None
 
 
-def _point(name: str) -> FloatField:
-    return FloatField(name, exclude_from_list=True)
+def _coordinate(_: Request, text: Any) -> float | None:
+    """A number from a form; NaN, which is nowhere, if it is none."""
+    if not text:
+        return None
+    try:
+        return float(str(text))
+    except ValueError:
+        return nan
+
+
+def _coordinate_field(name: str) -> FloatField:
+    return FloatField(name, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
 
 
 class TripView(ListedView[ListedTrip]):
@@ -116,10 +127,10 @@ class TripView(ListedView[ListedTrip]):
             ),
             StringField("pick_up_address", required=True, maxlength=255),
             StringField("drop_off_address", required=True, maxlength=255),
-            _point("pick_up_lat"),
-            _point("pick_up_lng"),
-            _point("drop_off_lat"),
-            _point("drop_off_lng"),
+            _coordinate_field("pick_up_lat"),
+            _coordinate_field("pick_up_lng"),
+            _coordinate_field("drop_off_lat"),
+            _coordinate_field("drop_off_lng"),
             StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
             DateTimeField("created", exclude_from_create=True),
             DateTimeField("updated", exclude_from_create=True),

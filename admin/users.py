@@ -98,6 +98,10 @@ class UserView(ListedView[ListedUser]):
     async def create(self, request: Request, data: dict[str, Any]) -> UserSnapshot:
         """Add a user, by the rules of signing up."""
         upload, _ = data["photo"]
+        photo: bytes | None = None
+        if isinstance(upload, UploadFile):
+            photo = await upload.read()
+            await upload.close()
         try:
             role = Role(data["role"])
         except ValueError:
@@ -109,7 +113,7 @@ class UserView(ListedView[ListedUser]):
             first_name=data["first_name"],
             last_name=data["last_name"],
             role=role,
-            photo=await upload.read() if isinstance(upload, UploadFile) else None,
+            photo=photo,
         )
         return await in_form(adding, _NAMES)
 
