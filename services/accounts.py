@@ -244,7 +244,15 @@ class Accounts:
         except PasswordChanged:
             raise wrong from None
         await self._log_ins.succeeded(name=key)
+        if self._passwords.is_outdated(row["password_hash"]):
+            await self._shield.run(self._hash_anew(session.actor.id, row["password_hash"], password))
         return session
+
+    async def _hash_anew(self, user_id: UUID, old_hash: str, password: str) -> None:
+        new_hash = await self._passwords.hash(password)
+        await self._database.fetch(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user_id, old_hash, new_hash
+        )
 
     async def change_password(
         self, actor: Actor, *, current: str, password1: str, password2: str, address: str | None = None

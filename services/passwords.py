@@ -74,5 +74,9 @@ class Passwords:
             return False
         return password_hash is not None
 
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other settings: verifying it takes another time than the decoy."""
+        return self._hasher.check_needs_rehash(password_hash)
+
     async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)

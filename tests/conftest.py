@@ -16,6 +16,7 @@ from server import Application, uvicorn_options
 from services.config import Settings
 from tests.support import servers
 from tests.support.api import Api
+from tests.support.processes import WITHOUT_LIMITS
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +56,7 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         "password_hash_memory_kib": 1024,
         "database_pool_size": 5,
         "port": 0,
-        "log_in_rate": "off",
-        "sign_up_rate": "off",
-        "trip_rate": "off",
-        "subscribe_rate": "off",
-        "open_trips_per_rider": None,
+        **WITHOUT_LIMITS,
     }
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"

@@ -187,8 +187,8 @@ def _cells(name: str) -> str:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    required = {re.split(r"[\[>]", requirement)[0] for requirement in requirements}
+    requirements = [project["project"]["dependencies"], *project["dependency-groups"].values()]
+    required = {re.split(r"[\[>]", requirement)[0] for group in requirements for requirement in group}
     _, _, reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").partition("## Dependencies")
     assert required == set(re.findall(r"`([a-z0-9-]+)`(?=[^|\n]* \| )", reasons))
 

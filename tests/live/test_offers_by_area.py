@@ -26,6 +26,7 @@ from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.occurrences import Message
 from services.live.pool_feed import PoolFeed
 from tests.support.globe import destination, vector_distance_m
+from tests.support.processes import WITHOUT_LIMITS
 from tests.support.rows import add_driver, add_rider
 from tests.support.waiting import until
 
@@ -91,6 +92,7 @@ def embedded(template: Path, folder: Path) -> Settings:
         media_url=str(folder / "media"),
         location_rate="off",
         location_ttl_s=3600,
+        **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from services.config import Settings
 from tests.conftest import serving
 from tests.support.api import Api
+from tests.support.processes import WITHOUT_LIMITS
 from tests.support.waiting import until
 from tests.support.witness import OPEN, MyTripsView, PoolView, Row, TripView, View, Witness
 
@@ -64,6 +65,7 @@ class Machine(RuleBasedStateMachine):
             media_url=str(folder / "media"),
             password_hash_memory_kib=1024,
             port=0,
+            **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
         )
         self.server = await self.stack.enter_async_context(serving(configured))
         roles = ["RIDER"] * RIDERS + ["DRIVER"] * DRIVERS

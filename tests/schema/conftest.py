@@ -13,6 +13,7 @@ import pytest_asyncio
 from services.config import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import Api
+from tests.support.processes import WITHOUT_LIMITS
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
         # Long enough for a busy machine: only one test waits for it.
         connection_init_timeout_s=2.0,
         max_operations_per_socket=3,
+        **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
     )
 
 

@@ -191,6 +191,23 @@ async def test_the_time_of_a_wrong_log_in_does_not_tell_whether_there_is_an_acco
         assert 0.15 < statistics.mean(pairs) < 0.85, {k: statistics.median(v) for k, v in took_s.items()}
 
 
+@embedded
+async def test_a_hash_of_other_settings_is_replaced_at_the_next_log_in(settings: Settings) -> None:
+    # Until then, a wrong password of that account takes another time than an unknown name.
+    hashes: list[str] = []
+    for memory_kib in (1024, 2048, 2048):
+        changed = settings.model_copy(update={"password_hash_memory_kib": memory_kib})
+        async with serving(changed) as server, at(server) as api:
+            if not hashes:
+                await api.sign_up("RIDER", username="rosa")
+            assert await guess(api, "rosa", "wrong") == "BAD_CREDENTIALS"
+            assert await guess(api, "rosa", PASSWORD) == "OK"
+            (row,) = await server.application.database.fetch("SELECT password_hash FROM users")
+            hashes.append(row["password_hash"])
+    assert ["m=1024," in hashes[0], "m=2048," in hashes[1]] == [True, True]
+    assert hashes[2] == hashes[1]
+
+
 # Signing up.
 
 

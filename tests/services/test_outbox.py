@@ -233,7 +233,8 @@ async def test_nothing_is_published_inside_a_transaction(
     monkeypatch.setattr(application.outbox, "_enqueue", check)
     trip = await request(application, rider)
     await application.services.trips.update(rider, trip_id=trip.id, status=TripStatus.CANCELLED)
-    await application.services.sessions.end(rider)
+    session = await application.services.sessions.begin(rider.user)
+    await application.services.sessions.end(session.actor)
     assert len(committed) == 3
 
 
@@ -276,9 +277,10 @@ async def test_the_end_of_a_session_is_swept_too(
     application: Application, rider: Actor, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
-    application.live_sessions.register(rider.session_id, lambda: closed.append("closed"))
+    session = await application.services.sessions.begin(rider.user)
+    application.live_sessions.register(session.actor.session_id, lambda: closed.append("closed"))
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
-        await application.services.sessions.end(rider)
+        await application.services.sessions.end(session.actor)
     await until(lambda: closed)
     await until(lambda: none_is_left(application))

@@ -19,6 +19,14 @@ from tests.support.waiting import until
 # A busy machine takes long to import what a server needs.
 START_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 15.0
+# People of tests are many, and in a hurry.
+WITHOUT_LIMITS = {
+    "log_in_rate": "off",
+    "sign_up_rate": "off",
+    "trip_rate": "off",
+    "subscribe_rate": "off",
+    "open_trips_per_rider": "off",
+}
 
 
 class ServerProcess:
@@ -76,10 +84,10 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
-    """A server of these settings. It may not be ready yet, so that several can start at once."""
+    """A server of these settings, without limits. It may not be ready yet, so that several can start at once."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in (WITHOUT_LIMITS | settings).items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
