@@ -68,7 +68,7 @@ async def test_staff_cancel_a_trip_and_its_rider_hears_of_it(
         await page.screenshot(path=tmp_path / "trips.png")
 
         await row.click()
-        await page.get_by_role("link", name="Cancel").click()
+        await page.get_by_role("button", name="Cancel").click()
         await page.get_by_label("Reason").fill("A storm")
         await page.screenshot(path=tmp_path / "cancel.png", animations="disabled")
         await page.get_by_role("button", name="Cancel the trip").click()
