@@ -180,7 +180,7 @@ class TripView(ListedView[ListedTrip]):
 
     @row_action(
         name="cancel",
-        text="Cancel",
+        text="Cancel trip",
         confirmation="Cancel this trip? Its rider and its driver are told at once, with the reason.",
         submit_btn_text="Cancel the trip",
         icon_class="fa fa-ban",
