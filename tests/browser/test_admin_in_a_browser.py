@@ -99,7 +99,7 @@ async def test_staff_cancel_a_trip_and_its_rider_hears_of_it(
     await expect(page.locator("tbody tr", has_text="Museum")).to_contain_text(rider.user["username"])
 
     await page.goto(f"{live_server.url}/admin/user/list")
-    await page.get_by_role("button", name="Export").first.click()
+    await page.locator("[data-sa-name='export']").first.click()
     async with page.expect_download() as download:
         await page.locator("[data-sa-action='action-submit']").click()
     assert rider.user["username"] in (await (await download.value).path()).read_text()
