@@ -1,6 +1,7 @@
 """Taxirank's composition root and command line: ``uv run server.py --help``."""
 
 import asyncio
+import functools
 import gc
 import subprocess
 import sys
@@ -14,26 +15,32 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin import pages as admin
+from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
+from gateway.hosts import Hosts
+from gateway.http_protocol import HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, RequestId
+from gateway.middleware import BodyLimit, Incidents, RequestId
+from gateway.security_headers import SecurityHeaders
 from schema.context import Services
 from schema.execution import Execution
+from schema.limits import Limits
 from schema.schema import build_schema
 from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
+from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
+from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
 from services.accounts import Accounts
 from services.attempts import Attempts
@@ -96,6 +103,7 @@ class Application:
             PhotoStore.from_url(settings.media_url, settings.media_options),
             max_bytes=settings.photo_max_bytes,
             max_pixels=settings.photo_max_pixels,
+            concurrency=settings.photo_concurrency,
         )
         sessions = Sessions(
             self.database,
@@ -228,22 +236,12 @@ class Application:
         """What lets pages of the allowed origins read our answers; nothing when there are none."""
         if not self.settings.allowed_origins:
             return []
-        return [
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(self.settings.allowed_origins),
-                allow_credentials=True,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", *PREFLIGHT_HEADERS],
-                expose_headers=["X-Request-ID", "Retry-After"],
-            )
-        ]
+        headers = ("Authorization", "Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS)
+        return [Middleware(Cors, origins=self.settings.allowed_origins, headers=headers)]
 
     def _asgi(self) -> ASGIApp:
         settings = self.settings
-        execution = Execution(
-            build_schema(), introspection=settings.introspection, shares=settings.shared_execution
-        )
+        execution = build_execution(settings)
         origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
         cookies = Cookies(
             is_secure=settings.secure_cookies,
@@ -253,13 +251,16 @@ class Application:
         # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
         knows_itself = settings.public_url is None
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
-        graphiql = GraphiQL(ROOT / "web" / "dist") if settings.graphiql else None
+        # With trusted documents nothing that is typed there could run.
+        has_page = settings.graphiql and settings.trusted_documents is None
+        graphiql = GraphiQL(ROOT / "web" / "dist") if has_page else None
         http = HttpEndpoint(
             execution,
             self.services,
             origins=origins,
             cookies=cookies,
             limit=limit,
+            max_json_bytes=settings.max_json_bytes,
             page=graphiql.page if graphiql is not None else None,
             knows_itself=knows_itself,
         )
@@ -269,6 +270,7 @@ class Application:
             origins=origins,
             cookies=cookies,
             limit=limit,
+            offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
         )
@@ -282,15 +284,22 @@ class Application:
             lifespan=lifespan,
             routes=[
                 Route(GRAPHQL_PATH, http),
-                media_route(self.photos),
+                media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *(graphiql.routes() if graphiql is not None else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
+                Middleware(Incidents),
+                Middleware(Hosts, names=settings.host_names),
                 *self._cors(),
-                Middleware(BodyLimit, max_bytes=settings.max_body_bytes),
+                Middleware(
+                    BodyLimit,
+                    max_bytes=settings.max_body_bytes,
+                    max_bytes_together=settings.max_body_bytes_together,
+                    timeout_s=settings.receive_timeout_s,
+                ),
             ],
         )
 
@@ -308,16 +317,53 @@ class Application:
                 is_own_page=Origins(public_url=settings.public_url, allowed=()).allows_socket,
             )
         starlette.router.redirect_slashes = False
+        http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
+        sockets = Hosts(self.sockets, names=settings.host_names)
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
             if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
-                await self.sockets(scope, receive, send)
+                await sockets(scope, receive, send)
             else:
                 scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
-                await starlette(scope, receive, send)
+                await http_or_lifespan(scope, receive, send)
 
         return asgi
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How much one operation may ask for."""
+    return Limits(
+        chars=settings.max_document_chars,
+        tokens=settings.max_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        directives=settings.max_directives,
+        list_items=settings.max_list_items,
+        root_fields=settings.max_root_fields,
+        cost=settings.max_cost,
+    )
+
+
+def build_execution(settings: Settings) -> Execution:
+    """What executes the operations of a server.
+
+    Raises:
+        StartError: the trusted documents cannot be used.
+    """
+    try:
+        return Execution(
+            build_schema(),
+            introspection=settings.introspection,
+            suggestions=settings.suggestions,
+            limits=limits_of(settings),
+            persisted_queries=settings.persisted_queries,
+            trusted=read_manifest(settings.trusted_documents) if settings.trusted_documents is not None else None,
+            timeout_s=settings.operation_timeout_s,
+            shares=settings.shared_execution,
+        )
+    except BadManifest as error:
+        raise StartError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from None
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -347,8 +393,8 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "http": "httptools",
-        "ws": SocketProtocol,
+        "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
+        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,
@@ -406,6 +452,7 @@ async def _check_start(settings: Settings) -> None:
         PhotoStore.from_url(settings.media_url, settings.media_options)
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
+    build_execution(settings)
     sole_server = SoleServer(settings)
     try:
         await sole_server.acquire()

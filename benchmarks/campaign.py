@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.areas import areas
 from benchmarks.fan_out import fan_out
+from benchmarks.hostile import HOSTILE_USERS, hostile
 from benchmarks.http_requests import mutation, query
 from benchmarks.measures import Figures, medians
 from benchmarks.people import People
@@ -29,6 +30,7 @@ class Workload(StrEnum):
     MUTATION = "mutation"
     RECONNECT = "reconnect"
     AREAS = "areas"
+    HOSTILE = "hostile"
 
 
 _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
@@ -38,11 +40,12 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.MUTATION: mutation,
     Workload.RECONNECT: reconnect,
     Workload.AREAS: areas,
+    Workload.HOSTILE: hostile,
 }
-# Nothing in these is shared among subscribers; and a bare socket knows of no areas.
+# Nothing in these is shared among subscribers; and a bare socket knows of no areas, and of no limits.
 SKIPPED = {
-    UNSHARED.name: frozenset({Workload.QUERY, Workload.MUTATION, Workload.AREAS}),
-    BARE.name: frozenset({Workload.AREAS}),
+    UNSHARED.name: frozenset({Workload.QUERY, Workload.MUTATION, Workload.AREAS, Workload.HOSTILE}),
+    BARE.name: frozenset({Workload.AREAS, Workload.HOSTILE}),
 }
 # Beyond the pairs: riders without a part in them.
 MORE_RIDERS = 20
@@ -88,7 +91,8 @@ class Campaign:
         """Measure everything ``rounds`` times."""
         scale = self._scale
         await self._people.arrive(
-            riders=scale.pairs + MORE_RIDERS, drivers=max(scale.sockets, scale.pairs, scale.drivers)
+            riders=scale.pairs + MORE_RIDERS,
+            drivers=max(scale.sockets, scale.pairs, scale.drivers) + HOSTILE_USERS,
         )
         try:
             for number in range(rounds):

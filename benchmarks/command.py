@@ -49,7 +49,7 @@ def benchmark(
         sockets, repeat, seconds = min(sockets, QUICK_SOCKETS), 1, 0.5
     scale = Scale(
         sockets,
-        max(SIZES) if not quick else QUICK_SOCKETS,
+        QUICK_SOCKETS if quick else max(SIZES) if not only or Workload.AREAS in only else 0,
         seconds,
         # Each socket is pinged once in each stretch: those that were opened together are pinged together, and
         # in one of two short stretches all of them would be.

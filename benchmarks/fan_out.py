@@ -77,20 +77,20 @@ async def fan_out(stage: Stage) -> Figures:
     memory_kb = (stage.server.process.memory_info().rss / 1024 - empty_kb) / sockets
     async with HttpClient(stage.port) as http:
         await http.open(RIDERS)
-        await _stretch(stage, http, offers, DELIVERIES_PER_S, min(WARM_UP_S, stage.scale.seconds))
-        steady = await _stretch(stage, http, offers, DELIVERIES_PER_S, stage.scale.seconds)
-        best = await _ramp(stage, http, offers, from_per_s=RAMP_FROM * 1e6 / steady.cpu_us)
+        await steady(stage, http, offers, DELIVERIES_PER_S, min(WARM_UP_S, stage.scale.seconds))
+        measured = await steady(stage, http, offers, DELIVERIES_PER_S, stage.scale.seconds)
+        best = await _ramp(stage, http, offers, from_per_s=RAMP_FROM * 1e6 / measured.cpu_us)
     for socket in opened:
         socket.close()
     return {
-        "cpu_us": steady.cpu_us,
-        "p50_ms": steady.latencies.percentile_ms(50),
-        "p99_ms": steady.latencies.percentile_ms(99),
+        "cpu_us": measured.cpu_us,
+        "p50_ms": measured.latencies.percentile_ms(50),
+        "p99_ms": measured.latencies.percentile_ms(99),
         "memory_kb": memory_kb,
-        "lost": steady.lost,
+        "lost": measured.lost,
         "repeated": offers.repeated,
-        "failed": steady.failed,
-        "load_share": max(stretch.usage.load_share for stretch in (steady, best or steady)),
+        "failed": measured.failed,
+        "load_share": max(stretch.usage.load_share for stretch in (measured, best or measured)),
         # A rate at which any delivery was lost, or any request failed, did not hold.
         **({"max_per_s": best.deliveries / best.elapsed_s, "cpu_at_max_us": best.cpu_us} if best else {}),
     }
@@ -105,7 +105,7 @@ async def _ramp(stage: Stage, http: HttpClient, offers: Offers, *, from_per_s: f
     best: Stretch | None = None
     rate, has_failed = from_per_s, False
     for _ in range(stage.scale.ramp_steps):
-        stretch = await _stretch(stage, http, offers, rate, min(RAMP_STRETCH_S, stage.scale.seconds))
+        stretch = await steady(stage, http, offers, rate, min(RAMP_STRETCH_S, stage.scale.seconds))
         if stretch.holds:
             best, has_failed = stretch, False
             rate *= RAMP_STEP
@@ -119,7 +119,7 @@ async def _ramp(stage: Stage, http: HttpClient, offers: Offers, *, from_per_s: f
     return best
 
 
-async def _stretch(
+async def steady(
     stage: Stage, http: HttpClient, offers: Offers, deliveries_per_s: float, seconds: float
 ) -> Stretch:
     """Request trips in an open loop: a slow server does not slow the riders."""

@@ -19,10 +19,31 @@ from strawberry.http.ides import get_graphql_ide_html
 # Where Vite's build expects its files (`base` and `assetsDir` in web/vite.config.ts).
 _ASSETS_PATH = "/assets"
 
+
+def _policy(**directives: str) -> str:
+    """A Content-Security-Policy that forbids whatever the directives do not name."""
+    named = dict.fromkeys(("default_src", "base_uri", "form_action", "frame_ancestors"), "'none'")
+    return "; ".join(f"{name.replace('_', '-')} {sources}" for name, sources in (named | directives).items())
+
+
+_OWN_POLICY = _policy(
+    script_src="'self'",
+    worker_src="'self'",
+    # The editor (Monaco) writes style elements and attributes as it runs.
+    style_src="'self' 'unsafe-inline'",
+    # GraphiQL's style sheet has its fonts inside, as data.
+    font_src="'self' data:",
+    img_src="'self' data:",
+    # Queries, and subscriptions: 'self' covers the socket of the same host.
+    connect_src="'self'",
+)
+
 _ASSET_HEADERS = {
     # Each name carries a hash of the contents.
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
+    # A worker lives under the policy that came with its script.
+    "Content-Security-Policy": _OWN_POLICY,
 }
 
 _PAGE_HEADERS = {
@@ -64,25 +85,6 @@ class GraphiQL:
         response = await self._assets.get_response(request.path_params["path"], request.scope)
         response.headers.update(_ASSET_HEADERS)
         return response
-
-
-def _policy(**directives: str) -> str:
-    """A Content-Security-Policy that forbids whatever the directives do not name."""
-    named = dict.fromkeys(("default_src", "base_uri", "form_action", "frame_ancestors"), "'none'")
-    return "; ".join(f"{name.replace('_', '-')} {sources}" for name, sources in (named | directives).items())
-
-
-_OWN_POLICY = _policy(
-    script_src="'self'",
-    worker_src="'self'",
-    # The editor (Monaco) writes style elements and attributes as it runs.
-    style_src="'self' 'unsafe-inline'",
-    # GraphiQL's style sheet has its fonts inside, as data.
-    font_src="'self' data:",
-    img_src="'self' data:",
-    # Queries, and subscriptions: 'self' covers the socket of the same host.
-    connect_src="'self'",
-)
 
 
 @functools.cache

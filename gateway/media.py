@@ -11,23 +11,29 @@ from services.photos import CONTENT_TYPE, Photos, url_path
 _INERT = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
+    # Said, since a name that a page puts into a link's `download` would otherwise decide.
+    "Content-Disposition": "inline",
 }
 
 
-def media_route(photos: Photos) -> Route:
+def media_route(photos: Photos, *, is_embeddable: bool = False) -> Route:
     """Serve the photos to anyone who knows a name, by GET and HEAD; a name without a photo is 404.
 
+    ``is_embeddable``: pages of other origins may show them. Otherwise a browser keeps them from such a page, which
+    could tell by the time whether the photo had been seen.
     A name always stands for the same bytes, so that they may be cached for a year. A store that cannot be
     reached raises here: that is no 404.
     """
+
+    inert = {**_INERT, "Cross-Origin-Resource-Policy": "cross-origin" if is_embeddable else "same-origin"}
 
     async def serve(request: Request) -> Response:
         name: str = request.path_params["name"]
         photo = await photos.read(name)
         if photo is None:
-            return Response(status_code=404, headers=_INERT)
+            return Response(status_code=404, headers=inert)
         etag = f'"{name}"'
-        headers = {**_INERT, "Cache-Control": IMMUTABLE, "ETag": etag}
+        headers = {**inert, "Cache-Control": IMMUTABLE, "ETag": etag}
         if _names(request.headers.get("If-None-Match", ""), etag):
             return Response(status_code=304, headers=headers)
         return Response(photo, media_type=CONTENT_TYPE, headers=headers)

@@ -1,5 +1,6 @@
 """What every HTTP request passes through."""
 
+import asyncio
 import logging
 import re
 import time
@@ -12,10 +13,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services import incidents
+
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _QUIET_PATHS = {"/healthz", "/readyz"}
+_SMALL_BODY_BYTES = 64 * 1024
 
 
 class RequestId:
@@ -63,31 +67,19 @@ class RequestId:
                 )
 
 
-class BodyLimit:
-    """Refuses bodies above ``max_bytes`` with 413, by their announced length or as soon as they exceed it."""
+class Incidents:
+    """Answers what fails unexpectedly with 500 and an incident id; the log has the rest.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    Once an answer has begun nothing can be said any more: the server ends the connection, so that the client
+    sees that it is not whole.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not _DIGITS.fullmatch(announced) or int(announced) > self._max_bytes:
-            await self._refuse(scope, receive, send)
-            return
-        received, has_begun = 0, False
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise _TooLarge
-            return message
+        has_begun = False
 
         async def send_noted(message: Message) -> None:
             nonlocal has_begun
@@ -95,21 +87,101 @@ class BodyLimit:
             await send(message)
 
         try:
-            await self._app(scope, receive_counted, send_noted)
-        except _TooLarge:
+            await self._app(scope, receive, send_noted)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            incident_id = incidents.report(error)
+            if not has_begun:
+                extensions = {"code": "INTERNAL", "incidentId": incident_id}
+                shown = {"message": incidents.shown(incident_id), "extensions": extensions}
+                await JSONResponse({"errors": [shown]}, 500)(scope, receive, send)
+
+
+class BodyLimit:
+    """Bounds what bodies take: bytes, time, and the memory of all of them together.
+
+    - More than ``max_bytes``, announced or counted as they come: 413.
+    - A client that keeps its reader waiting for more than ``timeout_s`` in all: 408. Only waiting counts, so that
+      a busy server does not blame its clients.
+    - More than ``max_bytes_together`` in the bodies of all requests under way: 503 for those of them that have
+      more than 64 KiB. Small requests go on.
+
+    A body that is not read to its end is no reason to wait for it: the connection is closed after the answer.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_bytes_together: int, timeout_s: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._max_bytes_together = max_bytes_together
+        self._timeout_s = timeout_s
+        self._bytes_together = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
+        if not _DIGITS.fullmatch(announced) or int(announced) > self._max_bytes:
+            await self._too_large().answer(scope, receive, send)
+            return
+        is_whole = "transfer-encoding" not in headers and int(announced) == 0
+        loop = asyncio.get_running_loop()
+        received, has_begun, patience_s = 0, False, self._timeout_s
+
+        async def receive_bounded() -> Message:
+            nonlocal received, is_whole, patience_s
+            if is_whole:
+                return await receive()
+            began = loop.time()
+            try:
+                async with asyncio.timeout(patience_s):
+                    message = await receive()
+            except TimeoutError:
+                raise _Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.") from None
+            patience_s -= loop.time() - began
+            size = len(message.get("body", b""))
+            received += size
+            self._bytes_together += size
+            if received > self._max_bytes:
+                raise self._too_large()
+            if self._bytes_together > self._max_bytes_together and received > _SMALL_BODY_BYTES:
+                raise _Refused(503, "OVERLOADED", "Too much is being sent to this server.", retry_after_s=1)
+            is_whole = not message.get("more_body", False)
+            return message
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            if not is_whole and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        try:
+            await self._app(scope, receive_bounded, send_noted)
+        except _Refused as refused:
             if has_begun:
                 raise
-            await self._refuse(scope, receive, send)
+            await refused.answer(scope, receive, send)
+        finally:
+            self._bytes_together -= received
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = {
-            "message": f"The body has more than {self._max_bytes} bytes.",
-            "extensions": {"code": "PAYLOAD_TOO_LARGE"},
-        }
-        # The rest of the body is not read: the connection cannot be used again.
-        response = JSONResponse({"errors": [error]}, 413, headers={"Connection": "close"})
-        await response(scope, receive, send)
+    def _too_large(self) -> "_Refused":
+        return _Refused(413, "PAYLOAD_TOO_LARGE", f"The body has more than {self._max_bytes} bytes.")
 
 
-class _TooLarge(BaseException):
+class _Refused(BaseException):
     """Unwinds the application past its own error handling."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        extensions: dict[str, object] = {"code": code}
+        # The rest of the body is not read: the connection cannot be used again.
+        headers = {"Connection": "close"}
+        if retry_after_s is not None:
+            extensions["retryAfter"] = retry_after_s
+            headers["Retry-After"] = str(retry_after_s)
+        error = {"message": message, "extensions": extensions}
+        self.answer = JSONResponse({"errors": [error]}, status, headers=headers)

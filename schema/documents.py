@@ -1,8 +1,10 @@
 """Documents, parsed and validated once."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil, isfinite
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -14,17 +16,20 @@ from graphql import (
     OperationType,
     SelectionSetNode,
     VariableNode,
+    is_input_object_type,
+    is_list_type,
+    is_non_null_type,
     parse,
     specified_rules,
+    type_from_ast,
     validate,
 )
 from graphql.language import FieldNode, Node, Visitor, visit
 
+from schema.cost import CostModel, Estimate
 from schema.errors import RequestError, without_value
+from schema.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
 
-# The time of validation grows with the square of what is selected: 5000 tokens took up to 1.7 s, 2000 take
-# 0.25. GraphiQL's introspection has about 200.
-MAX_TOKENS = 2000
 # A parsed document takes about 160 bytes a character.
 CACHED_CHARS = 250_000
 CACHED_CHARS_EACH = 20_000
@@ -42,23 +47,47 @@ class Operation:
     name: str | None
     type: OperationType
     shared_variables: frozenset[str]
+    list_variables: tuple[str, ...]
+    estimate: Estimate
+    limits: Limits
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Refuse what would cost too much with these variables.
+
+        Raises:
+            RequestError: with a code of its own for each limit; of the cost it has the estimate, too.
+        """
+        limits = self.limits
+        for name in self.list_variables:
+            items = longest_list(variables.get(name))
+            if items > limits.list_items:
+                raise exceeded("LIST_ITEMS", "Items of a list", most=limits.list_items, found=items)
+        if self.estimate.root_fields > limits.root_fields:
+            found = self.estimate.root_fields
+            raise exceeded("ROOT_FIELDS", "Fields of the operation", most=limits.root_fields, found=found)
+        cost = self.estimate.of(variables)
+        if cost > limits.cost:
+            estimated = ceil(cost) if isfinite(cost) else None
+            raise RequestError(
+                "COST_ESTIMATED_TOO_EXPENSIVE",
+                f"The operation would cost {estimated or 'far too much'}: at most {limits.cost}.",
+                cost={"estimated": estimated, "max": limits.cost},
+            )
 
 
 class Document:
     """A document that was parsed and validated, or the errors that this found."""
 
-    def __init__(self, ast: DocumentNode | None, errors: list[GraphQLError]) -> None:
+    def __init__(
+        self, errors: list[GraphQLError], operations: Mapping[str | None, Operation] | None = None
+    ) -> None:
         self.errors = errors
-        self._operations: dict[str | None, Operation] = {}
-        if ast is None or errors:
-            return
-        fragments = {d.name.value: d for d in ast.definitions if isinstance(d, FragmentDefinitionNode)}
-        for definition in ast.definitions:
-            if isinstance(definition, OperationDefinitionNode):
-                name = definition.name.value if definition.name else None
-                self._operations[name] = Operation(
-                    ast, name, definition.operation, _variables_below_root(definition, fragments)
-                )
+        self._operations = operations or {}
+
+    @property
+    def operations(self) -> Iterable[Operation]:
+        """Everything that it can be asked for."""
+        return self._operations.values()
 
     def operation(self, name: str | None) -> Operation:
         """The operation of that name, or the only one.
@@ -79,9 +108,20 @@ class Document:
 class Documents:
     """Parses and validates; remembers the most recent ones (a small query costs 3 ms without, 0.4 with)."""
 
-    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        introspection: bool,
+        suggestions: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        """``suggestions``: errors may name what was perhaps meant. Without introspection they never do."""
         self._schema = schema
         self._rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
+        self.hides_suggestions = not (introspection and suggestions)
+        self._limits = limits
+        self._costs = CostModel(schema)
         self._cache: OrderedDict[str, Document] = OrderedDict()
         self._cached_chars = 0
 
@@ -91,7 +131,7 @@ class Documents:
         if document is not None:
             self._cache.move_to_end(query)
             return document
-        document = self._prepare(query)
+        document = self.prepare(query)
         if len(query) <= CACHED_CHARS_EACH:
             self._cache[query] = document
             self._cached_chars += len(query)
@@ -99,20 +139,62 @@ class Documents:
                 self._cached_chars -= len(self._cache.popitem(last=False)[0])
         return document
 
-    def _prepare(self, query: str) -> Document:
+    def prepare(self, query: str) -> Document:
+        """The document of that text, which is not remembered."""
+        if len(query) > self._limits.chars:
+            return Document([exceeded("CHARS", "Characters", most=self._limits.chars, found=len(query))])
         try:
-            ast = parse(query, max_tokens=MAX_TOKENS)
+            ast = parse(query, max_tokens=self._limits.tokens)
         except GraphQLError as error:
-            return Document(None, [_with_code(error, "GRAPHQL_PARSE_FAILED")])
+            return Document([_with_code(error, "GRAPHQL_PARSE_FAILED")])
         except RecursionError:
-            return Document(None, [RequestError("GRAPHQL_PARSE_FAILED", "The document is nested too deeply.")])
+            return Document([RequestError("GRAPHQL_PARSE_FAILED", "The document is nested too deeply.")])
         try:
-            errors = validate(self._schema, ast, self._rules, max_errors=20)
-        except RecursionError:
-            return Document(
-                None, [RequestError("GRAPHQL_VALIDATION_FAILED", "The document is nested too deeply.")]
+            # Before it is validated: that takes time which grows with the square of some of these.
+            excess = measure(ast, self._limits)
+            if excess is not None:
+                return Document([excess])
+            errors = validate(
+                self._schema, ast, self._rules, max_errors=20, hide_suggestions=self.hides_suggestions
             )
-        return Document(ast, [_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
+        except RecursionError:
+            return Document([RequestError("GRAPHQL_VALIDATION_FAILED", "The document is nested too deeply.")])
+        if errors:
+            return Document([_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
+        return Document([], self._operations(ast))
+
+    def _operations(self, ast: DocumentNode) -> dict[str | None, Operation]:
+        fragments = {d.name.value: d for d in ast.definitions if isinstance(d, FragmentDefinitionNode)}
+        operations: dict[str | None, Operation] = {}
+        for definition in ast.definitions:
+            if isinstance(definition, OperationDefinitionNode):
+                name = definition.name.value if definition.name else None
+                operations[name] = Operation(
+                    ast,
+                    name,
+                    definition.operation,
+                    _variables_below_root(definition, fragments),
+                    tuple(
+                        variable.variable.name.value
+                        for variable in definition.variable_definitions or ()
+                        if _may_hold_list(type_from_ast(self._schema, variable.type), set())
+                    ),
+                    self._costs.estimate(definition, fragments),
+                    self._limits,
+                )
+        return operations
+
+
+def _may_hold_list(type_: Any, seen: set[str]) -> bool:
+    """Whether a value of an input type can be a list, or have one within it."""
+    if is_non_null_type(type_):
+        type_ = type_.of_type
+    if is_list_type(type_):
+        return True
+    if not is_input_object_type(type_) or type_.name in seen:
+        return False
+    seen.add(type_.name)
+    return any(_may_hold_list(field.type, seen) for field in type_.fields.values())
 
 
 def _with_code(error: GraphQLError, code: str) -> GraphQLError:

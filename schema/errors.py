@@ -2,21 +2,18 @@
 incident id."""
 
 import re
-import uuid
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
 import strawberry
-import structlog
 from graphql import GraphQLError
 
 from schema import enums
+from services import incidents
 from services.errors import BadInput, UserFault, UserFaults
 from services.live.feeds import NotFound
 from services.rate_limits import RateLimited
-
-_log = structlog.stdlib.get_logger(__name__)
 
 # How graphql-core quotes the value that it refuses.
 _QUOTED_VALUE = re.compile(r"(, found: |, but encountered |(?<=value): ).*", re.DOTALL)
@@ -89,10 +86,14 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
         shown = RequestError("RATE_LIMITED", str(original), retryAfter=ceil(original.retry_after_s))
     elif isinstance(original, NotFound):
         shown = not_found()
-    elif original is None or isinstance(original, GraphQLError):
+    elif "code" in (error.extensions or {}):
         return dict(error.formatted)
+    elif isinstance(original, GraphQLError) and original.nodes:
+        # A variable is null where the argument may not be.
+        shown = bad_user_input(without_value(error.message))
     else:
-        shown = incident(original)
+        # Also what graphql-core says of a value that its type cannot hold: its text is of our inside.
+        shown = incident(original or error)
     formatted = dict(error.formatted)
     return {**formatted, "message": shown.message, "extensions": shown.extensions}
 
@@ -105,8 +106,5 @@ def retry_after_s(errors: Sequence[GraphQLError] | None) -> int | None:
 
 def incident(error: BaseException) -> RequestError:
     """Log an unexpected failure whole, and stand in for it."""
-    incident_id = uuid.uuid4().hex
-    _log.error("incident", incident_id=incident_id, exc_info=error)
-    return RequestError(
-        "INTERNAL", f"Something went wrong on our side (incident {incident_id}).", incidentId=incident_id
-    )
+    incident_id = incidents.report(error)
+    return RequestError("INTERNAL", incidents.shown(incident_id), incidentId=incident_id)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Hashable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
-from weakref import WeakValueDictionary
+from uuid import UUID
+from weakref import WeakValueDictionary, finalize
 
 import orjson
 import strawberry
+import structlog
 from graphql import (
     ExecutionResult,
     Executor,
@@ -22,14 +25,23 @@ from graphql import (
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from schema.context import Context, Services, SharedContext
+from schema.context import Context, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
 from schema.executors import DirectExecutor, SharedExecutor
+from schema.limits import DEFAULT_LIMITS, Limits
+from schema.persisted_queries import PersistedQueries
 from schema.subscriptions import FeedStream
+from schema.trusted_documents import TrustedDocuments
 from schema.types import to_event
 from services.live.feeds import Feed
 from services.live.messages import Content
+
+# Each group costs an execution an event. An app has a handful of subscriptions; a user who could write each of
+# theirs differently would have every event executed a thousand times.
+MAX_GROUPS_A_USER = 50
+
+_log = structlog.stdlib.get_logger(__name__)
 
 # It knows the common plain types at once, which saves a tenth of executing a page.
 _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
@@ -37,11 +49,12 @@ _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GraphQL request, whatever brought it."""
+    """A GraphQL request, whatever brought it. It has a query, or names one by ``document_id``, or both."""
 
-    query: str
+    query: str | None
     operation_name: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +111,52 @@ class Following:
 class Execution:
     """Executes requests against the schema."""
 
-    def __init__(self, schema: strawberry.Schema, *, introspection: bool, shares: bool = True) -> None:
-        """``shares``: execute an event once for all who subscribed alike, rather than for each."""
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        introspection: bool,
+        suggestions: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+        persisted_queries: bool = True,
+        trusted: Mapping[str, str] | None = None,
+        timeout_s: float = 30.0,
+        shares: bool = True,
+    ) -> None:
+        """``trusted``: the texts that may run, by id; None: whatever is valid. ``timeout_s`` is how long an
+        operation may take, and a subscription to begin. ``shares``: execute an event once for all who subscribed
+        alike, rather than for each.
+
+        Raises:
+            BadManifest: a trusted document cannot run.
+        """
+        self.timeout_s = timeout_s
         self._shares = shares
         # Strawberry's own execution has no seam to execute an event once for many; graphql-core documents one.
         self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
-        self._documents = Documents(self._schema, introspection=introspection)
+        documents = Documents(self._schema, introspection=introspection, suggestions=suggestions, limits=limits)
+        self._hides_suggestions = documents.hides_suggestions
+        self._documents = (
+            TrustedDocuments(documents, trusted)
+            if trusted is not None
+            else PersistedQueries(documents, remembers=persisted_queries)
+        )
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
+        # How many of them each user was the first to ask for.
+        self._groups_of: Counter[UUID] = Counter()
 
     def prepare(self, request: Request) -> Operation | Refusal:
-        """Find the operation of a request; a Refusal if it is not valid."""
-        document = self._documents.get(request.query)
-        if document.errors:
-            return Refusal(tuple(document.errors))
+        """Find the operation of a request; a Refusal if it is not valid, or would cost too much."""
         try:
-            return document.operation(request.operation_name)
+            document = self._documents.find(request.query, request.document_id)
+            if document.errors:
+                return Refusal(tuple(document.errors))
+            operation = document.operation(request.operation_name)
+            operation.check(request.variables)
         except RequestError as error:
             return Refusal((error,))
+        self._documents.accept(request.query, request.document_id)
+        return operation
 
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         """Execute a query or a mutation; a Refusal if its variables do not fit."""
@@ -151,16 +193,24 @@ class Execution:
         if isinstance(stream, ExecutionResult):
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
-        return Following(stream.feed, self._group(operation, request, context.services))
+        try:
+            return Following(stream.feed, self._group(operation, request, context))
+        except RequestError as error:
+            return Refusal((error,))
 
-    def _group(self, operation: Operation, request: Request, services: Services) -> Group:
+    def _group(self, operation: Operation, request: Request, context: Context) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
         if group is None:
-            executor = self._build(operation, request, SharedContext(services), SharedExecutor)
+            user_id = context.actor.id
+            if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
+                raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
+            executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
             assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
             group = self._groups[key] = Group(executor)
+            self._groups_of[user_id] += 1
+            finalize(group, _forget, self._groups_of, user_id).atexit = False
         return group
 
     def _build(
@@ -177,6 +227,7 @@ class Execution:
             operation_name=operation.name,
             context_value=context,
             is_awaitable=_is_awaitable,
+            hide_suggestions=self._hides_suggestions,
         )
         if isinstance(executor, Executor):
             return executor
@@ -188,12 +239,24 @@ def is_subscription(operation: Operation) -> bool:
     return operation.type is OperationType.SUBSCRIPTION
 
 
+def timed_out() -> ExecutionResult:
+    """The answer to an operation that has taken longer than it may. What it has begun to write is written."""
+    _log.warning("an operation took too long")
+    return ExecutionResult(None, [RequestError("TIMEOUT", "The operation took too long.")])
+
+
 def encode(result: ExecutionResult) -> bytes:
     """The result as JSON."""
     payload: dict[str, Any] = {"data": result.data}
     if result.errors:
         payload["errors"] = [format_error(error) for error in result.errors]
     return orjson.dumps(payload)
+
+
+def _forget(groups_of: Counter[UUID], user_id: UUID) -> None:
+    groups_of[user_id] -= 1
+    if not groups_of[user_id]:
+        del groups_of[user_id]
 
 
 def _unchain(executor: Executor[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import strawberry
 from strawberry import UNSET
 
-from models.visibility import Audience
+from models.visibility import Audience, audience_of
 from schema.context import Context, Sender, to_uuid
 from schema.errors import RequestError, bad_user_input, to_user_errors
 from schema.inputs import (
@@ -194,8 +194,9 @@ class Mutation:
             )
         except UserFault as fault:
             return TripPayload(errors=to_user_errors(fault))
-        # Whoever gives a trip back was its driver until now, and may see the result of it once.
-        return TripPayload(trip=to_trip(trip, Audience.PARTY))
+        # Whoever has given a trip back may ask that again, and sees of it what the pool sees: no more user name or
+        # history, which go on without them.
+        return TripPayload(trip=to_trip(trip, audience_of(actor, trip) or Audience.POOL))
 
     @strawberry.mutation(
         description="Tell where the calling driver is. The last position is kept for a while: offers are those "

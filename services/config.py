@@ -49,12 +49,20 @@ class Settings(BaseSettings):
     photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
     photo_max_bytes: int = Field(5 * 1024 * 1024, ge=1024, description="The largest photo file, in bytes.")
     photo_max_pixels: int = Field(25_000_000, ge=10_000, description="The largest photo, in pixels.")
+    photo_concurrency: int = Field(
+        2, ge=1, le=64, description="Photos decoded at once in each process; one takes up to 21 bytes a pixel."
+    )
     public_url: str | None = Field(
         None,
         description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Other origins whose pages may call the API, separated by commas."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
+        "`*` is any. Addresses and private names always are.",
     )
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
@@ -65,6 +73,28 @@ class Settings(BaseSettings):
     admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
     introspection: bool = Field(True, description="Answer questions about the schema.")
+    suggestions: bool = Field(
+        True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'
+    )
+    persisted_queries: bool = Field(
+        True, description="Know a query that was sent once by its hash (automatic persisted queries)."
+    )
+    trusted_documents: Path | None = Field(
+        None, description="A file of operations, beside which nothing runs; none: whatever is valid."
+    )
+    max_document_chars: int = Field(32_768, ge=1000, description="The longest document, in characters.")
+    max_tokens: int = Field(1_000, ge=100, description="Words and signs in a document.")
+    max_depth: int = Field(20, ge=1, le=100, description="How deep fields may be nested in one another.")
+    max_aliases: int = Field(50, ge=0, description="Aliases in a document.")
+    max_directives: int = Field(50, ge=0, description="Directives in a document.")
+    max_list_items: int = Field(100, ge=1, description="Items of one list in arguments or variables.")
+    max_root_fields: int = Field(20, ge=1, description="Fields at the root of one operation.")
+    max_cost: int = Field(
+        50_000, ge=1, description="What one operation may cost, as estimated in values to answer."
+    )
+    operation_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
+    )
     session_ttl_s: int = Field(
         14 * 24 * 3600, ge=60, description="A session ends when unused for so many seconds."
     )
@@ -104,10 +134,32 @@ class Settings(BaseSettings):
         1.0, gt=0, le=60, description="A time that it does not tell within so many seconds is estimated."
     )
     max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
+    max_body_bytes_together: int = Field(
+        256 * 1024 * 1024,
+        ge=1024,
+        description="All HTTP bodies under way in a process, in bytes; above it, large ones have to come again.",
+    )
+    receive_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="A client may keep the server waiting so many seconds for a request's head, and for its body.",
+    )
+    max_json_bytes: int = Field(
+        256 * 1024, ge=1024, description="The largest JSON of an HTTP request, in bytes: only files may be more."
+    )
     max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
     max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
     max_sockets_per_user: int = Field(
         20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
+    )
+    socket_message_rate: str = Field(
+        "100/second",
+        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
+    )
+    socket_offence_rate: str = Field(
+        "20/minute",
+        description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
     )
     max_pools_per_user: int = Field(
         20, ge=1, description="Subscriptions to the pool around a driver's position at once, in each process."
@@ -158,7 +210,15 @@ class Settings(BaseSettings):
                 raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
         return value
 
-    @field_validator("location_rate", "log_in_rate", "sign_up_rate", "trip_rate", "subscribe_rate")
+    @field_validator(
+        "location_rate",
+        "log_in_rate",
+        "sign_up_rate",
+        "trip_rate",
+        "subscribe_rate",
+        "socket_message_rate",
+        "socket_offence_rate",
+    )
     @classmethod
     def _rate(cls, value: str) -> str:
         Rate.parse(value)
@@ -179,9 +239,9 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis:// or rediss://")
         return _with_port(value) if value is not None else None
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(origin.strip() for origin in value.split(",") if origin.strip())
@@ -194,12 +254,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example")
         return tuple(_as_browsers_send(origin) for origin in value)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"\*|[^\s/:*@]+", host):
+                raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
+        return tuple(host.lower() for host in value)
+
     @field_validator("public_url")
     @classmethod
     def _plain_public_url(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
             raise ValueError("must be an address such as https://taxi.example")
-        return _as_browsers_send(value.rstrip("/")) if value else value
+        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -213,6 +281,12 @@ class Settings(BaseSettings):
     def secure_cookies(self) -> bool:
         """Whether users reach the server by https, so that the cookie can be Secure."""
         return bool(self.public_url and self.public_url.startswith("https://"))
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names by which the server may be asked, beside addresses and private names."""
+        public = urlsplit(self.public_url or "").hostname
+        return frozenset({*self.allowed_hosts, self.host.lower(), *([public] if public else [])})
 
     @property
     def sqlite_path(self) -> Path | None:

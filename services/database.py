@@ -267,6 +267,10 @@ class _Translated:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
+            cause: Any = error.args[0] if isinstance(error, IntegrityError) else error
+            if isinstance(cause, asyncpg.PostgresError):
+                # The whole row, perhaps with the hash of a password: it must not get into a log.
+                vars(cause)["detail"] = None
             raise Conflict(str(error)) from error
         if isinstance(error, _UNAVAILABLE):
             raise DatabaseUnavailable(str(error)) from error

@@ -6,7 +6,6 @@ encoded anew, so that no metadata (a home's coordinates), no appended archive an
 
 import asyncio
 import io
-import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from services.errors import ErrorCode, UserFault
 from services.photo_store import PhotoStore
+from services.photo_structure import OddStructure, check_structure
 
 # One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
 # that Pillow writes fast.
@@ -24,21 +24,6 @@ _ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 _LONGEST_SIDE_PX = 1024
 _WEBP_QUALITY = 80
 _NAME_BYTES = 16
-
-# Encoders write at most some twenty. Each further one makes the decoder visit the whole image again for a few
-# bytes: 200 empty scans (8 kB) of a 24-megapixel image took 3 s, so 5 MB would hold a thread for 30 minutes.
-_JPEG_SCANS_MAX = 64
-_JPEG_START = b"\xff\xd8"
-# What begins a segment with a length, and 0xD9, which ends the image; the search passes over other markers.
-_JPEG_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
-_JPEG_END = 0xD9
-_JPEG_SCAN = 0xDA
-
-# A PNG has one profile, but Pillow unpacks as many as there are: 5 MB of them (5 GB unpacked) took 12 s. More
-# than one is allowed for, since these four letters may also turn up in compressed pixels, if hardly ever.
-_PNG_START = b"\x89PNG"
-_PNG_PROFILE = b"iCCP"
-_PNG_PROFILES_MAX = 4
 
 # How to undo each value of the EXIF orientation; 1 is upright.
 _UPRIGHT = {
@@ -121,6 +106,8 @@ def _clean(data: bytes, max_pixels: int) -> bytes:
         image = _decode(data, max_pixels)
     except UserFault:
         raise
+    except OddStructure as error:
+        raise PhotoInvalid(str(error), field=("photo",)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
     # Pillow promises no class of its own: damaged files raise OSError, SyntaxError, ValueError, struct.error,
@@ -136,19 +123,18 @@ def _clean(data: bytes, max_pixels: int) -> bytes:
 
 def _decode(data: bytes, max_pixels: int) -> Image.Image:
     """Return the upright image in RGB or RGBA, at most 1024 px on its longest side."""
-    if data.startswith(_PNG_START) and data.count(_PNG_PROFILE) > _PNG_PROFILES_MAX:
-        raise PhotoInvalid("A PNG photo may have one colour profile.", field=("photo",))
+    check_structure(data)
     file = Image.open(io.BytesIO(data), formats=_ACCEPTED_FORMATS)
     # Only the header was read so far.
     if file.width * file.height > max_pixels:
         raise _too_many_pixels(max_pixels)
-    if data.startswith(_JPEG_START):
-        _check_jpeg_scans(data)
     orientation = _orientation(file)
     # A JPEG can be decoded to a half, a quarter or an eighth of its size, which saves most of the memory.
     file.draft(None, (2 * _LONGEST_SIDE_PX, 2 * _LONGEST_SIDE_PX))
     file.load()
     image = _with_eight_bits(file)
+    # With it goes what its decoder holds: of a WebP two more copies of the image.
+    del file
     image.thumbnail((_LONGEST_SIDE_PX, _LONGEST_SIDE_PX), Image.Resampling.LANCZOS)
     image = _in_srgb(image)
     turn = _UPRIGHT.get(orientation)
@@ -157,22 +143,6 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
 
 def _too_many_pixels(max_pixels: int) -> PhotoTooLarge:
     return PhotoTooLarge(f"A photo may have at most {max_pixels:,} pixels.", field=("photo",))
-
-
-def _check_jpeg_scans(data: bytes) -> None:
-    """Refuse a JPEG of more scans than an encoder writes; walks its markers as the decoder does.
-
-    Raises:
-        PhotoInvalid: there are too many.
-    """
-    scans = 0
-    marker = _JPEG_MARKER.search(data, len(_JPEG_START))
-    while marker is not None and marker[1][0] != _JPEG_END:
-        scans += marker[1][0] == _JPEG_SCAN
-        if scans > _JPEG_SCANS_MAX:
-            raise PhotoInvalid(f"A JPEG photo may have at most {_JPEG_SCANS_MAX} scans.", field=("photo",))
-        length = int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-        marker = _JPEG_MARKER.search(data, marker.end() + length)
 
 
 def _orientation(file: Image.Image) -> int:

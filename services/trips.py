@@ -247,11 +247,16 @@ class Trips:
         )
         if trip is not None:
             return trip
-        if key is not None and await self._release(actor, key):
-            return await self._request(actor, wanted, key)
-        earlier = await self._of_key(actor, key) if key is not None else None
-        if earlier is None:
+        if key is None:
             raise self._too_many_open()
+        # Before the key is looked up: a trip that is requested with it in between is found.
+        is_full = await self._is_full(actor)
+        earlier = None if await self._release(actor, key) else await self._of_key(actor, key)
+        if earlier is None:
+            if is_full:
+                raise self._too_many_open()
+            # The key was released between the two statements, by this request or by another.
+            return await self._request(actor, wanted, key)
         if (earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off) != wanted:
             raise IdempotencyConflict("This key was used for another request.", field=("idempotencyKey",))
         return earlier
@@ -525,6 +530,11 @@ class Trips:
         if not 0 <= first <= MAX_PAGE:
             raise BadInput(f"Ask for 0 to {MAX_PAGE} trips.", field=("first",))
         return await trip_rows.page(self._database, actor, statuses=statuses, first=first, after=after)
+
+    async def _is_full(self, actor: Actor) -> bool:
+        if self._open_trips_per_rider is None:
+            return False
+        return not await self._database.fetch(f"SELECT 1 AS one WHERE {self._has_room('$1')}", actor.id)
 
     def _has_room(self, rider: str) -> str:
         """SQL for "the rider may have one more open trip"; ``rider`` is an SQL value."""

@@ -14,9 +14,16 @@ import uvicorn
 
 from server import Application, uvicorn_options
 from services.config import Settings
-from tests.support import servers
+from tests.support import attacks, servers
 from tests.support.api import Api
 from tests.support.processes import WITHOUT_LIMITS
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what attacks try."""
+    config.pluginmanager.register(attacks, "attacks")
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +87,7 @@ class LiveServer:
 
     url: str
     application: Application
+    loop: asyncio.AbstractEventLoop
 
 
 @asynccontextmanager
@@ -98,7 +106,9 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
         await asyncio.sleep(0)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield LiveServer(f"http://127.0.0.1:{port}", application)
+        running = LiveServer(f"http://127.0.0.1:{port}", application, asyncio.get_running_loop())
+        yield running
+        await attacks.see_alive_if_attacked(running.url)
     finally:
         server.should_exit = True
         await task

@@ -167,12 +167,20 @@ def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str
             ["TAXIRANK_DATABASE_URL", "cannot be reached"],
         ),
         ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
+        ({"TAXIRANK_TRUSTED_DOCUMENTS": "none.json"}, ["TAXIRANK_TRUSTED_DOCUMENTS: it cannot be read"]),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
     environment: dict[str, str], changes: dict[str, str], hints: list[str]
 ) -> None:
     assert_one_line(command(environment | changes), *hints)
+
+
+def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "trusted.json").write_text('{"my-id": "{ me { id } }", "other-id": "{ nobody { id } }"}')
+    trusted = {"TAXIRANK_TRUSTED_DOCUMENTS": str(tmp_path / "trusted.json")}
+    hint = "TAXIRANK_TRUSTED_DOCUMENTS: its document 'other-id' cannot run: Cannot query field 'nobody'"
+    assert_one_line(command(environment | trusted), hint)
 
 
 def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
@@ -374,6 +382,7 @@ async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
     assert json.loads(summary.read_bytes())["accepted_by_two"] == 0
 
 
+@pytest.mark.attack("errors")
 @pytest.mark.parametrize("form", ["json", "console"])
 async def test_a_traceback_in_the_log_shows_no_values(environment: dict[str, str], form: str) -> None:
     program = f"""
@@ -398,6 +407,7 @@ except ValueError as error:
     assert b"hunter2" not in err
 
 
+@pytest.mark.attack("errors")
 async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
     program = """
 import logging

@@ -11,17 +11,116 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.typing import BytesLike
+
+from services.rate_limits import Rate
 
 # A process that stood still for a while may find a pong late before it reads what came meanwhile.
 LAST_LOOK_S = 0.5
+# So much of what a peer sends is read before others have their turn: about a hundred of the smallest messages.
+PIECE_BYTES = 2048
+CLOSE_TIMEOUT_S = 2.0
+TOO_MANY = 4429
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's sockets, but a peer that does not answer a ping in time is cut: what it would see is 1006.
+    """uvicorn's sockets, but no peer holds up the others, floods, or stays when its network has gone.
 
-    uvicorn closes such a socket with 1011, which graphql-ws clients take as fatal, and waits until that is
-    taken. Without pings nobody notices that a peer's network has gone while there is nothing to send to it.
+    A peer that does not answer a ping in time is cut: what it would see is 1006. uvicorn closes such a socket
+    with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings nobody notices
+    that a peer's network has gone while there is nothing to send to it.
+
+    What a peer sends is taken in pieces, between which others have their turn: uvicorn handles all that has come
+    at once, perhaps thousands of messages. One that sends more than ``message_rate`` frames, of whatever kind, is
+    closed with 4429, and cut if it does not take that; a long frame counts once more for each KiB.
     """
+
+    def __init__(self, *args: Any, message_rate: Rate | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._burst_s = message_rate.period_s if message_rate is not None else 0.0
+        self._each_s = message_rate.period_s / message_rate.times if message_rate is not None else 0.0
+        # Until when the peer has used up what it may send (the generic cell rate algorithm).
+        self._used_until_s = 0.0
+        self._backlog = bytearray()
+        self._next_piece: asyncio.Handle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent; much of it piece by piece."""
+        if not self.handshake_complete or (len(data) <= PIECE_BYTES and not self._backlog):
+            super().data_received(data)
+            return
+        self._backlog += data
+        self.transport.pause_reading()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._next_piece is None and not self.read_paused:
+            self._next_piece = self.loop.call_soon(self._take_piece)
+
+    def _take_piece(self) -> None:
+        self._next_piece = None
+        piece = bytes(self._backlog[:PIECE_BYTES])
+        del self._backlog[:PIECE_BYTES]
+        super().data_received(piece)
+        if self.close_sent or self.transport.is_closing():
+            # Only the peer's answer to the close is of interest now, and it comes last.
+            del self._backlog[:-PIECE_BYTES]
+        if self._backlog:
+            self._go_on()
+        elif not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        """The next message for the application; when it has had all, the next piece is taken."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            if self._backlog:
+                self._go_on()
+            else:
+                self.transport.resume_reading()
+        return message
+
+    def handle_text(self, event: Frame) -> None:
+        """A message, or its beginning."""
+        if self._admits(event.data):
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """A message, or its beginning."""
+        if self._admits(event.data):
+            super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """More of a message, perhaps nothing."""
+        if self._admits(event.data):
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """A ping."""
+        if self._admits(b""):
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """A pong, asked for or not."""
+        if self._admits(event.data):
+            super().handle_pong(event)
+
+    def _admits(self, data: BytesLike) -> bool:
+        """Whether one more frame is within the rate; the first that is not closes the socket."""
+        if not self._each_s or self.close_sent:
+            return True
+        now_s = self.loop.time()
+        # Long ones count once more for each KiB.
+        self._used_until_s = max(now_s, self._used_until_s) + self._each_s * (1 + (len(data) >> 10))
+        if self._used_until_s - now_s <= self._burst_s + 1e-9:
+            return True
+        self.conn.fail(TOO_MANY, "Too many messages")
+        self.handle_parser_exception()
+        # It may not read.
+        self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+        return False
 
     # Whether the peer does not take what is sent; as `writable`, but read without a call.
     is_paused = False
@@ -53,6 +152,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.pong_timer is not None:
             self._await_pong()
 
+    def send_receive_event_to_app(self) -> None:
+        """Give a message to the application. One that is not UTF-8 closes the socket with 1007, and that is all.
+
+        uvicorn writes a traceback for it, which would let anybody fill the log, and fails when a close follows.
+        """
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def _await_pong(self) -> None:
         assert self.ping_timeout is not None
         if self.pong_timer is not None:
@@ -61,7 +175,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _cut(self) -> None:
         self.pong_timer = None
-        if self.read_paused:
+        if self.read_paused or self._backlog:
             # The application has not taken the last message, and behind it may be the pong.
             self._await_pong()
         else:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from models.visibility import Actor
 from schema.context import Services
 from schema.errors import incident, not_found, too_many_pools, unauthenticated
-from schema.execution import Following, encode
+from schema.execution import Following, encode, timed_out
 from schema.transport.below_asgi import CONNECTION, Connection
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame, Outlet
@@ -40,13 +40,17 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, services: Services, following: Following, *, actor: Actor, limit: SocketLimit) -> None:
+    def __init__(
+        self, services: Services, following: Following, *, actor: Actor, limit: SocketLimit, timeout_s: float
+    ) -> None:
+        """``timeout_s``: how long the subscription may take to begin."""
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._services = services
         self._following = following
         self._actor = actor
         self._limit = limit
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; leaves nothing behind.
@@ -80,12 +84,14 @@ class EventStream(Response):
         gone = asyncio.create_task(_until_gone(receive))
         complete = asyncio.create_task(over.wait())
         try:
+            timeout = asyncio.timeout(self._timeout_s)
             try:
-                if await self._services.sessions.ended_among([self._actor.session_id]):
-                    # It ended before this was registered, so that nobody was told.
-                    end_session()
-                else:
-                    await delivery.begin()
+                async with timeout:
+                    if await self._services.sessions.ended_among([self._actor.session_id]):
+                        # It ended before this was registered, so that nobody was told.
+                        end_session()
+                    else:
+                        await delivery.begin()
             except NotFound:
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
                 delivery.end(None)
@@ -93,7 +99,8 @@ class EventStream(Response):
                 outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [too_many_pools()]))))
                 delivery.end(None)
             except Exception as error:
-                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [incident(error)]))))
+                result = timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)])
+                outlet.put("error", _EventFraming().next(encode(result)))
                 delivery.end(None)
             while not (over.is_set() or gone.done() or outlet.is_broken):
                 done, _ = await asyncio.wait(

@@ -1,26 +1,30 @@
 """GraphQL over HTTP."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 from graphql import GraphQLError, OperationType
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schema.context import Context, Services
+from schema.documents import Operation
 from schema.errors import RequestError, incident, retry_after_s
-from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
     BadRequest,
+    content_type_of,
     from_form,
     from_json_body,
     from_query_string,
     read_form,
 )
-from schema.transport.media_types import EVENT_STREAM, HTML, JSON, RESPONSE_JSON, accepted
+from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
 from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit, TooManySockets
@@ -46,6 +50,7 @@ class HttpEndpoint:
         origins: Origins,
         cookies: Cookies,
         limit: SocketLimit,
+        max_json_bytes: int,
         page: Page | None,
         knows_itself: bool,
     ) -> None:
@@ -54,6 +59,7 @@ class HttpEndpoint:
         self._origins = origins
         self._cookies = cookies
         self._limit = limit
+        self._max_json_bytes = max_json_bytes
         self._page = page
         self._knows_itself = knows_itself
 
@@ -74,7 +80,10 @@ class HttpEndpoint:
         try:
             return await self._answer(http)
         except BadRequest as bad:
-            return _failed(http, RequestError("BAD_REQUEST", bad.message), bad.status, **bad.headers)
+            return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
+        except ClientDisconnect:
+            # Nobody reads this; it says in the log whose fault it was.
+            return _failed(http, RequestError("BAD_REQUEST", "The body was cut off."), 400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:
@@ -87,11 +96,11 @@ class HttpEndpoint:
             return await self._execute(http, from_query_string(http))
         if http.method != "POST":
             raise BadRequest(405, "Use GET or POST.", Allow="GET, POST")
-        content_type = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        content_type = content_type_of(http)
         if content_type == JSON:
-            return await self._execute(http, await from_json_body(http))
-        if content_type != "multipart/form-data":
-            raise BadRequest(415, "Send application/json or multipart/form-data.")
+            return await self._execute(http, await from_json_body(http, max_bytes=self._max_json_bytes))
+        if content_type != FORM:
+            raise BadRequest(415, f"Send {JSON} or {FORM}.", Accept=f"{JSON}, {FORM}")
         if not self._origins.allows_form(http.scope, http.headers):
             raise BadRequest(403, "Send the header GraphQL-Require-Preflight with a multipart request.")
         form = await read_form(http)
@@ -109,7 +118,21 @@ class HttpEndpoint:
             return _refused(operation, media_type)
         if http.method == "GET" and operation.type is OperationType.MUTATION:
             raise BadRequest(405, "Send mutations by POST.", Allow="POST")
+        timeout = asyncio.timeout(self._execution.timeout_s)
+        try:
+            async with timeout:
+                return await self._run(http, operation, request, media_type)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            return _answer(encode(timed_out()), 200, media_type)
+
+    async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
         token = self._cookies.token(http.headers)
+        if token and "authorization" not in http.headers and self._origins.is_foreign(http.scope, http.headers):
+            # It could not read the answer, and what changes something needs a preflight: but it would have us work
+            # in the user's name, and could measure how long that takes.
+            raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
         actor = await self._services.sessions.actor_of(token) if token else None
         context = Context(self._services, actor, self._sender(http))
         if is_subscription(operation):
@@ -120,7 +143,13 @@ class HttpEndpoint:
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
                 return _refused(following, media_type)
-            return EventStream(self._services, following, actor=context.actor, limit=self._limit)
+            return EventStream(
+                self._services,
+                following,
+                actor=context.actor,
+                limit=self._limit,
+                timeout_s=self._execution.timeout_s,
+            )
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
             return _refused(result, media_type)

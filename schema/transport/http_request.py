@@ -8,10 +8,12 @@ from typing import Any, cast
 import orjson
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 
 from schema.execution import Request
+from schema.persisted_queries import document_id
+from schema.transport.media_types import JSON, is_utf8
 
 MAX_FILES = 5
 MAX_FIELDS = 5
@@ -20,11 +22,26 @@ MAX_FIELDS = 5
 class BadRequest(Exception):
     """The HTTP request does not carry a GraphQL request."""
 
-    def __init__(self, status: int, message: str, **headers: str) -> None:
+    def __init__(self, status: int, message: str, *, code: str = "BAD_REQUEST", **headers: str) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
         self.message = message
         self.headers = headers
+
+
+def content_type_of(http: HttpRequest) -> str:
+    """The media type of the body; an empty string without one.
+
+    Raises:
+        BadRequest: 415, the body is compressed, or JSON in another charset than UTF-8 (RFC 8259, section 8.1).
+    """
+    media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
+    if media_type == JSON and not is_utf8(parameters):
+        raise BadRequest(415, "JSON is read as UTF-8.")
+    if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise BadRequest(415, "Compressed bodies are not read.", **{"Accept-Encoding": "identity"})
+    return media_type
 
 
 def from_query_string(http: HttpRequest) -> Request:
@@ -33,6 +50,8 @@ def from_query_string(http: HttpRequest) -> Request:
     return _request(
         {
             "query": params.get("query"),
+            "documentId": params.get("documentId"),
+            "id": params.get("id"),
             "operationName": params.get("operationName") or None,
             "variables": _json(params["variables"], "variables") if params.get("variables") else None,
             "extensions": _json(params["extensions"], "extensions") if params.get("extensions") else None,
@@ -40,9 +59,17 @@ def from_query_string(http: HttpRequest) -> Request:
     )
 
 
-async def from_json_body(http: HttpRequest) -> Request:
-    """Read a POST request of ``application/json``. Raises: BadRequest."""
-    return _request(_json(await http.body(), "body"))
+async def from_json_body(http: HttpRequest, *, max_bytes: int) -> Request:
+    """Read a POST request of ``application/json``. Raises: BadRequest, with 413 above ``max_bytes``."""
+    body, size = bytearray(), 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size <= max_bytes:
+            body += chunk
+    if size > max_bytes:
+        # Read to its end, which is near: a client that is still sending would not see the answer.
+        raise BadRequest(413, f"The JSON has more than {max_bytes} bytes.", code="PAYLOAD_TOO_LARGE")
+    return _request(_json(bytes(body), "body"))
 
 
 def from_form(form: FormData) -> Request:
@@ -64,11 +91,32 @@ def from_form(form: FormData) -> Request:
 
 async def read_form(http: HttpRequest) -> FormData:
     """Parse a ``multipart/form-data`` body. Raises: BadRequest."""
+    parser = _FormParser(
+        http.headers, http.stream(), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=256 * 1024
+    )
     try:
-        return await http.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=256 * 1024)
-    except (HTTPException, MultipartParseError, ValueError, KeyError) as error:
-        detail = error.detail if isinstance(error, HTTPException) else "malformed"
+        form = await parser.parse()
+    except (MultiPartException, MultipartParseError, ValueError, KeyError) as error:
+        detail = error.message if isinstance(error, MultiPartException) else "malformed"
         raise BadRequest(400, f"The multipart body cannot be read: {detail}") from None
+    if not parser.is_whole:
+        parser.close()
+        raise BadRequest(400, "The multipart body cannot be read: it has no last boundary.")
+    return form
+
+
+class _FormParser(MultiPartParser):
+    """Starlette's, but it knows whether it has seen the end: what is cut off would pass for a form."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+    def close(self) -> None:
+        """Let go of all files, also of one that is not whole."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 def _put(variables: dict[str, Any], path: str, file: UploadFile) -> None:
@@ -103,12 +151,19 @@ def _json(data: Any, what: str) -> Any:
 
 def _request(data: Any) -> Request:
     if isinstance(data, list):
-        raise BadRequest(400, "Batches are not supported: send one request at a time.")
+        message = "Batches are not supported: send one request at a time."
+        raise BadRequest(400, message, code="BATCHING_NOT_SUPPORTED")
     if not isinstance(data, dict):
         raise BadRequest(400, "A GraphQL request is an object.")
     data = cast("dict[str, Any]", data)
     query, name, variables = data.get("query"), data.get("operationName"), data.get("variables")
-    if not isinstance(query, str) or not query:
+    try:
+        id = document_id(data)
+    except ValueError as error:
+        raise BadRequest(400, str(error)) from None
+    if id is not None and not query:
+        query = None
+    elif not isinstance(query, str) or not query:
         raise BadRequest(400, "The query is missing.")
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, "The operationName is not a string.")
@@ -116,4 +171,4 @@ def _request(data: Any) -> Request:
         raise BadRequest(400, "The variables are not an object.")
     if data.get("extensions") is not None and not isinstance(data["extensions"], dict):
         raise BadRequest(400, "The extensions are not an object.")
-    return Request(query, name, cast("dict[str, Any]", variables or {}))
+    return Request(query, name, cast("dict[str, Any]", variables or {}), id)

@@ -31,6 +31,14 @@ class Origins:
         """Whether a request of a kind that any page can send without a preflight may go on."""
         return any(name in headers for name in PREFLIGHT_HEADERS) or self._is_ours(scope, headers)
 
+    def is_foreign(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a page of another origin made the request, and not one of the allowed. Programs, and addresses
+        that a person has typed, are not foreign.
+        """
+        if "origin" not in headers and headers.get("sec-fetch-site", "none") == "none":
+            return False
+        return not self._is_ours(scope, headers)
+
     def _is_ours(self, scope: Scope, headers: Headers) -> bool:
         origin = headers.get("origin", "").lower()
         if origin in self.allowed:

@@ -10,8 +10,12 @@ from typing import Any, cast
 import orjson
 
 from schema.execution import Request
+from schema.persisted_queries import document_id
 
 SUBPROTOCOL = "graphql-transport-ws"
+
+# Each result repeats the id of its operation: clients use numbers or UUIDs.
+MAX_ID_CHARS = 255
 
 
 class CloseCode(IntEnum):
@@ -46,7 +50,9 @@ class ConnectionInit:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The client asks for a sign of life."""
+    """The client asks for a sign of life. ``pong`` is the encoded answer, with the payload that came."""
+
+    pong: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +87,12 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Compl
     payload = message.get("payload")
     match message.get("type"):
         case "connection_init":
-            if payload is not None and not isinstance(payload, dict):
-                raise _bad("The payload of connection_init is not an object.")
-            authorization = cast("dict[str, Any]", payload or {}).get("authorization")
+            authorization = (_optional_object(payload, "payload of connection_init") or {}).get("authorization")
             return ConnectionInit(authorization if isinstance(authorization, str) else None)
         case "ping":
-            return Ping()
+            return Ping(_pong(_optional_object(payload, "payload of ping")))
         case "pong":
+            _optional_object(payload, "payload of pong")
             return Pong()
         case "subscribe":
             if not isinstance(payload, dict):
@@ -101,20 +106,44 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Compl
 
 def parse_request(payload: dict[str, Any]) -> Request:
     """Read the payload of a subscribe message. Raises: Closed with 4400."""
-    query, name, variables = payload.get("query"), payload.get("operationName"), payload.get("variables")
-    if not isinstance(query, str):
+    query, name = payload.get("query"), payload.get("operationName")
+    variables = _optional_object(payload.get("variables"), "variables")
+    _optional_object(payload.get("extensions"), "extensions")
+    try:
+        id = document_id(payload)
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    if id is not None and not query:
+        query = None
+    elif not isinstance(query, str):
         raise _bad("The query is not a string.")
     if name is not None and not isinstance(name, str):
         raise _bad("The operationName is not a string.")
-    if variables is not None and not isinstance(variables, dict):
-        raise _bad("The variables are not an object.")
-    return Request(query, name, cast("dict[str, Any]", variables or {}))
+    return Request(query, name, variables or {}, id)
+
+
+def _pong(payload: dict[str, Any] | None) -> bytes:
+    if payload is None:
+        return b'{"type":"pong"}'
+    try:
+        return orjson.dumps({"type": "pong", "payload": payload})
+    except orjson.JSONEncodeError:
+        # It reads what is nested four times as deeply as it writes.
+        raise _bad("The payload of ping is nested too deeply.") from None
+
+
+def _optional_object(value: Any, what: str) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise _bad(f"Not an object: {what}.")
+    return cast("dict[str, Any] | None", value)
 
 
 def _id(message: dict[str, Any]) -> str:
     operation_id = message.get("id")
     if not isinstance(operation_id, str) or not operation_id:
         raise _bad("The id is not a non-empty string.")
+    if len(operation_id) > MAX_ID_CHARS:
+        raise _bad(f"The id has more than {MAX_ID_CHARS} characters.")
     return operation_id
 
 

@@ -13,10 +13,11 @@ from starlette.types import Receive, Scope, Send
 from models.visibility import Actor
 from schema.context import Context, Services
 from schema.errors import RequestError, incident, too_many_pools
-from schema.execution import Execution, Refusal, Request, encode, is_subscription
+from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
+from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
 from schema.transport.outlet import MAX_WAITING, Frame, Outlet
 from schema.transport.socket_limit import SocketLimit, TooManySockets
@@ -31,12 +32,26 @@ from schema.transport.socket_messages import (
     Subscribe,
     parse_message,
 )
+from services import incidents
 from services.database import DatabaseUnavailable
 from services.live.feeds import NotFound, TooManyPools
 
 _log = structlog.stdlib.get_logger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
+# The application's codes, and those of the protocol below (RFC 6455, section 7.4.1).
+_OFFENCES = frozenset(
+    {
+        CloseCode.BAD_REQUEST,
+        CloseCode.CONNECTION_INIT_TIMEOUT,
+        CloseCode.SUBSCRIBER_ALREADY_EXISTS,
+        CloseCode.TOO_MANY,
+        1002,
+        1003,
+        1007,
+        1009,
+    }
+)
 
 
 class SocketEndpoint:
@@ -50,6 +65,7 @@ class SocketEndpoint:
         origins: Origins,
         cookies: Cookies,
         limit: SocketLimit,
+        offenders: Offenders,
         init_timeout_s: float,
         max_operations: int,
     ) -> None:
@@ -58,15 +74,27 @@ class SocketEndpoint:
         self.origins = origins
         self.cookies = cookies
         self.limit = limit
+        self.offenders = offenders
         self.init_timeout_s = init_timeout_s
         self.max_operations = max_operations
         self.sockets: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it is closed."""
-        headers = Headers(scope=scope)
         await receive()
-        if not self.origins.allows_socket(scope, headers):
+        try:
+            await self._serve(scope, receive, send)
+        except OSError:
+            # The client is gone, which the server knows already.
+            raise
+        except Exception as error:
+            # Before it is accepted, a close is answered as HTTP 403.
+            await send(_close_frame(CloseCode.TRY_AGAIN_LATER, _reported(error)))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = scope["client"][0] if scope.get("client") else ""
+        headers = Headers(scope=scope)
+        if self.offenders.are_at(address) or not self.origins.allows_socket(scope, headers):
             # Before it is accepted, a close is answered as HTTP 403.
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})
             return
@@ -76,11 +104,14 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         socket = Socket(self, send, self.cookies.token(headers))
+        code = None
         self.sockets.add(socket)
         try:
-            await socket.serve(receive)
+            code = await socket.serve(receive)
         finally:
             self.sockets.discard(socket)
+        if code in _OFFENCES:
+            self.offenders.note(address)
 
 
 class Socket:
@@ -98,11 +129,12 @@ class Socket:
         self._has_init = False
         self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
         self._closing: asyncio.Task[None] | None = None
+        self._code: CloseCode | None = None
         # What is held since the introduction, to be given back at the end.
         self._releases: list[Callable[[], None]] = []
 
-    async def serve(self, receive: Receive) -> None:
-        """Handle messages until the connection ends; leaves nothing behind."""
+    async def serve(self, receive: Receive) -> int | None:
+        """Handle messages until the connection ends; leaves nothing behind. With which code it was closed."""
         loop = asyncio.get_running_loop()
         init_timer = loop.call_later(
             self._endpoint.init_timeout_s,
@@ -123,14 +155,12 @@ class Socket:
                         init_timer.cancel()
                 except Closed as closed:
                     self.close(closed.code, closed.reason)
-                except DatabaseUnavailable:
-                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
                 except Exception as error:
-                    incident(error)
-                    self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+                    self._fail(error)
                 if self._outlet.waiting >= MAX_WAITING:
                     # Each message may be answered: what a client does not read must not pile up here.
                     await self._outlet.drained()
+            return self._code or message.get("code")
         finally:
             init_timer.cancel()
             for release in self._releases:
@@ -145,9 +175,14 @@ class Socket:
     def close(self, code: CloseCode, reason: str) -> None:
         """Close the socket; a client that does not take even that is cut off."""
         if self._closing is None:
+            self._code = code
             for operation in list(self._operations.values()):
                 operation.cancel()
             self._closing = asyncio.create_task(self._close(code, reason))
+
+    def _fail(self, error: Exception) -> None:
+        """Close the socket since the server cannot go on with it; on 1013 clients come back."""
+        self.close(CloseCode.TRY_AGAIN_LATER, _reported(error))
 
     async def _close(self, code: CloseCode, reason: str) -> None:
         try:
@@ -163,8 +198,8 @@ class Socket:
         match parse_message(text):
             case ConnectionInit(authorization):
                 await self._init(authorization)
-            case Ping():
-                self._put({"type": "pong"})
+            case Ping(pong):
+                self._outlet.put(object(), _text_frame(pong))
             case Pong():
                 pass
             case Subscribe(operation_id, request):
@@ -206,17 +241,19 @@ class Socket:
         self._operations[operation_id] = task
 
     async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
+        timeout = asyncio.timeout(self._endpoint.execution.timeout_s)
         try:
-            refusal = await self._execute(operation_id, request, actor)
+            async with timeout:
+                refusal = await self._execute(operation_id, request, actor)
         except NotFound as error:
             refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
         except TooManyPools:
             refusal = Refusal((too_many_pools(),))
-        except DatabaseUnavailable:
-            self.close(CloseCode.TRY_AGAIN_LATER, "Try again later.")
+        except DatabaseUnavailable as error:
+            self._fail(error)
             return
         except Exception as error:
-            refusal = Refusal((incident(error),))
+            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (incident(error),))
         if refusal is not None:
             self._forget_current(operation_id)
             self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})
@@ -290,6 +327,11 @@ class _SocketFraming:
 
     def complete(self) -> Frame:
         return _text_frame(b'{"id":' + self._id + b',"type":"complete"}')
+
+
+def _reported(error: Exception) -> str:
+    """The reason of closing a socket that fails unexpectedly, which is logged."""
+    return f"Try again later (incident {incidents.report(error)})."
 
 
 def _text_frame(data: bytes) -> Frame:

@@ -41,7 +41,7 @@ async def graphiql(live_server, web_build) -> AsyncIterator[GraphiQLPage]:
     """GraphiQL in a browser of its own that can reach the server and nothing else."""
     url = live_server.url
     async with async_playwright() as playwright:
-        browser = await launch(playwright, host=str(urlsplit(url).hostname))
+        browser = await launch(playwright, f"EXCLUDE {urlsplit(url).hostname}")
         try:
             context = await browser.new_context(viewport={"width": 1440, "height": 840})
             page = GraphiQLPage(await context.new_page(), url=url)
@@ -51,8 +51,8 @@ async def graphiql(live_server, web_build) -> AsyncIterator[GraphiQLPage]:
             await browser.close()
 
 
-async def launch(playwright: Playwright, *, host: str) -> Browser:
-    """Start Chromium with a fresh profile, in which no name but the host's resolves."""
+async def launch(playwright: Playwright, *rules: str) -> Browser:
+    """Start Chromium with a fresh profile, in which no name resolves but those of the rules."""
     names = ("chromium", "chromium-browser", "google-chrome", playwright.chromium.executable_path)
     executable = next(filter(None, map(shutil.which, names)), None)
     if executable is None:
@@ -67,6 +67,6 @@ async def launch(playwright: Playwright, *, host: str) -> Browser:
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}",
+            f"--host-resolver-rules={', '.join([*rules, 'MAP * ~NOTFOUND'])}",
         ],
     )

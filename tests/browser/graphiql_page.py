@@ -7,6 +7,11 @@ from playwright.async_api import Locator, Page, Request, Route, WebSocket, expec
 # A cold start of the browser and its editor on a busy machine.
 SLOW_MS = 30_000
 
+REPORT_VIOLATIONS = """
+    addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
+        console.error("policy violated:", effectiveDirective, blockedURI, sample));
+"""
+
 
 class GraphiQLPage:
     """What a person does on the page, and what went wrong behind it."""
@@ -25,6 +30,7 @@ class GraphiQLPage:
         page.on("websocket", self._note_socket)
 
     async def open(self) -> None:
+        await self.page.add_init_script(REPORT_VIOLATIONS)
         await self.page.context.route("**/*", self._only_the_server)
         await self.page.goto(f"{self._url}/graphql")
         await self._is_ready()

@@ -1,32 +1,16 @@
-/** Apollo Client with uploads, a token, and its normalised cache. */
-import { ApolloClient, ApolloLink, InMemoryCache } from "@apollo/client/core";
-import { SetContextLink } from "@apollo/client/link/context";
-import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
-import UploadHttpLink from "apollo-upload-client/UploadHttpLink.mjs";
-import { OperationTypeNode } from "graphql";
+/** Apollo Client: a token, and the normalised cache. */
 import type { Client, Person } from "./client.js";
-import { TripFields } from "./operations.js";
+import { MyTrips } from "./operations.js";
+import { createApollo } from "./setup/apollo.js";
+import type { Session } from "./setup/session.js";
 import { openSocket } from "./socket.js";
 import { takeATrip } from "./trip.js";
 
 await takeATrip(connect);
 
 function connect(person: Person): Client {
-  let authorization = "";
-  const socket = openSocket(person, { connectionParams: () => ({ authorization }) });
-  const http = ApolloLink.from([
-    new SetContextLink(({ headers }) => ({ headers: authorization ? { ...headers, authorization } : headers })),
-    new UploadHttpLink({ uri: `${person.server}/graphql`, headers: { "Apollo-Require-Preflight": "true" } }),
-  ]);
-  const cache = new InMemoryCache();
-  const client = new ApolloClient({
-    cache,
-    link: ApolloLink.split(
-      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      new GraphQLWsLink(socket),
-      http,
-    ),
-  });
+  const session: Session = {};
+  const client = createApollo(person.server, session, openSocket(person, session));
 
   return {
     async query(document, variables) {
@@ -48,12 +32,25 @@ function connect(person: Person): Client {
     },
 
     useToken(token) {
-      authorization = `Bearer ${token}`;
+      session.token = token;
     },
 
-    cachedStatus(id) {
-      const from = cache.identify({ __typename: "Trip", id })!;
-      return cache.readFragment({ id: from, fragment: TripFields })?.status;
+    isKnown: (document, variables) => client.readQuery({ query: document, variables }) !== null,
+
+    watch(document, variables, show) {
+      client.watchQuery({ query: document, variables }).subscribe(({ data, dataState }) => {
+        if (dataState === "complete") show(data as any);
+      });
+    },
+
+    async readPages(variables) {
+      const list = client.watchQuery({ query: MyTrips, variables });
+      await client.query({ query: MyTrips, variables });
+      const shown = () => client.readQuery({ query: MyTrips, variables })!;
+      const one = shown();
+      await list.fetchMore({ variables: { after: one.trips.pageInfo.endCursor } });
+      const both = shown();
+      return [one, both].map(({ trips }) => trips.edges.map(({ node }) => node.id));
     },
   };
 }

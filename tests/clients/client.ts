@@ -1,6 +1,6 @@
 /** What the trip asks of a client library, on behalf of one person. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
-import type { TripStatus } from "./generated/graphql.js";
+import type { MyTripsQueryVariables } from "./generated/graphql.js";
 
 export type Values = Record<string, any>;
 
@@ -42,6 +42,25 @@ export interface Client {
   /** Takes the session's token. Clients without this carry a cookie instead. */
   useToken?(token: string): void;
 
-  /** What the library's cache knows of a trip, if it keeps one. */
-  cachedStatus?(tripId: string): TripStatus | undefined;
+  /** Shows a query's data on a screen, now and whenever the cache changes. For libraries that cache by id. */
+  watch?<Data, Variables extends Values>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    show: (data: Data) => void,
+  ): void;
+
+  /** Whether the cache can answer a query by itself. */
+  isKnown?<Data, Variables extends Values>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): boolean;
+
+  /** Whether a trip that is pushed comes into lists that are shown. */
+  readonly listsFollowEvents?: boolean;
+
+  /** Asks the server for a trip by the Node interface; what is known of it then. */
+  readAgain?(id: string): Promise<object>;
+
+  /** The ids in a list of the person's trips that reads on: after its first page, and after the next. */
+  readPages?(list: MyTripsQueryVariables): Promise<string[][]>;
 }

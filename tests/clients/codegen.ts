@@ -6,13 +6,18 @@ const config: CodegenConfig = {
   generates: {
     "generated/": {
       preset: "client",
-      presetConfig: { fragmentMasking: false },
+      presetConfig: { fragmentMasking: false, persistedDocuments: { hashAlgorithm: "sha256" } },
       config: {
         importExtension: ".js",
         useTypeImports: true,
         strictScalars: true,
         scalars: { ID: "string", DateTime: "string", Upload: "File" },
       },
+    },
+    // For urql's graphcache.
+    "generated/introspection.json": {
+      plugins: ["introspection"],
+      config: { minify: true },
     },
   },
 };

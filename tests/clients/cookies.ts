@@ -1,12 +1,14 @@
-/** What a browser does with cookies, for Node's `fetch` and for the sockets of `ws`. */
+/** What a browser does for a page of another origin, for Node's `fetch` and for the sockets of `ws`. */
 import { WebSocket } from "ws";
+
+const ORIGIN = "https://app.example";
 
 export class CookieJar {
   readonly #cookies = new Map<string, string>();
 
   /** `fetch` that sends and keeps the cookies. */
   readonly fetch: typeof fetch = async (input, init) => {
-    const response = await fetch(input, { ...init, headers: { ...init?.headers, cookie: this.#header() } });
+    const response = await fetch(input, { ...init, headers: { ...init?.headers, ...this.#headers() } });
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
       if (value) this.#cookies.set(name!, value);
@@ -17,15 +19,15 @@ export class CookieJar {
 
   /** A `WebSocket` whose handshake carries the cookies of the moment. */
   get WebSocket() {
-    const header = () => this.#header();
+    const headers = () => this.#headers();
     return class extends WebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
-        super(url, protocols, { headers: { cookie: header() } });
+        super(url, protocols, { headers: headers() });
       }
     };
   }
 
-  #header(): string {
-    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+  #headers() {
+    return { origin: ORIGIN, cookie: [...this.#cookies].map(([name, value]) => `${name}=${value}`).join("; ") };
   }
 }

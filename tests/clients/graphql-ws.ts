@@ -2,6 +2,8 @@
 import { print, type FormattedExecutionResult } from "graphql";
 import type { Client, Person } from "./client.js";
 import { CookieJar } from "./cookies.js";
+import { withoutPhoto } from "./photos.js";
+import { post } from "./setup/post.js";
 import { openSocket } from "./socket.js";
 import { takeATrip } from "./trip.js";
 
@@ -9,19 +11,16 @@ await takeATrip(connect);
 
 function connect(person: Person): Client {
   const cookies = new CookieJar();
-  const socket = openSocket(person, { webSocketImpl: cookies.WebSocket });
+  const socket = openSocket(person, {}, { webSocketImpl: cookies.WebSocket });
 
-  const post: Client["mutate"] = async (document, variables) => {
-    const response = await cookies.fetch(`${person.server}/graphql`, {
-      method: "POST",
-      ...encode(print(document), variables),
-    });
-    return dataOf(await response.json());
+  const send: Client["mutate"] = async (document, variables) => {
+    const { files, ...rest } = withoutPhoto(variables);
+    return dataOf(await post(person.server, {}, { query: print(document), ...rest }, files, cookies.fetch));
   };
 
   return {
-    query: post,
-    mutate: post,
+    query: send,
+    mutate: send,
 
     subscribe(document, variables, sink) {
       socket.subscribe<any>({ query: print(document), variables }, {
@@ -31,18 +30,6 @@ function connect(person: Person): Client {
       });
     },
   };
-}
-
-/** JSON; or with a photo, a form (https://github.com/jaydenseric/graphql-multipart-request-spec). */
-function encode(query: string, variables: { input?: { photo?: File } }): RequestInit {
-  const operations = JSON.stringify({ query, variables }, (_, value) => (value instanceof File ? null : value));
-  const photo = variables.input?.photo;
-  if (photo === undefined) return { headers: { "Content-Type": "application/json" }, body: operations };
-  const form = new FormData();
-  form.append("operations", operations);
-  form.append("map", JSON.stringify({ 0: ["variables.input.photo"] }));
-  form.append("0", photo);
-  return { headers: { "GraphQL-Require-Preflight": "1" }, body: form };
 }
 
 function dataOf<Data>({ data, errors }: Pick<FormattedExecutionResult<Data>, "data" | "errors">): Data {

@@ -72,6 +72,30 @@ export const WhoAmI = graphql(`
   }
 `);
 
+export const ShowTrip = graphql(`
+  query ShowTrip($id: ID!) {
+    trip(id: $id) {
+      ...TripFields
+    }
+  }
+`);
+
+export const MyTrips = graphql(`
+  query MyTrips($status: [TripStatus!], $first: Int!, $after: String) {
+    trips(status: $status, first: $first, after: $after) {
+      edges {
+        node {
+          ...TripFields
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
 export const RequestTrip = graphql(`
   mutation RequestTrip($input: CreateTripInput!) {
     createTrip(input: $input) {

@@ -15,9 +15,13 @@ TIMEOUT_S = 30.0
 class Script:
     """What a client has reported. Every line is printed too, so that pytest shows it with a failure."""
 
+    complaints: list[str]
+    """Lines that are no reports: warnings of the libraries."""
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._reports: list[dict[str, Any]] = []
+        self.complaints = []
 
     async def first(self, who: str, step: str) -> dict[str, Any]:
         """The first report of a step; waits for it."""
@@ -51,6 +55,8 @@ class Script:
         print(line, end="")
         if line.startswith("{"):
             self._reports.append(json.loads(line))
+        elif line:
+            self.complaints.append(line)
         return line != ""
 
     def _fail(self, what: str) -> NoReturn:

@@ -9,7 +9,9 @@ import {
   LogIn,
   LogOut,
   MoveTrip,
+  MyTrips,
   RequestTrip,
+  ShowTrip,
   SignUp,
   WatchMyTrips,
   WatchTrip,
@@ -32,32 +34,48 @@ export async function takeATrip(connect: (person: Person) => Client): Promise<vo
   await pool.event();
   const mine = rider.follow("myTrips", WatchMyTrips, {});
   await mine.event();
+  const list = rider.client.listsFollowEvents ? rider.show("list", MyTrips, { first: 20 }) : undefined;
+  await list?.event();
 
-  const { createTrip } = await rider.client.mutate(RequestTrip, {
-    input: { pickUpAddress: "1 Main Street", dropOffAddress: "9 Side Street", pickUp: { lat: 52.5251, lng: 13.3694 } },
-  });
-  const { id } = succeeded(createTrip).trip!;
+  const id = await rider.requestTrip();
   await pool.event();
   await mine.event();
   const watched = rider.follow("trip", WatchTrip, { id });
   await watched.event();
+  if (rider.client.isKnown) rider.report("known", { trip: rider.client.isKnown(ShowTrip, { id }) });
+  const screen = rider.show("screen", ShowTrip, { id });
+  await screen?.event();
+  await list?.event();
 
   await driver.moveTrip(id, "STARTED");
   await pool.event();
   await mine.event();
   await watched.event();
-  if (rider.client.cachedStatus) rider.report("cache", { status: rider.client.cachedStatus(id) });
+  await screen?.event();
+  await list?.event();
 
   // Now the test cuts all connections, changes things, and lets the clients in again.
   rider.report("underWay", { id });
   await pool.event();
   await mine.event();
   await watched.event();
+  await screen?.event();
+  await list?.event();
 
   await driver.moveTrip(id, "COMPLETED");
   await mine.event();
   await watched.event();
   await watched.ended();
+  await screen?.event();
+  await list?.event();
+
+  if (rider.client.readAgain) rider.report("again", { trip: await rider.client.readAgain(id) });
+  rider.report("next", { id: await rider.requestTrip() });
+  await pool.event();
+  await mine.event();
+  await list?.event();
+  const pages = await rider.client.readPages?.({ status: ["REQUESTED", "COMPLETED"], first: 1 });
+  if (pages) rider.report("pages", { pages });
 
   await rider.logOut();
   await mine.ended();
@@ -119,6 +137,13 @@ class Traveller implements Person {
     succeeded(logOut);
   }
 
+  async requestTrip(): Promise<string> {
+    const { createTrip } = await this.client.mutate(RequestTrip, {
+      input: { pickUpAddress: "1 Main Street", dropOffAddress: "9 Side Street", pickUp: { lat: 52.5251, lng: 13.3694 } },
+    });
+    return succeeded(createTrip).trip!.id;
+  }
+
   async moveTrip(id: string, status: "STARTED" | "COMPLETED"): Promise<void> {
     const { updateTrip } = await this.client.mutate(MoveTrip, { input: { id, status } });
     succeeded(updateTrip);
@@ -132,6 +157,22 @@ class Traveller implements Person {
     const events = new Events<Data>((details) => this.report(step, details));
     this.client.subscribe(document, variables, events);
     return events;
+  }
+
+  /** What a screen shows of a query, each time that it shows something else. */
+  show<Data, Variables extends Values>(
+    step: string,
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Events<Data> | undefined {
+    const events = new Events<Data>((details) => this.report(step, details));
+    let shown = "";
+    this.client.watch?.(document, variables, (data) => {
+      const next = JSON.stringify(data);
+      if (next !== shown) events.next(data);
+      shown = next;
+    });
+    return this.client.watch && events;
   }
 }
 

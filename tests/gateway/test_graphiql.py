@@ -114,6 +114,8 @@ async def test_assets_are_kept_by_browsers_for_ever(name, media_type, build, cli
     assert media_type in response.headers["content-type"]
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert response.headers["x-content-type-options"] == "nosniff"
+    # A worker of the page lives under it.
+    assert directives(response) == directives(await client.get("/graphql"))
     again = await client.get(f"/assets/{name}", headers={"If-None-Match": response.headers["etag"]})
     assert again.status_code == 304
     assert again.headers["cache-control"] == "public, max-age=31536000, immutable"

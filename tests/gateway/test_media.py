@@ -36,6 +36,7 @@ async def test_a_photo_is_served_inert_and_for_ever(store: PhotoStore, client: h
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 async def test_head_tells_the_same_without_the_photo(store: PhotoStore, client: httpx.AsyncClient) -> None:

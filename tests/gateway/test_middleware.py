@@ -41,7 +41,7 @@ def client(observed: list[tuple[str, int, float]]) -> httpx.AsyncClient:
         ],
         middleware=[
             Middleware(RequestId, observe=lambda *request: observed.append(request)),
-            Middleware(BodyLimit, max_bytes=LIMIT),
+            Middleware(BodyLimit, max_bytes=LIMIT, max_bytes_together=10 * LIMIT, timeout_s=60),
         ],
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
@@ -63,6 +63,7 @@ async def test_an_id_that_came_with_the_request_is_kept(client: httpx.AsyncClien
     assert response.headers["X-Request-ID"] == "proxy-1.2_3"
 
 
+@pytest.mark.attack("errors")
 @pytest.mark.parametrize(
     "given", ["", " ", "a b", "x" * 65, "a\nSet-Cookie: b=c", "a\r\n\r\n<script>", "\xe9", "a;b"]
 )
@@ -82,6 +83,7 @@ async def test_a_request_is_logged_with_what_it_was_and_how_it_went(client: http
     assert line["elapsed_ms"] >= 0
 
 
+@pytest.mark.attack("errors")
 async def test_a_path_cannot_forge_a_line_of_the_log(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
         await client.get("/x%0a2026-11-23 [error] incident%1b[31m")

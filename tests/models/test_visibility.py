@@ -46,12 +46,14 @@ def test_the_parties_see_their_trip_in_every_status(status: TripStatus) -> None:
     assert audience_of(DRIVER, trip(status, driver=DRIVER)) is Audience.PARTY
 
 
+@pytest.mark.attack("access")
 @pytest.mark.parametrize("status", list(TripStatus))
 def test_other_riders_never_see_it(status: TripStatus) -> None:
     assert audience_of(OTHER_RIDER, trip(status)) is None
     assert not may_see(OTHER_RIDER, trip(status))
 
 
+@pytest.mark.attack("access")
 @pytest.mark.parametrize("status", list(TripStatus))
 def test_other_drivers_see_it_as_the_pool_does_and_only_while_it_is_open(status: TripStatus) -> None:
     expected = Audience.POOL if status is TripStatus.REQUESTED else None
@@ -60,6 +62,7 @@ def test_other_drivers_see_it_as_the_pool_does_and_only_while_it_is_open(status:
     assert may_see(OTHER_DRIVER, trip(status)) == (expected is not None)
 
 
+@pytest.mark.attack("access")
 @pytest.mark.parametrize("status", list(TripStatus))
 def test_a_driver_who_gave_it_back_never_sees_it_again(status: TripStatus) -> None:
     assert audience_of(GAVE_BACK, trip(status)) is None
@@ -105,6 +108,7 @@ def test_a_position_of_before_the_trips_last_change_is_shown_and_one_of_after_it
         assert not is_on_trip(position(stamp, AFTER), this)
 
 
+@pytest.mark.attack("access")
 def test_another_drivers_position_is_not_shown_whatever_it_is_stamped_with() -> None:
     this = trip(TripStatus.STARTED, driver=DRIVER)
     assert not is_on_trip(position(this, BEFORE, OTHER_DRIVER), this)

@@ -101,7 +101,8 @@ async def test_after_some_guesses_from_one_address_not_even_the_right_password_i
 
 @embedded
 async def test_guesses_in_one_request_count_one_by_one(guarded: Guarded) -> None:
-    server = await guarded(log_in_rate=RATE)
+    # By their cost alone there would be one a request.
+    server = await guarded(log_in_rate=RATE, max_cost=1_000_000)
     async with at(server, "198.51.100.7") as attacker:
         guesses = " ".join(
             f'g{n}: logIn(username: "rosa", password: "{n}") {{ errors {{ code }} }}' for n in range(10)

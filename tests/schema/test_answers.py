@@ -583,6 +583,7 @@ async def test_queries_and_mutations_are_answered_over_the_socket(rider: Api) ->
 # Our fault.
 
 
+@pytest.mark.attack("errors")
 async def test_an_unexpected_failure_shows_an_incident_id_that_is_in_the_log_and_nothing_else(
     shared_server: LiveServer, rider: Api
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from schema import documents
 from schema.documents import Document, Documents
 from schema.errors import RequestError
+from schema.limits import DEFAULT_LIMITS
 from schema.schema import build_schema
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
@@ -49,9 +50,9 @@ def test_a_long_document_is_not_kept(cache: Documents) -> None:
 
 
 def test_a_document_of_too_many_words_is_refused(cache: Documents) -> None:
-    trips = "trips(status: [" + "REQUESTED " * (documents.MAX_TOKENS - 15) + "]) { nodes { id } }"
-    assert not cache.get("{" + trips + "}").errors
-    assert code(cache.get("{ __typename " + trips + "}")) == "GRAPHQL_PARSE_FAILED"
+    words = DEFAULT_LIMITS.tokens - len(["query", "{", "me", "{", "id", "}", "}"])
+    assert code(cache.get("query { me {" + " id" * words + " id } }")) == "MAX_REPETITIONS_LIMIT"
+    assert code(cache.get("query { me {" + " id" * words + " id id } }")) == "GRAPHQL_PARSE_FAILED"
 
 
 def test_graphiqls_introspection_is_well_within_the_bound(cache: Documents) -> None:

@@ -18,7 +18,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
 
 EVENTS = {"Accept": "text/event-stream"}
 SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}

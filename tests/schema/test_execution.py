@@ -320,6 +320,7 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
     assert await later == at_once
 
 
+@pytest.mark.attack("access")
 async def test_a_shared_execution_knows_no_caller(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError):
         _ = SharedContext(cast("Any", None)).actor

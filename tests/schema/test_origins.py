@@ -1,12 +1,14 @@
 """Which pages may make a browser use the session: over HTTP, and at a socket's handshake."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 from starlette.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 
@@ -14,7 +16,7 @@ from schema.transport.origins import Origins
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, open_socket
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.attack("cross-site"), pytest.mark.asyncio(loop_scope="module")]
 
 TYPENAME = {"query": "{ __typename }"}
 ALLOWED = "https://app.example"
@@ -123,6 +125,36 @@ async def test_events_by_get_are_for_our_own_pages(shared_server: LiveServer, so
             assert stream.status_code == 200
 
 
+@pytest.mark.parametrize("row", FROM_FOREIGN_PAGES, ids=str)
+async def test_a_foreign_page_has_nothing_executed_in_the_name_of_who_is_logged_in(
+    shared_server: LiveServer, member: Api, row: dict[str, str]
+) -> None:
+    headers = headers_of(shared_server, row)
+    # Somebody has typed or followed nothing: they opened a bookmark.
+    is_refused = headers != {"Sec-Fetch-Site": "none"}
+    body = {"query": "{ me { role } }"}
+    by_get = await member.http.get("/graphql", params=body, headers=headers)
+    by_post = await member.http.post("/graphql", json=body, headers=headers)
+    forced = await member.http.post("/graphql", headers=headers | {"GraphQL-Require-Preflight": "1"}, files=FORM)
+    for response in (by_get, by_post, forced):
+        assert response.status_code == (403 if is_refused else 200)
+        assert ("errors" in response.json()) is is_refused
+    # Without a session there is nothing to take: programs that send an odd origin bring a token.
+    anonymous = await member.http.get("/graphql", params=body, headers=headers | {"Authorization": "Basic x"})
+    assert anonymous.json() == {"data": {"me": None}}
+    assert await member.data("{ me { role } }") == {"role": "RIDER"}
+
+
+FORM = {"operations": (None, orjson.dumps({"query": "{ me { role } }"})), "map": (None, b"{}")}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def member(shared_server: LiveServer) -> AsyncIterator[Api]:
+    """A rider who is logged in."""
+    async with Api(shared_server.url) as api:
+        yield await api.sign_up("RIDER")
+
+
 async def _raw_status(url: str, *lines: str) -> bytes:
     """The status line that a hand-written request gets."""
     parts = urlsplit(url)
@@ -176,8 +208,8 @@ async def test_the_public_url_alone_says_which_origin_is_ours(
 # CORS.
 
 
-def cors(response: httpx.Response) -> dict[str, str]:
-    return {name: value for name, value in response.headers.items() if name == "access-control-allow-origin"}
+def cors(response: httpx.Response) -> set[str]:
+    return {name for name in response.headers if name.startswith("access-control-")}
 
 
 async def preflight(api: Api, origin: str, **headers: Any) -> httpx.Response:
@@ -191,7 +223,9 @@ async def test_a_listed_origin_may_read_answers_with_credentials(stranger: Api) 
     assert asked.status_code == 200
     assert asked.headers["Access-Control-Allow-Origin"] == ALLOWED
     assert asked.headers["Access-Control-Allow-Credentials"] == "true"
-    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    assert asked.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert asked.headers["Access-Control-Max-Age"] == "7200"
+    assert "Origin" in asked.headers["Vary"]
     answered = await stranger.http.post("/graphql", json=TYPENAME, headers={"Origin": ALLOWED})
     assert answered.headers["Access-Control-Allow-Origin"] == ALLOWED
     assert answered.headers["Access-Control-Allow-Credentials"] == "true"
@@ -203,7 +237,23 @@ async def test_a_listed_origin_may_read_answers_with_credentials(stranger: Api) 
 async def test_no_other_origin_may_read_anything_and_none_is_told_a_star(stranger: Api, origin: str) -> None:
     asked = await preflight(stranger, origin)
     assert asked.status_code == 400
-    assert cors(asked) == {}
     answered = await stranger.http.post("/graphql", json=TYPENAME, headers={"Origin": origin})
-    assert cors(answered) == {}
-    assert "*" not in {value for name, value in answered.headers.items() if name.startswith("access-control-")}
+    for response in (asked, answered):
+        assert cors(response) == set()
+        assert "Origin" in response.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/graphql?query={__typename}", "/healthz", "/media/none.webp", "/nothing"])
+async def test_what_a_cache_has_kept_from_no_origin_is_not_given_to_a_listed_one(stranger: Api, path: str) -> None:
+    response = await stranger.http.get(path)
+    assert "Origin" in response.headers["Vary"]
+    assert cors(response) == set()
+
+
+@pytest.mark.parametrize(
+    "asked_for", [{"Access-Control-Request-Method": "PUT"}, {"Access-Control-Request-Headers": "cookie"}], ids=str
+)
+async def test_a_listed_origin_may_do_what_the_api_needs_and_no_more(
+    stranger: Api, asked_for: dict[str, str]
+) -> None:
+    assert (await preflight(stranger, ALLOWED, **asked_for)).status_code == 400

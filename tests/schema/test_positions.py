@@ -111,6 +111,7 @@ async def test_queries_and_events_of_both_parties_show_the_driver_while_the_trip
         await watched.completed()
 
 
+@pytest.mark.attack("access")
 async def test_nobody_else_is_shown_the_driver(person: SignUp, rider: Api, driver: Api) -> None:
     other_rider, other_driver = await person("RIDER"), await person("DRIVER")
     trip_id = await taken(rider, driver)
@@ -125,6 +126,7 @@ async def test_nobody_else_is_shown_the_driver(person: SignUp, rider: Api, drive
             await socket.ping()
 
 
+@pytest.mark.attack("access")
 async def test_the_pool_is_shown_neither_positions_nor_times_nor_histories(person: SignUp, rider: Api) -> None:
     first, second = await person("DRIVER"), await person("DRIVER")
     await report(first, 52.5)
@@ -171,6 +173,7 @@ async def test_after_a_give_back_the_rider_waits_and_then_follows_the_next_drive
         assert await lat_of(rider, trip_id) is None
 
 
+@pytest.mark.attack("access")
 async def test_a_process_that_has_not_heard_of_the_end_shows_nothing_of_after_it(
     live_server: LiveServer, person: SignUp, rider: Api, driver: Api
 ) -> None:

@@ -227,6 +227,8 @@ async def record(settings: Settings, cases: dict[str, Case], *, is_shared: bool)
         "shared_execution": is_shared,
         "max_sockets_per_user": len(cases) + 2,
         "max_operations_per_socket": len(cases),
+        # Over two sockets and a stream.
+        "max_pools_per_user": 3 * len(cases),
         "location_rate": "off",
     }
     async with serving(settings.model_copy(update=changes)) as live, AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, SocketClosed, open_socket
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("abuse")]
 
 LIMIT = 2
 EVENTS = {"Accept": "text/event-stream"}

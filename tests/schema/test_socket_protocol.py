@@ -10,7 +10,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, POOL, Events, Socket, SocketClosed, open_socket
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
 
 TYPENAME = {"query": "{ __typename }"}
 
@@ -100,6 +100,12 @@ async def test_an_operation_id_may_be_used_again_after_its_end(someone: SignUp) 
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ __typename }"}}',
         '{"type": "subscribe", "id": "", "payload": {"query": "{ __typename }"}}',
         '{"type": "subscribe", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "extensions": []}}',
+        '{"type": "subscribe", "id": "' + "x" * 256 + '", "payload": {"query": "{ __typename }"}}',
+        '{"type": "complete", "id": "' + "x" * 256 + '"}',
+        '{"type": "ping", "payload": []}',
+        '{"type": "pong", "payload": "x"}',
+        '{"type": "ping", "payload": ' + '{"a":' * 500 + "1" + "}" * 501,
         '{"type": "complete"}',
         '{"type": "complete", "id": 1}',
         '{"a":' * 800,
@@ -148,6 +154,24 @@ async def test_ping_is_answered_before_and_after_the_introduction_and_pong_is_ta
         await socket.init({})
         await socket.send(type="pong", payload={"any": "thing"})
         await socket.ping()
+
+
+async def test_the_payload_of_a_ping_comes_back_with_the_pong(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        for payload in ({}, {"sent": 1.5, "ключ": ["🏃", None]}):
+            await socket.send(type="ping", payload=payload)
+            assert await socket.receive() == {"type": "pong", "payload": payload}
+        await socket.send(type="ping", payload=None)
+        assert await socket.receive() == {"type": "pong"}
+
+
+async def test_text_that_is_not_utf_8_closes_with_1007(shared_server: LiveServer, someone: SignUp) -> None:
+    headers = await _headers_of_a_member(shared_server, someone)
+    async with open_socket(shared_server.url, headers=headers) as socket:
+        await socket.init()
+        await socket.connection.send(b'{"type": "ping\xff"}', text=True)
+        assert await close_code(socket) == 1007
 
 
 async def test_completing_an_unknown_operation_changes_nothing(someone: SignUp) -> None:

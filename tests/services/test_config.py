@@ -51,12 +51,21 @@ def test_every_setting_is_described() -> None:
         ("ALLOWED_ORIGINS", "https://a.example, null", "'null' is not an origin"),
         ("ALLOWED_ORIGINS", "https://*.example", "is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/", "is not an origin"),
+        ("PUBLIC_URL", "https://taxi.example:port", "TAXIRANK_PUBLIC_URL: its port"),
+        ("PUBLIC_URL", "https://[", "TAXIRANK_PUBLIC_URL: its port"),
+        ("ALLOWED_HOSTS", "taxi.example:8000", "TAXIRANK_ALLOWED_HOSTS: 'taxi.example:8000' is not a name"),
+        ("ALLOWED_HOSTS", "https://taxi.example", "is not a name"),
+        ("ALLOWED_HOSTS", "*.example", "is not a name"),
         ("COOKIE_SAMESITE", "none", "needs a PUBLIC_URL that begins with https://"),
         ("COOKIE_SAMESITE", "off", "TAXIRANK_COOKIE_SAMESITE"),
         ("WORKERS", "2", "needs a REDIS_URL"),
         ("PHOTO_REQUIRED", "perhaps", "TAXIRANK_PHOTO_REQUIRED"),
         ("LOG_FORMAT", "xml", "TAXIRANK_LOG_FORMAT"),
         ("SESSION_TTL_S", "0", "TAXIRANK_SESSION_TTL_S"),
+        ("MAX_DEPTH", "0", "TAXIRANK_MAX_DEPTH"),
+        ("MAX_COST", "much", "TAXIRANK_MAX_COST"),
+        ("OPERATION_TIMEOUT_S", "0", "TAXIRANK_OPERATION_TIMEOUT_S"),
+        ("OPERATION_TIMEOUT_S", "inf", "TAXIRANK_OPERATION_TIMEOUT_S"),
         ("CONNECTION_INIT_TIMEOUT_S", "nan", "TAXIRANK_CONNECTION_INIT_TIMEOUT_S"),
         ("OFFER_RADIUS_M", "0", "TAXIRANK_OFFER_RADIUS_M"),
         ("OFFER_RADIUS_M", "50001", "TAXIRANK_OFFER_RADIUS_M"),
@@ -146,3 +155,11 @@ def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("url", ["http://osrm:5000", "https://maps.example/berlin/car/", "http://[::1]:5000"])
 def test_a_routing_engine_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert load(monkeypatch, ROUTING_URL=url, LOCATION_RATE="off").routing_url == url
+
+
+def test_the_names_of_the_server_are_those_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).host_names == {"127.0.0.1"}
+    settings = load(
+        monkeypatch, PUBLIC_URL="https://Taxi.example:8443/", ALLOWED_HOSTS="a.example, B.example,", HOST="Here"
+    )
+    assert settings.host_names == {"taxi.example", "a.example", "b.example", "here"}

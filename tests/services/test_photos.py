@@ -178,6 +178,7 @@ def with_metadata(format: str) -> bytes:
     return encode(image, format, **metadata())
 
 
+@pytest.mark.attack("uploads")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_no_metadata_survives_least_of_all_the_place(photos: Photos, format: str) -> None:
     data = with_metadata(format)
@@ -196,6 +197,7 @@ async def test_no_metadata_survives_least_of_all_the_place(photos: Photos, forma
     assert not {"exif", "xmp", "icc_profile", "comment"} & image.info.keys()
 
 
+@pytest.mark.attack("uploads")
 async def test_what_is_appended_to_a_photo_is_dropped(photos: Photos) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -318,6 +320,7 @@ NO_PHOTOS = {
 }
 
 
+@pytest.mark.attack("uploads")
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("data", NO_PHOTOS.values(), ids=NO_PHOTOS.keys())
 async def test_what_is_not_jpeg_png_or_webp_is_refused(photos: Photos, tmp_path: Path, data: bytes) -> None:
@@ -329,6 +332,7 @@ async def test_what_is_not_jpeg_png_or_webp_is_refused(photos: Photos, tmp_path:
     assert files(tmp_path) == []
 
 
+@pytest.mark.attack("uploads")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 async def test_a_photo_that_was_cut_off_is_refused(photos: Photos, format: str, share: float) -> None:
@@ -338,6 +342,7 @@ async def test_a_photo_that_was_cut_off_is_refused(photos: Photos, format: str, 
         await photos.store(data[: int(len(data) * share)])
 
 
+@pytest.mark.attack("uploads")
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_damaged_photo_is_refused_or_kept_but_never_a_crash(photos: Photos, format: str) -> None:
@@ -356,6 +361,7 @@ async def test_a_damaged_photo_is_refused_or_kept_but_never_a_crash(photos: Phot
     assert refusals > 10
 
 
+@pytest.mark.attack("uploads")
 async def test_too_many_bytes_are_refused_before_anyone_looks_at_them(photos: Photos) -> None:
     with pytest.raises(PhotoTooLarge) as refusal:
         await photos.store(b"x" * (MAX_BYTES + 1))
@@ -370,6 +376,7 @@ async def test_a_photo_of_just_the_byte_limit_is_taken(photos: Photos) -> None:
     assert await photos.store(data + bytes(MAX_BYTES - len(data)))
 
 
+@pytest.mark.attack("uploads")
 @pytest.mark.parametrize("size", [(2001, 1000), (12_000, 10_000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
 async def test_a_header_that_announces_too_many_pixels_is_enough_for_a_refusal(
     photos: Photos, size: tuple[int, int]
@@ -380,6 +387,7 @@ async def test_a_header_that_announces_too_many_pixels_is_enough_for_a_refusal(
     assert refusal.value.code is ErrorCode.PHOTO_TOO_LARGE
 
 
+@pytest.mark.attack("uploads")
 async def test_a_jpeg_that_announces_too_many_pixels_is_refused(photos: Photos) -> None:
     data = encode(plain(size=(300, 200)), "JPEG")
     frame = data.index(b"\xff\xc0") + 5
@@ -388,6 +396,7 @@ async def test_a_jpeg_that_announces_too_many_pixels_is_refused(photos: Photos) 
         await photos.store(data[:frame] + struct.pack(">HH", 65_000, 65_000) + data[frame + 4 :])
 
 
+@pytest.mark.attack("uploads")
 async def test_a_webp_that_announces_too_many_pixels_is_refused(photos: Photos) -> None:
     data = encode(plain(), "WEBP", save_all=True, append_images=[plain(BLUE)], duration=40)
     canvas = (8_000).to_bytes(3, "little") * 2
@@ -400,6 +409,7 @@ async def test_a_photo_of_just_the_pixel_limit_is_taken(photos: Photos) -> None:
     assert await photos.store(encode(plain(size=(2000, 1000)), "PNG"))
 
 
+@pytest.mark.attack("uploads")
 async def test_a_jpeg_of_countless_scans_is_refused_before_it_is_decoded(photos: Photos) -> None:
     data = encode(plain(size=(1000, 1000)), "JPEG", progressive=True)
     last_scan = data[data.rindex(b"\xff\xda") : -2]
@@ -408,6 +418,7 @@ async def test_a_jpeg_of_countless_scans_is_refused_before_it_is_decoded(photos:
         await photos.store(data[:-2] + last_scan * 5_000 + data[-2:])
 
 
+@pytest.mark.attack("uploads")
 async def test_a_png_of_countless_profiles_is_refused_before_they_are_unpacked(photos: Photos) -> None:
     data = encode(plain(), "PNG", icc_profile=bytes(1000))
     start = data.index(b"iCCP") - 4
@@ -429,6 +440,7 @@ async def test_what_looks_like_scans_in_a_comment_or_behind_the_image_does_not_c
     assert await photos.store(encode(plain(), "JPEG", comment=scans) + bytes(2) + scans)
 
 
+@pytest.mark.attack("uploads")
 async def test_only_so_many_photos_are_decoded_at_once_and_the_loop_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,11 +108,16 @@ async def test_a_key_is_released_after_a_day_and_not_before(application: Applica
         await trips.request(rider, **WANTED)
 
 
-async def test_twenty_equal_requests_with_a_key_to_be_released_are_one_new_trip(application: Application) -> None:
+@pytest.mark.parametrize("bound", [None, 1, 2])
+async def test_twenty_equal_requests_with_a_key_to_be_released_are_one_new_trip(
+    application: Application, bound: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trips, database = application.services.trips, application.database
+    monkeypatch.setattr(trips, "_open_trips_per_rider", bound)
     rider = await add_rider(database)
     first = await trips.request(rider, **WANTED)
     await database.fetch(f"UPDATE trips SET created = {database.ago(24 * 3600 + 1)}")
+    await trips.update(rider, trip_id=first.id, status=TripStatus.CANCELLED)
 
     results = await asyncio.gather(*(trips.request(rider, **WANTED) for _ in range(20)))
 

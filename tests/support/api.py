@@ -202,6 +202,10 @@ class Socket:
             raise message
         return message
 
+    def is_silent(self, operation_id: str) -> bool:
+        """Whether nothing of that operation waits to be received."""
+        return self._queue(operation_id).empty()
+
     async def closed(self) -> SocketClosed:
         """How the server closed the socket."""
         async with asyncio.timeout(TIMEOUT_S):
@@ -236,6 +240,11 @@ class Events:
     async def message(self) -> dict[str, Any]:
         """The next message, whatever it is."""
         return await self.socket.receive(self.id)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has come that nobody has asked for yet."""
+        return self.socket.is_silent(self.id)
 
     async def next(self) -> Any:
         """The next result's one root field; fails on errors."""

@@ -14,6 +14,7 @@ from typing import IO
 import httpx
 
 from server import ROOT
+from tests.support.attacks import see_alive_if_attacked
 from tests.support.waiting import until
 
 # A busy machine takes long to import what a server needs.
@@ -26,11 +27,16 @@ WITHOUT_LIMITS = {
     "trip_rate": "off",
     "subscribe_rate": "off",
     "open_trips_per_rider": "off",
+    # Many tests do what bars an address, and all come from one.
+    "socket_offence_rate": "off",
 }
 
 
 class ServerProcess:
     """``server.py serve`` on a free port of loopback."""
+
+    # It needs none of the test's.
+    loop: None = None
 
     def __init__(self, port: int, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -101,6 +107,7 @@ async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
         running = ServerProcess(port, process, log)
         try:
             yield running
+            await see_alive_if_attacked(running.url)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)

@@ -123,6 +123,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
             "shutdown_timeout_s": 3,
             # One test has few people watch from many sockets.
             "max_sockets_per_user": 200,
+            "max_pools_per_user": 200,
         }
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:

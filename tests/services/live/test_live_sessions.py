@@ -53,6 +53,7 @@ async def live() -> AsyncIterator[Live]:
     await live.sessions_here.stop()
 
 
+@pytest.mark.attack("access")
 async def test_all_that_belongs_to_a_session_is_closed_and_nothing_else(live: Live) -> None:
     ending, staying = live.register(), live.register()
     live.sessions_here.register(ending, lambda: live.closed.append(ending))
@@ -61,6 +62,7 @@ async def test_all_that_belongs_to_a_session_is_closed_and_nothing_else(live: Li
     assert staying not in live.closed
 
 
+@pytest.mark.attack("access")
 async def test_a_socket_that_comes_while_its_session_ends_is_closed(live: Live) -> None:
     # Its session was read before the log-out, and the end was heard before it registered.
     session_id = uuid4()
@@ -100,6 +102,7 @@ async def test_who_has_unregistered_is_not_closed(live: Live) -> None:
     assert live.sessions_here.count == 0
 
 
+@pytest.mark.attack("access")
 async def test_what_the_bus_did_not_tell_the_database_does(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_sessions_module, "CHECK_INTERVAL_S", 0.01)
     ended, living = live.register(), live.register()

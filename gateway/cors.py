@@ -1,0 +1,43 @@
+"""Pages of other origins: what lets those of the listed ones read our answers, and no others."""
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# The longest that Chromium keeps a preflight's answer; others keep it as long or shorten it.
+PREFLIGHT_MAX_AGE_S = 7200
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, for listed origins and with credentials; but an origin that is not listed is told nothing.
+
+    Starlette sends every origin the allowed methods, headers and credentials, and keeps back only that it is not
+    allowed. Every answer varies by origin: one that a cache has kept from no origin would lack what a listed one
+    needs.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: tuple[str, ...], headers: tuple[str, ...]) -> None:
+        """``origins`` as browsers send them; ``headers`` are those of a request beside the usual ones."""
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=("GET", "POST"),
+            allow_headers=headers,
+            expose_headers=("X-Request-ID", "Retry-After"),
+            max_age=PREFLIGHT_MAX_AGE_S,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a preflight."""
+        if not self.is_allowed_origin(request_headers["origin"]):
+            return PlainTextResponse("Disallowed CORS origin", 400, headers={"Vary": "Origin"})
+        return super().preflight_response(request_headers)
+
+    async def simple_response(self, scope: Scope, receive: Receive, send: Send, request_headers: Headers) -> None:
+        """Answer any other request."""
+        if not self.is_allowed_origin(request_headers.get("origin", "")):
+            # As if it had named none.
+            request_headers = Headers()
+        await super().simple_response(scope, receive, send, request_headers)

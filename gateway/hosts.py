@@ -1,0 +1,72 @@
+"""Which names this server answers to."""
+
+import functools
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+# Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
+_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
+_MAX_HOST_BYTES = 261  # A name of 253, and a port.
+ANY = "*"
+
+_ERROR = {
+    "message": "The server is not known by this name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it.",
+    "extensions": {"code": "UNKNOWN_HOST"},
+}
+
+
+class Hosts:
+    """Refuses requests and sockets for names that are not the server's: 421 for HTTP, 403 for a socket.
+
+    A page can make its own name point at an address inside somebody's network (DNS rebinding). To the browser
+    the server there is then that page's own origin, and the page reads all that needs no log-in. Only a name that
+    somebody can register does for that: addresses, names without a dot and private ones are always known.
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Iterable[str]) -> None:
+        """``names``: host names without port, in lower case; ``*`` is any."""
+        self._app = app
+        self._names = frozenset(names)
+        self._knows = functools.lru_cache(maxsize=256)(self._look_up)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket."""
+        if scope["type"] == "lifespan" or self.knows(_host_of(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            # Before it is accepted, a close is answered as HTTP 403.
+            await send({"type": "websocket.close", "code": 4403})
+        else:
+            await JSONResponse({"errors": [_ERROR]}, 421)(scope, receive, send)
+
+    def knows(self, host: bytes) -> bool:
+        """Whether a Host header names this server. None at all comes from no browser, and is taken."""
+        return len(host) <= _MAX_HOST_BYTES and self._knows(host)
+
+    def _look_up(self, host: bytes) -> bool:
+        name = _without_port(host.decode("latin-1").strip().lower()).removesuffix(".")
+        if ANY in self._names or name in self._names or "." not in name:
+            return True
+        if name.endswith(_PRIVATE_SUFFIXES):
+            return True
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return True
+
+
+def _host_of(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return value
+    return b""
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return name if name and port.isdigit() else host

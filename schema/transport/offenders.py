@@ -1,0 +1,44 @@
+"""Whose sockets had to be closed for what they sent, again and again."""
+
+import time
+from collections import OrderedDict
+
+from services.rate_limits import Rate, RateLimit, RateLimited
+
+# At most so many addresses are remembered as barred.
+MAX_BARRED = 10_000
+
+
+class Offenders:
+    """Bars addresses from opening sockets, within this process.
+
+    An address whose sockets break the protocol, flood, or never introduce themselves more often than ``rate`` is
+    refused for as long as the rate's period, before anything else is done for it: whoever is cut for flooding
+    would come back at once, and a handshake costs more than most messages. None: nobody is barred.
+    """
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._period_s = rate.period_s if rate is not None else 0
+        self._limit = RateLimit(rate)
+        # Until when; the one that was barred first comes first.
+        self._barred_until: OrderedDict[str, float] = OrderedDict()
+
+    def note(self, address: str) -> None:
+        """Count one offence."""
+        try:
+            self._limit.check(address)
+        except RateLimited:
+            self._barred_until[address] = time.monotonic() + self._period_s
+            self._barred_until.move_to_end(address)
+            if len(self._barred_until) > MAX_BARRED:
+                self._barred_until.popitem(last=False)
+
+    def are_at(self, address: str) -> bool:
+        """Whether the address is barred now."""
+        until = self._barred_until.get(address)
+        if until is None:
+            return False
+        if until > time.monotonic():
+            return True
+        del self._barred_until[address]
+        return False

@@ -1,0 +1,19 @@
+/** Runs one suite against a server, and prints a line of JSON for each audit: run.mjs SUITE URL TOKEN */
+import { serverAudits } from "graphql-http";
+import { eventStreamAudits } from "./event-stream.mjs";
+import { socketAudits } from "./socket.mjs";
+
+const suites = { "graphql-http": serverAudits, "graphql-transport-ws": socketAudits, "graphql-sse": eventStreamAudits };
+const [suite, url, token] = process.argv.slice(2);
+
+// One after the other: an audit may look at what another would disturb. Those that only wait are begun first.
+const audits = suites[suite]({ url, token });
+const waiting = audits.filter((audit) => audit.waits).map((audit) => audit.fn());
+for (const audit of audits.filter((audit) => !audit.waits)) report(await audit.fn());
+for (const result of waiting) report(await result);
+// Kept connections would hold the process for seconds.
+process.exit();
+
+function report({ id, name, status, reason }) {
+  console.log(JSON.stringify({ id, name, status, reason }));
+}

@@ -1,0 +1,43 @@
+"""A server of somebody else's pages, on a port of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+
+@asynccontextmanager
+async def serving_pages(host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Serve an empty page at every path; yields the origin. What the page does, a test evaluates in it."""
+
+    async def page(_: object) -> HTMLResponse:
+        return HTMLResponse("<!doctype html><title>Somebody else</title><body></body>")
+
+    config = uvicorn.Config(
+        Starlette(routes=[Route("/{path:path}", page)]),
+        host=host,
+        port=0,
+        loop="none",
+        ws="none",
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    async with _started(server):
+        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def _started(server: uvicorn.Server) -> AsyncIterator[None]:
+    config = server.config
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await server.shutdown()

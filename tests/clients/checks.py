@@ -1,0 +1,97 @@
+"""What every client has to report of the trip, whatever it is written with."""
+
+from base64 import b64decode
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from tests.clients.script import Script
+
+
+def check_accounts(script: Script, *, has_token: bool) -> None:
+    (signed_up,) = script.all("rider", "signedUp")
+    assert signed_up["photo"].startswith("/media/")
+    (photo,) = script.all("rider", "photo")
+    assert photo["type"] == "image/webp"
+    image = Image.open(BytesIO(b64decode(photo["base64"])))
+    assert (image.format, image.size) == ("WEBP", (320, 240))
+    for who in ("rider", "driver"):
+        (logged_in,) = script.all(who, "loggedIn")
+        assert logged_in["hasToken"] is has_token
+        assert logged_in["me"]["username"] == f"{who}@example.com"
+        assert logged_in["me"]["role"] == who.upper()
+
+
+def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
+    requested, started = (trip_id, "REQUESTED", 1), (trip_id, "STARTED", 2)
+    riding, completed = (trip_id, "IN_PROGRESS", 3), (trip_id, "COMPLETED", 4)
+
+    (next_id,) = [event["id"] for event in script.all("rider", "next")]
+    *pool, pool_end = script.all("driver", "pool")
+    assert [brief(event["driverPool"]) for event in pool] == [
+        ("PoolSnapshot", []),
+        ("TripOffered", requested),
+        ("TripWithdrawn", trip_id, 2, "TAKEN"),
+        ("PoolSnapshot", [(other_trip_id, "REQUESTED", 1)]),
+        ("TripOffered", (next_id, "REQUESTED", 1)),
+    ]
+    assert pool[1]["driverPool"]["trip"]["rider"]["username"] is None
+    assert "4401" in pool_end["error"]
+
+    *mine, mine_end = script.all("rider", "myTrips")
+    assert [brief(event["myTripsUpdated"]) for event in mine] == [
+        ("MyTripsSnapshot", []),
+        ("TripChanged", requested),
+        ("TripChanged", started),
+        ("MyTripsSnapshot", [riding]),
+        ("TripChanged", completed),
+        ("TripChanged", (next_id, "REQUESTED", 1)),
+    ]
+    assert "4401" in mine_end["error"]
+
+    *watched, watched_end = script.all("rider", "trip")
+    assert [brief(event["tripUpdated"]) for event in watched] == [requested, started, riding, completed]
+    assert [(event["tripUpdated"]["driver"] or {}).get("username") for event in watched] == [
+        None,
+        *["driver@example.com"] * 3,
+    ]
+    assert watched_end == {"complete": True}
+
+
+def check_screens(script: Script, *, trip_id: str, caches_by_id: bool, lists: bool) -> None:
+    """A library that caches by id shows every change that is pushed."""
+    states = [
+        (trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)
+    ]
+    screen = [brief(event["trip"]) for event in script.all("rider", "screen")]
+    assert screen == (states if caches_by_id else [])
+
+    (next_id,) = [event["id"] for event in script.all("rider", "next")]
+    list_ = [[brief(edge["node"]) for edge in event["trips"]["edges"]] for event in script.all("rider", "list")]
+    following = [[], *([state] for state in states), [(next_id, "REQUESTED", 1), states[-1]]]
+    assert list_ == (following if lists else [])
+
+
+def check_pages(script: Script, *, trip_id: str) -> None:
+    (next_id,) = [event["id"] for event in script.all("rider", "next")]
+    assert script.all("rider", "pages") == [{"pages": [[next_id], [next_id, trip_id]]}]
+
+
+def check_connections(script: Script) -> None:
+    for who in ("rider", "driver"):
+        assert [event["code"] for event in script.all(who, "closed")] == [1006, 4401]
+        assert script.all(who, "exit") == [{"connected": 2}]
+
+
+def brief(event: dict[str, Any]) -> tuple[Any, ...]:
+    """What matters of an event or a trip."""
+    match event:
+        case {"offers": trips} | {"trips": trips}:
+            return event["__typename"], [brief(trip) for trip in trips]
+        case {"trip": trip}:
+            return event["__typename"], brief(trip)
+        case {"tripId": trip_id}:
+            return event["__typename"], trip_id, event["version"], event["reason"]
+        case _:
+            return event["id"], event["status"], event["version"]

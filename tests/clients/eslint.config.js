@@ -1,0 +1,43 @@
+/** graphql-eslint's recommended rules for `schema.graphql`. */
+import graphql from "@graphql-eslint/eslint-plugin";
+
+export default [
+  {
+    files: ["**/*.graphql"],
+    plugins: { "@graphql-eslint": graphql },
+    languageOptions: { parser: graphql.parser, parserOptions: { graphQLConfig: { schema: "../../schema.graphql" } } },
+    rules: {
+      ...graphql.configs["flat/schema-recommended"].rules,
+      // Everything is described, not only types and root fields.
+      "@graphql-eslint/require-description": [
+        "error",
+        {
+          types: true,
+          rootField: true,
+          FieldDefinition: true,
+          InputValueDefinition: true,
+          EnumValueDefinition: true,
+          DirectiveDefinition: true,
+        },
+      ],
+      // An id is what one can fetch again (Node). The rest belongs to the trip or the list that has it, is the answer
+      // to one mutation, or one event; a made-up id would make caches keep it for ever.
+      "@graphql-eslint/strict-id-in-types": [
+        "error",
+        {
+          acceptedIdNames: ["id"],
+          acceptedIdTypes: ["ID"],
+          exceptions: {
+            types: [
+              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "TripChanged",
+              "TripOffered", "TripWithdrawn",
+            ],
+            suffixes: ["Connection", "Edge", "Error", "Payload"],
+          },
+        },
+      ],
+      // It takes `User.username` for a prefix. The word is one.
+      "@graphql-eslint/no-typename-prefix": "off",
+    },
+  },
+];

@@ -1,0 +1,11 @@
+import type { Values } from "./client.js";
+
+/** The photo beside the variables, with null in its place, as the multipart request specification has it. */
+export function withoutPhoto(variables: Values): { variables: Values; files: Record<string, File> } {
+  const photo: File | undefined = variables.input?.photo;
+  if (photo === undefined) return { variables, files: {} };
+  return {
+    variables: { ...variables, input: { ...variables.input, photo: null } },
+    files: { "variables.input.photo": photo },
+  };
+}

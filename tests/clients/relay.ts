@@ -1,0 +1,98 @@
+/** Relay's compiler, network and store. */
+import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
+import { getOperationAST } from "graphql";
+import relay, { type ConcreteRequest } from "relay-runtime";
+import type { Client, Person, Values } from "./client.js";
+import { withoutPhoto } from "./photos.js";
+import DriverPool from "./relay/generated/documentsDriverPoolSubscription.graphql.js";
+import LogIn from "./relay/generated/documentsLogInMutation.graphql.js";
+import LogOut from "./relay/generated/documentsLogOutMutation.graphql.js";
+import MoveTrip from "./relay/generated/documentsMoveTripMutation.graphql.js";
+import MyTrips from "./relay/generated/documentsMyTripsQuery.graphql.js";
+import ReadAgain from "./relay/generated/documentsReadAgainQuery.graphql.js";
+import RequestTrip from "./relay/generated/documentsRequestTripMutation.graphql.js";
+import SignUp from "./relay/generated/documentsSignUpMutation.graphql.js";
+import ShowTrip from "./relay/generated/documentsTripQuery.graphql.js";
+import WatchMyTrips from "./relay/generated/documentsWatchMyTripsSubscription.graphql.js";
+import WatchTrip from "./relay/generated/documentsWatchTripSubscription.graphql.js";
+import WhoAmI from "./relay/generated/documentsWhoAmIQuery.graphql.js";
+import { createRelay } from "./setup/relay.js";
+import type { Session } from "./setup/session.js";
+import { openSocket } from "./socket.js";
+import { takeATrip } from "./trip.js";
+
+const { commitMutation, createOperationDescriptor, fetchQuery, getRequest, requestSubscription } = relay;
+
+/** What Relay's compiler has made of the trip's operations. */
+const requests: Record<string, ConcreteRequest> = {
+  DriverPool, LogIn, LogOut, MoveTrip, MyTrips, RequestTrip, ShowTrip, SignUp, WatchMyTrips, WatchTrip, WhoAmI,
+};
+
+await takeATrip(connect);
+
+function connect(person: Person): Client {
+  const session: Session = {};
+  const environment = createRelay(person.server, session, openSocket(person, session));
+
+  return {
+    query: async (document, variables) =>
+      (await fetchQuery<any>(environment, compiled(document), variables).toPromise()) as any,
+
+    mutate: (document, variables) =>
+      new Promise((resolve, reject) => {
+        const { files, variables: rest } = withoutPhoto(variables);
+        commitMutation<any>(environment, {
+          mutation: compiled(document),
+          variables: rest,
+          uploadables: files,
+          onCompleted: resolve,
+          onError: reject,
+        });
+      }),
+
+    subscribe(document, variables, sink) {
+      requestSubscription<any>(environment, {
+        subscription: compiled(document),
+        variables,
+        onNext: (data) => sink.next(data),
+        onError: (error) => sink.error(error),
+        onCompleted: () => sink.complete(),
+      });
+    },
+
+    useToken(token) {
+      session.token = token;
+    },
+
+    isKnown: (document, variables) =>
+      environment.check(createOperationDescriptor(getRequest(compiled(document)), variables)).status === "available",
+
+    watch(document, variables, show) {
+      const operation = createOperationDescriptor(getRequest(compiled(document)), variables);
+      environment.retain(operation);
+      const snapshot = environment.lookup(operation.fragment);
+      show(snapshot.data as any);
+      environment.subscribe(snapshot, ({ data }) => show(data as any));
+    },
+
+    async readPages(list) {
+      const operation = createOperationDescriptor(MyTrips, list);
+      environment.retain(operation);
+      const shown = () => (environment.lookup(operation.fragment).data as any).trips;
+      await fetchQuery<any>(environment, MyTrips, list).toPromise();
+      const one = shown();
+      await fetchQuery<any>(environment, MyTrips, { ...list, after: one.pageInfo.endCursor }).toPromise();
+      return [one, shown()].map(({ edges }) => edges.map((edge: any) => edge.node.id));
+    },
+
+    async readAgain(id) {
+      // Relay asks for `node(id:)`, and lets no cache answer.
+      await fetchQuery<any>(environment, ReadAgain, { id }, { networkCacheConfig: { force: true } }).toPromise();
+      return environment.getStore().getSource().get(id)!;
+    },
+  };
+}
+
+function compiled<Data, Variables extends Values>(document: TypedDocumentNode<Data, Variables>): ConcreteRequest {
+  return requests[getOperationAST(document)!.name!.value]!;
+}

@@ -1,0 +1,181 @@
+/** What the Relay client asks, for `relay-compiler` to read. Nothing imports this file. */
+import { graphql } from "relay-runtime";
+
+graphql`
+  fragment documentsTrip on Trip {
+    id
+    version
+    status
+    pickUpAddress
+    rider {
+      id
+      firstName
+      username
+    }
+    driver {
+      id
+      firstName
+      username
+    }
+  }
+`;
+
+graphql`
+  mutation documentsSignUpMutation($input: SignUpInput!) {
+    signUp(input: $input) {
+      user {
+        id
+        username
+        photo
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  mutation documentsLogInMutation($username: String!, $password: String!, $issueToken: Boolean!) {
+    logIn(username: $username, password: $password, issueToken: $issueToken) {
+      user {
+        id
+      }
+      token
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  mutation documentsLogOutMutation {
+    logOut {
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  query documentsWhoAmIQuery {
+    me {
+      id
+      username
+      role
+    }
+  }
+`;
+
+graphql`
+  query documentsTripQuery($id: ID!) {
+    trip(id: $id) {
+      ...documentsTrip @relay(mask: false)
+    }
+  }
+`;
+
+graphql`
+  query documentsMyTripsQuery($status: [TripStatus!], $first: Int!, $after: String) {
+    trips(status: $status, first: $first, after: $after) @connection(key: "documents_trips") {
+      edges {
+        node {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+graphql`
+  fragment documentsReadAgain on Trip @refetchable(queryName: "documentsReadAgainQuery") {
+    status
+  }
+`;
+
+graphql`
+  mutation documentsRequestTripMutation($input: CreateTripInput!) {
+    createTrip(input: $input) {
+      trip {
+        ...documentsTrip @relay(mask: false)
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  mutation documentsMoveTripMutation($input: UpdateTripInput!) {
+    updateTrip(input: $input) {
+      trip {
+        ...documentsTrip @relay(mask: false)
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  subscription documentsDriverPoolSubscription {
+    driverPool {
+      __typename
+      ... on PoolSnapshot {
+        truncated
+        offers {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+      ... on TripOffered {
+        trip {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+      ... on TripWithdrawn {
+        tripId
+        version
+        reason
+      }
+    }
+  }
+`;
+
+graphql`
+  subscription documentsWatchTripSubscription($id: ID!) {
+    tripUpdated(id: $id) {
+      ...documentsTrip @relay(mask: false)
+    }
+  }
+`;
+
+graphql`
+  subscription documentsWatchMyTripsSubscription {
+    myTripsUpdated {
+      __typename
+      ... on MyTripsSnapshot {
+        trips {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+      ... on TripChanged {
+        trip {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+    }
+  }
+`;

@@ -1,0 +1,95 @@
+"""The audit of dependencies says what it found, and never takes silence for an answer."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from server import ROOT
+from tests.support.tools import missing
+
+pytestmark = pytest.mark.attack("fuzzing")
+
+VULNERABILITY = {"id": "PYSEC-2026-1", "modified": "2026-01-01T00:00:00Z", "summary": "Runs what it is sent."}
+ADVISORY = {"id": 1, "url": "https://example.com", "title": "Runs what it is sent", "severity": "high"}
+
+
+@contextmanager
+def advisories(*packages: str) -> Iterator[str]:
+    """OSV and the npm registry, which know something bad of these packages."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.path == "/v1/querybatch":
+                names = [query["package"]["name"] for query in json.loads(body)["queries"]]
+                found = {"id": VULNERABILITY["id"], "modified": VULNERABILITY["modified"]}
+                self._answer({"results": [{"vulns": [found]} if name in packages else {} for name in names]})
+            else:
+                known = json.loads(gzip.decompress(body)).keys() & packages
+                self._answer({name: [{**ADVISORY, "vulnerable_versions": "*"}] for name in known})
+
+        def do_GET(self) -> None:
+            self._answer(VULNERABILITY)
+
+        def _answer(self, answer: Any) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _npm() -> None:
+    if shutil.which("npm") is None:
+        missing("npm", "install Node 20 or newer (https://nodejs.org)")
+
+
+def audit(url: str) -> tuple[int, list[str]]:
+    """The exit status, and the lines of the verdicts."""
+    done = subprocess.run(
+        [".ci/audit", "--service-url", url],
+        cwd=ROOT,
+        env={**os.environ, "npm_config_registry": url, "UV_NO_CACHE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    verdicts = [
+        line for line in done.stdout.splitlines() if line.startswith(("Python: ", "web: ", "tests/clients: "))
+    ]
+    return done.returncode, [line.partition(",")[0] for line in verdicts]
+
+
+def test_what_is_known_to_be_vulnerable_fails_the_run() -> None:
+    with advisories("pillow", "monaco-editor") as url:
+        status, verdicts = audit(url)
+    assert status == 1
+    assert verdicts == ["Python: FAILED", "web: FAILED", "tests/clients: no known vulnerability"]
+
+
+def test_data_that_cannot_be_reached_is_skipped_and_said_so() -> None:
+    with advisories() as url:
+        pass
+    assert audit(url) == (0, ["Python: SKIPPED", "web: SKIPPED", "tests/clients: SKIPPED"])

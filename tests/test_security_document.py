@@ -1,0 +1,65 @@
+"""Each promise of docs/security.md names tests that exist, and each attack is named there."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server import ROOT
+
+DOCUMENT = ROOT / "docs" / "security.md"
+# By their names, which no two share.
+FILES = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
+HEAD = ["promise", "setting", "attacked by"]
+# A file, and perhaps a test in it.
+NAMED = re.compile(r"`((?:[\w./-]+/)?test_\w+\.py)(?:::(\w+))?`")
+
+
+def rows() -> list[list[str]]:
+    """The lines of its tables, without their heads."""
+    lines = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [row for row in cells if row != HEAD and set("".join(row)) - set("- ")]
+
+
+def named_in(path: Path) -> Iterator[tuple[str, bool]]:
+    """The names of the tests in a file, and whether each is an attack."""
+    tree = ast.parse(path.read_text())
+    marks_all = any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets)
+        and _is_attack(node.value)
+        for node in tree.body
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node.name, marks_all or any(_is_attack(each) for each in node.decorator_list)
+
+
+def _is_attack(node: ast.expr) -> bool:
+    return "pytest.mark.attack" in ast.unparse(node)
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0][:60])
+def test_a_promise_names_tests_that_exist(row: list[str]) -> None:
+    assert len(row) == len(HEAD), row
+    named = NAMED.findall(row[2])
+    assert named, "no test is named"
+    for file, test in named:
+        path = FILES.get(Path(file).name)
+        assert path is not None, f"there is no {file}"
+        assert "/" not in file or path == ROOT / file, f"{file} is {path.relative_to(ROOT)}"
+        assert not test or test in dict(named_in(path)), f"there is no {test} in {file}"
+
+
+def test_every_attack_is_named_or_its_file_is() -> None:
+    named = {(Path(file).name, test) for row in rows() for file, test in NAMED.findall(row[2])}
+    lacking = [
+        f"{path.relative_to(ROOT)}::{test}"
+        for path in FILES.values()
+        for test, is_attack in named_in(path)
+        if is_attack and (path.name, "") not in named and (path.name, test) not in named
+    ]
+    assert not lacking, "docs/security.md does not say what these attack: " + ", ".join(sorted(lacking))
