@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.console import Console
+from admin import pages as admin
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
@@ -37,6 +38,7 @@ from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
+from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint
 from schema.trusted_documents import BadManifest, read_manifest
@@ -47,6 +49,7 @@ from services.bus import Bus
 from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
 from services.database import Database, DatabaseUnavailable
+from services.deletions import Deletions
 from services.errors import UserFaults
 from services.housekeeping import Housekeeping
 from services.live.hub import LINGER_S, Hub
@@ -59,11 +62,13 @@ from services.passwords import Passwords
 from services.per_user import PerUser
 from services.photo_store import PhotoStore
 from services.photos import Photos
+from services.profiles import Profiles
 from services.rate_limits import Rate, RateLimit
 from services.routing import Osrm, Router, StraightLine
 from services.sessions import Sessions
 from services.shield import Shield
 from services.sole_server import AnotherServer, SoleServer
+from services.staff import Staff
 from services.throttle import ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
 from services.trip_history import TripHistory
@@ -113,16 +118,18 @@ class Application:
             if settings.redis_url is not None
             else ProcessThrottle()
         )
+        passwords = Passwords(
+            concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib
+        )
+        log_ins = Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle)
         accounts = Accounts(
             self.database,
             self.shield,
-            passwords=Passwords(
-                concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib
-            ),
+            passwords=passwords,
             photos=self.photos,
             sessions=sessions,
             photo_required=settings.photo_required,
-            log_ins=Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle),
+            log_ins=log_ins,
             sign_ups=Attempts("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
         trips = Trips(
@@ -133,6 +140,7 @@ class Application:
             open_trips_per_rider=settings.open_trips_per_rider,
             changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
         )
+        self.staff = Staff(self.database, self.shield, accounts=accounts, sessions=sessions, trips=trips)
         self.location_store: LocationStore = (
             RedisLocations(settings.redis_url, self.bus, topics)
             if settings.redis_url is not None
@@ -162,6 +170,18 @@ class Application:
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
+            profiles=Profiles(
+                self.database, self.shield, photos=self.photos, photo_required=settings.photo_required
+            ),
+            deletions=Deletions(
+                self.database,
+                self.shield,
+                passwords=passwords,
+                photos=self.photos,
+                sessions=sessions,
+                trips=trips,
+                log_ins=log_ins,
+            ),
             sessions=sessions,
             trips=trips,
             history=TripHistory(self.database),
@@ -229,6 +249,8 @@ class Application:
             samesite=settings.cookie_samesite,
             max_age_s=settings.session_max_age_s,
         )
+        # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
+        knows_itself = settings.public_url is None
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         build = ROOT / "web" / "dist"
         graphiql = GraphiQL(build)
@@ -242,8 +264,7 @@ class Application:
             limit=limit,
             max_json_bytes=settings.max_json_bytes,
             page=graphiql.page if has_graphiql else None,
-            # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
-            knows_itself=settings.public_url is None,
+            knows_itself=knows_itself,
         )
         self.sockets = SocketEndpoint(
             execution,
@@ -285,6 +306,19 @@ class Application:
             ],
         )
 
+        if settings.admin:
+            admin.mount(
+                starlette,
+                database=self.database,
+                staff=self.staff,
+                history=self.services.history,
+                cookie=cookies,
+                address_of=lambda request: (
+                    HttpSender(request.scope, request.headers, cookies, knows_itself=knows_itself).address
+                ),
+                # Unlike the API, it does not answer to pages of the allowed origins.
+                is_own_page=Origins(public_url=settings.public_url, allowed=()).allows_socket,
+            )
         starlette.router.redirect_slashes = False
         http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
         sockets = Hosts(self.sockets, names=settings.host_names)
@@ -475,9 +509,14 @@ def export_schema(
 @cli.command()
 def create_staff(
     username: Annotated[str, typer.Argument(help="The name to log in with.")],
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
 ) -> None:
-    """Create a member of staff."""
+    """Create a member of staff. The password is asked for, or the first line of standard input."""
+    # Never an argument: those are shown in lists of processes, and kept by shells.
+    password: str = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline().rstrip("\n")
+    )
 
     async def create(application: Application) -> None:
         user = await application.services.accounts.create_staff(username=username, password=password)

@@ -5,8 +5,9 @@ Tortoise finds the tables through this package. Nothing here does I/O, except th
 
 from models.outbox import OutboxEntry
 from models.session import Session
+from models.staff_action import StaffAction
 from models.trip import Trip
 from models.trip_change import TripChange
 from models.user import User
 
-__all__ = ["OutboxEntry", "Session", "Trip", "TripChange", "User"]
+__all__ = ["OutboxEntry", "Session", "StaffAction", "Trip", "TripChange", "User"]

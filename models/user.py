@@ -10,7 +10,8 @@ class User(Model):
     """An account: a rider or a driver, for good.
 
     ``username_key`` is the form under which the name is unique (case and Unicode form folded);
-    ``photo`` is a name in the photo store.
+    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, for the
+    trips that refer to it, and nothing in it says whose it was.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -24,6 +25,7 @@ class User(Model):
     is_staff = fields.BooleanField(default=False)
     is_active = fields.BooleanField(default=True)
     created = fields.DatetimeField(auto_now_add=True)
+    deleted = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         table = "users"

@@ -7,10 +7,12 @@ from uuid import UUID
 from models.visibility import Actor
 from schema.errors import bad_user_input, unauthenticated
 from services.accounts import Accounts
+from services.deletions import Deletions
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.locations import Locations
 from services.per_user import PerUser
+from services.profiles import Profiles
 from services.routing import Router
 from services.sessions import Sessions
 from services.topics import Topics
@@ -23,6 +25,8 @@ class Services:
     """The use cases of one application, built once."""
 
     accounts: Accounts
+    profiles: Profiles
+    deletions: Deletions
     sessions: Sessions
     trips: Trips
     history: TripHistory

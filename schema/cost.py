@@ -58,6 +58,9 @@ WEIGHTS: Mapping[str, int] = {
     "Mutation.logIn": 25_000,
     # Two: of the current password, and of the new one.
     "Mutation.changePassword": 45_000,
+    # It may decode a photo.
+    "Mutation.updateMe": 25_000,
+    "Mutation.deleteMe": 25_000,
     "Mutation.logOut": 500,
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,

@@ -78,6 +78,7 @@ _describe(
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used for another request.",
         "DRIVER_BUSY": "The driver has an active trip.",
         "TOO_MANY_OPEN_TRIPS": "The rider has as many trips waiting for a driver as one may have.",
+        "TRIP_UNDER_WAY": "A trip of the caller's is under way. The same helps once it has ended.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
     },
 )

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import strawberry
+from strawberry import UNSET
 from strawberry.file_uploads import Upload
 
 from models.geo import GeoPoint
@@ -60,6 +61,17 @@ class ChangePasswordInput:
     current_password: str = strawberry.field(description="The password until now.")
     password1: str = strawberry.field(description="The new password: hard to guess, at most 128 characters.")
     password2: str = strawberry.field(description="The same again.")
+
+
+@strawberry.input(description="What to change of the caller's account. What is left out stays as it is.")
+class UpdateMeInput:
+    first_name: str | None = strawberry.field(default=UNSET, description="The given name, 1 to 150 characters.")
+    last_name: str | None = strawberry.field(default=UNSET, description="The family name, 1 to 150 characters.")
+    photo: Upload | None = strawberry.field(
+        default=UNSET,
+        description="A JPEG, PNG or WebP file, by the GraphQL multipart request specification; null removes the "
+        "photo.",
+    )
 
 
 @strawberry.input(description="A trip to request.")

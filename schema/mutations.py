@@ -1,16 +1,34 @@
 """What can be done."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import strawberry
+from strawberry import UNSET
 
 from models.visibility import Audience, audience_of
 from schema.context import Context, Sender, to_uuid
-from schema.errors import RequestError, to_user_errors
-from schema.inputs import ChangePasswordInput, CreateTripInput, LocationInput, SignUpInput, UpdateTripInput
-from schema.types import AuthPayload, LocationPayload, LogOutPayload, TripPayload, to_trip, to_user
+from schema.errors import RequestError, bad_user_input, to_user_errors
+from schema.inputs import (
+    ChangePasswordInput,
+    CreateTripInput,
+    LocationInput,
+    SignUpInput,
+    UpdateMeInput,
+    UpdateTripInput,
+)
+from schema.types import (
+    AuthPayload,
+    DeleteMePayload,
+    LocationPayload,
+    LogOutPayload,
+    TripPayload,
+    UserPayload,
+    to_trip,
+    to_user,
+)
 from schema.uploads import read_upload
 from services.errors import UserFault, UserFaults
+from services.profiles import UNCHANGED, Unchanged
 from services.sessions import NewSession
 
 Info = strawberry.Info[Context, None]
@@ -101,6 +119,46 @@ class Mutation:
         info.context.set_token = ""
         return LogOutPayload()
 
+    @strawberry.mutation(
+        description="Change how the caller is shown. A trip that others look at shows it with its next change, "
+        "and with every snapshot and query; no event tells of it alone."
+    )
+    async def update_me(
+        self, info: Info, input: Annotated[UpdateMeInput, strawberry.argument(description="The changes.")]
+    ) -> UserPayload:
+        actor = info.context.actor
+        photo = input.photo if input.photo is UNSET else await read_upload(input.photo, "photo")
+        try:
+            user = await info.context.services.profiles.update(
+                actor,
+                first_name=_given(input.first_name, "firstName"),
+                last_name=_given(input.last_name, "lastName"),
+                photo=UNCHANGED if photo is UNSET else photo,
+            )
+        except UserFault as fault:
+            return UserPayload(errors=to_user_errors(fault))
+        return UserPayload(user=to_user(user, with_username=True))
+
+    @strawberry.mutation(
+        description="Delete the caller's account, for good. Trips stay, with a user who has no name, user name or "
+        "photo; a rider's are cancelled if no car carries the rider yet. All sessions end, and their sockets are "
+        "closed. The user name is free again. Over HTTP only, since it removes the cookie."
+    )
+    async def delete_me(
+        self,
+        info: Info,
+        password: Annotated[str, strawberry.argument(description="The password, to be sure.")],
+    ) -> DeleteMePayload:
+        sender = _sender(info)
+        try:
+            await info.context.services.deletions.delete(
+                info.context.actor, password=password, address=sender.address
+            )
+        except UserFault as fault:
+            return DeleteMePayload(errors=to_user_errors(fault))
+        info.context.set_token = ""
+        return DeleteMePayload()
+
     @strawberry.mutation(description="Request a trip. For riders.")
     async def create_trip(
         self, info: Info, input: Annotated[CreateTripInput, strawberry.argument(description="The trip.")]
@@ -157,6 +215,13 @@ class Mutation:
         except UserFault as fault:
             return LocationPayload(errors=to_user_errors(fault))
         return LocationPayload()
+
+
+def _given(name: str | None, field: str) -> str | Literal[Unchanged.UNCHANGED]:
+    """A name, if one was given. Raises: RequestError BAD_USER_INPUT for null."""
+    if name is None:
+        raise bad_user_input("A name cannot be removed.", field=(field,))
+    return UNCHANGED if name is UNSET else name
 
 
 def _sender(info: Info) -> Sender:

@@ -28,7 +28,8 @@ class Node:
 @strawberry.type(description="A rider or a driver.")
 class User(Node):
     username: str | None = strawberry.field(
-        description="The name to log in with. Shown to the user and to the other party of a trip; null elsewhere."
+        description="The name to log in with. Shown to the user and to the other party of a trip; null elsewhere, "
+        "and once the account was deleted."
     )
     first_name: str = strawberry.field(description="The given name.")
     last_name: str = strawberry.field(description="The family name.")
@@ -40,7 +41,8 @@ def to_user(user: UserSnapshot, *, with_username: bool) -> User:
     """The GraphQL form of a user; ``with_username``: the viewer is that user or the other party of a trip."""
     return User(
         id=strawberry.ID(str(user.id)),
-        username=user.username if with_username else None,
+        # That of a deleted account is empty.
+        username=(user.username or None) if with_username else None,
         first_name=user.first_name,
         last_name=user.last_name,
         role=user.role,
@@ -80,7 +82,7 @@ class HistoryEntry:
     status: TripStatus = strawberry.field(description="The status that it led to.")
     at: datetime = strawberry.field(description="When it was made.")
     changed_by: ChangedBy = strawberry.field(description="As what it was made.")
-    user: User | None = strawberry.field(description="Who made it; null if time did.")
+    user: User | None = strawberry.field(description="Who made it; null if time or staff did.")
 
 
 @strawberry.type(description="One ride, from request to end.")
@@ -138,7 +140,12 @@ class Trip(Node):
                 status=change.status,
                 at=change.at,
                 changed_by=change.changed_by,
-                user=to_user(change.user, with_username=change.user.id in parties) if change.user else None,
+                # The names of staff are not for users.
+                user=(
+                    to_user(change.user, with_username=change.user.id in parties)
+                    if change.user is not None and change.changed_by is not ChangedBy.STAFF
+                    else None
+                ),
             )
             for change in await info.context.services.history.of(trip.id)
             if change.version <= trip.version
@@ -282,6 +289,17 @@ class AuthPayload:
 
 @strawberry.type(description="The answer to `logOut`.")
 class LogOutPayload:
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@strawberry.type(description="The answer to `updateMe`.")
+class UserPayload:
+    user: User | None = strawberry.field(default=None, description="The user after the change; null if it failed.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@strawberry.type(description="The answer to `deleteMe`.")
+class DeleteMePayload:
     errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
 
 

@@ -1,5 +1,6 @@
 """The use cases of an account: signing up, logging in, and looking at each other."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -7,7 +8,7 @@ from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
 from services import usernames
 from services.attempts import Attempts
-from services.database import Conflict, Database
+from services.database import Conflict, Database, Transaction
 from services.errors import BadInput, ErrorCode, UserFault, UserFaults
 from services.passwords import Passwords
 from services.photos import Photos
@@ -15,6 +16,9 @@ from services.sessions import NewSession, PasswordChanged, Sessions, user_of
 from services.shield import Shield
 
 MAX_NAME_CHARS = 150
+
+# Writes more in the transaction that creates an account.
+AlsoWrites = Callable[[Transaction, UserSnapshot], Awaitable[None]]
 
 
 class UsernameTaken(UserFault):
@@ -82,16 +86,46 @@ class Accounts:
                 PhotoInvalid and PhotoTooLarge that apply.
             BadInput: a name is empty or too long.
         """
-        user = UserSnapshot(
-            uuid4(), username, _name(first_name, "firstName"), _name(last_name, "lastName"), role, None
-        )
+        user = _new_user(username, first_name, last_name, role)
         # Before anything is looked up: whether a name is taken is told, but not to whoever asks for many.
-        await self._sign_ups.count(name=_key(username), address=address)
+        await self._sign_ups.count(name=key_of(username), address=address)
         return await self._shield.run(self._sign_up(user, password1, password2, photo, replaces))
 
     async def _sign_up(
         self, user: UserSnapshot, password1: str, password2: str, photo: bytes | None, replaces: str | None
     ) -> NewSession:
+        created = await self._create(user, password1, password2, photo)
+        return await self._sessions.begin(created, replaces=replaces)
+
+    async def add(
+        self,
+        *,
+        username: str,
+        password: str,
+        first_name: str,
+        last_name: str,
+        role: Role,
+        photo: bytes | None = None,
+        also: AlsoWrites,
+    ) -> UserSnapshot:
+        """Create somebody else's account, by the rules of ``sign_up`` and without a session.
+
+        ``also`` writes more in the transaction that creates it.
+
+        Raises:
+            UserFaults, BadInput: as ``sign_up`` does.
+        """
+        user = _new_user(username, first_name, last_name, role)
+        return await self._shield.run(self._create(user, password, password, photo, also))
+
+    async def _create(
+        self,
+        user: UserSnapshot,
+        password1: str,
+        password2: str,
+        photo: bytes | None,
+        also: AlsoWrites | None = None,
+    ) -> UserSnapshot:
         faults: list[UserFault] = []
         try:
             user = replace(user, username=usernames.normalised(user.username))
@@ -116,12 +150,11 @@ class Accounts:
         try:
             if faults:
                 raise UserFaults(faults)
-            created = await self._insert(replace(user, photo=stored), password1)
+            return await self._insert(replace(user, photo=stored), password1, also=also)
         except BaseException:
             if stored is not None:
                 await self._photos.remove(stored)
             raise
-        return await self._sessions.begin(created, replaces=replaces)
 
     async def create_staff(self, *, username: str, password: str) -> UserSnapshot:
         """Create a member of staff (a rider, as far as the API goes).
@@ -137,7 +170,9 @@ class Accounts:
         user = UserSnapshot(uuid4(), name, "Staff", name, Role.RIDER, None)
         return await self._shield.run(self._insert(user, password, is_staff=True))
 
-    async def _insert(self, user: UserSnapshot, password: str, *, is_staff: bool = False) -> UserSnapshot:
+    async def _insert(
+        self, user: UserSnapshot, password: str, *, is_staff: bool = False, also: AlsoWrites | None = None
+    ) -> UserSnapshot:
         password_hash = await self._passwords.hash(password)
         try:
             async with self._database.transaction() as transaction:
@@ -157,6 +192,8 @@ class Accounts:
                     is_staff,
                     True,
                 )
+                if also is not None:
+                    await also(transaction, user)
         except Conflict:
             # Two sign-ups of one name at once: the unique key lets one through.
             raise UserFaults([_taken()]) from None
@@ -170,9 +207,17 @@ class Accounts:
         )
 
     async def log_in(
-        self, *, username: str, password: str, address: str | None = None, replaces: str | None = None
+        self,
+        *,
+        username: str,
+        password: str,
+        address: str | None = None,
+        replaces: str | None = None,
+        staff_only: bool = False,
     ) -> NewSession:
         """Begin a session. Takes as long for an unknown name as for a wrong password.
+
+        ``staff_only``: whoever is not of the staff is answered as if the password were wrong.
 
         ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
 
@@ -180,17 +225,17 @@ class Accounts:
             RateLimited: too many attempts from the address, or at the name.
             BadCredentials: the name and the password do not belong together.
         """
-        key = _key(username)
+        key = key_of(username)
         await self._log_ins.count(name=key, address=address)
         rows = await self._database.fetch(
-            "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active "
+            "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active, is_staff "
             "FROM users WHERE username_key = $1",
             key,
         )
         row = rows[0] if rows else None
         right = await self._passwords.verify(row["password_hash"] if row else None, password)
         wrong = BadCredentials("The user name or the password is wrong.")
-        if row is None or not right or not row["is_active"]:
+        if row is None or not right or not row["is_active"] or (staff_only and not row["is_staff"]):
             raise wrong
         try:
             session = await self._sessions.begin(
@@ -222,7 +267,7 @@ class Accounts:
             PasswordMismatch, PasswordWeak: of the new one.
         """
         user = actor.user
-        key = _key(user.username)
+        key = key_of(user.username)
         await self._log_ins.count(name=key, address=address)
         rows = await self._database.fetch("SELECT password_hash FROM users WHERE id = $1", user.id)
         old_hash = rows[0]["password_hash"]
@@ -255,7 +300,7 @@ class Accounts:
         return user_of(rows[0]) if rows else None
 
 
-def _key(username: str) -> str:
+def key_of(username: str) -> str:
     """The key of a name from outside; empty, which is nobody's, if it cannot be a name."""
     return usernames.key(username) if usernames.may_exist(username) else ""
 
@@ -264,7 +309,14 @@ def _taken() -> UsernameTaken:
     return UsernameTaken("This user name is taken.", field=("username",))
 
 
-def _name(text: str, field: str) -> str:
+def _new_user(username: str, first_name: str, last_name: str, role: Role) -> UserSnapshot:
+    return UserSnapshot(
+        uuid4(), username, checked_name(first_name, "firstName"), checked_name(last_name, "lastName"), role, None
+    )
+
+
+def checked_name(text: str, field: str) -> str:
+    """A person's name as it is kept. Raises: BadInput when it is empty or too long."""
     text = text.strip()
     if not 0 < len(text) <= MAX_NAME_CHARS or "\x00" in text:
         raise BadInput(f"A name has 1 to {MAX_NAME_CHARS} characters.", field=(field,))

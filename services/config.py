@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     cookie_samesite: Literal["lax", "strict", "none"] = Field(
         "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
     )
+    admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
     console: bool = Field(True, description="Serve the live board to browsers at `/`.")
     introspection: bool = Field(True, description="Answer questions about the schema.")

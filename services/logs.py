@@ -51,6 +51,8 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # starlette-admin tells at the debug level what was written into forms, passwords among them.
+    logging.getLogger("starlette_admin").setLevel(logging.ERROR)
     # uvicorn tells of every socket, websockets of every frame, and httpx of every address, with positions in it.
     for name in (
         "uvicorn.error",

@@ -82,7 +82,12 @@ class Outbox:
                 await self._publish_batch()
 
     async def note_trip(
-        self, transaction: Transaction, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None
+        self,
+        transaction: Database | Transaction,
+        trip_id: UUID,
+        *,
+        for_pool: bool,
+        former_driver_id: UUID | None = None,
     ) -> Note:
         """Write down that a trip changed, in the transaction of the change."""
         rows = await transaction.fetch(

@@ -75,7 +75,7 @@ class Sessions:
                     "DELETE FROM sessions WHERE token_hash = $1 RETURNING id", _digest(replaces)
                 )
             notes = await self._note_ended(transaction, ended)
-        self._announce(notes)
+        self.announce(notes)
         return session
 
     async def _insert(self, transaction: Transaction, user: UserSnapshot, password_hash: str | None) -> NewSession:
@@ -173,11 +173,20 @@ class Sessions:
         await self._shield.run(self._end(actor, everywhere=everywhere))
 
     async def _end(self, actor: Actor, *, everywhere: bool) -> None:
-        whose, value = ("user_id", actor.id) if everywhere else ("id", actor.session_id)
         async with self._database.transaction() as transaction:
-            ended = await transaction.fetch(f"DELETE FROM sessions WHERE {whose} = $1 RETURNING id", value)
-            notes = await self._note_ended(transaction, ended)
-        self._announce(notes)
+            if everywhere:
+                notes = await self.end_all_in(transaction, actor.id)
+            else:
+                ended = await transaction.fetch(
+                    "DELETE FROM sessions WHERE id = $1 RETURNING id", actor.session_id
+                )
+                notes = await self._note_ended(transaction, ended)
+        self.announce(notes)
+
+    async def end_all_in(self, transaction: Transaction, user_id: UUID) -> Sequence[Note]:
+        """End all sessions of a user in the caller's transaction. ``announce`` them after the commit."""
+        ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user_id)
+        return await self._note_ended(transaction, ended)
 
     async def change_password(self, user: UserSnapshot, *, old_hash: str, new_hash: str) -> NewSession:
         """Exchange a user's password, end all sessions of the user, and begin one.
@@ -199,16 +208,16 @@ class Sessions:
             )
             if not changed:
                 raise PasswordChanged
-            ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user.id)
-            notes = await self._note_ended(transaction, ended)
+            notes = await self.end_all_in(transaction, user.id)
             session = await self._insert(transaction, user, new_hash)
-        self._announce(notes)
+        self.announce(notes)
         return session
 
     async def _note_ended(self, transaction: Transaction, ended: Sequence[Row]) -> Sequence[Note]:
         return await self._outbox.note_session_ends(transaction, [uuid(row["id"]) for row in ended])
 
-    def _announce(self, notes: Sequence[Note]) -> None:
+    def announce(self, notes: Sequence[Note]) -> None:
+        """Have the sockets of sessions that ended closed, everywhere. Call it after the commit."""
         for note in notes:
             self._outbox.announce_session_end(note)
 

@@ -1,11 +1,12 @@
 """The use cases of a trip: requesting it, moving it through its life, and reading it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from models.geo import GeoPoint
-from models.snapshots import Role, TripSnapshot
+from models.snapshots import Role, TripSnapshot, UserSnapshot
 from models.trip_life import (
     ChangedBy,
     Party,
@@ -20,7 +21,7 @@ from models.trip_life import (
 )
 from models.visibility import Actor, may_see
 from services import areas, trip_history, trip_rows
-from services.database import Conflict, Database, uuid
+from services.database import Conflict, Database, Transaction, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.outbox import Note, Outbox, note_sql
 from services.per_user import PerUser
@@ -34,6 +35,9 @@ MAX_KEY_CHARS = 128
 MAX_PAGE = 100
 IDEMPOTENCY_KEY_TTL_S = 24 * 3600
 EXPIRY_BATCH = 200
+
+# The addresses and the points of a request, checked.
+_Wanted = tuple[str, str, GeoPoint | None, GeoPoint | None]
 
 (_EXPIRY,) = transitions(TripStatus.EXPIRED, Party.SYSTEM)
 
@@ -106,6 +110,26 @@ class TooManyOpenTrips(UserFault):
     retryable = True
 
 
+@dataclass(frozen=True, slots=True)
+class TripWritten:
+    """A change that a transaction has made, to be announced after its commit."""
+
+    note: Note
+    trip: TripSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A statement that writes one trip, and what is to be known of the change."""
+
+    sql: str
+    args: Sequence[object]
+    changed_by: ChangedBy
+    user_id: UUID | None
+    for_pool: bool
+    former_driver_id: UUID | None = None
+
+
 class Trips:
     """Trips of one application. Every change is announced after its commit, never before."""
 
@@ -156,59 +180,116 @@ class Trips:
         if actor.user.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
         await self._changing.count(actor)
-        wanted = (
-            _address(pick_up_address, "pickUpAddress"),
-            _address(drop_off_address, "dropOffAddress"),
-            on_earth(pick_up, "pickUp") if pick_up is not None else None,
-            on_earth(drop_off, "dropOff") if drop_off is not None else None,
-        )
+        wanted = _wanted(pick_up_address, drop_off_address, pick_up, drop_off)
         if idempotency_key is not None:
             _check_text(idempotency_key, "idempotencyKey", what="A key", max_chars=MAX_KEY_CHARS)
         return await self._shield.run(self._request(actor, wanted, idempotency_key))
 
-    async def _request(
+    async def request_in(
         self,
-        actor: Actor,
-        wanted: tuple[str, str, GeoPoint | None, GeoPoint | None],
-        key: str | None,
-    ) -> TripSnapshot:
-        pick_up_address, drop_off_address, pick_up, drop_off = wanted
+        transaction: Transaction,
+        *,
+        rider: UserSnapshot,
+        staff_id: UUID,
+        pick_up_address: str,
+        drop_off_address: str,
+        pick_up: GeoPoint | None = None,
+        drop_off: GeoPoint | None = None,
+    ) -> TripWritten:
+        """Request a trip for a rider, by staff, in the caller's transaction. ``announce`` it after the commit.
+
+        Raises:
+            NotARider: they are a driver.
+            TooManyOpenTrips: they wait for so many drivers already.
+            BadInput: an address is empty, too long or contains a null character, or a point is not on Earth.
+        """
+        if rider.role is not Role.RIDER:
+            raise NotARider("Only riders can request trips.")
+        wanted = _wanted(pick_up_address, drop_off_address, pick_up, drop_off)
+        written = await self._write_in(
+            transaction, self._request_sql(rider.id, wanted, None, changed_by=ChangedBy.STAFF, user_id=staff_id)
+        )
+        if written is None:
+            raise self._too_many_open()
+        return written
+
+    async def move_in(
+        self,
+        transaction: Transaction,
+        *,
+        trip_id: UUID,
+        status: TripStatus,
+        by: Party,
+        user_id: UUID,
+        reason: str | None = None,
+    ) -> TripWritten | None:
+        """Move a trip to ``status`` as that party, in the caller's transaction. ``announce`` it after the commit.
+
+        None if it does not stand where they may do that, or there is none.
+
+        Raises:
+            BadInput: the reason is too long or contains a null character.
+        """
+        reason = checked_reason(reason)
+        for step in transitions(status, by):
+            written = await self._write_in(transaction, self._step_sql(step, user_id, trip_id, None, reason))
+            if written is not None:
+                return written
+        return None
+
+    def announce(self, written: TripWritten) -> None:
+        """Publish a change soon. Call it after the commit."""
+        self._outbox.announce_trip(written.note, written.trip)
+
+    async def _request(self, actor: Actor, wanted: _Wanted, key: str | None) -> TripSnapshot:
         trip = await self._write(
-            "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
-            "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-            "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
-            f"{self._deadline()}, '', $9, $10 WHERE {self._has_room('$10')} "
-            "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
-            uuid4(),
-            pick_up_address,
-            drop_off_address,
-            pick_up.lat if pick_up else None,
-            pick_up.lng if pick_up else None,
-            areas.cell_of(pick_up) if pick_up else None,
-            drop_off.lat if drop_off else None,
-            drop_off.lng if drop_off else None,
-            key,
-            actor.id,
-            changed_by=ChangedBy.RIDER,
-            user_id=actor.id,
-            for_pool=True,
+            self._request_sql(actor.id, wanted, key, changed_by=ChangedBy.RIDER, user_id=actor.id)
         )
         if trip is not None:
             return trip
-        too_many = TooManyOpenTrips(f"You have {self._open_trips_per_rider} open requests already.")
         if key is None:
-            raise too_many
+            raise self._too_many_open()
         # Before the key is looked up: a trip that is requested with it in between is found.
         is_full = await self._is_full(actor)
         earlier = None if await self._release(actor, key) else await self._of_key(actor, key)
         if earlier is None:
             if is_full:
-                raise too_many
+                raise self._too_many_open()
             # The key was released between the two statements, by this request or by another.
             return await self._request(actor, wanted, key)
         if (earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off) != wanted:
             raise IdempotencyConflict("This key was used for another request.", field=("idempotencyKey",))
         return earlier
+
+    def _request_sql(
+        self, rider_id: UUID, wanted: _Wanted, key: str | None, *, changed_by: ChangedBy, user_id: UUID
+    ) -> _Write:
+        pick_up_address, drop_off_address, pick_up, drop_off = wanted
+        return _Write(
+            "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
+            "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
+            "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
+            f"{self._deadline()}, '', $9, $10 WHERE {self._has_room('$10')} "
+            "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
+            (
+                uuid4(),
+                pick_up_address,
+                drop_off_address,
+                pick_up.lat if pick_up else None,
+                pick_up.lng if pick_up else None,
+                areas.cell_of(pick_up) if pick_up else None,
+                drop_off.lat if drop_off else None,
+                drop_off.lng if drop_off else None,
+                key,
+                rider_id,
+            ),
+            changed_by=changed_by,
+            user_id=user_id,
+            for_pool=True,
+        )
+
+    def _too_many_open(self) -> TooManyOpenTrips:
+        return TooManyOpenTrips(f"There are {self._open_trips_per_rider} open requests already.")
 
     async def _release(self, actor: Actor, key: str) -> bool:
         """Release the key if it is older than 24 h; whether it was."""
@@ -252,11 +333,8 @@ class Trips:
             BadInput: the reason is too long or contains a null character.
         """
         await self._changing.count(actor)
-        reason = (reason or "").strip() or None
-        if reason is not None:
-            _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
         return await self._shield.run(
-            self._update(actor, _steps(actor, status), trip_id, status, if_version, reason)
+            self._update(actor, _steps(actor, status), trip_id, status, if_version, checked_reason(reason))
         )
 
     async def _update(
@@ -309,6 +387,16 @@ class Trips:
         Raises:
             Conflict: the driver has another active trip.
         """
+        return await self._write(self._step_sql(step, actor_id, trip_id, if_version, reason))
+
+    def _step_sql(
+        self,
+        step: Transition,
+        actor_id: UUID | None,
+        trip_id: UUID,
+        if_version: int | None,
+        reason: str | None,
+    ) -> _Write:
         changes, conditions = (
             ["status = $2", "version = version + 1", "updated = {now}"],
             ["id = $1", "status = $3"],
@@ -337,70 +425,78 @@ class Trips:
             changes.append(f"cancel_reason = {bind(reason)}")
         if if_version is not None:
             conditions.append(f"version = {bind(if_version)}")
-        return await self._write(
+        return _Write(
             f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)}",
-            *args,
+            args,
             changed_by=changed_by(step.by),
             user_id=actor_id,
             for_pool=step.pool_hears,
             former_driver_id=actor_id if gives_back else None,
         )
 
-    async def _write(
-        self,
-        sql: str,
-        *args: object,
-        changed_by: ChangedBy,
-        user_id: UUID | None,
-        for_pool: bool,
-        former_driver_id: UUID | None = None,
-    ) -> TripSnapshot | None:
-        """Run a statement that writes one trip, add it to the history, note it, and announce it after the commit.
-
-        None if it hit no row.
+    async def _write(self, write: _Write) -> TripSnapshot | None:
+        """Run a statement that writes one trip, and announce the change after the commit; None if it hit no row.
 
         Raises:
             Conflict: a constraint refused it.
         """
         if self._database.is_sqlite:
             async with self._database.transaction() as transaction:
-                rows = await transaction.fetch(f"{sql} RETURNING id", *args)
-                if not rows:
-                    return None
-                await transaction.fetch(
-                    trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
-                    rows[0]["id"],
-                    changed_by,
-                    user_id,
-                )
-                note = await self._outbox.note_trip(
-                    transaction, rows[0]["id"], for_pool=for_pool, former_driver_id=former_driver_id
-                )
-                trip = await trip_rows.find(transaction, rows[0]["id"])
-                assert trip is not None, "written in this transaction"
+                written = await self._write_in(transaction, write)
         else:
             # One statement is a transaction too, and one round trip instead of five.
-            first = len(args) + 1
-            rows = await self._database.fetch(
-                trip_rows.joined_with(
-                    written=f"{sql} RETURNING *",
-                    change=trip_history.change_sql(
-                        "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
-                    ),
-                    note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
-                ),
-                *args,
-                changed_by,
-                user_id,
-                former_driver_id,
-                for_pool,
-            )
+            written = await self._write_in(self._database, write)
+        if written is None:
+            return None
+        self._outbox.announce_trip(written.note, written.trip)
+        return written.trip
+
+    async def _write_in(self, source: Database | Transaction, write: _Write) -> TripWritten | None:
+        """Run a statement that writes one trip, add it to the history, and note it; None if it hit no row.
+
+        ``source`` is a transaction; on PostgreSQL it may also be the database.
+        """
+        if self._database.is_sqlite:
+            rows = await source.fetch(f"{write.sql} RETURNING id", *write.args)
             if not rows:
                 return None
-            trip = trip_rows.snapshot(rows[0])
-            note = Note(rows[0]["note_id"], trip_id=trip.id, former_driver_id=former_driver_id, for_pool=for_pool)
-        self._outbox.announce_trip(note, trip)
-        return trip
+            await source.fetch(
+                trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
+                rows[0]["id"],
+                write.changed_by,
+                write.user_id,
+            )
+            note = await self._outbox.note_trip(
+                source, rows[0]["id"], for_pool=write.for_pool, former_driver_id=write.former_driver_id
+            )
+            trip = await trip_rows.find(source, rows[0]["id"])
+            assert trip is not None, "written in this transaction"
+            return TripWritten(note, trip)
+        first = len(write.args) + 1
+        rows = await source.fetch(
+            trip_rows.joined_with(
+                written=f"{write.sql} RETURNING *",
+                change=trip_history.change_sql(
+                    "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
+                ),
+                note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
+            ),
+            *write.args,
+            write.changed_by,
+            write.user_id,
+            write.former_driver_id,
+            write.for_pool,
+        )
+        if not rows:
+            return None
+        trip = trip_rows.snapshot(rows[0])
+        note = Note(
+            rows[0]["note_id"],
+            trip_id=trip.id,
+            former_driver_id=write.former_driver_id,
+            for_pool=write.for_pool,
+        )
+        return TripWritten(note, trip)
 
     async def expire_overdue(self) -> int:
         """Expire open trips whose deadline has passed; how many. Any process may do it at any time."""
@@ -493,6 +589,25 @@ def _too_late(actor: Actor, trip: TripSnapshot | None, status: TripStatus) -> Us
             return TripExpired("This request has expired.")
         case _:
             return TripTaken("Another driver has taken this trip.")
+
+
+def _wanted(
+    pick_up_address: str, drop_off_address: str, pick_up: GeoPoint | None, drop_off: GeoPoint | None
+) -> _Wanted:
+    return (
+        _address(pick_up_address, "pickUpAddress"),
+        _address(drop_off_address, "dropOffAddress"),
+        on_earth(pick_up, "pickUp") if pick_up is not None else None,
+        on_earth(drop_off, "dropOff") if drop_off is not None else None,
+    )
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """A reason as it is kept; None for an empty one. Raises: BadInput: too long, or with a null character."""
+    reason = (reason or "").strip() or None
+    if reason is not None:
+        _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
+    return reason
 
 
 def _address(text: str, field: str) -> str:

@@ -70,10 +70,10 @@ async def start(environment: dict[str, str], *arguments: str) -> asyncio.subproc
     )
 
 
-def command(environment: dict[str, str], *arguments: str) -> Outcome:
+def command(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> Outcome:
     """Run a command in this process."""
     ours = {name: None for name in os.environ if name.startswith(PREFIX)}
-    result = CliRunner().invoke(cli, arguments, env=ours | environment)
+    result = CliRunner().invoke(cli, arguments, env=ours | environment, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
@@ -283,11 +283,13 @@ async def test_two_workers_serve_sockets_and_end_with_the_server(
 def test_a_member_of_staff_is_made_once_and_with_a_strong_password(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    weak = command(environment, "create-staff", "chief", "--password", "chief123")
+    weak = command(environment, "create-staff", "chief", stdin="chief123\n")
     assert_one_line(weak, "easy to guess")
-    made = command(environment, "create-staff", "chief", "--password", PASSWORD)
+    made = command(environment, "create-staff", "chief", stdin=f"{PASSWORD}\n")
     assert (made.code, made.out) == (0, "created chief\n")
-    assert_one_line(command(environment, "create-staff", "CHIEF", "--password", PASSWORD), "taken")
+    assert_one_line(command(environment, "create-staff", "CHIEF", stdin=PASSWORD), "taken")
+    # Arguments are seen by everybody on the machine.
+    assert command(environment, "create-staff", "other", "--password", PASSWORD).code == 2
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]
     database.close()

@@ -77,6 +77,8 @@ FIELDS = {
     "PageInfo": rows("hasNextPage hasPreviousPage startCursor endCursor"),
     "AuthPayload": rows("user token errors"),
     "LogOutPayload": rows("errors"),
+    "UserPayload": rows("user errors"),
+    "DeleteMePayload": rows("errors"),
     "TripPayload": rows("trip errors"),
     "LocationPayload": rows("errors"),
     "MyTripsSnapshot": rows("trips"),
@@ -205,6 +207,19 @@ ROWS = {
         "{ changePassword(input: $input) { user { id } token errors { code } } }",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
         {"input": {"currentPassword": "x", "password1": "correct-horse-battery-9", "password2": "another"}},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.updateMe": Row(
+        "mutation ($input: UpdateMeInput!) "
+        f"{{ updateMe(input: $input) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
+        {"input": {"firstName": "New"}},
+        audience="party",
+    ),
+    "Mutation.deleteMe": Row(
+        'mutation { deleteMe(password: "x") { errors { code } } }',
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
+        {},
         "COOKIE_TRANSPORT_REQUIRED",
     ),
     "Mutation.logOut": Row(

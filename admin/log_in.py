@@ -1,0 +1,82 @@
+"""Logging in to the admin: the sessions and the cookie are the API's, the people are staff."""
+
+from collections.abc import Callable
+from math import ceil
+from typing import Protocol
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette_admin.auth import AdminUser, AuthProvider
+from starlette_admin.exceptions import LoginFailed
+from starlette_admin.helpers import index_url, safe_redirect_url
+
+from services.accounts import BadCredentials
+from services.rate_limits import RateLimited
+from services.staff import Staff, StaffMember
+
+
+class SessionCookie(Protocol):
+    """The session's cookie."""
+
+    def kept(self, headers: Headers) -> str | None:
+        """The token that a request's cookie holds."""
+        ...
+
+    def set(self, response: Response, token: str) -> None:
+        """Put the token into the cookie; an empty one removes it."""
+        ...
+
+
+def member_of(request: Request) -> StaffMember:
+    """Who makes the request; the log-in page aside, it is always somebody."""
+    return request.state.member
+
+
+class LogIn(AuthProvider):
+    """Lets members of staff in, and nobody else."""
+
+    def __init__(
+        self, staff: Staff, *, cookie: SessionCookie, address_of: Callable[[Request], str | None]
+    ) -> None:
+        """``address_of``: where a request comes from, as far as limits go; None: this machine."""
+        super().__init__()
+        self._staff = staff
+        self._cookie = cookie
+        self._address_of = address_of
+
+    async def authenticate(self, request: Request) -> AdminUser | None:
+        """The member of staff whose session the cookie holds."""
+        token = self._cookie.kept(request.headers)
+        member = await self._staff.member(token) if token else None
+        if member is None:
+            return None
+        request.state.member = member
+        return AdminUser(username=member.actor.user.username)
+
+    async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:
+        """Begin a session, held to the same rates as ``logIn``. The one of before ends."""
+        try:
+            session = await self._staff.log_in(
+                username=username,
+                password=password,
+                address=self._address_of(request),
+                replaces=self._cookie.kept(request.headers),
+            )
+        except BadCredentials as fault:
+            raise LoginFailed(fault.message) from None
+        except RateLimited as limited:
+            raise LoginFailed(f"Too many attempts: try again in {ceil(limited.retry_after_s)} s.") from None
+        index = index_url(request)
+        response = RedirectResponse(
+            safe_redirect_url(request.query_params.get("next") or index, request, index), status_code=303
+        )
+        self._cookie.set(response, session.token)
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        """End the session, and close its sockets."""
+        await self._staff.log_out(member_of(request))
+        response = RedirectResponse(index_url(request), status_code=303)
+        self._cookie.set(response, "")
+        return response

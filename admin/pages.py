@@ -1,0 +1,122 @@
+"""The admin as a whole."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from jinja2 import BaseLoader, Environment
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+from starlette.types import Scope
+from starlette_admin import CustomView
+from starlette_admin.base import BaseAdmin
+from starlette_admin.export import ExportConfig
+from starlette_admin.flash import FlashMiddleware
+from starlette_admin.routing import route
+
+from admin.keyed_by_session import FormTokens, KeyedBySession, Signing
+from admin.log_in import LogIn, SessionCookie
+from admin.protection import Protection
+from admin.trail import TrailView
+from admin.trips import TripView
+from admin.users import UserView
+from services import staff_lists
+from services.database import Database
+from services.listings import MAX_ROWS
+from services.staff import Staff
+from services.trip_history import TripHistory
+
+PATH = "/admin"
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class _Index(CustomView):
+    """The first page is the list of trips."""
+
+    add_to_menu = False
+    route_name = "index"
+
+    @route("")  # pyright: ignore[reportUntypedFunctionDecorator]
+    async def index(self, request: Request) -> RedirectResponse:
+        return RedirectResponse(request.url_for("admin:list", key="trip"), status_code=303)
+
+
+class _WithNonces(BaseLoader):
+    """Marks the scripts of the templates, and of them alone, as ones that may run.
+
+    What a user has made look like a script comes into a page as a value, and has no mark.
+    """
+
+    def __init__(self, loader: BaseLoader) -> None:
+        self._loader = loader
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        source, filename, is_current = self._loader.get_source(environment, template)
+        return source.replace("<script", '<script nonce="{{ request.state.nonce }}"'), filename, is_current
+
+
+class _Pages(BaseAdmin):
+    """starlette-admin, with signatures that need no secret."""
+
+    def __init__(self, cookie: SessionCookie, **options: Any) -> None:
+        self._cookie = cookie
+        # Nothing is signed with it, but the library warns where there is none.
+        super().__init__(secret_key=secrets.token_urlsafe(), **options)
+
+    def _init_flash(self) -> None:
+        self._add_keyed(FlashMiddleware)
+
+    def _init_csrf(self) -> None:
+        self._add_keyed(FormTokens)
+
+    def _add_keyed(self, signing: Signing) -> None:
+        self.middlewares.append(Middleware(KeyedBySession, signing=signing, token_of=self._cookie.kept))
+
+
+def mount(
+    app: Starlette,
+    *,
+    database: Database,
+    staff: Staff,
+    history: TripHistory,
+    cookie: SessionCookie,
+    address_of: Callable[[Request], str | None],
+    is_own_page: Callable[[Scope, Headers], bool],
+) -> None:
+    """Serve the admin at ``/admin``.
+
+    ``address_of``: where a request comes from, as far as limits go. ``is_own_page`` tells requests of the server's
+    own pages from those of others.
+    """
+    pages = _Pages(
+        cookie,
+        title="Taxirank admin",
+        base_url=PATH,
+        route_name="admin",
+        templates_dir=str(_TEMPLATES),
+        index_view=_Index(path="/"),
+        auth_provider=LogIn(staff, cookie=cookie, address_of=address_of),
+        middlewares=[Middleware(Protection, is_own_page=is_own_page)],
+        export_config=ExportConfig(max_rows=MAX_ROWS),
+    )
+    environment = pages.templates.env
+    assert environment.loader is not None
+    environment.loader = _WithNonces(environment.loader)
+    # Jinja's types know the globals of its own alone.
+    cast("dict[str, Any]", environment.globals)["max_rows"] = MAX_ROWS
+    pages.add_view(TripView(staff_lists.trips(database), staff, history))
+    pages.add_view(UserView(staff_lists.users(database), staff))
+    pages.add_view(TrailView(staff_lists.actions(database), staff))
+    app.routes.append(Route(PATH, _to_index, methods=["GET"]))
+    pages.mount_to(app)
+
+
+async def _to_index(_: Request) -> RedirectResponse:
+    return RedirectResponse(f"{PATH}/", status_code=303)

@@ -1,0 +1,44 @@
+"""The list of what staff did."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette_admin.fields import DateTimeField, EnumField, StringField
+
+from admin.listed import ListedView
+from models.staff_action import StaffActionKind
+from services.staff_lists import ListedAction
+
+
+class TrailView(ListedView[ListedAction]):
+    """What staff did: to be read, and nothing else."""
+
+    key = "staff-action"
+    menu_label = "Staff actions"
+    display_name = "Staff action"
+    icon = "fa fa-clipboard-list"
+    searchable_fields = ("at", "action", "staff", "detail")
+    sortable_fields = ("at", "action", "staff", "user", "detail")
+    fields_default_sort = (("at", True),)
+
+    def __init__(self, *args: Any) -> None:
+        self.fields = [
+            StringField("id", label="Id", exclude_from_list=True),
+            DateTimeField("at"),
+            StringField("staff"),
+            EnumField("action", enum=StaffActionKind),
+            StringField("user", label="User"),
+            StringField("user_id", label="User's id", exclude_from_list=True),
+            StringField("trip_id", label="Trip"),
+            StringField("detail"),
+        ]
+        super().__init__(*args)
+
+    def to_id(self, pk: Any) -> int | None:
+        """A number."""
+        text = str(pk)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+    async def repr(self, obj: Any, request: Request) -> str:
+        """What was done, and when."""
+        return f"{obj.action.value} {obj.at:%Y-%m-%d %H:%M}"

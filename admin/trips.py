@@ -1,0 +1,215 @@
+"""The list of trips."""
+
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette_admin.actions import row_action
+from starlette_admin.exceptions import FormValidationError
+from starlette_admin.fields import (
+    DateTimeField,
+    EnumField,
+    FloatField,
+    HasOne,
+    IntegerField,
+    StringField,
+    TextAreaField,
+)
+from starlette_admin.flash import flash
+from starlette_admin.types import RequestAction
+
+from admin.listed import ListedView, in_dialogue, in_form, is_action, to_uuid
+from admin.log_in import member_of
+from models.geo import GeoPoint
+from models.snapshots import TripSnapshot
+from models.trip_life import TripStatus, has_ended
+from services.listings import Listing
+from services.staff import Staff
+from services.staff_lists import ListedTrip
+from services.trip_history import TripHistory
+from services.trips import TripNotFound
+
+_NAMES = {
+    "pickUpAddress": "pick_up_address",
+    "dropOffAddress": "drop_off_address",
+    "pickUp.lat": "pick_up_lat",
+    "pickUp.lng": "pick_up_lng",
+    "pickUp": "pick_up_lat",
+    "dropOff.lat": "drop_off_lat",
+    "dropOff.lng": "drop_off_lng",
+    "dropOff": "drop_off_lat",
+    "": "rider",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A user as a trip's row has them: enough for a link."""
+
+    id: UUID
+    username: str
+
+
+def _rider(_: Request, trip: Any) -> _Named:
+    return _Named(trip.rider_id, trip.rider)
+
+
+def _driver(_: Request, trip: Any) -> _Named | None:
+    return _Named(trip.driver_id, trip.driver) if trip.driver_id is not None else None
+
+
+def _coordinate(_: Request, text: Any) -> float | None:
+    """A number from a form; NaN, which is nowhere, if it is none."""
+    if not text:
+        return None
+    try:
+        return float(str(text))
+    except ValueError:
+        return nan
+
+
+def _coordinate_field(name: str) -> FloatField:
+    return FloatField(name, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
+
+
+class TripView(ListedView[ListedTrip]):
+    """Trips: listed, requested for a rider, and cancelled. Nothing else of a trip is for staff to change."""
+
+    key = "trip"
+    menu_label = "Trips"
+    display_name = "Trip"
+    icon = "fa fa-car"
+    row_actions = ("view", "cancel")
+    searchable_fields = (
+        "status",
+        "pick_up_address",
+        "drop_off_address",
+        "cancel_reason",
+        "created",
+        "updated",
+    )
+    sortable_fields = (
+        "status",
+        "rider",
+        "driver",
+        "version",
+        "pick_up_address",
+        "drop_off_address",
+        "created",
+        "updated",
+    )
+    fields_default_sort = (("created", True),)
+
+    def __init__(self, listing: Listing[ListedTrip], staff: Staff, history: TripHistory) -> None:
+        self._history = history
+        self.fields = [
+            StringField("id", label="Id"),
+            EnumField("status", enum=TripStatus, exclude_from_create=True),
+            HasOne("rider", key="user", getter=_rider, required=True, help_text="Search for the user name."),
+            HasOne("driver", key="user", getter=_driver, exclude_from_create=True),
+            StringField(
+                "rider_name",
+                label="Rider's name",
+                getter=lambda _, trip: trip.rider,
+                exclude_from_list=True,
+                exclude_from_detail=True,
+                exclude_from_create=True,
+            ),
+            StringField(
+                "driver_name",
+                label="Driver's name",
+                getter=lambda _, trip: trip.driver,
+                exclude_from_list=True,
+                exclude_from_detail=True,
+                exclude_from_create=True,
+            ),
+            StringField("pick_up_address", required=True, maxlength=255),
+            StringField("drop_off_address", required=True, maxlength=255),
+            _coordinate_field("pick_up_lat"),
+            _coordinate_field("pick_up_lng"),
+            _coordinate_field("drop_off_lat"),
+            _coordinate_field("drop_off_lng"),
+            StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
+            DateTimeField("created", exclude_from_create=True),
+            DateTimeField("updated", exclude_from_create=True),
+            DateTimeField("expires_at", exclude_from_create=True, exclude_from_list=True),
+            IntegerField("version", exclude_from_create=True, exclude_from_list=True),
+            TextAreaField(
+                "history",
+                getter=self._changes,
+                exclude_from_list=True,
+                exclude_from_create=True,
+                exclude_from_export=True,
+            ),
+        ]
+        super().__init__(listing, staff)
+
+    async def _changes(self, request: Request, trip: Any) -> str:
+        if not is_action(request, RequestAction.DETAIL):
+            return ""
+        return "\n".join(
+            f"{change.version}  {change.at:%Y-%m-%d %H:%M:%S} UTC  {change.status.value}  by "
+            f"{change.changed_by.value}{f' {change.user.username}' if change.user is not None else ''}"
+            for change in await self._history.of(trip.id)
+        )
+
+    def can_create(self, request: Request) -> bool:
+        """A trip can be requested for a rider."""
+        return True
+
+    async def create(self, request: Request, data: dict[str, Any]) -> TripSnapshot:
+        """Request a trip for a rider."""
+        rider_id = to_uuid(data["rider"])
+        if rider_id is None:
+            raise FormValidationError({"rider": "Choose a rider."})
+        adding = self._staff.add_trip(
+            member_of(request),
+            rider_id=rider_id,
+            pick_up_address=data["pick_up_address"],
+            drop_off_address=data["drop_off_address"],
+            pick_up=_both(data, "pick_up"),
+            drop_off=_both(data, "drop_off"),
+        )
+        return await in_form(adding, _NAMES)
+
+    async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
+        """What has ended cannot be cancelled."""
+        return name != "cancel" or not has_ended(obj.status)
+
+    @row_action(
+        name="cancel",
+        text="Cancel trip",
+        confirmation="Cancel this trip? Its rider and its driver are told at once, with the reason.",
+        submit_btn_text="Cancel the trip",
+        icon_class="fa fa-ban",
+        modal_size="md",
+        form=(
+            '<form><label class="form-label mt-3" for="reason">Reason</label>'
+            '<textarea id="reason" name="reason" class="form-control" maxlength="500" required></textarea></form>'
+        ),
+    )
+    async def cancel(self, request: Request, pk: Any) -> None:
+        """Cancel a trip, with a reason."""
+        reason = str((await request.form()).get("reason") or "")
+
+        async def work() -> None:
+            trip_id = to_uuid(pk)
+            if trip_id is None:
+                raise TripNotFound("There is no such trip.")
+            await self._staff.cancel_trip(member_of(request), trip_id=trip_id, reason=reason)
+
+        await in_dialogue(work())
+        flash(request, "The trip was cancelled.", "success")
+
+
+def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
+    """The point of two fields. Raises: FormValidationError when one of them is missing."""
+    lat, lng = data[f"{name}_lat"], data[f"{name}_lng"]
+    if lat is None and lng is None:
+        return None
+    if lat is None or lng is None:
+        missing = "lat" if lat is None else "lng"
+        raise FormValidationError({f"{name}_{missing}": "A position has both."})
+    return GeoPoint(lat, lng)

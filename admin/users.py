@@ -1,0 +1,173 @@
+"""The list of users."""
+
+from typing import Any
+
+from markupsafe import escape
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette_admin.actions import row_action
+from starlette_admin.exceptions import FormValidationError
+from starlette_admin.fields import (
+    BooleanField,
+    DateTimeField,
+    EnumField,
+    ImageField,
+    PasswordField,
+    StringField,
+)
+from starlette_admin.flash import flash
+
+from admin.listed import ListedView, in_dialogue, in_form, to_uuid
+from admin.log_in import member_of
+from models.snapshots import Role, UserSnapshot
+from services.photos import url_path
+from services.staff import NoSuchUser
+from services.staff_lists import ListedUser
+
+_NAMES = {
+    "username": "username",
+    "password1": "password",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "photo": "photo",
+    "": "username",
+}
+
+
+def _photo(_: Request, user: Any) -> dict[str, str] | None:
+    # A trip's row knows no more of its users than their names.
+    photo: str | None = getattr(user, "photo", None)
+    return {"url": url_path(photo), "filename": photo, "content_type": "image/webp"} if photo else None
+
+
+def _photo_field() -> ImageField:
+    field = ImageField("photo", getter=_photo, exclude_from_list=True, exclude_from_export=True)
+    # The library's own validator decodes an upload without a bound; the use case looks at it anyway.
+    field.validators = []
+    return field
+
+
+class UserView(ListedView[ListedUser]):
+    """Users: listed, added, deactivated and reactivated. Names, roles and passwords are the users' own affair."""
+
+    key = "user"
+    menu_label = "Users"
+    display_name = "User"
+    icon = "fa fa-users"
+    row_actions = ("view", "deactivate", "reactivate")
+    searchable_fields = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
+    sortable_fields = (
+        "username",
+        "first_name",
+        "last_name",
+        "role",
+        "is_staff",
+        "is_active",
+        "created",
+        "deleted",
+    )
+    fields_default_sort = (("created", True),)
+
+    def __init__(self, *args: Any) -> None:
+        self.fields = [
+            StringField("id", label="Id"),
+            StringField("username", label="User name", required=True, help_text="3 to 150 characters, no spaces."),
+            PasswordField(
+                "password",
+                required=True,
+                help_text="Hard to guess; the user should change it.",
+                exclude_from_list=True,
+                exclude_from_detail=True,
+                exclude_from_export=True,
+            ),
+            StringField("first_name", required=True),
+            StringField("last_name", required=True),
+            EnumField("role", enum=Role, required=True, help_text="It never changes."),
+            _photo_field(),
+            BooleanField("is_active", label="Active", exclude_from_create=True),
+            BooleanField("is_staff", label="Staff", exclude_from_create=True),
+            DateTimeField("created", exclude_from_create=True),
+            DateTimeField("deleted", exclude_from_create=True, exclude_from_list=True),
+        ]
+        super().__init__(*args)
+
+    def can_create(self, request: Request) -> bool:
+        """A user can be added."""
+        return True
+
+    async def create(self, request: Request, data: dict[str, Any]) -> UserSnapshot:
+        """Add a user, by the rules of signing up."""
+        upload, _ = data["photo"]
+        photo: bytes | None = None
+        if isinstance(upload, UploadFile):
+            photo = await upload.read()
+            await upload.close()
+        try:
+            role = Role(data["role"])
+        except ValueError:
+            raise FormValidationError({"role": "Choose one."}) from None
+        adding = self._staff.add_user(
+            member_of(request),
+            username=data["username"],
+            password=data["password"],
+            first_name=data["first_name"],
+            last_name=data["last_name"],
+            role=role,
+            photo=photo,
+        )
+        return await in_form(adding, _NAMES)
+
+    async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
+        """Only what would change something is offered."""
+        if name == "deactivate":
+            return obj.is_active
+        if name == "reactivate":
+            return not obj.is_active and obj.deleted is None
+        return True
+
+    @row_action(
+        name="deactivate",
+        text="Deactivate",
+        confirmation="End all sessions of this user, and let them log in no more?",
+        submit_btn_text="Deactivate",
+        icon_class="fa fa-user-slash",
+    )
+    async def deactivate(self, request: Request, pk: Any) -> None:
+        """End a user's sessions, and let them log in no more."""
+
+        async def work() -> None:
+            await self._staff.deactivate(member_of(request), user_id=_known(pk))
+
+        await in_dialogue(work())
+        flash(request, "The user was deactivated. Their sessions have ended.", "success")
+
+    @row_action(
+        name="reactivate",
+        text="Reactivate",
+        confirmation="Let this user log in again?",
+        submit_btn_text="Reactivate",
+        icon_class="fa fa-user-check",
+    )
+    async def reactivate(self, request: Request, pk: Any) -> None:
+        """Let a user log in again."""
+
+        async def work() -> None:
+            await self._staff.reactivate(member_of(request), user_id=_known(pk))
+
+        await in_dialogue(work())
+        flash(request, "The user may log in again.", "success")
+
+    async def repr(self, obj: Any, request: Request) -> str:
+        """The user's name."""
+        return obj.username or "Deleted user"
+
+    async def select2_result(self, obj: Any, request: Request) -> str:
+        """How a user is shown to be chosen, as HTML."""
+        return f"<span>{escape(await self.repr(obj, request))}</span>"
+
+
+def _known(pk: Any) -> Any:
+    user_id = to_uuid(pk)
+    if user_id is None:
+        raise NoSuchUser
+    return user_id
