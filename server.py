@@ -18,8 +18,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.console import Console
 from admin import pages as admin
+from gateway.console import Console
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes

@@ -11,6 +11,7 @@ from services.config import Settings
 from tests.conftest import serving
 from tests.fuzzing import fuzzed
 from tests.fuzzing.fuzzed import Fuzzed
+from tests.support.processes import WITHOUT_LIMITS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,7 +47,7 @@ async def target(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
         password_hash_memory_kib=1024,
         port=0,
         photo_max_pixels=250_000,
-        location_rate="off",
+        **{**WITHOUT_LIMITS, "location_rate": "off", "socket_message_rate": "off"},  # pyright: ignore[reportArgumentType]
     )
     async with serving(settings) as server, fuzzed.people_of(server) as target:
         yield target
