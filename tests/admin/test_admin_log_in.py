@@ -123,7 +123,7 @@ async def test_a_log_out_closes_the_sockets_of_the_session(live_server: LiveServ
 # What other pages can make the browser of a member of staff send.
 
 
-@pytest.mark.attack("Cross-site requests")
+@pytest.mark.attack("cross-site")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -162,7 +162,7 @@ async def test_pages_of_other_origins_change_nothing_even_with_the_token(
         assert (await staff.http.get("/admin/user/list", headers=headers)).status_code == 403
 
 
-@pytest.mark.attack("Cross-site requests")
+@pytest.mark.attack("cross-site")
 async def test_a_form_without_its_token_or_with_that_of_another_session_is_refused(
     live_server: LiveServer, staff: StaffBrowser, person: SignUp
 ) -> None:
