@@ -87,6 +87,8 @@ SIZES: Mapping[str, int | Page] = {
     "PoolSnapshot.offers": 200,
     "AuthPayload.errors": 5,
     "LogOutPayload.errors": 1,
+    "UserPayload.errors": 1,
+    "DeleteMePayload.errors": 1,
     "TripPayload.errors": 1,
     "LocationPayload.errors": 1,
     "UserError.field": 2,
