@@ -27,13 +27,14 @@ COPY --from=dependencies /app/.venv .venv
 COPY server.py ./
 COPY benchmarks/__init__.py benchmarks/latencies.py benchmarks/
 COPY benchmarks/simulation benchmarks/simulation
+COPY admin admin
 COPY gateway gateway
 COPY migrations migrations
 COPY models models
 COPY schema schema
 COPY services services
 COPY --from=web /source/web/dist web/dist
-RUN python -m compileall -q server.py benchmarks gateway migrations models schema services
+RUN python -m compileall -q server.py admin benchmarks gateway migrations models schema services
 
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
