@@ -33,7 +33,7 @@ async def page(live_server) -> AsyncIterator[Page]:
             await route.abort()
 
     async with async_playwright() as playwright:
-        browser = await launch(playwright, host=str(urlsplit(live_server.url).hostname))
+        browser = await launch(playwright, f"EXCLUDE {urlsplit(live_server.url).hostname}")
         try:
             context = await browser.new_context(viewport={"width": 1440, "height": 840})
             await context.route("**/*", only_the_server)

@@ -208,7 +208,9 @@ async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd:
 
 
 async def test_a_plan_without_its_index_is_noticed(crowd: Crowd) -> None:
-    await crowd.database.fetch("DROP INDEX trips_of_rider, trips_active_of_rider, trips_ended_of_rider")
+    await crowd.database.fetch(
+        "DROP INDEX trips_of_rider, trips_active_of_rider, trips_ended_of_rider, trips_by_created, trips_active"
+    )
     await crowd.database.fetch("ALTER TABLE trips DROP CONSTRAINT uid_trips_rider_i_5cf048")
     with recorded() as seen:
         await crowd.application.services.trips.page(crowd.rider)
