@@ -22,7 +22,7 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
   // One that was given back is not this driver's any more.
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
   const announce = useAnnounce();
-  // What this driver has just taken: that it leaves the pool is no news.
+  // What this driver has taken: that it leaves the pool is no news. One that was given back is not offered again.
   const taking = useRef(new Set<string>());
   const listener = useMemo<Listener>(
     () => ({
@@ -69,7 +69,6 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
       return;
     }
     stop();
-    if (status !== "STARTED") taking.current.delete(id);
     learned(moved);
     title.current?.focus({ preventScroll: true });
   }
