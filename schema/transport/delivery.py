@@ -87,9 +87,10 @@ class Delivery:
             NotFound: what is to be followed does not exist for the caller.
         """
         subscription = await self._hub.subscribe(self._feed, self)
-        self._subscription = subscription
         if self._has_ended:
             subscription.end()
+        else:
+            self._subscription = subscription
 
     def deliver(self, message: Message) -> None:
         """Send a message. Part of the hub's Sink."""
@@ -133,6 +134,8 @@ class Delivery:
         self._has_ended = True
         if self._subscription is not None:
             self._subscription.end()
+            # It refers back to this: without that, all of it waits for the garbage collector.
+            self._subscription = None
 
     def catch_up(self) -> None:
         """The connection takes messages again: what was dropped comes as a snapshot."""

@@ -98,6 +98,7 @@ class Outlet:
     def stop(self) -> None:
         """Send nothing more."""
         self.is_broken = True
+        self.on_drained = None
         self._waiting.clear()
         if self._writer is not None:
             self._writer.cancel()

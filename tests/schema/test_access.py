@@ -374,6 +374,11 @@ class World:
         for viewer in self.people:
             await self.begin_session(viewer)
         self.apis["ended session"].http.headers["Authorization"] = f"Bearer {ended.token}"
+        for viewer in DRIVERS:
+            # Whoever of them takes the trip is seen on the map.
+            await self.server.application.services.locations.report(
+                self.people[viewer], point=PLACE, recorded_at=datetime.now(UTC)
+            )
 
     async def begin_session(self, viewer: str) -> None:
         """Log in, without the cost of a password."""
