@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, Request, Route, async_playwright, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.conftest import launch
 from tests.support.api import PASSWORD, TRIP_UPDATED
 from tests.support.staff import make_staff
+from tests.support.waiting import until
 
 SLOW_MS = 30_000
 
@@ -48,6 +50,16 @@ async def page(live_server) -> AsyncIterator[Page]:
     assert faults == []
 
 
+async def asks_for_a_reason(page: Page) -> bool:
+    """Click "Cancel trip", and see what comes: before the page's scripts have run, a click does nothing."""
+    await page.locator("a.row-action-item", has_text="Cancel trip").click(timeout=SLOW_MS)
+    try:
+        await page.get_by_label("Reason").wait_for(timeout=3_000)
+    except PlaywrightTimeout:
+        return False
+    return True
+
+
 async def test_staff_cancel_a_trip_and_its_rider_hears_of_it(
     page: Page, live_server, rider, driver, tmp_path: Path
 ) -> None:
@@ -67,8 +79,8 @@ async def test_staff_cancel_a_trip_and_its_rider_hears_of_it(
         await expect(row).to_contain_text("<b>Zoo</b>")
         await page.screenshot(path=tmp_path / "trips.png")
 
-        await row.get_by_text("<b>Zoo</b>").click()
-        await page.locator("a.row-action-item", has_text="Cancel trip").click()
+        await page.goto(f"{live_server.url}/admin/trip/detail?pk={trip['id']}")
+        await until(lambda: asks_for_a_reason(page), SLOW_MS / 1000)
         await page.get_by_label("Reason").fill("A storm")
         await page.screenshot(path=tmp_path / "cancel.png", animations="disabled")
         await page.get_by_role("button", name="Cancel the trip").click()
