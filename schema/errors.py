@@ -16,7 +16,7 @@ from services.live.feeds import NotFound
 from services.rate_limits import RateLimited
 
 # How graphql-core quotes the value that it refuses.
-_QUOTED_VALUE = re.compile(r"(, found: |, but encountered |(?<=value): ).*", re.DOTALL)
+_QUOTED_VALUE = re.compile(r"(, found: | Found: |, but encountered |(?<=value): ).*", re.DOTALL)
 
 
 @strawberry.type(description="Something that the user can mend, or has to be told.")

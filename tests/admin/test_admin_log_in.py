@@ -183,11 +183,11 @@ async def test_a_form_without_its_token_or_with_that_of_another_session_is_refus
     assert (await staff.row_action("user", "deactivate", user_id)).status_code == 200
 
 
+# Embedded there is one process.
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
 async def test_every_process_accepts_what_another_has_signed(
-    settings: Settings, backend: str, staff: StaffBrowser, live_server: LiveServer, person: SignUp
+    settings: Settings, staff: StaffBrowser, live_server: LiveServer, person: SignUp
 ) -> None:
-    if backend == "embedded":
-        pytest.skip("there is one process")
     user_id = (await person("RIDER")).user["id"]
     await staff.get("/user/list")
     async with serving(settings) as second, StaffBrowser(second.url) as elsewhere:

@@ -315,6 +315,9 @@ async def test_a_subscription_without_accepting_events_is_406(someone: SignUp) -
         {"password1": "hunter2hunter2", "password2": "hunter2hunter2"},
         {"password1": ["hunter2hunter2"], "password2": {"a": "hunter2hunter2"}, "role": "RIDER"},
         "hunter2hunter2",
+        # A field that there is not, with a suggestion and without.
+        {"password1": "hunter2hunter2", "password2": "hunter2hunter2", "fistName": "Robin"},
+        {"password1": "hunter2hunter2", "password2": "hunter2hunter2", "qqqqqqqqqqqq": 1},
     ],
 )
 async def test_a_refused_form_does_not_repeat_the_password(stranger: Api, fields: Any) -> None:
