@@ -76,9 +76,14 @@ class EventStream(Response):
         )
         outlet.on_drained = delivery.catch_up
 
+        def end_with(result: ExecutionResult) -> None:
+            # A session's end may be told more than once, and while another end is on its way.
+            if not over.is_set():
+                outlet.put("end", _EventFraming().next(encode(result)))
+                delivery.end(None)
+
         def end_session() -> None:
-            outlet.put("session", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
-            delivery.end(None)
+            end_with(ExecutionResult(None, [unauthenticated()]))
 
         unregister = self._services.live_sessions.register(self._actor.session_id, end_session)
         gone = asyncio.create_task(_until_gone(receive))
@@ -93,15 +98,11 @@ class EventStream(Response):
                     else:
                         await delivery.begin()
             except NotFound:
-                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [not_found()]))))
-                delivery.end(None)
+                end_with(ExecutionResult(None, [not_found()]))
             except TooManyPools:
-                outlet.put("error", _EventFraming().next(encode(ExecutionResult(None, [too_many_pools()]))))
-                delivery.end(None)
+                end_with(ExecutionResult(None, [too_many_pools()]))
             except Exception as error:
-                result = timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)])
-                outlet.put("error", _EventFraming().next(encode(result)))
-                delivery.end(None)
+                end_with(timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)]))
             while not (over.is_set() or gone.done() or outlet.is_broken):
                 done, _ = await asyncio.wait(
                     [gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED

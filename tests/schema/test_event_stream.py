@@ -151,6 +151,23 @@ async def test_a_log_out_ends_the_stream_with_unauthenticated(someone: SignUp) -
         await events.ended()
 
 
+async def test_an_end_of_the_session_that_is_told_twice_is_sent_once(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    services, bus = shared_server.application.services, shared_server.application.bus
+    rider = await someone("RIDER")
+    actor = await services.sessions.actor_of(rider.cookie_header()["Cookie"].partition("=")[2])
+    assert actor is not None
+    async with stream(rider, MY_TRIPS) as events:
+        await events.next()
+        # The bus and the look at the database may both tell.
+        await bus.publish([([services.topics.sessions], str(actor.session_id).encode())] * 2)
+        name, result = await events.event()
+        assert name == "next"
+        assert [e["extensions"]["code"] for e in result["errors"]] == ["UNAUTHENTICATED"]
+        await events.ended()
+
+
 async def test_a_client_that_takes_json_too_still_gets_its_events(someone: SignUp) -> None:
     rider = await someone("RIDER")
     # What urql sends with everything.
