@@ -24,7 +24,7 @@ from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
-from gateway.http_protocol import HttpProtocol
+from gateway.http_protocol import REFUSES_SOCKETS_OF, HttpProtocol
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, Incidents, RequestId
@@ -73,6 +73,7 @@ from services.throttle import ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
 from services.trip_history import TripHistory
 from services.trips import Trips
+from services.turns import Turns
 
 ROOT = Path(__file__).resolve().parent
 GRAPHQL_PATH = "/graphql"
@@ -277,10 +278,13 @@ class Application:
             max_operations=settings.max_operations_per_socket,
         )
 
+        def refuses_sockets_of(host: str) -> bool:
+            return self.sockets.offenders.are_at(host)
+
         @asynccontextmanager
-        async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, Any]]:
             async with self.running():
-                yield
+                yield {REFUSES_SOCKETS_OF: refuses_sockets_of}
 
         starlette = Starlette(
             lifespan=lifespan,
@@ -396,8 +400,10 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "port": port,
         "workers": settings.workers,
         "loop": "uvloop",
-        "ws": functools.partial(SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate)),
-        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s),
+        "ws": functools.partial(
+            SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate), pieces=Turns()
+        ),
+        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s, handshakes=Turns()),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

@@ -48,7 +48,7 @@ class People:
 
     async def clear_trips(self) -> None:
         """Forget every trip, and leave the same few open offers before each measurement."""
-        await self._database.fetch("TRUNCATE trips, trip_changes, outbox")
+        await self._database.fetch("TRUNCATE trips, trip_changes, outbox, staff_actions")
         for _ in range(OPEN_OFFERS):
             await self.add_open_trip(self.riders[-1])
         await self._database.fetch("ANALYZE trips")

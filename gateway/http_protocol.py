@@ -5,21 +5,29 @@ protocol sees, and uvicorn's own has no bounds there.
 """
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
 import orjson
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from services.turns import Turns
 
 # What h11 allows for a head, and more than any browser sends.
 MAX_FRAMING_BYTES = 64 * 1024
 
+# Where the lifespan's state holds whose sockets are refused: a function of the peer's host.
+REFUSES_SOCKETS_OF = "refuses_sockets_of"
+
 _MESSAGES = {
+    403: "No socket is opened for this address now.",
     408: "The request did not come in time.",
     414: f"The address has more than {MAX_FRAMING_BYTES} bytes: send the query by POST.",
     431: f"The headers have more than {MAX_FRAMING_BYTES} bytes.",
 }
-_CODES = {408: "REQUEST_TIMEOUT", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE"}
+_CODES = {403: "FORBIDDEN", 408: "REQUEST_TIMEOUT", 414: "URI_TOO_LONG", 431: "HEADERS_TOO_LARGE"}
 
 
 class _Stage(Enum):
@@ -34,11 +42,15 @@ class HttpProtocol(HttpToolsProtocol):
     A head that is not whole within ``timeout_s`` is answered with 408, whether it trickles or never begins. What
     is not body (the head, trailers, the sizes and extensions of chunks) may exceed the body by 64 KiB; more is
     answered with 431, or 414 if it is the address. Either way the connection is closed.
+
+    Of those who ask for a socket, whom the application refuses anyway is refused before a protocol is made for
+    it; the others are taken one a turn of the event loop.
     """
 
-    def __init__(self, *args: Any, timeout_s: float, **options: Any) -> None:
+    def __init__(self, *args: Any, timeout_s: float, handshakes: Turns, **options: Any) -> None:
         super().__init__(*args, **options)
         self._timeout_s = timeout_s
+        self._handshakes = handshakes
         self._timer: asyncio.TimerHandle | None = None
         self._stage = _Stage.HEAD
         self._framing_bytes = 0
@@ -71,10 +83,28 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop_timer()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to the protocol of sockets."""
+        """Hand the connection over to the protocol of sockets, soon."""
         # No further head will come.
         self._stage = _Stage.BODY
-        super().handle_websocket_upgrade()
+        if self._is_refused():
+            self._refuse(403)
+            return
+        self.transport.pause_reading()
+        self._handshakes.put(self._upgrade)
+
+    def _is_refused(self) -> bool:
+        refuses: Callable[[str], bool] | None = self.app_state.get(REFUSES_SOCKETS_OF)
+        if refuses is None or self.client is None:
+            return False
+        host = self.client[0]
+        # Behind a proxy the peer is not the client; the application knows whom the proxy asks for.
+        is_proxy = isinstance(self.app, ProxyHeadersMiddleware) and host in self.app.trusted_hosts
+        return not is_proxy and refuses(host)
+
+    def _upgrade(self) -> None:
+        if not self.transport.is_closing():
+            super().handle_websocket_upgrade()
+            self.transport.resume_reading()
 
     def on_message_begin(self) -> None:
         """A head begins."""

@@ -15,6 +15,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.typing import BytesLike
 
 from services.rate_limits import Rate
+from services.turns import Turns
 
 # A process that stood still for a while may find a pong late before it reads what came meanwhile.
 LAST_LOOK_S = 0.5
@@ -31,19 +32,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings nobody notices
     that a peer's network has gone while there is nothing to send to it.
 
-    What a peer sends is taken in pieces, between which others have their turn: uvicorn handles all that has come
-    at once, perhaps thousands of messages. One that sends more than ``message_rate`` frames, of whatever kind, is
-    closed with 4429, and cut if it does not take that; a long frame counts once more for each KiB.
+    What a peer sends at once is taken in pieces, one a turn of the event loop for all peers together: uvicorn
+    handles all that has come, perhaps thousands of messages from each of a thousand. One that sends more than
+    ``message_rate`` frames, of whatever kind, is closed with 4429, and cut if it does not take that; a long frame
+    counts once more for each KiB.
     """
 
-    def __init__(self, *args: Any, message_rate: Rate | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, pieces: Turns, message_rate: Rate | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pieces = pieces
         self._burst_s = message_rate.period_s if message_rate is not None else 0.0
         self._each_s = message_rate.period_s / message_rate.times if message_rate is not None else 0.0
         # Until when the peer has used up what it may send (the generic cell rate algorithm).
         self._used_until_s = 0.0
         self._backlog = bytearray()
-        self._next_piece: asyncio.Handle | None = None
+        self._has_turn = False
 
     def data_received(self, data: bytes) -> None:
         """Take what the peer has sent; much of it piece by piece."""
@@ -55,11 +58,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._next_piece is None and not self.read_paused:
-            self._next_piece = self.loop.call_soon(self._take_piece)
+        if not self._has_turn and not self.read_paused:
+            self._has_turn = True
+            self._pieces.put(self._take_piece)
 
     def _take_piece(self) -> None:
-        self._next_piece = None
+        self._has_turn = False
         piece = bytes(self._backlog[:PIECE_BYTES])
         del self._backlog[:PIECE_BYTES]
         super().data_received(piece)

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 
+from services.addresses import UNKNOWN, network_of
 from services.rate_limits import Rate, RateLimit, RateLimited
 
 # At most so many addresses are remembered as barred.
@@ -12,9 +13,10 @@ MAX_BARRED = 10_000
 class Offenders:
     """Bars addresses from opening sockets, within this process.
 
-    An address whose sockets break the protocol, flood, or never introduce themselves more often than ``rate`` is
-    refused for as long as the rate's period, before anything else is done for it: whoever is cut for flooding
-    would come back at once, and a handshake costs more than most messages. None: nobody is barred.
+    An address (of IPv6, a network) whose sockets break the protocol, flood, or never introduce themselves more
+    often than ``rate`` is refused for as long as the rate's period, before anything else is done for it: whoever
+    is cut for flooding would come back at once, and a handshake costs more than most messages. None: nobody is
+    barred.
     """
 
     def __init__(self, rate: Rate | None) -> None:
@@ -23,8 +25,11 @@ class Offenders:
         # Until when; the one that was barred first comes first.
         self._barred_until: OrderedDict[str, float] = OrderedDict()
 
-    def note(self, address: str) -> None:
-        """Count one offence."""
+    def note(self, host: str) -> None:
+        """Count one offence. What no address is known of cannot be told from others, and is not barred."""
+        address = network_of(host)
+        if address == UNKNOWN:
+            return
         try:
             self._limit.check(address)
         except RateLimited:
@@ -33,8 +38,11 @@ class Offenders:
             if len(self._barred_until) > MAX_BARRED:
                 self._barred_until.popitem(last=False)
 
-    def are_at(self, address: str) -> bool:
+    def are_at(self, host: str) -> bool:
         """Whether the address is barred now."""
+        if not self._barred_until:
+            return False
+        address = network_of(host)
         until = self._barred_until.get(address)
         if until is None:
             return False

@@ -1,6 +1,7 @@
 """Pings: who answers stays, and who does not is cut without a word."""
 
 import asyncio
+import functools
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from schema.transport.below_asgi import SocketProtocol
 from services.config import Settings
+from services.turns import Turns
 from tests.conftest import serving
 from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.waiting import until
@@ -51,9 +53,10 @@ class Echo:
 async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> AsyncIterator[tuple[Echo, int]]:
     """A server with nothing but sockets that are kept alive; its application and its port."""
     echo = Echo()
-    options: dict[str, Any] = {"ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
+    ws = functools.partial(SocketProtocol, pieces=Turns())
+    options: dict[str, Any] = {"ws": ws, "ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
     config = uvicorn.Config(
-        echo, port=0, loop="none", ws=SocketProtocol, lifespan="off", log_config=None, ws_max_size=None, **options
+        echo, port=0, loop="none", lifespan="off", log_config=None, ws_max_size=None, **options
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
