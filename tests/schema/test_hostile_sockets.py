@@ -1,9 +1,12 @@
 """Sockets that flood, and addresses whose sockets have to be closed again and again."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -140,17 +143,62 @@ async def test_an_address_whose_sockets_break_the_protocol_again_and_again_is_ba
     assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
 
 
-async def until_barred(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("offender", "same", "another"),
+    [
+        pytest.param("203.0.113.7", "203.0.113.7", "203.0.113.8", id="IPv4"),
+        pytest.param("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", id="IPv6"),
+    ],
+)
+@pytest.mark.usefixtures("offence_rate")
+async def test_behind_a_trusted_proxy_only_those_it_names_are_barred(
+    someone: SignUp, offender: str, same: str, another: str, attempts: Attack
+) -> None:
+    rider = await someone("RIDER")
+    for _ in range(OFFENCES + 1):
+        headers = rider.cookie_header() | {"X-Forwarded-For": offender}
+        async with open_socket(rider.url, headers=headers) as socket:
+            assert (await flooded(socket, frame(0x81, b'{"type":"obey"}'))).code == 4400
+        attempts.add()
+    await until_barred(rider, {"X-Forwarded-For": same})
+    for headers in ({"X-Forwarded-For": another}, {}):
+        async with open_socket(rider.url, headers=rider.cookie_header() | headers) as socket:
+            await socket.init()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+@pytest.mark.usefixtures("offence_rate")
+async def test_who_is_barred_and_no_proxy_is_refused_before_a_protocol_is_made(
+    someone: SignUp, attempts: Attack
+) -> None:
+    rider = await someone("RIDER")
+    for _ in range(OFFENCES + 1):
+        async with open_socket(rider.url, headers=rider.cookie_header(), local_addr=("127.0.1.7", 0)) as socket:
+            assert (await flooded(socket, frame(0x81, b'{"type":"obey"}'))).code == 4400
+        attempts.add()
+    refused = await until_barred(rider, local_addr=("127.0.1.7", 0))
+    assert orjson.loads(refused.response.body or b"")["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
+    # What somebody who is no trusted proxy says of itself helps nobody.
+    await until_barred(rider, {"X-Forwarded-For": "203.0.113.9"}, local_addr=("127.0.1.7", 0))
+    async with open_socket(rider.url, headers=rider.cookie_header(), local_addr=("127.0.1.8", 0)) as socket:
+        await socket.init()
+
+
+async def until_barred(api: Api, headers: dict[str, str] | None = None, **options: Any) -> InvalidStatus:
     """Return once a handshake is refused; the server may not have seen the last offence's end yet."""
+
+    refusals: list[InvalidStatus] = []
 
     async def is_barred() -> bool:
         try:
-            async with open_socket(api.url, headers=api.cookie_header()):
+            async with open_socket(api.url, headers=api.cookie_header() | (headers or {}), **options):
                 return False
         except InvalidStatus as refused:
+            refusals.append(refused)
             return refused.response.status_code == 403
 
     await until(is_barred)
+    return refusals[-1]
 
 
 @pytest.mark.usefixtures("offence_rate")
