@@ -44,7 +44,7 @@ async def areas(stage: Stage) -> Figures:
     """
     figures: Figures = {"lost": 0, "repeated": 0, "failed": 0, "load_share": 0}
     for drivers in SIZES:
-        crowd = Crowd(stage, min(drivers, len(stage.people.drivers)))
+        crowd = Crowd(stage, min(drivers, len(stage.people.cruisers)))
         async with HttpClient(stage.port) as http:
             await crowd.arrive(http)
             await _requests(crowd, http, min(2.0, stage.scale.area_seconds))
@@ -67,8 +67,9 @@ class Crowd:
         self.stage = stage
         self.offers = Offers(drivers)
         self.centers = _spiral(drivers)
+        self._middle = min(MIDDLE_CELLS, _surrounded(drivers))
         self.sockets: Sequence[LiveSocket] = ()
-        self._tokens = [driver.token for driver in stage.people.drivers[:drivers]]
+        self._tokens = [driver.token for driver in stage.people.cruisers[:drivers]]
         self._reports = itertools.count()
 
     async def arrive(self, http: HttpClient) -> None:
@@ -105,7 +106,7 @@ class Crowd:
 
     def pick_up(self, number: int) -> GeoPoint:
         """The middle of one of the cells in the middle."""
-        return self.centers[number * 7 % min(MIDDLE_CELLS, len(self.centers))]
+        return self.centers[number * 7 % self._middle]
 
     def _position(self, number: int) -> tuple[GeoPoint, datetime]:
         """Somewhere on a circle around the middle of the driver's cell."""
@@ -187,6 +188,18 @@ async def _request(http: HttpClient, token: str, offer: Offer, pick_up: GeoPoint
         print(f"createTrip failed: {error}")
         return False
     return True
+
+
+def _surrounded(count: int) -> int:
+    """How many cells of a spiral of so many have all six neighbours in it; at least the first."""
+    surrounded = 1
+    for ring in itertools.count(1):
+        # A ring has six cells more than the one within it.
+        through_next_ring = 1 + 3 * (ring + 1) * (ring + 2)
+        if through_next_ring > count:
+            return surrounded
+        surrounded = 1 + 3 * ring * (ring + 1)
+    raise AssertionError("the rings never end")
 
 
 def _spiral(count: int) -> list[GeoPoint]:

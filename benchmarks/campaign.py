@@ -92,7 +92,8 @@ class Campaign:
         scale = self._scale
         await self._people.arrive(
             riders=scale.pairs + MORE_RIDERS,
-            drivers=max(scale.sockets, scale.pairs, scale.drivers) + HOSTILE_USERS,
+            drivers=max(scale.sockets, scale.pairs) + HOSTILE_USERS,
+            cruisers=scale.drivers,
         )
         try:
             for number in range(rounds):

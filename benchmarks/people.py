@@ -34,12 +34,15 @@ class People:
         self._sessions = application.services.sessions
         self.riders: list[Person] = []
         self.drivers: list[Person] = []
+        # Drivers whose positions are known; the others hear of every request.
+        self.cruisers: list[Person] = []
 
-    async def arrive(self, *, riders: int, drivers: int) -> None:
+    async def arrive(self, *, riders: int, drivers: int, cruisers: int) -> None:
         """Create the accounts."""
         await self._database.connect()
         self.riders = [await self._person(Role.RIDER) for _ in range(riders)]
         self.drivers = [await self._person(Role.DRIVER) for _ in range(drivers)]
+        self.cruisers = [await self._person(Role.DRIVER) for _ in range(cruisers)]
         await self._database.fetch("ANALYZE users, sessions")
 
     async def leave(self) -> None:

@@ -174,7 +174,7 @@ class Settings(BaseSettings):
     )
     password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
     password_hash_memory_kib: int = Field(
-        64 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
+        19 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
     shared_execution: bool = Field(

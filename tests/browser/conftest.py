@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
+from tests.browser.admin_page import AdminPage
 from tests.browser.console_page import ConsolePage
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.support.tools import is_newer, missing
@@ -55,32 +57,47 @@ async def graphiql(live_server, web_build) -> AsyncIterator[GraphiQLPage]:
 
 
 OpenBoard = Callable[..., Awaitable[ConsolePage]]
+OpenAdmin = Callable[..., Awaitable[AdminPage]]
 
 
 @pytest.fixture
-async def board(live_server, web_build) -> AsyncIterator[OpenBoard]:
-    """Opens the console: each call is a browser of another person's, that can reach the server and nothing else.
+async def visit(live_server, web_build) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Opens a kind of page: each call is another browser, that can reach the server and nothing else.
 
     Whatever else happened, a request to another host, an error of a script or something that the policy of the
     page forbids fails the test.
     """
     async with async_playwright() as playwright:
         browser = await launch(playwright, f"EXCLUDE {urlsplit(live_server.url).hostname}")
-        pages: list[ConsolePage] = []
+        pages: list[ConsolePage | AdminPage] = []
 
-        async def open_board(url: str = live_server.url, **context: Any) -> ConsolePage:
+        async def open_page(
+            kind: type[ConsolePage | AdminPage], url: str = live_server.url, **context: Any
+        ) -> ConsolePage | AdminPage:
             options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
-            page = ConsolePage(await (await browser.new_context(**options)).new_page(), url=url)
+            page = kind(await (await browser.new_context(**options)).new_page(), url=url)
             pages.append(page)
             await page.open()
             return page
 
         try:
-            yield open_board
+            yield open_page
         finally:
             await browser.close()
         assert [page.elsewhere for page in pages] == [[] for _ in pages]
         assert [page.errors for page in pages] == [[] for _ in pages]
+
+
+@pytest.fixture
+def board(visit) -> OpenBoard:
+    """Opens the console, as ``visit`` does."""
+    return partial(visit, ConsolePage)
+
+
+@pytest.fixture
+def admin(visit) -> OpenAdmin:
+    """Opens the admin at its log-in page, as ``visit`` does."""
+    return partial(visit, AdminPage)
 
 
 async def launch(playwright: Playwright, *rules: str) -> Browser:

@@ -1,18 +1,11 @@
 import json
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from playwright.async_api import Locator, Page, Request, Route, WebSocket, expect
+from playwright.async_api import Locator, Page, expect
 
-from tests.browser.graphiql_page import REPORT_VIOLATIONS
+from tests.browser.watched_page import WatchedPage
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-SCREENSHOTS = ROOT / "var" / "screenshots"
 PASSWORD = "correct-horse-battery-9"
-
-# A cold start of the browser on a busy machine.
 SLOW_MS = 15_000
 
 
@@ -104,27 +97,16 @@ class Panel:
         return await details.locator("li > span").all_inner_texts()
 
 
-class ConsolePage:
-    """The live board in a browser, and what went wrong behind it."""
+class ConsolePage(WatchedPage):
+    """The live board in a browser."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        self.page = page
-        self.elsewhere: list[str] = []
-        """Requests and sockets to any other host than the server's; all were blocked."""
-        self.errors: list[str] = []
-        """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
+        super().__init__(page, url=url, slow_ms=SLOW_MS)
         self.rider = Panel(page, "RIDER")
         self.driver = Panel(page, "DRIVER-1")
-        self._url = url
-        page.set_default_timeout(SLOW_MS)
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("websocket", self._note_socket)
 
     async def open(self) -> None:
-        await self.page.add_init_script(REPORT_VIOLATIONS)
-        await self.page.context.route("**/*", self._only_the_server)
-        await self.page.goto(self._url)
+        await self.go("/")
         await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)
 
     def panel(self, seat: str) -> Panel:
@@ -146,29 +128,3 @@ class ConsolePage:
     async def is_dark(self) -> bool:
         ground = await self.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         return int(ground.split("(")[1].split(",")[0]) < 128
-
-    async def screenshot(self, name: str) -> None:
-        """Draw the page, to look at."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
-
-    async def faults(self) -> list[str]:
-        """What axe finds of serious and critical faults of accessibility."""
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
-        return [
-            f"{fault['id']}: {json.dumps([node['target'] for node in fault['nodes']])}"
-            for fault in found["violations"]
-            if fault["impact"] in ("serious", "critical")
-        ]
-
-    async def _only_the_server(self, route: Route, request: Request) -> None:
-        if request.url.startswith((f"{self._url}/", "data:", f"blob:{self._url}/")):
-            await route.continue_()
-        else:
-            self.elsewhere.append(request.url)
-            await route.abort()
-
-    def _note_socket(self, socket: WebSocket) -> None:
-        if urlsplit(socket.url).netloc != urlsplit(self._url).netloc:
-            self.elsewhere.append(socket.url)

@@ -1,38 +1,21 @@
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from playwright.async_api import Locator, Page, Request, Route, WebSocket, expect
+from playwright.async_api import Locator, Page, expect
 
-# A cold start of the browser and its editor on a busy machine.
+from tests.browser.watched_page import WatchedPage
+
 SLOW_MS = 30_000
 
-REPORT_VIOLATIONS = """
-    addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
-        console.error("policy violated:", effectiveDirective, blockedURI, sample));
-"""
 
-
-class GraphiQLPage:
-    """What a person does on the page, and what went wrong behind it."""
+class GraphiQLPage(WatchedPage):
+    """What a person does in GraphiQL."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        self.page = page
-        self.elsewhere: list[str] = []
-        """Requests and sockets to any other host than the server's; all were blocked."""
-        self.sockets: list[str] = []
-        self.errors: list[str] = []
-        """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
-        self._url = url
-        page.set_default_timeout(SLOW_MS)
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("websocket", self._note_socket)
+        super().__init__(page, url=url, slow_ms=SLOW_MS)
 
     async def open(self) -> None:
-        await self.page.add_init_script(REPORT_VIOLATIONS)
-        await self.page.context.route("**/*", self._only_the_server)
-        await self.page.goto(f"{self._url}/graphql")
+        await self.go("/graphql")
         await self._is_ready()
 
     async def reload(self) -> None:
@@ -104,15 +87,3 @@ class GraphiQLPage:
         await self.page.mouse.move(0, 0)
         await expect(self.page.locator(".scrollbar.visible")).to_have_count(0, timeout=SLOW_MS)
         await self.page.screenshot(path=path, animations="disabled")
-
-    async def _only_the_server(self, route: Route, request: Request) -> None:
-        if request.url.startswith(f"{self._url}/"):
-            await route.continue_()
-        else:
-            self.elsewhere.append(request.url)
-            await route.abort()
-
-    def _note_socket(self, socket: WebSocket) -> None:
-        self.sockets.append(socket.url)
-        if urlsplit(socket.url).netloc != urlsplit(self._url).netloc:
-            self.elsewhere.append(socket.url)

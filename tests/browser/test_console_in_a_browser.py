@@ -245,7 +245,7 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_at_a_desk_and_on_a_p
             await page.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("dark", "light"):
                 await page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                await page.screenshot(f"console-{name}-{scheme}-{device}")
+                await page.picture(f"console-{name}-{scheme}-{device}")
                 assert await page.faults() == [], f"{name}, {scheme}, {device}"
 
     await look("empty")

@@ -9,8 +9,9 @@ from playwright.async_api import Page, Route, async_playwright, expect
 
 from services.config import Settings
 from tests.browser.conftest import launch
-from tests.browser.graphiql_page import REPORT_VIOLATIONS, SLOW_MS, GraphiQLPage
+from tests.browser.graphiql_page import SLOW_MS, GraphiQLPage
 from tests.browser.hosted import CDN, files_of_the_hosted_page
+from tests.browser.watched_page import REPORT_VIOLATIONS
 from tests.conftest import LiveServer, serving
 from tests.support.api import Api
 

@@ -16,8 +16,9 @@ from models.snapshots import Role
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
-from services import trip_rows
+from services import staff_lists, trip_rows
 from services.database import Database, uuid
+from services.listings import Group, Listing, Match, Rule
 from services.live.state import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
 from tests.support.rows import add_driver, add_rider
 
@@ -205,6 +206,46 @@ async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd:
     assert "sessions_token_hash_key" in await used(database, *look_up, "sessions")
     assert "sessions_pkey" in await used(database, *live, "sessions")
     assert "outbox_pkey" in await used(database, *sweep, "outbox")
+
+
+async def test_the_lists_of_staff_find_their_rows_by_an_index(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = crowd.database
+    await database.fetch(
+        "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
+        "is_active, created) SELECT gen_random_uuid(), 'many' || n, 'many' || n, '', 'A', 'B', 'RIDER', false, "
+        "true, now() - n * interval '1 second' FROM generate_series(1, 20000) AS n"
+    )
+    await database.fetch(
+        "INSERT INTO staff_actions (at, action, staff_username, staff_id, detail) "
+        "SELECT now() - n * interval '1 second', 'LOG_IN', 'stella', $1, '' FROM generate_series(1, 20000) AS n",
+        crowd.rider.id,
+    )
+    await database.fetch("ANALYZE")
+    # The window is to these tables what it is to tables of two millions.
+    monkeypatch.setattr(staff_lists, "MAX_ROWS", 100)
+
+    async def indexes(listing: Listing[Any], table: str, **asked: Any) -> set[str]:
+        with recorded() as seen:
+            assert await listing.page(**asked, limit=25)
+            assert await listing.count(**asked)
+        page, count = [await used(database, *statement, table) for statement in seen]
+        return page & count
+
+    trips, users = staff_lists.trips(database), staff_lists.users(database)
+    active = Group([Rule("status", Match.ONE_OF, ["REQUESTED"])])
+    lately = Group([Rule("created", Match.UNTIL, datetime.now(UTC))])
+    rider_id, name = str(crowd.rider.id), crowd.rider.user.username
+    assert "trips_by_created" in await indexes(trips, "trips")
+    assert "trips_by_created" in await indexes(trips, "trips", where=lately)
+    assert "trips_active" in await indexes(trips, "trips", where=active)
+    assert {"trips_pkey", "trips_of_rider", "trips_of_driver"} <= await indexes(trips, "trips", search=rider_id)
+    assert {"trips_of_rider", "trips_of_driver"} <= await indexes(trips, "trips", search=name)
+    assert "users_by_created" in await indexes(users, "users")
+    assert "users_pkey" in await indexes(users, "users", search=rider_id)
+    assert {"users_by_name", "users_by_created"} <= await indexes(users, "users", search=name)
+    assert "staff_actions_by_time" in await indexes(staff_lists.actions(database), "staff_actions")
 
 
 async def test_a_plan_without_its_index_is_noticed(crowd: Crowd) -> None:

@@ -1,0 +1,43 @@
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.watched_page import WatchedPage
+from tests.support.api import PASSWORD
+
+SLOW_MS = 15_000
+
+# The library gives its buttons their work as the page is ready: one that is pressed earlier does nothing.
+BUTTONS_WORK = "() => new Promise((done) => jQuery(() => done()))"
+
+
+class AdminPage(WatchedPage):
+    """The admin in a browser, and what a member of staff does there."""
+
+    def __init__(self, page: Page, *, url: str) -> None:
+        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        self.dialogue = page.get_by_role("dialog")
+
+    async def open(self) -> None:
+        """Come to the log-in page."""
+        await self.go("/admin")
+        await expect(self.page.get_by_label("User name")).to_be_visible(timeout=SLOW_MS)
+
+    async def log_in(self, username: str) -> None:
+        """Log in; ends at the list of trips."""
+        await self.page.get_by_label("User name").fill(username)
+        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await self.shows("Trips")
+
+    async def choose(self, title: str) -> None:
+        """Go to a list by the menu."""
+        await self.page.locator("#sidebar-menu").get_by_role("link", name=title).click()
+        await self.shows(title)
+
+    async def shows(self, title: str) -> None:
+        """Wait until a page is there, and its scripts have run."""
+        await expect(self.page.locator(".page-header h1")).to_have_text(title, timeout=SLOW_MS)
+        await self.page.evaluate(BUTTONS_WORK)
+
+    def row(self, text: str) -> Locator:
+        """The row of a list that has this text."""
+        return self.page.get_by_role("row").filter(has_text=text)

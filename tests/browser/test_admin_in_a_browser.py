@@ -1,0 +1,98 @@
+"""The admin, as staff use it."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenAdmin, OpenBoard
+from tests.conftest import LiveServer
+from tests.support.staff import make_staff
+
+pytestmark = [
+    # The first one may have to build the page.
+    pytest.mark.timeout(600),
+    # The pages cannot tell the databases apart.
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+
+
+async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_change(
+    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
+) -> None:
+    await make_staff(live_server.application, "stella")
+    people, staff = await asyncio.gather(board(), admin())
+    rider, driver = people.rider, people.driver
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    await rider.request("Dam Square", "Artis Zoo")
+    await driver.press("Accept")
+    await expect(rider.headline).to_have_text("Dana is on the way")
+
+    await staff.log_in("stella")
+    trip = staff.row("Dam Square")
+    await expect(trip).to_contain_text("STARTED")
+    await trip.get_by_role("link", name="Cancel trip").click()
+    await staff.dialogue.get_by_label("Reason").fill("A storm")
+    await staff.picture("admin-cancel")
+    await staff.dialogue.get_by_role("button", name="Cancel the trip").click()
+
+    await expect(rider.headline).to_have_text("Where to?")
+    await expect(rider.root.locator(".reason")).to_have_text("“A storm”")
+    assert (await rider.history())[-1] == "Cancelled by staff"
+    await expect(driver.headline).to_have_text("Offers")
+    await expect(staff.page.get_by_text("The trip was cancelled.")).to_be_visible()
+    await expect(staff.row("Dam Square")).to_contain_text("CANCELLED")
+
+
+async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
+    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
+) -> None:
+    await make_staff(live_server.application, "stella")
+    people, staff = await asyncio.gather(board(), admin())
+    rider, driver = people.rider, people.driver
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    await staff.log_in("stella")
+
+    await staff.page.get_by_role("link", name="New Trip").click()
+    await staff.shows("Trips")
+    await staff.page.locator(".select2-selection").first.click()
+    await staff.page.keyboard.type("robin@")
+    await staff.page.get_by_role("option", name="robin@example.com").click()
+    await staff.page.get_by_label("Pick up address").fill("Dam Square")
+    await staff.page.get_by_label("Drop off address").fill("Artis Zoo")
+    await staff.page.get_by_role("button", name="Save", exact=True).click()
+
+    await expect(rider.headline).to_have_text("Looking for a driver")
+    await expect(driver.offers.first).to_contain_text("Robin Vos")
+
+    await staff.choose("Users")
+    await staff.row("robin@example.com").get_by_role("link", name="Deactivate").click()
+    await staff.dialogue.get_by_role("button", name="Deactivate").click()
+    await expect(rider.root).to_contain_text("Your session has ended. Log in again.")
+
+
+async def test_axe_finds_no_serious_fault_in_the_admin(
+    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
+) -> None:
+    await make_staff(live_server.application, "stella")
+    people, staff = await asyncio.gather(board(), admin())
+    await people.rider.sign_up("Robin")
+    await people.rider.request("Dam Square", "Artis Zoo")
+
+    async def look(name: str) -> None:
+        await staff.picture(f"admin-{name}")
+        assert await staff.faults() == [], name
+
+    await look("log-in")
+    await staff.log_in("stella")
+    await look("trips")
+    await staff.row("Dam Square").get_by_role("link", name="View").click()
+    await staff.shows("Trips")
+    await look("trip")
+    await staff.choose("Users")
+    await look("users")
+    await staff.page.get_by_role("link", name="New User").click()
+    await staff.shows("Users")
+    await look("new-user")
