@@ -107,7 +107,12 @@ async def terminal(folder: Path) -> AsyncIterator[Terminal]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    # Python that does not buffer writes a line in two parts, and another program's line may come between.
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(PREFIX) and name != "PYTHONUNBUFFERED"
+    }
 
 
 @asynccontextmanager

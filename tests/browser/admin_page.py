@@ -36,6 +36,7 @@ class AdminPage(WatchedPage):
     async def shows(self, title: str) -> None:
         """Wait until a page is there, and its scripts have run."""
         await expect(self.page.locator(".page-header h1")).to_have_text(title, timeout=SLOW_MS)
+        await self.page.wait_for_load_state()
         await self.page.evaluate(BUTTONS_WORK)
 
     def row(self, text: str) -> Locator:

@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from tests.support.in_process import listening
+
 
 @asynccontextmanager
 async def serving_pages(host: str = "127.0.0.1") -> AsyncIterator[str]:
@@ -25,19 +27,5 @@ async def serving_pages(host: str = "127.0.0.1") -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
     )
-    server = uvicorn.Server(config)
-    async with _started(server):
-        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
-
-
-@asynccontextmanager
-async def _started(server: uvicorn.Server) -> AsyncIterator[None]:
-    config = server.config
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await server.shutdown()
+    async with listening(config) as port:
+        yield f"http://{host}:{port}"

@@ -19,6 +19,7 @@ from services.config import Settings
 from services.turns import Turns
 from tests.conftest import serving
 from tests.support.api import MY_TRIPS, POOL, Api
+from tests.support.in_process import listening
 from tests.support.waiting import until
 
 # Four bytes of payload follow; the mask of zeros leaves them as they are.
@@ -58,16 +59,11 @@ async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> Async
     config = uvicorn.Config(
         echo, port=0, loop="none", lifespan="off", log_config=None, ws_max_size=None, **options
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]
-    task = asyncio.create_task(server._serve())  # pyright: ignore[reportPrivateUsage]
-    await until(lambda: server.started)
-    try:
-        yield echo, server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        echo.takes.set()
-        server.should_exit = True
-        await task
+    async with listening(config) as port:
+        try:
+            yield echo, port
+        finally:
+            echo.takes.set()
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The queries that run all the time find their rows by an index, as PostgreSQL itself plans them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ class Crowd:
 
 
 @pytest.fixture
-async def crowd(application: Application) -> Crowd:
+async def crowd(application: Application) -> AsyncIterator[Crowd]:
     await application.housekeeping.stop()
     await application.outbox.stop()
     database = application.database
@@ -117,7 +117,9 @@ async def crowd(application: Application) -> Crowd:
         "SELECT id, 1, 'REQUESTED', created, 'RIDER', rider_id FROM trips"
     )
     await database.fetch("ANALYZE")
-    return Crowd(application, rider, driver)
+    yield Crowd(application, rider, driver)
+    # So many rows are not deleted one by one.
+    await database.fetch("TRUNCATE users, outbox CASCADE")
 
 
 async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
@@ -240,8 +242,8 @@ async def test_the_lists_of_staff_find_their_rows_by_an_index(
     assert "trips_by_created" in await indexes(trips, "trips")
     assert "trips_by_created" in await indexes(trips, "trips", where=lately)
     assert "trips_active" in await indexes(trips, "trips", where=active)
-    assert {"trips_pkey", "trips_of_rider", "trips_of_driver"} <= await indexes(trips, "trips", search=rider_id)
-    assert {"trips_of_rider", "trips_of_driver"} <= await indexes(trips, "trips", search=name)
+    assert {"trips_pkey", "trips_of_driver"} <= await indexes(trips, "trips", search=rider_id)
+    assert "users_by_name" in await indexes(trips, "trips", search=name)
     assert "users_by_created" in await indexes(users, "users")
     assert "users_pkey" in await indexes(users, "users", search=rider_id)
     assert {"users_by_name", "users_by_created"} <= await indexes(users, "users", search=name)
