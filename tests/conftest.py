@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import uvicorn
 
 from server import Application, uvicorn_options
@@ -25,13 +26,14 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count what attacks try, and let Python keep what it compiles.
-
-    The tests start a hundred servers: where that is forbidden, each would take 1.3 s more to compile all it imports.
-    """
+    """Count what attacks try."""
     config.pluginmanager.register(attacks, "attacks")
+    # The tests start a hundred servers: where Python may not keep what it compiles, each would take 1.3 s more.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # structlog shows the variables of a failure too, unless it is told not to: that takes a second each.
+    plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
 
 
 @pytest.fixture(scope="session")

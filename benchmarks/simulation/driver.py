@@ -62,11 +62,11 @@ class Driver:
 
     async def go_home(self) -> None:
         """End the own trip as far as a driver can, so that nobody waits for a car that does not come."""
-        if self._trip is not None:
-            # The last change may have been made, and its answer never heard.
-            for home in ("REQUESTED", "COMPLETED"):
-                if (await self._client.change(self._trip["id"], home)).code is None:
-                    return
+        # The last change may have been made, and its answer never heard.
+        for home in ("REQUESTED", "COMPLETED"):
+            # Meanwhile an event may say that the trip is over.
+            if self._trip is None or (await self._client.change(self._trip["id"], home)).code is None:
+                return
 
     async def _work(self) -> None:
         while True:
