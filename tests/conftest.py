@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import structlog
 import uvicorn
 
+import server
 from server import Application, uvicorn_options
 from services.config import Settings
 from tests.support import attacks, servers
@@ -34,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # structlog shows the variables of a failure too, unless it is told not to: that takes a second each.
     plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
+    # No server changes it, and to build it takes as long as all the rest of a start.
+    server.build_schema = cache(server.build_schema)
 
 
 @pytest.fixture(scope="session")

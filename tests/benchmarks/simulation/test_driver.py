@@ -32,7 +32,7 @@ class LateClient:
 
 
 async def test_who_goes_home_as_the_trip_is_called_off_asks_no_more() -> None:
-    client, habits = LateClient(), Habits(Random(1))
+    client, habits = LateClient(), Habits(Random(1), speed_up=1.0)
     client.driver = driver = Driver(
         "d",
         cast("Client", client),
