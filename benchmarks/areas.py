@@ -192,14 +192,15 @@ async def _request(http: HttpClient, token: str, offer: Offer, pick_up: GeoPoint
 
 def _surrounded(count: int) -> int:
     """How many cells of a spiral of so many have all six neighbours in it; at least the first."""
-    surrounded = 1
-    for ring in itertools.count(1):
-        # A ring has six cells more than the one within it.
-        through_next_ring = 1 + 3 * (ring + 1) * (ring + 2)
-        if through_next_ring > count:
-            return surrounded
-        surrounded = 1 + 3 * ring * (ring + 1)
-    raise AssertionError("the rings never end")
+    rings = 0
+    while _cells_within(rings + 1) <= count:
+        rings += 1
+    return _cells_within(max(0, rings - 1))
+
+
+def _cells_within(rings: int) -> int:
+    """A cell and so many rings around it, each of six cells more than the one before."""
+    return 1 + 3 * rings * (rings + 1)
 
 
 def _spiral(count: int) -> list[GeoPoint]:

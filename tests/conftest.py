@@ -28,7 +28,7 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count what attacks try."""
+    """Count what attacks try, and spare what a start and a failure cost a thousand times over."""
     config.pluginmanager.register(attacks, "attacks")
     # The tests start a hundred servers: where Python may not keep what it compiles, each would take 1.3 s more.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -113,6 +113,12 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
         running = LiveServer(f"http://127.0.0.1:{port}", application, asyncio.get_running_loop())
         yield running
         await attacks.see_alive_if_attacked(running.url)
+
+
+@pytest.fixture
+def topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that start from now on leave a topic soon after its last follower."""
+    monkeypatch.setattr("server.LINGER_S", 0.05)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.admin_page import AdminPage
 from tests.browser.conftest import OpenAdmin, OpenBoard
+from tests.browser.console_page import ConsolePage
 from tests.conftest import LiveServer
 from tests.support.staff import make_staff
 
@@ -17,11 +19,19 @@ pytestmark = [
 ]
 
 
-async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_change(
-    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
-) -> None:
+Pages = tuple[ConsolePage, AdminPage]
+
+
+@pytest.fixture
+async def pages(admin: OpenAdmin, board: OpenBoard, live_server: LiveServer) -> Pages:
+    """The console, and the log-in page of the admin in another browser, for Stella of the staff."""
     await make_staff(live_server.application, "stella")
-    people, staff = await asyncio.gather(board(), admin())
+    console, log_in = await asyncio.gather(board(), admin())
+    return console, log_in
+
+
+async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_change(pages: Pages) -> None:
+    people, staff = pages
     rider, driver = people.rider, people.driver
     await rider.sign_up("Robin")
     await driver.sign_up("Dana")
@@ -45,11 +55,8 @@ async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_cha
     await expect(staff.row("Dam Square")).to_contain_text("CANCELLED")
 
 
-async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
-    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
-) -> None:
-    await make_staff(live_server.application, "stella")
-    people, staff = await asyncio.gather(board(), admin())
+async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(pages: Pages) -> None:
+    people, staff = pages
     rider, driver = people.rider, people.driver
     await rider.sign_up("Robin")
     await driver.sign_up("Dana")
@@ -73,11 +80,8 @@ async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
     await expect(rider.root).to_contain_text("Your session has ended. Log in again.")
 
 
-async def test_axe_finds_no_serious_fault_in_the_admin(
-    admin: OpenAdmin, board: OpenBoard, live_server: LiveServer
-) -> None:
-    await make_staff(live_server.application, "stella")
-    people, staff = await asyncio.gather(board(), admin())
+async def test_axe_finds_no_serious_fault_in_the_admin(pages: Pages) -> None:
+    people, staff = pages
     await people.rider.sign_up("Robin")
     await people.rider.request("Dam Square", "Artis Zoo")
 

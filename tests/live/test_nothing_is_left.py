@@ -12,10 +12,7 @@ from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api, open_s
 from tests.support.brokers import subscriptions
 from tests.support.waiting import until
 
-
-@pytest.fixture(autouse=True)
-def _topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.LINGER_S", 0.05)
+pytestmark = pytest.mark.usefixtures("topics_do_not_linger_long")
 
 
 @asynccontextmanager

@@ -384,15 +384,8 @@ async def test_an_event_with_all_of_it_is_executed_once_for_fifty_subscribers(
 # Ends.
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Topics that nobody follows are left at once."""
-    monkeypatch.setattr("server.LINGER_S", 0.05)
-
-
-async def test_whoever_follows_leaves_nothing_behind(
-    hurried: None, live_server: LiveServer, rider: Api, driver: Api
-) -> None:
+@pytest.mark.usefixtures("topics_do_not_linger_long")
+async def test_whoever_follows_leaves_nothing_behind(live_server: LiveServer, rider: Api, driver: Api) -> None:
     hub = live_server.application.services.hub
     trip_id = await taken(rider, driver)
     async with rider.socket() as socket:
