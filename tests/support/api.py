@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 PASSWORD = "correct-horse-battery-9"
 TIMEOUT_S = 10.0
-_numbers = itertools.count(1)
+# Of everybody who is made without a name, over the API or otherwise: no two are called alike.
+NUMBERS = itertools.count(1)
 
 USER = "id username firstName lastName role photo"
 TRIP = f"""
@@ -103,7 +104,7 @@ class Api:
 
     async def sign_up(self, role: str, **changes: Any) -> Self:
         """Become a new user of that role."""
-        number = next(_numbers)
+        number = next(NUMBERS)
         fields = {
             "username": f"{role.lower()}{number}@example.com",
             "password1": PASSWORD,

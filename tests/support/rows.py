@@ -1,21 +1,19 @@
 """People and trips put straight into the tables, and what the outbox holds."""
 
-import itertools
 from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from services.database import Database, Row, uuid
-
-_numbers = itertools.count(1)
+from tests.support.api import NUMBERS
 
 WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
 
 
 async def add_person(database: Database, role: Role) -> Actor:
     """An account of that role, without the cost of a password."""
-    number = next(_numbers)
+    number = next(NUMBERS)
     user = UserSnapshot(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
     await database.fetch(
         "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
