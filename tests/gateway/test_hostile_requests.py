@@ -66,10 +66,12 @@ class Raw:
 
     async def answer(self) -> bytes:
         """Everything that comes until the server closes the connection."""
+        received = b""
         async with asyncio.timeout(10):
             with suppress(ConnectionError):
-                return await self._reader.read(-1)
-        return b""
+                while piece := await self._reader.read(65536):
+                    received += piece
+        return received
 
     async def flood(self, data: bytes) -> None:
         """Send the same again and again until the server closes the connection."""
@@ -78,16 +80,17 @@ class Raw:
                 await self.send(data)
 
     async def trickle(self, data: bytes) -> bytes:
-        """Send the same every few moments until the server closes the connection; what came."""
-        received = b""
+        """
+        Send the same every few moments until the server answers, and what comes until it closes the connection.
+
+        Nothing is sent once an answer has begun: a connection that is written to after its end is reset, and an
+        answer in two pieces would lose the second.
+        """
         async with asyncio.timeout(10):
             while True:
                 await self.send(data)
                 with suppress(TimeoutError):
-                    piece = await asyncio.wait_for(self._reader.read(65536), TIMEOUT_S / 10)
-                    received += piece
-                    if not piece:
-                        return received
+                    return await asyncio.wait_for(self._reader.read(65536), TIMEOUT_S / 10) + await self.answer()
 
     async def head_of_answer(self) -> bytes:
         """The next head of an answer."""
