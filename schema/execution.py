@@ -28,7 +28,7 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from schema.context import Context, SharedContext
 from schema.documents import Documents, Operation
 from schema.errors import RequestError, format_error, incident
-from schema.executors import DirectExecutor, SharedExecutor
+from schema.executors import DirectExecutor, RenderedTrips, SharedExecutor
 from schema.limits import DEFAULT_LIMITS, Limits
 from schema.persisted_queries import PersistedQueries
 from schema.subscriptions import FeedStream
@@ -141,6 +141,7 @@ class Execution:
             if trusted is not None
             else PersistedQueries(documents, remembers=persisted_queries)
         )
+        self._rendered_trips = RenderedTrips()
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
         # How many of them each user was the first to ask for.
         self._groups_of: Counter[UUID] = Counter()
@@ -207,7 +208,8 @@ class Execution:
             if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
                 raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
             executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
-            assert not isinstance(executor, Refusal), "it was built with the caller's context just now"
+            assert isinstance(executor, SharedExecutor), "it was built with the caller's context just now"
+            executor.rendered_trips = self._rendered_trips
             group = self._groups[key] = Group(executor)
             self._groups_of[user_id] += 1
             finalize(group, _forget, self._groups_of, user_id).atexit = False

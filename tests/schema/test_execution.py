@@ -12,14 +12,16 @@ import orjson
 import pytest
 from graphql import ExecutionResult, subscribe
 
+from models.snapshots import TripSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from schema import execution as execution_module
+from schema import executors
 from schema.context import Context, SharedContext
 from schema.execution import Execution, Following, Group, Refusal, Request, encode
 from schema.schema import build_schema
 from services.live.feeds import Feed
-from services.live.messages import TripOffered
+from services.live.messages import Content, PoolSnapshot, TripOffered
 from services.topics import Topics
 from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
@@ -304,8 +306,7 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
-    content = await _offer(live)
-    at_once = group.render(content)
+    at_once = group.render(await _offer(live))
     assert isinstance(at_once, bytes)
     gate = asyncio.Event()
 
@@ -314,10 +315,83 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
         return 1
 
     monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["version"], "resolve", wait)  # type: ignore[attr-defined]
-    later = group.render(content)
+    later = group.render(await _offer(live))
     assert isinstance(later, asyncio.Future)
     gate.set()
     assert await later == at_once
+
+
+POOL_LISTS = "subscription { driverPool { ... on PoolSnapshot { offers { version rider { firstName } } } } }"
+
+
+async def test_a_trip_that_comes_again_is_not_executed_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, executed = await live.group(POOL_LISTS), _count_versions(live, monkeypatch)
+    first, second, third = live.state.request(), live.state.request(), live.state.request()
+    names = await _first_names(group, first, second)
+    assert executed == [1, 1]
+    assert await _first_names(group, third, first, second) == [third.rider.first_name, *names]
+    assert executed == [1, 1, 1]
+    changed = replace(second, version=2)
+    renamed = replace(first, rider=replace(first.rider, first_name="Renée"))
+    assert await _first_names(group, renamed, changed) == ["Renée", names[1]]
+    assert executed == [1, 1, 1, 1, 2]
+    await _first_names(await live.group(POOL_LISTS.replace("rider", "status rider")), first)
+    assert len(executed) == 6
+
+
+async def test_a_trip_of_which_something_failed_is_executed_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = await live.group("subscription { driverPool { ... on PoolSnapshot { offers { id cancelReason } } } }")
+
+    def fail(*_: object) -> str:
+        raise ValueError("a secret of ours")
+
+    monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["cancelReason"], "resolve", fail)  # type: ignore[attr-defined]
+    first, second = live.state.request(), live.state.request()
+    for trips in ([first], [second, first]):
+        result = orjson.loads(await payload(group.render(_pool(*trips))))
+        assert [offer["id"] for offer in result["data"]["driverPool"]["offers"]] == [
+            str(trip.id) for trip in trips
+        ]
+        paths = [error["path"] for error in result["errors"]]
+        assert paths == [["driverPool", "offers", at, "cancelReason"] for at in range(len(trips))]
+
+
+async def test_what_is_kept_of_trips_is_bounded(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "MAX_RENDERED", 2)
+    group, executed = await live.group(POOL_LISTS), _count_versions(live, monkeypatch)
+    first, second, third = live.state.request(), live.state.request(), live.state.request()
+    await _first_names(group, first, second, third)
+    await _first_names(group, third, second)
+    assert len(executed) == 3
+    await _first_names(group, first)
+    assert len(executed) == 4
+    long = replace(first, rider=replace(first.rider, first_name="x" * executors.MAX_RENDERED_BYTES))
+    for times in (5, 6):
+        assert await _first_names(group, long) == [long.rider.first_name]
+        assert len(executed) == times
+
+
+def _count_versions(live: Live, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The versions of the trips that are executed from now on."""
+    executed: list[int] = []
+
+    def count(trip: Any, _: object) -> int:
+        executed.append(trip.version)
+        return trip.version
+
+    monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["version"], "resolve", count)  # type: ignore[attr-defined]
+    return executed
+
+
+async def _first_names(group: Group, *trips: TripSnapshot) -> list[str]:
+    result = orjson.loads(await payload(group.render(_pool(*trips))))
+    return [offer["rider"]["firstName"] for offer in result["data"]["driverPool"]["offers"]]
+
+
+def _pool(*trips: TripSnapshot) -> Content:
+    return PoolSnapshot(trips, truncated=False)
 
 
 @pytest.mark.attack("access")
