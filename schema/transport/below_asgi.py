@@ -64,6 +64,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _take_piece(self) -> None:
         self._has_turn = False
+        if self.transport.is_closing():
+            # It was cut meanwhile: nothing can be answered any more.
+            self._backlog.clear()
+            return
         piece = bytes(self._backlog[:PIECE_BYTES])
         del self._backlog[:PIECE_BYTES]
         super().data_received(piece)

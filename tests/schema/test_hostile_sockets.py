@@ -118,6 +118,30 @@ async def test_between_the_pieces_of_a_flood_others_have_their_turn(
     assert "piece piece" not in " ".join(taken)
 
 
+async def test_of_a_socket_that_was_cut_nothing_more_is_read(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To answer on a connection that is gone fails, and whoever cuts floods could fill the log.
+    taken: list[below_asgi.SocketProtocol] = []
+    read: list[str] = []
+    take = below_asgi.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
+
+    def cut(protocol: below_asgi.SocketProtocol) -> None:
+        protocol.transport.abort()
+        take(protocol)
+        taken.append(protocol)
+
+    monkeypatch.setattr(below_asgi.SocketProtocol, "_take_piece", cut)
+    monkeypatch.setattr(below_asgi.SocketProtocol, "handle_ping", lambda _: read.append("ping"))
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        socket.connection.transport.write(frame(0x89, b"") * PIECE_BYTES)
+        with pytest.raises(SocketClosed):
+            await socket.receive()
+    assert len(taken) == 1
+    assert not read
+
+
 @pytest.mark.parametrize(
     "offence",
     [
