@@ -104,6 +104,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self) -> None:
         if not self.transport.is_closing():
             super().handle_websocket_upgrade()
+            # It refers back to this: both would wait for the garbage collector. uvicorn lets go of it only where
+            # the connection stays HTTP to its end.
+            self.parser = None  # pyright: ignore[reportAttributeAccessIssue]
             self.transport.resume_reading()
 
     def on_message_begin(self) -> None:

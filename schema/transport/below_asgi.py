@@ -79,6 +79,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         elif not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application, and let go of what refers back to this, so that no garbage is left."""
+        super().connection_lost(exc)
+        self.conn.parser.close()
+        self.conn.parser_exc = None
+
     async def receive(self) -> Any:
         """The next message for the application; when it has had all, the next piece is taken."""
         message = await self.queue.get()

@@ -254,6 +254,9 @@ class Socket:
             return
         except Exception as error:
             refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (incident(error),))
+        finally:
+            # It knows the task, whose traceback knows this frame: all of it would wait for the garbage collector.
+            del timeout
         if refusal is not None:
             self._forget_current(operation_id)
             self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})

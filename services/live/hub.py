@@ -331,6 +331,7 @@ class Hub:
             del self._topics[topic.name]
         topic.confirmed.cancel()
         topic.left.set()
+        topic.listener = None
 
     def _receive_trip(self, topic: _Topic, message: bytes) -> None:
         event = self._recent.get(message)

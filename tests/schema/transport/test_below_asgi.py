@@ -2,8 +2,10 @@
 
 import asyncio
 import functools
+import gc
 import socket
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +16,8 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.hostile_socket import frame
+from gateway.http_protocol import HttpProtocol
 from schema.transport.below_asgi import SocketProtocol
 from services.config import Settings
 from services.turns import Turns
@@ -107,6 +111,45 @@ async def test_a_peer_that_answers_no_ping_is_cut_and_leaves_nothing_and_one_tha
             await alive.ping()
             await driver.data("{ __typename }")
         await until(lambda: server.application.live_sessions.count == 0)
+
+
+@pytest.mark.parametrize("backend", ["embedded"])
+@pytest.mark.parametrize("end", ["close", "abort", "bad request", "bad frame", "abort while it begins"])
+async def test_what_a_connection_has_held_goes_without_the_garbage_collector(
+    settings: Settings, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[object]] = []
+    for kind in (HttpProtocol, SocketProtocol):
+        made = kind.connection_made
+
+        def note(protocol: Any, transport: Any, made: Any = made) -> None:
+            held.append(weakref.ref(protocol))
+            made(protocol, transport)
+
+        monkeypatch.setattr(kind, "connection_made", note)
+    async with serving(settings) as server, Api(server.url) as driver:
+        await driver.sign_up("DRIVER")
+        held.clear()
+        gc.collect()
+        gc.disable()
+        try:
+            async with driver.socket() as socket:
+                pool = await socket.start(POOL)
+                transport = socket.connection.transport
+                if end != "abort while it begins":
+                    await pool.next()
+                if end == "bad request":
+                    transport.write(frame(0x81, b'{"type":"obey"}'))
+                elif end == "bad frame":
+                    transport.write(frame(0x83, b""))
+                elif end != "close":
+                    transport.abort()
+                if end.startswith("bad"):
+                    await socket.closed()
+            assert len(held) == 2
+            await until(lambda: not any(ref() for ref in held))
+        finally:
+            gc.enable()
 
 
 def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
