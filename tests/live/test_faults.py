@@ -6,6 +6,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from tests.support import servers
 from tests.support.api import POOL
 from tests.support.processes import ServerProcess
 from tests.support.servers import Postgres
+from tests.support.waiting import until
 from tests.support.witness import PoolView
 
 # One loop for all: the servers start once for those faults that they outlive.
@@ -168,8 +170,9 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
     stuck.reads.clear()
     async with running.load.running():
         await asyncio.sleep(outage_s)
+        # What it does not take waits, and is conflated; on a busy machine it takes longer until so much has come.
+        await until(partial(has_conflated, server))
     await running.settled(witnesses=readers)
-    assert await metric(server, "taxirank_conflations_total") > 0, "what it does not take waits, and is conflated"
     stuck.reads.set()
     await running.settled()
     # One that takes nothing for 15 s is cut off, and one that was late is not.
@@ -178,7 +181,7 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
     await running.works_again()
 
 
-async def metric(server: ServerProcess, name: str) -> float:
+async def has_conflated(server: ServerProcess) -> bool:
     async with httpx.AsyncClient(base_url=server.url) as http:
         lines = (await http.get("/metrics")).text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+    return any(float(line.split()[1]) > 0 for line in lines if line.startswith("taxirank_conflations_total "))
