@@ -21,6 +21,12 @@ async def actions(application: Application) -> list[tuple[str, str]]:
     return [(row["staff_username"], row["action"]) for row in rows]
 
 
+@pytest.fixture
+def backend() -> str:
+    """What is shown here does not depend on it."""
+    return "embedded"
+
+
 async def test_staff_log_in_and_out_and_the_trail_says_so(live_server: LiveServer, stranger: StaffBrowser) -> None:
     await make_staff(live_server.application, "stella")
     assert path_of(await stranger.get("")) == "/admin/"
@@ -184,7 +190,7 @@ async def test_a_form_without_its_token_or_with_that_of_another_session_is_refus
 
 
 # Embedded there is one process.
-@pytest.mark.parametrize("backend", ["production"], indirect=True)
+@pytest.mark.parametrize("backend", ["production"])
 async def test_every_process_accepts_what_another_has_signed(
     settings: Settings, staff: StaffBrowser, live_server: LiveServer, person: SignUp
 ) -> None:

@@ -70,6 +70,12 @@ async def at_version(watched: Events, version: int) -> dict[str, Any]:
 # The rider's driver.
 
 
+@pytest.fixture
+def backend() -> str:
+    """What is shown here does not depend on it."""
+    return "embedded"
+
+
 async def test_the_rider_follows_the_driver_from_acceptance_to_the_end(rider: Api, driver: Api) -> None:
     async with rider.socket() as socket:
         trip = await rider.create_trip()
@@ -320,6 +326,7 @@ async def test_the_schema_calls_the_time_of_arrival_an_estimate(rider: Api) -> N
 # What it costs.
 
 
+@pytest.mark.parametrize("backend", ["embedded", "production"])
 async def test_a_page_of_trips_costs_one_statement_for_all_histories_and_one_look_for_all_positions(
     live_server: LiveServer, person: SignUp, rider: Api, backend: str
 ) -> None:

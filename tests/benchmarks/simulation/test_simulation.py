@@ -110,6 +110,7 @@ def assert_adds_up(summary: Summary) -> None:
     assert summary.holds
 
 
+@ONE_BACKEND
 async def test_people_request_accept_drive_and_change_their_minds(live_server: LiveServer) -> None:
     simulation = Simulation(options(live_server.url), habits=Fickle())
     async with running(simulation) as city:
@@ -142,6 +143,7 @@ async def test_nobody_is_left_waiting_and_no_socket_open(live_server: LiveServer
     assert {row["status"] for row in rows} <= {"COMPLETED", "CANCELLED"}
 
 
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
 async def test_after_the_network_was_cut_all_go_on_where_they_were(live_server: LiveServer) -> None:
     async with web_link(live_server.url) as link:
         simulation = Simulation(options(link.url), habits=Steady())
