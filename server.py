@@ -294,7 +294,7 @@ class Application:
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
                 *([Console(build).route()] if settings.console else []),
-                *(graphiql.routes() if settings.console or has_graphiql else []),
+                *(graphiql.routes() if settings.console or settings.admin or has_graphiql else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
@@ -322,6 +322,7 @@ class Application:
                 ),
                 # Unlike the API, it does not answer to pages of the allowed origins.
                 is_own_page=Origins(public_url=settings.public_url, allowed=()).allows_socket,
+                icon_url=graphiql.icon_url,
             )
         starlette.router.redirect_slashes = False
         http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)

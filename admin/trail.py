@@ -3,9 +3,9 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette_admin.fields import DateTimeField, EnumField, StringField
+from starlette_admin.fields import EnumField, StringField
 
-from admin.listed import ListedView
+from admin.listed import ListedView, time_field
 from models.staff_action import StaffActionKind
 from services.staff_lists import ListedAction
 
@@ -24,7 +24,7 @@ class TrailView(ListedView[ListedAction]):
     def __init__(self, *args: Any) -> None:
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
-            DateTimeField("at"),
+            time_field("at"),
             StringField("staff"),
             EnumField("action", enum=StaffActionKind),
             StringField("user", label="User"),

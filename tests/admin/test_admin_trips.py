@@ -162,7 +162,7 @@ async def test_trips_are_searched_filtered_sorted_and_exported(
     assert (await staff.get("/trip/list", filter="rider__contains=x")).status_code == 400
 
     rows = list(csv.DictReader(io.StringIO((await staff.export("trip", q="zoo")).text)))
-    assert [row["Drop off address"] for row in rows] == ["Zoo Lane 100%", "'=HYPERLINK(1)"]
+    assert [row["Drop-off address"] for row in rows] == ["Zoo Lane 100%", "'=HYPERLINK(1)"]
     assert [row["Driver's name"] for row in rows] == ["", driver.user["username"]]
     assert "History" not in rows[0]
 
