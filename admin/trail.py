@@ -29,7 +29,7 @@ class TrailView(ListedView[ListedAction]):
             EnumField("action", enum=StaffActionKind),
             StringField("user", label="User"),
             StringField("user_id", label="User's id", exclude_from_list=True),
-            StringField("trip_id", label="Trip"),
+            StringField("trip_id", label="Trip's id", exclude_from_list=True),
             StringField("detail"),
         ]
         super().__init__(*args)

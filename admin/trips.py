@@ -214,5 +214,5 @@ def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
         return None
     if lat is None or lng is None:
         missing = "lat" if lat is None else "lng"
-        raise FormValidationError({f"{name}_{missing}": "A position has both."})
+        raise FormValidationError({f"{name}_{missing}": "A position has a latitude and a longitude."})
     return GeoPoint(lat, lng)

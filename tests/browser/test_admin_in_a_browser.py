@@ -85,14 +85,17 @@ async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
     await expect(rider.root).to_contain_text("Your session has ended. Log in again.")
 
 
-async def test_axe_finds_no_serious_fault_in_the_admin(pages: Pages) -> None:
+async def test_axe_finds_no_serious_fault_in_the_admin_in_light_and_dark(pages: Pages) -> None:
     people, staff = pages
     await people.rider.sign_up("Robin")
     await people.rider.request("Dam Square", "Artis Zoo")
 
     async def look(name: str) -> None:
-        await staff.picture(f"admin-{name}")
-        assert await staff.faults() == [], name
+        for scheme in ("dark", "light"):
+            await staff.page.emulate_media(color_scheme=scheme)
+            await expect(staff.page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+            await staff.picture(f"admin-{name}-{scheme}")
+            assert await staff.faults() == [], (name, scheme)
 
     icon = await staff.page.locator("link[rel=icon]").get_attribute("href")
     assert icon is not None
