@@ -76,6 +76,7 @@ from services.trips import Trips
 from services.turns import Turns
 
 ROOT = Path(__file__).resolve().parent
+WEB_BUILD = ROOT / "web" / "dist"
 GRAPHQL_PATH = "/graphql"
 
 T = TypeVar("T")
@@ -253,8 +254,7 @@ class Application:
         # Behind a proxy, which it takes to have a public address, everybody may seem to be here.
         knows_itself = settings.public_url is None
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
-        build = ROOT / "web" / "dist"
-        graphiql = GraphiQL(build)
+        graphiql = GraphiQL(WEB_BUILD)
         # With trusted documents nothing that is typed there could run.
         has_graphiql = settings.graphiql and settings.trusted_documents is None
         http = HttpEndpoint(
@@ -285,6 +285,7 @@ class Application:
         async def lifespan(_: Starlette) -> AsyncGenerator[dict[str, Any]]:
             async with self.running():
                 yield {REFUSES_SOCKETS_OF: refuses_sockets_of}
+            _log.info("stopped")
 
         starlette = Starlette(
             lifespan=lifespan,
@@ -293,8 +294,8 @@ class Application:
                 media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
                 *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
-                *([Console(build).route()] if settings.console else []),
-                *(graphiql.routes() if settings.console or has_graphiql else []),
+                *([Console(WEB_BUILD).route()] if settings.console else []),
+                *(graphiql.routes() if settings.console or settings.admin or has_graphiql else []),
             ],
             middleware=[
                 Middleware(RequestId, observe=self.metrics.observe_request),
@@ -322,6 +323,7 @@ class Application:
                 ),
                 # Unlike the API, it does not answer to pages of the allowed origins.
                 is_own_page=Origins(public_url=settings.public_url, allowed=()).allows_socket,
+                icon_url=graphiql.icon_url,
             )
         starlette.router.redirect_slashes = False
         http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
@@ -443,7 +445,9 @@ def serve(
     host, port = host or settings.host, settings.port if port is None else port
     logs.configure(level=settings.log_level, format=settings.log_format)
     _run(_check_start(settings))
-    _log.info("serving", graphql=f"http://{host}:{port}{GRAPHQL_PATH}")
+    url = f"http://{host}:{port}"
+    board = {"board": f"{url}/"} if settings.console and Console(WEB_BUILD).is_built() else {}
+    _log.info("serving", graphql=f"{url}{GRAPHQL_PATH}", **board)
     uvicorn.run(
         "server:app_from_environment",
         factory=True,

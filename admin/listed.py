@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette_admin.exceptions import ActionFailed, FormValidationError
 from starlette_admin.export.csv import CsvExporter
+from starlette_admin.fields import DateTimeField
 from starlette_admin.filters import FilterGroup, FilterRegistry
 from starlette_admin.types import RequestAction
 from starlette_admin.views import BaseModelView
@@ -124,6 +125,11 @@ class ListedView(BaseModelView, Generic[T]):
 
     def _by_name(self) -> dict[str, Any]:
         return {field.name: field for field in self.fields}
+
+
+def time_field(name: str, **options: Any) -> DateTimeField:
+    """A moment, shown in the reader's time zone."""
+    return DateTimeField(name, output_format="%Y-%m-%d %H:%M:%S", **options)
 
 
 def to_uuid(value: Any) -> UUID | None:

@@ -56,6 +56,8 @@ class LogIn(AuthProvider):
 
     async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:
         """Begin a session, held to the same rates as ``logIn``. The one of before ends."""
+        # For the form, if it is shown again.
+        request.state.refused_name = username
         try:
             session = await self._staff.log_in(
                 username=username,

@@ -89,11 +89,12 @@ def mount(
     cookie: SessionCookie,
     address_of: Callable[[Request], str | None],
     is_own_page: Callable[[Scope, Headers], bool],
+    icon_url: Callable[[], str | None],
 ) -> None:
     """Serve the admin at ``/admin``.
 
     ``address_of``: where a request comes from, as far as limits go. ``is_own_page`` tells requests of the server's
-    own pages from those of others.
+    own pages from those of others. ``icon_url``: where the icon of the pages is, if there is one.
     """
     pages = _Pages(
         cookie,
@@ -110,7 +111,7 @@ def mount(
     assert environment.loader is not None
     environment.loader = _WithNonces(environment.loader)
     # Jinja's types know the globals of its own alone.
-    cast("dict[str, Any]", environment.globals)["max_rows"] = MAX_ROWS
+    cast("dict[str, Any]", environment.globals).update(max_rows=MAX_ROWS, icon_url=icon_url)
     pages.add_view(TripView(staff_lists.trips(database), staff, history))
     pages.add_view(UserView(staff_lists.users(database), staff))
     pages.add_view(TrailView(staff_lists.actions(database), staff))

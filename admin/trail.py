@@ -3,9 +3,9 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette_admin.fields import DateTimeField, EnumField, StringField
+from starlette_admin.fields import EnumField, StringField
 
-from admin.listed import ListedView
+from admin.listed import ListedView, time_field
 from models.staff_action import StaffActionKind
 from services.staff_lists import ListedAction
 
@@ -24,12 +24,12 @@ class TrailView(ListedView[ListedAction]):
     def __init__(self, *args: Any) -> None:
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
-            DateTimeField("at"),
+            time_field("at"),
             StringField("staff"),
             EnumField("action", enum=StaffActionKind),
             StringField("user", label="User"),
             StringField("user_id", label="User's id", exclude_from_list=True),
-            StringField("trip_id", label="Trip"),
+            StringField("trip_id", label="Trip's id", exclude_from_list=True),
             StringField("detail"),
         ]
         super().__init__(*args)

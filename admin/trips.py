@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
 from starlette_admin.fields import (
-    DateTimeField,
     EnumField,
     FloatField,
     HasOne,
@@ -20,7 +19,7 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.listed import ListedView, in_dialogue, in_form, is_action, to_uuid
+from admin.listed import ListedView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.geo import GeoPoint
 from models.snapshots import TripSnapshot
@@ -70,8 +69,8 @@ def _coordinate(_: Request, text: Any) -> float | None:
         return nan
 
 
-def _coordinate_field(name: str) -> FloatField:
-    return FloatField(name, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
+def _coordinate_field(name: str, label: str) -> FloatField:
+    return FloatField(name, label=label, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
 
 
 class TripView(ListedView[ListedTrip]):
@@ -105,7 +104,7 @@ class TripView(ListedView[ListedTrip]):
     def __init__(self, listing: Listing[ListedTrip], staff: Staff, history: TripHistory) -> None:
         self._history = history
         self.fields = [
-            StringField("id", label="Id"),
+            StringField("id", label="Id", exclude_from_list=True),
             EnumField("status", enum=TripStatus, exclude_from_create=True),
             HasOne("rider", key="user", getter=_rider, required=True, help_text="Search for the user name."),
             HasOne("driver", key="user", getter=_driver, exclude_from_create=True),
@@ -125,16 +124,16 @@ class TripView(ListedView[ListedTrip]):
                 exclude_from_detail=True,
                 exclude_from_create=True,
             ),
-            StringField("pick_up_address", required=True, maxlength=255),
-            StringField("drop_off_address", required=True, maxlength=255),
-            _coordinate_field("pick_up_lat"),
-            _coordinate_field("pick_up_lng"),
-            _coordinate_field("drop_off_lat"),
-            _coordinate_field("drop_off_lng"),
+            StringField("pick_up_address", label="Pick-up address", required=True, maxlength=255),
+            StringField("drop_off_address", label="Drop-off address", required=True, maxlength=255),
+            _coordinate_field("pick_up_lat", "Pick-up latitude"),
+            _coordinate_field("pick_up_lng", "Pick-up longitude"),
+            _coordinate_field("drop_off_lat", "Drop-off latitude"),
+            _coordinate_field("drop_off_lng", "Drop-off longitude"),
             StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
-            DateTimeField("created", exclude_from_create=True),
-            DateTimeField("updated", exclude_from_create=True),
-            DateTimeField("expires_at", exclude_from_create=True, exclude_from_list=True),
+            time_field("created", exclude_from_create=True),
+            time_field("updated", exclude_from_create=True),
+            time_field("expires_at", exclude_from_create=True, exclude_from_list=True),
             IntegerField("version", exclude_from_create=True, exclude_from_list=True),
             TextAreaField(
                 "history",
@@ -203,6 +202,10 @@ class TripView(ListedView[ListedTrip]):
         await in_dialogue(work())
         flash(request, "The trip was cancelled.", "success")
 
+    async def repr(self, obj: Any, request: Request) -> str:
+        """From where to where."""
+        return f"{obj.pick_up_address} → {obj.drop_off_address}"
+
 
 def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
     """The point of two fields. Raises: FormValidationError when one of them is missing."""
@@ -211,5 +214,5 @@ def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
         return None
     if lat is None or lng is None:
         missing = "lat" if lat is None else "lng"
-        raise FormValidationError({f"{name}_{missing}": "A position has both."})
+        raise FormValidationError({f"{name}_{missing}": "A position has a latitude and a longitude."})
     return GeoPoint(lat, lng)

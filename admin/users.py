@@ -9,7 +9,6 @@ from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
 from starlette_admin.fields import (
     BooleanField,
-    DateTimeField,
     EnumField,
     ImageField,
     PasswordField,
@@ -17,7 +16,7 @@ from starlette_admin.fields import (
 )
 from starlette_admin.flash import flash
 
-from admin.listed import ListedView, in_dialogue, in_form, to_uuid
+from admin.listed import ListedView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
 from models.snapshots import Role, UserSnapshot
 from services.photos import url_path
@@ -38,6 +37,11 @@ def _photo(_: Request, user: Any) -> dict[str, str] | None:
     # A trip's row knows no more of its users than their names.
     photo: str | None = getattr(user, "photo", None)
     return {"url": url_path(photo), "filename": photo, "content_type": "image/webp"} if photo else None
+
+
+def _role(_: Request, user: Any) -> Role | None:
+    # To the API a member of staff is a rider; to staff that is no part of who somebody is.
+    return None if getattr(user, "is_staff", False) else getattr(user, "role", None)
 
 
 def _photo_field() -> ImageField:
@@ -70,7 +74,7 @@ class UserView(ListedView[ListedUser]):
 
     def __init__(self, *args: Any) -> None:
         self.fields = [
-            StringField("id", label="Id"),
+            StringField("id", label="Id", exclude_from_list=True),
             StringField("username", label="User name", required=True, help_text="3 to 150 characters, no spaces."),
             PasswordField(
                 "password",
@@ -82,12 +86,12 @@ class UserView(ListedView[ListedUser]):
             ),
             StringField("first_name", required=True),
             StringField("last_name", required=True),
-            EnumField("role", enum=Role, required=True, help_text="It never changes."),
+            EnumField("role", enum=Role, getter=_role, required=True, help_text="It never changes."),
             _photo_field(),
             BooleanField("is_active", label="Active", exclude_from_create=True),
             BooleanField("is_staff", label="Staff", exclude_from_create=True),
-            DateTimeField("created", exclude_from_create=True),
-            DateTimeField("deleted", exclude_from_create=True, exclude_from_list=True),
+            time_field("created", exclude_from_create=True),
+            time_field("deleted", exclude_from_create=True, exclude_from_list=True),
         ]
         super().__init__(*args)
 

@@ -40,8 +40,8 @@ _NOT_BUILT = """<!doctype html>
 <title>Taxirank</title>
 <main>
 <h1>Taxirank is running</h1>
-<p>Its live board, with a rider and a driver side by side, has not been built yet. With Node 20.19 or newer,
-in the folder of this server:</p>
+<p>Its live board, with a rider and a driver side by side, has not been built yet. With Node 22
+(or 20.19 at least), in the folder of this server:</p>
 <pre><code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</code></pre>
 <p>Then load this page again; the server need not be restarted.</p>
 <p>The API is at <a href="/graphql">/graphql</a>.</p>
@@ -59,6 +59,10 @@ class Console:
 
     def __init__(self, build: Path) -> None:
         self._page = build / "index.html"
+
+    def is_built(self) -> bool:
+        """Whether there is a console to be served."""
+        return self._page.is_file()
 
     def route(self) -> Route:
         """``/``, by GET and HEAD. The page loads files from where GraphiQL's are."""

@@ -66,7 +66,8 @@ class GraphiQL:
 
     def __init__(self, build: Path) -> None:
         self._page = build / "graphiql" / "index.html"
-        self._assets = StaticFiles(directory=build / "assets", check_dir=False)
+        self._folder = build / "assets"
+        self._assets = StaticFiles(directory=self._folder, check_dir=False)
 
     def page(self) -> Response:
         """The page for a browser, with a Content-Security-Policy that allows just what it loads."""
@@ -75,6 +76,10 @@ class GraphiQL:
         except FileNotFoundError:
             html, policy = _hosted_page()
         return HTMLResponse(html, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
+
+    def icon_url(self) -> str | None:
+        """Where the icon of the pages is, among the files of the build; None without a build."""
+        return next((f"{_ASSETS_PATH}/{icon.name}" for icon in self._folder.glob("favicon-*.svg")), None)
 
     def routes(self) -> list[Route]:
         """The files of the build: hashed names, kept by browsers for ever. Anything else there is a 404."""

@@ -7,6 +7,17 @@ from typing import Literal
 import structlog
 
 
+class _ThatItStops(logging.Filter):
+    """Of what uvicorn tells, lets through that it stops, and what is wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is one of those; the first in a word of ours."""
+        if record.msg == "Shutting down":
+            record.msg = "stopping"
+            return True
+        return record.levelno >= logging.WARNING
+
+
 def configure(*, level: str, format: Literal["console", "json"]) -> None:
     """Send our logs, and those of the libraries, to standard error in one form."""
     shared: list[structlog.types.Processor] = [
@@ -54,8 +65,10 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     # starlette-admin tells at the debug level what was written into forms, passwords among them.
     logging.getLogger("starlette_admin").setLevel(logging.ERROR)
     # uvicorn tells of every socket, websockets of every frame, and httpx of every address, with positions in it.
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(max(logging.INFO, root.level))
+    uvicorn.filters[:] = [_ThatItStops()]
     for name in (
-        "uvicorn.error",
         "uvicorn.asgi",
         "websockets",
         "asyncio",

@@ -22,7 +22,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from server import ROOT, cli
+from gateway.console import Console
+from server import ROOT, WEB_BUILD, cli
 from services import logs
 from services.config import PREFIX, Settings
 from tests.support import servers
@@ -222,6 +223,10 @@ async def test_a_server_serves_logs_in_json_and_refuses_a_second_one_on_its_file
     (line,) = [line for line in lines if line.get("request_id") == "from-the-proxy"]
     assert (line["event"], line["path"], line["status"], line["level"]) == ("request", "/nothing", 404, "info")
     assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in lines)
+    assert lines[0]["event"] == "serving"
+    assert lines[0]["graphql"] == f"{server.url}/graphql"
+    assert lines[0].get("board") == (f"{server.url}/" if Console(WEB_BUILD).is_built() else None)
+    assert [line["event"] for line in lines[-2:]] == ["stopping", "stopped"]
 
 
 async def test_a_second_server_on_one_in_process_postgresql_is_refused_with_one_line(

@@ -70,6 +70,7 @@ async def test_nobody_but_staff_gets_in(live_server: LiveServer, rider: Api, str
     refused = await stranger.log_in(name)
     assert refused.status_code == 400
     assert "The user name or the password is wrong." in refused.text
+    assert f'value="{name}"' in refused.text
     assert COOKIE not in stranger.http.cookies
     # No session was begun and forgotten.
     rows = await live_server.application.database.fetch("SELECT count(*) AS count FROM sessions")

@@ -104,7 +104,7 @@ async def test_a_trip_is_requested_for_a_rider_and_everybody_hears(
     ("changes", "message"),
     [
         ({"pick_up_lat": "91", "pick_up_lng": "0"}, "latitude"),
-        ({"pick_up_lat": "52"}, "A position has both."),
+        ({"pick_up_lat": "52"}, "A position has a latitude and a longitude."),
         ({"pick_up_address": ""}, "This field is required."),
         ({"pick_up_address": "x" * 256}, "255 characters"),
         ({"rider": ""}, "This field is required."),
@@ -162,7 +162,7 @@ async def test_trips_are_searched_filtered_sorted_and_exported(
     assert (await staff.get("/trip/list", filter="rider__contains=x")).status_code == 400
 
     rows = list(csv.DictReader(io.StringIO((await staff.export("trip", q="zoo")).text)))
-    assert [row["Drop off address"] for row in rows] == ["Zoo Lane 100%", "'=HYPERLINK(1)"]
+    assert [row["Drop-off address"] for row in rows] == ["Zoo Lane 100%", "'=HYPERLINK(1)"]
     assert [row["Driver's name"] for row in rows] == ["", driver.user["username"]]
     assert "History" not in rows[0]
 

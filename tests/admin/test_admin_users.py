@@ -143,6 +143,7 @@ async def test_a_name_that_is_a_script_is_shown_as_text(staff: StaffBrowser, per
         await staff.get("/trip/list", q=SCRIPT),
         await staff.get("/trip/detail", pk=trip["id"]),
         await staff.form("/user/create", {**NEW, "username": SCRIPT, "first_name": SCRIPT, "password": "x"}),
+        await staff.log_in(f'">{SCRIPT}'),
     ]
     for page in pages:
         assert SCRIPT not in page.text, page.url
@@ -165,6 +166,7 @@ async def test_an_export_is_a_table_without_formulas_and_leaves_a_line_in_the_tr
     assert rows[1]["User name"] == "'=cmd@example.com"
     assert rows[1]["Last name"] == "'@SUM(A1)"
     assert "Password" not in rows[0]
+    assert [row["Role"] for row in rows] == ["", "RIDER"]
     ((kind, _, detail),) = await trail(live_server)
     assert kind == "EXPORT"
     assert "2 × user" in detail

@@ -41,8 +41,13 @@ class GraphiQLPage(WatchedPage):
         return self.page.locator(".graphiql-response .view-lines")
 
     async def choose_tab(self, name: str) -> None:
-        await self.page.get_by_role("tab", name=name).click()
+        await self.page.get_by_role("tab", name=name, exact=True).click()
         await expect(self.operation).to_contain_text(name)
+
+    async def put_id(self, trip_id: str) -> None:
+        """Put the id of a trip into the variables, in place of the word that stands for it."""
+        await self.variables.get_by_text("the_id_of_a_trip").dblclick()
+        await self.page.keyboard.insert_text(trip_id)
 
     async def write(self, operation: str) -> None:
         """Type an operation into a new tab."""
@@ -62,9 +67,17 @@ class GraphiQLPage(WatchedPage):
         await expect(self.result).to_contain_text(text, timeout=SLOW_MS)
 
     async def result_json(self) -> dict:
-        """The whole text of the result pane, of which the page draws only the part in view."""
-        models = "__MONACO.editor.getModels().find((model) => model.uri.path.endsWith('response.json')).getValue()"
-        return json.loads(await self.page.evaluate(models))
+        """The whole text of the result pane."""
+        return json.loads(await self._text("response.json"))
+
+    async def operation_text(self) -> str:
+        """The whole text of the operation's editor."""
+        return await self._text("operation.graphql")
+
+    async def _text(self, name: str) -> str:
+        """The whole text of an editor, of which the page draws only the part in view."""
+        find = f"(model) => model.uri.path.endsWith('{name}')"
+        return await self.page.evaluate(f"__MONACO.editor.getModels().find({find}).getValue()")
 
     async def tabs_are_stored(self) -> None:
         """GraphiQL writes its tabs into the browser's storage half a second after a change."""

@@ -43,6 +43,11 @@ async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_cha
     trip = staff.row("Dam Square")
     await expect(trip).to_contain_text("STARTED")
     await trip.get_by_role("link", name="Cancel trip").click()
+    await staff.dialogue.get_by_role("button", name="Go back").click()
+    await expect(staff.dialogue).to_have_count(0)
+    await trip.get_by_role("link", name="Cancel trip").click()
+    await staff.dialogue.get_by_role("button", name="Cancel the trip").click()
+    await expect(staff.dialogue.get_by_label("Reason")).to_be_focused()
     await staff.dialogue.get_by_label("Reason").fill("A storm")
     await staff.picture("admin-cancel")
     await staff.dialogue.get_by_role("button", name="Cancel the trip").click()
@@ -67,8 +72,8 @@ async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
     await staff.page.locator(".select2-selection").first.click()
     await staff.page.keyboard.type("robin@")
     await staff.page.get_by_role("option", name="robin@example.com").click()
-    await staff.page.get_by_label("Pick up address").fill("Dam Square")
-    await staff.page.get_by_label("Drop off address").fill("Artis Zoo")
+    await staff.page.get_by_label("Pick-up address").fill("Dam Square")
+    await staff.page.get_by_label("Drop-off address").fill("Artis Zoo")
     await staff.page.get_by_role("button", name="Save", exact=True).click()
 
     await expect(rider.headline).to_have_text("Looking for a driver")
@@ -80,23 +85,33 @@ async def test_staff_request_a_trip_and_deactivate_its_rider_whose_page_says_so(
     await expect(rider.root).to_contain_text("Your session has ended. Log in again.")
 
 
-async def test_axe_finds_no_serious_fault_in_the_admin(pages: Pages) -> None:
+async def test_axe_finds_no_serious_fault_in_the_admin_in_light_and_dark(pages: Pages) -> None:
     people, staff = pages
     await people.rider.sign_up("Robin")
     await people.rider.request("Dam Square", "Artis Zoo")
 
     async def look(name: str) -> None:
-        await staff.picture(f"admin-{name}")
-        assert await staff.faults() == [], name
+        for scheme in ("dark", "light"):
+            await staff.page.emulate_media(color_scheme=scheme)
+            await expect(staff.page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+            await staff.picture(f"admin-{name}-{scheme}")
+            assert await staff.faults() == [], (name, scheme)
 
+    icon = await staff.page.locator("link[rel=icon]").get_attribute("href")
+    assert icon is not None
+    assert (await staff.page.request.get(f"{staff.url}{icon}")).headers["content-type"] == "image/svg+xml"
     await look("log-in")
     await staff.log_in("stella")
     await look("trips")
+    await expect(staff.row("Dam Square")).to_contain_text("REQUESTED")
+    await expect(staff.row("Dam Square").get_by_role("cell", name="–")).to_be_visible()
     await staff.row("Dam Square").get_by_role("link", name="View").click()
     await staff.shows("Trips")
     await look("trip")
     await staff.choose("Users")
     await look("users")
+    without_a_role_active_and_staff = staff.page.get_by_role("row", name="stella – Yes Yes")
+    await expect(without_a_role_active_and_staff).to_be_visible()
     await staff.page.get_by_role("link", name="New User").click()
     await staff.shows("Users")
     await look("new-user")

@@ -13,22 +13,64 @@ pytestmark = [
 ]
 
 
-async def test_graphiql_opens_and_runs_operations_without_any_other_host(graphiql):
+async def test_a_newcomer_goes_through_the_tabs_from_left_to_right_in_one_window(graphiql):
     assert await graphiql.page.title() == "Taxirank · GraphiQL"
+    await expect(graphiql.page.get_by_role("tab")).to_contain_text(
+        [
+            "SignUpRider",
+            "RequestTrip",
+            "SignUpDriver",
+            "DriverPool",
+            "AcceptTrip",
+            "LogIn",
+            "MyTrips",
+            "WatchMyTrips",
+        ]
+    )
+    assert f"curl {graphiql.url}/graphql" in await graphiql.operation_text()
 
-    await graphiql.write("{ __typename }")
-    await graphiql.run()
-    await graphiql.shows('"Query"')
-    assert await graphiql.result_json() == {"data": {"__typename": "Query"}}
-
-    await graphiql.choose_tab("SignUpRider")
     await graphiql.run()
     await graphiql.shows('"firstName": "Robin"')
     assert (await graphiql.result_json())["data"]["signUp"]["errors"] == []
 
+    await graphiql.choose_tab("RequestTrip")
+    await graphiql.run()
+    await graphiql.shows('"status": "REQUESTED"')
+    trip = (await graphiql.result_json())["data"]["createTrip"]["trip"]
+
+    await graphiql.choose_tab("SignUpDriver")
+    await graphiql.run()
+    await graphiql.shows('"firstName": "Dana"')
+
+    await graphiql.choose_tab("DriverPool")
+    await graphiql.run()
+    await graphiql.shows('"PoolSnapshot"')
+    (offer,) = (await graphiql.result_json())["data"]["driverPool"]["offers"]
+    assert offer["id"] == trip["id"]
+
+    await graphiql.choose_tab("AcceptTrip")
+    await graphiql.put_id(trip["id"])
+    for operation, status in (
+        ("AcceptTrip", "STARTED"),
+        ("StartRide", "IN_PROGRESS"),
+        ("CompleteTrip", "COMPLETED"),
+    ):
+        await graphiql.run(operation)
+        await graphiql.shows(f'"status": "{status}"')
+
     await graphiql.choose_tab("LogIn")
+    await graphiql.run("LogIn")
+    await graphiql.shows('"role": "RIDER"')
     await graphiql.run("WhoAmI")
     await graphiql.shows('"username": "rider@example.com"')
+
+    await graphiql.choose_tab("MyTrips")
+    await graphiql.run()
+    await graphiql.shows('"status": "COMPLETED"')
+
+    await graphiql.choose_tab("WatchMyTrips")
+    await graphiql.run("WatchMyTrips")
+    await graphiql.shows('"MyTripsSnapshot"')
 
     assert graphiql.elsewhere == []
     assert graphiql.errors == []
@@ -115,10 +157,10 @@ async def request_trip(url: str) -> dict:
             rider,
             "mutation ($input: CreateTripInput!) { createTrip(input: $input) { trip { id } errors { code }}}",
             {
-                "pickUpAddress": "Berlin Hauptbahnhof, Europaplatz 1",
-                "dropOffAddress": "East Side Gallery, Mühlenstraße 3-100",
-                "pickUp": {"lat": 52.5251, "lng": 13.3694},
-                "dropOff": {"lat": 52.505, "lng": 13.4397},
+                "pickUpAddress": "Centraal Station",
+                "dropOffAddress": "Rijksmuseum",
+                "pickUp": {"lat": 52.3785, "lng": 4.9003},
+                "dropOff": {"lat": 52.36, "lng": 4.8852},
             },
         )
         return created["createTrip"]["trip"]

@@ -13,6 +13,7 @@ def client_of(build: Path) -> httpx.AsyncClient:
 
 async def test_without_a_build_the_page_says_how_to_make_one_and_a_build_is_served_at_once(tmp_path):
     client = client_of(tmp_path)
+    assert not Console(tmp_path).is_built()
 
     before = await client.get("/")
     assert before.status_code == 200
@@ -21,6 +22,7 @@ async def test_without_a_build_the_page_says_how_to_make_one_and_a_build_is_serv
 
     (tmp_path / "index.html").write_text("<title>Taxirank · live board</title>", encoding="utf-8")
     assert (await client.get("/")).text == "<title>Taxirank · live board</title>"
+    assert Console(tmp_path).is_built()
 
 
 async def test_the_page_runs_no_script_and_asks_no_host_but_its_own(tmp_path):

@@ -18,6 +18,7 @@ const variables = import.meta.glob<string>("./examples/*.json", {
 export const examples = Object.keys(operations)
   .sort()
   .map((path) => ({
-    query: operations[path]!,
+    // Commands in the comments go to the server that the page came from.
+    query: operations[path]!.replaceAll("http://localhost:8000", location.origin),
     variables: variables[path.replace(".graphql", ".json")] ?? null,
   }));
