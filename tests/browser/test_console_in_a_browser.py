@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.async_api import expect
+from playwright.async_api import WebSocket, expect
 
 from tests.browser.conftest import OpenBoard
 from tests.support.api import LOG_OUT, TRIPS, Api
 from tests.support.proxy import web_link
+from tests.support.waiting import until
 
 pytestmark = [
     # The first one may have to build the page.
@@ -80,11 +81,21 @@ async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reloa
     # Each panel has a token, and the browser no session of its own.
     assert await page.page.context.cookies() == []
 
-    await page.page.reload()
+    sockets: list[WebSocket] = []
+    page.page.on("websocket", lambda socket: sockets.append(socket))
+    async with page.no_answers():
+        await page.page.reload()
+        for panel in (page.rider, page.driver):
+            await expect(panel.problems).to_contain_text("The server cannot be reached")
 
     await page.rider.is_live("Robin")
     await page.driver.is_live("Dana")
-    await page.rider.press("Log out")
+    async with page.late_answers():
+        await page.rider.press("Log out")
+        # The server, too, closes the socket of a session that has ended.
+        await until(lambda: any(socket.is_closed() for socket in sockets))
+        await page.is_drawn()
+        await expect(page.rider.root).not_to_contain_text("Your session has ended")
     await expect(page.rider.title).to_be_focused()
     await expect(page.rider.root.get_by_role("button", name="Sign up as a rider")).to_be_visible()
     await page.driver.is_live("Dana")
@@ -169,16 +180,16 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await rider.press("Sign up")
     password = rider.root.get_by_label("Password")
     field = rider.root.locator(".field").filter(has=page.page.get_by_label("Password"))
-    await expect(field).to_contain_text("PASSWORD_WEAK")
+    await expect(field).to_contain_text("This password is easy to guess")
     await expect(password).to_have_attribute("aria-invalid", "true")
     no_photo = tmp_path / "notes.png"
     no_photo.write_text("not a photo")
     await rider.fill_sign_up("Robin", photo=no_photo)
     await rider.press("Sign up")
-    await expect(rider.root.locator(".photo-choice")).to_contain_text("PHOTO_INVALID")
+    await expect(rider.root.locator(".photo-choice")).to_contain_text("The photo must be a whole JPEG")
 
     await driver.fill_log_in("Robin")
-    await expect(driver.root.get_by_role("alert")).to_contain_text("BAD_CREDENTIALS")
+    await expect(driver.root.get_by_role("alert")).to_contain_text("The user name or the password is wrong")
 
     await rider.root.get_by_label("Photo").set_input_files([])
     await rider.press("Sign up")
@@ -190,7 +201,7 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await rider.end("Pick-up").get_by_label("Latitude, longitude").fill("91, 4.9")
     await rider.end("Drop-off").get_by_label("Address or place").fill("Work")
     await rider.press("Request a trip")
-    await expect(rider.root.get_by_role("alert")).to_contain_text("BAD_POSITION")
+    await expect(rider.root.get_by_role("alert")).to_contain_text("A position is a latitude")
 
 
 async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard, live_server):
@@ -211,6 +222,35 @@ async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard,
         await expect(page.rider.headline).to_have_text("Dana is on the way")
         await expect(page.rider.link).to_have_text("Live")
         page.errors.clear()
+
+
+async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_stays(board: OpenBoard, live_server):
+    async with web_link(live_server.url) as link:
+        page = await board(url=link.url)
+        rider, driver = page.rider, page.driver
+        await rider.sign_up("Robin")
+        await driver.sign_up("Dana")
+        await rider.request("Rembrandt Square", "Artis Zoo")
+        await driver.press("Accept")
+        await expect(rider.marker("car")).to_have_count(1)
+
+        # One report is lost, while the socket stays.
+        async with page.no_answers():
+            await driver.map.press("ArrowLeft")
+            await expect(driver.problems).to_contain_text("The server cannot be reached")
+        await expect(rider.marker("car")).to_have_attribute("style", await driver.where("car"))
+        await expect(driver.problems).to_have_count(0)
+
+        await link.cut()
+        await expect(driver.link).to_have_text("Reconnecting…")
+        await driver.press("Robin is in the car")
+        await expect(driver.problems).to_have_count(1)
+        async with page.page.expect_request(lambda request: "ReportLocation" in (request.post_data or "")):
+            await link.restore()
+        await expect(driver.link).to_have_text("Live")
+        await expect(driver.problems).to_have_count(0)
+        await expect(driver.headline).to_have_text("Pick up Robin")
+        page.errors.clear()  # The browser's own words about a server that is away.
 
 
 async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard, live_server):

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { TripStatus } from "./api/generated/graphql";
 import { MoveTrip, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { CityMap, type Marker } from "./map/CityMap";
 import { distance, inWords } from "./map/geo";
 import type { DeskProps } from "./SeatPanel";
@@ -13,6 +13,7 @@ import { Remaining } from "./ui/Dated";
 import { Problems } from "./ui/Problems";
 import { useCar } from "./useCar";
 import { useOffers, type Listener, type Shown } from "./useOffers";
+import { useProblems } from "./useProblems";
 import { useTrips } from "./useTrips";
 import { currentOf, GONE } from "./words";
 
@@ -36,7 +37,7 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
   );
   const { offers, truncated, problems: poolProblems } = useOffers(connection, listener);
   const { car, way, problems: carProblems, moveTo, driveTo, stop } = useCar(connection, seatId);
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
   const [isBusy, setIsBusy] = useState(false);
   const title = useRef<HTMLHeadingElement>(null);
   const trip = currentOf(trips);
@@ -90,11 +91,10 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
         way={way ?? undefined}
       />
       <div className="work">
-        <Problems problems={carProblems} />
         <h3 ref={title} tabIndex={-1}>
           {trip ? `${trip.status === "STARTED" ? "Pick up" : "Drive"} ${trip.rider.firstName}` : "Offers"}
         </h3>
-        <Problems problems={[...tripProblems, ...poolProblems, ...problems]} />
+        <Problems problems={[...carProblems, ...tripProblems, ...poolProblems, ...problems]} />
         {trip ? (
           <article className="trip">
             <Progress status={trip.status} />

@@ -2,10 +2,11 @@ import { useId, useRef, useState, type FormEvent } from "react";
 
 import type { Connection } from "./api/connection";
 import { RequestTrip, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { format, parse, type GeoPoint } from "./map/geo";
 import { PLACES, placeNamed } from "./map/places";
 import { Problems } from "./ui/Problems";
+import { useProblems } from "./useProblems";
 
 /** One end of a trip as it is typed, picked or named. */
 export interface End {
@@ -26,7 +27,7 @@ interface Props {
 
 /** Where a rider says from where and where to. The map fills it too. */
 export function RequestForm({ connection, pickUp, dropOff, onChange, onRequested }: Props) {
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
   const [isBusy, setIsBusy] = useState(false);
   // The same request asked again, after an answer that was lost, makes no second trip.
   const asked = useRef({ request: "", key: "" });

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 
 import type { Connection } from "./api/connection";
 import { DriverLocation, MoveTrip, PickUpEta, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { CancelForm } from "./CancelForm";
 import { CityMap, type Marker } from "./map/CityMap";
 import { format, type GeoPoint } from "./map/geo";
@@ -14,6 +14,7 @@ import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
 import { Remaining } from "./ui/Dated";
 import { Problems } from "./ui/Problems";
+import { useProblems } from "./useProblems";
 import { useTrips } from "./useTrips";
 import { currentOf, headline, minutes, STATUS } from "./words";
 
@@ -138,7 +139,7 @@ interface CancelProps {
 }
 
 function CancelTrip({ connection, trip, onCancelled }: CancelProps) {
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
 
   async function cancel(reason: string) {
     const { data, problems: failed } = await connection.ask(MoveTrip, {

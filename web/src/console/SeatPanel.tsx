@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
-import { Connection, type SocketState } from "./api/connection";
+import { Connection, patience, type SocketState } from "./api/connection";
 import { LogOut, Me, type Person } from "./api/operations";
-import { type Problem } from "./api/problems";
+import { isUnreachable, type Problem } from "./api/problems";
 import { DriverDesk } from "./DriverDesk";
 import { RiderDesk } from "./RiderDesk";
 import { titleOf, type Seat } from "./seats";
@@ -29,6 +29,7 @@ export interface DeskProps {
   onNews: (text: string) => void;
 }
 
+const AWAY = "The server cannot be reached. Is it running? This page keeps trying.";
 const ENDED = "Your session has ended. Log in again.";
 
 /** One person's panel: strangers sign up or log in, and then it is a rider's desk or a driver's. */
@@ -131,16 +132,23 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
     let isCurrent = true;
     setConnection(opened);
     setProblems([]);
-    void opened.ask(Me, {}).then(({ data, problems: found }) => {
-      if (!isCurrent) return;
-      if (data === null) setProblems(found);
-      else if (data.me === null) onEnd();
-      else setPerson(data.me);
-    });
+    void meet();
     return () => {
       isCurrent = false;
       opened.close();
     };
+
+    async function meet() {
+      for (let tries = 0; isCurrent; tries += 1) {
+        const { data, problems: found } = await opened.ask(Me, {});
+        if (!isCurrent) return;
+        setProblems(found.map((each) => (isUnreachable(each) ? { ...each, text: AWAY } : each)));
+        if (data?.me) setPerson(data.me);
+        else if (data) onEnd();
+        if (!found.some(isUnreachable)) return;
+        await patience(tries);
+      }
+    }
   }, [token, attempt, onEnd]);
 
   useEffect(() => {
@@ -148,6 +156,8 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
   }, [takesFocus]);
 
   async function logOut() {
+    // That the server ends the session now is no news.
+    connection?.close();
     await connection?.ask(LogOut, {});
     // Whether or not the server has heard of it, this page forgets the token.
     onLogOut();
