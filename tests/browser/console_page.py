@@ -22,6 +22,7 @@ class Panel:
         self.title = self.root.locator("h2")
         self.headline = self.root.locator("h3")
         self.link = self.root.locator(".link")
+        self.notice = self.root.locator(".notice")
         self.problems = self.root.locator(".problems p")
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
@@ -54,7 +55,10 @@ class Panel:
         await expect(self.link).to_have_text("Live")
 
     async def press(self, name: str) -> None:
-        await self.root.get_by_role("button", name=name).click()
+        await self.button(name).click()
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name)
 
     async def click_map(self, x: float, y: float) -> None:
         """Click at these parts of its width and height."""

@@ -173,10 +173,12 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
             <span className="name">{person ? `${person.firstName} ${person.lastName}` : "…"}</span>
           </span>
         </h2>
-        {connection && <Link connection={connection} who={name} />}
-        <button type="button" className="quiet" onClick={() => void logOut()}>
-          Log out
-        </button>
+        <div className="session">
+          {connection && <Link connection={connection} who={name} />}
+          <button type="button" className="quiet" onClick={() => void logOut()}>
+            Log out
+          </button>
+        </div>
       </header>
       {connection && (
         <Lost connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />

@@ -1,33 +1,37 @@
 import { useEffect, useId, useState, type FormEvent } from "react";
+import { flushSync } from "react-dom";
 
 import { Connection } from "./api/connection";
 import type { Role } from "./api/generated/graphql";
 import { LogIn, LogOut, SignUp } from "./api/operations";
 import { userProblems, type Problem } from "./api/problems";
+import { focusOnFault } from "./ui/faults";
 import { Field } from "./ui/Field";
 import { Problems } from "./ui/Problems";
 
 interface Props {
   role: Role;
-  /** What to say first, such as why somebody is logged out. */
+  /** Why somebody is logged out, who will want to log in again. */
   notice: string | null;
   onToken: (token: string) => void;
 }
 
 const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password"];
+const NO_PICTURE: Problem = { code: "NO_PICTURE", text: "This file is not a picture.", field: "photo" };
 
 /** Sign up or log in as somebody of that role. */
 export function SignIn({ role, notice, onToken }: Props) {
   const choiceId = useId();
-  const [isNew, setIsNew] = useState(true);
+  const [isNew, setIsNew] = useState(notice === null);
   const [isBusy, setIsBusy] = useState(false);
   const [problems, setProblems] = useState<Problem[]>([]);
   const [photo, setPhoto] = useState<File | null>(null);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const text = (name: string) => String(form.get(name) ?? "");
+    const form = event.currentTarget;
+    const data = new FormData(form);
+    const text = (name: string) => String(data.get(name) ?? "");
     setIsBusy(true);
     setProblems([]);
     const [username, password] = [text("username").trim(), text(isNew ? "password1" : "password")];
@@ -45,14 +49,28 @@ export function SignIn({ role, notice, onToken }: Props) {
     const outcome = failed.length > 0 ? failed : await logIn(username, password, role);
     if (typeof outcome === "string") onToken(outcome);
     else {
-      setProblems(outcome);
-      setIsBusy(false);
+      flushSync(() => {
+        setProblems(outcome);
+        setIsBusy(false);
+      });
+      focusOnFault(form);
     }
+  }
+
+  /** What was wrong with a field, or with the whole, was so before the field was changed. */
+  function forget({ target }: FormEvent<HTMLFormElement>) {
+    const { name } = target as HTMLInputElement;
+    setProblems((before) => before.filter(({ field }) => isShown(field) && field !== name));
   }
 
   const isRider = role === "RIDER";
   return (
-    <form className="sign-in" onSubmit={(event) => void submit(event)} aria-label={isNew ? "Sign up" : "Log in"}>
+    <form
+      className="sign-in"
+      onSubmit={(event) => void submit(event)}
+      onInput={forget}
+      aria-label={isNew ? "Sign up" : "Log in"}
+    >
       {notice && <p className="notice">{notice}</p>}
       <p className="lead">
         {isRider
@@ -110,7 +128,7 @@ export function SignIn({ role, notice, onToken }: Props) {
       )}
       {isNew && (
         <div className="photo-choice">
-          <Preview photo={photo} />
+          <Preview photo={photo} onBroken={() => setProblems((before) => [...before, NO_PICTURE])} />
           <Field
             label="Photo (optional)"
             name="photo"
@@ -121,7 +139,7 @@ export function SignIn({ role, notice, onToken }: Props) {
           />
         </div>
       )}
-      <Problems problems={problems.filter(({ field }) => field === undefined || !FIELDS.includes(field))} />
+      <Problems problems={problems.filter(({ field }) => !isShown(field))} />
       <button className="primary" type="submit" disabled={isBusy}>
         {isNew ? `Sign up as a ${role.toLowerCase()}` : "Log in"}
       </button>
@@ -135,7 +153,12 @@ export function SignIn({ role, notice, onToken }: Props) {
   }
 }
 
-function Preview({ photo }: { photo: File | null }) {
+/** Whether a problem with a field stands beside it. */
+function isShown(field: string | undefined): boolean {
+  return field !== undefined && FIELDS.includes(field);
+}
+
+function Preview({ photo, onBroken }: { photo: File | null; onBroken: () => void }) {
   const [url, setUrl] = useState<string | null>(null);
   useEffect(() => {
     if (photo === null) return;
@@ -149,7 +172,15 @@ function Preview({ photo }: { photo: File | null }) {
   return url === null ? (
     <span className="avatar large vacant" aria-hidden="true" />
   ) : (
-    <img className="avatar large" src={url} alt="The photo that you chose" />
+    <img
+      className="avatar large"
+      src={url}
+      alt="The photo that you chose"
+      onError={() => {
+        setUrl(null);
+        onBroken();
+      }}
+    />
   );
 }
 
