@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.async_api import Route, WebSocket, expect
 
 from tests.browser.conftest import OpenBoard
+from tests.browser.console_page import PASSWORD
 from tests.support.api import LOG_OUT, TRIPS, Api
 from tests.support.proxy import web_link
 from tests.support.waiting import until
@@ -244,6 +245,56 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await expect(rider.end("Pick-up").get_by_label("Latitude, longitude")).to_be_focused()
     await rider.click_map(0.5, 0.5)
     await expect(rider.problems).to_have_count(0)
+
+
+async def test_somebody_changes_their_account_and_deletes_it_by_keyboard(board: OpenBoard, photo: Path):
+    page = await board()
+    rider, keys = page.rider, page.page.keyboard
+    await rider.sign_up("Robin")
+    token = await page.token("RIDER")
+    await rider.button("Account").press("Enter")
+    account = page.page.get_by_role("dialog", name="Your account")
+    await page.picture("console-account")
+    assert await page.faults() == []
+
+    await account.get_by_label("First name").fill("Robbie")
+    await account.get_by_label("Another photo").set_input_files(photo)
+    await account.get_by_role("button", name="Save").press("Enter")
+    await expect(account).to_contain_text("Saved.")
+    await expect(rider.title.first).to_contain_text("Robbie Vos")
+    await expect(rider.title.first.locator("img")).to_have_count(1)
+    await account.get_by_label("No photo").check()
+    await account.get_by_role("button", name="Save").press("Enter")
+    await expect(rider.title.first.locator("img")).to_have_count(0)
+
+    current, new = account.get_by_label("Current password"), account.get_by_label("New password")
+    await new.fill("a-much-longer-horse-7")
+    await current.fill("wrong")
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The current password is wrong.")
+    await expect(current).to_be_focused()
+    assert await page.token("RIDER") == token
+    await current.fill(PASSWORD)
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The password is changed.")
+    assert await page.token("RIDER") != token
+    await keys.press("Escape")
+    await expect(account).to_have_count(0)
+    await expect(rider.button("Account")).to_be_focused()
+    await rider.is_live("Robbie")
+    await rider.request("Dam Square", "Artis Zoo")
+
+    await rider.button("Account").press("Enter")
+    await account.get_by_text("Delete the account").press("Enter")
+    password = account.get_by_label("Your password, to be sure")
+    await password.fill(PASSWORD)
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The password is wrong.")
+    await password.fill("a-much-longer-horse-7")
+    await keys.press("Enter")
+    await expect(rider.notice).to_have_text("Your account is deleted.")
+    await expect(rider.title).to_be_focused()
+    await expect(rider.button("Sign up as a rider")).to_be_visible()
 
 
 async def test_what_is_picked_and_typed_of_one_end_leaves_the_other_as_it_is(board: OpenBoard):

@@ -1,39 +1,31 @@
-import { useEffect, useId, useState, type FormEvent } from "react";
-import { flushSync } from "react-dom";
+import { useId, useState } from "react";
 
 import { Connection } from "./api/connection";
 import type { Role } from "./api/generated/graphql";
 import { LogIn, LogOut, SignUp } from "./api/operations";
 import { userProblems, type Problem } from "./api/problems";
-import { focusOnFault } from "./ui/faults";
 import { Field } from "./ui/Field";
+import { photoOf, PhotoField } from "./ui/PhotoField";
 import { Problems } from "./ui/Problems";
+import { textOf, useForm } from "./ui/useForm";
 
 interface Props {
   role: Role;
-  /** Why somebody is logged out, who will want to log in again. */
+  /** What to say first, such as why somebody is logged out. */
   notice: string | null;
+  /** Whether it is about somebody who will want to log in again. */
+  hasAccount: boolean;
   onToken: (token: string) => void;
 }
 
 const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password"];
-const NO_PICTURE: Problem = { code: "NO_PICTURE", text: "This file is not a picture.", field: "photo" };
 
 /** Sign up or log in as somebody of that role. */
-export function SignIn({ role, notice, onToken }: Props) {
+export function SignIn({ role, notice, hasAccount, onToken }: Props) {
   const choiceId = useId();
-  const [isNew, setIsNew] = useState(notice === null);
-  const [isBusy, setIsBusy] = useState(false);
-  const [problems, setProblems] = useState<Problem[]>([]);
-  const [photo, setPhoto] = useState<File | null>(null);
-
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const data = new FormData(form);
-    const text = (name: string) => String(data.get(name) ?? "");
-    setIsBusy(true);
-    setProblems([]);
+  const [isNew, setIsNew] = useState(!hasAccount);
+  const { problems, others, isBusy, add, clear, props } = useForm(FIELDS, async (data) => {
+    const text = (name: string) => textOf(data, name);
     const [username, password] = [text("username").trim(), text(isNew ? "password1" : "password")];
     const failed = isNew
       ? await signUp({
@@ -43,34 +35,19 @@ export function SignIn({ role, notice, onToken }: Props) {
           firstName: text("firstName"),
           lastName: text("lastName"),
           role,
-          photo,
+          photo: photoOf(data),
         })
       : [];
-    const outcome = failed.length > 0 ? failed : await logIn(username, password, role);
-    if (typeof outcome === "string") onToken(outcome);
-    else {
-      flushSync(() => {
-        setProblems(outcome);
-        setIsBusy(false);
-      });
-      focusOnFault(form);
-    }
-  }
-
-  /** What was wrong with a field, or with the whole, was so before the field was changed. */
-  function forget({ target }: FormEvent<HTMLFormElement>) {
-    const { name } = target as HTMLInputElement;
-    setProblems((before) => before.filter(({ field }) => isShown(field) && field !== name));
-  }
+    if (failed.length > 0) return failed;
+    const outcome = await logIn(username, password, role);
+    if (typeof outcome !== "string") return outcome;
+    onToken(outcome);
+    return [];
+  });
 
   const isRider = role === "RIDER";
   return (
-    <form
-      className="sign-in"
-      onSubmit={(event) => void submit(event)}
-      onInput={forget}
-      aria-label={isNew ? "Sign up" : "Log in"}
-    >
+    <form className="sign-in" {...props} aria-label={isNew ? "Sign up" : "Log in"}>
       {notice && <p className="notice">{notice}</p>}
       <p className="lead">
         {isRider
@@ -127,19 +104,11 @@ export function SignIn({ role, notice, onToken }: Props) {
         />
       )}
       {isNew && (
-        <div className="photo-choice">
-          <Preview photo={photo} onBroken={() => setProblems((before) => [...before, NO_PICTURE])} />
-          <Field
-            label="Photo (optional)"
-            name="photo"
-            type="file"
-            accept="image/jpeg,image/png,image/webp"
-            onChange={(event) => setPhoto(event.currentTarget.files?.[0] ?? null)}
-            problems={problems}
-          />
-        </div>
+        <PhotoField label="Photo (optional)" problems={problems} onProblem={add}>
+          <span className="avatar large vacant" aria-hidden="true" />
+        </PhotoField>
       )}
-      <Problems problems={problems.filter(({ field }) => !isShown(field))} />
+      <Problems problems={others} />
       <button className="primary" type="submit" disabled={isBusy}>
         {isNew ? `Sign up as a ${role.toLowerCase()}` : "Log in"}
       </button>
@@ -148,40 +117,8 @@ export function SignIn({ role, notice, onToken }: Props) {
 
   function choose(wantsNew: boolean) {
     setIsNew(wantsNew);
-    setProblems([]);
-    setPhoto(null);
+    clear();
   }
-}
-
-/** Whether a problem with a field stands beside it. */
-function isShown(field: string | undefined): boolean {
-  return field !== undefined && FIELDS.includes(field);
-}
-
-function Preview({ photo, onBroken }: { photo: File | null; onBroken: () => void }) {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(() => {
-    if (photo === null) return;
-    const made = URL.createObjectURL(photo);
-    setUrl(made);
-    return () => {
-      setUrl(null);
-      URL.revokeObjectURL(made);
-    };
-  }, [photo]);
-  return url === null ? (
-    <span className="avatar large vacant" aria-hidden="true" />
-  ) : (
-    <img
-      className="avatar large"
-      src={url}
-      alt="The photo that you chose"
-      onError={() => {
-        setUrl(null);
-        onBroken();
-      }}
-    />
-  );
 }
 
 type NewAccount = Parameters<typeof askToSignUp>[0];

@@ -39,12 +39,16 @@ export class Connection {
   readonly #client: Client;
   readonly #socket: Socket | null;
   readonly #listeners = new Set<() => void>();
+  readonly #onSessionEnd: (() => void) | undefined;
   #isClosed = false;
+  #isEnding = false;
+  #hasEnded = false;
 
   /** Without a token: a stranger, who can sign up and log in. `onSessionEnd` is called when the token is no longer good. */
   constructor(token?: string, onSessionEnd?: () => void) {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const socket = token === undefined ? null : this.#open(authorization, onSessionEnd);
+    this.#onSessionEnd = onSessionEnd;
+    const socket = token === undefined ? null : this.#open(authorization);
     this.#socket = socket;
     this.#client = new Client({
       url: PATH,
@@ -105,6 +109,18 @@ export class Connection {
     }).unsubscribe;
   }
 
+  /**
+   * Ask for what ends the session if it succeeds, and return what went wrong. That the session has ended is told by
+   * `onSessionEnd` only if something did: else whoever asked knows.
+   */
+  async askToEnd(ask: () => Promise<Problem[]>): Promise<Problem[]> {
+    this.#isEnding = true;
+    const problems = await ask();
+    this.#isEnding = problems.length === 0;
+    if (this.#hasEnded && !this.#isEnding && !this.#isClosed) this.#onSessionEnd?.();
+    return problems;
+  }
+
   /** For `useSyncExternalStore`. */
   listen = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -135,7 +151,12 @@ export class Connection {
     for (const listener of this.#listeners) listener();
   }
 
-  #open(authorization: Record<string, string>, onSessionEnd?: () => void): Socket {
+  #end(): void {
+    this.#hasEnded = true;
+    if (!this.#isEnding) this.#onSessionEnd?.();
+  }
+
+  #open(authorization: Record<string, string>): Socket {
     let pongDue: ReturnType<typeof setTimeout> | undefined;
     const socket = createSocket({
       url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${PATH}`,
@@ -155,7 +176,7 @@ export class Connection {
           clearTimeout(pongDue);
           if (this.#isClosed) return;
           const { code } = event as CloseEvent;
-          if (SESSION_ENDED.includes(code)) onSessionEnd?.();
+          if (SESSION_ENDED.includes(code)) this.#end();
           else if (code !== NO_LONGER_NEEDED) this.#become(FINAL.has(code) ? "lost" : "reconnecting");
         },
       },
