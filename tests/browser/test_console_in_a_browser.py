@@ -368,6 +368,7 @@ async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_st
         await expect(driver.link).to_have_text("Reconnecting…")
         await driver.press("Robin is in the car")
         await expect(driver.problems).to_have_count(1)
+        await expect(driver.button("Robin is in the car")).to_be_focused()
         async with page.page.expect_request(lambda request: "ReportLocation" in (request.post_data or "")):
             await link.restore()
         await expect(driver.link).to_have_text("Live")
