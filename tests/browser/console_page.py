@@ -1,7 +1,10 @@
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.watched_page import WatchedPage
 
@@ -19,6 +22,8 @@ class Panel:
         self.title = self.root.locator("h2")
         self.headline = self.root.locator("h3")
         self.link = self.root.locator(".link")
+        self.notice = self.root.locator(".notice")
+        self.problems = self.root.locator(".problems p")
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
     async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:
@@ -50,7 +55,10 @@ class Panel:
         await expect(self.link).to_have_text("Live")
 
     async def press(self, name: str) -> None:
-        await self.root.get_by_role("button", name=name).click()
+        await self.button(name).click()
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name)
 
     async def click_map(self, x: float, y: float) -> None:
         """Click at these parts of its width and height."""
@@ -116,6 +124,31 @@ class ConsolePage(WatchedPage):
         """The token that the page keeps for a panel."""
         stored = await self.page.evaluate("sessionStorage.getItem('taxirank.seats')")
         return {each["id"]: each["token"] for each in json.loads(stored)}[seat]
+
+    @asynccontextmanager
+    async def no_answers(self) -> AsyncIterator[None]:
+        """Let nothing that the page asks by HTTP reach the server; its sockets stay as they are."""
+        await self.page.route("**/graphql", lambda route: route.fulfill(body="away"))
+        yield
+        await self.page.unroute("**/graphql")
+
+    @asynccontextmanager
+    async def late_answers(self) -> AsyncIterator[None]:
+        """Let the page hear of no answer before the block has ended."""
+        ended = asyncio.Event()
+
+        async def answer(route: Route) -> None:
+            response = await route.fetch()
+            await ended.wait()
+            await route.fulfill(response=response)
+
+        await self.page.route("**/graphql", answer)
+        yield
+        ended.set()
+
+    async def is_drawn(self) -> None:
+        """Wait until the page has drawn what it has heard of."""
+        await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     async def tab_to(self, target: Locator, *, backwards: bool = False) -> None:
         """Press Tab until that has the focus."""

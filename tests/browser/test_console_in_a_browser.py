@@ -1,15 +1,19 @@
 """The live board, as people use it."""
 
 import asyncio
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.async_api import expect
+from playwright.async_api import Route, WebSocket, expect
 
 from tests.browser.conftest import OpenBoard
+from tests.browser.console_page import PASSWORD
 from tests.support.api import LOG_OUT, TRIPS, Api
 from tests.support.proxy import web_link
+from tests.support.waiting import until
 
 pytestmark = [
     # The first one may have to build the page.
@@ -28,11 +32,13 @@ def photo(tmp_path: Path) -> Path:
 
 
 async def test_a_rider_and_a_driver_in_two_browsers_through_a_whole_trip(board: OpenBoard, photo: Path):
-    riders, drivers = await asyncio.gather(board(), board())
+    viewport = {"width": 1440, "height": 900}
+    riders, drivers = await asyncio.gather(board(viewport=viewport), board(viewport=viewport))
     rider, driver = riders.rider, drivers.driver
     await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.sign_up("Dana", photo=photo))
     assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
+    await expect(rider.button("Request a trip")).to_be_in_viewport(ratio=1)
 
     # The driver's car stands at Rembrandt Square, the rider a few streets away.
     await rider.click_map(0.49, 0.53)
@@ -49,27 +55,46 @@ async def test_a_rider_and_a_driver_in_two_browsers_through_a_whole_trip(board: 
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
     await expect(rider.root.locator(".eta")).to_contain_text("less than a minute")
     parked = await rider.where("car")
+    # What is pressed next stays where it is, whatever becomes of the button beside it.
+    in_the_car = await driver.button("Robin is in the car").bounding_box()
     await driver.press("Drive to the pick-up")
+    await expect(driver.button("Stop")).to_be_visible()
+    assert await driver.button("Robin is in the car").bounding_box() == in_the_car
     await expect(driver.root.locator(".eta")).to_contain_text("you are there")
+    assert await driver.button("Robin is in the car").bounding_box() == in_the_car
+    await expect(driver.button("You are at the pick-up")).to_be_focused()
+    await expect(driver.map.locator(".way")).to_have_count(0)
     arrived = await driver.where("car")
     assert arrived != parked
     await expect(rider.marker("car")).to_have_attribute("style", arrived)
 
+    await rider.button("Cancel the trip").focus()
     await driver.press("Robin is in the car")
     await expect(rider.headline).to_have_text("You are riding with Dana")
+    await expect(rider.headline).to_be_focused()
+    assert await driver.button("Complete the trip").bounding_box() != in_the_car
     await driver.press("Drive to the drop-off")
     await expect(driver.root.locator(".eta")).to_contain_text("you are there")
     await driver.press("Complete the trip")
 
     await expect(rider.headline).to_have_text("Where to?")
+    await expect(rider.notice).to_contain_text("You have arrived")
+    await rider.press("Dismiss")
+    await expect(rider.notice).to_have_count(0)
+    await expect(rider.headline).to_be_focused()
     await expect(rider.root.locator(".past .status")).to_have_text("Arrived")
     for person in (rider, driver):
         assert await person.history() == [
-            "Requested by Robin",
-            "Driver on the way by Dana",
-            "In the car by Dana",
-            "Arrived by Dana",
+            "Requested · Robin",
+            "Driver on the way · Dana",
+            "In the car · Dana",
+            "Arrived · Dana",
         ]
+    time = rider.root.locator(".history time").first
+    clock = await time.inner_text()
+    await riders.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=1))
+    await rider.end("Pick-up").get_by_label("Address or place").fill("Home")
+    await expect(time).to_have_text(re.compile(rf"\w+ \w+, {clock}"))
 
 
 async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reload(board: OpenBoard):
@@ -80,11 +105,21 @@ async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reloa
     # Each panel has a token, and the browser no session of its own.
     assert await page.page.context.cookies() == []
 
-    await page.page.reload()
+    sockets: list[WebSocket] = []
+    page.page.on("websocket", lambda socket: sockets.append(socket))
+    async with page.no_answers():
+        await page.page.reload()
+        for panel in (page.rider, page.driver):
+            await expect(panel.problems).to_contain_text("The server cannot be reached")
 
     await page.rider.is_live("Robin")
     await page.driver.is_live("Dana")
-    await page.rider.press("Log out")
+    async with page.late_answers():
+        await page.rider.press("Log out")
+        # The server, too, closes the socket of a session that has ended.
+        await until(lambda: any(socket.is_closed() for socket in sockets))
+        await page.is_drawn()
+        await expect(page.rider.root).not_to_contain_text("Your session has ended")
     await expect(page.rider.title).to_be_focused()
     await expect(page.rider.root.get_by_role("button", name="Sign up as a rider")).to_be_visible()
     await page.driver.is_live("Dana")
@@ -143,12 +178,25 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
     await driver.click_map(0.5, 0.5)
     await expect(driver.offers.get_by_role("button", name="Accept")).to_be_visible()
 
-    await other.press("Accept")
+    raced: list[Route] = []
+
+    async def lose(route: Route) -> None:
+        if "MoveTrip" in (route.request.post_data or "") and not raced:
+            raced.append(route)
+            await other.press("Accept")
+            await expect(rider.headline).to_have_text("Kim is on the way")
+        await route.fallback()
+
+    await page.page.route("**/graphql", lose)
+    await driver.press("Accept")
     await expect(driver.offers).to_contain_text("Another driver was faster")
-    await expect(rider.headline).to_have_text("Kim is on the way")
+    log = page.page.get_by_role("log")
+    await expect(log).to_contain_text("Driver: an offer has gone. Another driver was faster")
+    await expect(driver.problems).to_have_count(0)
 
     await other.press("Give it back")
     await expect(rider.headline).to_have_text("Looking for a driver")
+    await expect(rider.notice).to_contain_text("Kim gave the trip back")
     await expect(other.headline).to_have_text("Offers")
     await expect(other.offers).to_have_count(0)
     await expect(driver.offers.get_by_role("button", name="Accept")).to_be_visible()
@@ -158,7 +206,7 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
     await rider.press("Cancel it")
     await expect(driver.offers).to_contain_text("The rider called it off")
     await expect(rider.headline).to_have_text("Where to?")
-    assert (await rider.history())[-2:] == ["Given back by Kim", "Cancelled by Robin"]
+    assert (await rider.history())[-2:] == ["Given back · Kim", "Cancelled · Robin"]
     await expect(rider.root.locator(".reason")).to_have_text("“I walk”")
 
 
@@ -169,16 +217,19 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await rider.press("Sign up")
     password = rider.root.get_by_label("Password")
     field = rider.root.locator(".field").filter(has=page.page.get_by_label("Password"))
-    await expect(field).to_contain_text("PASSWORD_WEAK")
+    await expect(field).to_contain_text("This password is easy to guess")
     await expect(password).to_have_attribute("aria-invalid", "true")
+    await expect(password).to_be_focused()
     no_photo = tmp_path / "notes.png"
     no_photo.write_text("not a photo")
     await rider.fill_sign_up("Robin", photo=no_photo)
+    await expect(field.locator(".problems p")).to_have_count(0)
+    await expect(rider.root.locator(".photo-choice")).to_contain_text("This file is not a picture")
     await rider.press("Sign up")
-    await expect(rider.root.locator(".photo-choice")).to_contain_text("PHOTO_INVALID")
+    await expect(rider.root.locator(".photo-choice")).to_contain_text("The photo must be a whole JPEG")
 
     await driver.fill_log_in("Robin")
-    await expect(driver.root.get_by_role("alert")).to_contain_text("BAD_CREDENTIALS")
+    await expect(driver.root.get_by_role("alert")).to_contain_text("The user name or the password is wrong")
 
     await rider.root.get_by_label("Photo").set_input_files([])
     await rider.press("Sign up")
@@ -190,7 +241,90 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await rider.end("Pick-up").get_by_label("Latitude, longitude").fill("91, 4.9")
     await rider.end("Drop-off").get_by_label("Address or place").fill("Work")
     await rider.press("Request a trip")
-    await expect(rider.root.get_by_role("alert")).to_contain_text("BAD_POSITION")
+    await expect(rider.root.get_by_role("alert")).to_contain_text("A position is a latitude")
+    await expect(rider.end("Pick-up").get_by_label("Latitude, longitude")).to_be_focused()
+    await rider.click_map(0.5, 0.5)
+    await expect(rider.problems).to_have_count(0)
+
+
+async def test_somebody_changes_their_account_and_deletes_it_by_keyboard(board: OpenBoard, photo: Path):
+    page = await board()
+    rider, keys = page.rider, page.page.keyboard
+    await rider.sign_up("Robin")
+    token = await page.token("RIDER")
+    await rider.button("Account").press("Enter")
+    account = page.page.get_by_role("dialog", name="Your account")
+    await page.picture("console-account")
+    assert await page.faults() == []
+
+    await account.get_by_label("First name").fill("Robbie")
+    await account.get_by_label("Another photo").set_input_files(photo)
+    await account.get_by_role("button", name="Save").press("Enter")
+    await expect(account).to_contain_text("Saved.")
+    await expect(rider.title.first).to_contain_text("Robbie Vos")
+    await expect(rider.title.first.locator("img")).to_have_count(1)
+    await account.get_by_label("No photo").check()
+    await account.get_by_role("button", name="Save").press("Enter")
+    await expect(rider.title.first.locator("img")).to_have_count(0)
+
+    current, new = account.get_by_label("Current password"), account.get_by_label("New password")
+    await new.fill("a-much-longer-horse-7")
+    await current.fill("wrong")
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The current password is wrong.")
+    await expect(current).to_be_focused()
+    assert await page.token("RIDER") == token
+    await current.fill(PASSWORD)
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The password is changed.")
+    assert await page.token("RIDER") != token
+    await keys.press("Escape")
+    await expect(account).to_have_count(0)
+    await expect(rider.button("Account")).to_be_focused()
+    await rider.is_live("Robbie")
+    await rider.request("Dam Square", "Artis Zoo")
+
+    await rider.button("Account").press("Enter")
+    await account.get_by_text("Delete the account").press("Enter")
+    password = account.get_by_label("Your password, to be sure")
+    await password.fill(PASSWORD)
+    await keys.press("Enter")
+    await expect(account).to_contain_text("The password is wrong.")
+    await password.fill("a-much-longer-horse-7")
+    await keys.press("Enter")
+    await expect(rider.notice).to_have_text("Your account is deleted.")
+    await expect(rider.title).to_be_focused()
+    await expect(rider.button("Sign up as a rider")).to_be_visible()
+
+
+async def test_what_is_picked_and_typed_of_one_end_leaves_the_other_as_it_is(board: OpenBoard):
+    page = await board()
+    rider = page.rider
+    await rider.sign_up("Robin")
+    names = [rider.end(end).get_by_label("Address or place") for end in ("Pick-up", "Drop-off")]
+    positions = [rider.end(end).get_by_label("Latitude, longitude") for end in ("Pick-up", "Drop-off")]
+    hint = rider.root.locator(".hint")
+
+    # A position that came with the name of a place goes with the name.
+    await names[0].fill("Dam Square")
+    await expect(positions[0]).to_have_value("52.37310, 4.89260")
+    await names[0].fill("Herengracht 1")
+    await expect(positions[0]).to_have_value("")
+
+    await expect(hint).to_contain_text("to choose the drop-off")
+    await rider.click_map(0.5, 0.5)
+    await expect(hint).to_contain_text("to move the drop-off")
+    first = await positions[1].input_value()
+    await rider.click_map(0.6, 0.6)
+    await expect(positions[1]).not_to_have_value(first)
+    await expect(names[0]).to_have_value("Herengracht 1")
+
+    second = await positions[1].input_value()
+    await names[0].click()
+    await expect(hint).to_contain_text("to move the pick-up")
+    await rider.click_map(0.4, 0.4)
+    await expect(positions[0]).not_to_have_value("")
+    await expect(positions[1]).to_have_value(second)
 
 
 async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard, live_server):
@@ -213,12 +347,43 @@ async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard,
         page.errors.clear()
 
 
+async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_stays(board: OpenBoard, live_server):
+    async with web_link(live_server.url) as link:
+        page = await board(url=link.url)
+        rider, driver = page.rider, page.driver
+        await rider.sign_up("Robin")
+        await driver.sign_up("Dana")
+        await rider.request("Rembrandt Square", "Artis Zoo")
+        await driver.press("Accept")
+        await expect(rider.marker("car")).to_have_count(1)
+
+        # One report is lost, while the socket stays.
+        async with page.no_answers():
+            await driver.map.press("ArrowLeft")
+            await expect(driver.problems).to_contain_text("The server cannot be reached")
+        await expect(rider.marker("car")).to_have_attribute("style", await driver.where("car"))
+        await expect(driver.problems).to_have_count(0)
+
+        await link.cut()
+        await expect(driver.link).to_have_text("Reconnecting…")
+        await driver.press("Robin is in the car")
+        await expect(driver.problems).to_have_count(1)
+        await expect(driver.button("Robin is in the car")).to_be_focused()
+        async with page.page.expect_request(lambda request: "ReportLocation" in (request.post_data or "")):
+            await link.restore()
+        await expect(driver.link).to_have_text("Live")
+        await expect(driver.problems).to_have_count(0)
+        await expect(driver.headline).to_have_text("Pick up Robin")
+        page.errors.clear()  # The browser's own words about a server that is away.
+
+
 async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard, live_server):
     page = await board()
     await page.driver.sign_up("Dana")
     async with Api(live_server.url) as elsewhere:
         await elsewhere.post(LOG_OUT, {"Authorization": f"Bearer {await page.token('DRIVER-1')}"})
     await expect(page.driver.root).to_contain_text("Your session has ended. Log in again.")
+    await expect(page.driver.button("Log in")).to_be_visible()
 
 
 async def test_on_a_phone_the_people_are_tabs_and_a_tab_tells_of_an_offer(board: OpenBoard):
@@ -235,6 +400,12 @@ async def test_on_a_phone_the_people_are_tabs_and_a_tab_tells_of_an_offer(board:
     await expect(tabs.filter(has_text="Driver")).to_contain_text("1 offer")
     width = await page.page.evaluate("document.documentElement.scrollWidth")
     assert width == 390
+
+    await tabs.filter(has_text="Driver").click()
+    await expect(page.driver.root.locator(".hint")).to_have_text("Drag your car, or tap where it should be.")
+    await page.page.reload()
+    await page.driver.is_live("Dana")
+    await expect(page.driver.root).to_be_visible()
 
 
 async def test_axe_finds_no_serious_fault_in_light_and_dark_at_a_desk_and_on_a_phone(board: OpenBoard):

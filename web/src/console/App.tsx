@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore, type KeyboardEvent } from "react";
 
-import { loadSeats, MOST_DRIVERS, storeSeats, titleOf, withDriver, type Seat } from "./seats";
+import { loadChosen, loadSeats, MOST_DRIVERS, storeChosen, storeSeats, titleOf, withDriver, type Seat } from "./seats";
 import { SeatPanel } from "./SeatPanel";
 import { Announcer } from "./ui/announcer";
 import { ThemeSwitch } from "./ui/theme";
@@ -11,12 +11,13 @@ const NARROW = matchMedia("(max-width: 47.99rem)");
 /** The live board: a rider and drivers, each somebody else, side by side; on a phone one at a time. */
 export function App() {
   const [seats, setSeats] = useState(loadSeats);
-  const [chosen, setChosen] = useState(seats[0]!.id);
+  const [chosen, setChosen] = useState(() => loadChosen(seats));
   const [news, setNews] = useState<Record<string, string>>({});
   const isNarrow = useSyncExternalStore(listenToWidth, () => NARROW.matches);
   const isNew = seats.every(({ token }) => token === null);
 
   useEffect(() => storeSeats(seats), [seats]);
+  useEffect(() => storeChosen(chosen), [chosen]);
 
   const change = useCallback((id: string, token: string | null) => {
     setSeats((before) => before.map((seat) => (seat.id === id ? { ...seat, token } : seat)));

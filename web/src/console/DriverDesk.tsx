@@ -1,8 +1,8 @@
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import type { TripStatus } from "./api/generated/graphql";
 import { MoveTrip, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { CityMap, type Marker } from "./map/CityMap";
 import { distance, inWords } from "./map/geo";
 import type { DeskProps } from "./SeatPanel";
@@ -10,11 +10,16 @@ import { Ends, History, OtherTrips, Progress } from "./TripParts";
 import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
 import { Remaining } from "./ui/Dated";
+import { Notice } from "./ui/Notice";
+import { IS_TOUCHED } from "./ui/pointing";
 import { Problems } from "./ui/Problems";
+import { useKeptFocus } from "./ui/useKeptFocus";
 import { useCar } from "./useCar";
+import { useHappenings } from "./useHappenings";
 import { useOffers, type Listener, type Shown } from "./useOffers";
+import { useProblems } from "./useProblems";
 import { useTrips } from "./useTrips";
-import { currentOf, GONE } from "./words";
+import { currentOf, GONE, STATUS_TO_DRIVER, toldToDriver } from "./words";
 
 /** Where a driver sees what is asked for, takes it, and drives. */
 export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
@@ -23,24 +28,31 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
   const announce = useAnnounce();
   // What this driver has taken: that it leaves the pool is no news. One that was given back is not offered again.
-  const taking = useRef(new Set<string>());
+  // With what is said of it if another driver was faster after all.
+  const taking = useRef(new Map<string, string | null>());
   const listener = useMemo<Listener>(
     () => ({
       offered: ({ rider, pickUpAddress, dropOffAddress }) =>
         announce(`Driver: ${rider.firstName} asks for a ride from ${pickUpAddress} to ${dropOffAddress}`),
       withdrawn: (id, reason) => {
-        if (!taking.current.has(id)) announce(`Driver: an offer has gone. ${GONE[reason]}`);
+        const text = `Driver: an offer has gone. ${GONE[reason]}`;
+        if (taking.current.has(id)) taking.current.set(id, text);
+        else announce(text);
       },
     }),
     [announce],
   );
   const { offers, truncated, problems: poolProblems } = useOffers(connection, listener);
   const { car, way, problems: carProblems, moveTo, driveTo, stop } = useCar(connection, seatId);
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
+  const [problemsOf, setProblemsOf] = useState<string | null>(null);
   const [isBusy, setIsBusy] = useState(false);
   const title = useRef<HTMLHeadingElement>(null);
+  const keptFocus = useKeptFocus(title);
   const trip = currentOf(trips);
   const open = (offers ?? []).filter(({ offer, gone }) => !(gone !== null && taking.current.has(offer.id)));
+  // What went wrong with a trip is of no use once the trip is neither here nor on offer.
+  const isStill = problemsOf === trip?.id || open.some(({ offer, gone }) => offer.id === problemsOf && gone === null);
   const waiting = open.filter(({ gone }) => gone === null).length;
 
   useEffect(() => {
@@ -55,16 +67,20 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
     if (hadTrip.current !== undefined && tripId === undefined) stop();
     hadTrip.current = tripId;
   }, [tripId, stop]);
-  useCalledOff(trips, announce);
+  const say = useCallback((text: string) => announce(`Driver: ${text}`), [announce]);
+  const [notice, dismiss] = useHappenings(trips, toldToDriver, say);
 
   async function move(id: string, status: TripStatus) {
     setIsBusy(true);
-    if (status === "STARTED") taking.current.add(id);
+    if (status === "STARTED") taking.current.set(id, null);
     const { data, problems: failed } = await connection.ask(MoveTrip, { input: { id, status } });
     setIsBusy(false);
     setProblems(data === null ? failed : userProblems(data.updateTrip.errors));
+    setProblemsOf(id);
     const moved = data?.updateTrip.trip;
     if (!moved) {
+      const gone = taking.current.get(id);
+      if (gone) announce(gone);
       taking.current.delete(id);
       return;
     }
@@ -77,27 +93,32 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
   markers.push({ id: "car", kind: "car", point: car.point, heading: car.heading, title: "Your car" });
   const target = trip?.status === "STARTED" ? trip.pickUp : trip?.status === "IN_PROGRESS" ? trip.dropOff : null;
   const isThere = target != null && distance(car.point, target) < 30;
+  const canDrive = target != null && !isThere;
   const placeName = trip?.status === "STARTED" ? "pick-up" : "drop-off";
 
   return (
-    <div className="desk">
+    <div className="desk" {...keptFocus}>
       <CityMap
         label="Map of the driver"
-        hint="Drag your car, click where it should be, or steer it with the arrow keys."
+        hint={
+          IS_TOUCHED
+            ? "Drag your car, or tap where it should be."
+            : "Drag your car, click where it should be, or steer it with the arrow keys."
+        }
         markers={markers}
         onPick={(point) => moveTo(point)}
         onMoveCar={moveTo}
         way={way ?? undefined}
       />
       <div className="work">
-        <Problems problems={carProblems} />
+        {notice && <Notice text={notice} onDismiss={dismiss} />}
         <h3 ref={title} tabIndex={-1}>
           {trip ? `${trip.status === "STARTED" ? "Pick up" : "Drive"} ${trip.rider.firstName}` : "Offers"}
         </h3>
-        <Problems problems={[...tripProblems, ...poolProblems, ...problems]} />
+        <Problems problems={[...carProblems, ...tripProblems, ...poolProblems, ...(isStill ? problems : [])]} />
         {trip ? (
           <article className="trip">
-            <Progress status={trip.status} />
+            <Progress status={trip.status} words={STATUS_TO_DRIVER} />
             <p className="other">
               <Avatar person={trip.rider} size="large" />
               <span>
@@ -114,36 +135,35 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
               )}
             </p>
             <Ends trip={trip} />
-            <div className="buttons">
-              {target && !isThere && (
-                <button
-                  type="button"
-                  className="primary"
-                  onClick={() => (way ? stop() : driveTo(target))}
-                  aria-describedby={`${seatId}-pace`}
-                >
-                  {way ? "Stop" : `Drive to the ${placeName}`}
-                </button>
-              )}
-              {trip.status === "STARTED" ? (
-                <button
-                  type="button"
-                  className={target && !isThere ? "" : "primary"}
-                  disabled={isBusy}
-                  onClick={() => void move(trip.id, "IN_PROGRESS")}
-                >
-                  {trip.rider.firstName} is in the car
-                </button>
-              ) : (
-                <button
-                  type="button"
-                  className={target && !isThere ? "" : "primary"}
-                  disabled={isBusy}
-                  onClick={() => void move(trip.id, "COMPLETED")}
-                >
-                  Complete the trip
-                </button>
-              )}
+            {/* Each button has a place of its own: what slides under a finger is pressed by mistake. */}
+            <div className="steps">
+              <button
+                type="button"
+                className={canDrive ? "primary" : ""}
+                aria-disabled={!canDrive}
+                onClick={() => {
+                  if (canDrive) void (way ? stop() : driveTo(target));
+                }}
+                aria-describedby={`${seatId}-pace`}
+              >
+                {isThere ? `You are at the ${placeName}` : way ? "Stop" : `Drive to the ${placeName}`}
+              </button>
+              <button
+                type="button"
+                className={canDrive || trip.status !== "STARTED" ? "" : "primary"}
+                disabled={isBusy || trip.status !== "STARTED"}
+                onClick={() => void move(trip.id, "IN_PROGRESS")}
+              >
+                {trip.rider.firstName} is in the car
+              </button>
+              <button
+                type="button"
+                className={canDrive || trip.status !== "IN_PROGRESS" ? "" : "primary"}
+                disabled={isBusy || trip.status !== "IN_PROGRESS"}
+                onClick={() => void move(trip.id, "COMPLETED")}
+              >
+                Complete the trip
+              </button>
               {trip.status === "STARTED" && (
                 <button
                   type="button"
@@ -155,11 +175,9 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
                 </button>
               )}
             </div>
-            {target && !isThere && (
-              <p className="quiet-text" id={`${seatId}-pace`}>
-                Drives ten times as fast as in life.
-              </p>
-            )}
+            <p className="quiet-text" id={`${seatId}-pace`}>
+              {target ? "Drives ten times as fast as in life." : `The rider gave no position of the ${placeName}.`}
+            </p>
             <History trip={trip} />
           </article>
         ) : (
@@ -171,7 +189,7 @@ export function DriverDesk({ connection, person, seatId, onNews }: DeskProps) {
             onAccept={(id) => void move(id, "STARTED")}
           />
         )}
-        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} />
+        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} isRest={trip !== undefined} />
       </div>
     </div>
   );
@@ -233,18 +251,4 @@ function ends(trip: Trip): Marker[] {
 function offerMarker({ offer, gone }: Shown): Marker[] {
   if (gone !== null || offer.pickUp === null) return [];
   return [{ id: offer.id, kind: "request", point: offer.pickUp, title: `${offer.rider.firstName} waits here` }];
-}
-
-/** Tells a screen reader that the trip is no more. */
-function useCalledOff(trips: Trip[] | null, announce: (text: string) => void) {
-  const before = useRef(new Map<string, TripStatus>());
-  useEffect(() => {
-    for (const { id, status, rider } of trips ?? []) {
-      const known = before.current.get(id);
-      if (known !== undefined && known !== status && status === "CANCELLED") {
-        announce(`Driver: ${rider.firstName}'s trip was called off`);
-      }
-      before.current.set(id, status);
-    }
-  }, [trips, announce]);
 }

@@ -1,11 +1,15 @@
-import { useId, useRef, useState, type FormEvent } from "react";
+import { useEffect, useId, useRef, useState, type FormEvent } from "react";
+import { flushSync } from "react-dom";
 
 import type { Connection } from "./api/connection";
 import { RequestTrip, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { format, parse, type GeoPoint } from "./map/geo";
 import { PLACES, placeNamed } from "./map/places";
+import { focusOnFault } from "./ui/faults";
+import { IS_TOUCHED } from "./ui/pointing";
 import { Problems } from "./ui/Problems";
+import { useProblems } from "./useProblems";
 
 /** One end of a trip as it is typed, picked or named. */
 export interface End {
@@ -16,26 +20,36 @@ export interface End {
 
 export const NO_END: End = { address: "", position: "" };
 
+/** Which end of a trip. */
+export type Which = "pickUp" | "dropOff";
+
 interface Props {
   connection: Connection;
   pickUp: End;
   dropOff: End;
-  onChange: (which: "pickUp" | "dropOff", end: End) => void;
+  onChange: (which: Which, end: End) => void;
+  /** Somebody points at the fields of an end. */
+  onPoint: (which: Which) => void;
   onRequested: (trip: Trip) => void;
 }
 
 /** Where a rider says from where and where to. The map fills it too. */
-export function RequestForm({ connection, pickUp, dropOff, onChange, onRequested }: Props) {
-  const [problems, setProblems] = useState<Problem[]>([]);
+export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, onRequested }: Props) {
+  const [problems, setProblems] = useProblems(connection);
   const [isBusy, setIsBusy] = useState(false);
   // The same request asked again, after an answer that was lost, makes no second trip.
   const asked = useRef({ request: "", key: "" });
 
-  async function submit(event: FormEvent) {
+  // What was wrong was about what was asked before.
+  useEffect(() => setProblems([]), [pickUp, dropOff, setProblems]);
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
+    const form = event.currentTarget;
     const wrong = [pickUp, dropOff].some(({ position }) => position.trim() !== "" && parse(position) === null);
     if (wrong) {
       setProblems([{ code: "BAD_POSITION", text: "A position is a latitude and a longitude, such as 52.3731, 4.8926." }]);
+      focusOnFault(form);
       return;
     }
     const request = JSON.stringify([pickUp, dropOff]);
@@ -50,18 +64,32 @@ export function RequestForm({ connection, pickUp, dropOff, onChange, onRequested
         idempotencyKey: asked.current.key,
       },
     });
-    setIsBusy(false);
-    setProblems(data === null ? failed : userProblems(data.createTrip.errors));
+    flushSync(() => {
+      setIsBusy(false);
+      setProblems(data === null ? failed : userProblems(data.createTrip.errors));
+    });
     if (data?.createTrip.trip) {
       asked.current = { request: "", key: "" };
       onRequested(data.createTrip.trip);
-    }
+    } else focusOnFault(form);
   }
 
   return (
     <form className="request" onSubmit={(event) => void submit(event)} aria-label="Request a trip">
-      <EndFields legend="Pick-up" kind="from" end={pickUp} onChange={(end) => onChange("pickUp", end)} />
-      <EndFields legend="Drop-off" kind="to" end={dropOff} onChange={(end) => onChange("dropOff", end)} />
+      <EndFields
+        legend="Pick-up"
+        kind="from"
+        end={pickUp}
+        onChange={(end) => onChange("pickUp", end)}
+        onPoint={() => onPoint("pickUp")}
+      />
+      <EndFields
+        legend="Drop-off"
+        kind="to"
+        end={dropOff}
+        onChange={(end) => onChange("dropOff", end)}
+        onPoint={() => onPoint("dropOff")}
+      />
       <Problems problems={problems} />
       <button className="primary" type="submit" disabled={isBusy}>
         Request a trip
@@ -75,19 +103,23 @@ interface EndProps {
   kind: "from" | "to";
   end: End;
   onChange: (end: End) => void;
+  onPoint: () => void;
 }
 
-function EndFields({ legend, kind, end, onChange }: EndProps) {
+function EndFields({ legend, kind, end, onChange, onPoint }: EndProps) {
   const id = useId();
   const isWrong = end.position.trim() !== "" && parse(end.position) === null;
 
   function name(address: string) {
     const place = placeNamed(address);
-    onChange({ address, position: place ? format(place.point) : end.position });
+    const before = placeNamed(end.address);
+    // A position that came with the name of a place goes with it.
+    const rest = before && end.position === format(before.point) ? "" : end.position;
+    onChange({ address, position: place ? format(place.point) : rest });
   }
 
   return (
-    <fieldset className={`end ${kind}`}>
+    <fieldset className={`end ${kind}`} onPointerDown={onPoint}>
       <legend>{legend}</legend>
       <div className="field">
         <label htmlFor={`${id}-address`}>Address or place</label>
@@ -98,7 +130,7 @@ function EndFields({ legend, kind, end, onChange }: EndProps) {
           required
           maxLength={255}
           autoComplete="off"
-          placeholder="Click the map, or type"
+          placeholder={`${IS_TOUCHED ? "Tap" : "Click"} the map, or type`}
           onChange={(event) => name(event.currentTarget.value)}
         />
         <datalist id={`${id}-places`}>

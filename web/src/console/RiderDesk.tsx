@@ -1,45 +1,68 @@
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 
 import type { Connection } from "./api/connection";
 import { DriverLocation, MoveTrip, PickUpEta, type Trip } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
+import { userProblems } from "./api/problems";
 import { CancelForm } from "./CancelForm";
 import { CityMap, type Marker } from "./map/CityMap";
 import { format, type GeoPoint } from "./map/geo";
 import { nameOf } from "./map/places";
-import { NO_END, pointOf, RequestForm, type End } from "./RequestForm";
+import { NO_END, pointOf, RequestForm, type End, type Which } from "./RequestForm";
 import type { DeskProps } from "./SeatPanel";
 import { Ends, History, OtherTrips, Progress } from "./TripParts";
 import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
 import { Remaining } from "./ui/Dated";
+import { Notice } from "./ui/Notice";
+import { IS_TOUCHED } from "./ui/pointing";
 import { Problems } from "./ui/Problems";
+import { useKeptFocus } from "./ui/useKeptFocus";
+import { useHappenings } from "./useHappenings";
+import { useProblems } from "./useProblems";
 import { useTrips } from "./useTrips";
-import { currentOf, headline, minutes, STATUS } from "./words";
+import { currentOf, headline, minutes, STATUS, toldToRider } from "./words";
+
+const NAMES: Record<Which, string> = { pickUp: "pick-up", dropOff: "drop-off" };
+
+/** What choosing a point of the map does. */
+function pickHint(next: Which, isMoved: boolean): string {
+  const click = IS_TOUCHED ? "Tap the map" : "Click the map, or use the arrow keys and Enter,";
+  if (!isMoved) return `${click} to choose the ${NAMES[next]}.`;
+  const other = NAMES[next === "pickUp" ? "dropOff" : "pickUp"];
+  return `${click} to move the ${NAMES[next]}. For the ${other}, ${IS_TOUCHED ? "tap" : "click"} its field first.`;
+}
 
 /** Where a rider requests a trip and follows it. */
 export function RiderDesk({ connection, onNews }: DeskProps) {
   const { trips, problems, learned } = useTrips(connection);
   const [pickUp, setPickUp] = useState(NO_END);
   const [dropOff, setDropOff] = useState(NO_END);
+  const [used, setUsed] = useState<Which>("pickUp");
   const announce = useAnnounce();
   const title = useRef<HTMLHeadingElement>(null);
+  const keptFocus = useKeptFocus(title);
   const trip = currentOf(trips);
   const car = useDriverLocation(connection, trip);
   const eta = usePickUpEta(connection, trip, car);
   const status = trip?.status;
 
   useEffect(() => onNews(status ? STATUS[status] : ""), [status, onNews]);
-  useStatusAnnouncements(trips, announce);
+  const say = useCallback((text: string) => announce(`Rider: ${text}`), [announce]);
+  const [notice, dismiss] = useHappenings(trips, toldToRider, say);
+
+  // The map fills the end that is empty; of two that are alike, the one that was used last.
+  const [isFrom, isTo] = [pickUp.address !== "", dropOff.address !== ""];
+  const next: Which = isFrom === isTo ? used : isFrom ? "dropOff" : "pickUp";
+
+  function change(which: Which, end: End) {
+    (which === "pickUp" ? setPickUp : setDropOff)(end);
+    setUsed(which);
+  }
 
   function pick(point: GeoPoint) {
     const end: End = { address: nameOf(point), position: format(point) };
-    const isFirst = pickUp.address === "" || dropOff.address !== "";
-    if (isFirst) {
-      setPickUp(end);
-      setDropOff(NO_END);
-    } else setDropOff(end);
-    announce(`Rider: ${isFirst ? "pick-up" : "drop-off"} is ${end.address}`);
+    change(next, end);
+    say(`${NAMES[next]} is ${end.address}`);
   }
 
   const markers: Marker[] = [];
@@ -49,10 +72,9 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
   if (car && trip?.driver) {
     markers.push({ id: "car", kind: "car", title: `${trip.driver.firstName}'s car`, ...car });
   }
-  const next = pickUp.address === "" || dropOff.address !== "" ? "pick-up" : "drop-off";
 
   return (
-    <div className="desk">
+    <div className="desk" {...keptFocus}>
       <CityMap
         label="Map of the rider"
         hint={
@@ -60,12 +82,13 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
             ? trip.driver
               ? "The car is where your driver's phone says it is."
               : "The car appears here as soon as a driver has accepted."
-            : `Click the map to choose the ${next}. With the keyboard: arrow keys move the cross, Enter chooses.`
+            : pickHint(next, isFrom && isTo)
         }
         markers={markers}
         onPick={trip ? undefined : pick}
       />
       <div className="work">
+        {notice && <Notice text={notice} onDismiss={dismiss} />}
         <h3 ref={title} tabIndex={-1}>
           {trip ? headline(trip) : "Where to?"}
         </h3>
@@ -76,18 +99,20 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
             connection={connection}
             pickUp={pickUp}
             dropOff={dropOff}
-            onChange={(which, end) => (which === "pickUp" ? setPickUp(end) : setDropOff(end))}
+            onChange={change}
+            onPoint={setUsed}
             onRequested={(requested) => {
               learned(requested);
               setPickUp(NO_END);
               setDropOff(NO_END);
+              setUsed("pickUp");
               title.current?.focus({ preventScroll: true });
             }}
           />
         )}
         {trip && (
           <article className="trip">
-            <Progress status={trip.status} />
+            <Progress status={trip.status} words={STATUS} />
             {trip.driver && (
               <p className="other">
                 <Avatar person={trip.driver} size="large" />
@@ -125,7 +150,7 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
             )}
           </article>
         )}
-        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} />
+        <OtherTrips trips={(trips ?? []).filter((each) => each !== trip)} isRest={trip !== undefined} />
       </div>
     </div>
   );
@@ -138,7 +163,7 @@ interface CancelProps {
 }
 
 function CancelTrip({ connection, trip, onCancelled }: CancelProps) {
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
 
   async function cancel(reason: string) {
     const { data, problems: failed } = await connection.ask(MoveTrip, {
@@ -201,16 +226,4 @@ function usePickUpEta(connection: Connection, trip: Trip | undefined, car: Seen 
     return () => clearTimeout(asking);
   }, [connection, id, where]);
   return id !== null && eta?.of === id ? eta.seconds : (trip?.pickUpEta ?? null);
-}
-
-/** Tells a screen reader of each change of a trip that was on the screen before. */
-function useStatusAnnouncements(trips: Trip[] | null, announce: (text: string) => void) {
-  const before = useRef(new Map<string, Trip["status"]>());
-  useEffect(() => {
-    for (const trip of trips ?? []) {
-      const known = before.current.get(trip.id);
-      if (known !== undefined && known !== trip.status) announce(`Rider: ${headline(trip)}`);
-      before.current.set(trip.id, trip.status);
-    }
-  }, [trips, announce]);
 }

@@ -1,8 +1,9 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
-import { Connection, type SocketState } from "./api/connection";
+import { Account } from "./Account";
+import { Connection, patience, type SocketState } from "./api/connection";
 import { LogOut, Me, type Person } from "./api/operations";
-import { type Problem } from "./api/problems";
+import { isUnreachable, type Problem } from "./api/problems";
 import { DriverDesk } from "./DriverDesk";
 import { RiderDesk } from "./RiderDesk";
 import { titleOf, type Seat } from "./seats";
@@ -29,33 +30,35 @@ export interface DeskProps {
   onNews: (text: string) => void;
 }
 
+const AWAY = "The server cannot be reached. Is it running? This page keeps trying.";
 const ENDED = "Your session has ended. Log in again.";
+const DELETED = "Your account is deleted.";
 
 /** One person's panel: strangers sign up or log in, and then it is a rider's desk or a driver's. */
 export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: Props) {
   const { id, token } = seat;
   const [notice, setNotice] = useState<string | null>(null);
   const [takesFocus, setTakesFocus] = useState(false);
+  const panel = useRef<HTMLElement>(null);
   const title = useRef<HTMLHeadingElement>(null);
   const announce = useAnnounce();
   const name = titleOf(seat);
 
-  const end = useCallback(() => {
-    setNotice(ENDED);
-    announce(`${name}: ${ENDED}`);
-    onToken(id, null);
-    onNews(id, "");
-  }, [id, name, announce, onToken, onNews]);
-  const logOut = useCallback(() => {
-    setNotice(null);
-    setTakesFocus(true);
-    onToken(id, null);
-    onNews(id, "");
-  }, [id, onToken, onNews]);
+  const leave = useCallback(
+    (why: string | null) => {
+      setNotice(why);
+      if (why !== null) announce(`${name}: ${why}`);
+      // What was pressed is gone; when the session just ends, something that had the focus may be.
+      setTakesFocus(why !== ENDED || (panel.current?.contains(document.activeElement) ?? false));
+      onToken(id, null);
+      onNews(id, "");
+    },
+    [id, name, announce, onToken, onNews],
+  );
+  const end = useCallback(() => leave(ENDED), [leave]);
   const tell = useCallback((text: string) => onNews(id, text), [id, onNews]);
 
   useEffect(() => {
-    // The button that was pressed is gone.
     if (token !== null || !takesFocus) return;
     title.current?.focus({ preventScroll: true });
     setTakesFocus(false);
@@ -63,6 +66,7 @@ export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: 
 
   return (
     <section
+      ref={panel}
       className={`panel ${seat.role.toLowerCase()}`}
       id={`panel-${id}`}
       role={isTab ? "tabpanel" : undefined}
@@ -84,6 +88,7 @@ export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: 
           <SignIn
             role={seat.role}
             notice={notice}
+            hasAccount={notice === ENDED}
             onToken={(given) => {
               setNotice(null);
               setTakesFocus(true);
@@ -93,13 +98,14 @@ export function SeatPanel({ seat, isTab, isHidden, onToken, onNews, onRemove }: 
         </>
       ) : (
         <Seated
-          key={token}
           seat={seat}
           token={token}
           name={name}
           takesFocus={takesFocus}
+          onToken={(given) => onToken(id, given)}
           onEnd={end}
-          onLogOut={logOut}
+          onLogOut={() => leave(null)}
+          onDeleted={() => leave(DELETED)}
           onNews={tell}
         />
       )}
@@ -113,17 +119,21 @@ interface SeatedProps {
   name: string;
   /** Somebody has just logged in here: the form that had the focus is gone. */
   takesFocus: boolean;
+  /** The same person has another token now. */
+  onToken: (token: string) => void;
   /** The session is over, and it was not this page that ended it. */
   onEnd: () => void;
   onLogOut: () => void;
+  onDeleted: () => void;
   onNews: (text: string) => void;
 }
 
-function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: SeatedProps) {
+function Seated({ seat, token, name, takesFocus, onToken, onEnd, onLogOut, onDeleted, onNews }: SeatedProps) {
   const [connection, setConnection] = useState<Connection | null>(null);
   const [attempt, setAttempt] = useState(0);
   const [person, setPerson] = useState<Person | null>(null);
   const [problems, setProblems] = useState<Problem[]>([]);
+  const [isAccountOpen, setIsAccountOpen] = useState(false);
   const title = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => {
@@ -131,16 +141,23 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
     let isCurrent = true;
     setConnection(opened);
     setProblems([]);
-    void opened.ask(Me, {}).then(({ data, problems: found }) => {
-      if (!isCurrent) return;
-      if (data === null) setProblems(found);
-      else if (data.me === null) onEnd();
-      else setPerson(data.me);
-    });
+    void meet();
     return () => {
       isCurrent = false;
       opened.close();
     };
+
+    async function meet() {
+      for (let tries = 0; isCurrent; tries += 1) {
+        const { data, problems: found } = await opened.ask(Me, {});
+        if (!isCurrent) return;
+        setProblems(found.map((each) => (isUnreachable(each) ? { ...each, text: AWAY } : each)));
+        if (data?.me) setPerson(data.me);
+        else if (data) onEnd();
+        if (!found.some(isUnreachable)) return;
+        await patience(tries);
+      }
+    }
   }, [token, attempt, onEnd]);
 
   useEffect(() => {
@@ -148,6 +165,8 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
   }, [takesFocus]);
 
   async function logOut() {
+    // That the server ends the session then is no news.
+    connection?.close();
     await connection?.ask(LogOut, {});
     // Whether or not the server has heard of it, this page forgets the token.
     onLogOut();
@@ -163,11 +182,28 @@ function Seated({ seat, token, name, takesFocus, onEnd, onLogOut, onNews }: Seat
             <span className="name">{person ? `${person.firstName} ${person.lastName}` : "…"}</span>
           </span>
         </h2>
-        {connection && <Link connection={connection} who={name} />}
-        <button type="button" className="quiet" onClick={() => void logOut()}>
-          Log out
-        </button>
+        <div className="session">
+          {connection && <Link connection={connection} who={name} />}
+          {connection && person && (
+            <button type="button" className="quiet" onClick={() => setIsAccountOpen(true)}>
+              Account
+            </button>
+          )}
+          <button type="button" className="quiet" onClick={() => void logOut()}>
+            Log out
+          </button>
+        </div>
       </header>
+      {connection && person && isAccountOpen && (
+        <Account
+          connection={connection}
+          person={person}
+          onPerson={setPerson}
+          onToken={onToken}
+          onDeleted={onDeleted}
+          onClose={() => setIsAccountOpen(false)}
+        />
+      )}
       {connection && (
         <Lost connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />
       )}

@@ -1,35 +1,31 @@
-import { useEffect, useId, useState, type FormEvent } from "react";
+import { useId, useState } from "react";
 
 import { Connection } from "./api/connection";
 import type { Role } from "./api/generated/graphql";
 import { LogIn, LogOut, SignUp } from "./api/operations";
 import { userProblems, type Problem } from "./api/problems";
 import { Field } from "./ui/Field";
+import { photoOf, PhotoField } from "./ui/PhotoField";
 import { Problems } from "./ui/Problems";
+import { textOf, useForm } from "./ui/useForm";
 
 interface Props {
   role: Role;
   /** What to say first, such as why somebody is logged out. */
   notice: string | null;
+  /** Whether it is about somebody who will want to log in again. */
+  hasAccount: boolean;
   onToken: (token: string) => void;
 }
 
 const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password"];
 
 /** Sign up or log in as somebody of that role. */
-export function SignIn({ role, notice, onToken }: Props) {
+export function SignIn({ role, notice, hasAccount, onToken }: Props) {
   const choiceId = useId();
-  const [isNew, setIsNew] = useState(true);
-  const [isBusy, setIsBusy] = useState(false);
-  const [problems, setProblems] = useState<Problem[]>([]);
-  const [photo, setPhoto] = useState<File | null>(null);
-
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const text = (name: string) => String(form.get(name) ?? "");
-    setIsBusy(true);
-    setProblems([]);
+  const [isNew, setIsNew] = useState(!hasAccount);
+  const { problems, others, isBusy, add, clear, props } = useForm(FIELDS, async (data) => {
+    const text = (name: string) => textOf(data, name);
     const [username, password] = [text("username").trim(), text(isNew ? "password1" : "password")];
     const failed = isNew
       ? await signUp({
@@ -39,20 +35,19 @@ export function SignIn({ role, notice, onToken }: Props) {
           firstName: text("firstName"),
           lastName: text("lastName"),
           role,
-          photo,
+          photo: photoOf(data),
         })
       : [];
-    const outcome = failed.length > 0 ? failed : await logIn(username, password, role);
-    if (typeof outcome === "string") onToken(outcome);
-    else {
-      setProblems(outcome);
-      setIsBusy(false);
-    }
-  }
+    if (failed.length > 0) return failed;
+    const outcome = await logIn(username, password, role);
+    if (typeof outcome !== "string") return outcome;
+    onToken(outcome);
+    return [];
+  });
 
   const isRider = role === "RIDER";
   return (
-    <form className="sign-in" onSubmit={(event) => void submit(event)} aria-label={isNew ? "Sign up" : "Log in"}>
+    <form className="sign-in" {...props} aria-label={isNew ? "Sign up" : "Log in"}>
       {notice && <p className="notice">{notice}</p>}
       <p className="lead">
         {isRider
@@ -109,19 +104,11 @@ export function SignIn({ role, notice, onToken }: Props) {
         />
       )}
       {isNew && (
-        <div className="photo-choice">
-          <Preview photo={photo} />
-          <Field
-            label="Photo (optional)"
-            name="photo"
-            type="file"
-            accept="image/jpeg,image/png,image/webp"
-            onChange={(event) => setPhoto(event.currentTarget.files?.[0] ?? null)}
-            problems={problems}
-          />
-        </div>
+        <PhotoField label="Photo (optional)" problems={problems} onProblem={add}>
+          <span className="avatar large vacant" aria-hidden="true" />
+        </PhotoField>
       )}
-      <Problems problems={problems.filter(({ field }) => field === undefined || !FIELDS.includes(field))} />
+      <Problems problems={others} />
       <button className="primary" type="submit" disabled={isBusy}>
         {isNew ? `Sign up as a ${role.toLowerCase()}` : "Log in"}
       </button>
@@ -130,27 +117,8 @@ export function SignIn({ role, notice, onToken }: Props) {
 
   function choose(wantsNew: boolean) {
     setIsNew(wantsNew);
-    setProblems([]);
-    setPhoto(null);
+    clear();
   }
-}
-
-function Preview({ photo }: { photo: File | null }) {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(() => {
-    if (photo === null) return;
-    const made = URL.createObjectURL(photo);
-    setUrl(made);
-    return () => {
-      setUrl(null);
-      URL.revokeObjectURL(made);
-    };
-  }, [photo]);
-  return url === null ? (
-    <span className="avatar large vacant" aria-hidden="true" />
-  ) : (
-    <img className="avatar large" src={url} alt="The photo that you chose" />
-  );
 }
 
 type NewAccount = Parameters<typeof askToSignUp>[0];

@@ -21,8 +21,8 @@ export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: 
 
 const STEPS: readonly TripStatus[] = ["REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"];
 
-/** How far a trip has come. */
-export function Progress({ status }: { status: TripStatus }) {
+/** How far a trip has come, in the words of whoever looks at it. */
+export function Progress({ status, words }: { status: TripStatus; words: Record<TripStatus, string> }) {
   const reached = STEPS.indexOf(status);
   return (
     <ol className="progress" aria-label="Progress">
@@ -32,14 +32,14 @@ export function Progress({ status }: { status: TripStatus }) {
           className={index < reached ? "done" : index === reached ? "now" : ""}
           aria-current={index === reached ? "step" : undefined}
         >
-          {STATUS[step]}
+          {words[step]}
         </li>
       ))}
     </ol>
   );
 }
 
-const MAKERS = { RIDER: "the rider", DRIVER: "the driver", STAFF: "staff", SYSTEM: "time" } as const;
+const MAKERS = { RIDER: "the rider", DRIVER: "the driver", STAFF: "staff", SYSTEM: "nobody came in time" } as const;
 
 /** Who changed what, and when. */
 export function History({ trip }: { trip: Trip }) {
@@ -52,7 +52,8 @@ export function History({ trip }: { trip: Trip }) {
             <At moment={at} />
             <span>
               <strong>{index > 0 && status === "REQUESTED" ? "Given back" : STATUS[status]}</strong>
-              {changedBy === "SYSTEM" ? " (nobody came in time)" : ` by ${user?.firstName ?? MAKERS[changedBy]}`}
+{" "}
+              · {user?.firstName ?? MAKERS[changedBy]}
             </span>
           </li>
         ))}
@@ -62,12 +63,12 @@ export function History({ trip }: { trip: Trip }) {
   );
 }
 
-/** The trips that have ended, and those that are open beside the one that is shown large. */
-export function OtherTrips({ trips }: { trips: Trip[] }) {
+/** The trips that have ended, and those that are open; `isRest` beside one that is shown large. */
+export function OtherTrips({ trips, isRest }: { trips: Trip[]; isRest: boolean }) {
   if (trips.length === 0) return null;
   return (
     <section className="past">
-      <h4>Other trips</h4>
+      <h4>{isRest ? "Other trips" : "Your trips"}</h4>
       <ul>
         {trips.map((trip) => (
           <li key={trip.id} data-trip={trip.id}>

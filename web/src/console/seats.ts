@@ -10,6 +10,7 @@ export interface Seat {
 }
 
 const STORED_AS = "taxirank.seats";
+const CHOSEN_STORED_AS = "taxirank.chosen";
 export const MOST_DRIVERS = 4;
 
 const EMPTY: readonly Seat[] = [
@@ -31,6 +32,16 @@ export function loadSeats(): Seat[] {
 
 export function storeSeats(seats: readonly Seat[]): void {
   write(STORED_AS, seats);
+}
+
+/** The seat whose panel was shown before a reload, where one is shown at a time. */
+export function loadChosen(seats: readonly Seat[]): string {
+  const stored = read<string>(CHOSEN_STORED_AS);
+  return (seats.find(({ id }) => id === stored) ?? seats[0]!).id;
+}
+
+export function storeChosen(id: string): void {
+  write(CHOSEN_STORED_AS, id);
 }
 
 /** One more driver's seat, with the lowest number that is free. */

@@ -7,6 +7,7 @@ import { along, route } from "./map/city";
 import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "./map/geo";
 import { PLACES } from "./map/places";
 import { read, write } from "./seats";
+import { useProblems } from "./useProblems";
 
 export interface Car {
   point: GeoPoint;
@@ -20,12 +21,13 @@ const STEP_MS = 800;
 const LEAST_MS_BETWEEN_REPORTS = 250;
 /** The server forgets a position after ten minutes. */
 const REMIND_EVERY_MS = 120_000;
+const TELL_AGAIN_AFTER_MS = 2_000;
 
 /** A driver's car: where it is, how it is moved, and telling the server of it. */
 export function useCar(connection: Connection, seatId: string) {
   const storedAs = `taxirank.car.${seatId}`;
   const [car, setCar] = useState<Car>(() => read<Car>(storedAs) ?? { point: firstPoint(seatId), heading: 0 });
-  const [problems, setProblems] = useState<Problem[]>([]);
+  const [problems, setProblems] = useProblems(connection);
   const [way, setWay] = useState<Spot[] | null>(null);
   const reporter = useRef<Reporter | null>(null);
   const at = useRef(car);
@@ -43,13 +45,17 @@ export function useCar(connection: Connection, seatId: string) {
   useEffect(() => {
     const own = new Reporter(connection, setProblems);
     reporter.current = own;
-    own.report(at.current);
-    const reminding = setInterval(() => own.report(at.current), REMIND_EVERY_MS);
+    const remind = () => own.report(at.current);
+    remind();
+    const reminding = setInterval(remind, REMIND_EVERY_MS);
+    // A server that has started anew knows of no car.
+    const stopListening = connection.onReturn(remind);
     return () => {
       clearInterval(reminding);
+      stopListening();
       own.stop();
     };
-  }, [connection]);
+  }, [connection, setProblems]);
 
   useEffect(() => {
     if (way === null) return;
@@ -81,9 +87,12 @@ export function useCar(connection: Connection, seatId: string) {
   return { car, way, problems, moveTo, driveTo, stop };
 }
 
-/** Tells the server where the car is: the newest position only, one at a time, and no more often than it may. */
+/**
+ * Tells the server where the car is: the newest position only, one at a time, and no more often than it may. What has not
+ * arrived is told again.
+ */
 class Reporter {
-  #waiting: (Car & { recordedAt: string }) | null = null;
+  #waiting: Car | null = null;
   #isBusy = false;
   #isStopped = false;
   readonly #connection: Connection;
@@ -95,7 +104,7 @@ class Reporter {
   }
 
   report(car: Car): void {
-    this.#waiting = { ...car, recordedAt: new Date().toISOString() };
+    this.#waiting = car;
     if (!this.#isBusy) void this.#send();
   }
 
@@ -106,15 +115,17 @@ class Reporter {
   async #send(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting !== null && !this.#isStopped) {
-      const input = this.#waiting;
+      const car = this.#waiting;
       this.#waiting = null;
+      const input = { ...car, recordedAt: new Date().toISOString() };
       const { data, problems } = await this.#connection.ask(ReportLocation, { input });
       if (this.#isStopped) return;
+      if (data === null) this.#waiting ??= car;
       const limited = problems.find(({ retryAfterS }) => retryAfterS !== undefined);
       // Too often is no fault that anybody could mend: what is newest is told a little later.
-      if (limited) this.#waiting ??= input;
-      else this.#tell(data === null ? problems : userProblems(data.reportLocation.errors));
-      await new Promise((done) => setTimeout(done, (limited?.retryAfterS ?? 0) * 1000 || LEAST_MS_BETWEEN_REPORTS));
+      if (!limited) this.#tell(data === null ? problems : userProblems(data.reportLocation.errors));
+      const again = (limited?.retryAfterS ?? 0) * 1000 || TELL_AGAIN_AFTER_MS;
+      await new Promise((done) => setTimeout(done, data === null ? again : LEAST_MS_BETWEEN_REPORTS));
     }
     this.#isBusy = false;
   }

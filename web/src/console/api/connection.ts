@@ -22,6 +22,12 @@ const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
 const LONGEST_WAIT_MS = 4_000;
 
+/** Wait before asking a server again that could not be reached so many times: longer and longer, and not all at once. */
+export function patience(tries: number): Promise<void> {
+  const longest = Math.min(LONGEST_WAIT_MS, 200 * 2 ** tries);
+  return new Promise((done) => setTimeout(done, longest * (0.5 + Math.random() / 2)));
+}
+
 /**
  * One person's way to the server: mutations and queries over HTTP, subscriptions over one socket.
  *
@@ -33,11 +39,16 @@ export class Connection {
   readonly #client: Client;
   readonly #socket: Socket | null;
   readonly #listeners = new Set<() => void>();
+  readonly #onSessionEnd: (() => void) | undefined;
+  #isClosed = false;
+  #isEnding = false;
+  #hasEnded = false;
 
   /** Without a token: a stranger, who can sign up and log in. `onSessionEnd` is called when the token is no longer good. */
   constructor(token?: string, onSessionEnd?: () => void) {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const socket = token === undefined ? null : this.#open(authorization, onSessionEnd);
+    this.#onSessionEnd = onSessionEnd;
+    const socket = token === undefined ? null : this.#open(authorization);
     this.#socket = socket;
     this.#client = new Client({
       url: PATH,
@@ -98,6 +109,18 @@ export class Connection {
     }).unsubscribe;
   }
 
+  /**
+   * Ask for what ends the session if it succeeds, and return what went wrong. That the session has ended is told by
+   * `onSessionEnd` only if something did: else whoever asked knows.
+   */
+  async askToEnd(ask: () => Promise<Problem[]>): Promise<Problem[]> {
+    this.#isEnding = true;
+    const problems = await ask();
+    this.#isEnding = problems.length === 0;
+    if (this.#hasEnded && !this.#isEnding && !this.#isClosed) this.#onSessionEnd?.();
+    return problems;
+  }
+
   /** For `useSyncExternalStore`. */
   listen = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -107,7 +130,18 @@ export class Connection {
   /** For `useSyncExternalStore`. */
   readState = (): SocketState => this.state;
 
+  /** Be called whenever a socket that was lost is there again, until the returned function is called. */
+  onReturn(listener: () => void): () => void {
+    let before = this.state;
+    return this.listen(() => {
+      if (this.state === "live" && before === "reconnecting") listener();
+      before = this.state;
+    });
+  }
+
+  /** Close the socket. Nothing is told of it any more, but what is asked by HTTP is still answered. */
   close(): void {
+    this.#isClosed = true;
     this.#listeners.clear();
     void this.#socket?.dispose();
   }
@@ -117,15 +151,19 @@ export class Connection {
     for (const listener of this.#listeners) listener();
   }
 
-  #open(authorization: Record<string, string>, onSessionEnd?: () => void): Socket {
+  #end(): void {
+    this.#hasEnded = true;
+    if (!this.#isEnding) this.#onSessionEnd?.();
+  }
+
+  #open(authorization: Record<string, string>): Socket {
     let pongDue: ReturnType<typeof setTimeout> | undefined;
     const socket = createSocket({
       url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${PATH}`,
       connectionParams: authorization,
       retryAttempts: Infinity,
       shouldRetry: (event) => !SESSION_ENDED.includes((event as CloseEvent).code),
-      retryWait: (tries) =>
-        new Promise((done) => setTimeout(done, Math.min(LONGEST_WAIT_MS, 200 * 2 ** tries) * (0.5 + Math.random() / 2))),
+      retryWait: patience,
       // A network that is gone closes nothing: only an answer that does not come shows it.
       keepAlive: PING_EVERY_MS,
       on: {
@@ -136,8 +174,9 @@ export class Connection {
         pong: () => clearTimeout(pongDue),
         closed: (event) => {
           clearTimeout(pongDue);
+          if (this.#isClosed) return;
           const { code } = event as CloseEvent;
-          if (SESSION_ENDED.includes(code)) onSessionEnd?.();
+          if (SESSION_ENDED.includes(code)) this.#end();
           else if (code !== NO_LONGER_NEEDED) this.#become(FINAL.has(code) ? "lost" : "reconnecting");
         },
       },

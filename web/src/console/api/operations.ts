@@ -124,6 +124,46 @@ export const LogOut = graphql(`
   }
 `);
 
+export const UpdateMe = graphql(`
+  mutation UpdateMe($input: UpdateMeInput!) {
+    updateMe(input: $input) {
+      user {
+        ...PersonFields
+      }
+      errors {
+        code
+        message
+        field
+      }
+    }
+  }
+`);
+
+export const ChangePassword = graphql(`
+  mutation ChangePassword($input: ChangePasswordInput!) {
+    changePassword(input: $input) {
+      token
+      errors {
+        code
+        message
+        field
+      }
+    }
+  }
+`);
+
+export const DeleteMe = graphql(`
+  mutation DeleteMe($password: String!) {
+    deleteMe(password: $password) {
+      errors {
+        code
+        message
+        field
+      }
+    }
+  }
+`);
+
 export const Me = graphql(`
   query Me {
     me {

@@ -10,6 +10,13 @@ export interface Problem {
   retryAfterS?: number;
 }
 
+const UNREACHABLE = "UNREACHABLE";
+
+/** Whether the server could not be reached: that goes by itself. */
+export function isUnreachable({ code }: Problem): boolean {
+  return code === UNREACHABLE;
+}
+
 interface UserError {
   code: string;
   message: string;
@@ -24,7 +31,7 @@ export function userProblems(errors: readonly UserError[]): Problem[] {
 /** What is wrong with a request itself, or with the way to the server. */
 export function problemsOf(error: CombinedError | undefined): Problem[] {
   if (error === undefined || error.networkError) {
-    return [{ code: "UNREACHABLE", text: "The server cannot be reached. Is it running? Try again in a moment." }];
+    return [{ code: UNREACHABLE, text: "The server cannot be reached. Is it running? Try again in a moment." }];
   }
   return error.graphQLErrors.map(({ message, extensions }) => {
     const { code, retryAfter, field } = extensions as { code?: string; retryAfter?: number; field?: string[] };

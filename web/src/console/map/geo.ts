@@ -15,7 +15,7 @@ const MIDDLE: GeoPoint = { lat: 52.368, lng: 4.895 };
 const SHRINK = Math.cos((MIDDLE.lat * Math.PI) / 180);
 
 /** What the map shows, in metres from its middle. */
-export const EXTENT = { left: -3600, top: -2600, width: 7200, height: 5200 };
+export const EXTENT = { left: -3600, top: -2400, width: 7200, height: 4800 };
 
 export function toSpot({ lat, lng }: GeoPoint): Spot {
   return { x: (lng - MIDDLE.lng) * METRES_A_DEGREE * SHRINK, y: (MIDDLE.lat - lat) * METRES_A_DEGREE };

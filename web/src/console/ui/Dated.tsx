@@ -2,9 +2,18 @@ import { useEffect, useState } from "react";
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-/** A moment of today or so, by the clock. */
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/** A moment by the clock, with its day if that is not today. */
 export function At({ moment }: { moment: string }) {
-  return <time dateTime={moment}>{CLOCK.format(new Date(moment))}</time>;
+  const date = new Date(moment);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return (
+    <time dateTime={moment}>
+      {!isToday && `${DAY.format(date)}, `}
+      {CLOCK.format(date)}
+    </time>
+  );
 }
 
 /** How long until a moment: `9:41`. It ticks, and is silent to screen readers. */
