@@ -113,6 +113,11 @@ class ConsolePage(WatchedPage):
         self.rider = Panel(page, "RIDER")
         self.driver = Panel(page, "DRIVER-1")
 
+    async def leave(self) -> None:
+        """Go away, and forget the browser's own words about a server that was."""
+        await self.page.goto("about:blank")
+        self.errors.clear()
+
     async def open(self) -> None:
         await self.go("/")
         await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)

@@ -41,7 +41,7 @@ class GraphiQLPage(WatchedPage):
         return self.page.locator(".graphiql-response .view-lines")
 
     async def choose_tab(self, name: str) -> None:
-        await self.page.get_by_role("tab", name=name, exact=True).click()
+        await self.page.get_by_role("tab").get_by_title(name, exact=True).click()
         await expect(self.operation).to_contain_text(name)
 
     async def put_id(self, trip_id: str) -> None:

@@ -339,12 +339,11 @@ async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard,
         (trip,) = (await driver.data(TRIPS))["nodes"]
         await driver.update_trip(trip["id"], "STARTED")
         await expect(page.rider.headline).to_have_text("Looking for a driver")
-        page.errors.clear()  # The browser's own words about a server that is away.
         await link.restore()
 
         await expect(page.rider.headline).to_have_text("Dana is on the way")
         await expect(page.rider.link).to_have_text("Live")
-        page.errors.clear()
+        await page.leave()
 
 
 async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_stays(board: OpenBoard, live_server):
@@ -374,7 +373,7 @@ async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_st
         await expect(driver.link).to_have_text("Live")
         await expect(driver.problems).to_have_count(0)
         await expect(driver.headline).to_have_text("Pick up Robin")
-        page.errors.clear()  # The browser's own words about a server that is away.
+        await page.leave()
 
 
 async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard, live_server):

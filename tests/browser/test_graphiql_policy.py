@@ -62,7 +62,7 @@ async def hosted_server(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveServer]:
     """A server of a clone in which nobody has built the pages."""
-    monkeypatch.setattr("server.ROOT", tmp_path)
+    monkeypatch.setattr("server.WEB_BUILD", tmp_path)
     async with serving(settings) as server:
         yield server
 
