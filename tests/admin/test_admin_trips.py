@@ -20,6 +20,12 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
     return [(row["action"], str(row["trip_id"]), row["detail"]) for row in rows]
 
 
+@pytest.fixture
+def backend() -> str:
+    """What is shown here does not depend on it."""
+    return "embedded"
+
+
 async def test_who_follows_a_trip_hears_that_staff_cancelled_it_and_why(
     live_server: LiveServer, staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:
@@ -140,6 +146,7 @@ async def test_nothing_else_of_a_trip_is_changed(staff: StaffBrowser, rider: Api
     assert (await staff.form("/staff-action/edit?pk=1", {"detail": "x"})).status_code == 403
 
 
+@pytest.mark.parametrize("backend", ["embedded", "production"])
 async def test_trips_are_searched_filtered_sorted_and_exported(
     staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:
