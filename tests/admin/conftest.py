@@ -7,6 +7,12 @@ from tests.support.staff import StaffBrowser, make_staff
 
 
 @pytest.fixture
+def backend() -> str:
+    """What is shown here does not depend on it; a test for which it does says so."""
+    return "embedded"
+
+
+@pytest.fixture
 async def stranger(live_server: LiveServer) -> AsyncIterator[StaffBrowser]:
     """A browser in which nobody is logged in."""
     async with StaffBrowser(live_server.url) as browser:

@@ -21,12 +21,6 @@ async def actions(application: Application) -> list[tuple[str, str]]:
     return [(row["staff_username"], row["action"]) for row in rows]
 
 
-@pytest.fixture
-def backend() -> str:
-    """What is shown here does not depend on it."""
-    return "embedded"
-
-
 async def test_staff_log_in_and_out_and_the_trail_says_so(live_server: LiveServer, stranger: StaffBrowser) -> None:
     await make_staff(live_server.application, "stella")
     assert path_of(await stranger.get("")) == "/admin/"

@@ -20,12 +20,6 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
     return [(row["action"], str(row["trip_id"]), row["detail"]) for row in rows]
 
 
-@pytest.fixture
-def backend() -> str:
-    """What is shown here does not depend on it."""
-    return "embedded"
-
-
 async def test_who_follows_a_trip_hears_that_staff_cancelled_it_and_why(
     live_server: LiveServer, staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:

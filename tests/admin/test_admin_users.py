@@ -29,12 +29,6 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
     return [(row["action"], str(row["user_id"]), row["detail"]) for row in rows]
 
 
-@pytest.fixture
-def backend() -> str:
-    """What is shown here does not depend on it."""
-    return "embedded"
-
-
 async def test_a_user_is_added_by_the_rules_of_signing_up(live_server: LiveServer, staff: StaffBrowser) -> None:
     wrong = await staff.form("/user/create", {**NEW, "username": "STELLA", "password": "password1"})
     assert wrong.status_code == 422
