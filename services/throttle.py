@@ -15,8 +15,9 @@ from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, for a while.
-TIMEOUT_S = 0.25
+# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, for a while. Not
+# shorter: a machine that is busy for a moment is no outage, in which each process would count for itself.
+TIMEOUT_S = 1.0
 PAUSE_S = 3.0
 
 _LINK_ERRORS = (RedisError, OSError, TimeoutError)

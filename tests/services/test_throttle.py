@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services import rate_limits
+from services import throttle as throttle_module
 from services.attempts import Attempts
 from services.bus import BusState
 from services.rate_limits import MAX_KEYS, Rate, RateLimit, RateLimited
@@ -153,6 +154,7 @@ async def test_without_redis_each_process_counts_for_itself_and_nobody_waits_or_
 async def test_a_redis_that_does_not_answer_holds_up_one_round_alone_and_is_asked_again_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(throttle_module, "TIMEOUT_S", 0.25)
     loop = asyncio.get_running_loop()
     async with broker() as redis:
         throttle, other = of_a_process(redis.url, Topics("test")), of_a_process(redis.url, Topics("test"))
