@@ -8,13 +8,15 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import starlette_admin.base
 import structlog
 import uvicorn
+from jinja2 import Environment, FileSystemBytecodeCache
 
 import server
 from server import Application, uvicorn_options
@@ -39,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
     # No server changes it, and to build it takes as long as all the rest of a start.
     server.build_schema = cache(server.build_schema)
+    # Each server compiles the admin's templates for itself; the cache knows them by what is in them.
+    starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.
     throttle.TIMEOUT_S = 10.0
 

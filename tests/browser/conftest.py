@@ -102,10 +102,11 @@ def admin(visit) -> OpenAdmin:
 
 async def launch(playwright: Playwright, *rules: str) -> Browser:
     """Start Chromium with a fresh profile, in which no name resolves but those of the rules."""
-    names = ("chromium", "chromium-browser", "google-chrome", playwright.chromium.executable_path)
-    executable = next(filter(None, map(shutil.which, names)), None)
+    # The small one first: it starts and draws in half the time.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, (*names, playwright.chromium.executable_path))), None)
     if executable is None:
-        missing("Chromium", "apt-get install chromium, or uv run playwright install chromium")
+        missing("Chromium", "apt-get install chromium-headless-shell, or uv run playwright install chromium")
     return await playwright.chromium.launch(
         executable_path=executable,
         args=[
