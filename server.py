@@ -412,6 +412,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "ws_max_size": settings.max_message_bytes,
         "ws_ping_interval": settings.ping_interval_s,
         "ws_ping_timeout": settings.pong_timeout_s,
+        "timeout_keep_alive": settings.keep_alive_s,
         "timeout_graceful_shutdown": settings.shutdown_timeout_s,
         "log_config": None,
         "access_log": False,

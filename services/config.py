@@ -146,6 +146,12 @@ class Settings(BaseSettings):
         le=3600,
         description="A client may keep the server waiting so many seconds for a request's head, and for its body.",
     )
+    keep_alive_s: float = Field(
+        75.0,
+        gt=0,
+        le=3600,
+        description="An idle HTTP connection is closed after so many seconds; load balancers keep theirs for 60.",
+    )
     max_json_bytes: int = Field(
         256 * 1024, ge=1024, description="The largest JSON of an HTTP request, in bytes: only files may be more."
     )

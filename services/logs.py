@@ -70,6 +70,7 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     uvicorn.filters[:] = [_ThatItStops()]
     for name in (
         "uvicorn.asgi",
+        "uvicorn.error.sockets",
         "websockets",
         "asyncio",
         "tortoise",

@@ -5,6 +5,7 @@ to do.
 """
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -23,6 +24,8 @@ LAST_LOOK_S = 0.5
 PIECE_BYTES = 2048
 CLOSE_TIMEOUT_S = 2.0
 TOO_MANY = 4429
+# uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
+_log = logging.getLogger("uvicorn.error.sockets")
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -40,6 +43,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, pieces: Turns, message_rate: Rate | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = _log
         self._pieces = pieces
         self._burst_s = message_rate.period_s if message_rate is not None else 0.0
         self._each_s = message_rate.period_s / message_rate.times if message_rate is not None else 0.0

@@ -102,7 +102,7 @@ async def test_what_goes_on_for_ever_is_cut_after_a_bounded_number_of_bytes(
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """With little patience."""
-    return settings.model_copy(update={"receive_timeout_s": 0.5})
+    return settings.model_copy(update={"receive_timeout_s": 0.5, "keep_alive_s": 1.0})
 
 
 async def test_a_slow_head_and_none_at_all_are_408(live_server: LiveServer) -> None:
@@ -112,6 +112,18 @@ async def test_a_slow_head_and_none_at_all_are_408(live_server: LiveServer) -> N
             status, body = await answer(reader)
             assert (status, body["errors"][0]["extensions"]) == (408, {"code": "REQUEST_TIMEOUT"})
     await still_serves(live_server)
+
+
+async def test_an_idle_connection_is_kept_for_a_while_and_then_closed(live_server: LiveServer) -> None:
+    loop = asyncio.get_running_loop()
+    async with connected(live_server) as (reader, writer), asyncio.timeout(4):
+        for _ in range(2):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b'{"status":"ok"}')
+        answered = loop.time()
+        assert await reader.read() == b""
+        # Longer than a head may take, and not as long as uvicorn would by itself.
+        assert loop.time() - answered > 0.9
 
 
 async def test_what_is_being_answered_is_not_slow(live_server: LiveServer, person: SignUp) -> None:
