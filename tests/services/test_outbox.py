@@ -88,7 +88,7 @@ async def test_a_change_is_announced_and_its_note_deleted(
 
 
 async def test_what_died_between_commit_and_publishing_is_swept_and_reaches_subscribers(
-    application: Application, rider: Actor, pool: RecordingSink, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+    quick_sweep: None, application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
@@ -99,10 +99,10 @@ async def test_what_died_between_commit_and_publishing_is_swept_and_reaches_subs
 
 
 async def test_what_is_swept_is_the_state_of_now(
+    quick_sweep: None,
     application: Application,
     rider: Actor,
     pool: RecordingSink,
-    quick_sweep: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taker = await _signed_up(application, Role.DRIVER)
@@ -127,7 +127,7 @@ async def a_request_comes_next(application: Application, rider: Actor, pool: Rec
 async def test_what_is_swept_twice_is_seen_once(
     application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", 0)
+    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
     outbox = cast("Any", application.outbox)
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
@@ -169,7 +169,7 @@ async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_o
 
 
 async def test_a_note_stays_until_the_bus_has_taken_it(
-    application: Application, rider: Actor, pool: RecordingSink, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+    quick_sweep: None, application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = 0
 
@@ -188,7 +188,7 @@ async def test_a_note_stays_until_the_bus_has_taken_it(
 
 
 async def test_a_bus_that_raises_does_not_end_the_publishing(
-    application: Application, rider: Actor, pool: RecordingSink, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+    quick_sweep: None, application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish, failures = application.bus.publish, 1
 
@@ -275,7 +275,7 @@ async def test_what_waits_for_the_broker_in_memory_is_bounded(
 
 
 async def test_the_end_of_a_session_is_swept_too(
-    application: Application, rider: Actor, quick_sweep: None, monkeypatch: pytest.MonkeyPatch
+    quick_sweep: None, application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
     session = await application.services.sessions.begin(rider.user)
