@@ -58,6 +58,7 @@ async def pool(application: Application, driver: Actor) -> AsyncIterator[Recordi
 
 @pytest.fixture
 def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named first by a test: an application that runs already waits a second for its first sweep."""
     monkeypatch.setattr(outbox_module, "SWEEP_INTERVAL_S", 0.02)
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", 0)
 
