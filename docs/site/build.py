@@ -19,7 +19,7 @@ PAGES = {
     "quick-start.md": ("Quick start", ("Start it", "A trip from end to end", "Watch a city drive")),
     "guarantees.md": ("Guarantees", ("What you can rely on",)),
     "api.md": ("The API in short", ("The API in short",)),
-    "configuration.md": ("Configuration", ("In production", "Configuration")),
+    "production.md": ("In production", ("In production",)),
     "performance.md": ("How fast", ("How fast",)),
 }
 _SECTION = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!^## ).*\n)*)", re.MULTILINE)
@@ -74,7 +74,6 @@ def _linked_within_the_site(text: str) -> str:
         ("](docs/", "]("),
         ("](schema.graphql)", "](schema.md)"),
         ("](benchmarks/results.json)", "](results.json)"),
-        ("](../README.md#configuration)", "](configuration.md)"),
         ("](../README.md)", "](index.md)"),
     ):
         text = text.replace(old, new)
