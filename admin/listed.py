@@ -6,12 +6,12 @@ from uuid import UUID
 
 from starlette.requests import Request
 from starlette_admin.exceptions import ActionFailed, FormValidationError
-from starlette_admin.export.csv import CsvExporter
 from starlette_admin.fields import DateTimeField
 from starlette_admin.filters import FilterGroup, FilterRegistry
 from starlette_admin.types import RequestAction
 from starlette_admin.views import BaseModelView
 
+from admin.csv_export import PlainCsv
 from admin.filters import FILTERS, condition
 from admin.log_in import member_of
 from services import incidents
@@ -27,13 +27,12 @@ R = TypeVar("R")
 class ListedView(BaseModelView, Generic[T]):
     """A list of rows, with their details. Nothing is edited, deleted or imported here.
 
-    Every export is written into the trail. In it, what a spreadsheet would take for a formula is quoted: users
-    choose their names.
+    Every export is written into the trail.
     """
 
     pk_attr = "id"
     actions: Sequence[str] | None = ("export",)
-    exporters = (CsvExporter(escape_formulas=True),)
+    exporters = (PlainCsv(),)
     importers = ()
     page_size = 25
     row_actions: Sequence[str] | None = ("view",)

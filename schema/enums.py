@@ -60,7 +60,8 @@ _describe(
     "What went wrong, for a screen to handle. Codes are added, never renamed.",
     {
         "USERNAME_TAKEN": "Somebody has that user name, in whatever case or Unicode form.",
-        "USERNAME_INVALID": "The user name is too short, too long, or has spaces or control characters.",
+        "USERNAME_INVALID": "The user name is too short or too long, has spaces or what cannot be seen, or mixes "
+        "the letters of several scripts in one word.",
         "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",
         "PASSWORD_MISMATCH": "The two passwords differ.",
         "BAD_CREDENTIALS": "The user name and the password do not belong together.",

@@ -43,7 +43,8 @@ class LocationInput:
 @strawberry.input(description="A new account.")
 class SignUpInput:
     username: str = strawberry.field(
-        description="3 to 150 characters without spaces; unique without regard to case and Unicode form."
+        description="3 to 150 characters without spaces, each word in one script; unique without regard to case "
+        "and Unicode form."
     )
     password1: str = strawberry.field(description="The password: hard to guess, at most 128 characters.")
     password2: str = strawberry.field(description="The same again.")

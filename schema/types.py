@@ -16,6 +16,7 @@ from schema.enums import ChangedBy, Role, TripStatus, WithdrawReason
 from schema.errors import UserError
 from services.live import messages
 from services.photos import url_path
+from services.routing import eta_s
 
 Info = strawberry.Info[Context | SharedContext, None]
 
@@ -114,7 +115,7 @@ class Trip(Node):
 
     @strawberry.field(
         description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
-        "the way and both positions are known. For the trip's rider and driver."
+        "the way and both positions are known, and beyond four hours. For the trip's rider and driver."
     )
     async def pick_up_eta(self, info: Info) -> int | None:
         trip = self.snapshot
@@ -123,7 +124,7 @@ class Trip(Node):
         location = await self._location(info)
         if location is None:
             return None
-        return round(await info.context.services.router.drive_time_s(location.point, trip.pick_up))
+        return await eta_s(info.context.services.router, location.point, trip.pick_up)
 
     @strawberry.field(
         description="Who changed what, and when, up to this version; the first change first. For the trip's rider "

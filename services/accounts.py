@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
-from services import usernames
+from services import texts, usernames
 from services.attempts import Attempts
 from services.database import Conflict, Database, Transaction
 from services.errors import BadInput, ErrorCode, UserFault, UserFaults
@@ -84,7 +84,7 @@ class Accounts:
             RateLimited: too many sign-ups from the address, or under the name.
             UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
                 PhotoInvalid and PhotoTooLarge that apply.
-            BadInput: a name is empty or too long.
+            BadInput: a name is empty, too long, or has invisible characters.
         """
         user = _new_user(username, first_name, last_name, role)
         # Before anything is looked up: whether a name is taken is told, but not to whoever asks for many.
@@ -316,8 +316,14 @@ def _new_user(username: str, first_name: str, last_name: str, role: Role) -> Use
 
 
 def checked_name(text: str, field: str) -> str:
-    """A person's name as it is kept. Raises: BadInput when it is empty or too long."""
+    """A person's name as it is kept.
+
+    Raises:
+        BadInput: it is empty (also if nothing of it can be seen), too long, or hides something.
+    """
     text = text.strip()
-    if not 0 < len(text) <= MAX_NAME_CHARS or "\x00" in text:
+    if not texts.trimmed(text) or len(text) > MAX_NAME_CHARS:
         raise BadInput(f"A name has 1 to {MAX_NAME_CHARS} characters.", field=(field,))
+    if texts.hides_something(text):
+        raise BadInput("A name has no control characters or invisible ones.", field=(field,))
     return text

@@ -128,10 +128,12 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
     # Only the header was read so far.
     if file.width * file.height > max_pixels:
         raise _too_many_pixels(max_pixels)
-    orientation = _orientation(file)
     # A JPEG can be decoded to a half, a quarter or an eighth of its size, which saves most of the memory.
     file.draft(None, (2 * _LONGEST_SIDE_PX, 2 * _LONGEST_SIDE_PX))
+    # Before anything else looks at the file: reading the orientation of a PNG decodes it, and an error that is
+    # swallowed there makes the next decoding succeed with half a picture.
     file.load()
+    orientation = _orientation(file)
     image = _with_eight_bits(file)
     # With it goes what its decoder holds: of a WebP two more copies of the image.
     del file

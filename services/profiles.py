@@ -52,7 +52,8 @@ class Profiles:
         Raises:
             PhotoRequired: it is not to be removed on this server.
             PhotoInvalid, PhotoTooLarge: see ``Photos.store``.
-            BadInput: a name is empty or too long; the account was deleted while this was under way.
+            BadInput: a name is empty, too long, or has invisible characters; the account was deleted while this
+                was under way.
         """
         first = checked_name(first_name, "firstName") if first_name is not UNCHANGED else None
         last = checked_name(last_name, "lastName") if last_name is not UNCHANGED else None

@@ -16,6 +16,9 @@ DETOUR = 1.3
 # Longer than any drive: what is beyond is no answer.
 MAX_DRIVE_TIME_S = 30 * 24 * 3600
 
+# A driver who is further away than that is not on the way: a position or a pick-up is wrong.
+MAX_ETA_S = 4 * 3600
+
 _FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
 
 
@@ -29,6 +32,12 @@ class Router(Protocol):
     async def close(self) -> None:
         """Let go of what is held."""
         ...
+
+
+async def eta_s(router: Router, start: GeoPoint, end: GeoPoint) -> int | None:
+    """How long a driver takes to a pick-up, in seconds; None if it is more than anybody would wait."""
+    seconds = await router.drive_time_s(start, end)
+    return round(seconds) if seconds <= MAX_ETA_S else None
 
 
 class StraightLine:

@@ -206,7 +206,7 @@ class Staff:
             NotStaff: the caller is no member of staff any more.
             TripNotFound: there is no such trip.
             IllegalTransition: it has ended.
-            BadInput: the reason is too long or contains a null character.
+            BadInput: the reason is too long or contains a forbidden character.
         """
         return await self._shield.run(self._cancel_trip(member, trip_id, checked_reason(reason)))
 

@@ -20,7 +20,7 @@ from models.trip_life import (
     withdraw_reason,
 )
 from models.visibility import Actor, may_see
-from services import areas, trip_history, trip_rows
+from services import areas, texts, trip_history, trip_rows
 from services.database import Conflict, Database, Transaction, uuid
 from services.errors import BadInput, ErrorCode, UserFault
 from services.outbox import Note, Outbox, note_sql
@@ -174,8 +174,8 @@ class Trips:
             RateLimited: the caller requests and changes trips too often.
             TooManyOpenTrips: the caller waits for so many drivers already.
             IdempotencyConflict: the key was used with other contents.
-            BadInput: an address or the key is empty, too long or contains a null character, or a point is not on
-                Earth.
+            BadInput: an address or the key is empty, too long or contains a forbidden character, or a point is
+                none.
         """
         if actor.user.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
@@ -201,7 +201,7 @@ class Trips:
         Raises:
             NotARider: they are a driver.
             TooManyOpenTrips: they wait for so many drivers already.
-            BadInput: an address is empty, too long or contains a null character, or a point is not on Earth.
+            BadInput: an address is empty, too long or contains a forbidden character, or a point is none.
         """
         if rider.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
@@ -228,7 +228,7 @@ class Trips:
         None if it does not stand where they may do that, or there is none.
 
         Raises:
-            BadInput: the reason is too long or contains a null character.
+            BadInput: the reason is too long or contains a forbidden character.
         """
         reason = checked_reason(reason)
         for step in transitions(status, by):
@@ -330,7 +330,7 @@ class Trips:
             DriverBusy: the caller drives another trip.
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's life has no such step.
-            BadInput: the reason is too long or contains a null character.
+            BadInput: the reason is too long or contains a forbidden character.
         """
         await self._changing.count(actor)
         return await self._shield.run(
@@ -603,15 +603,15 @@ def _wanted(
 
 
 def checked_reason(reason: str | None) -> str | None:
-    """A reason as it is kept; None for an empty one. Raises: BadInput: too long, or with a null character."""
-    reason = (reason or "").strip() or None
+    """A reason as it is kept; None for an empty one. Raises: BadInput: see ``_check_text``."""
+    reason = texts.trimmed(reason or "") or None
     if reason is not None:
         _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
     return reason
 
 
 def _address(text: str, field: str) -> str:
-    text = text.strip()
+    text = texts.trimmed(text)
     _check_text(text, field, what="An address", max_chars=MAX_ADDRESS_CHARS)
     return text
 
@@ -624,3 +624,5 @@ def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
     # PostgreSQL keeps no null characters.
     if "\x00" in text:
         raise BadInput(f"{what} must not contain a null character.", field=(field,))
+    if not texts.OVERRIDES.isdisjoint(text):
+        raise BadInput(f"{what} must not contain a character that turns text round.", field=(field,))

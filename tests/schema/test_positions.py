@@ -306,6 +306,9 @@ async def test_the_time_of_arrival_is_told_while_the_driver_is_on_the_way_and_bo
     expected = round(1111.95 * DETOUR / (25 / 3.6))
     assert await eta(trip["id"]) == expected
     assert (await driver.data(TRIP_BY_ID, id=trip["id"]))["pickUpEta"] == expected
+    # A day's drive: a position or a pick-up is wrong.
+    await report(driver, 40.0)
+    assert await eta(trip["id"]) is None
     await report(driver, 52.5)
     assert await eta(trip["id"]) == 0
     await driver.update_trip(trip["id"], "IN_PROGRESS")

@@ -142,9 +142,19 @@ async def test_a_photo_is_required_where_the_setting_says_so(settings: Settings)
 
 
 @embedded
-async def test_an_empty_or_too_long_name_is_bad_user_input(person: SignUp) -> None:
+async def test_a_name_that_is_empty_too_long_or_hides_something_is_bad_user_input(person: SignUp) -> None:
     api = await person()
-    for name in ("", "  ", "x" * 151, "a\x00b"):
+    for name in (
+        "",
+        "  ",
+        "x" * 151,
+        "a\x00b",
+        "\u200b",
+        "\u2800\u3164",
+        "\ufeff\u00ad",
+        "Ro\u200bsa",
+        "Ro\u202esa",
+    ):
         assert await api.code(SIGN_UP, input=ACCOUNT | {"firstName": name}) == "BAD_USER_INPUT"
         assert await api.code(SIGN_UP, input=ACCOUNT | {"lastName": name}) == "BAD_USER_INPUT"
 

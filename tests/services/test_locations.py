@@ -155,6 +155,9 @@ IMPOSSIBLE: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"point": GeoPoint(91, 0)}, ("point", "lat")),
     ({"point": GeoPoint(0, -181)}, ("point", "lng")),
     ({"point": GeoPoint(0, NAN)}, ("point", "lng")),
+    # What a device reports that has no position.
+    ({"point": GeoPoint(0, 0)}, ("point",)),
+    ({"point": GeoPoint(1e-7, -1e-7)}, ("point",)),
     ({"heading": -1.0}, ("heading",)),
     ({"heading": 361.0}, ("heading",)),
     ({"heading": NAN}, ("heading",)),

@@ -16,6 +16,7 @@ def encode(format: str, **options: object) -> bytes:
 
 JPEG, PNG = encode("JPEG"), encode("PNG")
 PROGRESSIVE = encode("JPEG", progressive=True)
+PNG_START = b"\x89PNG\r\n\x1a\n"
 EMPTY_SEGMENT = b"\xff\xe5\x00\x02"
 
 
@@ -27,6 +28,15 @@ def in_jpeg(inserted: bytes) -> bytes:
 def chunk(kind: bytes, data: bytes = b"") -> bytes:
     """A chunk of a PNG."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def chunk_starts(png: bytes) -> list[int]:
+    """Where each chunk of a PNG begins."""
+    starts, at = list[int](), len(PNG_START)
+    while at < len(png):
+        starts.append(at)
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return starts
 
 
 def in_png(before: bytes = b"", behind: bytes = b"") -> bytes:
@@ -82,3 +92,13 @@ ODD = {
 def test_more_parts_than_any_photo_has_are_refused(data: bytes) -> None:
     with pytest.raises(OddStructure):
         check_structure(data)
+
+
+@pytest.mark.attack("uploads")
+def test_a_png_whose_checksums_do_not_fit_is_refused_wherever_the_damage_is() -> None:
+    start, end = len(PNG_START), PNG.index(b"IEND") - 4
+    # Not the lengths of chunks: with another one the file has other chunks.
+    lengths = {at + i for at in chunk_starts(PNG) for i in range(4)}
+    for at in set(range(start, end, 101)) - lengths:
+        with pytest.raises(OddStructure, match="damaged"):
+            check_structure(PNG[:at] + bytes([PNG[at] ^ 0x10]) + PNG[at + 1 :])

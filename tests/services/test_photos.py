@@ -342,6 +342,30 @@ async def test_a_photo_that_was_cut_off_is_refused(photos: Photos, format: str, 
         await photos.store(data[: int(len(data) * share)])
 
 
+def png_with_checksum_of_pixels(data: bytes) -> bytes:
+    """The PNG with the checksum that fits its first chunk of pixels."""
+    at = data.index(b"IDAT") - 4
+    end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+    return data[:end] + struct.pack(">I", zlib.crc32(data[at + 4 : end])) + data[end + 4 :]
+
+
+@pytest.mark.attack("uploads")
+@pytest.mark.parametrize("fits", [False, True], ids=["checksum does not fit", "checksum fits"])
+async def test_a_png_with_one_damaged_byte_in_its_pixels_is_refused(
+    photos: Photos, tmp_path: Path, fits: bool
+) -> None:
+    # The pixels have a checksum of their own, inside of the chunks, which the decoder looks at.
+    whole = encode(Image.effect_noise((100, 80), 80).convert("RGB"), "PNG")
+    start = whole.index(b"IDAT") + 6
+    for share in range(1, 40):
+        at = start + (whole.index(b"IEND") - start) * share // 40
+        damaged = whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :]
+        with pytest.raises(PhotoInvalid):
+            await photos.store(png_with_checksum_of_pixels(damaged) if fits else damaged)
+
+    assert files(tmp_path) == []
+
+
 @pytest.mark.attack("uploads")
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("format", FORMATS)

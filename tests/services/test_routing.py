@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from models.geo import GeoPoint, distance_m
-from services.routing import DETOUR, Osrm, Router, StraightLine
+from services.routing import DETOUR, MAX_ETA_S, Osrm, Router, StraightLine, eta_s
 from tests.support.brokers import free_port
 from tests.support.waiting import until
 
@@ -91,6 +91,13 @@ async def test_the_estimate_is_the_straight_line_with_a_detour_at_the_speed() ->
         111_195 * DETOUR / 10, rel=1e-4
     )
     assert await router.drive_time_s(START, START) == 0
+
+
+async def test_a_time_of_arrival_beyond_a_few_hours_is_none() -> None:
+    router = StraightLine(speed_kmh=100)
+    there = GeoPoint(START.lat + MAX_ETA_S * 100 / 3.6 / DETOUR / 111_195, START.lng)
+    assert await eta_s(router, START, GeoPoint(there.lat - 0.01, there.lng)) == pytest.approx(MAX_ETA_S, rel=0.01)
+    assert await eta_s(router, START, GeoPoint(there.lat + 0.01, there.lng)) is None
 
 
 async def test_the_engine_is_asked_for_the_fastest_route_longitude_first() -> None:

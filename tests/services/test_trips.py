@@ -357,7 +357,7 @@ async def test_the_reason_of_a_cancelling_is_kept_and_of_nothing_else(town: Town
     assert trip.cancel_reason is None
 
 
-@pytest.mark.parametrize("reason", ["x" * 501, "a\x00b"])
+@pytest.mark.parametrize("reason", ["x" * 501, "a\x00b", "a\u202eb"])
 async def test_a_reason_that_cannot_be_kept_is_refused(town: Town, reason: str) -> None:
     trip = await town.request(rider := await town.rider())
 
@@ -368,7 +368,15 @@ async def test_a_reason_that_cannot_be_kept_is_refused(town: Town, reason: str) 
     await town.trips.update(rider, trip_id=trip.id, status=CANCELLED, reason="x" * 500)
 
 
-BAD_ADDRESSES = ["", " \t\n\u3000 ", "x" * 256, "a\x00b"]
+BAD_ADDRESSES = [
+    "",
+    " \t\n\u3000 ",
+    "x" * 256,
+    "a\x00b",
+    "a\u202eb",
+    *"\u200b\ufeff\u2800\u3164\u00ad",
+    "\u200b \u00ad\u2800",
+]
 NAN, INFINITY = float("nan"), float("inf")
 BAD_POINTS = [
     (GeoPoint(91, 0), "lat"),
@@ -396,10 +404,14 @@ async def test_what_is_no_place_on_earth_is_refused_and_nothing_is_written(town:
     for point, axis in BAD_POINTS:
         assert await refused(pick_up=point) == ("pickUp", axis)
         assert await refused(drop_off=point) == ("dropOff", axis)
+    # What a device reports that has no position.
+    for nowhere in (GeoPoint(0, 0), GeoPoint(-0.0, 0.0), GeoPoint(1e-7, -1e-7)):
+        assert await refused(pick_up=nowhere) == ("pickUp",)
+        assert await refused(drop_off=nowhere) == ("dropOff",)
     for key in ("", "x" * 129, "a\x00b"):
         assert await refused(idempotency_key=key) == ("idempotencyKey",)
     assert await town.database.fetch("SELECT id FROM trips") == []
-    trip = await town.trips.request(rider, pick_up_address="é" * 255, drop_off_address=" x ")
+    trip = await town.trips.request(rider, pick_up_address="é" * 255, drop_off_address=" \u202ax\u202c ")
     assert (len(trip.pick_up_address), trip.drop_off_address) == (255, "x")
 
 

@@ -41,12 +41,31 @@ def test_other_names_are_not_the_same(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["abc", "a" * 150, "e\u0301" * 150, "rosa@example.com", "\u674e\u5c0f\u9f99", "o'neil"]
+    "name",
+    [
+        "abc",
+        "a" * 150,
+        "e\u0301" * 150,
+        "rosa@example.com",
+        "\u674e\u5c0f\u9f99",
+        "o'neil",
+        # Each word in one script, or in those that are written together.
+        "\u0438\u0432\u0430\u043d@example.com",
+        "sato\u592a\u90ce\u30bf\u30ed\u3046",
+        "kim\u91d1\uae40",
+        "\u0645\u062d\u0645\u062f_7",
+        "\u0928\u0940\u0932\u092e",
+        "rosa_\u03c1\u03cc\u03b6\u03b1",
+        "\u0437\u2019\u044f\u0437",
+        "1\uff12\uff13",
+        "\u0661\u0662\u0663",
+    ],
 )
 def test_a_name_of_3_to_150_characters_is_taken_in_form_c(name: str) -> None:
     assert usernames.normalised(name) == unicodedata.normalize("NFC", name)
 
 
+@pytest.mark.attack("abuse")
 @pytest.mark.parametrize(
     "name",
     [
@@ -69,6 +88,18 @@ def test_a_name_of_3_to_150_characters_is_taken_in_form_c(name: str) -> None:
         "rosa\ufe0f",
         "rosa\u034f",
         "rosa\U000e0101",
+        "\u2800\u2800\u2800",
+        "rosa\u2800",
+        "rosa\U00016fe4",
+        "ro\U0001d159sa",
+        "rosa\U00013441",
+        # They look like "rosa", "apple@example.com" and "123": Cyrillic, Greek, Armenian, Cherokee, Persian.
+        "r\u043esa",
+        "r\u03bfsa",
+        "r\u0585sa",
+        "\u13abosa",
+        "a\u0440\u0440le@example.com",
+        "1\u06f2\u06f3",
         # Its compatibility form has spaces.
         "\u00a8abc",
         "\ufdfaabc",
@@ -80,6 +111,12 @@ def test_a_name_is_refused_that_is_too_short_too_long_or_has_what_cannot_be_seen
     with pytest.raises(UsernameInvalid) as refused:
         usernames.normalised(name)
     assert refused.value.field == ("username",)
+
+
+@pytest.mark.parametrize("name", ["rosa\u2800", "r\u043esa", "\U00016fe4\U00016fe4\U00016fe4"])
+def test_who_has_a_name_of_before_it_was_refused_still_logs_in_with_it(name: str) -> None:
+    assert usernames.may_exist(name)
+    assert usernames.key(name) == name
 
 
 def test_a_megabyte_of_accents_is_not_even_looked_at() -> None:
