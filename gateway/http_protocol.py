@@ -55,6 +55,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._stage = _Stage.HEAD
         self._framing_bytes = 0
         self._fault: int | None = None
+        self.is_shutting_down = False
+        # Set by an answer that has no end of its own.
+        self.on_shutdown: Callable[[], None] | None = None
+
+    def shutdown(self) -> None:
+        """The server stops: close the connection, or have the answer under way come to its end."""
+        self.is_shutting_down = True
+        super().shutdown()
+        if self.on_shutdown is not None:
+            self.on_shutdown()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Begin to wait for a head."""

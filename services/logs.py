@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from asyncio import CancelledError
 from typing import Literal
 
 import structlog
@@ -12,6 +13,9 @@ class _ThatItStops(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is one of those; the first in a word of ours."""
+        if record.exc_info and record.exc_info[0] is CancelledError:
+            # It was under way at a stop for too long, and uvicorn has said already how many were.
+            return False
         if record.msg == "Shutting down":
             record.msg = "stopping"
             return True

@@ -24,6 +24,8 @@ LAST_LOOK_S = 0.5
 PIECE_BYTES = 2048
 CLOSE_TIMEOUT_S = 2.0
 TOO_MANY = 4429
+# A peer that takes nothing may hold up a stop for so long.
+STOP_PATIENCE_S = 0.5
 # uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
 _log = logging.getLogger("uvicorn.error.sockets")
 
@@ -99,6 +101,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             else:
                 self.transport.resume_reading()
         return message
+
+    def shutdown(self) -> None:
+        """Close the socket with 1012, since the server stops; a peer that does not read is cut."""
+        super().shutdown()
+        self.loop.call_later(STOP_PATIENCE_S, self.transport.abort)
 
     def handle_text(self, event: Frame) -> None:
         """A message, or its beginning."""
@@ -238,6 +245,27 @@ class Connection:
         """Cut it."""
         if self._transport is not None:
             self._transport.abort()
+
+    def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
+        """Have ``end`` called when the server stops, at once if it is stopping; returns how to forget that.
+
+        An answer without an end of its own would hold up the stop. It has half a second to end, then it is cut.
+        """
+        protocol: Any = self._transport.get_protocol() if self._transport is not None else None
+
+        def stop() -> None:
+            asyncio.get_running_loop().call_later(STOP_PATIENCE_S, self.abort)
+            end()
+
+        def forget() -> None:
+            protocol.on_shutdown = None
+
+        if not hasattr(protocol, "on_shutdown"):
+            return lambda: None
+        if protocol.is_shutting_down:
+            stop()
+        protocol.on_shutdown = stop
+        return forget
 
     def expect_acknowledgements(self, *, within_s: float) -> None:
         """Have the system cut it when the peer's system has not acknowledged for so long what was sent.

@@ -5,6 +5,7 @@ Source: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md, "Disti
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from graphql import ExecutionResult
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from services.live.feeds import NotFound, TooManyPools
 KEEP_ALIVE_S = 12.0
 # As long as a socket may take to answer a ping, by default.
 UNACKNOWLEDGED_S = 20.0
+_COMMENT: Frame = {"type": "http.response.body", "body": b":\n\n", "more_body": True}
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -36,7 +38,11 @@ def single_event(result: bytes, headers: Mapping[str, str] | None = None) -> Res
 
 
 class EventStream(Response):
-    """Answers with the events of one subscription, until it completes or the client goes."""
+    """Answers with the events of one subscription, until it completes, the client goes, or the server stops.
+
+    A comment comes at once: proxies and clients wait for the first byte of a body. When the server stops, the
+    response ends properly and without ``complete``, so that the client comes back.
+    """
 
     media_type = "text/event-stream"
 
@@ -70,6 +76,7 @@ class EventStream(Response):
         # There are no pings here, but something is sent every 12 seconds.
         connection.expect_acknowledgements(within_s=UNACKNOWLEDGED_S)
         outlet = Outlet(send, connection.abort)  # pyright: ignore[reportArgumentType]
+        outlet.put("keep-alive", _COMMENT)
         over = asyncio.Event()
         delivery = Delivery(
             "events", self._following, _EventFraming(), outlet, self._services.hub, on_end=over.set
@@ -85,13 +92,27 @@ class EventStream(Response):
         def end_session() -> None:
             end_with(ExecutionResult(None, [unauthenticated()]))
 
-        unregister = self._services.live_sessions.register(self._actor.session_id, end_session)
+        timeout = asyncio.timeout(self._timeout_s)
+        is_beginning = True
+
+        def stop() -> None:
+            over.set()
+            # What waits comes again, with the snapshot of the next server.
+            delivery.cancel()
+            if is_beginning and not timeout.expired():
+                timeout.reschedule(asyncio.get_running_loop().time())
+
         gone = asyncio.create_task(_until_gone(receive))
         complete = asyncio.create_task(over.wait())
-        try:
-            timeout = asyncio.timeout(self._timeout_s)
+        with ExitStack() as stack:
+            stack.callback(complete.cancel)
+            stack.callback(gone.cancel)
+            stack.callback(outlet.stop)
+            stack.callback(delivery.cancel)
+            stack.callback(self._services.live_sessions.register(self._actor.session_id, end_session))
             try:
                 async with timeout:
+                    stack.callback(connection.when_stopping(stop))
                     if await self._services.sessions.ended_among([self._actor.session_id]):
                         # It ended before this was registered, so that nobody was told.
                         end_session()
@@ -103,21 +124,16 @@ class EventStream(Response):
                 end_with(ExecutionResult(None, [too_many_pools()]))
             except Exception as error:
                 end_with(timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)]))
+            is_beginning = False
             while not (over.is_set() or gone.done() or outlet.is_broken):
                 done, _ = await asyncio.wait(
                     [gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not done:
-                    outlet.put("keep-alive", {"type": "http.response.body", "body": b":\n\n", "more_body": True})
+                    outlet.put("keep-alive", _COMMENT)
             await outlet.drained()
             if not (gone.done() or outlet.is_broken):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            unregister()
-            delivery.cancel()
-            outlet.stop()
-            gone.cancel()
-            complete.cancel()
 
 
 async def _until_gone(receive: Receive) -> None:

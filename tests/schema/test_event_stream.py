@@ -13,9 +13,10 @@ import httpx
 import psutil
 import pytest
 
-from schema.transport.event_stream import UNACKNOWLEDGED_S
+from schema.transport.event_stream import KEEP_ALIVE_S, UNACKNOWLEDGED_S
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
+from tests.support.positions import DRIVER_LOCATION
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
@@ -79,6 +80,15 @@ async def test_a_subscription_sends_its_snapshot_then_changes_then_complete(some
         await rider.update_trip(trip["id"], "CANCELLED")
         assert (await events.next())["status"] == "CANCELLED"
         await events.ended()
+
+
+async def test_a_quiet_stream_begins_with_a_comment_at_once(someone: SignUp) -> None:
+    rider, driver = await someone("RIDER"), await someone("DRIVER")
+    trip = await rider.create_trip()
+    await driver.update_trip(trip["id"], "STARTED")
+    # No position is known, so that there is nothing to tell.
+    async with stream(rider, DRIVER_LOCATION, tripId=trip["id"]) as events, asyncio.timeout(KEEP_ALIVE_S / 2):
+        assert await anext(events.response.aiter_raw()) == b":\n\n"
 
 
 async def test_a_query_and_a_mutation_are_one_event_and_complete(someone: SignUp) -> None:
