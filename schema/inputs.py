@@ -36,7 +36,8 @@ class LocationInput:
         default=None, description="Where the car goes, in degrees from north, clockwise: 0 to 360."
     )
     recorded_at: datetime = strawberry.field(
-        description="When the position was measured. One that is older than the last is STALE_LOCATION."
+        description="When the position was measured. One that is older than the last is STALE_LOCATION. Up to a "
+        "minute ahead of the server's clock counts as now."
     )
 
 

@@ -59,6 +59,10 @@ class LocationStore(Protocol):
         """
         ...
 
+    def newest(self, driver_id: UUID) -> datetime | None:
+        """When the last position of a driver was measured that this process knows of, without asking Redis."""
+        ...
+
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last position of each driver who has one that has not expired."""
         ...
@@ -95,6 +99,11 @@ class MemoryLocations:
         while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[1] < now:
             self._kept.popitem(last=False)
         return Stored.NEW
+
+    def newest(self, driver_id: UUID) -> datetime | None:
+        """When the last position was measured."""
+        last = self._live(driver_id)
+        return last.recorded_at if last is not None else None
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last positions."""
@@ -142,7 +151,20 @@ class RedisLocations:
         except _LINK_ERRORS as error:
             _log.warning("a position was not stored", error=str(error) or type(error).__name__)
             return remembered
-        return Stored(stored.decode())
+        became = Stored(stored.decode())
+        if became is Stored.STALE:
+            await self._learn_newer(location, ttl_s)
+        return became
+
+    async def _learn_newer(self, than: Location, ttl_s: float) -> None:
+        """Remember what another process was told, so that what else is older is known to be stale here."""
+        newer = (await self.last([than.driver_id])).get(than.driver_id)
+        if newer is not None:
+            self._memory.keep(newer, ttl_s + (newer.recorded_at - than.recorded_at).total_seconds())
+
+    def newest(self, driver_id: UUID) -> datetime | None:
+        """When the last position was measured that this process was told, or has learnt of."""
+        return self._memory.newest(driver_id)
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last positions: of what Redis has and what is remembered here, the newer."""

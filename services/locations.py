@@ -17,8 +17,11 @@ from services.rate_limits import RateLimit
 from services.topics import Topics
 from services.trips import NotADriver
 
-# So much may the clock of a phone be ahead.
-CLOCK_TOLERANCE = timedelta(seconds=10)
+# Accepted clock skew of a phone: what it measures "later" than now counts as measured now.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+# What was measured longer ago, also than the period of the rate, is backlog. A phone that keeps to the rate measures
+# no more in that period than may come at once, and needs some seconds to send it.
+MIN_FRESH = timedelta(seconds=3)
 
 
 class StaleLocation(UserFault):
@@ -51,6 +54,7 @@ class Locations:
         self._topics = topics
         self._ttl = timedelta(seconds=ttl_s)
         self._limit = limit
+        self._fresh = max(MIN_FRESH, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0))
         self._active_trips = LookUps(self._find_active_trips)
         self._last = LookUps(store.last)
 
@@ -59,22 +63,34 @@ class Locations:
     ) -> None:
         """Note where the calling driver was at ``recorded_at``. The same report again changes nothing.
 
+        A moment that is less than a minute ahead counts as now, so that a phone whose clock is set right goes on.
+
+        What is stale does not count towards the rate, and backlog is counted by itself, so that a phone that sends
+        what it has gathered in a tunnel has its newest position taken. Neither costs more than a look into a
+        dictionary.
+
         Raises:
             NotADriver: the caller is a rider.
             StaleLocation: a newer position is known, or this one has expired.
             RateLimited: the driver reports too often.
-            BadInput: the point is not on Earth, the heading not within 0 to 360, or the moment in the future or
-                without a time zone.
+            BadInput: the point is none, the heading not within 0 to 360, or the moment in the future or without a
+                time zone.
         """
         if actor.user.role is not Role.DRIVER:
             raise NotADriver("Only drivers report where they are.")
-        self._limit.check(actor.id)
         on_earth(point, "point")
         if heading is not None and not 0 <= heading <= 360:
             raise BadInput("A heading lies between 0 and 360.", field=("heading",))
-        age = _age(recorded_at)
+        now = datetime.now(UTC)
+        recorded_at = _measured(recorded_at, now)
+        age = now - recorded_at
         if age >= self._ttl:
             raise StaleLocation("This position is too old.", field=("recordedAt",))
+        newest = self._store.newest(actor.id)
+        if newest is not None and newest > recorded_at:
+            raise _stale()
+        counted_as = actor.id if age < self._fresh else (actor.id, "backlog")
+        self._limit.check(counted_as)
         active = await self._active_trips.get(actor.id)
         assert active is not None, "the look-up answers for every driver"
         location = Location(
@@ -84,7 +100,9 @@ class Locations:
         if active.trip_id is not None:
             topics.append(self._topics.car(active.trip_id))
         if await self._store.put(location, topics, ttl_s=(self._ttl - age).total_seconds()) is Stored.STALE:
-            raise StaleLocation("A newer position is known.", field=("recordedAt",))
+            # Another process was told the newer one.
+            self._limit.give_back(counted_as)
+            raise _stale()
 
     async def last(self, driver_id: UUID) -> Location | None:
         """The last position of a driver, if it has not expired. Whoever asks must have the right to know it."""
@@ -105,10 +123,14 @@ class Locations:
         }
 
 
-def _age(recorded_at: datetime) -> timedelta:
+def _stale() -> StaleLocation:
+    return StaleLocation("A newer position is known.", field=("recordedAt",))
+
+
+def _measured(recorded_at: datetime, now: datetime) -> datetime:
+    """When a position was measured; by our clock, as far as the phone's is ahead of it."""
     if recorded_at.tzinfo is None:
-        raise BadInput("The moment needs a time zone.", field=("recordedAt",))
-    age = datetime.now(UTC) - recorded_at
-    if age < -CLOCK_TOLERANCE:
-        raise BadInput("The moment lies in the future.", field=("recordedAt",))
-    return max(age, timedelta(0))
+        raise BadInput("`recordedAt` needs a time zone.", field=("recordedAt",))
+    if recorded_at - now > CLOCK_TOLERANCE:
+        raise BadInput("`recordedAt` is in the future.", field=("recordedAt",))
+    return min(recorded_at, now)

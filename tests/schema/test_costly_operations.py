@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -104,9 +105,9 @@ async def test_a_subscription_is_estimated_too(someone: SignUp) -> None:
 
 async def test_of_many_reports_in_one_request_the_rate_lets_few_through(someone: SignUp) -> None:
     driver = await someone("DRIVER")
-    point = "point: { lat: 1, lng: 1 }"
+    point, now = "point: { lat: 1, lng: 1 }", datetime.now(UTC).isoformat()
     reports = " ".join(
-        f'a{n}: reportLocation(input: {{ {point}, recordedAt: "2020-01-01T00:00:00Z" }}) {{ errors {{ code }} }}'
+        f'a{n}: reportLocation(input: {{ {point}, recordedAt: "{now}" }}) {{ errors {{ code }} }}'
         for n in range(20)
     )
     response = await driver.post(f"mutation {{ {reports} }}")

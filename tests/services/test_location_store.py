@@ -186,6 +186,17 @@ async def test_any_number_of_reports_at_once_takes_a_few_connections(redis_url: 
     assert results == [Stored.NEW] * 500
 
 
+async def test_what_another_process_was_told_is_learnt_with_the_first_stale_position(redis_url: str) -> None:
+    prefix, driver_id = f"locations-{uuid4().hex}", uuid4()
+    older, old, newest = (location(driver_id, age_s=age_s) for age_s in (3, 2, 1))
+    async with process(redis_url, prefix) as one, process(redis_url, prefix) as other:
+        await one.put(newest)
+        assert other.store.newest(driver_id) is None
+        assert await other.put(old) is Stored.STALE
+        assert other.store.newest(driver_id) == newest.recorded_at
+        assert await other.put(older) is Stored.STALE
+
+
 @pytest.mark.parametrize(
     "value", [b"", b"nonsense", b"9" * 16, b"9" * 16 + b"{}", b"9" * 16 + b"[]", b"9" * 16 + b"1"]
 )
