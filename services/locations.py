@@ -19,8 +19,8 @@ from services.trips import NotADriver
 
 # Accepted clock skew of a phone: what it measures "later" than now counts as measured now.
 CLOCK_TOLERANCE = timedelta(minutes=1)
-# What was measured longer ago, also than the period of the rate, is backlog. A phone that keeps to the rate measures
-# no more in that period than may come at once, and needs some seconds to send it.
+# What was measured longer ago, also than the period of the rate, is backlog. A phone that keeps to the rate
+# measures no more in that period than may come at once, and needs some seconds to send it.
 MIN_FRESH = timedelta(seconds=3)
 
 
