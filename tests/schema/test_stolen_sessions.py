@@ -319,7 +319,9 @@ async def test_a_log_in_waits_for_a_change_of_the_password_that_is_not_committed
         return await asyncio.get_running_loop().create_task(work, context=Context())
 
     async def waits() -> bool:
-        sql = "SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        sql = (
+            "SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         return bool(await apart(database.fetch(sql))) or late.done()
 
     async with database.transaction() as changing:

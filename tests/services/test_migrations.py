@@ -153,6 +153,12 @@ def test_a_server_on_an_empty_postgresql_says_what_to_do(postgres: servers.Postg
     assert "Traceback" not in done.stderr
 
 
+WAITING = """
+    SELECT COUNT(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE NOT granted AND d.datname = current_database()
+"""
+
+
 async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgres) -> None:
     name = f"empty_{uuid4().hex}"
     postgres.execute(f"CREATE DATABASE {name}")
@@ -163,7 +169,7 @@ async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgre
         await other.execute("SELECT pg_advisory_lock($1)", migrations.LOCK_KEY)
         work = asyncio.create_task(alone(migrations.apply(settings)))
         async with asyncio.timeout(10):
-            while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):
+            while not await other.fetchval(WAITING):
                 assert not work.done()
         assert await other.fetchval("SELECT to_regclass('trips')") is None
         await other.close()

