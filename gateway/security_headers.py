@@ -4,7 +4,8 @@ import functools
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS = {
+# Of every answer, wherever it is made.
+HEADERS = {
     # Answers are for one caller. What may be kept (photos, the build of the pages) says so itself.
     "Cache-Control": "no-store",
     # No answer is a page, but GraphiQL's, and that has a policy of its own: led here by a link, a browser loads
@@ -36,7 +37,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
-        headers = {**_HEADERS, "Strict-Transport-Security": _HSTS} if is_https else _HEADERS
+        headers = {**HEADERS, "Strict-Transport-Security": _HSTS} if is_https else HEADERS
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         # The answers of one kind have the same names.
         self._missing = functools.lru_cache(maxsize=256)(self._look_up)

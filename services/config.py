@@ -144,7 +144,8 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         le=3600,
-        description="A client may keep the server waiting so many seconds for a request's head, and for its body.",
+        description="A client may keep the server waiting so many seconds for a request's head, for its body, and "
+        "for taking more of the answer.",
     )
     keep_alive_s: float = Field(
         75.0,

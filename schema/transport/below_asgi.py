@@ -15,6 +15,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.typing import BytesLike
 
+from services.connections import reset
 from services.rate_limits import Rate
 from services.turns import Turns
 
@@ -26,6 +27,7 @@ CLOSE_TIMEOUT_S = 2.0
 TOO_MANY = 4429
 # A peer that takes nothing may hold up a stop for so long.
 STOP_PATIENCE_S = 0.5
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 # uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
 _log = logging.getLogger("uvicorn.error.sockets")
 
@@ -53,15 +55,27 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._used_until_s = 0.0
         self._backlog = bytearray()
         self._has_turn = False
+        # Whether it was closing when it was to be pinged.
+        self._is_ending = False
 
     def data_received(self, data: bytes) -> None:
         """Take what the peer has sent; much of it piece by piece."""
-        if not self.handshake_complete or (len(data) <= PIECE_BYTES and not self._backlog):
+        if not self.handshake_complete:
+            super().data_received(data)
+            if not self.handshake_initiated:
+                self._refuse_head()
+            return
+        if len(data) <= PIECE_BYTES and not self._backlog:
             super().data_received(data)
             return
         self._backlog += data
         self.transport.pause_reading()
         self._go_on()
+
+    def _refuse_head(self) -> None:
+        """Answer a head that is none of a handshake's: uvicorn, which passes it on whole, would wait for more."""
+        self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+        self.transport.close()
 
     def _go_on(self) -> None:
         if not self._has_turn and not self.read_paused:
@@ -94,6 +108,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """The next message for the application; when it has had all, the next piece is taken."""
         message = await self.queue.get()
+        if self.initial_response is not None:
+            # It was answered with a refusal, which uvicorn would take for no answer at all.
+            self.handshake_complete = True
         if self.read_paused and self.queue.empty():
             self.read_paused = False
             if self._backlog:
@@ -144,7 +161,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn.fail(TOO_MANY, "Too many messages")
         self.handle_parser_exception()
         # It may not read.
-        self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+        self.loop.call_later(CLOSE_TIMEOUT_S, reset, self.transport)
         return False
 
     # Whether the peer does not take what is sent; as `writable`, but read without a call.
@@ -165,6 +182,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """The peer does not take what is sent."""
         self.is_paused = True
         super().pause_writing()
+
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the peer is there; of a socket that is closing, see to it that it comes to an end."""
+        if not (self.close_sent or self.transport.is_closing()):
+            super().send_keepalive_ping()
+        elif self._is_ending:
+            # What it was sent, it does not take: the connection would wait for that for ever.
+            reset(self.transport)
+        else:
+            self._is_ending = True
+            self.schedule_ping()
 
     def keepalive_timeout(self) -> None:
         """No pong yet: look once more, then cut the connection."""
@@ -204,7 +232,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             # The application has not taken the last message, and behind it may be the pong.
             self._await_pong()
         else:
-            self.transport.abort()
+            reset(self.transport)
 
 
 def text_message(data: bytes) -> bytes:
@@ -244,7 +272,7 @@ class Connection:
     def abort(self) -> None:
         """Cut it."""
         if self._transport is not None:
-            self._transport.abort()
+            reset(self._transport)
 
     def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
         """Have ``end`` called when the server stops, at once if it is stopping; returns how to forget that.

@@ -269,8 +269,8 @@ async def test_more_than_the_announced_length_is_no_part_of_the_body(server: Liv
     async with raw(server) as connection:
         await connection.send(POST + b"Content-Length: %d\r\n\r\n" % len(TYPENAME) + TYPENAME + b"garbage\r\n\r\n")
         answer = await connection.answer()
+    assert status(answer) == 200
     assert b"garbage" not in answer
-    assert b"HTTP/1.1 400" in answer
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,14 @@ async def test_a_peer_that_takes_nothing_any_more_is_cut_whatever_waits_for_it()
         await until(lambda: protocol.disconnected)
 
 
+async def test_a_socket_that_is_closed_is_cut_when_its_peer_does_not_take_what_it_was_sent_before() -> None:
+    async with echoing(interval_s=0.05) as (echo, port), opened(echo, port) as (silent, protocol):
+        silent.transport.pause_reading()
+        protocol.transport.write(LARGE)
+        protocol.transport.close()
+        await until(lambda: protocol.disconnected)
+
+
 async def test_a_peer_whose_pong_is_not_read_because_the_application_is_busy_stays() -> None:
     async with echoing(interval_s=0.05, timeout_s=0.1) as (echo, port):
         echo.takes.clear()

@@ -1,0 +1,111 @@
+"""Which heads of requests are refused before the application is asked, and how.
+
+Two programs that read one request differently can be played off against each other (request smuggling): a proxy
+checks the one, and this server answers the other. What RFC 9112 leaves open, or forbids and parsers take, is
+refused here.
+"""
+
+import re
+from dataclasses import dataclass
+
+import httptools
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway.security_headers import HEADERS
+
+Fields = list[tuple[bytes, bytes]]
+
+# A name, an IPv4 address, or an IPv6 address in brackets; and a port. Empty: the address has no host.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+_FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is not passed on."""
+
+    status: int
+    code: str
+    message: str
+
+    def answer(self) -> bytes:
+        """A whole HTTP answer, after which the connection is closed."""
+        error = {"message": self.message, "extensions": {"code": self.code}}
+        body = orjson.dumps({"errors": [error]})
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
+        return STATUS_LINE[self.status] + head + _FRAMING + b"\r\n" + body
+
+
+class Refused(Exception):
+    """Ends the parsing of a request."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def malformed(message: str) -> Refusal:
+    """The request is not HTTP, or could be read in two ways."""
+    return Refusal(400, "BAD_REQUEST", message)
+
+
+def check(fields: Fields, *, version: str, method: bytes, is_handshake: bool) -> None:
+    """See that a head can be read in one way only.
+
+    ``fields``: with names in lower case. ``is_handshake``: it asks for a WebSocket.
+
+    Raises:
+        Refused
+    """
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    length = b"0"
+    for name, value in fields:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value.strip().lower())
+        elif name == b"content-length":
+            length = value
+    if version not in ("1.1", "1.0"):
+        raise Refused(malformed("The version of HTTP is 1.1 or 1.0."))
+    if len(hosts) != 1 and (hosts or version == "1.1"):
+        raise Refused(malformed("A request has one Host header."))
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise Refused(malformed("The Host header is no name or address, with or without a port."))
+    if codings and (version == "1.0" or codings != [b"chunked"] or length != b"0"):
+        raise Refused(
+            malformed("Transfer-Encoding is chunked alone, beside no Content-Length, and not in HTTP/1.0.")
+        )
+    if is_handshake and (version, method) != ("1.1", b"GET"):
+        raise Refused(malformed("A WebSocket is opened by GET, and not in HTTP/1.0."))
+    if is_handshake and (codings or length.strip(b"0")):
+        # Whoever waits for the end of the body would wait for ever: nobody reads it.
+        raise Refused(malformed("A request for a WebSocket has no body."))
+
+
+def origin_form(target: bytes, fields: Fields) -> bytes:
+    """The path and query of a request's target. The host of a whole address takes the place of the header's.
+
+    Source: RFC 9112, section 3.2
+
+    Raises:
+        Refused: the target is neither a path nor an http address (``*`` and ``host:port`` are neither).
+    """
+    if not target.isascii():
+        raise Refused(malformed("The address is not ASCII."))
+    if target.startswith(b"/"):
+        return target
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError:
+        url = None
+    if url is None or url.schema not in (b"http", b"https") or not url.host or url.userinfo:
+        raise Refused(malformed("The address of a request begins with a slash, or is a whole http address."))
+    query = b"?" + url.query if url.query else b""
+    host = b"[%s]" % url.host if b":" in url.host else url.host
+    if url.port:
+        host += b":%d" % url.port
+    fields[:] = [(b"host", host), *(field for field in fields if field[0] != b"host")]
+    return (url.path or b"/") + query
