@@ -4,7 +4,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette_admin.security import CSRFMiddleware
 
@@ -17,10 +20,31 @@ class Signing(Protocol):
         ...
 
 
+class _Unreadable(Exception):
+    """The body is not the form that it is said to be, or has too much in it."""
+
+
 class FormTokens(CSRFMiddleware):
     """The library's check of a form's token, without what it leaves open."""
 
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """Serve one request; a form that cannot be read is 400."""
+        try:
+            return await super().dispatch(request, call_next)
+        except _Unreadable as error:
+            return PlainTextResponse(f"The form cannot be read: {error}", 400)
+
     async def _get_submitted_token(self, request: Request) -> str | None:
+        # First, since whoever has gone is no bad form.
+        await request.body()
+        try:
+            # Also where the token is in a header: who serves the request reads the form again, in the same way.
+            await request.form()
+        except HTTPException as error:
+            raise _Unreadable(error.detail) from None
+        except Exception:
+            # Whatever the parsers raise of what they are given: it was given by the client.
+            raise _Unreadable("malformed") from None
         try:
             return await super()._get_submitted_token(request)
         finally:

@@ -56,6 +56,8 @@ class LogIn(AuthProvider):
 
     async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:
         """Begin a session, held to the same rates as ``logIn``. The one of before ends."""
+        # Files that somebody has put into it.
+        await request.close()
         # For the form, if it is shown again.
         request.state.refused_name = username
         try:

@@ -22,6 +22,8 @@ from starlette_admin.routing import route
 from admin.keyed_by_session import FormTokens, KeyedBySession, Signing
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
+from admin.public_address import PublicAddress
+from admin.time_zones import TimeZones
 from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
@@ -70,6 +72,9 @@ class _Pages(BaseAdmin):
         # Nothing is signed with it, but the library warns where there is none.
         super().__init__(secret_key=secrets.token_urlsafe(), **options)
 
+    def _init_locale(self) -> None:
+        self.middlewares.append(Middleware(TimeZones))
+
     def _init_flash(self) -> None:
         self._add_keyed(FlashMiddleware)
 
@@ -90,11 +95,13 @@ def mount(
     address_of: Callable[[Request], str | None],
     is_own_page: Callable[[Scope, Headers], bool],
     icon_url: Callable[[], str | None],
+    public_url: str | None,
 ) -> None:
     """Serve the admin at ``/admin``.
 
     ``address_of``: where a request comes from, as far as limits go. ``is_own_page`` tells requests of the server's
     own pages from those of others. ``icon_url``: where the icon of the pages is, if there is one.
+    ``public_url``: the address of the server, for links, redirections and cookies; None: as it was asked.
     """
     pages = _Pages(
         cookie,
@@ -104,7 +111,10 @@ def mount(
         templates_dir=str(_TEMPLATES),
         index_view=_Index(path="/"),
         auth_provider=LogIn(staff, cookie=cookie, address_of=address_of),
-        middlewares=[Middleware(Protection, is_own_page=is_own_page)],
+        middlewares=[
+            *([Middleware(PublicAddress, url=public_url)] if public_url is not None else []),
+            Middleware(Protection, is_own_page=is_own_page),
+        ],
         export_config=ExportConfig(max_rows=MAX_ROWS),
     )
     environment = pages.templates.env

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,6 +86,9 @@ class Protection:
             return
         try:
             await self._app(scope, receive, send_guarded)
+        except ClientDisconnect:
+            # Nobody reads this; it says in the log whose fault it was.
+            await PlainTextResponse("The body was cut off.", 400)(scope, receive, send_guarded)
         except Exception as error:
             incident_id = incidents.report(error)
             if not has_begun:

@@ -1,6 +1,6 @@
 """Prometheus metrics of one server process."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -36,6 +36,7 @@ class Metrics(Collector):
         self._outbox_age_s: float | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
+        self._folders: frozenset[str] = frozenset()
         self._request_seconds = Histogram(
             "taxirank_request_seconds",
             "How long HTTP requests took, by path and status.",
@@ -44,9 +45,17 @@ class Metrics(Collector):
             registry=self._registry,
         )
 
+    def know_paths(self, paths: Iterable[str]) -> None:
+        """Tell apart the requests to these routes, by the first part of their paths."""
+        self._folders = frozenset(_folder_of(path) for path in paths)
+
     def observe_request(self, path: str, status: int, seconds: float) -> None:
-        """Count one answered request. All photos are one path, and all paths that lead nowhere are one."""
-        shown = "/" + path.split("/", 2)[1] if status != 404 else ""
+        """Count one answered request. All photos are one path, and all that lead nowhere are one.
+
+        Each label stays for ever: none is made of what a client has made up.
+        """
+        folder = _folder_of(path)
+        shown = folder if status != 404 and folder in self._folders else ""
         self._request_seconds.labels(path=shown, status=str(status)).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +85,10 @@ class Metrics(Collector):
             return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
+
+
+def _folder_of(path: str) -> str:
+    return "/" + path.removeprefix("/").partition("/")[0]
 
 
 _COUNTERS = {

@@ -20,6 +20,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _QUIET_PATHS = {"/healthz", "/readyz"}
 _SMALL_BODY_BYTES = 64 * 1024
+# A path of the longest address would be a line of 64 KB, and of 190 KB decoded and encoded again.
+_LOGGED_PATH_BYTES = 256
 
 
 class RequestId:
@@ -60,11 +62,17 @@ class RequestId:
                     logging.DEBUG if status < 400 or scope["path"] in _QUIET_PATHS else logging.INFO,
                     "request",
                     method=scope["method"],
-                    # Decoded, it could hold line breaks that look like another entry.
-                    path=quote(scope["path"]),
+                    path=_logged_path(scope),
                     status=status,
                     elapsed_ms=round(elapsed_s * 1000, 1),
                 )
+
+
+def _logged_path(scope: Scope) -> str:
+    """The path as it was sent, or its beginning. Decoded, it could hold what looks like another entry."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    shown = quote(raw[:_LOGGED_PATH_BYTES], safe="/%")
+    return shown if len(raw) <= _LOGGED_PATH_BYTES else f"{shown}…"
 
 
 class Incidents:
@@ -130,14 +138,27 @@ class BodyLimit:
         is_whole = "transfer-encoding" not in headers and int(announced) == 0
         loop = asyncio.get_running_loop()
         received, has_begun, patience_s = 0, False, self._timeout_s
+        refused: _Refused | None = None
 
         async def receive_bounded() -> Message:
-            nonlocal received, is_whole, patience_s
+            nonlocal refused
             if is_whole:
                 return await receive()
+            try:
+                return await receive_in_time()
+            except _Refused as error:
+                if has_begun:
+                    # Who answers only looks whether the client is there: this one is taken to be gone.
+                    return {"type": "http.disconnect"}
+                refused = error
+                raise
+
+        async def receive_in_time() -> Message:
+            nonlocal received, is_whole, patience_s
             began = loop.time()
             try:
-                async with asyncio.timeout(patience_s):
+                # While an answer is sent, it is not the client who keeps the server waiting.
+                async with asyncio.timeout(None if has_begun else patience_s):
                     message = await receive()
             except TimeoutError:
                 raise _Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.") from None
@@ -161,8 +182,9 @@ class BodyLimit:
 
         try:
             await self._app(scope, receive_bounded, send_noted)
-        except _Refused as refused:
-            if has_begun:
+        except (_Refused, BaseExceptionGroup):
+            # Raised within a task group, it comes in a group.
+            if refused is None or has_begun:
                 raise
             await refused.answer(scope, receive, send)
         finally:

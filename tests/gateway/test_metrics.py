@@ -4,10 +4,17 @@ import re
 
 import pytest
 
+from services.config import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import POOL, Api
 
 pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With an origin listed, so that its layer is there too, and small bodies."""
+    return settings.model_copy(update={"allowed_origins": ("https://app.example",), "max_body_bytes": 1024})
 
 
 async def metrics(server: LiveServer) -> dict[str, float]:
@@ -48,3 +55,19 @@ async def test_requests_are_timed_by_path_and_status(live_server: LiveServer, ri
     assert 'taxirank_request_seconds_count{path="/healthz",status="200"} 1.0' in text
     assert 'taxirank_request_seconds_count{path="",status="404"} 1.0' in text
     assert "nothing-there" not in text
+
+
+@pytest.mark.attack("abuse")
+async def test_no_label_is_made_of_what_a_client_has_made_up(live_server: LiveServer, settings: Settings) -> None:
+    foreign = {"Host": "evil.example"}
+    preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    async with Api(live_server.url) as api:
+        for name in ("one", "two", "x" * 5000):
+            for method in ("GET", "POST", "PROPFIND"):
+                await api.http.request(method, f"/{name}/{name}", headers=foreign)
+                await api.http.request(method, f"/{name}", content=bytes(settings.max_body_bytes + 1))
+            await api.http.options(f"/{name}", headers=preflight)
+            await api.http.get("/graphql", headers=foreign)
+        text = (await api.http.get("/metrics")).text
+    labels = set(re.findall(r'request_seconds_count{path="([^"]*)",status="(\d+)"}', text))
+    assert labels == {("", "421"), ("", "413"), ("", "400"), ("/graphql", "421")}

@@ -87,7 +87,15 @@ async def test_a_request_is_logged_with_what_it_was_and_how_it_went(client: http
 async def test_a_path_cannot_forge_a_line_of_the_log(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
         await client.get("/x%0a2026-11-23 [error] incident%1b[31m")
-    assert logs[0]["path"] == "/x%0A2026-11-23%20%5Berror%5D%20incident%1B%5B31m"
+    assert logs[0]["path"] == "/x%0a2026-11-23%20%5Berror%5D%20incident%1b%5B31m"
+
+
+@pytest.mark.attack("errors")
+@pytest.mark.parametrize("path", ["/" + "%FF" * 20_000, "/" + "x" * 60_000, "/" + "%0a" * 20_000])
+async def test_a_long_path_is_no_long_line_of_the_log(client: httpx.AsyncClient, path: str) -> None:
+    with structlog.testing.capture_logs() as logs:
+        await client.get(path)
+    assert logs[0]["path"] == path[:256] + "…"
 
 
 async def test_what_went_well_and_health_checks_are_logged_at_debug_level_only(client: httpx.AsyncClient) -> None:
