@@ -15,7 +15,7 @@ import typer
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin import pages as admin
@@ -40,7 +40,7 @@ from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.sender import HttpSender
 from schema.transport.socket_limit import SocketLimit
-from schema.transport.sockets import SocketEndpoint
+from schema.transport.sockets import SocketEndpoint, refuse_path
 from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
 from services.accounts import Accounts
@@ -324,15 +324,17 @@ class Application:
                 # Unlike the API, it does not answer to pages of the allowed origins.
                 is_own_page=Origins(public_url=settings.public_url, allowed=()).allows_socket,
                 icon_url=graphiql.icon_url,
+                public_url=settings.public_url,
             )
         starlette.router.redirect_slashes = False
+        self.metrics.know_paths(route.path for route in starlette.routes if isinstance(route, Route | Mount))
         http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
         sockets = Hosts(self.sockets, names=settings.host_names)
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
-            if scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH:
-                await sockets(scope, receive, send)
+            if scope["type"] == "websocket":
+                await (sockets if scope["path"] == GRAPHQL_PATH else refuse_path)(scope, receive, send)
             else:
                 scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
                 await http_or_lifespan(scope, receive, send)

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.sparse_log import SparseLog
+
 # Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
 _MAX_HOST_BYTES = 261  # A name of 253, and a port.
 ANY = "*"
 
-_ERROR = {
-    "message": "The server is not known by this name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it.",
-    "extensions": {"code": "UNKNOWN_HOST"},
-}
+_MESSAGE = "The server is not known by this name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it."
+_ERROR = {"message": _MESSAGE, "extensions": {"code": "UNKNOWN_HOST"}}
+
+_refusals = SparseLog(__name__)
 
 
 class Hosts:
@@ -38,8 +40,11 @@ class Hosts:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            # Before it is accepted, a close is answered as HTTP 403.
-            await send({"type": "websocket.close", "code": 4403})
+            host = _host_of(scope).decode("latin-1")
+            _refusals.warning("socket refused", reason=_MESSAGE, host=host)
+            await JSONResponse({"errors": [_ERROR]}, 403)(scope, receive, send)
+            # That it is over.
+            await receive()
         else:
             await JSONResponse({"errors": [_ERROR]}, 421)(scope, receive, send)
 

@@ -27,6 +27,17 @@ class Origins:
             return True
         return self._is_ours(scope, headers)
 
+    def why_not(self, headers: Headers) -> str:
+        """Why a request is not one of our own pages' (what ``allows_socket`` refuses), and what helps."""
+        if self._public is not None:
+            ours = f"TAXIRANK_PUBLIC_URL ({self._public})"
+        else:
+            ours = f"the address that the server was asked by (Host: {headers.get('host', '')[:100]})"
+        return (
+            f"The page's origin is neither {ours} nor in TAXIRANK_ALLOWED_ORIGINS. List it there, or let the "
+            "proxy pass on the Host that it was asked by (Vite: without changeOrigin)."
+        )
+
     def allows_form(self, scope: Scope, headers: Headers) -> bool:
         """Whether a request of a kind that any page can send without a preflight may go on."""
         return any(name in headers for name in PREFLIGHT_HEADERS) or self._is_ours(scope, headers)

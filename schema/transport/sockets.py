@@ -4,10 +4,12 @@ import asyncio
 import functools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import structlog
 from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
@@ -35,8 +37,10 @@ from schema.transport.socket_messages import (
 from services import incidents
 from services.database import DatabaseUnavailable
 from services.live.feeds import NotFound, TooManyPools
+from services.sparse_log import SparseLog
 
 _log = structlog.stdlib.get_logger(__name__)
+_refusals = SparseLog(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
 # The application's codes, and those of the protocol below (RFC 6455, section 7.4.1).
@@ -94,9 +98,15 @@ class SocketEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = scope["client"][0] if scope.get("client") else ""
         headers = Headers(scope=scope)
-        if self.offenders.are_at(address) or not self.origins.allows_socket(scope, headers):
-            # Before it is accepted, a close is answered as HTTP 403.
-            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})
+        if self.offenders.are_at(address):
+            await _refuse(scope, receive, send, "No socket is opened for this address now.")
+            return
+        if not self.origins.allows_socket(scope, headers):
+            reason = self.origins.why_not(headers)
+            # No page is shown the answer, and clients try again: the log is where somebody looks.
+            origin, site = headers.get("origin", ""), headers.get("sec-fetch-site", "")
+            _refusals.warning("socket refused", reason=reason, origin=origin, sec_fetch_site=site, address=address)
+            await _refuse(scope, receive, send, reason)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -112,6 +122,23 @@ class SocketEndpoint:
             self.sockets.discard(socket)
         if code in _OFFENCES:
             self.offenders.note(address)
+
+
+async def refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a handshake at another path than the API's."""
+    await receive()
+    _refusals.warning("socket refused", reason="There are no sockets at this path.", path=quote(scope["path"]))
+    await _refuse(scope, receive, send, "There are no sockets at this path.", status=404, code="NOT_FOUND")
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, message: str, *, status: int = 403, code: str = "FORBIDDEN"
+) -> None:
+    """Answer a handshake with an HTTP error."""
+    error = RequestError(code, message)
+    await JSONResponse({"errors": [error.formatted]}, status)(scope, receive, send)
+    # That it is over.
+    await receive()
 
 
 class Socket:

@@ -9,12 +9,16 @@ import httpx
 import orjson
 import pytest
 import pytest_asyncio
+import structlog
 from starlette.datastructures import Headers
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from schema.transport.origins import Origins
+from services.sparse_log import SparseLog
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, open_socket
+from tests.support.proxy import development_proxy
 
 pytestmark = [pytest.mark.attack("cross-site"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -257,3 +261,74 @@ async def test_a_listed_origin_may_do_what_the_api_needs_and_no_more(
     stranger: Api, asked_for: dict[str, str]
 ) -> None:
     assert (await preflight(stranger, ALLOWED, **asked_for)).status_code == 400
+
+
+# A handshake that is refused: no page is shown why.
+
+
+@pytest.fixture
+def refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been refused yet."""
+    for module in ("schema.transport.sockets", "gateway.hosts"):
+        monkeypatch.setattr(f"{module}._refusals", SparseLog(module))
+
+
+async def refused(url: str, headers: dict[str, str], **options: Any) -> Any:
+    """The answer to a handshake that is refused."""
+    with pytest.raises(InvalidStatus) as info:
+        async with open_socket(url, headers=headers, **options):
+            pass
+    return info.value.response
+
+
+@pytest.mark.usefixtures("refusals")
+async def test_a_refused_handshake_is_logged_with_its_origin_and_what_helps(shared_server: LiveServer) -> None:
+    origin = "http://localhost:5173"
+    with structlog.testing.capture_logs() as logs:
+        answer = await refused(shared_server.url, {"Origin": origin})
+    (line,) = [log for log in logs if log["log_level"] == "warning"]
+    assert (line["event"], line["origin"]) == ("socket refused", origin)
+    for told in (line["reason"], orjson.loads(answer.body)["errors"][0]["message"]):
+        assert urlsplit(shared_server.url).netloc in told
+        assert "TAXIRANK_ALLOWED_ORIGINS" in told
+        assert "changeOrigin" in told
+
+
+@pytest.mark.usefixtures("refusals")
+async def test_a_handshake_for_another_name_or_path_is_logged_too(shared_server: LiveServer) -> None:
+    port = urlsplit(shared_server.url).port
+    with structlog.testing.capture_logs() as logs:
+        named = await refused(f"http://evil.example:{port}", {}, host="127.0.0.1")
+        with pytest.raises(InvalidStatus) as elsewhere:
+            async with connect(f"{shared_server.url.replace('http', 'ws')}/subscriptions"):
+                pass
+    assert (named.status_code, elsewhere.value.response.status_code) == (403, 404)
+    assert b"UNKNOWN_HOST" in named.body
+    lines = [log for log in logs if log["event"] == "socket refused"]
+    assert [log.get("host") or log.get("path") for log in lines] == [f"evil.example:{port}", "/subscriptions"]
+    assert not [log for log in logs if log["log_level"] == "error"]
+
+
+@pytest.mark.usefixtures("refusals")
+async def test_a_flood_of_refused_handshakes_does_not_fill_the_log(shared_server: LiveServer) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for number in range(30):
+            await refused(shared_server.url, {"Origin": f"https://{'x' * 1000}{number}.example"})
+    lines = [log for log in logs if log["event"] == "socket refused"]
+    assert len(lines) == 10
+    assert all(len(log["origin"]) == 500 for log in lines)
+
+
+@pytest.mark.parametrize(
+    ("changes_origin", "is_listed", "opens"),
+    [
+        pytest.param(True, False, False, id="Vite with changeOrigin"),
+        pytest.param(False, False, True, id="Vite as documented"),
+        pytest.param(True, True, True, id="Next.js as documented: its origin is listed"),
+    ],
+)
+async def test_a_page_of_a_development_server_opens_a_socket_as_it_is_documented(
+    shared_server: LiveServer, changes_origin: bool, is_listed: bool, opens: bool
+) -> None:
+    async with development_proxy(shared_server.url, changes_origin=changes_origin) as proxy:
+        assert await handshake(proxy.url, {"Origin": ALLOWED if is_listed else proxy.url}) is opens

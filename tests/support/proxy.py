@@ -1,7 +1,8 @@
 """Links that can be cut: a server's Unix socket or TCP port, behind a socket of ours."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -103,11 +104,44 @@ class WebLink:
         try:
             far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
             try:
-                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+                await asyncio.gather(self._pass_on(reader, far_writer), _copy(far_reader, writer))
             finally:
                 far_writer.transport.abort()
         finally:
             writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
+        await _copy(reader, far)
+
+
+class DevelopmentProxy(WebLink):
+    """What the server of a front end (Vite, Next.js) does with requests for its API: passes them on.
+
+    ``changes_origin``: with the Host of the target in place of the one that it was asked by (http-proxy's
+    ``changeOrigin``), and with the Origin as it was. One request a connection.
+    """
+
+    def __init__(self, url: str, *, changes_origin: bool) -> None:
+        super().__init__(url)
+        self._changes_origin = changes_origin
+
+    async def _pass_on(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if self._changes_origin:
+            head = re.sub(rb"(?i)\r\nhost:[^\r]*", b"\r\nHost: " + self._target.netloc.encode(), head)
+        far.write(head)
+        await _copy(reader, far)
+
+
+@asynccontextmanager
+async def development_proxy(url: str, *, changes_origin: bool) -> AsyncGenerator[DevelopmentProxy]:
+    """The server of a front end."""
+    proxy = DevelopmentProxy(url, changes_origin=changes_origin)
+    await proxy.restore()
+    try:
+        yield proxy
+    finally:
+        await proxy.cut()
 
 
 @asynccontextmanager
