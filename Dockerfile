@@ -14,8 +14,8 @@ FROM python:3.13-slim AS dependencies
 RUN pip install --no-cache-dir uv
 WORKDIR /app
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
-COPY pyproject.toml ./
-RUN uv sync --no-dev --no-cache
+COPY requirements.txt ./
+RUN uv venv && uv pip install --no-cache --require-hashes -r requirements.txt
 
 
 FROM python:3.13-slim

@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -29,6 +29,7 @@ from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
+from gateway.web_build import BuildFailed, NoNode, WebBuild
 from schema.context import Services
 from schema.execution import Execution
 from schema.limits import Limits
@@ -76,7 +77,8 @@ from services.trips import Trips
 from services.turns import Turns
 
 ROOT = Path(__file__).resolve().parent
-WEB_BUILD = ROOT / "web" / "dist"
+WEB = ROOT / "web"
+WEB_BUILD = WEB / "dist"
 GRAPHQL_PATH = "/graphql"
 
 T = TypeVar("T")
@@ -449,14 +451,16 @@ def serve(
     logs.configure(level=settings.log_level, format=settings.log_format)
     _run(_check_start(settings))
     url = f"http://{host}:{port}"
-    board = {"board": f"{url}/"} if settings.console and Console(WEB_BUILD).is_built() else {}
+    board = {"board": f"{url}/"} if settings.console else {}
     _log.info("serving", graphql=f"{url}{GRAPHQL_PATH}", **board)
-    uvicorn.run(
-        "server:app_from_environment",
-        factory=True,
-        app_dir=str(ROOT),
-        **uvicorn_options(settings, host=host, port=port),
-    )
+    has_pages = settings.console or settings.graphiql or settings.admin
+    with WebBuild(WEB).made_meanwhile() if settings.build_pages and has_pages else nullcontext():
+        uvicorn.run(
+            "server:app_from_environment",
+            factory=True,
+            app_dir=str(ROOT),
+            **uvicorn_options(settings, host=host, port=port),
+        )
 
 
 async def _check_start(settings: Settings) -> None:
@@ -482,6 +486,18 @@ async def _check_start(settings: Settings) -> None:
             await sole_server.release()
     except OSError as error:
         raise StartError(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})") from None
+
+
+@cli.command()
+def build_pages() -> None:
+    """Build the live board and GraphiQL, as `serve` does at its start; needs Node."""
+    logs.configure(level="info", format="console")
+    try:
+        WebBuild(WEB).make()
+    except NoNode:
+        _stop("there is no Node: `uv run --group pages server.py build-pages` brings one")
+    except BuildFailed as error:
+        _stop(f"the pages could not be built:\n{error}")
 
 
 @cli.command()

@@ -1,1 +1,1 @@
-"""What the performance claims stand on: ``uv run benchmarks/run.py``."""
+"""What the performance claims stand on: ``uv run --group benchmarks benchmarks/run.py``."""

@@ -60,7 +60,11 @@ def benchmark(
     cores.pin(os.getpid(), cores.LOAD_CORE)
     # Sockets and latencies live as long as they are measured: there is nothing to find.
     gc.disable()
-    with servers.postgres() as postgres, servers.redis() as redis_url, tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        servers.postgres(Path(folder)) as postgres,
+        servers.redis() as redis_url,
+    ):
         campaign = Campaign(
             database_url=postgres.copy(),
             redis_url=redis_url,

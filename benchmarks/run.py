@@ -1,4 +1,4 @@
-"""Measures the server: ``uv run benchmarks/run.py --help``."""
+"""Measures the server: ``uv run --group benchmarks benchmarks/run.py --help``."""
 
 import runpy
 import sys

@@ -1,4 +1,4 @@
-"""How much memory many uploads at once take: ``uv run python -m benchmarks.uploads``, on Linux.
+"""How much memory many uploads at once take: ``uv run --group benchmarks python -m benchmarks.uploads``, on Linux.
 
 Each is a sign-up with the largest photo that the default settings allow, in bytes and in pixels, to a server of
 these settings in a process of its own, but for the time that an operation may take.

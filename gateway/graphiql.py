@@ -1,20 +1,16 @@
 """GraphiQL: the page that a browser gets at `/graphql`, and the files that it loads.
 
-The page is our own build (`web/dist`), which asks no other host for anything. Without that build it is the
-page that Strawberry brings, whose scripts come from a CDN.
+The page is our own build (`web/dist`), which asks no other host for anything.
 """
 
-import base64
-import functools
-import hashlib
-import re
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
-from strawberry.http.ides import get_graphql_ide_html
+
+from gateway.unbuilt import unbuilt_page
 
 # Where Vite's build expects its files (`base` and `assetsDir` in web/vite.config.ts).
 _ASSETS_PATH = "/assets"
@@ -54,11 +50,12 @@ _PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": _OWN_POLICY,
 }
 
 
 class GraphiQL:
-    """GraphiQL, from a build of the front end if there is one.
+    """GraphiQL, from a build of the front end if there is one; otherwise a page that says so.
 
     `build` is the folder that Vite writes. It is looked at on every request: one made while the server runs
     is served at once.
@@ -70,12 +67,12 @@ class GraphiQL:
         self._assets = StaticFiles(directory=self._folder, check_dir=False)
 
     def page(self) -> Response:
-        """The page for a browser, with a Content-Security-Policy that allows just what it loads."""
+        """The page for a browser."""
         try:
-            html, policy = self._page.read_text(encoding="utf-8"), _OWN_POLICY
+            html = self._page.read_text(encoding="utf-8")
         except FileNotFoundError:
-            html, policy = _hosted_page()
-        return HTMLResponse(html, headers={**_PAGE_HEADERS, "Content-Security-Policy": policy})
+            return unbuilt_page()
+        return HTMLResponse(html, headers=_PAGE_HEADERS)
 
     def icon_url(self) -> str | None:
         """Where the icon of the pages is, among the files of the build; None without a build."""
@@ -90,20 +87,3 @@ class GraphiQL:
         response = await self._assets.get_response(request.path_params["path"], request.scope)
         response.headers.update(_ASSET_HEADERS)
         return response
-
-
-@functools.cache
-def _hosted_page() -> tuple[str, str]:
-    """Strawberry's page, and a policy that allows exactly the files and the script that are written in it."""
-    html = get_graphql_ide_html(graphql_ide="graphiql")
-    scripts: list[str] = re.findall(r'\ssrc="(https://[^"]+)"', html)
-    styles: list[str] = re.findall(r'\shref="(https://[^"]+)"', html)
-    inline: list[str] = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline]
-    return html, _policy(
-        script_src=" ".join([*scripts, *(f"'sha256-{digest}'" for digest in hashes)]),
-        style_src=" ".join([*styles, "'unsafe-inline'"]),
-        font_src="data:",
-        img_src="'self' data:",
-        connect_src="'self'",
-    )

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
     console: bool = Field(True, description="Serve the live board to browsers at `/`.")
+    build_pages: bool = Field(
+        True,
+        description="Build the pages when `serve` starts, if they are missing or old and there is Node.",
+    )
     introspection: bool = Field(True, description="Answer questions about the schema.")
     suggestions: bool = Field(
         True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'

@@ -24,7 +24,7 @@ import server
 from server import Application, uvicorn_options
 from services import throttle
 from services.config import Settings
-from tests.support import attacks, servers
+from tests.support import attacks, servers, tools
 from tests.support.api import Api
 from tests.support.in_process import listening
 from tests.support.processes import WITHOUT_LIMITS
@@ -38,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests start a hundred servers: where Python may not keep what it compiles, each would take 1.3 s more.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    tools.find_node()
+    # Servers that tests start build no pages: those that are about the pages have them built.
+    os.environ["TAXIRANK_BUILD_PAGES"] = "false"
     # structlog shows the variables of a failure too, unless it is told not to: that takes a second each.
     plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 
 from server import ROOT
-from tests.support.tools import missing
+from tests.support.tools import need_node
 
 pytestmark = pytest.mark.attack("fuzzing")
 
@@ -62,8 +61,7 @@ def advisories(*packages: str) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _npm() -> None:
-    if shutil.which("npm") is None:
-        missing("npm", "install Node 20 or newer (https://nodejs.org)")
+    need_node()
 
 
 def audit(url: str) -> tuple[int, list[str]]:

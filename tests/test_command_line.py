@@ -22,8 +22,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from gateway.console import Console
-from server import ROOT, WEB_BUILD, cli
+from server import ROOT, cli
 from services import logs
 from services.config import PREFIX, Settings
 from tests.support import servers
@@ -225,7 +224,7 @@ async def test_a_server_serves_logs_in_json_and_refuses_a_second_one_on_its_file
     assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in lines)
     assert lines[0]["event"] == "serving"
     assert lines[0]["graphql"] == f"{server.url}/graphql"
-    assert lines[0].get("board") == (f"{server.url}/" if Console(WEB_BUILD).is_built() else None)
+    assert lines[0]["board"] == f"{server.url}/"
     assert [line["event"] for line in lines[-2:]] == ["stopping", "stopped"]
 
 

@@ -139,7 +139,7 @@ def test_the_image_has_all_of_the_source_and_nothing_else() -> None:
     assert {line[1:] for line in ignored if line.startswith("!")} == sources | {
         "web",
         "schema.graphql",
-        "pyproject.toml",
+        "requirements.txt",
     }
 
 

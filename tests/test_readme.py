@@ -111,7 +111,7 @@ def _environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(PREFIX) and name != "PYTHONUNBUFFERED"
+        if (not name.startswith(PREFIX) or name == f"{PREFIX}BUILD_PAGES") and name != "PYTHONUNBUFFERED"
     }
 
 
@@ -192,7 +192,12 @@ def _cells(name: str) -> str:
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     requirements = [project["project"]["dependencies"], *project["dependency-groups"].values()]
-    required = {re.split(r"[\[>]", requirement)[0] for group in requirements for requirement in group}
+    required = {
+        re.split(r"[\[>]", requirement)[0]
+        for group in requirements
+        for requirement in group
+        if isinstance(requirement, str)
+    }
     _, _, reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8").partition("## Dependencies")
     assert required == set(re.findall(r"`([a-z0-9-]+)`(?=[^|\n]* \| )", reasons))
 

@@ -1,11 +1,8 @@
-import fcntl
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.tools import is_newer, missing
+from tests.support.tools import npm_packages
 
 FOLDER = Path(__file__).parent
 
@@ -18,14 +15,6 @@ def backend() -> str:
 
 @pytest.fixture(scope="session")
 def audits() -> Path:
-    """The folder of the audits, with the packages that `package-lock.json` lists."""
-    npm = shutil.which("npm")
-    if npm is None:
-        missing("npm", "install Node 20 or newer (https://nodejs.org)")
-    with open(FOLDER / ".gitignore") as lock:
-        # Two processes of one test run must not install into one folder at once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not is_newer(FOLDER / "node_modules" / ".package-lock.json", than=[FOLDER / "package-lock.json"]):
-            done = subprocess.run([npm, "ci"], cwd=FOLDER, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
+    """The folder of the audits, with its packages."""
+    npm_packages(FOLDER)
     return FOLDER

@@ -1,5 +1,3 @@
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -9,36 +7,23 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
 
+from gateway.web_build import WebBuild
 from tests.browser.admin_page import AdminPage
 from tests.browser.console_page import ConsolePage
+from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
-from tests.support.tools import is_newer, missing
+from tests.support.tools import need_node
 
 WEB = Path(__file__).parents[2] / "web"
 
 
 @pytest.fixture(scope="session")
 def web_build() -> Path:
-    """`web/dist`, made again if a source is newer."""
-    build = WEB / "dist"
-    sources = [WEB.parent / "schema.graphql", *(path for path in WEB.iterdir() if path.is_file())]
-    for folder in ("src", "graphiql"):
-        # What the build itself generates is as new as the build.
-        sources += [path for path in (WEB / folder).rglob("*") if path.is_file() and "generated" not in path.parts]
-    if not is_newer(build / "index.html", than=sources):
-        npm = shutil.which("npm")
-        if npm is None:
-            missing("npm", "install Node 20 or newer (https://nodejs.org)")
-        if not is_newer(WEB / "node_modules" / ".package-lock.json", than=[WEB / "package-lock.json"]):
-            run(npm, "ci")
-        run(npm, "run", "build")
-    return build
-
-
-def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(command)} in {WEB} failed:\n{done.stdout}{done.stderr}", pytrace=False)
+    """`web/dist`, made of the sources as they are."""
+    need_node()
+    build = WebBuild(WEB)
+    build.make()
+    return build.folder
 
 
 @pytest.fixture
@@ -102,13 +87,10 @@ def admin(visit) -> OpenAdmin:
 
 async def launch(playwright: Playwright, *rules: str) -> Browser:
     """Start Chromium with a fresh profile, in which no name resolves but those of the rules."""
-    # The small one first: it starts and draws in half the time.
-    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, (*names, playwright.chromium.executable_path))), None)
-    if executable is None:
-        missing("Chromium", "apt-get install chromium-headless-shell, or uv run playwright install chromium")
-    return await playwright.chromium.launch(
-        executable_path=executable,
+    executable = chromium(playwright.chromium.executable_path)
+    browser = await playwright.chromium.launch(
+        executable_path=executable.path,
+        env={**executable.environment},
         args=[
             "--no-sandbox",
             "--disable-gpu",
@@ -120,3 +102,6 @@ async def launch(playwright: Playwright, *rules: str) -> Browser:
             f"--host-resolver-rules={', '.join([*rules, 'MAP * ~NOTFOUND'])}",
         ],
     )
+    # Some builds end with their last page, though another is about to be opened.
+    await browser.new_page()
+    return browser

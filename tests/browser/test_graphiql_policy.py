@@ -5,15 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import async_playwright, expect
 
 from services.config import Settings
 from tests.browser.conftest import launch
-from tests.browser.graphiql_page import SLOW_MS, GraphiQLPage
-from tests.browser.hosted import CDN, files_of_the_hosted_page
-from tests.browser.watched_page import REPORT_VIOLATIONS
+from tests.browser.graphiql_page import GraphiQLPage
 from tests.conftest import LiveServer, serving
-from tests.support.api import Api
 
 pytestmark = [
     pytest.mark.attack("cross-site"),
@@ -58,7 +55,7 @@ INJECT = """async () => {
 
 
 @pytest.fixture
-async def hosted_server(
+async def server_without_a_build(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveServer]:
     """A server of a clone in which nobody has built the pages."""
@@ -67,50 +64,25 @@ async def hosted_server(
         yield server
 
 
-@pytest.fixture(scope="session")
-def cdn_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the CDN has."""
-    return files_of_the_hosted_page(tmp_path_factory.mktemp("cdn"))
-
-
-async def test_the_hosted_page_runs_a_query_and_a_subscription_and_violates_no_policy(
-    hosted_server: LiveServer, cdn_files: dict[str, bytes]
+@pytest.mark.parametrize("path", ["/", "/graphql"])
+async def test_the_page_before_a_build_says_what_to_do_and_asks_no_host(
+    path: str, server_without_a_build: LiveServer
 ) -> None:
-    url = hosted_server.url
+    url = server_without_a_build.url
+    asked: list[str] = []
     errors: list[str] = []
-
-    async def serve(route: Route) -> None:
-        kind = "text/css" if route.request.url.endswith(".css") else "text/javascript"
-        body = cdn_files[route.request.url]
-        await route.fulfill(body=body, content_type=kind, headers={"Access-Control-Allow-Origin": "*"})
-
-    async with async_playwright() as playwright, Api(url) as rider:
-        await rider.sign_up("RIDER")
+    async with async_playwright() as playwright:
         browser = await launch(playwright, f"EXCLUDE {urlsplit(url).hostname}")
         try:
             page = await browser.new_page()
-            page.set_default_timeout(SLOW_MS)
-            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            await page.add_init_script(REPORT_VIOLATIONS)
-            await page.context.route(f"https://{CDN}/**", serve)
-            ((name, value),) = rider.http.cookies.items()
-            await page.context.add_cookies([{"name": name, "value": value, "url": url, "sameSite": "Lax"}])
-            await page.goto(f"{url}/graphql")
-            await run(page, "Me", "query Me { me { role } }", '"RIDER"')
-            await run(page, "Mine", MY_TRIPS.replace("{", "Mine {", 1), '"MyTripsSnapshot"')
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("console", lambda message: errors.append(message.text))
+            await page.goto(f"{url}{path}")
+            await expect(page.get_by_role("heading")).to_have_text("Taxirank is running")
+            await expect(page.get_by_role("main")).to_contain_text("uv run --group pages server.py")
+            # Its own style is in force.
+            assert await page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
+            assert asked == [f"{url}{path}"]
             assert errors == []
         finally:
             await browser.close()
-
-
-async def run(page: Page, name: str, operation: str, shows: str) -> None:
-    """Type an operation into a new tab of the hosted page, press ▶, and wait for what it shows."""
-    await page.get_by_role("button", name="Add tab").click()
-    editor = page.locator(".graphiql-query-editor .CodeMirror")
-    await expect(editor).to_be_attached(timeout=SLOW_MS)
-    await editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", operation)
-    # It looks at what was typed a tenth of a second later.
-    await expect(page.locator(".graphiql-tab-active .graphiql-tab-button")).to_have_text(name, timeout=SLOW_MS)
-    await page.locator(".graphiql-execute-button").click()
-    await expect(page.locator(".result-window")).to_contain_text(shows, timeout=SLOW_MS)

