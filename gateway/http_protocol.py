@@ -16,7 +16,7 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.request_head import Refusal, Refused, check, malformed, origin_form
+from gateway.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from services.connections import reset
 from services.turns import Turns
 
@@ -168,13 +168,11 @@ class HttpProtocol(HttpToolsProtocol):
             if size > MAX_FRAMING_BYTES:
                 raise Refused(self._excess())
         self.url = origin_form(self.url, self.headers)
+        version = self.parser.get_http_version()
+        check(self.headers, version=version)
         is_handshake = self.parser.should_upgrade() and self._should_upgrade()
-        check(
-            self.headers,
-            version=self.parser.get_http_version(),
-            method=self.parser.get_method(),
-            is_handshake=is_handshake,
-        )
+        if is_handshake:
+            check_handshake(self.headers, version=version, method=self.parser.get_method())
         super().on_headers_complete()
         if not is_handshake:
             self._stage = _Stage.BODY

@@ -5,6 +5,7 @@ checks the one, and this server answers the other. What RFC 9112 leaves open, or
 refused here.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ Fields = list[tuple[bytes, bytes]]
 
 # A name, an IPv4 address, or an IPv6 address in brackets; and a port. Empty: the address has no host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+_MAX_HOST_BYTES = 261  # A name of 253, and a port.
 _FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
@@ -50,39 +52,45 @@ def malformed(message: str) -> Refusal:
     return Refusal(400, "BAD_REQUEST", message)
 
 
-def check(fields: Fields, *, version: str, method: bytes, is_handshake: bool) -> None:
-    """See that a head can be read in one way only.
-
-    ``fields``: with names in lower case. ``is_handshake``: it asks for a WebSocket.
+def check(fields: Fields, *, version: str) -> None:
+    """See that a head can be read in one way only. ``fields``: with names in lower case.
 
     Raises:
         Refused
     """
-    hosts: list[bytes] = []
-    codings: list[bytes] = []
-    length = b"0"
-    for name, value in fields:
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"transfer-encoding":
-            codings.append(value.strip().lower())
-        elif name == b"content-length":
-            length = value
     if version not in ("1.1", "1.0"):
         raise Refused(malformed("The version of HTTP is 1.1 or 1.0."))
-    if len(hosts) != 1 and (hosts or version == "1.1"):
+    names = [name for name, _ in fields]
+    hosts = names.count(b"host")
+    if hosts != 1 and (hosts or version == "1.1"):
         raise Refused(malformed("A request has one Host header."))
-    if hosts and not _HOST.fullmatch(hosts[0]):
+    if hosts and not _is_host(fields[names.index(b"host")][1]):
         raise Refused(malformed("The Host header is no name or address, with or without a port."))
-    if codings and (version == "1.0" or codings != [b"chunked"] or length != b"0"):
-        raise Refused(
-            malformed("Transfer-Encoding is chunked alone, beside no Content-Length, and not in HTTP/1.0.")
-        )
-    if is_handshake and (version, method) != ("1.1", b"GET"):
+    if b"transfer-encoding" in names:
+        codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
+        if version == "1.0" or codings != [b"chunked"] or b"content-length" in names:
+            raise Refused(
+                malformed("Transfer-Encoding is chunked alone, beside no Content-Length, and not in HTTP/1.0.")
+            )
+
+
+def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
+    """See that what asks for a WebSocket can be answered with one.
+
+    Raises:
+        Refused
+    """
+    if (version, method) != ("1.1", b"GET"):
         raise Refused(malformed("A WebSocket is opened by GET, and not in HTTP/1.0."))
-    if is_handshake and (codings or length.strip(b"0")):
+    named = dict(fields)
+    if b"transfer-encoding" in named or named.get(b"content-length", b"").strip(b"0"):
         # Whoever waits for the end of the body would wait for ever: nobody reads it.
         raise Refused(malformed("A request for a WebSocket has no body."))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return len(value) <= _MAX_HOST_BYTES and _HOST.fullmatch(value) is not None
 
 
 def origin_form(target: bytes, fields: Fields) -> bytes:
