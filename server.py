@@ -3,10 +3,11 @@
 import asyncio
 import functools
 import gc
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -49,7 +50,7 @@ from services.attempts import Attempts
 from services.bus import Bus
 from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
-from services.database import Database, DatabaseUnavailable
+from services.database import Database, DatabaseUnavailable, WrongDatabase
 from services.deletions import Deletions
 from services.errors import UserFaults
 from services.housekeeping import Housekeeping
@@ -68,6 +69,7 @@ from services.rate_limits import Rate, RateLimit
 from services.routing import Osrm, Router, StraightLine
 from services.sessions import Sessions
 from services.shield import Shield
+from services.shutdown import Shutdown
 from services.sole_server import AnotherServer, SoleServer
 from services.staff import Staff
 from services.throttle import ProcessThrottle, SharedThrottle, Throttle
@@ -80,6 +82,9 @@ ROOT = Path(__file__).resolve().parent
 WEB = ROOT / "web"
 WEB_BUILD = WEB / "dist"
 GRAPHQL_PATH = "/graphql"
+# Of SHUTDOWN_TIMEOUT_S: what the requests under way have, then what the parts have. The rest is the process's own.
+_SHARE_OF_REQUESTS = 0.6
+_SHARE_OF_PARTS = 0.3
 
 T = TypeVar("T")
 
@@ -98,6 +103,8 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # uvicorn's way to stop: finish what is under way, then end.
+        self.on_database_lost: Callable[[], None] = functools.partial(signal.raise_signal, signal.SIGTERM)
         self.database = Database(settings)
         self.shield = Shield()
         topics = Topics(settings.redis_prefix)
@@ -216,25 +223,26 @@ class Application:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Everything but the HTTP server, started in order and stopped in reverse."""
-        sole_server = SoleServer(self.settings)
-        async with AsyncExitStack() as stack:
+        sole_server = SoleServer(self.settings, on_lost=self.on_database_lost)
+        async with Shutdown(self.settings.shutdown_timeout_s * _SHARE_OF_PARTS) as shutdown:
             await sole_server.acquire()
-            stack.push_async_callback(sole_server.release)
+            shutdown.add("lock", sole_server.release)
             await self.database.connect()
-            stack.push_async_callback(self.database.disconnect)
+            shutdown.add("database", self.database.disconnect)
+            await sole_server.watch(self.database)
             await self.bus.connect()
-            stack.push_async_callback(self.bus.disconnect)
-            stack.push_async_callback(self.location_store.close)
-            stack.push_async_callback(self.throttle.close)
-            stack.push_async_callback(self.router.close)
+            shutdown.add("bus", self.bus.disconnect)
+            shutdown.add("positions", self.location_store.close)
+            shutdown.add("throttle", self.throttle.close)
+            shutdown.add("routing", self.router.close)
             await self.outbox.start()
-            stack.push_async_callback(self.outbox.stop)
-            stack.push_async_callback(self.services.hub.stop)
-            stack.push_async_callback(self.shield.drain)
+            shutdown.add("outbox", self.outbox.stop)
+            shutdown.add("subscriptions", self.services.hub.stop)
+            shutdown.add("changes", self.shield.drain)
             await self.live_sessions.start()
-            stack.push_async_callback(self.live_sessions.stop)
+            shutdown.add("sessions", self.live_sessions.stop)
             await self.housekeeping.start()
-            stack.push_async_callback(self.housekeeping.stop)
+            shutdown.add("housekeeping", self.housekeeping.stop)
             yield
 
     def _cors(self) -> list[Middleware]:
@@ -417,7 +425,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "ws_ping_interval": settings.ping_interval_s,
         "ws_ping_timeout": settings.pong_timeout_s,
         "timeout_keep_alive": settings.keep_alive_s,
-        "timeout_graceful_shutdown": settings.shutdown_timeout_s,
+        "timeout_graceful_shutdown": settings.shutdown_timeout_s * _SHARE_OF_REQUESTS,
         "log_config": None,
         "access_log": False,
         "server_header": False,
@@ -647,7 +655,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except UserFaults as faults:
         _stop(str(faults))
-    except (StartError, AnotherServer) as error:
+    except (StartError, AnotherServer, WrongDatabase) as error:
         _stop(str(error))
     except (DatabaseUnavailable, OSError) as error:
         _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})")

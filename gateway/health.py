@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.bus import BusState
+from services.postgres import WrongDatabase, reason
 
 READY_TIMEOUT_S = 2.0
 
@@ -21,21 +22,30 @@ def health_routes(
     """``/healthz``: the process lives. ``/readyz``: it can serve.
 
     Without its database the server is not ready (503). Without the broker it is (``bus: degraded``): taking
-    every instance out would make it worse.
+    every instance out would make it worse. ``database`` is ``unusable`` where it answers and takes no writes.
+    The log says when that begins and ends, not with each request.
     """
+    is_ready = True
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
+        nonlocal is_ready
         bus = bus_state().value
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping_database()
         except Exception as error:
             # Whatever the driver raises: no request can be served now.
-            _log.warning("not ready", error=repr(error))
-            return JSONResponse({"status": "unavailable", "database": "unreachable", "bus": bus}, 503)
+            if is_ready:
+                _log.warning("not ready", error=reason(error))
+            is_ready = False
+            database = "unusable" if isinstance(error, WrongDatabase) else "unreachable"
+            return JSONResponse({"status": "unavailable", "database": database, "bus": bus}, 503)
+        if not is_ready:
+            _log.info("ready again")
+        is_ready = True
         return JSONResponse({"status": "ok", "database": "ok", "bus": bus})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableSetting
 
+from services.postgres import Address
 from services.rate_limits import Rate
 
 PREFIX = "TAXIRANK_"
@@ -33,7 +34,13 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
     database_url: str = Field(
         "sqlite://var/taxirank.sqlite3",
-        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.",
+        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; of several `HOST:PORT`, "
+        "separated by commas, the one that takes writes.",
+    )
+    database_direct_url: str | None = Field(
+        None,
+        description="PostgreSQL's own address where DATABASE_URL is a pooler such as PgBouncer: for locks and "
+        "migrations.",
     )
     database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
     redis_url: str | None = Field(
@@ -202,7 +209,18 @@ class Settings(BaseSettings):
     def _database_scheme(cls, value: str) -> str:
         if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
             raise ValueError("must begin with sqlite:// or postgresql://")
-        return value if value.startswith("sqlite://") else _with_port(value)
+        if not value.startswith("sqlite://"):
+            Address.parse(value)
+        return value
+
+    @field_validator("database_direct_url")
+    @classmethod
+    def _postgresql_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            if not re.match(r"^(postgres|postgresql)://.", value):
+                raise ValueError("must begin with postgresql://")
+            Address.parse(value)
+        return value
 
     @field_validator("open_trips_per_rider", mode="before")
     @classmethod
@@ -285,6 +303,8 @@ class Settings(BaseSettings):
     def _consistent(self) -> "Settings":
         if self.cookie_samesite == "none" and not self.secure_cookies:
             raise ValueError("COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
+        if self.database_direct_url is not None and self.sqlite_path is not None:
+            raise ValueError("DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
         if self.workers > 1 and self.redis_url is None:
             raise ValueError("WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
         return self

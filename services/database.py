@@ -1,5 +1,6 @@
 """The database of one application: its own connections, SQL in one spelling for both dialects."""
 
+import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -9,7 +10,6 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -24,12 +24,22 @@ from tortoise.context import (
 )
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
-from services.config import Settings
+from services.config import PREFIX, Settings
+from services.postgres import (
+    CONNECT_TIMEOUT_S,
+    DIRECT_URL,
+    FORGETS_STATEMENTS,
+    Connector,
+    DatabaseUnavailable,
+    WrongDatabase,
+    check_pooler,
+    reason,
+)
 
 Row = Mapping[str, Any]
 
 APP = "models"
-_OF_THE_POOL = ("minsize", "maxsize", "command_timeout", "reset")
+COMMAND_TIMEOUT_S = 30
 _PARAMETER = re.compile(r"\$(\d+)")
 # Microseconds are always written, so that times compare as text.
 _SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
@@ -43,10 +53,6 @@ class Conflict(Exception):
         self.detail = detail
 
 
-class DatabaseUnavailable(Exception):
-    """The database cannot be reached, or cannot work now. Trying again later may help."""
-
-
 # What the drivers raise when the server is not there, goes away under a statement, or has no room for it.
 _UNAVAILABLE = (
     OSError,
@@ -57,12 +63,18 @@ _UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     # It is starting, stopping, or was told to end this session.
     asyncpg.OperatorInterventionError,
-    # Too many connections, a full disk.
+    # Too many connections, a full disk, one that cannot be read.
     asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    # Time limits that the database or the role has of its own.
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     # A deadlock: one of the two transactions has to be asked again.
     asyncpg.TransactionRollbackError,
     # A migration changed a column under a prepared statement, which asyncpg has forgotten by now.
     asyncpg.InvalidCachedStatementError,
+    # A primary that was made read-only, or a standby that took its place behind one address.
+    asyncpg.ReadOnlySQLTransactionError,
     DBConnectionError,
 )
 
@@ -76,8 +88,25 @@ async def _leave_as_it_is(_: object) -> None:
     """In place of asyncpg's reset, a round trip each time a connection is given back: nothing here changes one."""
 
 
-def tortoise_config(settings: Settings) -> dict[str, Any]:
-    """The configuration that Tortoise and aerich take."""
+def pool_connector(settings: Settings) -> Connector:
+    """What opens the connections that serve requests."""
+    return Connector(
+        settings.database_url,
+        setting=f"{PREFIX}DATABASE_URL",
+        is_pooled=settings.database_direct_url is not None,
+        command_timeout_s=COMMAND_TIMEOUT_S,
+    )
+
+
+def direct_connector(settings: Settings, *, options: dict[str, str] | None = None) -> Connector:
+    """What opens connections to PostgreSQL itself, for locks and migrations: without a time limit."""
+    if settings.database_direct_url is not None:
+        return Connector(settings.database_direct_url, setting=DIRECT_URL, options=options)
+    return Connector(settings.database_url, setting=f"{PREFIX}DATABASE_URL", options=options)
+
+
+def tortoise_config(settings: Settings, connector: Connector | None = None) -> dict[str, Any]:
+    """The configuration that Tortoise and aerich take; connections come from ``connector``, where it is given."""
     name, path = connection_name(settings), settings.sqlite_path
     if path is not None:
         connection: dict[str, Any] = {
@@ -86,29 +115,17 @@ def tortoise_config(settings: Settings) -> dict[str, Any]:
             "credentials": {"file_path": str(path), "synchronous": "NORMAL", "busy_timeout": 5000},
         }
     else:
-        url = urlsplit(settings.database_url)
-        options = dict(parse_qsl(url.query))
+        connector = connector or pool_connector(settings)
         connection = {
             "engine": "tortoise.backends.asyncpg",
             "credentials": {
-                "host": options.pop("host", None) or url.hostname,
-                "port": int(options.pop("port", 0)) or url.port or 5432,
-                "user": unquote(url.username or "postgres"),
-                "password": unquote(url.password) if url.password else None,
-                "database": unquote(url.path.lstrip("/")) or "postgres",
+                # It is told these, and connects by the last.
+                "user": connector.address.user,
+                "database": connector.address.database,
                 "minsize": 1,
                 "maxsize": settings.database_pool_size,
-                "command_timeout": 30,
                 "reset": _leave_as_it_is,
-                "timeout": 5,
-                **({"ssl": options["sslmode"]} if "sslmode" in options else {}),
-                # Planning a trip page with the just-in-time compiler costs more than running it.
-                "server_settings": {
-                    "jit": "off",
-                    "application_name": "taxirank",
-                    # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
-                    "default_transaction_isolation": "read committed",
-                },
+                "connect": connector.connect,
             },
         }
     return {
@@ -119,14 +136,23 @@ def tortoise_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-async def connect_alone(settings: Settings) -> asyncpg.Connection:
-    """A connection to PostgreSQL outside any pool, for locks. Raises: DatabaseUnavailable."""
-    (config,) = tortoise_config(settings)["connections"].values()
-    credentials: dict[str, Any] = config["credentials"]
-    try:
-        return await asyncpg.connect(**{k: v for k, v in credentials.items() if k not in _OF_THE_POOL})
-    except (OSError, asyncpg.PostgresError) as error:
-        raise DatabaseUnavailable(str(error)) from error
+async def connect_alone(settings: Settings, *, options: dict[str, str] | None = None) -> asyncpg.Connection:
+    """A connection to PostgreSQL itself outside any pool, for locks.
+
+    Raises:
+        WrongDatabase: it is read-only, or a pooler.
+        DatabaseUnavailable
+    """
+    connector = direct_connector(settings, options=options)
+    with translated:
+        connection = await connector.connect()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connector.check_direct(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
 
 class Database:
@@ -142,27 +168,63 @@ class Database:
         self._context = TortoiseContext()
         self._name = connection_name(settings)
         self.is_sqlite = settings.sqlite_path is not None
+        self._connector = None if self.is_sqlite else pool_connector(settings)
 
     async def connect(self) -> None:
-        """Open the connections. Raises: DatabaseUnavailable."""
+        """Open the connections.
+
+        Raises:
+            WrongDatabase: it is read-only, or a pooler that forgets what it has to remember.
+            DatabaseUnavailable
+        """
         path = self._settings.sqlite_path
         if path is not None and path != Path(":memory:"):
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._entered():
-            await self._context.init(config=tortoise_config(self._settings))
+            await self._context.init(config=tortoise_config(self._settings, self._connector))
         try:
             await self.ping()
+            if self._settings.database_direct_url is not None:
+                await self._check_pooler()
         except BaseException:
             await self.disconnect()
             raise
 
+    async def _check_pooler(self) -> None:
+        client = self._context.db(self._name)
+        with translated:
+            async with client.acquire_connection() as first, client.acquire_connection() as second:
+                await check_pooler([first, second], setting=f"{PREFIX}DATABASE_URL")
+
     async def disconnect(self) -> None:
-        """Close the connections."""
-        await self._context.close_connections()
+        """Close the connections; without waiting for what is under way on them if it is cancelled."""
+        # Tortoise forgets the pool that it has closed.
+        pool = None if self.is_sqlite else self._pool
+        try:
+            await self._context.close_connections()
+        finally:
+            if pool is not None:
+                pool.terminate()
+
+    @property
+    def _pool(self) -> asyncpg.Pool | None:
+        client: Any = self._context.db(self._name)
+        return client._pool
 
     async def ping(self) -> None:
-        """Raises: DatabaseUnavailable."""
-        await self.fetch("SELECT 1 AS one")
+        """Raises: DatabaseUnavailable if it does not answer, or takes no writes."""
+        if self.is_sqlite:
+            await self.fetch("SELECT 1 AS one")
+            return
+        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
+        if row["is_read_only"]:
+            await self._look_for_the_primary()
+            raise WrongDatabase(f"{PREFIX}DATABASE_URL: PostgreSQL takes no writes (a standby?)")
+
+    async def _look_for_the_primary(self) -> None:
+        """Have each connection replaced as soon as it is free: a new one leads to what takes writes."""
+        if (pool := self._pool) is not None:
+            await pool.expire_connections()
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
@@ -196,7 +258,7 @@ class Database:
             Conflict: a constraint refused a write.
             DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps all.
         """
-        with self._entered(), _translated:
+        with self._entered(), translated:
             async with _begun(self._context.connections, self._name) as connection:
                 yield Transaction(self, connection)
 
@@ -212,12 +274,16 @@ class Database:
 
     async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = _for_dialect(sql, self.is_sqlite)
-        with _translated:
+        with translated:
             if self.is_sqlite:
                 return await connection.execute_query_dict(statement, [_for_sqlite(value) for value in args])
             # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
             async with connection.acquire_connection() as link:
-                return await link.fetch(statement, *args)
+                try:
+                    return await link.fetch(statement, *args)
+                except asyncpg.ReadOnlySQLTransactionError:
+                    await self._look_for_the_primary()
+                    raise
 
 
 class Transaction:
@@ -272,16 +338,17 @@ class _Translated:
                 # The whole row, perhaps with the hash of a password: it must not get into a log.
                 vars(cause)["detail"] = None
             raise Conflict(str(error)) from error
-        if isinstance(error, _UNAVAILABLE):
+        if isinstance(error, asyncpg.DuplicatePreparedStatementError | asyncpg.InvalidSQLStatementNameError):
+            raise DatabaseUnavailable(FORGETS_STATEMENTS) from error
+        cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
+        if isinstance(error, _UNAVAILABLE) or isinstance(cause, _UNAVAILABLE):
+            raise DatabaseUnavailable(reason(cause)) from error
+        # The code tells a file that is locked, full or gone from a statement that is wrong.
+        if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise DatabaseUnavailable(str(error)) from error
-        if isinstance(error, OperationalError | sqlite3.OperationalError):
-            cause = error.args[0] if isinstance(error, OperationalError) else error
-            # The code tells a file that is locked, full or gone from a statement that is wrong.
-            if getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
-                raise DatabaseUnavailable(str(error)) from error
 
 
-_translated = _Translated()
+translated = _Translated()
 
 
 def moment(value: Any) -> datetime:

@@ -66,6 +66,9 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # What the pool tells of a database that is away is a traceback with each try to reach it; requests and
+    # `/readyz` say it too.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     # starlette-admin tells at the debug level what was written into forms, passwords among them.
     logging.getLogger("starlette_admin").setLevel(logging.ERROR)
     # uvicorn tells of every socket, websockets of every frame, and httpx of every address, with positions in it.

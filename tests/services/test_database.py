@@ -17,7 +17,7 @@ import pytest
 from models import Session
 from models.snapshots import Role
 from services.config import Settings
-from services.database import Conflict, Database, DatabaseUnavailable, moment, tortoise_config, uuid
+from services.database import Conflict, Database, DatabaseUnavailable, moment, uuid
 from tests.support.rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres
 from tests.support.waiting import until
@@ -444,26 +444,6 @@ async def test_a_stricter_default_of_the_database_does_not_change_who_wins(
 
     assert row["level"] == "read committed"
     await strict.disconnect()
-
-
-@on_postgres
-async def test_a_url_may_name_a_user_a_password_and_a_folder_of_sockets(settings: Settings) -> None:
-    def credentials(url: str) -> dict[str, Any]:
-        config = tortoise_config(settings.model_copy(update={"database_url": url}))
-        (connection,) = config["connections"].values()
-        return connection["credentials"]
-
-    given = credentials("postgresql://a%40b:p%2Fw@db.example:6543/taxi%20rank?sslmode=require")
-    assert (given["user"], given["password"], given["host"], given["port"], given["database"], given["ssl"]) == (
-        "a@b",
-        "p/w",
-        "db.example",
-        6543,
-        "taxi rank",
-        "require",
-    )
-    given = credentials("postgresql://postgres@/taxirank?host=/run/postgresql&port=5433")
-    assert (given["host"], given["port"], given["password"]) == ("/run/postgresql", 5433, None)
 
 
 async def test_two_databases_of_one_process_do_not_see_one_another(database: Database, settings: Settings) -> None:

