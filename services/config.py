@@ -199,7 +199,7 @@ class Settings(BaseSettings):
         True, description="Execute an event once for all who subscribed alike; off only to compare."
     )
     shutdown_timeout_s: int = Field(
-        10, ge=1, description="What is under way at a stop has so many seconds to end."
+        10, ge=1, description="A stop takes at most so many seconds, all its parts together."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
