@@ -18,7 +18,6 @@ SITE = ROOT / "var" / "site"
 PAGES = {
     "quick-start.md": ("Quick start", ("Start it", "A trip from end to end", "Watch a city drive")),
     "guarantees.md": ("Guarantees", ("What you can rely on",)),
-    "api.md": ("The API in short", ("The API in short",)),
     "production.md": ("In production", ("In production",)),
     "performance.md": ("How fast", ("How fast",)),
 }
@@ -73,6 +72,7 @@ def _linked_within_the_site(text: str) -> str:
     for old, new in (
         ("](docs/", "]("),
         ("](schema.graphql)", "](schema.md)"),
+        ("](../schema.graphql)", "](schema.md)"),
         ("](benchmarks/results.json)", "](results.json)"),
         ("](../README.md)", "](index.md)"),
     ):
