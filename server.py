@@ -64,6 +64,7 @@ from services.passwords import Passwords
 from services.per_user import PerUser
 from services.photo_store import PhotoStore
 from services.photos import Photos
+from services.postgres import reason
 from services.profiles import Profiles
 from services.rate_limits import Rate, RateLimit
 from services.routing import Osrm, Router, StraightLine
@@ -475,7 +476,7 @@ async def _check_start(settings: Settings) -> None:
     """Find what would stop the start, and apply the migrations of the embedded default.
 
     Raises:
-        StartError, AnotherServer
+        StartError, AnotherServer, MigrationError
     """
     try:
         PhotoStore.from_url(settings.media_url, settings.media_options)
@@ -488,12 +489,12 @@ async def _check_start(settings: Settings) -> None:
         try:
             if settings.sqlite_path is not None:
                 await migrations.apply(settings)
-            elif await migrations.pending(settings):
-                raise StartError("the database is not up to date: run `server.py migrate` first")
+            else:
+                await migrations.check(settings)
         finally:
             await sole_server.release()
     except OSError as error:
-        raise StartError(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})") from None
+        raise StartError(f"{PREFIX}DATABASE_URL: the database cannot be reached ({reason(error)})") from None
 
 
 @cli.command()
@@ -566,6 +567,8 @@ def create_staff(
 @cli.command()
 def seed_demo() -> None:
     """Fill the database with a few riders, drivers and trips to look at."""
+    if _settings().public_url is not None:
+        _stop(f"{PREFIX}PUBLIC_URL is set, and everybody knows the password of the demo's people: not made there")
 
     async def seed(application: Application) -> None:
         for line in await demo.seed(application.services.accounts, application.services.trips):
@@ -633,6 +636,8 @@ async def _with_application(work: Callable[[Application], Awaitable[None]]) -> N
     logs.configure(level="warning", format=settings.log_format)
     if settings.sqlite_path is not None:
         await migrations.apply(settings)
+    else:
+        await migrations.check(settings)
     application = Application(settings)
     await application.database.connect()
     try:
@@ -655,10 +660,10 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except UserFaults as faults:
         _stop(str(faults))
-    except (StartError, AnotherServer, WrongDatabase) as error:
+    except (StartError, AnotherServer, WrongDatabase, migrations.MigrationError) as error:
         _stop(str(error))
     except (DatabaseUnavailable, OSError) as error:
-        _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({error})")
+        _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({reason(error)})")
 
 
 def _stop(message: str) -> NoReturn:

@@ -313,6 +313,26 @@ def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> N
     assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
 
 
+def test_the_demo_with_its_known_password_is_not_made_beside_a_public_address(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    public = {"TAXIRANK_PUBLIC_URL": "https://taxi.example"}
+    assert_one_line(command(environment | public, "seed-demo"), "TAXIRANK_PUBLIC_URL is set")
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM users").fetchone() == (0,)
+    database.close()
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["seed-demo"], ["create-staff", "chief"]])
+def test_no_command_works_on_a_database_of_a_newer_version(
+    environment: dict[str, str], tmp_path: Path, arguments: list[str]
+) -> None:
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        database.execute("INSERT INTO aerich (version, app, content) VALUES ('99_newer.py', 'models', '{}')")
+    database.close()
+    assert_one_line(command(environment, *arguments, stdin=PASSWORD), "99_newer.py", "this version knows it up to")
+
+
 @pytest.mark.parametrize(
     ("arguments", "hints"),
     [

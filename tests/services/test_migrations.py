@@ -22,6 +22,7 @@ from server import ROOT
 from services import migrations
 from services.config import Settings
 from services.database import Database
+from services.migrations import MigrationError
 from services.trip_history import TripHistory
 from services.trip_rows import find
 from tests.support import servers
@@ -109,12 +110,13 @@ async def tables(settings: Settings) -> dict[str, int]:
 async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmless(empty: Settings) -> None:
     if empty.sqlite_path is not None:
         empty.sqlite_path.parent.mkdir()
-    assert await alone(migrations.pending(empty)) == NAMES
+    with pytest.raises(MigrationError, match=r"not up to date \(it is at nothing, and needs .*server.py migrate"):
+        await alone(migrations.check(empty))
 
     assert await alone(migrations.apply(empty)) == NAMES
     made = await tables(empty)
     assert await alone(migrations.apply(empty)) == []
-    assert await alone(migrations.pending(empty)) == []
+    await alone(migrations.check(empty))
 
     assert await tables(empty) == made
     assert set(made) == {"aerich", "outbox", "sessions", "staff_actions", "trip_changes", "trips", "users"}
@@ -177,6 +179,58 @@ async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgre
     finally:
         await other.close()
         postgres.drop(url)
+
+
+async def test_a_database_of_a_newer_version_is_refused_with_both_versions_named(empty: Settings) -> None:
+    await alone(migrations.apply(empty))
+    database = Database(empty)
+    await database.connect()
+    await database.fetch("INSERT INTO aerich (version, app, content) VALUES ('99_newer.py', 'models', '{}')")
+    await database.disconnect()
+
+    for command in (migrations.apply, migrations.check):
+        with pytest.raises(MigrationError, match=rf"at 99_newer.py, .* up to {NAMES[-1]}"):
+            await alone(command(empty))
+
+
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_a_migration_that_is_kept_from_a_table_lets_others_pass_and_comes_again(
+    empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alone(migrations.apply(empty))
+    only_first.undo()
+    monkeypatch.setattr(migrations, "_PATIENT", {"lock_timeout": "50ms"})
+    monkeypatch.setattr(migrations, "PAUSE_S", 0.01)
+    reader = await asyncpg.connect(empty.database_url)
+    begun = reader.transaction()
+    await begun.start()
+    await reader.execute("LOCK TABLE trips IN ACCESS SHARE MODE; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+    try:
+        monkeypatch.setattr(migrations, "ATTEMPTS", 2)
+        with pytest.raises(MigrationError, match=r"lock timeout.*pg_stat_activity"):
+            await alone(migrations.apply(empty))
+        monkeypatch.setattr(migrations, "ATTEMPTS", 1000)
+        work = asyncio.create_task(alone(migrations.apply(empty)))
+        waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(10):
+            while not await reader.fetchval(waiting):
+                assert not work.done()
+        await begun.rollback()
+        assert await work == NAMES[1:]
+    finally:
+        await reader.close()
+
+
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_a_migration_takes_longer_than_any_statement_of_a_request_may(
+    empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, postgres: servers.Postgres
+) -> None:
+    # Where the database has a limit of its own, too.
+    name = empty.database_url.partition("?")[0].rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET statement_timeout = '1ms'")
+    monkeypatch.setattr("services.database.COMMAND_TIMEOUT_S", 0.000001)
+
+    assert await alone(migrations.apply(empty)) == [FIRST]
 
 
 # The second migration meets a database with trips.
