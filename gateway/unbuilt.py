@@ -34,7 +34,7 @@ starts: that takes a minute the first time, and its log says how far it is. This
 """
 
 _HEADERS = {
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-cache",
     # The same address answers API clients with JSON.
     "Vary": "Accept",
     "Content-Security-Policy": "; ".join(

@@ -16,7 +16,7 @@ async def test_without_a_build_the_page_says_so_and_a_build_is_served_at_once(tm
     before = await client.get("/")
     assert before.status_code == 200
     assert "are not built yet" in before.text
-    assert before.headers["cache-control"] == "no-store"
+    assert before.headers["cache-control"] == "no-cache"
 
     (tmp_path / "index.html").write_text("<title>Taxirank · live board</title>", encoding="utf-8")
     assert (await client.get("/")).text == "<title>Taxirank · live board</title>"

@@ -140,7 +140,7 @@ async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
 def is_running(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
