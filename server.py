@@ -47,7 +47,7 @@ from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
 from services.accounts import Accounts
 from services.attempts import Attempts
-from services.bus import Bus
+from services.bus import Bus, RedisLink, UnusableRedis
 from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
 from services.database import Database, DatabaseUnavailable, WrongDatabase
@@ -109,7 +109,8 @@ class Application:
         self.database = Database(settings)
         self.shield = Shield()
         topics = Topics(settings.redis_prefix)
-        self.bus = Bus(settings.redis_url, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
+        self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
+        self.bus = Bus(self.redis, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         counts = Counts()
         self.outbox = Outbox(self.database, self.bus, topics)
         self.photos = Photos(
@@ -126,9 +127,7 @@ class Application:
             max_age_s=settings.session_max_age_s,
         )
         self.throttle: Throttle = (
-            SharedThrottle(settings.redis_url, self.bus, topics)
-            if settings.redis_url is not None
-            else ProcessThrottle()
+            SharedThrottle(self.redis, topics) if self.redis is not None else ProcessThrottle()
         )
         passwords = Passwords(
             concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib
@@ -154,9 +153,7 @@ class Application:
         )
         self.staff = Staff(self.database, self.shield, accounts=accounts, sessions=sessions, trips=trips)
         self.location_store: LocationStore = (
-            RedisLocations(settings.redis_url, self.bus, topics)
-            if settings.redis_url is not None
-            else MemoryLocations(self.bus)
+            RedisLocations(self.redis, self.bus, topics) if self.redis is not None else MemoryLocations(self.bus)
         )
         locations = Locations(
             self.database,
@@ -214,12 +211,17 @@ class Application:
                 "live_sessions": ("Sessions with something open here.", lambda: self.live_sessions.count),
             },
             bus_state=lambda: self.bus.state,
+            store_is_up=self.store_is_up,
             outbox_age_s=self.outbox.oldest_age_s,
         )
         self.housekeeping = Housekeeping(
             expire_trips=(1.0, trips.expire_overdue), remove_ended_sessions=(600.0, sessions.remove_ended)
         )
         self.asgi = self._asgi()
+
+    def store_is_up(self) -> bool:
+        """Whether all processes share positions and rates; one process alone always does."""
+        return self.redis is None or self.redis.keeps
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -233,8 +235,6 @@ class Application:
             await sole_server.watch(self.database)
             await self.bus.connect()
             shutdown.add("bus", self.bus.disconnect)
-            shutdown.add("positions", self.location_store.close)
-            shutdown.add("throttle", self.throttle.close)
             shutdown.add("routing", self.router.close)
             await self.outbox.start()
             shutdown.add("outbox", self.outbox.stop)
@@ -304,7 +304,11 @@ class Application:
                 Route(GRAPHQL_PATH, http),
                 media_route(self.photos, is_embeddable=bool(settings.allowed_origins)),
                 *([self.metrics.route()] if settings.metrics else []),
-                *health_routes(ping_database=self.database.ping, bus_state=lambda: self.bus.state),
+                *health_routes(
+                    ping_database=self.database.ping,
+                    bus_state=lambda: self.bus.state,
+                    store_is_up=self.store_is_up,
+                ),
                 *([Console(WEB_BUILD).route()] if settings.console else []),
                 *(graphiql.routes() if settings.console or settings.admin or has_graphiql else []),
             ],
@@ -483,6 +487,11 @@ async def _check_start(settings: Settings) -> None:
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
     build_execution(settings)
+    if settings.redis_url is not None:
+        try:
+            await RedisLink(settings.redis_url).check(Topics(settings.redis_prefix).heartbeat())
+        except UnusableRedis as error:
+            raise StartError(f"{PREFIX}REDIS_URL: {error}") from None
     sole_server = SoleServer(settings)
     try:
         await sole_server.acquire()

@@ -27,11 +27,13 @@ class Metrics(Collector):
         *,
         gauges: dict[str, tuple[str, Callable[[], float]]],
         bus_state: Callable[[], BusState],
+        store_is_up: Callable[[], bool],
         outbox_age_s: Callable[[], Awaitable[float]],
     ) -> None:
         self._counts = counts
         self._gauges = gauges
         self._bus_state = bus_state
+        self._store_is_up = store_is_up
         self._read_outbox_age_s = outbox_age_s
         self._outbox_age_s: float | None = None
         self._registry = CollectorRegistry()
@@ -66,6 +68,11 @@ class Metrics(Collector):
             yield GaugeMetricFamily(f"taxirank_{name}", help_text, value=read())
         yield GaugeMetricFamily(
             "taxirank_bus_up", "1 while events travel, 0 while degraded.", value=self._bus_state() is BusState.OK
+        )
+        yield GaugeMetricFamily(
+            "taxirank_store_up",
+            "1 while all processes share positions and rates, 0 while each keeps its own.",
+            value=self._store_is_up(),
         )
         if self._outbox_age_s is not None:
             yield GaugeMetricFamily(

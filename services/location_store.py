@@ -10,11 +10,10 @@ from typing import Protocol, cast
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from models.snapshots import Location
-from services.bus import Bus, BusState
+from services.bus import LINK_ERRORS, Bus, RedisLink
 from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -23,21 +22,22 @@ TIMEOUT_S = 2.0
 MAX_KEPT = 100_000
 MAX_CONNECTIONS = 32
 
-_LINK_ERRORS = (RedisError, OSError, TimeoutError)
 # Sixteen digits of microseconds, then the location, so that the script compares ages without reading JSON.
 _AGE_DIGITS = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Answers what became of it and, if Redis did not keep it, why; then it is told all the same.
 _STORE = f"""
 local last = redis.call('GET', KEYS[1])
 if last then
     local age = string.sub(last, 1, {_AGE_DIGITS})
-    if age > ARGV[1] then return 'stale' end
-    if age == ARGV[1] then return 'known' end
+    if age > ARGV[1] then return {{'stale'}} end
+    if age == ARGV[1] then return {{'known'}} end
 end
-redis.call('SET', KEYS[1], ARGV[1] .. ARGV[3], 'PX', ARGV[2])
+local kept = redis.pcall('SET', KEYS[1], ARGV[1] .. ARGV[3], 'PX', ARGV[2])
 for i = 4, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[3]) end
-return 'new'
+if kept.err then return {{'new', kept.err}} end
+return {{'new'}}
 """
 
 
@@ -65,10 +65,6 @@ class LocationStore(Protocol):
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last position of each driver who has one that has not expired."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of what is held."""
         ...
 
 
@@ -110,9 +106,6 @@ class MemoryLocations:
         found = ((driver_id, self._live(driver_id)) for driver_id in driver_ids)
         return {driver_id: location for driver_id, location in found if location is not None}
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
     def _live(self, driver_id: UUID) -> Location | None:
         location, expires = self._kept.get(driver_id, (None, 0.0))
         return location if expires > self._clock() else None
@@ -121,13 +114,14 @@ class MemoryLocations:
 class RedisLocations:
     """Positions in Redis, with the expiry there; what this process was told is remembered here too.
 
-    While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
+    While Redis is away, and after it has forgotten everything, this process answers from what it remembers. A
+    position that Redis does not keep is told on all the same: to everybody if Redis passes it on, else within this
+    process.
     """
 
-    def __init__(self, url: str, bus: Bus, topics: Topics) -> None:
-        self._redis = Redis.from_url(
-            url, protocol=2, retry=None, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
+    def __init__(self, link: RedisLink, bus: Bus, topics: Topics) -> None:
+        self._link = link
+        self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=2 * MAX_CONNECTIONS)
         self._store = self._redis.register_script(_STORE)
         self._bus = bus
         self._topics = topics
@@ -138,19 +132,31 @@ class RedisLocations:
         """Keep and publish, in one round trip."""
         remembered = self._memory.keep(location, ttl_s)
         # Redis may have forgotten the newer one since.
-        if remembered is Stored.STALE or self._bus.state is BusState.DEGRADED:
+        if remembered is Stored.STALE:
+            return remembered
+        message = location.to_json()
+        if not self._link.is_up:
+            self._bus.publish_here([(topics, message)])
             return remembered
         age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
         try:
             # Of the whole: the client's own time-outs are those of each step.
             async with asyncio.timeout(TIMEOUT_S), self._slots:
-                stored = await self._store(
+                stored, *refusal = await self._store(
                     keys=[self._topics.last_location(location.driver_id)],
-                    args=[age, max(1, int(ttl_s * 1000)), location.to_json(), *topics],
+                    args=[age, max(1, int(ttl_s * 1000)), message, *topics],
                 )
-        except _LINK_ERRORS as error:
-            _log.warning("a position was not stored", error=str(error) or type(error).__name__)
+        except ResponseError as error:
+            # It refuses the script, not what is published.
+            self._link.failed(error)
+            await self._bus.publish([(topics, message)])
             return remembered
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            self._bus.publish_here([(topics, message)])
+            return remembered
+        if refusal:
+            self._link.failed(refusal[0].decode())
         became = Stored(stored.decode())
         if became is Stored.STALE:
             await self._learn_newer(location, ttl_s)
@@ -169,15 +175,15 @@ class RedisLocations:
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last positions: of what Redis has and what is remembered here, the newer."""
         found = dict(await self._memory.last(driver_ids))
-        if self._bus.state is BusState.DEGRADED:
+        if not self._link.is_up:
             return found
         try:
             async with asyncio.timeout(TIMEOUT_S), self._slots:
                 values = await self._redis.mget(
                     [self._topics.last_location(driver_id) for driver_id in driver_ids]
                 )
-        except _LINK_ERRORS as error:
-            _log.warning("positions were not read", error=str(error) or type(error).__name__)
+        except LINK_ERRORS as error:
+            self._link.failed(error)
             return found
         for driver_id, value in zip(driver_ids, values, strict=True):
             location = _read(cast("bytes", value)) if value is not None else None
@@ -185,10 +191,6 @@ class RedisLocations:
             if location is not None and (known is None or known.recorded_at < location.recorded_at):
                 found[driver_id] = location
         return found
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
 
 
 def _read(value: bytes) -> Location | None:

@@ -1,26 +1,19 @@
 """Holding people to rates: in this process alone, or over all that share a Redis."""
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
-import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from services.bus import Bus, BusState
+from services.bus import LINK_ERRORS, RedisLink
 from services.rate_limits import RateLimit, RateLimited
 from services.topics import Topics
 
-_log = structlog.stdlib.get_logger(__name__)
-
-# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, for a while. Not
-# shorter: a machine that is busy for a moment is no outage, in which each process would count for itself.
+# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, until it has done
+# well for a while. Not shorter: a machine that is busy for a moment is no outage, in which each process would
+# count for itself.
 TIMEOUT_S = 1.0
-PAUSE_S = 3.0
+MAX_CONNECTIONS = 64
 
-_LINK_ERRORS = (RedisError, OSError, TimeoutError)
 _MICROSECONDS = 1_000_000
 # Each of several takes has one or more keys, all of which must have room, or none is counted. Times are Redis's
 # own, in microseconds. Answers with how long each take has to wait.
@@ -73,10 +66,6 @@ class Throttle(Protocol):
         """Take back what was counted."""
         ...
 
-    async def close(self) -> None:
-        """Let go of what is held."""
-        ...
-
 
 class ProcessThrottle:
     """Counts in this process alone."""
@@ -94,30 +83,24 @@ class ProcessThrottle:
         """Take back what was counted."""
         _give_back(claims)
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
 
 class SharedThrottle:
     """Counts in Redis for all processes, and in this one.
 
-    Whoever has exhausted a limit in this process alone is refused without asking Redis. While Redis is away or
-    slow, each process counts for itself: nobody is let through without limit, nobody is refused because of the
-    outage, and nobody waits long. All who come while an answer is awaited are asked for together.
+    Whoever has exhausted a limit in this process alone is refused without asking Redis. While Redis is away, slow
+    or takes no writes, each process counts for itself: nobody is let through without limit, nobody is refused
+    because of the outage, and nobody waits long. All who come while an answer is awaited are asked for together.
     """
 
-    def __init__(self, url: str, bus: Bus, topics: Topics) -> None:
-        self._redis = Redis.from_url(
-            url, protocol=2, retry=None, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
-        self._take = self._redis.register_script(_TAKE)
-        self._give_back = self._redis.register_script(_GIVE_BACK)
-        self._bus = bus
+    def __init__(self, link: RedisLink, topics: Topics) -> None:
+        redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._take = redis.register_script(_TAKE)
+        self._give_back = redis.register_script(_GIVE_BACK)
+        self._link = link
         self._topics = topics
         self._here = ProcessThrottle()
         self._asked: list[tuple[Sequence[Claim], asyncio.Future[float]]] = []
         self._asking: asyncio.Task[None] | None = None
-        self._paused_until = -math.inf
 
     async def take(self, *claims: Claim) -> None:
         """Count one for each claim, or none. Raises: RateLimited."""
@@ -125,7 +108,7 @@ class SharedThrottle:
         if not claims:
             return
         await self._here.take(*claims)
-        if self._is_away:
+        if not self._link.keeps:
             return
         wait: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._asked.append((claims, wait))
@@ -140,7 +123,7 @@ class SharedThrottle:
         """Take back what was counted; in Redis, if it is there."""
         claims = tuple(claim for claim in claims if claim[0].rate is not None)
         _give_back(claims)
-        if not claims or self._is_away:
+        if not claims or not self._link.keeps:
             return
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -148,21 +131,8 @@ class SharedThrottle:
                     keys=[self._key(claim) for claim in claims],
                     args=[_microseconds(limit.rate.interval_s) for limit, _ in claims if limit.rate is not None],
                 )
-        except _LINK_ERRORS as error:
-            self._pause(error)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-
-    @property
-    def _is_away(self) -> bool:
-        paused = asyncio.get_running_loop().time() < self._paused_until
-        return paused or self._bus.state is BusState.DEGRADED
-
-    def _pause(self, error: BaseException) -> None:
-        self._paused_until = asyncio.get_running_loop().time() + PAUSE_S
-        _log.warning("rates are held by each process alone", error=str(error) or type(error).__name__)
+        except LINK_ERRORS as error:
+            self._link.failed(error)
 
     async def _ask(self) -> None:
         """Ask for everybody who is waiting, until nobody is."""
@@ -185,7 +155,7 @@ class SharedThrottle:
 
     async def _wait_s(self, takes: Sequence[Sequence[Claim]]) -> Sequence[float]:
         """For how long each has to wait; 0: it was counted."""
-        if self._is_away:
+        if not self._link.keeps:
             return [0.0] * len(takes)
         keys = [self._key(claim) for claims in takes for claim in claims]
         args: list[int] = []
@@ -197,8 +167,8 @@ class SharedThrottle:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 waits = await self._take(keys=keys, args=args)
-        except _LINK_ERRORS as error:
-            self._pause(error)
+        except LINK_ERRORS as error:
+            self._link.failed(error)
             return [0.0] * len(takes)
         return [wait / _MICROSECONDS for wait in waits]
 

@@ -114,7 +114,7 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
     ("library", "allowed"),
     [
         ("broadcaster", {"services/bus/bus.py", "services/bus/redis_backend.py"}),
-        ("redis", {"services/bus/redis_backend.py", "services/location_store.py", "services/throttle.py"}),
+        ("redis", {"services/bus/redis_backend.py", "services/bus/redis_link.py", "services/location_store.py"}),
         ("obstore", {"services/photo_store.py"}),
         ("tortoise", {"services/database.py", "services/migrations.py"}),
     ],

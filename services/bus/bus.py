@@ -8,6 +8,7 @@ from typing import Any
 from broadcaster import Broadcast
 
 from services.bus.redis_backend import RedisBackend
+from services.bus.redis_link import RedisLink
 
 Message = bytes
 OnGap = Callable[[], None]
@@ -27,38 +28,51 @@ class Bus:
     subscribed again. What was published meanwhile is then gone, and listeners must read the state anew.
     """
 
-    def __init__(self, redis_url: str | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
-        if redis_url is None:
+    def __init__(self, link: RedisLink | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
+        """``link``: the Redis that carries; None: within this process."""
+        self._link = link
+        if link is None:
             self._redis: RedisBackend | None = None
             self._broadcast = Broadcast("memory://")
         else:
-            self._redis = RedisBackend(redis_url, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
+            self._redis = RedisBackend(link, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
             self._broadcast = Broadcast(backend=self._redis)
 
     @property
     def state(self) -> BusState:
-        """DEGRADED while the broker cannot be reached."""
-        return BusState.OK if self._redis is None or self._redis.is_connected else BusState.DEGRADED
+        """DEGRADED while the broker cannot be reached, or carries no events."""
+        return BusState.OK if self._link is None or self._link.is_up else BusState.DEGRADED
 
     async def connect(self) -> None:
         """Begin to carry. Does not wait for the broker: without it the bus starts degraded."""
         await self._broadcast.connect()
 
     async def disconnect(self) -> None:
-        """Stop; listeners hear nothing more."""
+        """Stop, and close the link; listeners hear nothing more."""
         await self._broadcast.disconnect()
 
     async def publish(self, events: Sequence[tuple[Sequence[str], Message]]) -> bool:
         """Publish each message on each of its topics, in order, in one round trip.
 
-        False when the broker did not take them, and the caller must try again later.
+        False when the broker did not take them: then the listeners of this process alone have heard, and for the
+        others the caller must try again later.
         """
+        if self._redis is None:
+            for topics, message in events:
+                for topic in topics:
+                    await self._broadcast.publish(topic, message)
+            return True
+        if await self._redis.publish_all(events):
+            return True
+        self.publish_here(events)
+        return False
+
+    def publish_here(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
+        """Publish to the listeners of this process alone, since the broker does not take it."""
         if self._redis is not None:
-            return await self._redis.publish_all(events)
-        for topics, message in events:
-            for topic in topics:
-                await self._broadcast.publish(topic, message)
-        return True
+            for topics, message in events:
+                for topic in topics:
+                    self._redis.publish_here(topic, message)
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[Message]]:

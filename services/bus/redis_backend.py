@@ -11,23 +11,25 @@ from typing import Any
 
 import structlog
 from broadcaster import BroadcastBackend, Event
-from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError
 
+from services.bus.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
 from services.endings import end
 
 _log = structlog.stdlib.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
+# So many in which nothing at all is heard: the link is dead.
 MISSED_HEARTBEATS = 3
+# So many in which others are heard, and no heartbeat of ours: what we publish goes elsewhere. Longer, since a
+# process that is behind with its reading hears them late.
+UNHEARD_HEARTBEATS = 10
 CONNECT_TIMEOUT_S = 3.0
 PUBLISH_TIMEOUT_S = 2.0
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
 MAX_WAITING_EVENTS = 10_000
-
-_LINK_ERRORS = (RedisError, OSError, TimeoutError)
+MAX_CONNECTIONS = 64
 
 
 class RedisBackend(BroadcastBackend):
@@ -36,23 +38,20 @@ class RedisBackend(BroadcastBackend):
     broadcaster's own Redis backend marks itself ready before SUBSCRIBE (with redis-py 8 its first
     subscription receives nothing), and a lost connection kills its listener silently (encode/broadcaster
     issues 142 and 144). Here one task owns the listening connection: it connects, subscribes to all topics
-    again, calls ``on_gap``, reads, and sends itself a heartbeat every second through the broker; after three
-    missed ones the link counts as half-open and is torn down. ``subscribe`` returns once Redis has confirmed.
+    again, hears its own first heartbeat, calls ``on_gap``, reads, and sends itself a heartbeat every second
+    through the broker; after three missed ones the link counts as half-open and is torn down. ``subscribe``
+    returns once Redis has confirmed.
+
+    The heartbeat takes the way of everything that is published. So a link on which one connection leads to
+    another server than the other, or publishes what is not heard, never counts as up.
 
     Commands go through that task too: redis-py closes a connection when a command is cancelled while it is
     written, and one client that leaves at once would cost everybody a gap.
     """
 
-    def __init__(self, url: str, *, heartbeat_topic: str, on_gap: Callable[[], None]) -> None:
-        # RESP2: on a connection that only listens, every reply is one of a few arrays.
-        self._redis = Redis.from_url(
-            url,
-            protocol=2,
-            retry=None,
-            socket_timeout=PUBLISH_TIMEOUT_S,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            max_connections=64,
-        )
+    def __init__(self, link: RedisLink, *, heartbeat_topic: str, on_gap: Callable[[], None]) -> None:
+        self._link = link
+        self._redis = link.client(timeout_s=PUBLISH_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
         self._wanted: set[str] = set()
@@ -65,11 +64,9 @@ class RedisBackend(BroadcastBackend):
         self._supervisor: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._last_heard = 0.0
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the listening connection is up and every topic on it is confirmed."""
-        return self._connection is not None
+        self._heartbeats = 0
+        # Why the last probe failed.
+        self._failure: Exception | None = None
 
     async def connect(self) -> None:
         """Start the supervisor, and give it one moment to connect."""
@@ -81,7 +78,7 @@ class RedisBackend(BroadcastBackend):
         """Stop listening and close every connection."""
         if self._supervisor is not None:
             await end([self._supervisor])
-        await self._redis.aclose()
+        await self._link.close()
 
     async def subscribe(self, group: str) -> None:
         """Return when Redis has confirmed the subscription, or at once while the link is down."""
@@ -125,11 +122,18 @@ class RedisBackend(BroadcastBackend):
                 for channels, message in events:
                     for channel in channels:
                         pipeline.publish(channel, message)
-                await pipeline.execute()
-        except _LINK_ERRORS as error:
-            _log.warning("bus did not take an event", error=str(error))
+                # A primary may become a replica at any time: it takes events, and few hear of them.
+                pipeline.execute_command("HELLO")
+                check_role((await pipeline.execute())[-1])
+        except LINK_ERRORS as error:
+            self._link.failed(error)
             return False
         return True
+
+    def publish_here(self, channel: str, message: Any) -> None:
+        """Let the listeners of this process alone hear of it, if there are any."""
+        if channel in self._wanted and self._events.qsize() < MAX_WAITING_EVENTS:
+            self._events.put_nowait(Event(channel, message))
 
     async def next_published(self) -> Event:
         """The next event of any subscribed channel."""
@@ -140,11 +144,12 @@ class RedisBackend(BroadcastBackend):
         while True:
             try:
                 await self._listen()
-            except _LINK_ERRORS as error:
-                _log.warning("bus link lost", error=str(error) or type(error).__name__)
-            except Exception:
+            except LINK_ERRORS as error:
+                await self._link.went_down(error)
+            except Exception as error:
                 # Whatever it is: without this task no event ever travels again.
                 _log.exception("bus link failed")
+                await self._link.went_down(error)
             if self._last_heard:
                 backoff_s = FIRST_BACKOFF_S
                 self._last_heard = 0.0
@@ -159,20 +164,18 @@ class RedisBackend(BroadcastBackend):
         # swallows a cancellation before Python 3.12.)
         connection.socket_timeout = None
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await connection.connect()
-                await self._subscribe_again(connection)
-            self._last_heard = asyncio.get_running_loop().time()
+            not_written = await self._begin(connection)
             self._connection = connection
             self._up.set()
-            _log.info("bus link up")
+            self._link.went_up()
+            self._link.beat(not_written)
             self._on_gap()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._beat())
                 tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
-        except* _LINK_ERRORS as errors:
-            raise ConnectionError(str(errors.exceptions[0])) from errors
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
         finally:
             self._connection = None
             self._up.clear()
@@ -183,9 +186,35 @@ class RedisBackend(BroadcastBackend):
             self._confirmations.clear()
             await connection.disconnect(nowait=True)
 
-    async def _subscribe_again(self, connection: AbstractConnection) -> None:
-        """Subscribe to everything that is wanted, and read until all of it is confirmed."""
+    async def _begin(self, connection: AbstractConnection) -> Exception | None:
+        """Connect, subscribe to all that is wanted, and hear a heartbeat of our own.
+
+        Returns why Redis takes no writes, or None.
+        """
         subscribed: set[str] = set()
+        self._failure = None
+        before = self._heartbeats
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connection.connect()
+                await self._subscribe_again(connection, subscribed)
+                not_written = await probe(self._redis, self._heartbeat_topic)
+        except TimeoutError:
+            raise ConnectionError(f"it does not answer within {CONNECT_TIMEOUT_S} s") from None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                while self._heartbeats == before:
+                    self._receive(await connection.read_response(disable_decoding=True))
+                await self._subscribe_again(connection, subscribed)
+        except TimeoutError:
+            raise ConnectionError("what is published is not heard") from None
+        # What was left meanwhile.
+        for channel in subscribed - self._wanted - {self._heartbeat_topic}:
+            self._send_soon("UNSUBSCRIBE", channel)
+        return not_written
+
+    async def _subscribe_again(self, connection: AbstractConnection, subscribed: set[str]) -> None:
+        """Subscribe to everything that is wanted, and read until all of it is confirmed."""
         while missing := ({self._heartbeat_topic, *self._wanted} - subscribed):
             await connection.send_command("SUBSCRIBE", *missing, check_health=False)
             subscribed |= missing
@@ -193,9 +222,6 @@ class RedisBackend(BroadcastBackend):
             while waiting:
                 if self._receive(await connection.read_response(disable_decoding=True)):
                     waiting -= 1
-        # What was left meanwhile.
-        for channel in subscribed - self._wanted - {self._heartbeat_topic}:
-            self._send_soon("UNSUBSCRIBE", channel)
 
     async def _send(self, connection: AbstractConnection) -> None:
         while True:
@@ -214,7 +240,9 @@ class RedisBackend(BroadcastBackend):
         kind, channel = reply[0], reply[1].decode()
         if kind == b"message":
             self._last_heard = asyncio.get_running_loop().time()
-            if channel != self._heartbeat_topic:
+            if channel == self._heartbeat_topic:
+                self._heartbeats += 1
+            else:
                 if self._events.qsize() >= MAX_WAITING_EVENTS:
                     raise ConnectionError("events arrive faster than they are handled")
                 self._events.put_nowait(Event(channel, reply[2]))
@@ -228,19 +256,26 @@ class RedisBackend(BroadcastBackend):
         return False
 
     async def _beat(self) -> None:
-        missed = 0
+        silent = unheard = 0
         # Counted, not timed: a process that stood still for a while has not lost its link.
-        while missed < MISSED_HEARTBEATS:
-            heard = self._last_heard
+        while silent < MISSED_HEARTBEATS and unheard < UNHEARD_HEARTBEATS:
+            heard, heartbeats = self._last_heard, self._heartbeats
             # At a frozen broker a publish hangs: it must not hold up the noticing.
-            publishing = asyncio.create_task(self._publish_heartbeat())
+            probing = asyncio.create_task(self._probe())
             try:
                 await asyncio.sleep(HEARTBEAT_S)
             finally:
-                publishing.cancel()
-            missed = missed + 1 if self._last_heard == heard else 0
-        raise ConnectionError("no heartbeat came back")
+                probing.cancel()
+            if isinstance(self._failure, WrongRole | WrongKind):
+                raise self._failure
+            silent = silent + 1 if self._last_heard == heard else 0
+            unheard = unheard + 1 if self._heartbeats == heartbeats else 0
+        raise self._failure or ConnectionError("no heartbeat came back")
 
-    async def _publish_heartbeat(self) -> None:
-        with suppress(*_LINK_ERRORS):
-            await self._redis.publish(self._heartbeat_topic, b"")
+    async def _probe(self) -> None:
+        try:
+            self._link.beat(await probe(self._redis, self._heartbeat_topic))
+            self._failure = None
+        except LINK_ERRORS as error:
+            self._failure = error
+            self._link.failed(error)

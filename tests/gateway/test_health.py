@@ -22,8 +22,14 @@ async def _well() -> None:
     pass
 
 
-def client(ping: Callable[[], Awaitable[None]] = _well, bus_state: BusState = BusState.OK) -> httpx.AsyncClient:
-    app = Starlette(routes=health.health_routes(ping_database=ping, bus_state=lambda: bus_state))
+def client(
+    ping: Callable[[], Awaitable[None]] = _well, bus_state: BusState = BusState.OK, *, store_is_up: bool = True
+) -> httpx.AsyncClient:
+    app = Starlette(
+        routes=health.health_routes(
+            ping_database=ping, bus_state=lambda: bus_state, store_is_up=lambda: store_is_up
+        )
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
@@ -31,12 +37,23 @@ async def test_a_server_with_all_it_needs_is_ready(live_server: LiveServer) -> N
     async with httpx.AsyncClient(base_url=live_server.url) as http:
         healthz, readyz = await http.get("/healthz"), await http.get("/readyz")
     assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
-    assert (readyz.status_code, readyz.json()) == (200, {"status": "ok", "database": "ok", "bus": "ok"})
+    assert (readyz.status_code, readyz.json()) == (
+        200,
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "ok"},
+    )
 
 
 async def test_without_the_broker_it_is_ready_and_says_so() -> None:
     response = await client(bus_state=BusState.DEGRADED).get("/readyz")
     assert (response.status_code, response.json()["bus"]) == (200, "degraded")
+
+
+async def test_while_redis_keeps_no_positions_and_rates_it_is_ready_and_says_so() -> None:
+    response = await client(store_is_up=False).get("/readyz")
+    assert (response.status_code, response.json()) == (
+        200,
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "degraded"},
+    )
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), OSError("gone"), RuntimeError("whatever")])
@@ -46,7 +63,7 @@ async def test_a_database_that_fails_in_whatever_way_makes_it_unready_and_not_de
 
     readyz, healthz = await client(ping).get("/readyz"), await client(ping).get("/healthz")
     assert readyz.status_code == 503
-    assert readyz.json() == {"status": "unavailable", "database": "unreachable", "bus": "ok"}
+    assert readyz.json() == {"status": "unavailable", "database": "unreachable", "bus": "ok", "store": "ok"}
     assert "gone" not in readyz.text
     assert healthz.status_code == 200
 

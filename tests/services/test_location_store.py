@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from models.snapshots import Location
 from services import location_store
-from services.bus import Bus, BusState, redis_backend
+from services.bus import Bus, BusState, RedisLink, redis_backend
 from services.location_store import LocationStore, MemoryLocations, RedisLocations, Stored
 from services.topics import Topics
 from tests.support.brokers import Broker, broker, free_port
@@ -29,9 +29,10 @@ class Process:
 
     def __init__(self, url: str | None, prefix: str) -> None:
         self.topics = Topics(prefix)
-        self.bus = Bus(url, heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.link = RedisLink(url) if url is not None else None
+        self.bus = Bus(self.link, heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
         self.store: LocationStore = (
-            RedisLocations(url, self.bus, self.topics) if url is not None else MemoryLocations(self.bus)
+            RedisLocations(self.link, self.bus, self.topics) if self.link else MemoryLocations(self.bus)
         )
 
     async def put(self, position: Location, *, ttl_s: float = TTL_S) -> Stored:
@@ -51,7 +52,6 @@ async def process(url: str | None, prefix: str | None = None) -> AsyncIterator[P
     try:
         yield running
     finally:
-        await running.store.close()
         await running.bus.disconnect()
 
 
@@ -157,7 +157,7 @@ async def test_one_key_a_driver_in_redis_and_it_expires(redis_url: str) -> None:
     async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
         await here.put(position, ttl_s=5)
         key = here.topics.last_location(position.driver_id)
-        assert await redis.keys(f"{key.split(':')[0]}:*") == [key.encode()]
+        assert await redis.keys(f"{key.split(':')[0]}:last-location:*") == [key.encode()]
         assert 0 < await redis.pttl(key) <= 5_000
         assert await here.put(location(), ttl_s=1e-6) is Stored.NEW
 

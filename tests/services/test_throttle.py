@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -14,11 +14,12 @@ from redis.asyncio import Redis
 from services import rate_limits
 from services import throttle as throttle_module
 from services.attempts import Attempts
-from services.bus import BusState
+from services.bus import Bus, RedisLink, redis_backend
 from services.rate_limits import MAX_KEYS, Rate, RateLimit, RateLimited
 from services.throttle import Claim, ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
 from tests.support.brokers import broker
+from tests.support.waiting import until
 
 attack = pytest.mark.attack("abuse")
 DAY_S = 86_400
@@ -36,7 +37,7 @@ def limits() -> tuple[RateLimit, RateLimit]:
     return RateLimit(Rate(5, DAY_S), name="five"), RateLimit(Rate(3, DAY_S), name="three")
 
 
-Shared = Callable[[], SharedThrottle]
+Shared = Callable[[], Awaitable[SharedThrottle]]
 
 
 @pytest.fixture
@@ -44,23 +45,28 @@ async def shared(redis_url: str) -> AsyncIterator[Shared]:
     """Makes throttles of processes that share one Redis."""
     topics = Topics(f"test-{uuid4().hex}")
     async with AsyncExitStack() as stack:
-
-        def make() -> SharedThrottle:
-            throttle = of_a_process(redis_url, topics)
-            stack.push_async_callback(throttle.close)
-            return throttle
-
-        yield make
+        yield lambda: stack.enter_async_context(of_a_process(redis_url, topics))
 
 
-def of_a_process(url: str, topics: Topics) -> SharedThrottle:
-    bus = SimpleNamespace(state=BusState.OK)
-    return SharedThrottle(url, cast("Any", bus), topics)
+@asynccontextmanager
+async def of_a_process(url: str, topics: Topics) -> AsyncIterator[SharedThrottle]:
+    """The throttle of one process, on its link to Redis."""
+    link = RedisLink(url)
+    bus = Bus(link, heartbeat_topic=topics.heartbeat(), on_gap=lambda: None)
+    await bus.connect()
+    try:
+        yield SharedThrottle(link, topics)
+    finally:
+        await bus.disconnect()
 
 
 @pytest.fixture(params=["process", "shared"])
-def throttle(request: pytest.FixtureRequest) -> Throttle:
-    return ProcessThrottle() if request.param == "process" else request.getfixturevalue("shared")()
+async def throttle(request: pytest.FixtureRequest) -> AsyncIterator[Throttle]:
+    if request.param == "process":
+        yield ProcessThrottle()
+        return
+    async with of_a_process(request.getfixturevalue("redis_url"), Topics(f"test-{uuid4().hex}")) as throttle:
+        yield throttle
 
 
 @attack
@@ -91,7 +97,7 @@ async def test_what_is_given_back_may_be_taken_again(throttle: Throttle) -> None
 
 @attack
 async def test_processes_share_what_is_left(shared: Shared) -> None:
-    here, there = shared(), shared()
+    here, there = await shared(), await shared()
     one, _ = limits()
     other, _ = limits()
     counts = await asyncio.gather(taken(here, (one, "rosa"), times=10), taken(there, (other, "rosa"), times=10))
@@ -104,19 +110,18 @@ async def test_processes_share_what_is_left(shared: Shared) -> None:
 
 async def test_redis_keeps_nobodys_name_and_nothing_for_long(redis_url: str) -> None:
     topics = Topics(f"test-{uuid4().hex}")
-    throttle = of_a_process(redis_url, topics)
-    attempts = Attempts("log-in", Rate(10, 60), throttle)
-    await attempts.count(name="rosa@example.com", address="203.0.113.1")
+    async with of_a_process(redis_url, topics) as throttle:
+        attempts = Attempts("log-in", Rate(10, 60), throttle)
+        await attempts.count(name="rosa@example.com", address="203.0.113.1")
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         keys = await client.keys(f"{topics.rate('', '')[:-2]}:*")
         assert len(keys) == 2
         assert "rosa" not in " ".join(keys)
         assert sorted([await client.pttl(key) for key in keys])[1] <= 6_000
-    await throttle.close()
 
 
 async def test_those_who_come_together_are_asked_for_together(shared: Shared, redis_url: str) -> None:
-    throttle = shared()
+    throttle = await shared()
     await throttle.take((RateLimit(Rate(5, 60), name="first"), "loads the script"))
     async with Redis.from_url(redis_url) as client:
         before = (await client.info("commandstats"))["cmdstat_evalsha"]["calls"]
@@ -134,8 +139,7 @@ async def test_those_who_come_together_are_asked_for_together(shared: Shared, re
 async def test_without_redis_each_process_counts_for_itself_and_nobody_waits_or_is_refused_for_that() -> None:
     topics = Topics("test")
     loop = asyncio.get_running_loop()
-    async with broker() as redis:
-        throttle = of_a_process(redis.url, topics)
+    async with broker() as redis, of_a_process(redis.url, topics) as throttle:
         five, _ = limits()
         assert await taken(throttle, (five, "rosa"), times=2) == 2
         await redis.stop()
@@ -147,7 +151,6 @@ async def test_without_redis_each_process_counts_for_itself_and_nobody_waits_or_
         await throttle.give_back((five, "ravi"))
 
         assert loop.time() - began < 2
-    await throttle.close()
 
 
 @attack
@@ -155,8 +158,16 @@ async def test_a_redis_that_does_not_answer_holds_up_one_round_alone_and_is_aske
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with broker() as redis:
-        throttle, other = of_a_process(redis.url, Topics("test")), of_a_process(redis.url, Topics("test"))
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
+    # It does not notice by itself meanwhile.
+    monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
+    monkeypatch.setattr(redis_backend, "UNHEARD_HEARTBEATS", 1_000)
+    topics = Topics("test")
+    async with (
+        broker() as redis,
+        of_a_process(redis.url, topics) as throttle,
+        of_a_process(redis.url, topics) as other,
+    ):
         five, _ = limits()
         await throttle.take((five, "rosa"))
         with monkeypatch.context() as frozen:
@@ -172,16 +183,14 @@ async def test_a_redis_that_does_not_answer_holds_up_one_round_alone_and_is_aske
             assert loop.time() - began < 2
             redis.thaw()
 
-        monkeypatch.setattr(throttle, "_paused_until", 0.0)
+        link = throttle._link  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: link.keeps)
         await throttle.take((five, "ravi"))
         assert await taken(other, (limits()[0], "ravi"), times=10) == 4
-        await throttle.close()
-        await other.close()
 
 
-async def test_while_the_bus_says_that_redis_is_away_it_is_not_even_asked() -> None:
-    bus = SimpleNamespace(state=BusState.DEGRADED)
-    throttle = SharedThrottle("redis://127.0.0.1:1/0", cast("Any", bus), Topics("test"))
+async def test_while_redis_is_known_to_be_away_it_is_not_even_asked() -> None:
+    throttle = SharedThrottle(RedisLink("redis://127.0.0.1:1/0"), Topics("test"))
 
     async def fail(**_: Any) -> Any:
         raise AssertionError("asked")
@@ -189,13 +198,12 @@ async def test_while_the_bus_says_that_redis_is_away_it_is_not_even_asked() -> N
     throttle._take = cast("Any", fail)  # pyright: ignore[reportPrivateUsage]
     five, _ = limits()
     assert await taken(throttle, (five, "rosa"), times=10) == 5
-    await throttle.close()
 
 
 async def test_a_failure_of_ours_lets_nobody_wait_for_ever(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    throttle = shared()
+    throttle = await shared()
     five, _ = limits()
 
     async def fail(**_: Any) -> Any:
@@ -212,7 +220,7 @@ async def test_a_failure_of_ours_lets_nobody_wait_for_ever(
 
 
 async def test_who_leaves_while_waiting_keeps_nobody_else_waiting(shared: Shared) -> None:
-    throttle = shared()
+    throttle = await shared()
     five, _ = limits()
     leaving = [asyncio.create_task(throttle.take((five, "rosa"))) for _ in range(3)]
     staying = asyncio.create_task(throttle.take((five, "ravi")))

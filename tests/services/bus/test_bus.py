@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 
-from services.bus import Bus, BusState, redis_backend
+from services.bus import Bus, BusState, RedisLink, redis_backend
 from services.bus.redis_backend import RedisBackend
 from tests.support.brokers import Broker, broker, subscriptions
 from tests.support.waiting import until
@@ -25,7 +25,8 @@ class Process:
         self.prefix = prefix
         self.gaps = 0
         self._gap = asyncio.Event()
-        self.bus = Bus(url, heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
+        self.link = RedisLink(url) if url else None
+        self.bus = Bus(self.link, heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
 
     def _on_gap(self) -> None:
         self.gaps += 1
@@ -300,7 +301,7 @@ async def test_too_many_waiting_events_are_a_gap_not_a_heap(
         gaps += 1
 
     # Without broadcaster, nobody takes the events.
-    backend = RedisBackend(own_broker.url, heartbeat_topic="heartbeat", on_gap=on_gap)
+    backend = RedisBackend(RedisLink(own_broker.url), heartbeat_topic="heartbeat", on_gap=on_gap)
     await backend.connect()
     try:
         await backend.subscribe("a")
@@ -322,9 +323,8 @@ async def test_the_password_of_the_address_is_used() -> None:
 
 
 async def test_a_rediss_address_is_spoken_to_with_tls_and_its_password() -> None:
-    backend = RedisBackend(
-        "rediss://me:pass%40word@redis.example:6390/2", heartbeat_topic="h", on_gap=lambda: None
-    )
+    link = RedisLink("rediss://me:pass%40word@redis.example:6390/2")
+    backend = RedisBackend(link, heartbeat_topic="h", on_gap=lambda: None)
     connection = cast("Any", backend)._redis.connection_pool.make_connection()
     assert isinstance(connection, SSLConnection)
     assert (connection.host, connection.port, connection.username, connection.password) == (

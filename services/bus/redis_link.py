@@ -1,0 +1,280 @@
+"""The Redis of this process: its connections, what it is, and the outages of it, told once for all who use it."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, RedisError
+
+_log = structlog.stdlib.get_logger(__name__)
+
+SETTING = "TAXIRANK_REDIS_URL"
+CHECK_TIMEOUT_S = 2.0
+# How long a key lives that is written to see whether Redis takes writes.
+PROBE_TTL_MS = 10_000
+# So many heartbeats without a failure end an outage of a part: one that comes and goes is one outage.
+QUIET_HEARTBEATS = 3
+
+LINK_ERRORS = (RedisError, OSError, TimeoutError)
+
+# By a script, since positions and rates are written by scripts.
+_PROBE = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
+
+
+class WrongRole(ConnectionError):
+    """A replica: what is written to it is refused, and what is published on it reaches its own listeners alone."""
+
+
+class WrongKind(ConnectionError):
+    """Never of use, whatever it does: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
+
+
+class UnusableRedis(Exception):
+    """The setting names what can never work. Its text is one line that says what to do, without the password."""
+
+
+class RedisLink:
+    """One Redis for all who use it in this process.
+
+    Every connection is asked for its role when it is made, and refused if that is wrong.
+
+    Two things can fail, and each failure begins and ends with one line in the log, whoever notices it:
+
+    - The link (``is_up``): no events travel, and nobody asks Redis for anything.
+    - A part (``keeps``): Redis passes events on, but refuses or delays something else, as one that is full does.
+      Each process then keeps positions and rates for itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._server = _shown(url)
+        self._clients: list[Redis] = []
+        self._up = False
+        self._part_error: str | BaseException | None = None
+        self._quiet_heartbeats = 0
+        self._away = _Outage("redis is away: each process works for itself until it is back")
+        self._failing = _Outage("redis fails in part: each process keeps positions and rates for itself")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether events travel: they are heard by the connection that listens."""
+        return self._up
+
+    @property
+    def keeps(self) -> bool:
+        """Whether Redis can be expected to do everything that it is asked for."""
+        return self._up and self._part_error is None
+
+    def client(self, *, timeout_s: float, max_connections: int) -> Redis:
+        """A client of this Redis with connections of its own, which live as long as the link."""
+        client = Redis.from_url(
+            self._url,
+            # RESP2: on a connection that only listens, every reply is one of a few arrays.
+            protocol=2,
+            retry=None,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            max_connections=max_connections,
+            redis_connect_func=_connect,
+        )
+        self._clients.append(client)
+        return client
+
+    def went_up(self) -> None:
+        """Events travel again."""
+        self._up = True
+        self._away.end()
+
+    async def went_down(self, error: BaseException) -> None:
+        """No events travel. Drops all connections: when the address leads elsewhere, all have to follow."""
+        self._up = False
+        self._away.begin(error, server=self._server)
+        if not self._failing.is_on:
+            self._part_error = None
+        for client in self._clients:
+            pool = client.connection_pool
+            with suppress(*LINK_ERRORS):
+                # Those in use are closed when they are given back.
+                await pool.update_active_connections_for_reconnect()
+                await pool.disconnect(inuse_connections=False)
+
+    def failed(self, error: str | BaseException) -> None:
+        """Redis has refused something, or has not answered in time. Logged only if the link outlives it."""
+        self._part_error = error
+        self._quiet_heartbeats = 0
+
+    def beat(self, error: BaseException | None) -> None:
+        """The link lives. ``error``: why Redis took no write."""
+        if error is not None:
+            self.failed(error)
+        if self._part_error is None:
+            return
+        self._failing.begin(self._part_error, server=self._server)
+        self._quiet_heartbeats += 1
+        if error is None and self._quiet_heartbeats >= QUIET_HEARTBEATS:
+            self._part_error = None
+            self._failing.end()
+
+    async def check(self, name: str) -> None:
+        """Find out whether the setting can work at all. A Redis that is away, a replica or full is no error.
+
+        ``name``: of a channel and a key of our own.
+
+        Raises:
+            UnusableRedis
+        """
+        try:
+            client = self.client(timeout_s=CHECK_TIMEOUT_S, max_connections=2)
+            listening = client.connection_pool.make_connection()
+        except (ValueError, TypeError) as error:
+            raise UnusableRedis(f"is not the address of a Redis ({error})") from None
+        try:
+            await listening.connect()
+            await listening.send_command("SUBSCRIBE", name)
+            await listening.read_response()
+            if (error := await probe(client, name)) is not None:
+                raise error
+        except LINK_ERRORS as error:
+            if _is_final(error):
+                raise UnusableRedis(f"{self._server} {_words(error)}: {_advice(error)}") from None
+        finally:
+            await listening.disconnect(nowait=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        self._up = False
+        for client in self._clients:
+            with suppress(*LINK_ERRORS):
+                await client.aclose()
+
+
+async def probe(redis: Redis, name: str) -> Exception | None:
+    """Publish a heartbeat on the channel ``name``, and ask in the same round trip for all that has to work.
+
+    Returns why Redis takes no writes, or None.
+
+    Raises:
+        WrongRole, WrongKind: it has become something else.
+        RedisError, OSError: it does not answer, or the heartbeat was not published.
+    """
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.publish(name, b"")
+        pipeline.execute_command("HELLO")
+        pipeline.eval(_PROBE, 1, name, str(PROBE_TTL_MS))
+        published, hello, written = await pipeline.execute(raise_on_error=False)
+    check_role(hello)
+    if isinstance(published, Exception):
+        raise published
+    return written if isinstance(written, Exception) else None
+
+
+def check_role(hello: Any) -> None:
+    """Refuse what is not a Redis that events and writes can go to, by its answer to HELLO.
+
+    HELLO tells what ROLE does, is allowed to every user, and tells of clusters too.
+
+    Raises:
+        WrongRole, WrongKind
+        RedisError: what Redis answered instead.
+    """
+    if isinstance(hello, RedisError):
+        if "unknown command" in str(hello).lower():
+            raise WrongKind("is older than Redis 6 (it does not know HELLO)")
+        raise hello
+    told = dict(zip(hello[::2], hello[1::2], strict=False))
+    mode, role = told.get(b"mode"), told.get(b"role")
+    if mode == b"cluster":
+        raise WrongKind("is a node of a Redis Cluster, which keeps only a part of what is used together")
+    if mode == b"sentinel":
+        raise WrongKind("is a Sentinel, which keeps nothing itself")
+    if role is not None and role != b"master":
+        raise WrongRole("is a read-only replica")
+
+
+async def _connect(connection: AbstractConnection) -> None:
+    """What redis-py does with a new connection, and a look at what is at the other end."""
+    await connection.on_connect()
+    await connection.send_command("HELLO", check_health=False)
+    try:
+        hello = await connection.read_response(disable_decoding=True)
+    except RedisError as error:
+        hello = error
+    check_role(hello)
+
+
+class _Outage:
+    """One thing that can be out of order, and the two lines of the log about it."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began_at: float | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self._began_at is not None
+
+    def begin(self, error: str | BaseException, *, server: str) -> None:
+        if self._began_at is None:
+            self._began_at = asyncio.get_running_loop().time()
+            _log.warning(self._what, setting=SETTING, server=server, error=_words(error), hint=_advice(error))
+
+    def end(self) -> None:
+        if self._began_at is not None:
+            lasted_s = asyncio.get_running_loop().time() - self._began_at
+            self._began_at = None
+            # As a warning too: the one line is of no use without the other.
+            _log.warning(f"{self._what.partition(':')[0]} no more", lasted_s=round(lasted_s, 1))
+
+
+def _shown(url: str) -> str:
+    """The address without user, password and options."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    database = parts.path.strip("/") or "0"
+    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}/{database}"
+
+
+def _words(error: str | BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _code(error: str | BaseException) -> str:
+    """What Redis begins an error with, such as OOM."""
+    code = getattr(error, "status_code", None)
+    return code if code is not None else str(error).partition(" ")[0]
+
+
+def _is_bad_database(error: str | BaseException) -> bool:
+    return "DB index" in str(error)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether only another setting, or another user in Redis, can help."""
+    return isinstance(error, WrongKind | AuthenticationError | NoPermissionError) or _is_bad_database(error)
+
+
+def _advice(error: str | BaseException) -> str:
+    if isinstance(error, WrongKind):
+        return "name a single Redis from version 6 on, or a Valkey"
+    if isinstance(error, WrongRole) or _code(error) == "READONLY":
+        return "name the primary, or make this one the primary"
+    if isinstance(error, AuthenticationError):
+        return "correct user name and password in the address"
+    if _is_bad_database(error):
+        return "correct the number of the database in the address"
+    return _ADVICE.get(_code(error), f"start it, or correct {SETTING}")
+
+
+_ADVICE = {
+    "OOM": "raise its maxmemory",
+    "MISCONF": 'let it save to its disk, or turn that off (save "")',
+    "NOPERM": "allow its user what docs/operations.md lists",
+    "NOREPLICAS": "bring its replicas back, or lower min-replicas-to-write",
+    "LOADING": "wait until it has loaded its data",
+}
