@@ -27,6 +27,7 @@ from services import logs
 from services.config import PREFIX, Settings
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
+from tests.support.brokers import broker
 
 TIMEOUT_S = 30.0
 # uvicorn ends as asked, then raises the signal once more so that its parent sees why.
@@ -260,6 +261,13 @@ async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_ope
             assert code in ENDED
             assert (await socket.closed()).code in (1012, 1006)
     assert [line for line in server.log if "Traceback" in line] == []
+
+
+async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str]) -> None:
+    async with broker(**{"cluster-enabled": "yes"}) as cluster:
+        environment |= {"TAXIRANK_REDIS_URL": cluster.url}
+        outcome = await asyncio.to_thread(command, environment, "serve")
+    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "name a single Redis")
 
 
 async def test_two_workers_serve_sockets_and_end_with_the_server(

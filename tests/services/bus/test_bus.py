@@ -1,72 +1,19 @@
 """The bus: confirmed before it is listened to, and healing itself whatever happens to the broker."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 
-from services.bus import Bus, BusState, RedisLink, redis_backend
+from services.bus import BusState, RedisLink, redis_backend
 from services.bus.redis_backend import RedisBackend
 from tests.support.brokers import Broker, broker, subscriptions
+from tests.support.buses import TIMEOUT_S, process
 from tests.support.waiting import until
-
-TIMEOUT_S = 10.0
-
-
-class Process:
-    """One process's bus, and how often it told of a gap."""
-
-    def __init__(self, url: str | None, prefix: str) -> None:
-        self.prefix = prefix
-        self.gaps = 0
-        self._gap = asyncio.Event()
-        self.link = RedisLink(url) if url else None
-        self.bus = Bus(self.link, heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
-
-    def _on_gap(self) -> None:
-        self.gaps += 1
-        self._gap.set()
-
-    async def gap(self) -> None:
-        """Return at the next gap that is told."""
-        self._gap.clear()
-        async with asyncio.timeout(TIMEOUT_S):
-            await self._gap.wait()
-
-    def topic(self, name: str) -> str:
-        return f"{self.prefix}:{name}"
-
-    async def publish(self, name: str, *messages: bytes) -> bool:
-        return await self.bus.publish([([self.topic(name)], message) for message in messages])
-
-    @asynccontextmanager
-    async def listen(self, name: str) -> AsyncGenerator["Heard"]:
-        async with self.bus.listen(self.topic(name)) as messages:
-            yield Heard(messages)
-
-
-class Heard:
-    def __init__(self, messages: AsyncIterator[bytes]) -> None:
-        self._messages = messages
-
-    async def next(self) -> bytes:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await anext(aiter(self._messages))
-
-
-@asynccontextmanager
-async def process(url: str | None, prefix: str | None = None) -> AsyncGenerator[Process]:
-    running = Process(url, prefix or f"bus-{uuid4().hex}")
-    await running.bus.connect()
-    try:
-        yield running
-    finally:
-        await running.bus.disconnect()
 
 
 @pytest.fixture
