@@ -53,6 +53,7 @@ from services.counts import Counts
 from services.database import Database, DatabaseUnavailable, WrongDatabase
 from services.deletions import Deletions
 from services.errors import UserFaults
+from services.freshness import Lifetime
 from services.housekeeping import Housekeeping
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
@@ -159,7 +160,7 @@ class Application:
             self.database,
             self.location_store,
             topics,
-            ttl_s=settings.location_ttl_s,
+            lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
             limit=RateLimit(Rate.parse(settings.location_rate)),
         )
         estimate = StraightLine(speed_kmh=settings.driving_speed_kmh)

@@ -99,8 +99,8 @@ class Subscription:
         return await _stream(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), info)
 
     @strawberry.subscription(
-        description="Where the driver of a trip is: the latest position only, as soon as there is one. Completes "
-        "when the trip has ended. For the trip's rider."
+        description="Where the driver of a trip is: the latest position only, as soon as there is one, and once "
+        "more when it becomes stale and when it is gone. Completes when the trip has ended. For the trip's rider."
     )
     async def driver_location(
         self, info: Info, trip_id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
@@ -109,7 +109,13 @@ class Subscription:
         if actor.user.role is not Role.RIDER:
             raise forbidden("Only the rider of a trip follows its driver.")
         return await _stream(
-            DriverLocationFeed(actor, info.context.services.topics, to_uuid(trip_id, "tripId")), info
+            DriverLocationFeed(
+                actor,
+                info.context.services.topics,
+                to_uuid(trip_id, "tripId"),
+                info.context.services.locations.lifetime,
+            ),
+            info,
         )
 
 

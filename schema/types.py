@@ -14,6 +14,7 @@ from schema import cursors
 from schema.context import Context, SharedContext
 from schema.enums import ChangedBy, Role, TripStatus, WithdrawReason
 from schema.errors import UserError
+from services.freshness import Freshness
 from services.live import messages
 from services.photos import url_path
 from services.routing import eta_s
@@ -65,15 +66,25 @@ class DriverLocation:
         description="Where the car goes, in degrees from north, clockwise; null if it was not told."
     )
     recorded_at: datetime = strawberry.field(description="When the position was measured.")
+    is_stale: bool = strawberry.field(
+        description="Whether no newer one has come for a while (a minute, unless the operator says otherwise): "
+        "the car may be elsewhere."
+    )
+    is_gone: bool = strawberry.field(
+        description="Whether the server has forgotten the position, since no newer one has come for long: do not "
+        "show the car there any more. Only the subscription says so; a query answers null instead."
+    )
 
 
-def to_driver_location(trip_id: UUID, location: Location) -> DriverLocation:
+def to_driver_location(trip_id: UUID, location: Location, freshness: Freshness) -> DriverLocation:
     """The GraphQL form of the position of a trip's driver."""
     return DriverLocation(
         id=strawberry.ID(str(uuid5(trip_id, "driver location"))),
         point=GeoPoint(lat=location.point.lat, lng=location.point.lng),
         heading=location.heading,
         recorded_at=location.recorded_at,
+        is_stale=freshness is not Freshness.LIVE,
+        is_gone=freshness is Freshness.GONE,
     )
 
 
@@ -110,19 +121,20 @@ class Trip(Node):
         "position is known. For the trip's rider and driver."
     )
     async def driver_location(self, info: Info) -> DriverLocation | None:
-        location = await self._location(info)
-        return to_driver_location(self.snapshot.id, location) if location is not None else None
+        location, freshness = await self._location(info)
+        return to_driver_location(self.snapshot.id, location, freshness) if location is not None else None
 
     @strawberry.field(
         description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
-        "the way and both positions are known, and beyond four hours. For the trip's rider and driver."
+        "the way and both positions are known, if the driver's is stale, and beyond four hours. For the trip's "
+        "rider and driver."
     )
     async def pick_up_eta(self, info: Info) -> int | None:
         trip = self.snapshot
         if trip.pick_up is None or not is_on_the_way(trip.status):
             return None
-        location = await self._location(info)
-        if location is None:
+        location, freshness = await self._location(info)
+        if location is None or freshness is not Freshness.LIVE:
             return None
         return await eta_s(info.context.services.router, location.point, trip.pick_up)
 
@@ -152,12 +164,17 @@ class Trip(Node):
             if change.version <= trip.version
         ]
 
-    async def _location(self, info: Info) -> Location | None:
-        trip = self.snapshot
+    async def _location(self, info: Info) -> tuple[Location | None, Freshness]:
+        """The driver's position, as far as the trip shows it."""
+        trip, locations = self.snapshot, info.context.services.locations
         if self.audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
-            return None
-        location = await info.context.services.locations.last(trip.driver.id)
-        return location if location is not None and is_on_trip(location, trip) else None
+            return None, Freshness.GONE
+        location = await locations.last(trip.driver.id)
+        if location is None or not is_on_trip(location, trip):
+            return None, Freshness.GONE
+        freshness = locations.lifetime.freshness(location)
+        # Another process's clock may have let it go already, or not yet.
+        return (location if freshness is not Freshness.GONE else None), freshness
 
 
 def to_trip(trip: TripSnapshot, audience: Audience) -> Trip:
@@ -273,8 +290,8 @@ def to_event(content: messages.Content) -> SubscriptionEvent:
             return TripOffered(trip=to_trip(trip, Audience.POOL))
         case messages.TripWithdrawn(trip_id, version, reason):
             return TripWithdrawn(trip_id=strawberry.ID(str(trip_id)), version=version, reason=reason)
-        case messages.DriverAt(trip_id, location):
-            return to_driver_location(trip_id, location)
+        case messages.DriverAt(trip_id, location, freshness):
+            return to_driver_location(trip_id, location, freshness)
 
 
 @strawberry.type(description="The answer to `signUp`, `logIn` and `changePassword`.")

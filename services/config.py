@@ -133,6 +133,9 @@ class Settings(BaseSettings):
     location_ttl_s: int = Field(
         600, ge=1, le=86_400, description="A driver's position is forgotten after so many seconds."
     )
+    location_stale_s: float = Field(
+        60.0, gt=0, le=86_400, description="A driver's position is shown as stale after so many seconds."
+    )
     location_rate: str = Field(
         "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
     )

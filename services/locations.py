@@ -10,6 +10,7 @@ from models.snapshots import Location, Role
 from models.visibility import Actor
 from services.database import Database, moment, uuid
 from services.errors import BadInput, ErrorCode, UserFault
+from services.freshness import Lifetime
 from services.location_store import LocationStore, Stored
 from services.lookups import LookUps
 from services.points import on_earth
@@ -47,12 +48,13 @@ class Locations:
     """
 
     def __init__(
-        self, database: Database, store: LocationStore, topics: Topics, *, ttl_s: int, limit: RateLimit
+        self, database: Database, store: LocationStore, topics: Topics, *, lifetime: Lifetime, limit: RateLimit
     ) -> None:
+        self.lifetime = lifetime
         self._database = database
         self._store = store
         self._topics = topics
-        self._ttl = timedelta(seconds=ttl_s)
+        self._ttl = timedelta(seconds=lifetime.ttl_s)
         self._limit = limit
         self._fresh = max(MIN_FRESH, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0))
         self._active_trips = LookUps(self._find_active_trips)

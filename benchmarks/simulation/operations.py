@@ -51,6 +51,6 @@ MY_TRIPS = """
 """
 DRIVER_LOCATION = """
     subscription DriverLocation($tripId: ID!) { driverLocation(tripId: $tripId) {
-        id point { lat lng } heading recordedAt
+        id point { lat lng } heading recordedAt isStale
     } }
 """

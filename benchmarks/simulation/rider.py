@@ -119,7 +119,10 @@ class Rider:
         self._news.set()
 
     async def _watch_car(self, trip_id: str) -> None:
-        async def see(_: dict[str, Any]) -> None:
+        async def see(location: dict[str, Any]) -> None:
+            if location["isStale"]:
+                # The last one once more: the car has fallen silent.
+                return
             self._counts.positions_seen += 1
             self._ledger.saw_car(trip_id)
 

@@ -7,9 +7,10 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from models.snapshots import Role, TripSnapshot
+from models.snapshots import Location, Role, TripSnapshot
 from models.trip_life import has_ended, is_driving
 from models.visibility import Actor, Audience, audience_of, is_on_trip
+from services.freshness import Freshness, Lifetime
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
@@ -66,6 +67,11 @@ class Feed(Protocol):
         """Trips that the subscriber has to be told of even when they are lost from sight."""
         ...
 
+    @property
+    def changes_in_s(self) -> float | None:
+        """In how many seconds ``grow_old`` may have something to say; None: not before the next event."""
+        ...
+
     async def prepare(self, state: State) -> None:
         """Find out what the topics depend on, if on anything."""
         ...
@@ -86,12 +92,21 @@ class Feed(Protocol):
         """What the subscriber is sent of an event. No I/O."""
         ...
 
+    def grow_old(self) -> Message | None:
+        """What the subscriber is sent because time has passed. No I/O."""
+        ...
+
 
 class _TripsFeed:
-    """What most feeds have in common: their topics never change."""
+    """What most feeds have in common: their topics never change, and nothing without an event."""
 
     shown: Collection[UUID] = ()
     moves = False
+
+    @property
+    def changes_in_s(self) -> float | None:
+        """Nothing changes by time alone."""
+        return None
 
     async def prepare(self, state: State) -> None:
         """Nothing."""
@@ -99,6 +114,10 @@ class _TripsFeed:
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """Never asked for."""
         return ()
+
+    def grow_old(self) -> Message | None:
+        """Never asked for."""
+        return None
 
 
 class TripFeed(_TripsFeed):
@@ -164,16 +183,22 @@ class MyTripsFeed(_TripsFeed):
 class DriverLocationFeed(_TripsFeed):
     """Where the driver of the caller's trip is: the latest position only, from acceptance to the end of the trip.
 
+    When no newer one comes, the subscriber is told once that it is stale, and once that it is gone.
+
     For the rider of the trip alone. A position counts only if it was reported while this trip was its driver's
     active one, so that nothing is shown after the end even if the end has not been heard of here.
     """
 
-    def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
+    def __init__(self, actor: Actor, topics: Topics, trip_id: UUID, lifetime: Lifetime) -> None:
         self.actor = actor
         self.topics = (topics.trip(trip_id), topics.car(trip_id))
         self._trip_id = trip_id
+        self._lifetime = lifetime
         self._driver_id: UUID | None = None
+        # The position that the subscriber has, as long as it is not gone, and when it was measured.
+        self._told: Location | None = None
         self._told_at: datetime | None = None
+        self._told_as = Freshness.GONE
         self._found: LocationEvent | None = None
 
     async def read(self, state: State) -> StateRead:
@@ -183,7 +208,7 @@ class DriverLocationFeed(_TripsFeed):
         self._found = None
         if trip is not None and self._is_mine(trip) and is_driving(trip.status) and trip.driver is not None:
             location = await state.location_of(trip.driver.id)
-            if location is not None and is_on_trip(location, trip):
+            if location is not None and is_on_trip(location, trip) and not self._is_gone(location):
                 self._found = LocationEvent(location)
         return read
 
@@ -207,19 +232,39 @@ class DriverLocationFeed(_TripsFeed):
         self._follow(event.trip)
         return Verdict.READ_AGAIN if self._driver_id not in (None, before) else None
 
+    @property
+    def changes_in_s(self) -> float | None:
+        """In how many seconds the position that the subscriber has becomes stale, or gone."""
+        return self._lifetime.changes_in_s(self._told) if self._told is not None else None
+
+    def grow_old(self) -> Message | None:
+        """That the position has become stale, or is gone."""
+        if self._told is None or self._lifetime.freshness(self._told) is self._told_as:
+            return None
+        return self._tell(LocationEvent(self._told))
+
     def _follow(self, trip: TripSnapshot) -> None:
         driver_id = trip.driver.id if trip.driver is not None else None
         if driver_id != self._driver_id:
-            self._driver_id, self._told_at = driver_id, None
+            self._driver_id, self._told_at, self._told = driver_id, None, None
 
     def _newest(self, event: LocationEvent) -> Message | None:
         location = event.location
         if location.driver_id != self._driver_id:
             return None
         if self._told_at is not None and self._told_at >= location.recorded_at:
-            return None
-        self._told_at = location.recorded_at
-        return event.message("driver at", lambda: DriverAt(self._trip_id, location))
+            return self.grow_old()
+        return self._tell(event)
+
+    def _tell(self, event: LocationEvent) -> Message:
+        location = event.location
+        freshness = self._lifetime.freshness(location)
+        self._told_at, self._told_as = location.recorded_at, freshness
+        self._told = location if freshness is not Freshness.GONE else None
+        return event.message(freshness, lambda: DriverAt(self._trip_id, location, freshness))
+
+    def _is_gone(self, location: Location) -> bool:
+        return self._lifetime.freshness(location) is Freshness.GONE
 
     def _is_mine(self, trip: TripSnapshot) -> bool:
         return self.actor.user.role is Role.RIDER and trip.rider.id == self.actor.id

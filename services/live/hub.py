@@ -31,6 +31,7 @@ FRESH_AGE = timedelta(seconds=MARK_TTL_S / 2)
 MAX_BUFFERED_EVENTS = 256
 RECENT_EVENTS = 256
 RETRY_DELAY_S = 0.5
+TIMER_SLACK_S = 0.005
 # Longer than clients wait before they come back, at first.
 LINGER_S = 3.0
 
@@ -67,6 +68,7 @@ class Subscriber:
         "read_again",
         "sink",
         "task",
+        "timer",
         "topics",
         "waiting",
     )
@@ -82,6 +84,7 @@ class Subscriber:
         self.look_around = False
         self.has_ended = False
         self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class _Topic:
@@ -133,6 +136,7 @@ class Hub:
     - A topic that nobody follows is kept for ``linger_s`` seconds: 1,000 clients who lose their connections and
       come back do not have to wait until as many topics have been left and entered again.
     - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
+    - What changes by time alone is told when it is time, with one timer a subscriber.
 
     The cost of an event is one decision a subscriber; reads, contents and encodings are shared.
     """
@@ -212,6 +216,8 @@ class Hub:
     def _detach(self, subscriber: Subscriber) -> None:
         """Deliver nothing more to a subscriber. Its topics are left when it ends its subscription."""
         subscriber.has_ended = True
+        if subscriber.timer is not None:
+            subscriber.timer.cancel()
         self._subscribers.pop(subscriber, None)
         for topic in subscriber.topics.values():
             topic.subscribers.pop(subscriber, None)
@@ -348,8 +354,36 @@ class Hub:
         for subscriber in list(topic.subscribers):
             if subscriber.waiting is None:
                 self._deliver(subscriber, event)
+                self._set_timer(subscriber)
             else:
                 self._wait(subscriber, event)
+
+    def _set_timer(self, subscriber: Subscriber) -> None:
+        """Look at the feed again when it may have something to say without an event.
+
+        A timer that runs is left alone: what has put that off is found out when it rings.
+        """
+        if subscriber.timer is None and not subscriber.has_ended:
+            delay_s = subscriber.feed.changes_in_s
+            if delay_s is not None:
+                # The timer's clock is not the feed's, and may be a little early.
+                subscriber.timer = asyncio.get_running_loop().call_later(
+                    delay_s + TIMER_SLACK_S, self._grow_old, subscriber
+                )
+
+    def _grow_old(self, subscriber: Subscriber) -> None:
+        subscriber.timer = None
+        if subscriber.waiting is not None:
+            # Its state is being read; the timer is set again after that.
+            return
+        try:
+            message = subscriber.feed.grow_old()
+            if message is not None:
+                subscriber.sink.deliver(message)
+        except Exception as error:
+            _log.exception("delivery failed")
+            self._end(subscriber, error)
+        self._set_timer(subscriber)
 
     def _remember(self, message: bytes, event: Event) -> Event:
         """Keep the event of those bytes: one object, on however many topics they come."""
@@ -498,6 +532,7 @@ class Hub:
                     self._deliver(subscriber, event)
             else:
                 subscriber.waiting = None
+                self._set_timer(subscriber)
                 return
 
     async def _send_state(self, subscriber: Subscriber) -> None:

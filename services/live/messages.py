@@ -6,6 +6,7 @@ from uuid import UUID
 from models.snapshots import Location, TripSnapshot
 from models.trip_life import WithdrawReason
 from models.visibility import Audience
+from services.freshness import Freshness
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ class TripWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class DriverAt:
-    """Where the driver of a trip is."""
+    """Where the driver of a trip is, or was."""
 
     trip_id: UUID
     location: Location
+    freshness: Freshness
 
 
 Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn | DriverAt

@@ -57,6 +57,8 @@ class PoolFeed:
         if near is not None:
             self._look_from(near)
 
+    changes_in_s: float | None = None
+
     @property
     def moves(self) -> bool:
         """Whether the area follows the driver's position."""
@@ -109,6 +111,10 @@ class PoolFeed:
         """What came into reach and what fell out of it, now that the new cells have been read."""
         self._around = {event.trip.id: event for event in read.events if self._may_take(event.trip)}
         return self._update()
+
+    def grow_old(self) -> Message | None:
+        """Never asked for."""
+        return None
 
     def _move(self, location: Location) -> Outcome:
         if not self._is_newer(location):

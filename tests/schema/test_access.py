@@ -69,7 +69,7 @@ FIELDS = {
     | rows("pickUpEta", ON_THE_WAY),
     "User": rows("id firstName lastName role photo") | rows("username", PARTY),
     "HistoryEntry": rows("version status at changedBy user"),
-    "DriverLocation": rows("id point heading recordedAt"),
+    "DriverLocation": rows("id point heading recordedAt isStale isGone"),
     "GeoPoint": rows("lat lng"),
     "UserError": rows("code message field retryable"),
     "TripConnection": rows("nodes edges pageInfo"),

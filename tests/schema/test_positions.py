@@ -229,6 +229,30 @@ async def test_a_position_that_expires_is_shown_no_more(settings: Settings) -> N
         assert await lat_of(rider, trip_id) == 2
 
 
+async def test_a_silent_drivers_position_is_stale_and_there_is_no_estimate_until_the_driver_is_heard_again(
+    settings: Settings,
+) -> None:
+    settings = settings.model_copy(update={"location_stale_s": 0.5, "location_rate": "off"})
+    query = "query ($id: ID!) { trip(id: $id) { driverLocation { isStale isGone } pickUpEta } }"
+    async with serving(settings) as server, Api(server.url) as rider, Api(server.url) as driver:
+        await rider.sign_up("RIDER")
+        await driver.sign_up("DRIVER")
+        trip_id = await taken(rider, driver, pickUp=PICK_UP)
+        async with rider.socket() as socket:
+            followed = await socket.start(DRIVER_LOCATION, tripId=trip_id)
+            await report(driver, 52.51)
+            live, stale = await followed.next(), await followed.next()
+            assert (live["isStale"], live["isGone"]) == (False, False)
+            # The same position, without a report.
+            assert stale == {**live, "isStale": True}
+            assert await rider.data(query, id=trip_id) == {
+                "driverLocation": {"isStale": True, "isGone": False},
+                "pickUpEta": None,
+            }
+            await report(driver, 52.52)
+            assert (await followed.next())["isStale"] is False
+
+
 # Histories.
 
 

@@ -16,6 +16,7 @@ from server import Application
 from services.config import Settings
 from services.database import DatabaseUnavailable
 from services.errors import BadInput
+from services.freshness import Freshness
 from services.live.feeds import DriverLocationFeed
 from services.live.messages import DriverAt
 from services.locations import StaleLocation
@@ -29,6 +30,7 @@ from tests.support.waiting import until
 
 HERE = GeoPoint(52.5, LNG)
 NAN, INFINITY = float("nan"), float("inf")
+LIVE, STALE, GONE = Freshness.LIVE, Freshness.STALE, Freshness.GONE
 STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED
 
 
@@ -69,7 +71,7 @@ class Town:
 
     async def follow(self, rider: Actor, trip_id: UUID) -> RecordingSink:
         sink = RecordingSink()
-        feed = DriverLocationFeed(rider, self.services.topics, trip_id)
+        feed = DriverLocationFeed(rider, self.services.topics, trip_id, self.services.locations.lifetime)
         await self.services.hub.subscribe(feed, sink)
         return sink
 
@@ -85,6 +87,12 @@ async def town(settings: Settings) -> AsyncIterator[Town]:
 def lat(content: object) -> float:
     assert isinstance(content, DriverAt)
     return content.location.point.lat
+
+
+async def told(followed: RecordingSink) -> tuple[float, Freshness]:
+    content = await followed.next()
+    assert isinstance(content, DriverAt)
+    return content.location.point.lat, content.freshness
 
 
 # Reporting.
@@ -346,6 +354,37 @@ async def test_whoever_begins_to_follow_gets_the_last_position_and_nothing_twice
     await town.reports(driver, 2)
 
     assert lat(await followed.next()) == 2
+
+
+async def test_of_a_silent_driver_the_rider_is_told_once_that_the_position_is_stale_and_once_that_it_is_gone(
+    settings: Settings,
+) -> None:
+    changes = {"location_rate": "off", "location_stale_s": 0.5, "location_ttl_s": 1}
+    application = Application(settings.model_copy(update=changes))
+    async with application.running():
+        await application.housekeeping.stop()
+        town = Town(application)
+        rider, driver = await town.rider(), await town.driver()
+        trip_id = await town.request(rider)
+        await town.moves(driver, trip_id, STARTED)
+        followed = await town.follow(rider, trip_id)
+        await town.reports(driver, 1)
+        await town.reports(driver, 2)
+        assert [await told(followed) for _ in range(4)] == [(1, LIVE), (2, LIVE), (2, STALE), (2, GONE)]
+        # Whoever begins to follow now is told of nothing, until there is something.
+        late = await town.follow(rider, trip_id)
+        await town.reports(driver, 3)
+        assert [await told(followed), await told(late)] == [(3, LIVE), (3, LIVE)]
+
+
+async def test_a_position_that_comes_late_is_stale_at_once(town: Town) -> None:
+    rider, driver = await town.rider(), await town.driver()
+    trip_id = await town.request(rider)
+    await town.moves(driver, trip_id, STARTED)
+    followed = await town.follow(rider, trip_id)
+    await town.reports(driver, 1, age_s=70)
+    await town.reports(driver, 2, age_s=50)
+    assert [await told(followed), await told(followed)] == [(1, STALE), (2, LIVE)]
 
 
 async def test_after_the_end_nothing_is_told_even_if_nobody_has_heard_of_the_end(town: Town) -> None:

@@ -10,7 +10,9 @@ from tests.support.api import REPORT_LOCATION, Api, Events
 
 LNG = 13.4
 DRIVER_LOCATION = """
-    subscription ($tripId: ID!) { driverLocation(tripId: $tripId) { id point { lat lng } heading recordedAt } }
+    subscription ($tripId: ID!) { driverLocation(tripId: $tripId) {
+        id point { lat lng } heading recordedAt isStale isGone
+    } }
 """
 
 

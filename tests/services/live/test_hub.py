@@ -11,8 +11,9 @@ import pytest
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
 from services.database import DatabaseUnavailable
+from services.freshness import Lifetime
 from services.live import hub as hub_module
-from services.live.feeds import MyTripsFeed, NotFound, TripFeed
+from services.live.feeds import DriverLocationFeed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub, ListeningEnded, Subscription
 from services.live.messages import (
     MyTripsSnapshot,
@@ -25,7 +26,8 @@ from services.live.messages import (
 from services.live.occurrences import Message, found
 from services.live.pool_feed import PoolFeed
 from services.topics import Topics
-from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on, rider
+from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on, rider
+from tests.support.positions import location
 from tests.support.waiting import until
 
 TOPICS = Topics("test")
@@ -68,6 +70,37 @@ async def sentinel(bus: FakeBus, state: ScriptedState, sink: RecordingSink) -> N
 
 def nothing_is_left(hub: Hub, bus: FakeBus) -> bool:
     return not (hub.topics or hub.subscribers or bus.listening or asyncio.all_tasks() - {asyncio.current_task()})
+
+
+async def test_fifty_positions_need_one_timer_and_a_subscriber_who_leaves_none(
+    bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me, car = rider(), driver()
+    trip = state.accept(state.request(rider=me.user), car)
+    locations = ScriptedLocations()
+    locations.known[car.id] = location(car.id, trip_id=trip.id)
+    hub, sink, begun = hub_on(bus, TOPICS, locations), RecordingSink(), list[asyncio.TimerHandle]()
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def counted(*args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        begun.append(call_later(*args, **kwargs))
+        return begun[-1]
+
+    subscription = await hub.subscribe(
+        DriverLocationFeed(me, TOPICS, trip.id, Lifetime(stale_s=60, ttl_s=600)), sink
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "call_later", counted)
+        positions = [location(car.id, lat, trip_id=trip.id) for lat in range(50)]
+        await bus.publish(TOPICS.car(trip.id), *(position.to_json() for position in positions))
+        for _ in range(1 + len(positions)):
+            await sink.next()
+    timer = next(iter(hub._subscribers)).timer  # pyright: ignore[reportPrivateUsage]
+    assert begun == []
+    assert timer is not None
+    subscription.end()
+    assert timer.cancelled()
 
 
 # Snapshot first

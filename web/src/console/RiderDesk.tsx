@@ -12,7 +12,7 @@ import type { DeskProps } from "./SeatPanel";
 import { Ends, History, OtherTrips, Progress } from "./TripParts";
 import { useAnnounce } from "./ui/announcer";
 import { Avatar } from "./ui/Avatar";
-import { Remaining } from "./ui/Dated";
+import { At, Remaining } from "./ui/Dated";
 import { Notice } from "./ui/Notice";
 import { IS_TOUCHED } from "./ui/pointing";
 import { Problems } from "./ui/Problems";
@@ -70,7 +70,8 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
   if (from) markers.push({ id: "pick-up", kind: "pick-up", point: from, title: "Pick-up" });
   if (to) markers.push({ id: "drop-off", kind: "drop-off", point: to, title: "Drop-off" });
   if (car && trip?.driver) {
-    markers.push({ id: "car", kind: "car", title: `${trip.driver.firstName}'s car`, ...car });
+    const title = `${trip.driver.firstName}'s car${car.isStale ? ", as it was last seen" : ""}`;
+    markers.push({ id: "car", kind: "car", title, point: car.point, heading: car.heading });
   }
 
   return (
@@ -80,7 +81,9 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
         hint={
           trip
             ? trip.driver
-              ? "The car is where your driver's phone says it is."
+              ? car?.isStale
+                ? "Your driver's phone is silent: the car is where it was last seen."
+                : "The car is where your driver's phone says it is."
               : "The car appears here as soon as a driver has accepted."
             : pickHint(next, isFrom && isTo)
         }
@@ -120,9 +123,17 @@ export function RiderDesk({ connection, onNews }: DeskProps) {
                   <strong>
                     {trip.driver.firstName} {trip.driver.lastName}
                   </strong>
-                  <small>Your driver</small>
+                  <small>
+                    {car?.isStale ? (
+                      <>
+                        Last seen at <At moment={car.recordedAt} />
+                      </>
+                    ) : (
+                      "Your driver"
+                    )}
+                  </small>
                 </span>
-                {trip.status === "STARTED" && eta !== null && (
+                {trip.status === "STARTED" && eta !== null && car !== null && !car.isStale && (
                   <span className="eta">
                     <small>Here in</small>
                     {minutes(eta)}
@@ -184,6 +195,8 @@ function CancelTrip({ connection, trip, onCancelled }: CancelProps) {
 interface Seen {
   point: GeoPoint;
   heading: number | null;
+  recordedAt: string;
+  isStale: boolean;
 }
 
 /** Where the driver of a trip is, as its rider is told. */
@@ -191,7 +204,7 @@ function useDriverLocation(connection: Connection, trip: Trip | undefined): Seen
   const isComing = trip?.status === "STARTED" || trip?.status === "IN_PROGRESS";
   const id = isComing ? trip.id : null;
   const driver = trip?.driver?.id;
-  const [seen, setSeen] = useState<(Seen & { of: string }) | null>(null);
+  const [seen, setSeen] = useState<(Seen & { of: string; isGone: boolean }) | null>(null);
   useEffect(() => {
     if (id === null) return;
     // It ends with the trip, or when the driver gives it back: what it says then is no fault.
@@ -203,7 +216,8 @@ function useDriverLocation(connection: Connection, trip: Trip | undefined): Seen
     );
   }, [connection, id, driver]);
   if (id === null) return null;
-  return seen?.of === id ? seen : (trip?.driverLocation ?? null);
+  if (seen?.of !== id) return trip?.driverLocation ?? null;
+  return seen.isGone ? null : seen;
 }
 
 const ASK_EVERY_MS = 3_000;
@@ -213,7 +227,8 @@ function usePickUpEta(connection: Connection, trip: Trip | undefined, car: Seen 
   const id = trip?.status === "STARTED" ? trip.id : null;
   const [eta, setEta] = useState<{ of: string; seconds: number | null } | null>(null);
   const askedAt = useRef(0);
-  const where = car ? format(car.point) : "";
+  // Of a position that is stale there is no estimate.
+  const where = car && !car.isStale ? format(car.point) : "";
   useEffect(() => {
     if (id === null || where === "") return;
     const wait = Math.max(0, askedAt.current + ASK_EVERY_MS - Date.now());

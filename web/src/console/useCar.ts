@@ -19,8 +19,8 @@ const METRES_A_SECOND = (25 / 3.6) * 10;
 const STEP_MS = 800;
 /** The server takes five a second. */
 const LEAST_MS_BETWEEN_REPORTS = 250;
-/** The server forgets a position after ten minutes. */
-const REMIND_EVERY_MS = 120_000;
+/** The server shows a position as stale after a minute, also that of a car that stands. */
+const REMIND_EVERY_MS = 20_000;
 const TELL_AGAIN_AFTER_MS = 2_000;
 
 /** A driver's car: where it is, how it is moved, and telling the server of it. */

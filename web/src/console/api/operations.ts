@@ -40,6 +40,7 @@ export const TripFields = graphql(`
       }
       heading
       recordedAt
+      isStale
     }
     rider {
       ...PersonFields
@@ -271,6 +272,9 @@ export const DriverLocation = graphql(`
         lng
       }
       heading
+      recordedAt
+      isStale
+      isGone
     }
   }
 `);
