@@ -169,15 +169,22 @@ async def application(settings: Settings) -> AsyncIterator[Application]:
 SignUp = Callable[..., Awaitable[Api]]
 
 
-@pytest.fixture
-async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
-    """Makes people: `await person("RIDER")` has signed up; `await person()` is a stranger."""
+@asynccontextmanager
+async def people(server: LiveServer) -> AsyncIterator[SignUp]:
+    """Makes people on a server: `await person("RIDER")` has signed up; `await person()` is a stranger."""
     async with AsyncExitStack() as stack:
 
         async def make(role: str | None = None, **fields: Any) -> Api:
-            api = await stack.enter_async_context(Api(live_server.url))
+            api = await stack.enter_async_context(Api(server.url))
             return await api.sign_up(role, **fields) if role is not None else api
 
+        yield make
+
+
+@pytest.fixture
+async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
+    """Makes people on the running server."""
+    async with people(live_server) as make:
         yield make
 
 

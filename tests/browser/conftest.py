@@ -2,19 +2,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Playwright, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from pytest_asyncio import is_async_test
 
 from gateway.web_build import WebBuild
+from services.config import Settings
 from tests.browser.admin_page import AdminPage
 from tests.browser.console_page import ConsolePage
 from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
+from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.tools import need_node
 
-WEB = Path(__file__).parents[2] / "web"
+FOLDER = Path(__file__).parent
+WEB = FOLDER.parents[1] / "web"
 
 
 @pytest.fixture(scope="session")
@@ -26,51 +30,112 @@ def web_build() -> Path:
     return build.folder
 
 
-@pytest.fixture
-async def graphiql(live_server, web_build) -> AsyncIterator[GraphiQLPage]:
-    """GraphiQL in a browser of its own that can reach the server and nothing else."""
-    url = live_server.url
+# Another site than the server's, and a name that its owner points at the server.
+ANOTHER_SITE = "127.0.0.2"
+REBOUND = "rebound.example"
+RULES = ("EXCLUDE 127.0.0.1", f"EXCLUDE {ANOTHER_SITE}", f"MAP {REBOUND} 127.0.0.1", "MAP * ~NOTFOUND")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These tests share a browser, and so the event loop that it is driven from."""
+    for item in items:
+        if item.path.parent == FOLDER and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+class SharedBrowser:
+    """One browser for all tests of a process: to start one takes longer than most of them."""
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright = playwright
+        self._browser: Browser | None = None
+
+    async def running(self) -> Browser:
+        """The browser; another one if it has crashed."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await launch(self._playwright)
+        return self._browser
+
+    async def close(self) -> None:
+        """End it."""
+        if self._browser is not None:
+            await self._browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_browser() -> AsyncIterator[SharedBrowser]:
+    """The browser of this process."""
     async with async_playwright() as playwright:
-        browser = await launch(playwright, f"EXCLUDE {urlsplit(url).hostname}")
-        try:
-            context = await browser.new_context(viewport={"width": 1440, "height": 840})
-            page = GraphiQLPage(await context.new_page(), url=url)
-            await page.open()
-            yield page
-        finally:
-            await browser.close()
+        shared = SharedBrowser(playwright)
+        yield shared
+        await shared.close()
+
+
+NewContext = Callable[..., Awaitable[BrowserContext]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_context(shared_browser: SharedBrowser) -> AsyncIterator[NewContext]:
+    """Opens contexts: apart from each other as two browsers with fresh profiles are, and gone after the test."""
+    browser = await shared_browser.running()
+    before = browser.contexts
+    assert len(before) == 1, "no test has left anything beside the page of `launch`"
+    yield browser.new_context
+    for context in browser.contexts:
+        if context not in before:
+            await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live_server(settings: Settings) -> AsyncIterator[LiveServer]:
+    """A running server with an empty database."""
+    async with serving(settings) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
+    """Makes people, as everywhere."""
+    async with people(live_server) as make:
+        yield make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def graphiql(live_server, web_build, new_context: NewContext) -> GraphiQLPage:
+    """GraphiQL in a browser that can reach the server and nothing else."""
+    context = await new_context(viewport={"width": 1440, "height": 840})
+    page = GraphiQLPage(await context.new_page(), url=live_server.url)
+    await page.open()
+    return page
 
 
 OpenBoard = Callable[..., Awaitable[ConsolePage]]
 OpenAdmin = Callable[..., Awaitable[AdminPage]]
 
 
-@pytest.fixture
-async def visit(live_server, web_build) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Opens a kind of page: each call is another browser, that can reach the server and nothing else.
 
     Whatever else happened, a request to another host, an error of a script or something that the policy of the
     page forbids fails the test.
     """
-    async with async_playwright() as playwright:
-        browser = await launch(playwright, f"EXCLUDE {urlsplit(live_server.url).hostname}")
-        pages: list[ConsolePage | AdminPage] = []
+    pages: list[ConsolePage | AdminPage] = []
 
-        async def open_page(
-            kind: type[ConsolePage | AdminPage], url: str = live_server.url, **context: Any
-        ) -> ConsolePage | AdminPage:
-            options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
-            page = kind(await (await browser.new_context(**options)).new_page(), url=url)
-            pages.append(page)
-            await page.open()
-            return page
+    async def open_page(
+        kind: type[ConsolePage | AdminPage], url: str = live_server.url, **context: Any
+    ) -> ConsolePage | AdminPage:
+        options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
+        page = kind(await (await new_context(**options)).new_page(), url=url)
+        pages.append(page)
+        await page.open()
+        return page
 
-        try:
-            yield open_page
-        finally:
-            await browser.close()
-        assert [page.elsewhere for page in pages] == [[] for _ in pages]
-        assert [page.errors for page in pages] == [[] for _ in pages]
+    yield open_page
+    for page in pages:
+        await page.page.context.close()
+    assert [page.elsewhere for page in pages] == [[] for _ in pages]
+    assert [page.errors for page in pages] == [[] for _ in pages]
 
 
 @pytest.fixture
@@ -85,8 +150,8 @@ def admin(visit) -> OpenAdmin:
     return partial(visit, AdminPage)
 
 
-async def launch(playwright: Playwright, *rules: str) -> Browser:
-    """Start Chromium with a fresh profile, in which no name resolves but those of the rules."""
+async def launch(playwright: Playwright) -> Browser:
+    """Start Chromium with a fresh profile, in which no name resolves but those of the tests."""
     executable = chromium(playwright.chromium.executable_path)
     browser = await playwright.chromium.launch(
         executable_path=executable.path,
@@ -99,7 +164,7 @@ async def launch(playwright: Playwright, *rules: str) -> Browser:
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            f"--host-resolver-rules={', '.join([*rules, 'MAP * ~NOTFOUND'])}",
+            f"--host-resolver-rules={', '.join(RULES)}",
         ],
     )
     # Some builds end with their last page, though another is about to be opened.

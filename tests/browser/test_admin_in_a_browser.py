@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.admin_page import AdminPage
@@ -22,7 +23,7 @@ pytestmark = [
 Pages = tuple[ConsolePage, AdminPage]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def pages(admin: OpenAdmin, board: OpenBoard, live_server: LiveServer) -> Pages:
     """The console, and the log-in page of the admin in another browser, for Stella of the staff."""
     await make_staff(live_server.application, "stella")

@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page
 
 from services.config import Settings
-from tests.browser.conftest import launch
+from tests.browser.conftest import ANOTHER_SITE, REBOUND, NewContext
 from tests.browser.page_server import serving_pages
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_IN, PASSWORD, Api
@@ -28,8 +29,6 @@ REQUEST = (
     'mutation { createTrip(input: { pickUpAddress: "A", dropOffAddress: "B" }) { trip { id } errors { code } } }'
 )
 MY_TRIPS = "subscription { myTripsUpdated { __typename } }"
-ANOTHER_SITE = "127.0.0.2"
-REBOUND = "rebound.example"
 
 
 @dataclass
@@ -113,7 +112,7 @@ TOOLS = """(given) => {
 }"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def listed() -> AsyncIterator[str]:
     """The origin of pages that may call the API."""
     async with serving_pages() as origin:
@@ -126,23 +125,21 @@ def settings(settings: Settings, listed: str) -> Settings:
     return settings.model_copy(update={"allowed_origins": (listed,)})
 
 
-@pytest.fixture
-async def street(listed: str, live_server: LiveServer, person: SignUp) -> AsyncIterator[Street]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def street(
+    listed: str, live_server: LiveServer, person: SignUp, new_context: NewContext
+) -> AsyncIterator[Street]:
     """Somebody who is logged in, and pages of others."""
     rider = await person("RIDER")
     log_in = await rider.data(LOG_IN, username=rider.user["username"], password=PASSWORD, issueToken=True)
-    async with serving_pages() as same_site, serving_pages(ANOTHER_SITE) as other_site, async_playwright() as play:
-        rules = ["EXCLUDE 127.0.0.1", f"EXCLUDE {ANOTHER_SITE}", f"MAP {REBOUND} 127.0.0.1"]
-        browser = await launch(play, *rules)
-        try:
-            context = await browser.new_context()
-            ((name, value),) = rider.http.cookies.items()
-            await context.add_cookies(
-                [{"name": name, "value": value, "url": live_server.url, "httpOnly": True, "sameSite": "Lax"}]
-            )
-            yield Street(live_server.url, listed, same_site, other_site, context, rider, log_in["token"])
-        finally:
-            await browser.close()
+    async with serving_pages() as same_site, serving_pages(ANOTHER_SITE) as other_site:
+        context = await new_context()
+        ((name, value),) = rider.http.cookies.items()
+        await context.add_cookies(
+            [{"name": name, "value": value, "url": live_server.url, "httpOnly": True, "sameSite": "Lax"}]
+        )
+        yield Street(live_server.url, listed, same_site, other_site, context, rider, log_in["token"])
+        await context.close()
 
 
 ATTACKS: dict[str, tuple[str, Any]] = {

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import expect
 
 from services.config import Settings
-from tests.browser.conftest import launch
+from tests.browser.conftest import NewContext
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.conftest import LiveServer, serving
 
@@ -54,7 +54,7 @@ INJECT = """async () => {
 }"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def server_without_a_build(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveServer]:
@@ -66,23 +66,19 @@ async def server_without_a_build(
 
 @pytest.mark.parametrize("path", ["/", "/graphql"])
 async def test_the_page_before_a_build_says_what_to_do_and_asks_no_host(
-    path: str, server_without_a_build: LiveServer
+    path: str, server_without_a_build: LiveServer, new_context: NewContext
 ) -> None:
     url = server_without_a_build.url
     asked: list[str] = []
     errors: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await launch(playwright, f"EXCLUDE {urlsplit(url).hostname}")
-        try:
-            page = await browser.new_page()
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("console", lambda message: errors.append(message.text))
-            await page.goto(f"{url}{path}")
-            await expect(page.get_by_role("heading")).to_have_text("Taxirank is running")
-            await expect(page.get_by_role("main")).to_contain_text("uv run --group pages server.py")
-            # Its own style is in force.
-            assert await page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
-            assert asked == [f"{url}{path}"]
-            assert errors == []
-        finally:
-            await browser.close()
+    page = await (await new_context()).new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text))
+    await page.goto(f"{url}{path}")
+    await expect(page.get_by_role("heading")).to_have_text("Taxirank is running")
+    await expect(page.get_by_role("main")).to_contain_text("uv run --group pages server.py")
+    # Its own style is in force.
+    assert await page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
+    assert asked == [f"{url}{path}"]
+    assert errors == []
+    await page.context.close()

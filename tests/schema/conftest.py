@@ -3,15 +3,13 @@ here does not depend on the database."""
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from services.config import Settings
-from tests.conftest import LiveServer, SignUp, serving
+from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.api import Api
 from tests.support.processes import WITHOUT_LIMITS
 
@@ -47,12 +45,7 @@ async def shared_server(shared_settings: Settings) -> AsyncIterator[LiveServer]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def someone(shared_server: LiveServer) -> AsyncIterator[SignUp]:
     """Makes people on the shared server: `await someone("RIDER")` has signed up; `await someone()` has not."""
-    async with AsyncExitStack() as stack:
-
-        async def make(role: str | None = None, **fields: Any) -> Api:
-            api = await stack.enter_async_context(Api(shared_server.url))
-            return await api.sign_up(role, **fields) if role is not None else api
-
+    async with people(shared_server) as make:
         yield make
 
 
