@@ -31,6 +31,19 @@ from tests.support.processes import WITHOUT_LIMITS
 
 pytest_plugins = ["pytester"]
 
+TESTS = Path(__file__).parent
+# Browsers, clients in other languages, servers in processes of their own, load and fuzzing.
+SLOW = (
+    *("audits/", "benchmarks/", "browser/", "clients/", "fuzzing/", "live/"),
+    "schema/test_sharing.py",
+    "services/test_migrations.py",
+    "test_attack_command.py",
+    "test_audit.py",
+    "test_command_line.py",
+    "test_log_secrets.py",
+    "test_races.py",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Count what attacks try, and spare what a start and a failure cost a thousand times over."""
@@ -50,6 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.
     throttle.TIMEOUT_S = 10.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `-m "not slow"` leaves out."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(SLOW):
+            item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:
