@@ -1,6 +1,7 @@
 """Whatever is wrong with Redis is an outage: told once, whoever notices it, and over when Redis does its work."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from server import ROOT
 from services.bus import BusState, RedisLink, UnusableRedis, redis_backend, redis_link
 from services.location_store import RedisLocations
 from services.rate_limits import Rate, RateLimit
@@ -256,6 +258,27 @@ async def test_a_wrong_password_a_wrong_database_and_a_user_without_rights_are_r
         await redis.execute("ACL", "SETUSER", "somebody", right)
         assert "docs/operations.md" in await refusal(address_of_somebody(redis)), right
     assert "not the address" in await refusal(f"{redis.url}?colour=red")
+
+
+async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(redis: Broker) -> None:
+    prefix = f"test-{uuid4().hex}"
+    topics = Topics(prefix)
+    documented = re.search(r"`(~PREFIX:\* [^`]+)`", (ROOT / "docs" / "operations.md").read_text())
+    assert documented is not None
+    rights = documented[1].replace("PREFIX", prefix).split()
+    await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", f">{PASSWORD}", *rights)
+    await RedisLink(address_of_somebody(redis)).check(topics.heartbeat())
+    async with process(address_of_somebody(redis), prefix) as one, one.listen("a") as heard:
+        assert one.link is not None
+        position, claim = location(), (RateLimit(Rate(5, 60), name="any"), "rosa")
+        positions, throttle = RedisLocations(one.link, one.bus, topics), SharedThrottle(one.link, topics)
+        await positions.put(position, [one.topic("a")], ttl_s=60)
+        await heard.next()
+        assert await positions.last([position.driver_id]) == {position.driver_id: position}
+        await throttle.take(claim)
+        await throttle.give_back(claim)
+        assert await one.publish("a", b"1")
+        assert one.link.keeps
 
 
 async def test_a_redis_that_is_away_full_or_a_replica_stops_no_start(redis: Broker) -> None:
