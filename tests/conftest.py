@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpx._transports.default as transports
 import pytest
 import starlette_admin.base
 import structlog
@@ -37,6 +38,7 @@ SLOW = (
     *("audits/", "benchmarks/", "browser/", "clients/", "fuzzing/", "live/"),
     "schema/test_sharing.py",
     "services/test_migrations.py",
+    "services/test_postgres.py",
     "test_attack_command.py",
     "test_audit.py",
     "test_command_line.py",
@@ -61,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     server.build_schema = cache(server.build_schema)
     # Each server compiles the admin's templates for itself; the cache knows them by what is in them.
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
+    # Each client would read the system's certificates, or a TLS library at least, for plain HTTP on loopback.
+    transports.create_ssl_context = cache(transports.create_ssl_context)
     # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.
     throttle.TIMEOUT_S = 10.0
 
