@@ -225,7 +225,8 @@ async def check_pooler(connections: Sequence[asyncpg.Connection], *, setting: st
         )
     try:
         # Both go through the same connection behind the pooler, where one name can stand for one statement alone.
-        await first.prepare("SELECT 1", name=_PROBE)
-        await second.prepare("SELECT 2", name=_PROBE)
+        # Executed, since a statement that is only prepared holds on to it.
+        await (await first.prepare("SELECT 1", name=_PROBE)).fetchval()
+        await (await second.prepare("SELECT 2", name=_PROBE)).fetchval()
     except asyncpg.DuplicatePreparedStatementError:
         raise WrongDatabase(f"{setting}: {FORGETS_STATEMENTS}") from None
