@@ -15,8 +15,11 @@ from services.errors import BadInput, UserFault, UserFaults
 from services.live.feeds import NotFound
 from services.rate_limits import RateLimited
 
-# How graphql-core quotes the value that it refuses.
-_QUOTED_VALUE = re.compile(r"(, found: | Found: |, but encountered |(?<=value): ).*", re.DOTALL)
+# How graphql-core and Strawberry's scalars quote the value that they refuse, and what Python says of it.
+_QUOTED_VALUE = re.compile(
+    r"(, found:? | Found: |, but encountered |(?<=value): |(?<=represent a )(?P<scalar>\w+): ).*", re.DOTALL
+)
+_QUOTED_ENUM_VALUE = re.compile(r"Value .*(?= does not exist in '\w+' enum\.)", re.DOTALL)
 
 
 @strawberry.type(description="Something that the user can mend, or has to be told.")
@@ -70,7 +73,8 @@ def too_many_pools() -> RequestError:
 
 def without_value(message: str) -> str:
     """graphql-core's message about a value, without the value: it could be a form with a password."""
-    return _QUOTED_VALUE.sub("", message)
+    message = _QUOTED_ENUM_VALUE.sub("The value", message)
+    return _QUOTED_VALUE.sub(lambda match: match["scalar"] or "", message)
 
 
 def format_error(error: GraphQLError) -> dict[str, Any]:
