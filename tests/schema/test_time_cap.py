@@ -138,7 +138,8 @@ async def test_a_subscription_that_does_not_begin_is_refused_and_leaves_nothing(
         with standstill.of(hub, "_settle"):
             on_socket = await socket.start(MY_TRIPS)
             response = await rider.http.post("/graphql", json={"query": MY_TRIPS}, headers=EVENTS)
-            first, last = response.text.strip().split("\n\n")
+            comment, first, last = response.text.strip().split("\n\n")
+            assert comment == ":"
             assert json.loads(first.split("data: ")[1])["errors"][0]["extensions"] == {"code": "TIMEOUT"}
             assert last == "event: complete\ndata:"
             assert await on_socket.error_code() == "TIMEOUT"

@@ -17,6 +17,7 @@ from schema.transport import outlet as outlet_module
 from schema.transport.delivery import Delivery
 from schema.transport.outlet import Frame
 from schema.transport.sockets import Socket
+from services.freshness import Lifetime
 from services.topics import Topics
 from tests.schema.transport.test_outlet import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
@@ -53,7 +54,14 @@ class Live:
         self.hub = hub_on(self.bus, TOPICS)
         self.execution = Execution(build_schema(), introspection=False)
         self.services = cast(
-            "Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000, subscribing=FREELY)
+            "Any",
+            SimpleNamespace(
+                hub=self.hub,
+                topics=TOPICS,
+                offer_radius_m=3_000,
+                subscribing=FREELY,
+                locations=SimpleNamespace(lifetime=Lifetime(stale_s=60, ttl_s=600)),
+            ),
         )
 
     async def follow(self, actor: Actor, query: str = POOL, **variables: Any) -> Following:
