@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -94,7 +94,7 @@ class WebBuild:
         Raises:
             NoNode, BuildFailed
         """
-        with FileLock(self._web / ".build.lock"):
+        with FileLock(self._web / ".build.lock").acquire(cancel_check=lambda: self._is_cancelled):
             if not self.is_needed:
                 return
             began = time.monotonic()
@@ -129,7 +129,7 @@ class WebBuild:
                 "the pages are not built: there is no Node; `uv run --group pages server.py` brings one",
                 oldest_node=".".join(map(str, OLDEST_NODE)),
             )
-        except (BuildFailed, OSError) as error:
+        except (BuildFailed, Timeout, OSError) as error:
             if not self._is_cancelled:
                 _log.error("the pages could not be built; the API serves all the same", error=str(error))
 

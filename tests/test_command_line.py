@@ -58,6 +58,7 @@ def environment(tmp_path: Path, sqlite_template: Path) -> dict[str, str]:
         "TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path / 'taxirank.sqlite3'}",
         "TAXIRANK_MEDIA_URL": str(tmp_path / "media"),
         "TAXIRANK_PORT": "0",
+        "TAXIRANK_BUILD_PAGES": "false",
         "TAXIRANK_PASSWORD_HASH_MEMORY_KIB": "1024",
         "TAXIRANK_SHUTDOWN_TIMEOUT_S": "2",
         "TAXIRANK_LOG_FORMAT": "json",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from structlog.testing import capture_logs
 
 from gateway import web_build
@@ -135,6 +136,14 @@ async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
         pids = [int(pid) for pid in calls(web)[0].split()]
         await until(lambda: not any(map(is_running, pids)))
     assert [line["log_level"] for line in log] == ["info"]
+
+
+@pytest.mark.usefixtures("npm")
+def test_a_server_that_stops_does_not_wait_for_the_build_of_another(web: Path) -> None:
+    with FileLock(web / ".build.lock"), capture_logs() as log, WebBuild(web).made_meanwhile():
+        pass
+    assert log == []
+    assert calls(web) == []
 
 
 def is_running(pid: int) -> bool:
