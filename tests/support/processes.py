@@ -94,7 +94,8 @@ async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
     """A server of these settings, without limits. It may not be ready yet, so that several can start at once."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in (WITHOUT_LIMITS | settings).items()}
+    settings = WITHOUT_LIMITS | {"build_pages": False} | settings
+    environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
