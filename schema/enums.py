@@ -52,7 +52,7 @@ _describe(
         "TAKEN": "A driver has accepted the trip.",
         "CANCELLED": "The trip was called off.",
         "EXPIRED": "No driver accepted in time.",
-        "OUT_OF_RANGE": "The driver has moved on: the pick-up is no longer near. The trip itself has not changed.",
+        "OUT_OF_RANGE": "The pick-up is no longer near, or 200 others are nearer. The trip has not changed.",
     },
 )
 _describe(

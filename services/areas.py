@@ -16,6 +16,9 @@ FINE, COARSE = 7, 5
 # Above it, an area has too many fine cells.
 MAX_FINE_RADIUS_M = 5_000.0
 MAX_RADIUS_M = 50_000.0
+# What is shown goes only when it is so much further away than what is new may be: the position of a phone at
+# rest moves, and an offer at the border would come and go with it.
+KEPT = 1.1
 # A cell's border runs between its corners a little further out than the straight line.
 _MARGIN = 1.01
 
@@ -33,7 +36,7 @@ def cells_of(point: GeoPoint) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """All points within ``radius_m`` of ``center``; ``cells`` hold all of them, and more.
+    """All points within ``radius_m`` of ``center``; ``cells`` hold all of them, those of the margin, and more.
 
     Two areas of one radius whose centers share a cell have the same cells.
     """
@@ -46,7 +49,7 @@ class Area:
     def around(cls, center: GeoPoint, radius_m: float) -> "Area":
         """The area; ``radius_m`` is at most 50 km."""
         size = FINE if radius_m <= MAX_FINE_RADIUS_M else COARSE
-        return cls(center, radius_m, _cover(_cell(center, size), radius_m))
+        return cls(center, radius_m, _cover(_cell(center, size), radius_m * KEPT))
 
     @property
     def fine_cells(self) -> frozenset[int]:
@@ -56,6 +59,10 @@ class Area:
     def holds(self, point: GeoPoint) -> bool:
         """Whether the point lies within the radius."""
         return distance_m(self.center, point) <= self.radius_m
+
+    def keeps(self, point: GeoPoint) -> bool:
+        """Whether the point lies within the radius and the margin of what is shown already."""
+        return distance_m(self.center, point) <= self.radius_m * KEPT
 
 
 def _cell(point: GeoPoint, size: int) -> int:

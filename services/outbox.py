@@ -205,4 +205,4 @@ class Outbox:
                 continue
             former = {uuid(row["former_driver_id"]) for row in rows if row["former_driver_id"] is not None}
             topics = self._topics_of(trip, former, for_pool=any(row["for_pool"] for row in rows))
-            self._enqueue(_Publication(note_ids, topics, found(trip, read.as_of)))
+            self._enqueue(_Publication(note_ids, topics, found(trip, read.begun)))

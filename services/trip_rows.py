@@ -38,9 +38,13 @@ class TripPage:
 
 @dataclass(frozen=True, slots=True)
 class TripsAt:
-    """Trips as they were at ``as_of``, the database's clock when the read began."""
+    """Trips as one read found them, between two readings of the database's clock.
+
+    What was committed before ``begun`` is in the read; what was written after ``as_of`` is not.
+    """
 
     trips: tuple[TripSnapshot, ...]
+    begun: datetime
     as_of: datetime
 
 
@@ -149,15 +153,20 @@ async def trips_of(
 
 
 async def _at(database: Database, selected: str, *args: object) -> TripsAt:
-    # The clock comes in a row of its own, so that it is there when there is no trip.
+    # The clock comes in a row of its own, so that it is there when there is no trip. PostgreSQL takes the snapshot
+    # between the two: `begun` is the clock when the statement came, since it is a transaction by itself. (Its
+    # statement_timestamp() will not do: the message that executes sets it anew, after the snapshot.) In SQLite
+    # both are one clock: no other statement of this process comes between.
     rows = await database.fetch(
-        f"SELECT clock.as_of, {_COLUMNS} FROM (SELECT {{now}} AS as_of) clock "
+        f"SELECT clock.begun, clock.as_of, {_COLUMNS} FROM (SELECT {{begun}} AS begun, {{now}} AS as_of) clock "
         f"LEFT JOIN ({selected}) t ON 1 = 1 LEFT JOIN users r ON r.id = t.rider_id "
         "LEFT JOIN users d ON d.id = t.driver_id ORDER BY t.created DESC, t.id DESC",
         *args,
     )
     return TripsAt(
-        trips=tuple(snapshot(row) for row in rows if row["id"] is not None), as_of=moment(rows[0]["as_of"])
+        trips=tuple(snapshot(row) for row in rows if row["id"] is not None),
+        begun=moment(rows[0]["begun"]),
+        as_of=moment(rows[0]["as_of"]),
     )
 
 

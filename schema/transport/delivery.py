@@ -89,13 +89,21 @@ class Delivery:
         subscription = await self._hub.subscribe(self._feed, self)
         if self._has_ended:
             subscription.end()
-        else:
-            self._subscription = subscription
+            return
+        self._subscription = subscription
+        if not self._outlet.is_busy:
+            # It may have overrun and been drained meanwhile: nobody would say so again.
+            self.catch_up()
 
     def deliver(self, message: Message) -> None:
         """Send a message. Part of the hub's Sink."""
-        if self._has_overrun or self._has_ended:
+        if self._has_ended:
             return
+        if self._has_overrun:
+            if message.trip_id is not None:
+                return
+            # The whole state: it says what was dropped, too.
+            self._has_overrun = False
         frame = message.renditions.get(self._frame_key)
         if frame is None:
             frame = message.renditions[self._frame_key] = self._frame(message)

@@ -90,6 +90,9 @@ class EventStream(Response):
                 delivery.end(None)
 
         def end_session() -> None:
+            if not over.is_set():
+                # What waits is for nobody any more.
+                outlet.drop(lambda _: True)
             end_with(ExecutionResult(None, [unauthenticated()]))
 
         timeout = asyncio.timeout(self._timeout_s)

@@ -45,6 +45,11 @@ class Outlet:
         """How many frames wait."""
         return len(self._waiting)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being sent or waits; ``on_drained`` is called when that is over."""
+        return self._writer is not None
+
     def holds(self, key: Hashable) -> bool:
         """Whether a frame of that key waits, which a newer one will replace."""
         return key in self._waiting
@@ -110,11 +115,13 @@ class Outlet:
             if unfinished is not None:
                 await self._in_time(unfinished)
             while self._waiting:
-                frame = self._waiting.pop(next(iter(self._waiting)))
-                if isinstance(frame, asyncio.Future):
-                    # Shared with other connections: the end of this one must not cancel it.
-                    frame = await asyncio.shield(frame)
-                await self._in_time(self._send(frame))
+                key, frame = next(iter(self._waiting.items()))
+                if isinstance(frame, asyncio.Future) and not frame.done():
+                    # It stays where a newer one can take its place, and where it can be dropped. Others share it.
+                    await asyncio.wait([frame])
+                    continue
+                del self._waiting[key]
+                await self._in_time(self._send(frame.result() if isinstance(frame, asyncio.Future) else frame))
         except Exception:
             self.is_broken = True
             self._waiting.clear()

@@ -205,6 +205,9 @@ class Socket:
             self._code = code
             for operation in list(self._operations.values()):
                 operation.cancel()
+            if code is CloseCode.UNAUTHORIZED:
+                # What waits is for nobody any more: results, too.
+                self._outlet.drop(lambda _: True)
             self._closing = asyncio.create_task(self._close(code, reason))
 
     def _fail(self, error: Exception) -> None:

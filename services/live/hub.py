@@ -2,9 +2,8 @@
 
 import asyncio
 import functools
-import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -23,11 +22,12 @@ from services.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# How long a topic remembers the last version that it passed on.
-MARK_TTL_S = 600.0
+# How long a topic remembers the last version that it passed on, by the database's clock.
+MARK_TTL = timedelta(minutes=10)
 MAX_MARKS = 100_000
-# An event older than this may be older than the marks: only a new snapshot tells what it means.
-FRESH_AGE = timedelta(seconds=MARK_TTL_S / 2)
+# More than lies between a change's `updated` and its commit: statements are given up after 30 seconds.
+LONGEST_COMMIT = timedelta(minutes=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
 MAX_BUFFERED_EVENTS = 256
 RECENT_EVENTS = 256
 RETRY_DELAY_S = 0.5
@@ -57,6 +57,9 @@ class Subscriber:
 
     ``waiting`` is None while messages flow straight through. Otherwise a task reads state for it (its
     snapshot, what is around it, or one trip), and events wait there in order.
+
+    ``known`` are the versions of the last read, shared with others; ``told`` those that checks have found since.
+    Nothing up to them is passed on. ``as_of`` is the database's clock when that read was done.
     """
 
     __slots__ = (
@@ -69,6 +72,7 @@ class Subscriber:
         "sink",
         "task",
         "timer",
+        "told",
         "topics",
         "waiting",
     )
@@ -77,14 +81,26 @@ class Subscriber:
         self.feed = feed
         self.sink = sink
         self.topics: dict[str, _Topic] = {}
-        self.as_of = datetime.min.replace(tzinfo=UTC)
+        self.as_of = NEVER
         self.known: dict[UUID, int] = {}
+        self.told: dict[UUID, int] = {}
         self.waiting: list[Event] | None = []
         self.read_again = True
         self.look_around = False
         self.has_ended = False
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    def may_show(self, trip_id: UUID) -> bool:
+        """Whether the client may show the trip: the feed knows, or an event has told of it since the read."""
+        if trip_id in self.feed.shown:
+            return True
+        marks = (topic.marks.get(trip_id) for topic in self.topics.values())
+        return any(mark is not None and mark[2] > self.as_of for mark in marks)
+
+    def version_of(self, trip_id: UUID) -> int | None:
+        """The version that it has of a trip, by the last read or after it."""
+        return self.told.get(trip_id) or self.known.get(trip_id)
 
 
 class _Topic:
@@ -101,8 +117,30 @@ class _Topic:
         self.is_leaving = False
         self.listener: asyncio.Task[None] | None = None
         self.left = asyncio.Event()
-        # The last version passed on of each trip, and when; the oldest first.
-        self.marks: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
+        # Of each trip the last version passed on, and its `as_of`, and that of the ones before; the oldest first.
+        self.marks: OrderedDict[UUID, tuple[int, datetime, datetime]] = OrderedDict()
+        # The newest `as_of` of those marks that are gone.
+        self.forgotten = NEVER
+
+    def passes(self, event: TripEvent) -> bool:
+        """Whether the event is of a newer version than was passed on; it is remembered then."""
+        trip_id, as_of = event.trip.id, event.as_of
+        mark = self.marks.get(trip_id)
+        if mark is not None and event.trip.version <= mark[0]:
+            return False
+        self.marks[trip_id] = (event.trip.version, as_of, max(mark[1:]) if mark is not None else NEVER)
+        self.marks.move_to_end(trip_id)
+        oldest = as_of - MARK_TTL
+        while len(self.marks) > MAX_MARKS or next(iter(self.marks.values()))[1] < oldest:
+            self.forgotten = max(self.forgotten, self.marks.popitem(last=False)[1][1])
+        return True
+
+    def may_have_forgotten(self, event: TripEvent) -> bool:
+        """Whether a newer version of the event's trip may have been passed on, of which the mark is gone.
+
+        That version was committed after ``event.as_of``. No clock of this process is asked: it may jump.
+        """
+        return event.trip.id not in self.marks and event.as_of <= self.forgotten + LONGEST_COMMIT
 
 
 class Subscription:
@@ -162,7 +200,6 @@ class Hub:
         self._max_pools = max_pools_per_user
         self._pools: Counter[UUID] = Counter()
         self._recent: OrderedDict[bytes, Event] = OrderedDict()
-        self._clock_offset = timedelta(0)
 
     @property
     def topics(self) -> int:
@@ -236,7 +273,7 @@ class Hub:
             else:
                 missing.append(name)
         if len(missing) == 1:
-            self._attach(subscriber, await self._acquire(missing[0]))
+            self._attach_all(subscriber, [await self._acquire(missing[0])])
         elif missing:
             acquiring = [asyncio.ensure_future(self._acquire(name)) for name in missing]
             try:
@@ -246,11 +283,20 @@ class Hub:
                     each.add_done_callback(self._release_acquired)
                     each.cancel()
                 raise
-            for each in acquiring:
-                self._attach(subscriber, each.result())
+            self._attach_all(subscriber, [each.result() for each in acquiring])
         if len(wanted) == len(subscriber.topics):
             return ()
         return [topic for name, topic in subscriber.topics.items() if name not in wanted]
+
+    def _attach_all(self, subscriber: Subscriber, topics: Sequence[_Topic]) -> None:
+        for topic in topics:
+            if self._topics.get(topic.name) is not topic:
+                # It failed while the others were waited for: nothing would ever come on it.
+                for each in topics:
+                    self._release(each)
+                raise ListeningEnded(topic.name)
+        for topic in topics:
+            self._attach(subscriber, topic)
 
     def _attach(self, subscriber: Subscriber, topic: _Topic) -> None:
         if subscriber.has_ended:
@@ -395,15 +441,10 @@ class Hub:
     def dispatch(self, topic: _Topic, event: TripEvent) -> None:
         """Pass an event on to everybody who follows the topic."""
         self.counts.events += 1
-        trip, now = event.trip, time.monotonic()
-        mark = topic.marks.get(trip.id)
-        if mark is not None and trip.version <= mark[0]:
+        is_old = topic.may_have_forgotten(event)
+        if not topic.passes(event):
             return
-        topic.marks[trip.id] = (trip.version, now)
-        topic.marks.move_to_end(trip.id)
-        while len(topic.marks) > MAX_MARKS or next(iter(topic.marks.values()))[1] < now - MARK_TTL_S:
-            topic.marks.popitem(last=False)
-        is_old = mark is None and self._is_old(event)
+        trip_id = event.trip.id
         versions: Mapping[UUID, int] = {}
         known: int | None = None
         for subscriber in list(topic.subscribers):
@@ -411,8 +452,10 @@ class Hub:
                 if subscriber.known is not versions:
                     # Many have them from the same read.
                     versions = subscriber.known
-                    known = versions.get(trip.id)
-                self._pass(subscriber, event, known, is_old=is_old)
+                    known = versions.get(trip_id)
+                self._pass(
+                    subscriber, event, subscriber.version_of(trip_id) if subscriber.told else known, is_old=is_old
+                )
             elif is_old:
                 self._wait_for_snapshot(subscriber)
             else:
@@ -434,19 +477,20 @@ class Hub:
     def _pass(self, subscriber: Subscriber, event: TripEvent, known: int | None, *, is_old: bool) -> None:
         """Send an event to a subscriber with nothing before it, or have it checked first.
 
-        ``known`` is the version of the trip in the subscriber's snapshot.
+        ``known`` is the version of the trip that the subscriber has. ``is_old``: a newer one may have been passed
+        on since.
         """
+        if known is not None and event.trip.version <= known:
+            return
         if known is None and event.as_of <= subscriber.as_of:
             subscriber.waiting = [event]
             self._settle_later(subscriber)
+        elif is_old:
+            self._read_again(subscriber)
         elif known is None and event.trip.updated <= subscriber.as_of:
             self._deliver_if_seen(subscriber, event)
-        elif known is None or event.trip.version > known:
-            if is_old:
-                # It may have been passed on before: the mark of that would be gone.
-                self._read_again(subscriber)
-            else:
-                self._deliver(subscriber, event)
+        else:
+            self._deliver(subscriber, event)
 
     def _deliver(self, subscriber: Subscriber, event: Event) -> None:
         try:
@@ -525,7 +569,7 @@ class Hub:
                 if isinstance(event, LocationEvent):
                     self._deliver(subscriber, event)
                     continue
-                known = subscriber.known.get(event.trip.id)
+                known = subscriber.version_of(event.trip.id)
                 if known is None:
                     await self._deliver_current(subscriber, event)
                 elif event.trip.version > known:
@@ -543,18 +587,21 @@ class Hub:
             # Before the position is asked for, too, nothing that is told of it may be lost.
             await self._follow(subscriber)
             await feed.prepare(self._state)
-        unwanted = await self._follow(subscriber)
+        for topic in await self._follow(subscriber):
+            # Before the read: a trip may come on the old topics and on the new ones, each with marks of its own.
+            del subscriber.topics[topic.name]
+            topic.subscribers.pop(subscriber, None)
+            self._release(topic)
+        if as_snapshot and subscriber.waiting:
+            # What has come before the read begins is in it. (After a look around what has gone is told of.)
+            subscriber.waiting[:] = [e for e in subscriber.waiting if isinstance(e, LocationEvent)]
         read = await feed.read(self._state)
         if subscriber.read_again or subscriber.has_ended:
             # Events were lost meanwhile: what was read may be older than they were.
             return
-        for topic in unwanted:
-            del subscriber.topics[topic.name]
-            del topic.subscribers[subscriber]
-            self._release(topic)
-        self._clock_offset = read.as_of - datetime.now(UTC)
         subscriber.as_of = read.as_of
         subscriber.known = read.versions
+        subscriber.told = {}
         try:
             if as_snapshot:
                 message = feed.snapshot(read)
@@ -586,14 +633,10 @@ class Hub:
         current = read.event()
         if current is None or subscriber.read_again:
             return
-        # The snapshot's versions are shared with others; what this subscriber alone was sent is not.
-        subscriber.known = {**subscriber.known, current.trip.id: current.trip.version}
+        subscriber.told[current.trip.id] = current.trip.version
         self._deliver_if_seen(subscriber, current)
 
     def _deliver_if_seen(self, subscriber: Subscriber, event: TripEvent) -> None:
         """Send a trip as a read has found it, unless it is nothing to the subscriber and never was."""
-        if may_see(subscriber.feed.actor, event.trip) or event.trip.id in subscriber.feed.shown:
+        if may_see(subscriber.feed.actor, event.trip) or subscriber.may_show(event.trip.id):
             self._deliver(subscriber, event)
-
-    def _is_old(self, event: TripEvent) -> bool:
-        return event.trip.updated < datetime.now(UTC) + self._clock_offset - FRESH_AGE

@@ -56,8 +56,8 @@ class _Occurrence:
 class TripEvent(_Occurrence):
     """A trip has changed, or has been found to be as it is now.
 
-    ``as_of`` is the database's clock at which the trip is known to have been like that: of its change, or of the
-    later read that found it so.
+    ``as_of`` is the database's clock: of its change, or when the later read began that found it so. Whatever has
+    changed the trip since then was committed later than that.
     """
 
     __slots__ = ("as_of", "trip")
@@ -78,7 +78,7 @@ class TripEvent(_Occurrence):
 
 
 def found(trip: TripSnapshot, as_of: datetime) -> bytes:
-    """The bus message that a read has found the trip as it is."""
+    """The bus message that a read, which began at ``as_of``, has found the trip as it is."""
     return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
 
 
@@ -93,14 +93,18 @@ class LocationEvent(_Occurrence):
 
 
 class StateRead(_Occurrence):
-    """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more."""
+    """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more.
 
-    __slots__ = ("_events", "as_of", "given_back_by", "is_cut", "trips", "versions")
+    ``as_of`` is the database's clock when it had them: what was written later is not in it.
+    """
+
+    __slots__ = ("_begun", "_events", "as_of", "given_back_by", "is_cut", "trips", "versions")
 
     def __init__(self, found: TripsAt, *, is_cut: bool = False) -> None:
         super().__init__()
         self.trips = found.trips
         self.as_of = found.as_of
+        self._begun = found.begun
         self.is_cut = is_cut
         self.versions = {trip.id: trip.version for trip in found.trips}
         self.given_back_by = frozenset[UUID]().union(*(trip.given_back_by for trip in found.trips))
@@ -110,7 +114,7 @@ class StateRead(_Occurrence):
     def events(self) -> tuple[TripEvent, ...]:
         """The trips, each as one event for all who ask."""
         if self._events is None:
-            self._events = tuple(TripEvent(trip, self.as_of) for trip in self.trips)
+            self._events = tuple(TripEvent(trip, self._begun) for trip in self.trips)
         return self._events
 
     def event(self) -> TripEvent | None:

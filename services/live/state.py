@@ -135,7 +135,7 @@ class _AreaReads:
                 for cells, future in asked.items():
                     trips = tuple(_in_cells(by_cell, cells))
                     future.set_result(
-                        StateRead(TripsAt(trips, found.as_of), is_cut=len(found.trips) == AREAS_LIMIT)
+                        StateRead(TripsAt(trips, found.begun, found.as_of), is_cut=len(found.trips) == AREAS_LIMIT)
                     )
             except Exception as error:
                 _log.warning("reading areas failed", areas=len(asked), error=str(error) or type(error).__name__)

@@ -4,9 +4,14 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long pass of the fault suite."""
+    """Add the long passes of the fault suite and of the interleavings."""
     parser.addoption(
         "--long-faults",
         action="store_true",
         help="outages of 20 s with 10 seeds each in tests/live/test_faults.py, instead of 2 s with one",
+    )
+    parser.addoption(
+        "--interleavings",
+        type=int,
+        help="how many orders tests/live/test_interleavings.py tries, other ones each time",
     )

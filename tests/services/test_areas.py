@@ -69,7 +69,7 @@ def test_a_request_is_told_of_in_one_cell_of_each_size(center: GeoPoint, radius_
 @settings(deadline=None, max_examples=100)
 @given(points, radii)
 def test_an_area_is_a_few_dozen_cells(center: GeoPoint, radius_m: float) -> None:
-    assert len(Area.around(center, radius_m).cells) <= 110
+    assert len(Area.around(center, radius_m).cells) <= 130
 
 
 def test_who_moves_within_a_cell_keeps_the_cells() -> None:

@@ -121,12 +121,12 @@ class ScriptedState:
         self.reads.append(name)
         async with self._has_read:
             self._has_read.notify_all()
-        as_of, trips = self.tick(), tuple(sorted(found, key=lambda trip: trip.created, reverse=True))
+        begun, trips = self.tick(), tuple(sorted(found, key=lambda trip: trip.created, reverse=True))
         await self.hold.wait()
         if self.failures:
             self.failures -= 1
             raise DatabaseUnavailable("scripted")
-        return TripsAt(trips, as_of)
+        return TripsAt(trips, begun, begun)
 
     async def _find_at(self, _: object, trip_id: UUID) -> TripsAt:
         return await self._read("trip", [trip for trip in self.trips.values() if trip.id == trip_id])
@@ -183,6 +183,8 @@ class FakeBus:
     def __init__(self) -> None:
         self.confirm = asyncio.Event()
         self.confirm.set()
+        # The same for single topics.
+        self.confirm_later: dict[str, asyncio.Event] = {}
         # Set while listeners may leave; otherwise leaving takes until then.
         self.leave = asyncio.Event()
         self.leave.set()
@@ -196,6 +198,8 @@ class FakeBus:
         """The messages of a topic."""
         self.asked.append(topic)
         await self.confirm.wait()
+        if topic in self.confirm_later:
+            await self.confirm_later[topic].wait()
         if self.failure is not None:
             raise self.failure
         assert topic not in self.listening, "two listeners of one topic"

@@ -175,6 +175,47 @@ async def test_more_than_can_wait_gives_way_to_one_new_snapshot(
     assert wire.sent[3][1]["trip"]["id"] == str(last.id)
 
 
+async def test_an_overrun_before_the_subscription_has_begun_is_made_up_for(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
+    late = live.state.request()
+    live.state.change(late, TripStatus.CANCELLED)
+    wire, hold = Wire(), live.state.hold
+    wire.open.clear()
+    hold.clear()
+    beginning = asyncio.create_task(live.begin(wire))
+    await live.state.reads_reach(1)
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)), late)
+    # The snapshot and the five are on their way; the late one is being checked when the client reads again.
+    hold.set()
+    hold.clear()
+    await live.state.reads_reach(2)
+    wire.open.set()
+    await wire.outlet.drained()
+    hold.set()
+    await beginning
+    await until(lambda: kinds(wire)[-1] == "PoolSnapshot" and len(wire.sent[-1][1]["offers"]) == 5)
+
+
+async def test_a_snapshot_after_a_gap_reaches_a_client_that_has_overrun(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
+    wire = Wire()
+    await live.begin(wire)
+    wire.open.clear()
+    await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
+    live.hub.resync()
+    await until(lambda: wire.outlet.waiting == 1)
+    last = live.state.request()
+    await live.bus.publish(TOPICS.pool, last)
+    wire.open.set()
+    await wire.outlet.drained()
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot", "TripOffered"]
+    assert len(live.state.reads) == 2
+
+
 async def test_complete_comes_behind_the_last_state_however_much_waits(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from models.visibility import Actor
 from services import areas
 from services.areas import Area
 from services.live import hub as hub_module
-from services.live import pool_feed as pool_feed_module
+from services.live import screen as screen_module
 from services.live.hub import Subscription
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
@@ -124,14 +124,15 @@ async def test_the_nearest_offers_come_first_and_those_without_a_position_last(c
 async def test_the_nearest_two_hundred_are_shown_and_it_is_said_that_there_are_more(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", 2)
+    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 2)
     trips = [city.state.request(pick_up=destination(HOME, 0, distance_m)) for distance_m in (900, 100, 500)]
     city.stands(HOME)
     await city.follow()
     assert await city.sink.next() == PoolSnapshot((trips[1], trips[2]), truncated=True)
-    # It was not shown, so that nothing is taken away.
+    # It was not shown, so that nothing is taken away; but now there are no more than are listed.
     await city.publish(city.state.change(trips[0], TripStatus.CANCELLED))
-    await city.shows()
+    assert await city.sink.next() == offers(trips[1], trips[2])
+    assert city.sink.is_empty
 
 
 async def test_a_driver_without_a_position_hears_of_every_request(city: City) -> None:
@@ -337,6 +338,107 @@ async def test_positions_that_come_while_state_is_read_are_followed_in_the_end(c
             assert isinstance(content, TripWithdrawn)
             shown.remove(content.trip_id)
     await city.shows()
+
+
+async def test_a_trip_given_back_before_the_read_and_told_of_after_it_is_withdrawn(city: City) -> None:
+    beside = destination(HOME, 90, 4_000)
+    trip = city.state.request(pick_up=destination(HOME, 90, 2_000))
+    city.stands(HOME)
+    await city.follow()
+    taken = city.state.accept(trip, city.actor)
+    given_back = city.state.give_back(taken)
+    await city.moves(beside)
+    await city.state.reads_reach(2)
+    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 2)
+    await city.publish(taken, given_back)
+    await city.shows(offers(trip), TripWithdrawn(trip.id, 3, WithdrawReason.TAKEN))
+
+
+async def test_a_trip_made_and_taken_while_the_first_position_is_read_around_is_told_of_once(city: City) -> None:
+    await city.follow()
+    city.state.hold.clear()
+    await city.moves(HOME)
+    await city.state.reads_reach(2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    trip = city.state.request(pick_up=HOME)
+    taken = city.state.accept(trip, driver())
+    # Topic by topic, as a batch arrives.
+    for topic in (TOPICS.pool, TOPICS.pool_cell(areas.cell_of(HOME))):
+        if topic in city.bus.listening:
+            await city.bus.publish(topic, trip, taken)
+    city.state.hold.set()
+    await city.shows(offers(), offers(), TripOffered(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
+
+
+async def test_an_offer_at_the_border_does_not_come_and_go_with_every_metre(city: City) -> None:
+    trip = city.state.request(pick_up=destination(HOME, 90, 2_990))
+    beyond = city.state.request(pick_up=destination(HOME, 90, 3_005))
+    city.stands(HOME)
+    await city.follow()
+    await city.shows(offers(trip))
+    for _ in range(3):
+        await city.moves(destination(HOME, 270, 20))
+        await city.moves(HOME)
+    await city.shows()
+    # What is shown goes when it is 10 % further away, and comes back when it is within the radius.
+    await city.moves(destination(HOME, 270, 320))
+    await city.shows(out_of_range(trip))
+    await city.moves(destination(HOME, 270, 20))
+    await city.shows()
+    await city.moves(destination(HOME, 90, 10))
+    await city.shows(TripOffered(beyond), TripOffered(trip))
+
+
+# More than can be shown
+
+
+async def test_a_step_of_five_metres_does_not_show_what_had_no_place(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    trips = [city.state.request(pick_up=destination(HOME, 0, 100 + 100 * n)) for n in range(10)]
+    city.stands(HOME)
+    await city.follow()
+    assert await city.sink.next() == PoolSnapshot(tuple(trips[:4]), truncated=True)
+    await city.moves(destination(HOME, 90, 5))
+    # A place that is free goes to the nearest of the others.
+    await city.publish(city.state.accept(trips[0], driver()))
+    assert await city.sink.next() == TripWithdrawn(trips[0].id, 2, WithdrawReason.TAKEN)
+    assert await city.sink.next() == TripOffered(trips[4])
+    assert city.sink.is_empty
+
+
+async def test_what_is_much_nearer_takes_the_place_of_the_farthest(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    trips = [city.state.request(pick_up=destination(HOME, 0, distance)) for distance in (500, 600, 700, 1_000)]
+    city.stands(HOME)
+    await city.follow()
+    assert await city.sink.next() == offers(*trips)
+    near = city.state.request(pick_up=destination(HOME, 90, 100))
+    await city.publish(near)
+    # From now on there are more than are shown, which only a snapshot can say.
+    assert await city.sink.next() == PoolSnapshot((near, *trips[:3]), truncated=True)
+    nearer = city.state.request(pick_up=destination(HOME, 90, 50))
+    await city.publish(nearer, city.state.request(pick_up=destination(HOME, 90, 580)))
+    assert [await city.sink.next(), await city.sink.next()] == [out_of_range(trips[2]), TripOffered(nearer)]
+    assert city.sink.is_empty
+
+
+async def test_more_changes_at_once_than_half_a_screen_are_one_snapshot(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phone that is slow takes a snapshot in the place of what waits; changes would overrun it again."""
+    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    here = [city.state.request(pick_up=destination(HOME, 0, 100 * n)) for n in (1, 2)]
+    there = [city.state.request(pick_up=destination(AWAY, 0, 100 * n)) for n in (1, 2)]
+    city.stands(HOME)
+    await city.follow()
+    await city.moves(AWAY)
+    assert [await city.sink.next(), await city.sink.next()] == [offers(*here), offers(*there)]
+    assert city.sink.is_empty
 
 
 # Gaps and failures

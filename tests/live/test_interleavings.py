@@ -1,0 +1,37 @@
+"""Whoever waits goes on in any order: every screen comes to show the truth, never backwards, within its bound.
+
+``uv run pytest tests/live/test_interleavings.py --interleavings 100000`` tries so many, others each time.
+"""
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.interleavings import World
+
+EXAMPLES = 300
+
+
+def test_every_screen_shows_the_truth_whoever_goes_on_first(request: pytest.FixtureRequest) -> None:
+    wanted: int | None = request.config.getoption("interleavings", default=None)
+
+    @settings(
+        max_examples=wanted or EXAMPLES,
+        derandomize=wanted is None,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @example(b"")
+    @given(st.binary(min_size=200, max_size=300))
+    def run(choices: bytes) -> None:
+        world = World(choices)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            try:
+                world.run(monkeypatch)
+            except BaseException as error:
+                error.add_note("\n".join(world.trace))
+                raise
+
+    run()

@@ -1,0 +1,901 @@
+"""Live delivery under a scheduler: who goes on next is a choice, and so is what happens meanwhile.
+
+A ``World`` has the hub, the feeds, the deliveries and their outlets as they are, on a database, a bus and wires
+that wait to be told to go on. It takes every decision from a string of bytes: the same bytes are the same run.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+import structlog
+
+from models.geo import GeoPoint, distance_m
+from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.trip_life import TripStatus, has_ended, is_driving, is_open
+from models.visibility import Actor, is_on_trip, may_see
+from schema.execution import Following
+from schema.transport import delivery as delivery_module
+from schema.transport import outlet as outlet_module
+from schema.transport.delivery import Delivery
+from schema.transport.outlet import Frame, Outlet
+from services import areas, trip_rows
+from services.counts import Counts
+from services.database import DatabaseUnavailable
+from services.live import hub as hub_module
+from services.live import pool_feed as pool_feed_module
+from services.live import screen as screen_module
+from services.live.feeds import DriverLocationFeed, Feed, MyTripsFeed, NotFound, TripFeed
+from services.live.hub import Hub
+from services.live.messages import (
+    Content,
+    DriverAt,
+    MyTripsSnapshot,
+    PoolSnapshot,
+    TripChanged,
+    TripOffered,
+    TripState,
+    TripWithdrawn,
+)
+from services.live.occurrences import Message, found
+from services.live.pool_feed import PoolFeed
+from services.live.state import State
+from services.topics import Topics
+from services.trip_rows import TripsAt
+from tests.support.globe import destination
+
+TOPICS = Topics("t")
+RADIUS_M = 100.0
+MARGIN = 1.1
+# Small enough that a short run meets every bound.
+MAX_SHOWN, MAX_SENDING, MAX_BUFFERED = 3, 3, 4
+RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 9
+
+# On the border of two cells: a step across it is a change of the area, and what is near it stays in reach.
+BORDER = destination(GeoPoint(*areas.h3.cell_to_latlng(areas.cell_of(GeoPoint(52.3702, 4.8952)))), 60, 1_258)
+
+
+def _at(metres: float) -> GeoPoint:
+    return destination(BORDER, 60 if metres >= 0 else 240, abs(metres))
+
+
+# From -20 the trip at 95 is out of reach, from -12 it is within the margin, from 20 it is near.
+SPOTS = (_at(-20), _at(20), _at(-12), _at(20_000))
+PLACES = (_at(-60), _at(95), _at(10), None, _at(20_030), _at(40))
+# What nobody asks for needs no topic: a whole ring of cells would be listened to in vain.
+INHABITED = frozenset(cell for place in PLACES if place is not None for cell in areas.cells_of(place))
+_cover = areas._cover  # pyright: ignore[reportPrivateUsage]
+
+
+# A change: a trip and the version that it led to.
+_Note = tuple[UUID, int]
+
+
+class Broken(AssertionError):
+    """A promise of live delivery does not hold. The first word says which."""
+
+
+class SteppedLoop(asyncio.SelectorEventLoop):
+    """An event loop that runs one turn when it is told to, on a clock that stands still between."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        """The loop's own clock."""
+        return self.now
+
+    def turn(self) -> None:
+        """Run what is ready now."""
+        self.stop()
+        self.run_forever()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everybody waits for something outside."""
+        return not cast("Any", self)._ready
+
+
+class Choices:
+    """Decisions from a string of bytes; after its end all are the first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._next = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to decide."""
+        return self._next >= len(self._data)
+
+    def below(self, count: int) -> int:
+        """A number from 0 to ``count - 1``."""
+        if self.is_over:
+            return 0
+        self._next += 1
+        return self._data[self._next - 1] % count
+
+
+class Wire:
+    """The connection of one client, who reads only while it is ``open``."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.outlet = Outlet(self.send, lambda: None)
+
+    async def send(self, frame: Frame) -> None:
+        await self.open.wait()
+        frame["read"]()
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One subscription: what its client shows, and what has been handed to its outlet."""
+
+    kind: str
+    actor: Actor
+    feed: Feed
+    wire: Wire
+    trip_id: UUID | None
+    pinned: GeoPoint | None
+    has_area: bool
+    delivery: Delivery = field(init=False)
+    task: asyncio.Task[None] = field(init=False)
+    sent: "Screen" = field(init=False)
+    screen: "Screen" = field(init=False)
+    has_begun: bool = False
+    error: Exception | None = None
+
+
+class Screen:
+    """What a client makes of its messages."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.shown: dict[UUID, int] = {}
+        self.told: dict[UUID, int] = {}
+        self.truncated = False
+        self.driver_at: Location | None = None
+        self.has_snapshot = False
+        self.has_ended = False
+
+    def take(self, content: Content | None) -> None:
+        """The next message; None: the last."""
+        if self.has_ended:
+            raise Broken(f"after-end: {self.name} {content}")
+        match content:
+            case None:
+                self.has_ended = True
+            case PoolSnapshot(offers, truncated):
+                self._replace(offers)
+                self.truncated = truncated
+            case MyTripsSnapshot(trips):
+                self._replace(trips)
+            case TripState(trip, _):
+                self._replace((trip,))
+            case TripOffered(trip) | TripChanged(trip):
+                self._tell(trip.id, trip.version)
+                self.shown[trip.id] = trip.version
+            case TripWithdrawn(trip_id, version, _):
+                self._tell(trip_id, version)
+                self.shown.pop(trip_id, None)
+            case DriverAt(_, location):
+                last = self.driver_at
+                if (
+                    last is not None
+                    and last.driver_id == location.driver_id
+                    and location.recorded_at < last.recorded_at
+                ):
+                    raise Broken(f"backwards: {self.name}: a position")
+                self.driver_at = location
+
+    def _replace(self, trips: Iterable[TripSnapshot]) -> None:
+        self.has_snapshot = True
+        self.shown = {}
+        for trip in trips:
+            self._tell(trip.id, trip.version)
+            self.shown[trip.id] = trip.version
+
+    def _tell(self, trip_id: UUID, version: int) -> None:
+        if not self.has_snapshot:
+            raise Broken(f"no-snapshot: {self.name}")
+        if version < self.told.get(trip_id, 0):
+            raise Broken(f"backwards: {self.name}: version {version} after {self.told[trip_id]}")
+        self.told[trip_id] = version
+
+
+class Rendering:
+    """Stands for the executed operation: a payload is the content itself."""
+
+    name = "group"
+
+    def __init__(self) -> None:
+        self.contents: list[Content] = []
+
+    def render(self, content: Content) -> bytes:
+        """The number of the content."""
+        self.contents.append(content)
+        return str(len(self.contents) - 1).encode()
+
+
+class World:
+    """A process with subscribers, a database, a bus, and people who do things."""
+
+    def __init__(self, data: bytes, *, without: Collection[str] = ()) -> None:
+        self.choices = Choices(data)
+        self.trace: list[str] = []
+        self.loop = SteppedLoop()
+        self.loop.set_exception_handler(self._fail)
+        self.failures: list[BaseException] = []
+        self.clock = datetime(2026, 1, 1, tzinfo=UTC)
+        # The database: what is committed, and what is written and not committed yet.
+        self.trips: dict[UUID, TripSnapshot] = {}
+        self.uncommitted: dict[UUID, tuple[TripSnapshot, UUID | None]] = {}
+        self.requested = 0
+        self.failing_reads = 0
+        self.gates: list[tuple[str, asyncio.Future[None]]] = []
+        # The outbox: what this and another process are about to publish, and notes that only a sweep finds.
+        self.unpublished: list[tuple[list[str], bytes, _Note]] = []
+        self.notes: dict[_Note, UUID | None] = {}
+        self.swept: list[tuple[list[str], bytes]] = []
+        # The bus: what is on its way to this process, topic by topic.
+        self.listening: dict[str, asyncio.Queue[bytes]] = {}
+        self.coming: dict[str, deque[bytes]] = {}
+        self.locations: dict[UUID, Location] = {}
+        self.riders = [self._person(Role.RIDER, n) for n in range(RIDERS)]
+        self.drivers = [self._person(Role.DRIVER, n + 8) for n in range(DRIVERS)]
+        self.subscriptions: list[Subscription] = []
+        self.rendering = Rendering()
+        self.table = [
+            (action, name)
+            for name, weight, action in self._actions()
+            if name not in without
+            for _ in range(weight)
+        ]
+
+    def _actions(self) -> list[tuple[str, int, Callable[[], str | None]]]:
+        return [
+            ("turn", 6, self._turn),
+            ("gate", 6, self._open_gate),
+            ("gates", 4, self._open_gates),
+            ("deliver", 8, self._deliver),
+            ("deliver all", 4, self._deliver_all),
+            ("request", 4, self._request),
+            ("accept", 3, self._accept),
+            ("give back", 2, self._give_back),
+            ("end", 2, self._end_trip),
+            ("commit", 3, self._commit_next),
+            ("publish", 5, self._publish),
+            ("die", 1, self._die),
+            ("sweep", 1, self._sweep),
+            ("publish swept", 1, self._publish_swept),
+            ("move", 4, self._move),
+            ("subscribe", 3, self._subscribe),
+            ("leave", 1, self._leave),
+            ("slow", 3, self._slow),
+            ("gap", 1, self._gap),
+            ("failures", 1, self._fail_reads),
+            ("time", 2, self._pass_time),
+        ]
+
+    # Running
+
+    def run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Do as the bytes say, let everything come to rest, and compare. Raises: Broken."""
+        self._install(monkeypatch)
+        with structlog.testing.capture_logs() as logs:
+            try:
+                self._call(self._build)
+                while not self.choices.is_over:
+                    action, name = self.table[self.choices.below(len(self.table))]
+                    self._do(name, action)
+                self._settle()
+                self._compare()
+                for log in logs:
+                    if log["log_level"] == "error":
+                        raise Broken(f"logged: {log}")
+            finally:
+                self._stop()
+
+    def _install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(trip_rows, "find_at", self._find_at)
+        monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
+        monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
+        monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
+        monkeypatch.setattr(areas, "_cover", lambda cell, radius_m: _cover(cell, radius_m) & INHABITED | {cell})
+        monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
+        monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
+        monkeypatch.setattr(delivery_module, "MAX_WAITING", MAX_SENDING)
+        monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 1e9)
+        monkeypatch.setattr(hub_module, "MAX_BUFFERED_EVENTS", MAX_BUFFERED)
+
+    def _build(self) -> None:
+        state = State(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counts())
+        self.hub = Hub(state, self._listen, TOPICS, Counts())
+
+    def _call(self, work: Callable[[], object]) -> None:
+        """Do something within the event loop, behind what is ready."""
+
+        def call() -> None:
+            try:
+                work()
+            except BaseException as error:
+                self.failures.append(error)
+
+        self.loop.call_soon(call)
+        self.loop.turn()
+        self._check()
+
+    def _do(self, name: str, action: Callable[[], str | None]) -> None:
+        self.loop.call_soon(lambda: self._record(name, action))
+        self.loop.turn()
+        self._check()
+
+    def _record(self, name: str, action: Callable[[], str | None]) -> None:
+        try:
+            what = action()
+        except BaseException as error:
+            self.failures.append(error)
+        else:
+            if what is not None:
+                self.trace.append(f"{name} {what}".strip())
+
+    def _fail(self, _: object, context: dict[str, Any]) -> None:
+        self.failures.append(context.get("exception") or Broken(f"loop: {context['message']}"))
+
+    def _check(self) -> None:
+        if self.failures:
+            raise self.failures[0]
+
+    def _idle(self) -> None:
+        for _ in range(10_000):
+            if self.loop.is_idle:
+                return
+            self.loop.turn()
+            self._check()
+        raise Broken("endless: the loop never comes to rest")
+
+    def _settle(self) -> None:
+        """Let everything come to rest: all is published, delivered, read and sent."""
+        self.failing_reads = 0
+        self.trace.append("-- settle")
+        for subscription in self.subscriptions:
+            subscription.wire.open.set()
+        for _ in range(1_000):
+            self._idle()
+            if self.uncommitted:
+                self._call(self._commit_next)
+            elif self.unpublished:
+                self._call(self._publish)
+            elif self.swept:
+                self._call(self._publish_swept)
+            elif self.gates:
+                self._call(self._open_gates)
+            elif any(self.coming.values()):
+                self._call(self._deliver_all)
+            elif self.notes:
+                self._call(self._sweep)
+            elif timers := cast("Any", self.loop)._scheduled:
+                live = [timer for timer in timers if not timer.cancelled() and timer.when() < 1e8]
+                if not live:
+                    return
+                self.loop.now = max(self.loop.now, min(timer.when() for timer in live))
+                self.loop.turn()
+            else:
+                return
+        raise Broken("endless: it never comes to rest")
+
+    def _stop(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        for _ in range(50):
+            self.loop.turn()
+        heapq.heapify(cast("Any", self.loop)._scheduled)
+        self.loop.close()
+
+    # The scheduler's own
+
+    def _turn(self) -> str | None:
+        return None
+
+    async def _gate(self, name: str) -> None:
+        gate = (name, asyncio.get_running_loop().create_future())
+        self.gates.append(gate)
+        # Topics are asked for in the order of a set: their names are the same in every run.
+        self.gates.sort(key=lambda each: each[0])
+        try:
+            await gate[1]
+        finally:
+            if gate in self.gates:
+                self.gates.remove(gate)
+
+    def _open_gate(self) -> str | None:
+        if not self.gates:
+            return None
+        name, gate = self.gates.pop(self.choices.below(len(self.gates)))
+        if not gate.done():
+            gate.set_result(None)
+        return name
+
+    def _open_gates(self) -> str | None:
+        gates, self.gates = self.gates, []
+        for _, gate in gates:
+            if not gate.done():
+                gate.set_result(None)
+        return ", ".join(name for name, _ in gates) or None
+
+    def _pass_time(self) -> str:
+        seconds = (0.001, 0.5, 700.0)[self.choices.below(3)]
+        if seconds > 60:
+            # No statement takes so long.
+            for trip_id in list(self.uncommitted):
+                self._commit(trip_id)
+        self.clock += timedelta(seconds=seconds)
+        self.loop.now += seconds
+        return f"{seconds} s"
+
+    # The database
+
+    def _tick(self) -> datetime:
+        self.clock += timedelta(microseconds=1)
+        return self.clock
+
+    async def _read(self, name: str, select: Callable[[], Iterable[TripSnapshot]]) -> TripsAt:
+        begun = self._tick()
+        await self._gate(f"begin {name}")
+        trips = tuple(sorted(select(), key=lambda trip: trip.created, reverse=True))
+        await self._gate(f"end {name}")
+        as_of = self._tick()
+        if self.failing_reads:
+            self.failing_reads -= 1
+            raise DatabaseUnavailable("scripted")
+        return TripsAt(trips, begun, as_of)
+
+    async def _find_at(self, _: object, trip_id: UUID) -> TripsAt:
+        return await self._read(
+            f"read of {trip_id.int}", lambda: [t for t in [self.trips.get(trip_id)] if t is not None]
+        )
+
+    async def _open_trips(self, _: object, *, limit: int) -> TripsAt:
+        def select() -> list[TripSnapshot]:
+            return [trip for trip in self.trips.values() if is_open(trip.status)][-MAX_SHOWN - 1 :]
+
+        return await self._read("read of all", select)
+
+    async def _open_trips_in(self, _: object, cells: Collection[int], *, limit: int) -> TripsAt:
+        def select() -> list[TripSnapshot]:
+            return [
+                trip
+                for trip in self.trips.values()
+                if is_open(trip.status) and (trip.pick_up is None or areas.cell_of(trip.pick_up) in cells)
+            ]
+
+        return await self._read("read of cells", select)
+
+    async def _trips_of(
+        self, _: object, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
+    ) -> TripsAt:
+        def select() -> list[TripSnapshot]:
+            return [trip for trip in self.trips.values() if user_id in _parties(trip)]
+
+        return await self._read(f"read of user {user_id.int}", select)
+
+    async def _last_location(self, driver_id: UUID) -> Location | None:
+        await self._gate(f"position of {driver_id.int}")
+        return self.locations.get(driver_id)
+
+    def _fail_reads(self) -> str:
+        self.failing_reads = 1
+        return ""
+
+    # What people do
+
+    def _person(self, role: Role, number: int) -> Actor:
+        name = f"{role.value}{number}"
+        return Actor(UserSnapshot(UUID(int=number + 1), name, name, "", role, None), UUID(int=1000 + number))
+
+    def _pick(self, *statuses: TripStatus) -> TripSnapshot | None:
+        trips = [t for t in self.trips.values() if t.status in statuses and t.id not in self.uncommitted]
+        return trips[self.choices.below(len(trips))] if trips else None
+
+    def _write(self, trip: TripSnapshot, former: UUID | None = None) -> str:
+        self.uncommitted[trip.id] = (trip, former)
+        if self.choices.below(4):
+            self._commit(trip.id)
+            return f"{trip.id.int} v{trip.version}"
+        return f"{trip.id.int} v{trip.version}, uncommitted"
+
+    def _commit_next(self) -> str | None:
+        if not self.uncommitted:
+            return None
+        trip_id = next(iter(self.uncommitted))
+        self._commit(trip_id)
+        return str(trip_id.int)
+
+    def _commit(self, trip_id: UUID) -> None:
+        trip, former = self.uncommitted.pop(trip_id)
+        self._tick()
+        before = self.trips.get(trip_id)
+        self.trips[trip_id] = trip
+        note = (trip_id, trip.version)
+        self.notes[note] = former
+        for_pool = before is None or is_open(before.status) or is_open(trip.status)
+        self.unpublished.append((self._topics_of(trip, {former}, for_pool=for_pool), trip.to_json(), note))
+
+    def _topics_of(self, trip: TripSnapshot, former: Collection[UUID | None], *, for_pool: bool) -> list[str]:
+        topics = [TOPICS.trip(trip.id), *(TOPICS.user(user_id) for user_id in _parties(trip))]
+        topics += [TOPICS.user(driver_id) for driver_id in former if driver_id is not None]
+        if for_pool:
+            topics.append(TOPICS.pool)
+            if trip.pick_up is None:
+                topics.append(TOPICS.pool_any)
+            else:
+                topics += [TOPICS.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
+        return topics
+
+    def _request(self) -> str | None:
+        if self.requested >= MAX_TRIPS:
+            return None
+        now = self._tick()
+        number = 100 + self.requested
+        self.requested += 1
+        place = self.choices.below(len(PLACES))
+        trip = TripSnapshot(
+            id=UUID(int=number),
+            created=now,
+            updated=now,
+            version=1,
+            status=TripStatus.REQUESTED,
+            pick_up_address="",
+            drop_off_address="",
+            pick_up=PLACES[place],
+            drop_off=None,
+            expires_at=None,
+            cancel_reason=None,
+            given_back_by=frozenset(),
+            rider=self.riders[number % RIDERS].user,
+            driver=None,
+        )
+        return f"at place {place}: {self._write(trip)}"
+
+    def _accept(self) -> str | None:
+        trip = self._pick(TripStatus.REQUESTED)
+        if trip is None:
+            return None
+        busy = {t.driver.id for t in self.trips.values() if t.driver and is_driving(t.status)}
+        busy |= {t.driver.id for t, _ in self.uncommitted.values() if t.driver}
+        able = [d for d in self.drivers if d.id not in trip.given_back_by and d.id not in busy]
+        if not able:
+            return None
+        driver = able[self.choices.below(len(able))]
+        return f"by {driver.id.int}: {self._change(trip, TripStatus.STARTED, driver=driver.user)}"
+
+    def _give_back(self) -> str | None:
+        trip = self._pick(TripStatus.STARTED)
+        if trip is None or trip.driver is None:
+            return None
+        given_back_by = trip.given_back_by | {trip.driver.id}
+        return self._change(
+            trip, TripStatus.REQUESTED, former=trip.driver.id, driver=None, given_back_by=given_back_by
+        )
+
+    def _end_trip(self) -> str | None:
+        trip = self._pick(TripStatus.REQUESTED, TripStatus.STARTED)
+        return self._change(trip, TripStatus.CANCELLED) if trip is not None else None
+
+    def _change(
+        self, trip: TripSnapshot, status: TripStatus, *, former: UUID | None = None, **changes: Any
+    ) -> str:
+        changed = replace(trip, status=status, version=trip.version + 1, updated=self._tick(), **changes)
+        return self._write(changed, former)
+
+    def _move(self) -> str:
+        driver = self.drivers[self.choices.below(2)]
+        spot = self.choices.below(len(SPOTS))
+        trips = [t for t in self.trips.values() if t.driver == driver.user and is_driving(t.status)]
+        trip_id = trips[0].id if trips else None
+        now = self._tick()
+        location = Location(driver.id, trip_id, SPOTS[spot], None, now, as_of=now)
+        self.locations[driver.id] = location
+        self._send(TOPICS.location(driver.id), location.to_json())
+        if trip_id is not None:
+            self._send(TOPICS.car(trip_id), location.to_json())
+        return f"{driver.id.int} to spot {spot}"
+
+    # The outbox and the bus
+
+    def _publish(self) -> str | None:
+        """One of two processes publishes what it changed: each in order, the two in any."""
+        if not self.unpublished:
+            return None
+        topics, message, note = self.unpublished.pop(self.choices.below(min(2, len(self.unpublished))))
+        for topic in topics:
+            self._send(topic, message)
+        self.notes.pop(note, None)
+        return self._named(message)
+
+    def _die(self) -> str | None:
+        """The process dies before it publishes: the notes stay."""
+        if not self.unpublished:
+            return None
+        _, message, _ = self.unpublished.pop(self.choices.below(min(2, len(self.unpublished))))
+        return self._named(message)
+
+    def _sweep(self) -> str | None:
+        if not self.notes:
+            return None
+        begun = self._tick()
+        notes, self.notes = self.notes, {}
+        for trip_id in dict.fromkeys(trip_id for trip_id, _ in notes):
+            trip = self.trips[trip_id]
+            former = {driver_id for note, driver_id in notes.items() if note[0] == trip_id}
+            topics = self._topics_of(trip, former, for_pool=True)
+            # Read at once; how long after that it is published is another choice.
+            self.swept.append((topics, found(trip, begun)))
+        return ", ".join(f"{trip_id.int} v{self.trips[trip_id].version}" for trip_id, _ in notes)
+
+    def _publish_swept(self) -> str | None:
+        if not self.swept:
+            return None
+        topics, message = self.swept.pop(self.choices.below(len(self.swept)))
+        for topic in topics:
+            self._send(topic, message)
+        return self._named(message)
+
+    def _named(self, message: bytes) -> str:
+        trip = TripSnapshot.from_json(message[message.index(b"{") :])
+        return f"{trip.id.int} v{trip.version}"
+
+    def _send(self, topic: str, message: bytes) -> None:
+        if topic in self.listening:
+            self.coming[topic].append(message)
+
+    @asynccontextmanager
+    async def _listen(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
+        # The broker has the subscription before the process hears so.
+        assert topic not in self.listening, "two listeners of one topic"
+        await self._gate(f"subscribe to {topic}")
+        queue = self.listening[topic] = asyncio.Queue()
+        self.coming[topic] = deque()
+        try:
+            await self._gate(f"confirm {topic}")
+            yield _taken(queue)
+        finally:
+            del self.listening[topic], self.coming[topic]
+
+    def _deliver(self) -> str | None:
+        topics = sorted(topic for topic, coming in self.coming.items() if coming)
+        if not topics:
+            return None
+        topic = topics[self.choices.below(len(topics))]
+        self.listening[topic].put_nowait(self.coming[topic].popleft())
+        return topic
+
+    def _deliver_all(self) -> str | None:
+        topics = sorted(topic for topic, coming in self.coming.items() if coming)
+        for topic in topics:
+            while self.coming[topic]:
+                self.listening[topic].put_nowait(self.coming[topic].popleft())
+        return ", ".join(topics) or None
+
+    def _gap(self) -> str:
+        """What was on its way is lost, and the bus says so; or nothing was."""
+        for coming in self.coming.values():
+            coming.clear()
+        self.hub.resync()
+        return ""
+
+    # Clients
+
+    def _subscribe(self) -> str | None:
+        if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
+            return None
+        kind = ("pool", "pool", "pinned", "my trips", "trip", "car")[self.choices.below(6)]
+        actor = (self.drivers if kind in ("pool", "pinned") else [*self.riders, *self.drivers])[
+            self.choices.below(2 if kind in ("pool", "pinned", "car") else 3)
+        ]
+        trip_id = pinned = None
+        feed: Feed
+        match kind:
+            case "pool":
+                feed = PoolFeed(actor, TOPICS, radius_m=RADIUS_M)
+            case "pinned":
+                pinned = SPOTS[self.choices.below(2)]
+                feed = PoolFeed(actor, TOPICS, radius_m=RADIUS_M, near=pinned)
+            case "my trips":
+                feed = MyTripsFeed(actor, TOPICS)
+            case _:
+                if not self.trips:
+                    return None
+                trip_id = list(self.trips)[self.choices.below(len(self.trips))]
+                feed = (TripFeed if kind == "trip" else DriverLocationFeed)(actor, TOPICS, trip_id)
+        has_area = kind == "pinned" or (kind == "pool" and actor.id in self.locations)
+        subscription = Subscription(kind, actor, feed, Wire(), trip_id, pinned, has_area)
+        name = f"{kind} of {actor.id.int}"
+        subscription.sent, subscription.screen = Screen(f"{name}, sent"), Screen(f"{name}, shown")
+        framing = _Framing(self, subscription)
+        subscription.delivery = _Watched(
+            len(self.subscriptions),
+            Following(feed, cast("Any", self.rendering)),
+            cast("Any", framing),
+            subscription.wire.outlet,
+            self.hub,
+            on_end=lambda: None,
+        )
+        cast("Any", subscription.delivery).tap = lambda message: self._tap(subscription, message)
+        subscription.wire.outlet.on_drained = subscription.delivery.catch_up
+        self.subscriptions.append(subscription)
+        subscription.task = asyncio.create_task(self._begin(subscription))
+        return name
+
+    async def _begin(self, subscription: Subscription) -> None:
+        try:
+            await subscription.delivery.begin()
+            subscription.has_begun = True
+        except (NotFound, DatabaseUnavailable) as error:
+            subscription.error = error
+
+    def _tap(self, subscription: Subscription, message: Message) -> None:
+        try:
+            subscription.sent.take(message.content)
+            if subscription.has_area and len(subscription.sent.shown) > MAX_SHOWN:
+                raise Broken(f"bound: {subscription.sent.name} {len(subscription.sent.shown)} offers")
+        except Broken as error:
+            self.failures.append(error)
+
+    def receive(self, subscription: Subscription, content: Content | None) -> None:
+        """A client reads a message."""
+        try:
+            subscription.screen.take(content)
+        except Broken as error:
+            self.failures.append(error)
+
+    def _leave(self) -> str | None:
+        if not self.subscriptions:
+            return None
+        subscription = self.subscriptions.pop(self.choices.below(len(self.subscriptions)))
+        subscription.task.cancel()
+        subscription.delivery.cancel()
+        return subscription.screen.name
+
+    def _slow(self) -> str | None:
+        if not self.subscriptions:
+            return None
+        subscription = self.subscriptions[self.choices.below(len(self.subscriptions))]
+        wire = subscription.wire
+        if wire.open.is_set():
+            wire.open.clear()
+        else:
+            wire.open.set()
+        return f"{subscription.screen.name} {'reads' if wire.open.is_set() else 'reads no more'}"
+
+    # The truth
+
+    def _compare(self) -> None:
+        for subscription in self.subscriptions:
+            if subscription.error is not None or subscription.screen.has_ended:
+                continue
+            screen = subscription.screen
+            if not subscription.has_begun or (not screen.has_snapshot and subscription.kind != "car"):
+                raise Broken(f"silence: {screen.name} has no snapshot")
+            match subscription.kind:
+                case "pool" | "pinned":
+                    self._compare_pool(subscription)
+                case "my trips":
+                    self._compare_my_trips(subscription)
+                case "trip":
+                    self._compare_trip(subscription)
+                case _:
+                    self._compare_car(subscription)
+
+    def _compare_pool(self, subscription: Subscription) -> None:
+        screen, actor = subscription.screen, subscription.actor
+        able = {
+            trip.id: trip
+            for trip in self.trips.values()
+            if is_open(trip.status) and actor.id not in trip.given_back_by
+        }
+        center = self._center(subscription)
+        within: dict[UUID, TripSnapshot] = {}
+        for trip in able.values():
+            distance = distance_m(center, trip.pick_up) if center and trip.pick_up else 0.0
+            if distance <= RADIUS_M:
+                within[trip.id] = trip
+        for trip_id, version in screen.shown.items():
+            trip = able.get(trip_id)
+            if trip is None:
+                now = self.trips[trip_id]
+                raise Broken(
+                    f"ghost: {screen.name} shows {trip_id.int} v{version}, now v{now.version} {now.status.value}"
+                )
+            if trip.version != version:
+                raise Broken(f"stale: {screen.name} shows {trip_id.int} v{version}, not v{trip.version}")
+            if center and trip.pick_up and distance_m(center, trip.pick_up) > RADIUS_M * MARGIN + 0.01:
+                raise Broken(f"far: {screen.name} shows {trip_id.int}")
+        missing = [trip_id.int for trip_id in within if trip_id not in screen.shown]
+        if missing and not screen.truncated:
+            raise Broken(f"silence: {screen.name} lacks {missing}")
+        if center and screen.truncated and not missing:
+            raise Broken(f"truncated: {screen.name} shows all")
+        if center and missing and len(screen.shown) < MAX_SHOWN * 3 // 4:
+            raise Broken(f"silence: {screen.name} has room for {missing}")
+        if center and len(screen.shown) > MAX_SHOWN:
+            raise Broken(f"bound: {screen.name}")
+
+    def _center(self, subscription: Subscription) -> GeoPoint | None:
+        if subscription.pinned is not None:
+            return subscription.pinned
+        location = self.locations.get(subscription.actor.id)
+        return location.point if location is not None else None
+
+    def _compare_my_trips(self, subscription: Subscription) -> None:
+        screen = subscription.screen
+        mine = {t.id: t for t in self.trips.values() if subscription.actor.id in _parties(t)}
+        for trip in mine.values():
+            if not has_ended(trip.status) and trip.id not in screen.shown:
+                raise Broken(f"silence: {screen.name} lacks {trip.id.int}")
+        for trip_id, version in screen.shown.items():
+            if trip_id not in mine:
+                raise Broken(f"ghost: {screen.name} shows {trip_id.int}")
+            if mine[trip_id].version != version:
+                raise Broken(f"stale: {screen.name} shows {trip_id.int} v{version}, not {mine[trip_id].version}")
+
+    def _compare_trip(self, subscription: Subscription) -> None:
+        assert subscription.trip_id is not None
+        trip = self.trips[subscription.trip_id]
+        if subscription.screen.shown != {trip.id: trip.version} or not may_see(subscription.actor, trip):
+            raise Broken(f"stale: {subscription.screen.name} shows {subscription.screen.shown} of v{trip.version}")
+
+    def _compare_car(self, subscription: Subscription) -> None:
+        assert subscription.trip_id is not None
+        trip = self.trips[subscription.trip_id]
+        if has_ended(trip.status):
+            raise Broken(f"silence: {subscription.screen.name} has not ended")
+        location = self.locations.get(trip.driver.id) if trip.driver is not None else None
+        if location is not None and is_on_trip(location, trip) and location.trip_id == trip.id:
+            shown = subscription.screen.driver_at
+            if shown is None or shown.recorded_at != location.recorded_at:
+                raise Broken(f"stale: {subscription.screen.name}")
+
+
+class _Watched(Delivery):
+    """A delivery that shows what the hub hands to it."""
+
+    def deliver(self, message: Message) -> None:
+        cast("Any", self).tap(message)
+        super().deliver(message)
+
+
+class _Framing:
+    """Frames that tell the world when a client reads them."""
+
+    def __init__(self, world: World, subscription: Subscription) -> None:
+        self._world = world
+        self._subscription = subscription
+        self.key = str(id(subscription))
+
+    def next(self, payload: bytes) -> Frame:
+        if not payload.isdigit():
+            return {"read": lambda: None}
+        content = self._world.rendering.contents[int(payload)]
+        return {"read": lambda: self._world.receive(self._subscription, content)}
+
+    def complete(self) -> Frame:
+        return {"read": lambda: self._world.receive(self._subscription, None)}
+
+
+async def _taken(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        yield await queue.get()
+
+
+def _parties(trip: TripSnapshot) -> list[UUID]:
+    return [trip.rider.id, *([trip.driver.id] if trip.driver is not None else [])]
