@@ -30,6 +30,7 @@ from schema.transport.outlet import Frame, Outlet
 from services import areas, trip_rows
 from services.counts import Counts
 from services.database import DatabaseUnavailable
+from services.freshness import Lifetime
 from services.live import hub as hub_module
 from services.live import pool_feed as pool_feed_module
 from services.live import screen as screen_module
@@ -58,6 +59,9 @@ MARGIN = 1.1
 # Small enough that a short run meets every bound.
 MAX_SHOWN, MAX_SENDING, MAX_BUFFERED = 3, 3, 4
 RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 9
+
+# The age of a position is told by the process's clock, which is not the scheduler's.
+NEVER_STALE = Lifetime(stale_s=1e9, ttl_s=1e9)
 
 # On the border of two cells: a step across it is a change of the area, and what is near it stays in reach.
 BORDER = destination(GeoPoint(*areas.h3.cell_to_latlng(areas.cell_of(GeoPoint(52.3702, 4.8952)))), 60, 1_258)
@@ -716,7 +720,11 @@ class World:
                 if not self.trips:
                     return None
                 trip_id = list(self.trips)[self.choices.below(len(self.trips))]
-                feed = (TripFeed if kind == "trip" else DriverLocationFeed)(actor, TOPICS, trip_id)
+                feed = (
+                    TripFeed(actor, TOPICS, trip_id)
+                    if kind == "trip"
+                    else DriverLocationFeed(actor, TOPICS, trip_id, NEVER_STALE)
+                )
         has_area = kind == "pinned" or (kind == "pool" and actor.id in self.locations)
         subscription = Subscription(kind, actor, feed, Wire(), trip_id, pinned, has_area)
         name = f"{kind} of {actor.id.int}"

@@ -316,7 +316,9 @@ async def test_a_topic_that_ends_while_others_are_waited_for_ends_the_subscripti
     slow, quick = TOPICS.car(trip.id), TOPICS.trip(trip.id)
     bus.confirm_later[slow] = asyncio.Event()
     actor = Actor(trip.rider, driver().session_id)
-    subscribing = asyncio.create_task(hub.subscribe(DriverLocationFeed(actor, TOPICS, trip.id), RecordingSink()))
+    subscribing = asyncio.create_task(
+        hub.subscribe(DriverLocationFeed(actor, TOPICS, trip.id, Lifetime(stale_s=60, ttl_s=600)), RecordingSink())
+    )
     await until(lambda: quick in bus.listening)
     await bus.end(quick)
     await until(lambda: quick not in bus.listening)
