@@ -148,6 +148,7 @@ class Application:
             self.database,
             self.outbox,
             self.shield,
+            sessions=sessions,
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
             changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
@@ -160,6 +161,7 @@ class Application:
             self.database,
             self.location_store,
             topics,
+            sessions=sessions,
             lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
             limit=RateLimit(Rate.parse(settings.location_rate)),
         )
@@ -181,7 +183,11 @@ class Application:
         self.services = Services(
             accounts=accounts,
             profiles=Profiles(
-                self.database, self.shield, photos=self.photos, photo_required=settings.photo_required
+                self.database,
+                self.shield,
+                sessions=sessions,
+                photos=self.photos,
+                photo_required=settings.photo_required,
             ),
             deletions=Deletions(
                 self.database,

@@ -51,10 +51,15 @@ class Sender(Protocol):
         """The token of the ``Authorization`` header, or that of the cookie."""
         ...
 
+    @property
+    def is_bearer(self) -> bool:
+        """Whether the caller is who the ``Authorization`` header says, whatever cookie is beside it."""
+        ...
+
 
 @dataclass(slots=True)
 class Context:
-    """One operation's context.
+    """One operation's context. It has one caller: what begins or exchanges a session does so for the next request.
 
     ``sender`` is there exactly over HTTP.
     ``set_token`` is what the HTTP response has to put into the session cookie: None leaves it alone, an
@@ -72,6 +77,13 @@ class Context:
         if self.caller is None:
             raise unauthenticated()
         return self.caller
+
+    def end_session(self) -> None:
+        """The caller's session has ended: what follows in the operation has no caller, and the cookie goes if the
+        session was in it."""
+        self.caller = None
+        if self.sender is not None and not self.sender.is_bearer:
+            self.set_token = ""
 
 
 class SharedContext:

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 
 from schema import enums
 from services import incidents
-from services.errors import BadInput, UserFault, UserFaults
+from services.errors import BadInput, SessionEnded, UserFault, UserFaults
 from services.live.feeds import NotFound
 from services.rate_limits import RateLimited
 
@@ -86,6 +86,8 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
         shown = bad_user_input(error.message.removesuffix(cause) + without_value(cause))
     elif isinstance(original, BadInput):
         shown = bad_user_input(original.message, field=original.field)
+    elif isinstance(original, SessionEnded):
+        shown = unauthenticated()
     elif isinstance(original, RateLimited):
         shown = RequestError("RATE_LIMITED", str(original), retryAfter=ceil(original.retry_after_s))
     elif isinstance(original, NotFound):

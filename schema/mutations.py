@@ -89,7 +89,8 @@ class Mutation:
 
     @strawberry.mutation(
         description="Exchange the password. All sessions of the caller's end, and their sockets are closed, this "
-        "one's too; the answer begins a new one. Over HTTP only, since it sets the cookie."
+        "one's too; the answer begins a new one, which is for the next request. Over HTTP only, since it sets the "
+        "cookie."
     )
     async def change_password(
         self, info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="The passwords.")]
@@ -105,9 +106,12 @@ class Mutation:
             )
         except UserFault as fault:
             return AuthPayload(errors=to_user_errors(fault))
-        return _logged_in(info, session, issue_token=sender.token(is_bearer=True) is not None)
+        info.context.end_session()
+        return _logged_in(info, session, issue_token=sender.is_bearer)
 
-    @strawberry.mutation(description="End the session; its sockets are closed.")
+    @strawberry.mutation(
+        description="End the session; its sockets are closed. A cookie beside a bearer token is left alone."
+    )
     async def log_out(
         self,
         info: Info,
@@ -116,7 +120,7 @@ class Mutation:
         ] = False,
     ) -> LogOutPayload:
         await info.context.services.sessions.end(info.context.actor, everywhere=everywhere)
-        info.context.set_token = ""
+        info.context.end_session()
         return LogOutPayload()
 
     @strawberry.mutation(
@@ -156,7 +160,7 @@ class Mutation:
             )
         except UserFault as fault:
             return DeleteMePayload(errors=to_user_errors(fault))
-        info.context.set_token = ""
+        info.context.end_session()
         return DeleteMePayload()
 
     @strawberry.mutation(description="Request a trip. For riders.")
@@ -231,6 +235,9 @@ def _sender(info: Info) -> Sender:
 
 
 def _logged_in(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
+    caller = info.context.caller
+    if caller is not None and caller.session_id == session.replaced:
+        info.context.end_session()
     if not issue_token:
         info.context.set_token = session.token
     return AuthPayload(

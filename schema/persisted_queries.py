@@ -84,7 +84,7 @@ class PersistedQueries:
                 raise self._unknown()
             self._texts.move_to_end(id or "")
             return self._documents.get(text)
-        if self._remembers and id is not None and id not in self._texts and sha256(query) != id:
+        if id is not None and self._texts.get(id) != query and sha256(query) != id:
             raise mismatch()
         return self._documents.get(query)
 

@@ -9,7 +9,7 @@ from models.visibility import Actor
 from services import texts, usernames
 from services.attempts import Attempts
 from services.database import Conflict, Database, Transaction
-from services.errors import BadInput, ErrorCode, UserFault, UserFaults
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.passwords import Passwords
 from services.photos import Photos
 from services.sessions import NewSession, PasswordChanged, Sessions, user_of
@@ -265,11 +265,14 @@ class Accounts:
             RateLimited: too many attempts from the address, or at the name; they count as log-ins.
             BadCredentials: the current password is wrong.
             PasswordMismatch, PasswordWeak: of the new one.
+            SessionEnded: the caller's session has ended.
         """
         user = actor.user
         key = key_of(user.username)
         await self._log_ins.count(name=key, address=address)
-        rows = await self._database.fetch("SELECT password_hash FROM users WHERE id = $1", user.id)
+        rows = await self._database.fetch(self._sessions.live_sql("$1", "u.password_hash"), actor.session_id)
+        if not rows:
+            raise SessionEnded
         old_hash = rows[0]["password_hash"]
         wrong = BadCredentials("The current password is wrong.", field=("currentPassword",))
         if not await self._passwords.verify(old_hash, current):
@@ -279,7 +282,7 @@ class Accounts:
         )
         try:
             session = await self._sessions.change_password(
-                user, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
+                actor, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
             )
         except PasswordChanged:
             raise wrong from None

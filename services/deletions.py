@@ -10,7 +10,7 @@ from models.visibility import Actor
 from services.accounts import BadCredentials, key_of
 from services.attempts import Attempts
 from services.database import Database, Row, Transaction, uuid
-from services.errors import ErrorCode, UserFault
+from services.errors import ErrorCode, SessionEnded, UserFault
 from services.passwords import Passwords
 from services.photos import Photos
 from services.sessions import Sessions
@@ -60,15 +60,15 @@ class Deletions:
             RateLimited: too many attempts from the address, or at the name; they count as log-ins.
             BadCredentials: the password is wrong.
             TripUnderWay: a driver has an active trip, or a rider sits in the car.
+            SessionEnded: the caller's session has ended. Of two deletions at once one succeeds.
         """
         await self._log_ins.count(name=key_of(actor.user.username), address=address)
         while True:
             rows = await self._database.fetch(
-                "SELECT password_hash, photo FROM users WHERE id = $1 AND deleted IS NULL", actor.id
+                self._sessions.live_sql("$1", "u.password_hash, u.photo"), actor.session_id
             )
-            # Of two deletions at once the second finds nothing left to do.
             if not rows:
-                return
+                raise SessionEnded
             row = rows[0]
             if not await self._passwords.verify(row["password_hash"], password):
                 raise BadCredentials("The password is wrong.", field=("password",))
@@ -78,6 +78,8 @@ class Deletions:
     async def _delete(self, actor: Actor, row: Row) -> bool:
         """Whether nothing has changed meanwhile."""
         async with self._database.transaction() as transaction:
+            # What the user has begun to write is there by now, and is dealt with; nothing more is begun.
+            await self._sessions.hold_in(transaction, actor)
             # No name has a space in its key: nobody can take that of a deleted account.
             forgotten = await transaction.fetch(
                 "UPDATE users SET username = '', username_key = $2, password_hash = '', first_name = 'Deleted', "
@@ -97,7 +99,6 @@ class Deletions:
         for written in cancelled:
             self._trips.announce(written)
         self._sessions.announce(notes)
-        await self._leave(actor)
         if row["photo"] is not None:
             try:
                 await self._photos.remove(row["photo"])
@@ -112,32 +113,17 @@ class Deletions:
         Raises:
             TripUnderWay: something is.
         """
-        cancelled = await self._leave_in(transaction, actor) if actor.user.role is Role.RIDER else []
+        cancelled: list[TripWritten] = []
+        if actor.user.role is Role.RIDER:
+            for trip_id in await self._active(transaction, actor):
+                written = await self._trips.move_in(
+                    transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=actor.id
+                )
+                if written is not None:
+                    cancelled.append(written)
         if await self._active(transaction, actor):
             raise TripUnderWay("A trip of yours is under way. It has to end first.")
         return cancelled
-
-    async def _leave(self, actor: Actor) -> None:
-        """Leave what was requested or accepted while the account was being deleted: such a request had read its
-        session before, and came to its trip after.
-        """
-        async with self._database.transaction() as transaction:
-            left = await self._leave_in(transaction, actor)
-        for written in left:
-            self._trips.announce(written)
-
-    async def _leave_in(self, transaction: Transaction, actor: Actor) -> list[TripWritten]:
-        """Cancel what a rider may, or give back what a driver may."""
-        status, by = (
-            (TripStatus.CANCELLED, Party.RIDER)
-            if actor.user.role is Role.RIDER
-            else (TripStatus.REQUESTED, Party.DRIVER)
-        )
-        moved = [
-            await self._trips.move_in(transaction, trip_id=trip_id, status=status, by=by, user_id=actor.id)
-            for trip_id in await self._active(transaction, actor)
-        ]
-        return [written for written in moved if written is not None]
 
     async def _active(self, transaction: Transaction, actor: Actor) -> list[UUID]:
         party = "rider_id" if actor.user.role is Role.RIDER else "driver_id"

@@ -55,6 +55,10 @@ class UserFaults(Exception):
         self.faults = tuple(faults)
 
 
+class SessionEnded(Exception):
+    """The session in which the caller acts has ended, or its user is not active any more. Nothing was written."""
+
+
 class BadInput(Exception):
     """The request itself is malformed (an empty address, latitude 91); answered as BAD_USER_INPUT."""
 

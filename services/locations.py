@@ -9,12 +9,13 @@ from models.geo import GeoPoint
 from models.snapshots import Location, Role
 from models.visibility import Actor
 from services.database import Database, moment, uuid
-from services.errors import BadInput, ErrorCode, UserFault
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
 from services.freshness import Lifetime
 from services.location_store import LocationStore, Stored
 from services.lookups import LookUps
 from services.points import on_earth
 from services.rate_limits import RateLimit
+from services.sessions import Sessions
 from services.topics import Topics
 from services.trips import NotADriver
 
@@ -48,10 +49,18 @@ class Locations:
     """
 
     def __init__(
-        self, database: Database, store: LocationStore, topics: Topics, *, lifetime: Lifetime, limit: RateLimit
+        self,
+        database: Database,
+        store: LocationStore,
+        topics: Topics,
+        *,
+        sessions: Sessions,
+        lifetime: Lifetime,
+        limit: RateLimit,
     ) -> None:
         self.lifetime = lifetime
         self._database = database
+        self._sessions = sessions
         self._store = store
         self._topics = topics
         self._ttl = timedelta(seconds=lifetime.ttl_s)
@@ -77,6 +86,7 @@ class Locations:
             RateLimited: the driver reports too often.
             BadInput: the point is none, the heading not within 0 to 360, or the moment in the future or without a
                 time zone.
+            SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.DRIVER:
             raise NotADriver("Only drivers report where they are.")
@@ -93,8 +103,9 @@ class Locations:
             raise _stale()
         counted_as = actor.id if age < self._fresh else (actor.id, "backlog")
         self._limit.check(counted_as)
-        active = await self._active_trips.get(actor.id)
-        assert active is not None, "the look-up answers for every driver"
+        active = await self._active_trips.get(actor.session_id)
+        if active is None:
+            raise SessionEnded
         location = Location(
             actor.id, active.trip_id, point, heading, recorded_at.astimezone(UTC), as_of=active.as_of
         )
@@ -110,15 +121,18 @@ class Locations:
         """The last position of a driver, if it has not expired. Whoever asks must have the right to know it."""
         return await self._last.get(driver_id)
 
-    async def _find_active_trips(self, driver_ids: Sequence[UUID]) -> dict[UUID, _ActiveTrip]:
+    async def _find_active_trips(self, session_ids: Sequence[UUID]) -> dict[UUID, _ActiveTrip]:
+        """For each driver's session that is live: a position costs no statement more for being asked that."""
         rows = await self._database.fetch(
-            "SELECT d.id AS driver_id, t.id AS trip_id, {now} AS as_of "
-            f"FROM {self._database.ids(1)} d LEFT JOIN trips t "
-            "ON t.driver_id = d.id AND t.status IN ('STARTED', 'IN_PROGRESS')",
-            list(driver_ids),
+            "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
+            f"FROM {self._database.ids(1)} asked JOIN sessions s ON s.id = asked.id "
+            "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
+            "ON t.driver_id = u.id AND t.status IN ('STARTED', 'IN_PROGRESS') "
+            f"WHERE {self._sessions.is_live}",
+            list(session_ids),
         )
         return {
-            uuid(row["driver_id"]): _ActiveTrip(
+            uuid(row["session_id"]): _ActiveTrip(
                 uuid(row["trip_id"]) if row["trip_id"] is not None else None, moment(row["as_of"])
             )
             for row in rows

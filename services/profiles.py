@@ -9,9 +9,9 @@ from models.snapshots import UserSnapshot
 from models.visibility import Actor
 from services.accounts import PhotoRequired, checked_name
 from services.database import Database
-from services.errors import BadInput
+from services.errors import SessionEnded
 from services.photos import Photos
-from services.sessions import user_of
+from services.sessions import Sessions, user_of
 from services.shield import Shield
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -29,8 +29,11 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 class Profiles:
     """How the users of one application are shown."""
 
-    def __init__(self, database: Database, shield: Shield, *, photos: Photos, photo_required: bool) -> None:
+    def __init__(
+        self, database: Database, shield: Shield, *, sessions: Sessions, photos: Photos, photo_required: bool
+    ) -> None:
         self._database = database
+        self._sessions = sessions
         self._shield = shield
         self._photos = photos
         self._photo_required = photo_required
@@ -52,8 +55,8 @@ class Profiles:
         Raises:
             PhotoRequired: it is not to be removed on this server.
             PhotoInvalid, PhotoTooLarge: see ``Photos.store``.
-            BadInput: a name is empty, too long, or has invisible characters; the account was deleted while this
-                was under way.
+            BadInput: a name is empty, too long, or has invisible characters.
+            SessionEnded: the caller's session has ended.
         """
         first = checked_name(first_name, "firstName") if first_name is not UNCHANGED else None
         last = checked_name(last_name, "lastName") if last_name is not UNCHANGED else None
@@ -96,22 +99,22 @@ class Profiles:
         changes = "first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name)"
         args: list[object] = [actor.id, first_name, last_name]
         if not keeps_photo:
-            changes += ", photo = $5"
+            changes += ", photo = $6"
+        caller = self._sessions.live_sql("$5") + self._sessions.held_sql
         while True:
-            rows = await self._database.fetch(
-                "SELECT photo FROM users WHERE id = $1 AND deleted IS NULL", actor.id
-            )
+            rows = await self._database.fetch(self._sessions.live_sql("$1", "u.photo"), actor.session_id)
             if not rows:
-                raise BadInput("This account was deleted meanwhile.")
+                raise SessionEnded
             former: str | None = rows[0]["photo"]
             # Only what was replaced by this very statement may be removed: two at once must not leave a photo
             # that nobody refers to, or remove the one that is shown.
             written = await self._database.fetch(
-                f"UPDATE users SET {changes} WHERE id = $1 AND COALESCE(photo, '') = $4 "
-                "AND deleted IS NULL "
+                f"WITH caller AS ({caller}) UPDATE users SET {changes} WHERE id = $1 "
+                "AND COALESCE(photo, '') = $4 AND EXISTS (SELECT 1 FROM caller) "
                 "RETURNING id, username, first_name, last_name, role, photo",
                 *args,
                 former or "",
+                actor.session_id,
                 *([] if keeps_photo else [photo]),
             )
             if written:

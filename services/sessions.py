@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
 from services.database import Database, Row, Transaction, native_uuid, uuid
+from services.errors import SessionEnded
 from services.outbox import Note, Outbox
 from services.shield import Shield
 
@@ -25,10 +26,14 @@ _Wanted = dict[str, list[asyncio.Future[_Found]]]
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session just begun. ``token`` is known to nobody else and is shown only now."""
+    """A session just begun. ``token`` is known to nobody else and is shown only now.
+
+    ``replaced`` is the session that ended with that, if any.
+    """
 
     actor: Actor
     token: str
+    replaced: UUID | None = None
 
 
 class PasswordChanged(Exception):
@@ -76,7 +81,7 @@ class Sessions:
                 )
             notes = await self._note_ended(transaction, ended)
         self.announce(notes)
-        return session
+        return replace(session, replaced=uuid(ended[0]["id"])) if ended else session
 
     async def _insert(self, transaction: Transaction, user: UserSnapshot, password_hash: str | None) -> NewSession:
         token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -127,7 +132,7 @@ class Sessions:
                 "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
                 f"u.photo, s.used < {self._database.ago(self._touch_interval_s)} AS is_stale "
                 "FROM sessions s JOIN users u ON u.id = s.user_id "
-                f"WHERE {self._database.among('s.token_hash', 1)} AND {self._is_live()}",
+                f"WHERE {self._database.among('s.token_hash', 1)} AND {self.is_live}",
                 list(wanted),
             )
         except Exception as error:
@@ -160,7 +165,7 @@ class Sessions:
             return set()
         rows = await self._database.fetch(
             f"SELECT asked.id FROM {self._database.ids(1)} asked WHERE NOT EXISTS (SELECT 1 FROM sessions s "
-            f"JOIN users u ON u.id = s.user_id WHERE s.id = asked.id AND {self._is_live()})",
+            f"JOIN users u ON u.id = s.user_id WHERE s.id = asked.id AND {self.is_live})",
             session_ids,
         )
         return {uuid(row["id"]) for row in rows}
@@ -169,37 +174,78 @@ class Sessions:
         """Log out: the token is worth nothing from now on, and the session's sockets are closed.
 
         ``everywhere``: all sessions of the user end.
+
+        Raises:
+            SessionEnded: it has ended before.
         """
         await self._shield.run(self._end(actor, everywhere=everywhere))
 
     async def _end(self, actor: Actor, *, everywhere: bool) -> None:
         async with self._database.transaction() as transaction:
             if everywhere:
+                await self.hold_in(transaction, actor)
                 notes = await self.end_all_in(transaction, actor.id)
             else:
                 ended = await transaction.fetch(
                     "DELETE FROM sessions WHERE id = $1 RETURNING id", actor.session_id
                 )
+                if not ended:
+                    raise SessionEnded
                 notes = await self._note_ended(transaction, ended)
         self.announce(notes)
+
+    async def hold_in(self, transaction: Transaction, actor: Actor) -> None:
+        """Begin a transaction that ends the caller's sessions: nothing is written in them at the same time.
+
+        On PostgreSQL it waits for the writes of the user that are under way, and later ones wait for its end.
+
+        Raises:
+            SessionEnded: the caller's own has ended before.
+        """
+        lock = "" if self._database.is_sqlite else " FOR UPDATE OF u, s"
+        if not await transaction.fetch(self.live_sql("$1") + lock, actor.session_id):
+            raise SessionEnded
+
+    def live_sql(self, session_id: str, columns: str = "s.id") -> str:
+        """SQL for the ``columns`` of a session ``s`` and its user ``u``: one row while it is live, else none.
+
+        ``session_id`` is an SQL value. More conditions may follow.
+        """
+        return (
+            f"SELECT {columns} FROM users u JOIN sessions s ON s.user_id = u.id "
+            f"WHERE s.id = {session_id} AND {self.is_live}"
+        )
+
+    @property
+    def held_sql(self) -> str:
+        """SQL that follows ``live_sql`` where a statement writes in that session.
+
+        On PostgreSQL what ends the session then waits until the write is committed, or the write for that, and
+        finds no row. The user goes first, as wherever both are locked: so nobody waits for each other. It is the
+        lock that foreign keys take, and does not wait for others who write.
+        """
+        return "" if self._database.is_sqlite else " FOR KEY SHARE OF u, s"
 
     async def end_all_in(self, transaction: Transaction, user_id: UUID) -> Sequence[Note]:
         """End all sessions of a user in the caller's transaction. ``announce`` them after the commit."""
         ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user_id)
         return await self._note_ended(transaction, ended)
 
-    async def change_password(self, user: UserSnapshot, *, old_hash: str, new_hash: str) -> NewSession:
-        """Exchange a user's password, end all sessions of the user, and begin one.
+    async def change_password(self, actor: Actor, *, old_hash: str, new_hash: str) -> NewSession:
+        """Exchange the caller's password, end all sessions of theirs, and begin one.
 
         Of several simultaneous changes exactly one succeeds.
 
         Raises:
-            PasswordChanged: the password is another one by now, or the user was deactivated.
+            SessionEnded: the caller's own has ended before.
+            PasswordChanged: the password is another one by now.
         """
-        return await self._shield.run(self._change_password(user, old_hash, new_hash))
+        return await self._shield.run(self._change_password(actor, old_hash, new_hash))
 
-    async def _change_password(self, user: UserSnapshot, old_hash: str, new_hash: str) -> NewSession:
+    async def _change_password(self, actor: Actor, old_hash: str, new_hash: str) -> NewSession:
+        user = actor.user
         async with self._database.transaction() as transaction:
+            await self.hold_in(transaction, actor)
             changed = await transaction.fetch(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
                 user.id,
@@ -231,7 +277,9 @@ class Sessions:
     def _is_active(self) -> str:
         return "u.is_active = 1" if self._database.is_sqlite else "u.is_active"
 
-    def _is_live(self) -> str:
+    @property
+    def is_live(self) -> str:
+        """SQL, true of a session ``s`` that has not ended and whose user ``u`` is active."""
         return (
             f"{self._is_active()} AND s.used > {self._database.ago(self._ttl_s)} "
             f"AND s.created > {self._database.ago(self._max_age_s)}"

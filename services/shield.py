@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from services.errors import BadInput, UserFault, UserFaults
+from services.errors import BadInput, SessionEnded, UserFault, UserFaults
 
 T = TypeVar("T")
 _log = structlog.stdlib.get_logger(__name__)
@@ -43,5 +43,5 @@ class Shield:
 def _log_failure(task: "asyncio.Task[Any]") -> None:
     error = None if task.cancelled() else task.exception()
     # What the caller could have been told is nobody's concern now.
-    if error is not None and not isinstance(error, UserFault | UserFaults | BadInput):
+    if error is not None and not isinstance(error, UserFault | UserFaults | BadInput | SessionEnded):
         _log.error("work failed after its caller had gone", exc_info=error)

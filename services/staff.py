@@ -1,5 +1,6 @@
 """The use cases of staff, for the admin. Each leaves a line in the trail, in the transaction of the change."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -9,11 +10,13 @@ from models.snapshots import Role, TripSnapshot, UserSnapshot
 from models.staff_action import StaffActionKind
 from models.trip_life import Party, TripStatus, has_ended
 from models.visibility import Actor
-from services import staff_trail, trip_rows
-from services.accounts import Accounts
+from services import trip_rows
+from services.accounts import Accounts, BadCredentials
 from services.database import Database, Transaction
+from services.errors import SessionEnded
 from services.sessions import NewSession, Sessions, user_of
 from services.shield import Shield
+from services.staff_trail import NotStaff, StaffTrail
 from services.trips import IllegalTransition, TripNotFound, Trips, checked_reason
 
 
@@ -47,6 +50,7 @@ class Staff:
         self._accounts = accounts
         self._sessions = sessions
         self._trips = trips
+        self._trail = StaffTrail(sessions)
 
     async def log_in(
         self, *, username: str, password: str, address: str | None, replaces: str | None
@@ -59,12 +63,17 @@ class Staff:
         session = await self._accounts.log_in(
             username=username, password=password, address=address, replaces=replaces, staff_only=True
         )
-        await self._shield.run(staff_trail.record(self._database, session.actor, StaffActionKind.LOG_IN))
+        try:
+            await self._shield.run(self._trail.record(self._database, session.actor, StaffActionKind.LOG_IN))
+        except NotStaff:
+            # Deactivated or deleted since the password was looked at.
+            raise BadCredentials("The user name or the password is wrong.") from None
         return session
 
     async def log_out(self, member: StaffMember) -> None:
-        """End the session."""
-        await self._sessions.end(member.actor)
+        """End the session. Twice is as good as once."""
+        with suppress(SessionEnded):
+            await self._sessions.end(member.actor)
 
     async def member(self, token: str) -> StaffMember | None:
         """The member of staff whose live session the token belongs to; None if there is none."""
@@ -95,7 +104,7 @@ class Staff:
         """
 
         async def also(transaction: Transaction, user: UserSnapshot) -> None:
-            await staff_trail.record(transaction, member.actor, StaffActionKind.ADD_USER, user_id=user.id)
+            await self._trail.record(transaction, member.actor, StaffActionKind.ADD_USER, user_id=user.id)
 
         return await self._accounts.add(
             username=username,
@@ -133,6 +142,13 @@ class Staff:
     async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
         async with self._database.transaction() as transaction:
+            if not self._database.is_sqlite:
+                # Both rows in one order: of two who deactivate each other at once one succeeds.
+                await transaction.fetch(
+                    "SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id FOR NO KEY UPDATE",
+                    member.actor.id,
+                    user_id,
+                )
             changed = await transaction.fetch(
                 "UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND deleted IS NULL "
                 "RETURNING id",
@@ -147,7 +163,7 @@ class Staff:
                     raise NoSuchUser
                 return
             ended = () if is_active else await self._sessions.end_all_in(transaction, user_id)
-            await staff_trail.record(transaction, member.actor, action, user_id=user_id)
+            await self._trail.record(transaction, member.actor, action, user_id=user_id)
         self._sessions.announce(ended)
 
     async def add_trip(
@@ -167,16 +183,10 @@ class Staff:
             NoSuchUser: there is no such rider, or the account is not active.
             NotARider, TooManyOpenTrips, BadInput: as ``Trips.request`` does.
         """
-        rows = await self._database.fetch(
-            "SELECT id, username, first_name, last_name, role, photo FROM users WHERE id = $1 AND is_active = $2",
-            rider_id,
-            True,
-        )
-        if not rows:
-            raise NoSuchUser
+        # Whoever deletes the account meanwhile waits for this, and cancels it; or this waits, and finds nobody.
+        lock = "" if self._database.is_sqlite else " FOR KEY SHARE"
         request = partial(
             self._trips.request_in,
-            rider=user_of(rows[0]),
             staff_id=member.actor.id,
             pick_up_address=pick_up_address,
             drop_off_address=drop_off_address,
@@ -186,8 +196,16 @@ class Staff:
 
         async def add() -> TripSnapshot:
             async with self._database.transaction() as transaction:
-                written = await request(transaction)
-                await staff_trail.record(
+                rows = await transaction.fetch(
+                    "SELECT id, username, first_name, last_name, role, photo FROM users "
+                    f"WHERE id = $1 AND is_active = $2{lock}",
+                    rider_id,
+                    True,
+                )
+                if not rows:
+                    raise NoSuchUser
+                written = await request(transaction, rider=user_of(rows[0]))
+                await self._trail.record(
                     transaction,
                     member.actor,
                     StaffActionKind.ADD_TRIP,
@@ -222,7 +240,7 @@ class Staff:
                     reason=reason,
                 )
                 if written is not None:
-                    await staff_trail.record(
+                    await self._trail.record(
                         transaction,
                         member.actor,
                         StaffActionKind.CANCEL_TRIP,
@@ -246,5 +264,5 @@ class Staff:
             NotStaff: the caller is no member of staff any more.
         """
         await self._shield.run(
-            staff_trail.record(self._database, member.actor, StaffActionKind.EXPORT, detail=what[:500])
+            self._trail.record(self._database, member.actor, StaffActionKind.EXPORT, detail=what[:500])
         )

@@ -23,6 +23,9 @@ _COLUMNS = """
 """
 _JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver_id"
 
+# True in a statement whose ``WITH`` has found the session that it writes in as ``caller``.
+CALLED = "EXISTS (SELECT 1 FROM caller)"
+
 _OPEN = "t.status = 'REQUESTED'"
 _ACTIVE = "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
 _ENDED = "t.status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
@@ -54,15 +57,18 @@ async def find(source: Database | Transaction, trip_id: UUID) -> TripSnapshot | 
     return snapshot(rows[0]) if rows else None
 
 
-def joined_with(*, written: str, change: str, note: str) -> str:
-    """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it as one row with its ``note_id``.
+def joined_with(*, caller: str | None, written: str, change: str, note: str) -> str:
+    """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it: always one row.
 
-    ``written`` is the statement that writes (``… RETURNING *``); ``change`` adds what it wrote to the history,
-    and ``note`` notes it.
+    Its ``note_id`` is null if nothing was written. ``written`` is the statement that writes (``… RETURNING *``);
+    ``change`` adds what it wrote to the history, and ``note`` notes it. ``caller`` finds the session in which it
+    writes, for which it asks itself (``CALLED``); ``is_live`` is whether there is one.
     """
+    found, is_live = ("", "TRUE") if caller is None else (f"caller AS ({caller}), ", CALLED)
     return (
-        f"WITH written AS ({written}), change AS ({change}), note AS ({note}) "
-        f"SELECT note.id AS note_id, {_COLUMNS} FROM note, written t {_JOINS}"
+        f"WITH {found}written AS ({written}), change AS ({change}), note AS ({note}) "
+        f"SELECT asked.is_live, note.id AS note_id, {_COLUMNS} FROM (SELECT {is_live} AS is_live) asked "
+        f"LEFT JOIN (note CROSS JOIN written t {_JOINS}) ON TRUE"
     )
 
 

@@ -22,10 +22,11 @@ from models.trip_life import (
 from models.visibility import Actor, may_see
 from services import areas, texts, trip_history, trip_rows
 from services.database import Conflict, Database, Transaction, uuid
-from services.errors import BadInput, ErrorCode, UserFault
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
 from services.outbox import Note, Outbox, note_sql
 from services.per_user import PerUser
 from services.points import on_earth
+from services.sessions import Sessions
 from services.shield import Shield
 from services.trip_rows import TripPage
 
@@ -126,6 +127,8 @@ class _Write:
     args: Sequence[object]
     changed_by: ChangedBy
     user_id: UUID | None
+    # In which session it is written: then the statement asks for ``trip_rows.CALLED``.
+    session_id: UUID | None
     for_pool: bool
     former_driver_id: UUID | None = None
 
@@ -139,6 +142,7 @@ class Trips:
         outbox: Outbox,
         shield: Shield,
         *,
+        sessions: Sessions,
         request_ttl_s: int,
         open_trips_per_rider: int | None,
         changing: PerUser,
@@ -147,6 +151,7 @@ class Trips:
         self._database = database
         self._outbox = outbox
         self._shield = shield
+        self._sessions = sessions
         self._request_ttl_s = request_ttl_s
         self._open_trips_per_rider = open_trips_per_rider
         self._changing = changing
@@ -176,6 +181,7 @@ class Trips:
             IdempotencyConflict: the key was used with other contents.
             BadInput: an address or the key is empty, too long or contains a forbidden character, or a point is
                 none.
+            SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
@@ -197,6 +203,8 @@ class Trips:
         drop_off: GeoPoint | None = None,
     ) -> TripWritten:
         """Request a trip for a rider, by staff, in the caller's transaction. ``announce`` it after the commit.
+
+        Whether the rider may still have one, and staff may do that, is for the caller to ask in that transaction.
 
         Raises:
             NotARider: they are a driver.
@@ -225,7 +233,8 @@ class Trips:
     ) -> TripWritten | None:
         """Move a trip to ``status`` as that party, in the caller's transaction. ``announce`` it after the commit.
 
-        None if it does not stand where they may do that, or there is none.
+        Whether they may act at all is for the caller to ask in that transaction. None if it does not stand where
+        they may do that, or there is none.
 
         Raises:
             BadInput: the reason is too long or contains a forbidden character.
@@ -243,7 +252,14 @@ class Trips:
 
     async def _request(self, actor: Actor, wanted: _Wanted, key: str | None) -> TripSnapshot:
         trip = await self._write(
-            self._request_sql(actor.id, wanted, key, changed_by=ChangedBy.RIDER, user_id=actor.id)
+            self._request_sql(
+                actor.id,
+                wanted,
+                key,
+                changed_by=ChangedBy.RIDER,
+                user_id=actor.id,
+                session_id=actor.session_id,
+            )
         )
         if trip is not None:
             return trip
@@ -262,14 +278,24 @@ class Trips:
         return earlier
 
     def _request_sql(
-        self, rider_id: UUID, wanted: _Wanted, key: str | None, *, changed_by: ChangedBy, user_id: UUID
+        self,
+        rider_id: UUID,
+        wanted: _Wanted,
+        key: str | None,
+        *,
+        changed_by: ChangedBy,
+        user_id: UUID,
+        session_id: UUID | None = None,
     ) -> _Write:
         pick_up_address, drop_off_address, pick_up, drop_off = wanted
+        conditions = self._has_room("$10")
+        if session_id is not None:
+            conditions = f"{trip_rows.CALLED} AND {conditions}"
         return _Write(
             "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
             "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
             "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
-            f"{self._deadline()}, '', $9, $10 WHERE {self._has_room('$10')} "
+            f"{self._deadline()}, '', $9, $10 WHERE {conditions} "
             "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
             (
                 uuid4(),
@@ -285,6 +311,7 @@ class Trips:
             ),
             changed_by=changed_by,
             user_id=user_id,
+            session_id=session_id,
             for_pool=True,
         )
 
@@ -331,6 +358,7 @@ class Trips:
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's life has no such step.
             BadInput: the reason is too long or contains a forbidden character.
+            SessionEnded: the caller's session has ended.
         """
         await self._changing.count(actor)
         return await self._shield.run(
@@ -350,7 +378,7 @@ class Trips:
             busy = False
             for step in steps:
                 try:
-                    trip = await self._take(step, actor.id, trip_id, if_version, reason)
+                    trip = await self._take(step, actor, trip_id, if_version, reason)
                 except Conflict:
                     # The one constraint that such an UPDATE can break: one active trip a driver.
                     busy = True
@@ -377,17 +405,21 @@ class Trips:
     async def _take(
         self,
         step: Transition,
-        actor_id: UUID | None,
+        actor: Actor | None,
         trip_id: UUID,
         if_version: int | None,
         reason: str | None,
     ) -> TripSnapshot | None:
-        """Take one step if the trip stands where it begins; None if it does not.
+        """Take one step if the trip stands where it begins; None if it does not. No actor: the system takes it.
 
         Raises:
             Conflict: the driver has another active trip.
+            SessionEnded: the actor's session has ended.
         """
-        return await self._write(self._step_sql(step, actor_id, trip_id, if_version, reason))
+        actor_id, session_id = (actor.id, actor.session_id) if actor is not None else (None, None)
+        return await self._write(
+            self._step_sql(step, actor_id, trip_id, if_version, reason, session_id=session_id)
+        )
 
     def _step_sql(
         self,
@@ -396,6 +428,8 @@ class Trips:
         trip_id: UUID,
         if_version: int | None,
         reason: str | None,
+        *,
+        session_id: UUID | None = None,
     ) -> _Write:
         changes, conditions = (
             ["status = $2", "version = version + 1", "updated = {now}"],
@@ -425,11 +459,14 @@ class Trips:
             changes.append(f"cancel_reason = {bind(reason)}")
         if if_version is not None:
             conditions.append(f"version = {bind(if_version)}")
+        if session_id is not None:
+            conditions.append(trip_rows.CALLED)
         return _Write(
             f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)}",
             args,
             changed_by=changed_by(step.by),
             user_id=actor_id,
+            session_id=session_id,
             for_pool=step.pool_hears,
             former_driver_id=actor_id if gives_back else None,
         )
@@ -439,6 +476,7 @@ class Trips:
 
         Raises:
             Conflict: a constraint refused it.
+            SessionEnded: the session that it is written in has ended.
         """
         if self._database.is_sqlite:
             async with self._database.transaction() as transaction:
@@ -455,10 +493,22 @@ class Trips:
         """Run a statement that writes one trip, add it to the history, and note it; None if it hit no row.
 
         ``source`` is a transaction; on PostgreSQL it may also be the database.
+
+        Raises:
+            SessionEnded: the session that it is written in has ended.
         """
+        args, caller = [*write.args], None
+        if write.session_id is not None:
+            args.append(write.session_id)
+            caller = self._sessions.live_sql(f"${len(args)}") + self._sessions.held_sql
         if self._database.is_sqlite:
-            rows = await source.fetch(f"{write.sql} RETURNING id", *write.args)
+            found = f"WITH caller AS ({caller}) " if caller is not None else ""
+            rows = await source.fetch(f"{found}{write.sql} RETURNING id", *args)
             if not rows:
+                if write.session_id is not None and not await source.fetch(
+                    self._sessions.live_sql("$1"), write.session_id
+                ):
+                    raise SessionEnded
                 return None
             await source.fetch(
                 trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
@@ -472,26 +522,29 @@ class Trips:
             trip = await trip_rows.find(source, rows[0]["id"])
             assert trip is not None, "written in this transaction"
             return TripWritten(note, trip)
-        first = len(write.args) + 1
-        rows = await source.fetch(
+        first = len(args) + 1
+        (row,) = await source.fetch(
             trip_rows.joined_with(
+                caller=caller,
                 written=f"{write.sql} RETURNING *",
                 change=trip_history.change_sql(
                     "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
                 ),
                 note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
             ),
-            *write.args,
+            *args,
             write.changed_by,
             write.user_id,
             write.former_driver_id,
             write.for_pool,
         )
-        if not rows:
+        if not row["is_live"]:
+            raise SessionEnded
+        if row["note_id"] is None:
             return None
-        trip = trip_rows.snapshot(rows[0])
+        trip = trip_rows.snapshot(row)
         note = Note(
-            rows[0]["note_id"],
+            row["note_id"],
             trip_id=trip.id,
             former_driver_id=write.former_driver_id,
             for_pool=write.for_pool,

@@ -2,20 +2,31 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from models.snapshots import Role, TripSnapshot
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
-from services.database import uuid
+from services.database import Database, Transaction, uuid
+from services.deletions import TripUnderWay
+from services.errors import SessionEnded
+from services.passwords import Passwords
+from services.staff import StaffMember
 from services.trips import DriverBusy, IllegalTransition, TripCancelled, TripNotFound, Trips, TripTaken
-from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, trip_row
+from tests.support.api import PASSWORD
+from tests.support.rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
+from tests.support.waiting import until
 
 RACES = 200
 DRIVERS = 20
+
+HASH = Passwords(concurrency=1, memory_kib=1024)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
 
 Outcome = type[Exception] | TripStatus
 
@@ -168,3 +179,165 @@ async def test_a_driver_who_gives_back_and_accepts_at_once_never_has_it_again(
         # Before the give-back it is a repetition of what is so already; after it, out of sight.
         assert outcomes[1] in (TripStatus.STARTED, TripNotFound)
         assert (await trip_row(database, trip_id))["status"] == "REQUESTED"
+
+
+# The session ends, or the account goes, while something is written in it.
+
+
+async def apart(work: Coroutine[Any, Any, Any]) -> Any:
+    """Do it in a context of its own: not in the transaction of this task."""
+    return await asyncio.get_running_loop().create_task(work, context=Context())
+
+
+async def waits_for_locks(database: Database, *, count: int = 1) -> None:
+    """Return once so many statements wait for others in PostgreSQL."""
+    sql = (
+        "SELECT count(*) AS count FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    async def wait() -> bool:
+        (row,) = await apart(database.fetch(sql))
+        return row["count"] >= count
+
+    await until(wait)
+
+
+@pytest.mark.attack("abuse")
+async def test_a_deleted_account_has_no_active_trip_whatever_it_does_at_the_same_time(
+    application: Application, trips: Trips
+) -> None:
+    database, services = application.database, application.services
+    went: Counter[str] = Counter()
+    for number in range(40):
+        role = Role.RIDER if number % 2 else Role.DRIVER
+        actor = await add_person(database, role)
+        await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
+        trip_id = await add_trip(database, await add_rider(database))
+
+        async def write(actor: Actor = actor, trip_id: UUID = trip_id, pause: int = number % 5) -> Any:
+            # The hash is compared in a thread: about as long as these.
+            await asyncio.sleep(pause * 0.001)
+            if actor.user.role is Role.DRIVER:
+                return await trips.update(actor, trip_id=trip_id, status=TripStatus.STARTED)
+            return await trips.request(actor, pick_up_address="Here", drop_off_address="There")
+
+        written, deleted = await asyncio.gather(
+            write(), services.deletions.delete(actor, password=PASSWORD), return_exceptions=True
+        )
+
+        active = await database.fetch(
+            "SELECT id FROM trips WHERE (rider_id = $1 OR driver_id = $1) "
+            "AND status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')",
+            actor.id,
+        )
+        if deleted is None:
+            assert not active
+            assert isinstance(written, SessionEnded | TripSnapshot)
+        else:
+            assert isinstance(deleted, TripUnderWay)
+            assert len(active) == 1
+        went[f"{type(written).__name__} {type(deleted).__name__}"] += 1
+    assert len(went) > 1, went
+
+
+Ending = Callable[[Application, Transaction, Actor], Awaitable[object]]
+Writing = Callable[[Application, Actor, UUID], Coroutine[Any, Any, object]]
+
+
+async def log_out(_: Application, transaction: Transaction, actor: Actor) -> None:
+    await transaction.fetch("DELETE FROM sessions WHERE id = $1", actor.session_id)
+
+
+async def log_out_everywhere(application: Application, transaction: Transaction, actor: Actor) -> None:
+    await application.services.sessions.hold_in(transaction, actor)
+    await application.services.sessions.end_all_in(transaction, actor.id)
+
+
+async def deactivate(application: Application, transaction: Transaction, actor: Actor) -> None:
+    await transaction.fetch("UPDATE users SET is_active = $2 WHERE id = $1", actor.id, False)
+    await application.services.sessions.end_all_in(transaction, actor.id)
+
+
+async def accept(application: Application, actor: Actor, trip_id: UUID) -> object:
+    return await application.services.trips.update(actor, trip_id=trip_id, status=TripStatus.STARTED)
+
+
+async def change_name(application: Application, actor: Actor, _: UUID) -> object:
+    return await application.services.profiles.update(actor, first_name="Changed")
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+@pytest.mark.parametrize("write", [accept, change_name])
+@pytest.mark.parametrize("end", [log_out, log_out_everywhere, deactivate])
+async def test_a_write_waits_for_an_end_of_its_session_that_is_not_committed_yet(
+    application: Application, trips: Trips, end: Ending, write: Writing
+) -> None:
+    database = application.database
+    driver = await add_driver(database)
+    trip_id = await add_trip(database, await add_rider(database))
+    async with database.transaction() as transaction:
+        await end(application, transaction, driver)
+        writing = asyncio.create_task(apart(write(application, driver, trip_id)))
+        await waits_for_locks(database)
+    with pytest.raises(SessionEnded):
+        await writing
+    assert (await trip_row(database, trip_id))["status"] == "REQUESTED"
+    (row,) = await database.fetch("SELECT first_name FROM users WHERE id = $1", driver.id)
+    assert row["first_name"] == driver.user.first_name
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+@pytest.mark.parametrize("role", Role)
+async def test_a_deletion_waits_for_a_write_that_is_not_committed_yet_and_sees_it(
+    application: Application, trips: Trips, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = application.database
+    monkeypatch.setattr(trips, "_open_trips_per_rider", 5)
+    actor = await add_person(database, role)
+    await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
+    trip_id = await add_trip(database, await add_rider(database))
+    async with database.transaction() as transaction:
+        # The write has found its session live, and waits for what this transaction holds.
+        if role is Role.RIDER:
+            await transaction.fetch("SELECT open_trips_of($1)", actor.id)
+            write = trips.request(actor, pick_up_address="Here", drop_off_address="There")
+        else:
+            await transaction.fetch("SELECT id FROM trips WHERE id = $1 FOR UPDATE", trip_id)
+            write = trips.update(actor, trip_id=trip_id, status=TripStatus.STARTED)
+        writing = asyncio.create_task(apart(write))
+        await waits_for_locks(database)
+        deleting = asyncio.create_task(apart(application.services.deletions.delete(actor, password=PASSWORD)))
+        await waits_for_locks(database, count=2)
+    written = await writing
+    if role is Role.RIDER:
+        await deleting
+        assert (await trip_row(database, written.id))["status"] == "CANCELLED"
+    else:
+        assert written.status is TripStatus.STARTED
+        with pytest.raises(TripUnderWay):
+            await deleting
+
+
+async def test_of_two_members_of_staff_who_deactivate_each_other_at_once_one_does(
+    application: Application,
+) -> None:
+    database, staff = application.database, application.staff
+    for _ in range(10):
+        members = [StaffMember(await add_rider(database)) for _ in range(2)]
+        for member in members:
+            await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.actor.id, True)
+        one, other = members
+
+        outcomes = await asyncio.gather(
+            staff.deactivate(one, user_id=other.actor.id),
+            staff.deactivate(other, user_id=one.actor.id),
+            return_exceptions=True,
+        )
+
+        assert sorted(type(each).__name__ for each in outcomes) == ["NoneType", "NotStaff"]
+        rows = await database.fetch("SELECT id FROM users WHERE is_staff = $1 AND is_active = $1", True)
+        assert len(rows) == 1
+        await database.fetch("UPDATE users SET is_staff = $1", False)

@@ -38,3 +38,8 @@ class HttpSender:
     def token(self, *, is_bearer: bool) -> str | None:
         """The token of the ``Authorization`` header, or that of the cookie."""
         return self._cookies.bearer(self._headers) if is_bearer else self._cookies.kept(self._headers)
+
+    @property
+    def is_bearer(self) -> bool:
+        """Whether the caller is who the ``Authorization`` header says, whatever cookie is beside it."""
+        return "authorization" in self._headers

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import h3.api.basic_int as h3
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from models.geo import GeoPoint
-from models.snapshots import Role, TripSnapshot, UserSnapshot
+from models.snapshots import TripSnapshot
 from models.trip_life import TripStatus, WithdrawReason, is_open
 from models.visibility import Actor
 from server import Application
@@ -63,10 +63,6 @@ class Screen:
     def end(self, error: Exception | None) -> None:
         """The subscription must not end. Part of Sink."""
         self.faults.append(f"ended: {error}")
-
-
-def new_driver() -> Actor:
-    return Actor(UserSnapshot(uuid4(), "d", "D", "D", Role.DRIVER, None), uuid4())
 
 
 async def follow(
@@ -149,7 +145,7 @@ async def _check(
     for number, position in enumerate([*everybody, *everybody]):
         if number == len(everybody):
             trip = await request(application, rider, pick_up)
-        actor = new_driver()
+        actor = await add_driver(application.database)
         pinned = position if number % 2 else None
         if position is not None and pinned is None:
             await application.services.locations.report(actor, point=position, recorded_at=datetime.now(UTC))

@@ -6,9 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import pytest
 
-from models.snapshots import Role
 from server import ROOT
 from services.config import Settings
 from tests.conftest import LiveServer, SignUp, serving
@@ -178,26 +176,6 @@ async def test_what_is_under_way_has_to_end_first(live_server: LiveServer, rider
     assert await delete(rider) == []
 
 
-async def test_what_was_requested_while_the_account_went_is_cancelled_too(
-    live_server: LiveServer, rider: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    application = live_server.application
-    sessions, actor = application.services.sessions, await session_of(live_server, rider)
-    end_all_in = sessions.end_all_in
-
-    async def request_meanwhile(transaction: Any, user_id: UUID) -> Any:
-        # As if it had begun before the deletion, and came to its trip now.
-        await application.services.trips.request_in(
-            transaction, rider=actor, staff_id=user_id, pick_up_address="Here", drop_off_address="There"
-        )
-        return await end_all_in(transaction, user_id)
-
-    monkeypatch.setattr(sessions, "end_all_in", request_meanwhile)
-    assert await delete(rider) == []
-    rows = await application.database.fetch("SELECT status FROM trips")
-    assert [row["status"] for row in rows] == ["CANCELLED"]
-
-
 async def test_two_deletions_at_once_are_one(rider: Api) -> None:
     await rider.create_trip()
     answers = await asyncio.gather(*(rider.post(DELETE_ME, password=PASSWORD) for _ in range(2)))
@@ -212,11 +190,3 @@ async def test_over_a_socket_no_account_is_deleted(rider: Api) -> None:
         message = await (await socket.start(DELETE_ME, password=PASSWORD)).message()
     (error,) = message["payload"]["errors"]
     assert error["extensions"]["code"] == "COOKIE_TRANSPORT_REQUIRED"
-
-
-async def session_of(server: LiveServer, api: Api) -> Any:
-    """Who the server takes them for."""
-    actor = await server.application.services.sessions.actor_of(api.http.cookies["taxirank_session"])
-    assert actor is not None
-    assert actor.user.role is Role.RIDER
-    return actor.user

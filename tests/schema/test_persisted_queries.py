@@ -76,11 +76,28 @@ async def test_a_hash_never_means_another_text(stranger: Api) -> None:
     assert code(refused) == "PERSISTED_QUERY_HASH_MISMATCH"
     assert code(await post(stranger, extensions=extensions(query))) == "PERSISTED_QUERY_NOT_FOUND"
     await post(stranger, query=query, extensions=extensions(query))
-    await post(stranger, query=other, extensions=extensions(query))
+    refused = await post(stranger, query=other, extensions=extensions(query))
+    assert code(refused) == "PERSISTED_QUERY_HASH_MISMATCH"
+    params = {"query": other, "extensions": json.dumps(extensions(query))}
+    assert code(await stranger.http.get("/graphql", params=params)) == "PERSISTED_QUERY_HASH_MISMATCH"
     assert (await post(stranger, extensions=extensions(query))).json() == {"data": {"me": None}}
     assert code(await post(stranger, extensions=extensions(query, sha256Hash=hash_of(query).upper()))) == (
         "PERSISTED_QUERY_NOT_FOUND"
     )
+
+
+@pytest.mark.attack("cost")
+async def test_a_hash_never_means_another_text_over_a_socket(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    known = "query Honest { me { id role } }"
+    async with rider.socket() as socket:
+        for id, query, kind in (("1", known, "next"), ("2", MY_TRIPS, "error"), ("3", known, "next")):
+            payload = {"query": query, "extensions": extensions(known)}
+            await socket.send(type="subscribe", id=id, payload=payload)
+            message = await socket.receive(id)
+            assert message["type"] == kind
+            if kind == "error":
+                assert message["payload"][0]["extensions"]["code"] == "PERSISTED_QUERY_HASH_MISMATCH"
 
 
 @pytest.mark.attack("cost")

@@ -44,6 +44,8 @@ def test_a_server_without_them_says_so() -> None:
     known = PersistedQueries(Documents(SCHEMA, introspection=True), remembers=False)
     assert not known.find(query, hash_of(query)).errors
     known.accept(query, hash_of(query))
+    with pytest.raises(RequestError, match="hash is not that of the query"):
+        known.find(query, hash_of("another"))
     with pytest.raises(RequestError, match=r"^PersistedQueryNotSupported$") as refused:
         known.find(None, hash_of(query))
     assert refused.value.extensions == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}

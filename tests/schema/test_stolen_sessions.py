@@ -289,7 +289,7 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
     monkeypatch.setattr(sessions, "begin", begin_late)
     late = asyncio.create_task(accounts.log_in(username="rosa", password=PASSWORD))
     try:
-        await accounts.change_password(owner.actor, current=PASSWORD, password1=NEW, password2=NEW)
+        owner = await accounts.change_password(owner.actor, current=PASSWORD, password1=NEW, password2=NEW)
     finally:
         changed.set()
     with pytest.raises(BadCredentials):
@@ -365,6 +365,27 @@ async def test_an_ordinary_log_out_leaves_the_other_sessions(servers: Servers, v
     await log_in(elsewhere)
     assert await api.data(LOG_OUT) == {"errors": []}
     assert await elsewhere.data(ME) == {"username": "rosa"}
+
+
+@embedded
+@pytest.mark.parametrize("query", ["logOut", "logOut(everywhere: true)", "changePassword", "deleteMe"])
+async def test_a_cookie_beside_a_bearer_token_is_left_alone(query: str, servers: Servers, visit: Visit) -> None:
+    native, browser = await visit(servers[0]), await visit(servers[0])
+    await native.sign_up("RIDER", username="rosa")
+    bearer = {"Authorization": f"Bearer {(await log_in(native, issueToken=True))['token']}"}
+    await browser.sign_up("RIDER", username="ravi")
+    arguments = {
+        "changePassword": f'(input: {{currentPassword: "{PASSWORD}", password1: "{NEW}", password2: "{NEW}"}})',
+        "deleteMe": f'(password: "{PASSWORD}")',
+    }
+    mutation = f"mutation {{ {query}{arguments.get(query, '')} {{ errors {{ code }} }} }}"
+
+    response = await browser.http.post("/graphql", json={"query": mutation}, headers=bearer)
+
+    assert [*response.json()["data"].values()] == [{"errors": []}]
+    assert "Set-Cookie" not in response.headers
+    assert await browser.data(ME) == {"username": "ravi"}
+    assert await browser.post(ME, headers=bearer) == {"data": {"me": None}}
 
 
 @embedded

@@ -42,7 +42,7 @@ async def _signed_up(application: Application, role: Role) -> Actor:
         False,
     )
     rows = await application.database.fetch("SELECT * FROM users WHERE id = $1", user_id)
-    return Actor(user_of(rows[0]), uuid4())
+    return (await application.services.sessions.begin(user_of(rows[0]))).actor
 
 
 @pytest.fixture

@@ -165,7 +165,8 @@ async def test_a_change_finds_its_trip_by_its_id_and_the_sweep_by_the_deadline(c
     (update,) = [statement for statement in seen if "UPDATE trips" in statement[0] and row["id"] in statement[1]]
     (sweep,) = [statement for statement in seen if "expires_at <= {begun}" in statement[0]]
 
-    assert await used(database, *update, "trips") == {"trips_pkey", "users_pkey"}
+    assert await used(database, *update, "trips") == {"trips_pkey", "users_pkey", "sessions_pkey"}
+    assert await used(database, *update, "sessions")
     # What is overdue is seldom: the sweep before this one took the rest.
     await database.fetch("DELETE FROM trips WHERE status = 'REQUESTED' AND expires_at <= now()")
     await database.fetch("ANALYZE trips")
@@ -180,6 +181,7 @@ async def test_reports_and_histories_find_their_rows_by_an_index(crowd: Crowd) -
         await services.history.of(uuid(row["id"]))
     report, history = seen
 
+    assert "sessions_pkey" in await used(database, *report, "sessions")
     assert await used(database, *report, "trips") & {"trips_one_active_a_driver", "trips_of_driver"}
     assert await used(database, *history, "trip_changes")
 

@@ -9,6 +9,7 @@ import pytest
 from models.snapshots import Role
 from server import Application
 from services.config import Settings
+from services.errors import SessionEnded
 from services.sessions import NewSession
 from tests.support.rows import add_person
 
@@ -18,7 +19,7 @@ DAY_S = 24 * 3600
 @pytest.fixture
 async def session(application: Application) -> NewSession:
     """A session of a rider."""
-    actor = await add_person(application.database, Role.RIDER)
+    actor = await add_person(application.database, Role.RIDER, has_session=False)
     return await application.services.sessions.begin(actor.user)
 
 
@@ -85,7 +86,7 @@ async def test_a_session_ends_90_days_after_its_beginning_however_much_it_is_use
 async def test_a_short_session_in_use_does_not_end(settings: Settings) -> None:
     application = Application(settings.model_copy(update={"session_ttl_s": 600}))
     async with application.running():
-        actor = await add_person(application.database, Role.RIDER)
+        actor = await add_person(application.database, Role.RIDER, has_session=False)
         session = await application.services.sessions.begin(actor.user)
         await grow_old(application, used=599)
         for _ in range(3):
@@ -106,7 +107,10 @@ async def test_a_log_out_ends_that_session_and_no_other(application: Application
     assert await sessions.ended_among([session.actor.session_id, other.actor.session_id]) == {
         session.actor.session_id
     }
-    await sessions.end(session.actor)
+    for everywhere in (False, True):
+        with pytest.raises(SessionEnded):
+            await sessions.end(session.actor, everywhere=everywhere)
+    assert await sessions.actor_of(other.token) == other.actor
 
 
 async def test_a_deactivated_user_has_no_sessions(application: Application, session: NewSession) -> None:
@@ -151,7 +155,9 @@ async def test_sessions_that_are_asked_for_together_are_looked_up_by_one_stateme
 
 
 async def test_a_look_up_begins_after_it_was_asked_for(application: Application) -> None:
-    session = await application.services.sessions.begin((await add_person(application.database, Role.RIDER)).user)
+    session = await application.services.sessions.begin(
+        (await add_person(application.database, Role.RIDER, has_session=False)).user
+    )
     assert await application.services.sessions.actor_of(session.token) is not None
     await application.services.sessions.end(session.actor)
     assert await application.services.sessions.actor_of(session.token) is None
@@ -159,7 +165,7 @@ async def test_a_look_up_begins_after_it_was_asked_for(application: Application)
 
 async def test_whoever_stops_waiting_for_a_look_up_does_not_stop_the_others(application: Application) -> None:
     sessions = application.services.sessions
-    session = await sessions.begin((await add_person(application.database, Role.RIDER)).user)
+    session = await sessions.begin((await add_person(application.database, Role.RIDER, has_session=False)).user)
     impatient = asyncio.create_task(sessions.actor_of(session.token))
     patient = asyncio.create_task(sessions.actor_of(session.token))
     await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from models.snapshots import Role
 from models.trip_life import TripStatus
 from server import Application
 from services.database import Database, uuid
-from services.errors import BadInput, ErrorCode, UserFault, UserFaults
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.shield import Shield
 from tests.support.api import PASSWORD
 from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, notes, trip_row
@@ -160,21 +160,22 @@ async def begin(application: Application, _: int) -> Trial:
     async def was_done() -> bool:
         return len(await sessions_of(database, rider.id)) == 1
 
+    await database.fetch("DELETE FROM sessions WHERE id = $1", rider.session_id)
     return Trial(lambda: application.services.sessions.begin(rider.user), was_done)
 
 
 async def end(application: Application, _: int) -> Trial:
     database = application.database
-    session = await application.services.sessions.begin((await add_rider(database)).user)
+    rider = await add_rider(database)
 
     async def was_done() -> bool:
-        left = await sessions_of(database, session.actor.id)
+        left = await sessions_of(database, rider.id)
         noted = [uuid(note["session_id"]) for note in await notes(database)]
-        assert noted == ([] if left else [session.actor.session_id])
+        assert noted == ([] if left else [rider.session_id])
         await database.fetch("DELETE FROM outbox")
         return not left
 
-    return Trial(lambda: application.services.sessions.end(session.actor), was_done)
+    return Trial(lambda: application.services.sessions.end(rider), was_done)
 
 
 async def sign_up(application: Application, number: int) -> Trial:
@@ -277,7 +278,13 @@ async def test_work_returns_and_raises_to_whoever_waits() -> None:
 
 @pytest.mark.parametrize(
     ("error", "is_logged"),
-    [(RuntimeError("broken"), True), (Fault("late"), False), (UserFaults([]), False), (BadInput("bad"), False)],
+    [
+        (RuntimeError("broken"), True),
+        (Fault("late"), False),
+        (UserFaults([]), False),
+        (BadInput("bad"), False),
+        (SessionEnded(), False),
+    ],
 )
 async def test_a_failure_that_nobody_waits_for_is_logged_unless_it_was_the_clients(
     error: Exception, is_logged: bool

@@ -11,8 +11,8 @@ from tests.support.api import NUMBERS
 WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
 
 
-async def add_person(database: Database, role: Role) -> Actor:
-    """An account of that role, without the cost of a password."""
+async def add_person(database: Database, role: Role, *, has_session: bool = True) -> Actor:
+    """An account of that role and a session of theirs, without the cost of a password. Nobody has the token."""
     number = next(NUMBERS)
     user = UserSnapshot(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
     await database.fetch(
@@ -27,7 +27,15 @@ async def add_person(database: Database, role: Role) -> Actor:
         False,
         True,
     )
-    return Actor(user, uuid4())
+    session_id = uuid4()
+    if has_session:
+        await database.fetch(
+            "INSERT INTO sessions (id, token_hash, created, used, user_id) VALUES ($1, $2, {now}, {now}, $3)",
+            session_id,
+            session_id.hex,
+            user.id,
+        )
+    return Actor(user, session_id)
 
 
 async def add_rider(database: Database) -> Actor:
