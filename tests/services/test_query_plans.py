@@ -138,8 +138,11 @@ async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
     whole = await indexes(trips.page(crowd.rider, first=100, after=place))
     assert whole & {"trips_of_rider", "uid_trips_rider_i_5cf048"}
     assert "trips_of_rider" in await indexes(trips.page(crowd.rider, statuses=[TripStatus.COMPLETED]))
-    assert {"trips_of_driver", "trips_open"} <= await indexes(trips.page(crowd.driver))
-    assert {"trips_of_driver", "trips_open"} <= await indexes(trips.page(crowd.driver, first=100, after=place))
+    for page in (trips.page(crowd.driver), trips.page(crowd.driver, first=100, after=place)):
+        seen = await indexes(page)
+        # Both have the open trips in order: which one, depends on the sample that ANALYZE has taken.
+        assert "trips_of_driver" in seen
+        assert seen & {"trips_open", "trips_active"}
     await indexes(trips.page(crowd.driver, statuses=[TripStatus.REQUESTED]))
     assert "trips_pkey" in await indexes(trips.find(crowd.rider, trip_id=place[1]))
     assert "trips_pkey" in await indexes(trip_rows.find_at(database, place[1]))
