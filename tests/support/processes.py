@@ -4,16 +4,15 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import IO
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 import httpx
 
-from server import ROOT
+from tests.support import forked
 from tests.support.attacks import see_alive_if_attacked
 from tests.support.waiting import until
 
@@ -39,7 +38,7 @@ class ServerProcess:
     # It needs none of the test's.
     loop: None = None
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    def __init__(self, port: int, process: ForkServerProcess, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._process = process
         self._log = log
@@ -47,19 +46,19 @@ class ServerProcess:
     @property
     def pid(self) -> int:
         """The process's id."""
+        assert self._process.pid is not None
         return self._process.pid
 
     def log(self) -> str:
         """What it has written."""
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        return self._log.read_text(errors="replace")
 
     async def ready(self) -> None:
         """Return when it serves. Raises: AssertionError with its log when it has ended instead."""
         async with httpx.AsyncClient(base_url=self.url) as http:
 
             async def answers() -> bool:
-                assert self._process.poll() is None, self.log()
+                assert self._process.exitcode is None, self.log()
                 try:
                     return (await http.get("/readyz")).status_code == 200
                 except httpx.TransportError:
@@ -80,13 +79,14 @@ class ServerProcess:
     def kill(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait()
+        self._process.join()
 
     async def stop(self) -> int:
         """End it in order; its exit status."""
-        if self._process.poll() is None:
-            self._process.terminate()
-        return await asyncio.to_thread(self._process.wait, STOP_TIMEOUT_S)
+        self._process.terminate()
+        await until(lambda: self._process.exitcode is not None, STOP_TIMEOUT_S)
+        assert self._process.exitcode is not None
+        return self._process.exitcode
 
 
 @asynccontextmanager
@@ -97,20 +97,14 @@ async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
     settings = WITHOUT_LIMITS | {"build_pages": False} | settings
     environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-            [sys.executable, "server.py", "serve", "--port", str(port)],
-            cwd=ROOT,
-            env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    with tempfile.NamedTemporaryFile() as file:
+        log = Path(file.name)
+        process = forked.start(["serve", "--port", str(port)], {**inherited, **environment}, log)
         running = ServerProcess(port, process, log)
         try:
             yield running
             await see_alive_if_attacked(running.url)
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
+            if process.exitcode is None:
+                running.thaw()
             await running.stop()
