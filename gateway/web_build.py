@@ -81,6 +81,7 @@ class WebBuild:
         self._web = web
         self._process: subprocess.Popen[str] | None = None
         self._is_cancelled = False
+        self._starting = threading.Lock()
 
     @property
     def is_needed(self) -> bool:
@@ -134,24 +135,28 @@ class WebBuild:
                 _log.error("the pages could not be built; the API serves all the same", error=str(error))
 
     def _cancel(self) -> None:
-        self._is_cancelled = True
-        if self._process is not None and self._process.poll() is None:
+        with self._starting:
+            self._is_cancelled = True
+        if self._process is not None and self._process.returncode is None:
             # npm starts others, which have to end with it.
-            os.killpg(self._process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
 
     def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
-        if self._is_cancelled:
-            raise BuildFailed("cancelled")
-        self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
-            ["npm", *arguments],  # noqa: S607 - found by the environment's PATH
-            cwd=self._web,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        # What is cancelled is started before, and then known, or not at all.
+        with self._starting:
+            if self._is_cancelled:
+                raise BuildFailed("cancelled")
+            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
+                ["npm", *arguments],  # noqa: S607 - found by the environment's PATH
+                cwd=self._web,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         printed, _ = self._process.communicate()
         if self._process.returncode:
             raise BuildFailed(printed)

@@ -20,6 +20,7 @@ from models.trip_life import TripStatus, WithdrawReason, is_open
 from models.visibility import Actor
 from server import Application
 from services import areas
+from services.areas import KEPT
 from services.config import Settings
 from services.live.hub import Subscription
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
@@ -211,14 +212,19 @@ class Drive:
 
     def differences(self, trips: dict[UUID, TripSnapshot]) -> dict[UUID, int | None]:
         """Where the screen is not what a look at all open trips says."""
+        shown = {trip.id: trip.version for trip in self.screen.offers.values()}
         wanted = {
             trip.id: trip.version
             for trip in trips.values()
             if is_open(trip.status)
             and self.actor.id not in trip.given_back_by
-            and (trip.pick_up is None or vector_distance_m(self.at, trip.pick_up) <= RADIUS_M)
+            and (
+                trip.pick_up is None
+                or (distance_m := vector_distance_m(self.at, trip.pick_up)) <= RADIUS_M
+                # What is shown is kept a little beyond.
+                or (trip.id in shown and distance_m <= RADIUS_M * KEPT)
+            )
         }
-        shown = {trip.id: trip.version for trip in self.screen.offers.values()}
         return {key: shown.get(key) for key in wanted.keys() | shown.keys() if wanted.get(key) != shown.get(key)}
 
 

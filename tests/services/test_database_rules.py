@@ -198,6 +198,8 @@ async def test_a_note_is_about_one_thing(database: Database) -> None:
 async def test_people_of_trips_cannot_be_removed_and_sessions_go_with_theirs(database: Database) -> None:
     rider, other = await add_rider(database), await add_rider(database)
     await add_trip(database, rider)
+    # Others than those in which they act.
+    await database.fetch("DELETE FROM sessions")
     for number, user in enumerate((rider, other)):
         await database.fetch(
             "INSERT INTO sessions (id, token_hash, created, used, user_id) VALUES ($1, $2, {now}, {now}, $3)",
