@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -33,9 +33,9 @@ from tests.support.processes import WITHOUT_LIMITS
 pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent
-# Browsers, clients in other languages, servers in processes of their own, load and fuzzing.
+# Browsers, clients in other languages, servers in processes of their own, load and fuzzing; the longest first.
 SLOW = (
-    *("audits/", "benchmarks/", "browser/", "clients/", "fuzzing/", "live/"),
+    *("live/", "browser/", "clients/", "audits/", "benchmarks/", "fuzzing/"),
     "schema/test_sharing.py",
     "services/test_migrations.py",
     "services/test_postgres.py",
@@ -69,12 +69,19 @@ def pytest_configure(config: pytest.Config) -> None:
     throttle.TIMEOUT_S = 10.0
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `-m "not slow"` leaves out."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark what `-m "not slow"` leaves out, and begin with it, so that all processes end at about one time."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next((place for place, slow in enumerate(SLOW) if path.startswith(slow)), len(SLOW))
+
     for item in items:
-        if item.path.relative_to(TESTS).as_posix().startswith(SLOW):
+        if place(item) < len(SLOW):
             item.add_marker("slow")
+    yield
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:
