@@ -1,11 +1,16 @@
 """Taxirank's composition root and command line: ``uv run server.py --help``."""
 
+import sys
+
+if __name__ == "__main__" and sys.stderr.isatty() and sys.argv[1:2] in ([], ["serve"], ["simulate"]):
+    # Here, since all the imports take seconds where Python has not compiled them yet.
+    sys.stderr.write("taxirank: starting …\n")
+
 import asyncio
 import functools
 import gc
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
