@@ -11,6 +11,14 @@ PACKAGE = Path(__file__).parent / "chromium"
 # The small one first: it starts and draws in half the time.
 SYSTEM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>{folder}/fonts</dir>
+  <cachedir>{folder}/cache</cachedir>
+</fontconfig>
+"""
+
 
 @dataclass(frozen=True)
 class Executable:
@@ -39,7 +47,9 @@ def _of_the_package() -> Executable:
         # It unpacks its libraries where it takes itself to be on a bare machine, such as this name says.
         bare = {"TMPDIR": str(folder), "AWS_LAMBDA_JS_RUNTIME": "nodejs24.x"}
         run("env", *(f"{name}={value}" for name, value in bare.items()), "node", "unpack.mjs", folder=PACKAGE)
+        # Its own configuration names other folders; without a font it crashes.
+        (folder / "fonts.conf").write_text(FONTS.format(folder=folder))
 
-    build_once(folder, [PACKAGE / "package-lock.json", PACKAGE / "unpack.mjs"], unpack)
-    libraries = {"LD_LIBRARY_PATH": str(folder / "al2023" / "lib"), "FONTCONFIG_PATH": str(folder / "fonts")}
+    build_once(folder, [PACKAGE / "package-lock.json", PACKAGE / "unpack.mjs", Path(__file__)], unpack)
+    libraries = {"LD_LIBRARY_PATH": str(folder / "al2023" / "lib"), "FONTCONFIG_FILE": str(folder / "fonts.conf")}
     return Executable(str(folder / "chromium"), {**os.environ, **libraries})
