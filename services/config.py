@@ -17,6 +17,9 @@ from services.rate_limits import Rate
 
 PREFIX = "TAXIRANK_"
 
+MIB = 1024 * 1024
+DAY_S = 24 * 3600
+
 
 class SettingsError(Exception):
     """A missing or wrong setting. Its text is one line that says what to do."""
@@ -29,7 +32,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
     )
 
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
     database_url: str = Field(
@@ -49,13 +52,19 @@ class Settings(BaseSettings):
     redis_prefix: str = Field(
         "taxirank", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="What every topic begins with."
     )
-    media_url: str = Field("var/media", description="Where photos are kept: a folder, or `s3://BUCKET/PATH`.")
+    media_url: str = Field(
+        "var/media", min_length=1, description="Where photos are kept: a folder, or `s3://BUCKET/PATH`."
+    )
     media_options: dict[str, str] = Field(
         default_factory=dict, description="Options of the object store, as a JSON object."
     )
     photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
-    photo_max_bytes: int = Field(5 * 1024 * 1024, ge=1024, description="The largest photo file, in bytes.")
-    photo_max_pixels: int = Field(25_000_000, ge=10_000, description="The largest photo, in pixels.")
+    photo_max_bytes: int = Field(
+        5 * 1024 * 1024, ge=1024, le=100 * MIB, description="The largest photo file, in bytes."
+    )
+    photo_max_pixels: int = Field(
+        25_000_000, ge=10_000, le=200_000_000, description="The largest photo, in pixels."
+    )
     photo_concurrency: int = Field(
         2, ge=1, le=64, description="Photos decoded at once in each process; one takes up to 21 bytes a pixel."
     )
@@ -94,28 +103,36 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = Field(
         None, description="A file of operations, beside which nothing runs; none: whatever is valid."
     )
-    max_document_chars: int = Field(32_768, ge=1000, description="The longest document, in characters.")
-    max_tokens: int = Field(1_000, ge=100, description="Words and signs in a document.")
-    max_depth: int = Field(20, ge=1, le=100, description="How deep fields may be nested in one another.")
-    max_aliases: int = Field(50, ge=0, description="Aliases in a document.")
-    max_directives: int = Field(50, ge=0, description="Directives in a document.")
-    max_list_items: int = Field(100, ge=1, description="Items of one list in arguments or variables.")
-    max_root_fields: int = Field(20, ge=1, description="Fields at the root of one operation.")
+    max_document_chars: int = Field(
+        32_768, ge=1000, le=1_000_000, description="The longest document, in characters."
+    )
+    max_tokens: int = Field(1_000, ge=100, le=100_000, description="Words and signs in a document.")
+    max_depth: int = Field(20, ge=5, le=100, description="How deep fields may be nested in one another.")
+    max_aliases: int = Field(50, ge=0, le=10_000, description="Aliases in a document.")
+    max_directives: int = Field(50, ge=0, le=10_000, description="Directives in a document.")
+    max_list_items: int = Field(100, ge=1, le=10_000, description="Items of one list in arguments or variables.")
+    max_root_fields: int = Field(20, ge=1, le=1_000, description="Fields at the root of one operation.")
     max_cost: int = Field(
-        50_000, ge=1, description="What one operation may cost, as estimated in values to answer."
+        50_000,
+        # With less, nobody could sign up or log in.
+        ge=26_000,
+        le=1_000_000_000,
+        description="What one operation may cost, as estimated in values to answer.",
     )
     operation_timeout_s: float = Field(
-        30.0, gt=0, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
+        30.0, ge=1, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
     )
     session_ttl_s: int = Field(
-        14 * 24 * 3600, ge=60, description="A session ends when unused for so many seconds."
+        14 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends when unused for so many seconds."
     )
     session_max_age_s: int = Field(
-        90 * 24 * 3600, ge=60, description="A session ends so many seconds after the log-in."
+        90 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends so many seconds after the log-in."
     )
-    request_ttl_s: int = Field(600, ge=1, description="A request without a driver expires after so many seconds.")
+    request_ttl_s: int = Field(
+        600, ge=1, le=7 * DAY_S, description="A request without a driver expires after so many seconds."
+    )
     open_trips_per_rider: int | None = Field(
-        5, ge=1, description="Requests of one rider that wait for a driver at once; or `off`."
+        5, ge=1, le=1_000, description="Requests of one rider that wait for a driver at once; or `off`."
     )
     log_in_rate: str = Field(
         "10/minute",
@@ -134,7 +151,7 @@ class Settings(BaseSettings):
         600, ge=1, le=86_400, description="A driver's position is forgotten after so many seconds."
     )
     location_stale_s: float = Field(
-        60.0, gt=0, le=86_400, description="A driver's position is shown as stale after so many seconds."
+        60.0, ge=0.1, le=86_400, description="A driver's position is shown as stale after so many seconds."
     )
     location_rate: str = Field(
         "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
@@ -146,34 +163,45 @@ class Settings(BaseSettings):
         None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
     )
     routing_timeout_s: float = Field(
-        1.0, gt=0, le=60, description="A time that it does not tell within so many seconds is estimated."
+        1.0, ge=0.1, le=60, description="A time that it does not tell within so many seconds is estimated."
     )
-    max_body_bytes: int = Field(6 * 1024 * 1024, ge=1024, description="The largest HTTP request body, in bytes.")
+    max_body_bytes: int = Field(
+        6 * 1024 * 1024, ge=1024, le=1024 * MIB, description="The largest HTTP request body, in bytes."
+    )
     max_body_bytes_together: int = Field(
         256 * 1024 * 1024,
         ge=1024,
+        le=64 * 1024 * MIB,
         description="All HTTP bodies under way in a process, in bytes; above it, large ones have to come again.",
     )
     receive_timeout_s: float = Field(
         60.0,
-        gt=0,
+        ge=0.1,
         le=3600,
         description="A client may keep the server waiting so many seconds for a request's head, for its body, and "
         "for taking more of the answer.",
     )
     keep_alive_s: float = Field(
         75.0,
-        gt=0,
+        ge=0.1,
         le=3600,
         description="An idle HTTP connection is closed after so many seconds; load balancers keep theirs for 60.",
     )
     max_json_bytes: int = Field(
-        256 * 1024, ge=1024, description="The largest JSON of an HTTP request, in bytes: only files may be more."
+        256 * 1024,
+        ge=1024,
+        le=64 * MIB,
+        description="The largest JSON of an HTTP request, in bytes: only files may be more.",
     )
-    max_message_bytes: int = Field(64 * 1024, ge=1024, description="The largest socket message, in bytes.")
-    max_operations_per_socket: int = Field(50, ge=1, description="Operations under way on one socket.")
+    max_message_bytes: int = Field(
+        64 * 1024, ge=1024, le=16 * MIB, description="The largest socket message, in bytes."
+    )
+    max_operations_per_socket: int = Field(50, ge=1, le=10_000, description="Operations under way on one socket.")
     max_sockets_per_user: int = Field(
-        20, ge=1, description="Sockets and event streams that one user has open at once, in each process."
+        20,
+        ge=1,
+        le=100_000,
+        description="Sockets and event streams that one user has open at once, in each process.",
     )
     socket_message_rate: str = Field(
         "100/second",
@@ -184,25 +212,33 @@ class Settings(BaseSettings):
         description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
     )
     max_pools_per_user: int = Field(
-        20, ge=1, description="Subscriptions to the pool around a driver's position at once, in each process."
+        20,
+        ge=1,
+        le=10_000,
+        description="Subscriptions to the pool around a driver's position at once, in each process.",
     )
     connection_init_timeout_s: float = Field(
-        5.0, gt=0, le=60, description="A socket must send `connection_init` within so many seconds."
+        5.0, ge=0.1, le=60, description="A socket must send `connection_init` within so many seconds."
     )
-    ping_interval_s: float = Field(20.0, gt=0, le=600, description="Each socket is pinged every so many seconds.")
+    ping_interval_s: float = Field(
+        20.0, ge=0.1, le=600, description="Each socket is pinged every so many seconds."
+    )
     pong_timeout_s: float = Field(
-        20.0, gt=0, le=600, description="A socket that does not answer a ping within so many seconds is cut."
+        20.0, ge=0.1, le=600, description="A socket that does not answer a ping within so many seconds is cut."
     )
     password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
     password_hash_memory_kib: int = Field(
-        19 * 1024, ge=1024, description="Memory of one Argon2 hash, in KiB; less is faster and weaker."
+        19 * 1024,
+        ge=1024,
+        le=256 * 1024,
+        description="Memory of one Argon2 hash, in KiB; less is faster and weaker.",
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
     shared_execution: bool = Field(
         True, description="Execute an event once for all who subscribed alike; off only to compare."
     )
     shutdown_timeout_s: int = Field(
-        10, ge=1, description="A stop takes at most so many seconds, all its parts together."
+        10, ge=1, le=600, description="A stop takes at most so many seconds, all its parts together."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
@@ -223,6 +259,14 @@ class Settings(BaseSettings):
             if not re.match(r"^(postgres|postgresql)://.", value):
                 raise ValueError("must begin with postgresql://")
             Address.parse(value)
+        return value
+
+    @field_validator("trusted_documents", mode="before")
+    @classmethod
+    def _named_file(cls, value: object) -> object:
+        # Empty would be the folder that the server runs in.
+        if value == "":
+            raise ValueError("must name a file")
         return value
 
     @field_validator("open_trips_per_rider", mode="before")

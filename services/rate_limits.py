@@ -41,7 +41,7 @@ class Rate:
             return None
         match = _RATE.fullmatch(text)
         if match is None:
-            raise ValueError("must be like 10/minute (second, minute, hour or day), or off")
+            raise ValueError("must be like 10/minute (1 to 999999 a second, minute, hour or day), or off")
         return cls(int(match[1]), _SECONDS[match[2]])
 
 

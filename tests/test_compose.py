@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from gateway.health import health_routes
 from server import ROOT, cli
 from services.bus import BusState
-from services.config import PREFIX, Settings
+from services.config import PREFIX, Settings, SettingsError, load_settings
 
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
@@ -26,16 +27,26 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = [
     line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")
 ]
+MAY_BE_EMPTY = {"allowed_hosts", "allowed_origins", "trusted_proxies"}
 FINAL_STAGE = INSTRUCTIONS[max(i for i, line in enumerate(INSTRUCTIONS) if line.startswith("FROM ")) :]
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Compose's `${NAME:-default}` and `${NAME:?message}`, replaced."""
+
+    def value(match: re.Match[str]) -> str:
+        return values[match[1]] if match[2] is None else values.get(match[1], match[2])
+
+    return re.sub(r"\$\{(\w+)(?::-([^}]*)|[^}]*)\}", value, text)
 
 
 def environment(**values: str) -> dict[str, str]:
     """The server's environment as compose would make it, with these variables in `.env`."""
-
-    def filled(value: str) -> str:
-        return re.sub(r"\$\{(\w+)[^}]*\}", lambda match: values[match[1]], value)
-
-    return {name: filled(value) for name, value in SERVICES["server"]["environment"].items() if value is not None}
+    return {
+        name: filled(value, values)
+        for name, value in SERVICES["server"]["environment"].items()
+        if value is not None
+    }
 
 
 def image_environment() -> dict[str, str]:
@@ -58,7 +69,39 @@ def test_the_settings_of_the_compose_file_are_valid(monkeypatch: pytest.MonkeyPa
     assert (settings.host, settings.port) == ("0.0.0.0", 8000)
     assert settings.database_url == "postgresql://taxirank:secret@postgres:5432/taxirank"
     assert settings.redis_url is not None
-    assert settings.shutdown_timeout_s < int(SERVICES["server"]["stop_grace_period"].removesuffix("s"))
+    assert settings.shutdown_timeout_s < int(filled(SERVICES["server"]["stop_grace_period"], {}).removesuffix("s"))
+
+
+def test_every_setting_is_handed_on_or_fixed() -> None:
+    handed_on = set(SERVICES["server"]["environment"])
+    fixed = {f"{PREFIX}HOST", f"{PREFIX}PORT"}
+    assert fixed <= image_environment().keys()
+    assert handed_on == {PREFIX + name.upper() for name in Settings.model_fields} - fixed
+
+
+def test_the_migrations_get_the_settings_that_they_use() -> None:
+    used = {PREFIX + name for name in ("DATABASE_URL", "DATABASE_DIRECT_URL", "LOG_FORMAT")}
+    assert set(SERVICES["migrate"]["environment"]) == used
+
+
+def test_no_setting_of_the_image_is_taken_away() -> None:
+    # Compose removes from the container what is named without a value and set nowhere.
+    for name in ("server", "migrate"):
+        without = {key for key, value in SERVICES[name]["environment"].items() if value is None}
+        assert without.isdisjoint(image_environment())
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_setting_is_none_or_refused_in_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(PREFIX + name.upper(), "")
+    if name in MAY_BE_EMPTY:
+        assert not getattr(load_settings(), name)
+        return
+    with pytest.raises(SettingsError, match=rf"(?i){name}\b[^\n]+\Z"):
+        load_settings()
 
 
 def test_the_image_alone_keeps_its_data_in_one_folder_of_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
