@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
@@ -37,6 +38,10 @@ class FormTokens(CSRFMiddleware):
     async def _get_submitted_token(self, request: Request) -> str | None:
         # First, since whoever has gone is no bad form.
         await request.body()
+        _, options = parse_options_header(request.headers.get("content-type"))
+        if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+            # Others make of bytes what no database keeps (lone surrogates).
+            raise _Unreadable("it is not in UTF-8")
         try:
             # Also where the token is in a header: who serves the request reads the form again, in the same way.
             await request.form()

@@ -5,7 +5,6 @@ Sources: the GraphQL over HTTP specification; https://github.com/jaydenseric/gra
 
 from typing import Any, cast
 
-import orjson
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,7 +12,8 @@ from starlette.requests import Request as HttpRequest
 
 from schema.execution import Request
 from schema.persisted_queries import document_id
-from schema.transport.media_types import JSON, is_utf8
+from schema.transport.json_text import HasBadValue, NotJson, read_json
+from schema.transport.media_types import FORM, JSON, is_utf8
 
 MAX_FILES = 5
 MAX_FIELDS = 5
@@ -35,11 +35,12 @@ def content_type_of(http: HttpRequest) -> str:
     """The media type of the body; an empty string without one.
 
     Raises:
-        BadRequest: 415, the body is compressed, or JSON in another charset than UTF-8 (RFC 8259, section 8.1).
+        BadRequest: 415, the body is compressed, or in another charset than UTF-8 (RFC 8259, section 8.1; RFC 7578,
+            section 5.1.2). Some of Python's make lone surrogates of bytes.
     """
     media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
-    if media_type == JSON and not is_utf8(parameters):
-        raise BadRequest(415, "JSON is read as UTF-8.")
+    if media_type in (JSON, FORM) and not is_utf8(parameters):
+        raise BadRequest(415, "Bodies are read as UTF-8.")
     if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadRequest(415, "Compressed bodies are not read.", **{"Accept-Encoding": "identity"})
     return media_type
@@ -157,9 +158,11 @@ def _json(data: Any, what: str) -> Any:
     if not isinstance(data, str | bytes):
         raise BadRequest(400, f"The {what} is missing.")
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
+        return read_json(data)
+    except NotJson:
         raise BadRequest(400, f"The {what} is not JSON.") from None
+    except HasBadValue as error:
+        raise BadRequest(400, str(error), code="BAD_USER_INPUT") from None
 
 
 def _request(data: Any) -> Request:

@@ -11,6 +11,7 @@ import orjson
 
 from schema.execution import Request
 from schema.persisted_queries import document_id
+from schema.transport.json_text import HasBadValue, NotJson, read_json
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -69,18 +70,28 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class BadSubscribe:
+    """The client begins an operation in which a value cannot be read."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """The client ends an operation."""
 
     id: str
 
 
-def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | Complete:
+def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | BadSubscribe | Complete:
     """Read one message. Raises: Closed with 4400 when it is not one of the protocol's."""
     try:
-        message = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        message = read_json(text)
+    except NotJson:
         raise _bad("The message is not JSON.") from None
+    except HasBadValue as error:
+        return _bad_subscribe(error)
     if not isinstance(message, dict):
         raise _bad("The message is not an object.")
     message = cast("dict[str, Any]", message)
@@ -120,6 +131,20 @@ def parse_request(payload: dict[str, Any]) -> Request:
     if name is not None and not isinstance(name, str):
         raise _bad("The operationName is not a string.")
     return Request(query, name, variables or {}, id)
+
+
+def _bad_subscribe(error: HasBadValue) -> BadSubscribe:
+    """The operation that can be told of the error. Raises: Closed with 4400 if there is none."""
+    message = cast("dict[str, Any]", error.loose) if isinstance(error.loose, dict) else {}
+    if message.get("type") != "subscribe":
+        raise _bad(str(error))
+    operation_id = _id(message)
+    try:
+        operation_id.encode()
+    except UnicodeEncodeError:
+        # Half of a character in the id itself: it cannot be sent back.
+        raise _bad(str(error)) from None
+    return BadSubscribe(operation_id, str(error))
 
 
 def _pong(payload: dict[str, Any] | None) -> bytes:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
 from schema.context import Context, Services
-from schema.errors import RequestError, incident, too_many_pools
+from schema.errors import RequestError, bad_user_input, incident, too_many_pools
 from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.below_asgi import Connection, direct_writer, text_message
 from schema.transport.credentials import Cookies, bearer_token
@@ -25,6 +25,7 @@ from schema.transport.outlet import MAX_WAITING, Frame, Outlet
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
+    BadSubscribe,
     CloseCode,
     Closed,
     Complete,
@@ -234,6 +235,9 @@ class Socket:
                 pass
             case Subscribe(operation_id, request):
                 self._subscribe(operation_id, request)
+            case BadSubscribe(operation_id, reason):
+                self._check_begins(operation_id)
+                self._refuse(operation_id, bad_user_input(reason))
             case Complete(operation_id):
                 operation = self._operations.pop(operation_id, None)
                 if operation is not None:
@@ -259,16 +263,23 @@ class Socket:
         self._put({"type": "connection_ack"})
 
     def _subscribe(self, operation_id: str, request: Request) -> None:
+        actor = self._check_begins(operation_id)
+        if len(self._operations) >= self._endpoint.max_operations:
+            self._refuse(operation_id, RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket."))
+            return
+        task = asyncio.create_task(self._run(operation_id, request, actor))
+        self._operations[operation_id] = task
+
+    def _check_begins(self, operation_id: str) -> Actor:
+        """Who may begin an operation of that id. Raises: Closed."""
         if self._actor is None:
             raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
         if operation_id in self._operations:
             raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
-        if len(self._operations) >= self._endpoint.max_operations:
-            error = RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket.")
-            self._put({"id": operation_id, "type": "error", "payload": [error.formatted]})
-            return
-        task = asyncio.create_task(self._run(operation_id, request, self._actor))
-        self._operations[operation_id] = task
+        return self._actor
+
+    def _refuse(self, operation_id: str, error: RequestError) -> None:
+        self._put({"id": operation_id, "type": "error", "payload": [error.formatted]})
 
     async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
         timeout = asyncio.timeout(self._endpoint.execution.timeout_s)

@@ -248,3 +248,27 @@ async def test_what_fails_unexpectedly_is_shown_as_an_incident(
     assert added.status_code == 500
     assert re.search(r"incident [0-9a-f]{32}", added.text)
     assert "secret" not in pressed.text + added.text
+
+
+@pytest.mark.attack("errors")
+@pytest.mark.parametrize("charset", ["utf-7", '"UTF-7"', "unicode_escape", "utf-16"])
+async def test_a_form_in_another_charset_than_utf_8_is_400_and_no_incident(
+    stranger: StaffBrowser, charset: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await stranger.get("/login")
+    fields = {
+        "username": b"+2D0-stella",
+        "password": rb"\ud83d",
+        "csrftoken": stranger.http.cookies["starlette_admin_csrftoken"].encode(),
+    }
+    body = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in fields.items()
+    )
+    response = await stranger.http.post(
+        "/admin/login",
+        content=body + b"--b--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"},
+    )
+    assert response.status_code == 400
+    assert "Traceback" not in capsys.readouterr().out

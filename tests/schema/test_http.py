@@ -191,10 +191,8 @@ async def test_nothing_is_at_the_addresses_around_it(stranger: Api, tail: str) -
         b'{"documentId": 1}',
         b'{"id": ""}',
         b'{"query": "{ __typename }"} {}',
-        b'{"query": "{ __typename \\ud800 }"}',
         b'{"query": "{ __typename }", "variables": {"a": "\xed\xa0\x80"}}',
         b'{"query": "{ __typename }", "variables": {"a": NaN}}',
-        b'{"query": "{ __typename }", "variables": {"a": 1e999}}',
         b'{"query": "{ __typename }", "variables": ' + b'{"a":' * 2000 + b"1" + b"}" * 2000 + b"}",
         b'{"query": "{ __typename }", "variables": ' + b"[" * 20_000,
     ],
@@ -279,6 +277,20 @@ async def test_a_content_type_may_have_parameters_and_capitals(stranger: Api, co
 async def test_json_in_another_charset_than_utf_8_is_415(stranger: Api, charset: str) -> None:
     headers = [(b"Content-Type", f"application/json; a=b; charset={charset}".encode("latin-1"))]
     assert_refused(await stranger.http.post("/graphql", content=orjson.dumps(TYPENAME), headers=headers), 415)
+    await still_answers(stranger)
+
+
+@pytest.mark.parametrize("charset", ["utf-7", '"UTF-7"', "unicode_escape", "utf-16", "undefined"])
+async def test_a_form_in_another_charset_than_utf_8_is_415(stranger: Api, charset: str) -> None:
+    response = await stranger.http.post(
+        "/graphql",
+        content=b"--b--\r\n",
+        headers={
+            "Content-Type": f"multipart/form-data; boundary=b; charset={charset}",
+            "GraphQL-Require-Preflight": "1",
+        },
+    )
+    assert_refused(response, 415)
     await still_answers(stranger)
 
 
@@ -402,10 +414,7 @@ async def test_a_malformed_multipart_request_is_400(stranger: Api, operations: A
         ("multipart/form-data; boundary=b", b"--b\r\n\r\nno disposition\r\n--b--\r\n"),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
         ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\xff'),
-        (
-            "multipart/form-data; boundary=b; charset=undefined",
-            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',
-        ),
+        (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',),
         ("multipart/form-data; boundary=\xff", b"--\xff"),
         (f"multipart/form-data; boundary={'b' * 5000}", b"--b"),
     ],

@@ -88,6 +88,11 @@ async def test_an_operation_id_may_be_used_again_after_its_end(someone: SignUp) 
         '{"type": {"a": 1}}',
         '{"type": "' + "x" * 500 + '"}',
         '{"type": "\\ud800"}',
+        '{"type": "ping", "payload": {"a": "\\ud800"}}',
+        '{"type": "subscribe", "id": "\\ud800", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "\\ud800"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": {"a": NaN}}}',
+        '["\\ud800"]',
         '{"type": "subscribe"}',
         '{"type": "subscribe", "id": "1"}',
         '{"type": "subscribe", "id": "1", "payload": null}',
@@ -252,6 +257,56 @@ async def test_a_malformed_operation_is_an_error_of_that_operation_alone(someone
             assert await (await socket.start(query)).error_code() == code
         await rider.create_trip()
         assert (await mine.next())["__typename"] == "TripChanged"
+
+
+_UNREADABLE_VALUES = {
+    "half of an emoji": ('"\\ud83d"', "lone surrogate"),
+    "the other half": ('{"deep": ["x", "\\ude00 y"]}', "lone surrogate"),
+    "half of one as a key": ('{"\\ud83d": 1}', "lone surrogate"),
+    "a float that is too large": ("1e400", "too large"),
+    "an integer that is too large": ("-" + "9" * 400, "too large"),
+}
+
+
+@pytest.mark.parametrize(("value", "reason"), _UNREADABLE_VALUES.values(), ids=_UNREADABLE_VALUES)
+async def test_a_value_that_cannot_be_read_is_an_error_of_its_operation_alone_and_the_same_over_http(
+    someone: SignUp, value: str, reason: str
+) -> None:
+    rider = await someone("RIDER")
+    variables = f'{{"query": "{{ __typename }}", "variables": {{"a": {value}}}}}'
+    async with rider.socket() as socket:
+        mine = await socket.start(MY_TRIPS)
+        await mine.next()
+        for _ in range(30):
+            await socket.connection.send(f'{{"id": "cut", "type": "subscribe", "payload": {variables}}}')
+            answer = await Events(socket, "cut").message()
+            assert answer["type"] == "error", answer
+            (error,) = answer["payload"]
+            assert error["extensions"]["code"] == "BAD_USER_INPUT"
+            assert reason in error["message"]
+        await rider.create_trip()
+        assert (await mine.next())["__typename"] == "TripChanged"
+    response = await rider.http.post("/graphql", content=variables, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert response.json()["errors"] == [error]
+    # It was no offence: the address opens sockets as before.
+    async with rider.socket() as socket:
+        await socket.ping()
+
+
+async def test_a_value_that_cannot_be_read_opens_no_door_that_is_closed(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    cut = '{"id": "%s", "type": "subscribe", "payload": {"query": "\\ud83d"}}'
+    async with open_socket(shared_server.url) as socket:
+        await socket.connection.send(cut % "1")
+        assert await close_code(socket) == 4401
+    headers = await _headers_of_a_member(shared_server, someone)
+    async with open_socket(shared_server.url, headers=headers) as socket:
+        await socket.init()
+        mine = await socket.start(MY_TRIPS)
+        await socket.connection.send(cut % mine.id)
+        assert await close_code(socket) == 4409
 
 
 async def test_the_named_one_of_several_operations_is_executed(someone: SignUp) -> None:

@@ -368,7 +368,7 @@ async def test_an_ordinary_log_out_leaves_the_other_sessions(servers: Servers, v
 
 
 @embedded
-@pytest.mark.parametrize("query", ["logOut", "logOut(everywhere: true)", "changePassword", "deleteMe"])
+@pytest.mark.parametrize("query", ["logOut", "logOut(everywhere: true)", "changePassword", "deleteMe", "logIn"])
 async def test_a_cookie_beside_a_bearer_token_is_left_alone(query: str, servers: Servers, visit: Visit) -> None:
     native, browser = await visit(servers[0]), await visit(servers[0])
     await native.sign_up("RIDER", username="rosa")
@@ -377,6 +377,7 @@ async def test_a_cookie_beside_a_bearer_token_is_left_alone(query: str, servers:
     arguments = {
         "changePassword": f'(input: {{currentPassword: "{PASSWORD}", password1: "{NEW}", password2: "{NEW}"}})',
         "deleteMe": f'(password: "{PASSWORD}")',
+        "logIn": f'(username: "rosa", password: "{PASSWORD}", issueToken: true)',
     }
     mutation = f"mutation {{ {query}{arguments.get(query, '')} {{ errors {{ code }} }} }}"
 
