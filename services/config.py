@@ -49,9 +49,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, description="`redis://` or `rediss://` of the event bus; none: in this process only."
     )
-    redis_prefix: str = Field(
-        "taxirank", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="What every topic begins with."
-    )
+    redis_prefix: str = Field("taxirank", description="What every topic begins with.")
     media_url: str = Field(
         "var/media", min_length=1, description="Where photos are kept: a folder, or `s3://BUCKET/PATH`."
     )
@@ -261,6 +259,13 @@ class Settings(BaseSettings):
             Address.parse(value)
         return value
 
+    @field_validator("redis_prefix")
+    @classmethod
+    def _plain_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value):
+            raise ValueError("must be 1 to 40 of the characters A-Z, a-z, 0-9, _ and -")
+        return value
+
     @field_validator("trusted_documents", mode="before")
     @classmethod
     def _named_file(cls, value: object) -> object:
@@ -349,11 +354,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.cookie_samesite == "none" and not self.secure_cookies:
-            raise ValueError("COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
+            raise ValueError(f"{PREFIX}COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
         if self.database_direct_url is not None and self.sqlite_path is not None:
-            raise ValueError("DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
+            raise ValueError(f"{PREFIX}DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
         if self.workers > 1 and self.redis_url is None:
-            raise ValueError("WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
+            raise ValueError(f"{PREFIX}WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
         return self
 
     @property
@@ -409,8 +414,13 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper() if first["loc"] else "settings"
-        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
-    except UndecodableSetting as error:
-        # Its text names the field, never the value.
-        raise SettingsError(f"{error}: it must be JSON") from None
+        message = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            # A part of a value, such as one option of several, is no setting of its own.
+            message = (
+                f"{PREFIX}{str(first['loc'][0]).upper()}: {re.sub(r'^(Input|String) should', 'must', message)}"
+            )
+        raise SettingsError(message) from None
+    except UndecodableSetting:
+        # Only one field is no plain text.
+        raise SettingsError(f'{PREFIX}MEDIA_OPTIONS: must be a JSON object such as {{"key": "value"}}') from None
