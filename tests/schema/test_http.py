@@ -414,7 +414,6 @@ async def test_a_malformed_multipart_request_is_400(stranger: Api, operations: A
         ("multipart/form-data; boundary=b", b"--b\r\n\r\nno disposition\r\n--b--\r\n"),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
         ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\xff'),
-        (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--\r\n',),
         ("multipart/form-data; boundary=\xff", b"--\xff"),
         (f"multipart/form-data; boundary={'b' * 5000}", b"--b"),
     ],
