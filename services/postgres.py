@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: which host, which options, and whether it is one that a server can work with."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,8 +72,11 @@ class Address:
     @classmethod
     def parse(cls, url: str) -> "Address":
         """Raises: BadUrl."""
-        parts = urlsplit(url)
-        login, _, netloc = parts.netloc.rpartition("@")
+        # Newer Pythons do not split an address that names several hosts, one of them in brackets.
+        scheme, _, after = url.partition("://")
+        authority = re.split("[/?#]", after, maxsplit=1)[0]
+        login, _, netloc = authority.rpartition("@")
+        parts = urlsplit(f"{scheme}://{after.removeprefix(authority)}")
         try:
             options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
         except ValueError:

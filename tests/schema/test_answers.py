@@ -315,7 +315,7 @@ async def test_a_number_beyond_all_numbers_in_the_document_is_bad_user_input(dri
         )
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 async def test_what_is_no_number_of_json_is_a_bad_request(driver: Api, number: str) -> None:
     variables = f'{{"input": {{"point": {{"lat": {number}, "lng": 0}}, "recordedAt": "2026-11-24T12:00:00Z"}}}}'
     query = orjson.dumps(REPORT_LOCATION).decode()
