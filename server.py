@@ -10,6 +10,7 @@ import asyncio
 import functools
 import gc
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext
@@ -22,9 +23,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin import pages as admin
+from gateway import serving
 from gateway.console import Console
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
@@ -35,6 +37,7 @@ from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
+from gateway.serving import end_with_parent
 from gateway.web_build import BuildFailed, NoNode, WebBuild
 from schema.context import Services
 from schema.execution import Execution
@@ -68,7 +71,7 @@ from services.locations import Locations
 from services.outbox import Outbox
 from services.passwords import Passwords
 from services.per_user import PerUser
-from services.photo_store import PhotoStore
+from services.photo_store import BadOptions, PhotoStore, StoreUnreachable
 from services.photos import Photos
 from services.postgres import reason
 from services.profiles import Profiles
@@ -78,6 +81,7 @@ from services.sessions import Sessions
 from services.shield import Shield
 from services.shutdown import Shutdown
 from services.sole_server import AnotherServer, SoleServer
+from services.sqlite_file import UnusableFile, check_file
 from services.staff import Staff
 from services.throttle import ProcessThrottle, SharedThrottle, Throttle
 from services.topics import Topics
@@ -120,7 +124,7 @@ class Application:
         counts = Counts()
         self.outbox = Outbox(self.database, self.bus, topics)
         self.photos = Photos(
-            PhotoStore.from_url(settings.media_url, settings.media_options),
+            open_photo_store(settings),
             max_bytes=settings.photo_max_bytes,
             max_pixels=settings.photo_max_pixels,
             concurrency=settings.photo_concurrency,
@@ -310,6 +314,15 @@ class Application:
                 yield {REFUSES_SOCKETS_OF: refuses_sockets_of}
             _log.info("stopped")
 
+        def told_in_one_line(send: Send) -> Send:
+            async def tell(message: Message) -> None:
+                if message["type"] == "lifespan.startup.failed" and (line := _one_line(sys.exception())):
+                    # Starlette tells the traceback.
+                    message = {**message, "message": line}
+                await send(message)
+
+            return tell
+
         starlette = Starlette(
             lifespan=lifespan,
             routes=[
@@ -355,16 +368,18 @@ class Application:
             )
         starlette.router.redirect_slashes = False
         self.metrics.know_paths(route.path for route in starlette.routes if isinstance(route, Route | Mount))
-        http_or_lifespan = SecurityHeaders(starlette, is_https=settings.secure_cookies)
+        secured = SecurityHeaders(starlette, is_https=settings.secure_cookies)
         sockets = Hosts(self.sockets, names=settings.host_names)
 
         async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
             # Sockets go past the middleware of HTTP: each layer around `send` costs time on every delivery.
             if scope["type"] == "websocket":
                 await (sockets if scope["path"] == GRAPHQL_PATH else refuse_path)(scope, receive, send)
+            elif scope["type"] == "lifespan":
+                await starlette(scope, receive, told_in_one_line(send))
             else:
                 scope["extensions"] = {**scope.get("extensions", {}), CONNECTION: Connection(send)}
-                await http_or_lifespan(scope, receive, send)
+                await secured(scope, receive, send)
 
         return asgi
 
@@ -404,6 +419,18 @@ def build_execution(settings: Settings) -> Execution:
         raise StartError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from None
 
 
+def open_photo_store(settings: Settings) -> PhotoStore:
+    """Where the photos of a server lie. Raises: StartError."""
+    try:
+        return PhotoStore.from_url(settings.media_url, settings.media_options)
+    except BadOptions as error:
+        # They may be in the query of the address as well.
+        name = "MEDIA_OPTIONS" if settings.media_options else "MEDIA_URL"
+        raise StartError(f"{PREFIX}{name}: {error}") from None
+    except ValueError as error:
+        raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
+
+
 def create_app(settings: Settings) -> ASGIApp:
     """The ASGI application of one server; its lifespan starts and stops everything."""
     return Application(settings).asgi
@@ -416,9 +443,13 @@ def app_from_environment() -> ASGIApp:
     would: that was much of the fan-out's CPU. The old ones are looked at often enough that what clients leave
     behind, who come and go, stays bounded.
     """
-    settings = load_settings()
+    end_with_parent()
+    settings = _settings()
     logs.configure(level=settings.log_level, format=settings.log_format)
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except StartError as error:
+        _stop(str(error))
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 5)
@@ -471,21 +502,30 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
 ) -> None:
     """Serve the API."""
-    settings = _settings()
-    host, port = host or settings.host, settings.port if port is None else port
+    settings = _settings(**{name: value for name, value in (("host", host), ("port", port)) if value is not None})
     logs.configure(level=settings.log_level, format=settings.log_format)
-    _run(_check_start(settings))
-    url = f"http://{host}:{port}"
-    board = {"board": f"{url}/"} if settings.console else {}
-    _log.info("serving", graphql=f"{url}{GRAPHQL_PATH}", **board)
+    try:
+        with serving.bound(settings.host, settings.port) as listeners:
+            _run(_check_start(settings))
+            _serve(settings, listeners)
+    except serving.CannotListen as error:
+        _stop(f"{PREFIX}{error.setting}: {error}")
+    except serving.NoneStarted:
+        _stop("no worker process could start: the log says how each of them ended")
+
+
+def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
+    options = uvicorn_options(settings, host=settings.host, port=settings.port)
+    config = uvicorn.Config("server:app_from_environment", factory=True, **options)
+
+    def say_so() -> None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{host}:{listeners[0].getsockname()[1]}"
+        _log.info("serving", graphql=f"{url}{GRAPHQL_PATH}", **({"board": f"{url}/"} if settings.console else {}))
+
     has_pages = settings.console or settings.graphiql or settings.admin
     with WebBuild(WEB).made_meanwhile() if settings.build_pages and has_pages else nullcontext():
-        uvicorn.run(
-            "server:app_from_environment",
-            factory=True,
-            app_dir=str(ROOT),
-            **uvicorn_options(settings, host=host, port=port),
-        )
+        serving.run(config, listeners, on_ready=say_so)
 
 
 async def _check_start(settings: Settings) -> None:
@@ -495,10 +535,15 @@ async def _check_start(settings: Settings) -> None:
         StartError, AnotherServer, MigrationError
     """
     try:
-        PhotoStore.from_url(settings.media_url, settings.media_options)
+        await open_photo_store(settings).check()
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
+    except StoreUnreachable as error:
+        # Trips go on without it.
+        _log.error("photos can neither be kept nor shown", setting=f"{PREFIX}MEDIA_URL", error=str(error))
     build_execution(settings)
+    if settings.sqlite_path is not None:
+        check_file(settings.sqlite_path)
     if settings.redis_url is not None:
         try:
             await RedisLink(settings.redis_url).check(Topics(settings.redis_prefix).heartbeat())
@@ -669,9 +714,9 @@ async def _with_application(work: Callable[[Application], Awaitable[None]]) -> N
         await application.database.disconnect()
 
 
-def _settings() -> Settings:
+def _settings(**given: object) -> Settings:
     try:
-        return load_settings()
+        return load_settings(**given)
     except SettingsError as error:
         _stop(str(error))
 
@@ -679,12 +724,24 @@ def _settings() -> Settings:
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except UserFaults as faults:
-        _stop(str(faults))
-    except (StartError, AnotherServer, WrongDatabase, migrations.MigrationError) as error:
-        _stop(str(error))
-    except (DatabaseUnavailable, OSError) as error:
-        _stop(f"{PREFIX}DATABASE_URL: the database cannot be reached ({reason(error)})")
+    except Exception as error:
+        line = _one_line(error)
+        if line is None:
+            raise
+        _stop(line)
+
+
+def _one_line(error: BaseException | None) -> str | None:
+    """What to tell the operator of an error that says enough without its traceback; None of any other."""
+    match error:
+        case UserFaults() | StartError() | AnotherServer() | WrongDatabase() | migrations.MigrationError():
+            return str(error)
+        case UnusableFile():
+            return f"{PREFIX}DATABASE_URL: {error}"
+        case DatabaseUnavailable() | OSError():
+            return f"{PREFIX}DATABASE_URL: the database cannot be reached ({reason(error)})"
+        case _:
+            return None
 
 
 def _stop(message: str) -> NoReturn:

@@ -405,7 +405,12 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: a value is wrong, or an unknown ``TAXIRANK_`` name is set (a typing mistake).
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    present = {*os.environ, *dotenv_values(".env")}
+    try:
+        present = {*os.environ, *dotenv_values(".env")}
+    except UnicodeDecodeError:
+        raise SettingsError("the file .env is not in UTF-8: save it so") from None
+    except OSError as error:
+        raise SettingsError(f"the file .env cannot be read: {error.strerror}") from None
     unknown = sorted(n for n in present if n.upper().startswith(PREFIX) and n.upper() not in known)
     unknown = [name for name in unknown if not name.startswith(PREFIX + "TEST_")]
     if unknown:

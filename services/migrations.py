@@ -19,6 +19,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 from services.config import Settings, load_settings
 from services.database import APP, connect_alone, connection_name, direct_connector, tortoise_config
 from services.postgres import reason
+from services.sqlite_file import check_file
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -51,10 +52,10 @@ async def apply(settings: Settings) -> list[str]:
 
     Raises:
         MigrationError: a migration failed, or the database is newer than this version.
-        DatabaseUnavailable
+        UnusableFile, DatabaseUnavailable
     """
     if settings.sqlite_path is not None:
-        settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+        check_file(settings.sqlite_path)
     async with _one_at_a_time(settings), _command(settings) as command:
         before = await _applied()
         _refuse_newer(before)

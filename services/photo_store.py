@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
 if TYPE_CHECKING:
@@ -39,6 +41,14 @@ _RETRY_TIMEOUT_S = 15
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
+class BadOptions(ValueError):
+    """The options of the object store cannot be used; the one line says what to do, without a secret."""
+
+
+class StoreUnreachable(Exception):
+    """The object store does not answer. Trying again later may help."""
+
+
 class PhotoStore:
     """Named, immutable byte strings, in a folder or a bucket.
 
@@ -61,23 +71,46 @@ class PhotoStore:
         No connection is made yet.
 
         Raises:
-            ValueError: the URL or an option cannot be used; the one line says what to do, without a secret.
+            BadOptions: an option cannot be used.
+            ValueError: the URL cannot be; the one line says what to do, without a secret.
         """
         if not _SCHEME.match(media_url):
-            return cls(_open_folder(media_url))
+            return cls(_open_folder(media_url, options))
         url = urlsplit(media_url)
         if url.scheme == "file":
             if url.netloc not in ("", "localhost"):
                 raise ValueError(
                     f"The media URL names the host {url.netloc!r}: write file:///folder, with three slashes."
                 )
-            return cls(_open_folder(unquote(url.path)))
+            return cls(_open_folder(unquote(url.path), options))
         if url.scheme == "s3":
             query = dict(parse_qsl(url.query, keep_blank_values=True))
             return cls(_open_bucket(url, {**query, **(options or {})}))
         raise ValueError(
             f"The media URL has the scheme {url.scheme!r}: use a folder such as var/media, or s3://bucket/prefix."
         )
+
+    async def check(self) -> None:
+        """See that a photo can be kept and removed.
+
+        Raises:
+            ValueError: never as it is set; the one line says what to do.
+            StoreUnreachable: not now.
+        """
+        if isinstance(self._objects, LocalStore):
+            assert self._objects.prefix is not None
+            _check_folder(Path(self._objects.prefix))
+            return
+        name = f"{token_hex(16)}.webp"
+        try:
+            await self.put(name, b"", "image/webp")
+            await self.delete(name)
+        except FileNotFoundError as error:
+            raise ValueError("The media bucket is not there: create it, or name another.") from error
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise ValueError("The media bucket may not be written: give these keys the right to.") from error
+        except (OSError, BaseError) as error:
+            raise StoreUnreachable("The media bucket does not answer.") from error
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         """Keep ``data`` under ``name``; a photo that has the name already is replaced.
@@ -112,7 +145,9 @@ class PhotoStore:
             await self._objects.delete_async(name)
 
 
-def _open_folder(path: str) -> LocalStore:
+def _open_folder(path: str, options: Mapping[str, str] | None) -> LocalStore:
+    if options:
+        raise BadOptions("Media options are for a bucket, and this is a folder: leave them out.")
     if not path.strip():
         raise ValueError("The media URL is empty: use a folder such as var/media, or s3://bucket/prefix.")
     folder = Path(path).absolute()
@@ -125,6 +160,19 @@ def _open_folder(path: str) -> LocalStore:
         ) from error
 
 
+def _check_folder(folder: Path) -> None:
+    """Raises: ValueError if no file can be made there."""
+    # Not by obstore, which tries for ever where the system says that a folder is gone whenever it is written to.
+    try:
+        with TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise ValueError(
+            f"The media folder {str(folder)!r} cannot be written ({error.strerror}): name one that this user may "
+            "write to, on a disk with room."
+        ) from error
+
+
 def _open_bucket(url: SplitResult, options: Mapping[str, str]) -> S3Store:
     if not _BUCKET.fullmatch(url.netloc):
         raise ValueError(
@@ -132,10 +180,10 @@ def _open_bucket(url: SplitResult, options: Mapping[str, str]) -> S3Store:
         )
     unknown = sorted(options.keys() - set(_OPTIONS))
     if unknown:
-        raise ValueError(f"Unknown media option {unknown[0]!r}: the options are {', '.join(_OPTIONS)}.")
+        raise BadOptions(f"Unknown media option {unknown[0]!r}: the options are {', '.join(_OPTIONS)}.")
     empty = sorted(key for key, value in options.items() if not value)
     if empty:
-        raise ValueError(f"The media option {empty[0]!r} is empty: give it a value or leave it out.")
+        raise BadOptions(f"The media option {empty[0]!r} is empty: give it a value or leave it out.")
 
     allow_http = _parse_switch("allow_http", options.get("allow_http", "false"))
     client: ClientConfig = {
@@ -176,7 +224,7 @@ def _open_bucket(url: SplitResult, options: Mapping[str, str]) -> S3Store:
 def _credential(options: Mapping[str, str]) -> "S3Credential | None":
     given = {"access_key_id", "secret_access_key"} & options.keys()
     if len(given) == 1 or ("session_token" in options and not given):
-        raise ValueError(
+        raise BadOptions(
             "The media options access_key_id and secret_access_key belong together: give both or neither."
         )
     if not given:
@@ -192,13 +240,13 @@ def _credential(options: Mapping[str, str]) -> "S3Credential | None":
 def _check_endpoint(endpoint: str, *, allow_http: bool) -> str:
     url = urlsplit(endpoint)
     if url.scheme not in ("http", "https") or not url.netloc or "@" in url.netloc:
-        raise ValueError("The media option endpoint must be a URL such as https://s3.example.org, without keys.")
+        raise BadOptions("The media option endpoint must be a URL such as https://s3.example.org, without keys.")
     if url.scheme == "http" and not allow_http:
-        raise ValueError("The media option endpoint is not encrypted: use https, or add allow_http=true.")
+        raise BadOptions("The media option endpoint is not encrypted: use https, or add allow_http=true.")
     return endpoint.rstrip("/")
 
 
 def _parse_switch(option: str, value: str) -> bool:
     if value.lower() not in ("true", "false"):
-        raise ValueError(f"The media option {option} must be true or false.")
+        raise BadOptions(f"The media option {option} must be true or false.")
     return value.lower() == "true"

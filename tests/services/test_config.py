@@ -121,6 +121,12 @@ def test_dotenv_is_read_strictly_too(tmp_path: Path) -> None:
         load_settings()
 
 
+def test_a_dotenv_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"TAXIRANK_PORT=8001\n# caf\xe9\n")
+    with pytest.raises(SettingsError, match=r"the file \.env is not in UTF-8"):
+        load_settings()
+
+
 def test_the_environment_goes_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("TAXIRANK_PORT=8001\n")
     assert load(monkeypatch, PORT="8002").port == 8002

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from services.photo_store import PhotoStore
+from services.photo_store import PhotoStore, StoreUnreachable
 
 NAME = "0123456789abcdef" * 2 + ".webp"
 OTHER = "fedcba9876543210" * 2 + ".webp"
@@ -94,6 +94,28 @@ async def closed_port() -> str:
     server.close()
     await server.wait_closed()
     return f"http://{host}:{port}"
+
+
+async def test_a_store_that_can_be_used_is_left_as_it_was(store: PhotoStore) -> None:
+    await store.check()
+
+
+async def test_a_bucket_that_is_not_there_is_refused_with_what_to_do(s3_endpoint: str) -> None:
+    store = PhotoStore.from_url("s3://nowhere", {**KEYS, "endpoint": s3_endpoint, "allow_http": "true"})
+    with pytest.raises(ValueError, match="bucket is not there: create it"):
+        await store.check()
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_keys_that_may_not_write_are_refused_with_what_to_do(status: str) -> None:
+    async with recorded_requests(status) as (endpoint, _):
+        with pytest.raises(ValueError, match="may not be written: give"):
+            await bucket_store(endpoint, "x").check()
+
+
+async def test_a_bucket_that_does_not_answer_is_an_outage_and_no_wrong_setting() -> None:
+    with pytest.raises(StoreUnreachable):
+        await bucket_store(await closed_port(), "x").check()
 
 
 async def test_what_was_put_is_what_one_gets(store: PhotoStore) -> None:

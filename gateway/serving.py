@@ -1,0 +1,275 @@
+"""uvicorn as `server.py` runs it: where it listens, how it ends, and its worker processes."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+
+import structlog
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+# A process has to load everything, perhaps on a third of a core that it shares with others.
+START_TIMEOUT_S = 120.0
+# A thread of the worker answers, whatever its event loop does: one that does not is stopped or starved.
+ANSWER_TIMEOUT_S = 30.0
+LOOK_EVERY_S = 0.5
+# One worker of several that cannot start is tried again after so long.
+RESTART_PAUSE_S = 5.0
+# What a worker may take for its end, beyond what it gives requests.
+END_TIMEOUT_S = 5.0
+
+_log = structlog.stdlib.get_logger("taxirank")
+
+
+class CannotListen(Exception):
+    """The address or the port cannot be had. ``setting`` names which; the text says what to do, in one line."""
+
+    def __init__(self, error: OSError, host: str, port: int) -> None:
+        self.setting = "PORT"
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} of {host} is in use: stop what listens there, or choose another"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            text = f"port {port} is not allowed to this user: choose one above 1023"
+        else:
+            self.setting = "HOST"
+            text = (
+                f"{host} is no address of this machine ({error.strerror}): such as 127.0.0.1, or 0.0.0.0 for all"
+            )
+        super().__init__(text)
+
+
+class NoneStarted(Exception):
+    """None of the worker processes could start."""
+
+
+@contextmanager
+def bound(host: str, port: int) -> Generator[list[socket.socket]]:
+    """Every address of the host, taken for the time of the block, without listening yet. Raises: CannotListen."""
+    refused: OSError | None = None
+    with ExitStack() as stack:
+        listeners: list[socket.socket] = []
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, UnicodeError) as error:
+            failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, "not a name")
+            raise CannotListen(failure, host, port) from error
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                listener = stack.enter_context(closing(socket.socket(family, kind, protocol)))
+                # The connections of the server before may still be fading.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                listener.bind(address)
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise CannotListen(error, host, port) from error
+                # Such as ::1 of `localhost` where IPv6 is off.
+                refused = error
+            else:
+                listeners.append(listener)
+        if not listeners:
+            assert refused is not None
+            raise CannotListen(refused, host, port) from refused
+        yield listeners
+
+
+def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT. ``on_ready`` is called once, when the first request can be answered.
+
+    Raises:
+        CannotListen: another server was faster.
+        NoneStarted: no worker process could start.
+        SystemExit: the application could not start, which it has logged.
+    """
+    if config.workers > 1:
+        Workers(config, listeners, on_ready=on_ready).run()
+    else:
+        Server(config, on_ready=on_ready).run(listeners)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server. It says when it is ready, and ends with status 0 when it was asked to end."""
+
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen. Raises: CannotListen."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise CannotListen(error, self.config.host, self.config.port) from error
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take signals as requests to end."""
+        with super().capture_signals():
+            yield
+            if not self.force_exit:
+                # uvicorn raises them again, and a clean end would look like a kill.
+                self._captured_signals.clear()
+
+
+@dataclass
+class _Watch:
+    """What is known of a worker."""
+
+    began_s: float = field(default_factory=time.monotonic)
+    is_ready: bool = False
+    is_asked: bool = False
+    answered_s: float = 0.0
+    # When the next takes its place, after it has died.
+    replaced_at_s: float | None = None
+
+
+class Workers(Multiprocess):
+    """uvicorn's worker processes: each has time to start, and is replaced when it dies, which is logged.
+
+    uvicorn kills a worker that does not answer within a time that is the same for one that still starts and for
+    one that serves, waits for each in turn, and takes no notice of how they die.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], *, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._on_ready: Callable[[], None] | None = on_ready
+        self._watches: dict[Process, _Watch] = {}
+        self._failed_starts = 0
+
+    def run(self) -> None:
+        """Start the workers and replace them until SIGTERM or SIGINT. Raises: NoneStarted."""
+        with _woken_by_signals() as signals:
+            self.init_processes()
+            while not self.should_exit.is_set():
+                living = [process.process.sentinel for process in self.processes if process.process.is_alive()]
+                if signals in wait([*living, signals], LOOK_EVERY_S):
+                    signals.recv(4096)
+                self.handle_signals()
+                self.keep_subprocess_alive()
+        self.terminate_all()
+        self.join_all()
+        if self._none_starts():
+            raise NoneStarted
+
+    def keep_subprocess_alive(self) -> None:
+        """Look at each worker, and replace those that have died."""
+        if self.should_exit.is_set():
+            return
+        self._watches = {process: self._watches.get(process) or _Watch() for process in self.processes}
+        now_s = time.monotonic()
+        for index, process in enumerate(self.processes):
+            watch = self._watches[process]
+            if watch.replaced_at_s is None and not self._is_well(process, watch, now_s):
+                self._see_off(process, watch, now_s)
+            if self._none_starts():
+                self.should_exit.set()
+                return
+            if watch.replaced_at_s is not None and watch.replaced_at_s <= now_s:
+                self.processes[index] = Process(self.config, self.sockets)
+                self.processes[index].start()
+
+    def join_all(self) -> None:
+        """Wait for the workers' end; those that do not come to it are killed."""
+        deadline_s = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + END_TIMEOUT_S
+        for process in self.processes:
+            process.process.join(max(0.0, deadline_s - time.monotonic()))
+            if process.process.is_alive():
+                _log.error("worker does not end and is killed", pid=process.pid)
+                process.process.kill()
+                process.process.join()
+
+    def _is_well(self, process: Process, watch: _Watch, now_s: float) -> bool:
+        if not process.process.is_alive():
+            return False
+        # It may die meanwhile, which is seen the next time.
+        with suppress(OSError, EOFError):
+            if watch.is_asked and process.parent_conn.poll():
+                watch.is_asked = False
+                if process.parent_conn.recv():
+                    watch.answered_s = now_s
+                    self._note_ready(process, watch)
+            if not watch.is_asked:
+                process.parent_conn.send(b"ping")
+                watch.is_asked = True
+        if watch.is_ready and now_s - watch.answered_s > ANSWER_TIMEOUT_S:
+            _log.error("worker does not answer and is killed", pid=process.pid, waited_s=ANSWER_TIMEOUT_S)
+            return False
+        if not watch.is_ready and now_s - watch.began_s > START_TIMEOUT_S:
+            _log.error("worker does not start and is killed", pid=process.pid, waited_s=START_TIMEOUT_S)
+            return False
+        return True
+
+    def _note_ready(self, process: Process, watch: _Watch) -> None:
+        if watch.is_ready:
+            return
+        watch.is_ready = True
+        self._failed_starts = 0
+        _log.debug("worker is ready", pid=process.pid)
+        if self._on_ready is not None:
+            self._on_ready()
+            self._on_ready = None
+
+    def _see_off(self, process: Process, watch: _Watch, now_s: float) -> None:
+        process.kill()
+        process.process.join()
+        _log.error("worker died", pid=process.pid, was_ready=watch.is_ready, **_cause(process.exitcode))
+        watch.replaced_at_s = now_s
+        if not watch.is_ready:
+            self._failed_starts += 1
+            watch.replaced_at_s += RESTART_PAUSE_S
+
+    def _none_starts(self) -> bool:
+        return self._failed_starts >= len(self.processes) and not any(
+            watch.is_ready and watch.replaced_at_s is None for watch in self._watches.values()
+        )
+
+
+def end_with_parent() -> None:
+    """Have this process end, in order, when the one that started it has died without saying so.
+
+    Else workers would go on, and hold the port, after their parent was killed.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def follow() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _cause(exit_code: int | None) -> dict[str, object]:
+    if exit_code is None or exit_code >= 0:
+        return {"exit_code": exit_code}
+    try:
+        return {"signal": signal.Signals(-exit_code).name}
+    except ValueError:
+        return {"signal": -exit_code}
+
+
+@contextmanager
+def _woken_by_signals() -> Generator[socket.socket]:
+    """A socket that has something to read when a signal came."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            yield ours
+        finally:
+            signal.set_wakeup_fd(before)

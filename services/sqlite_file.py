@@ -1,0 +1,43 @@
+"""Sees before anything else that the file of the embedded database can be used."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+_BUSY_S = 5.0
+_ADVICE = {
+    sqlite3.SQLITE_NOTADB: "is no SQLite database: name another file, or one that does not exist yet",
+    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
+    sqlite3.SQLITE_READONLY: "cannot be written: give this user the right to, for its folder too",
+    sqlite3.SQLITE_FULL: "cannot be written, since the disk is full",
+}
+
+
+class UnusableFile(Exception):
+    """The SQLite file cannot be used. The text is one line that says what to do."""
+
+
+def check_file(path: Path) -> None:
+    """See that an SQLite file is one, or can be made, and that it can be written. Its folders are made.
+
+    Raises:
+        UnusableFile
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            # It is written though nothing changes: nothing less shows that file, folder and disk allow it.
+            database.execute(f"PRAGMA user_version = {version}")
+    except sqlite3.Error as error:
+        # The lower byte is the kind of error.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            # Somebody else is writing: it can be.
+            return
+        advice = _ADVICE.get(code, f"cannot be used ({error}): name a file that this user may read and write")
+        raise UnusableFile(f"{path} {advice}") from error
+    except OSError as error:
+        raise UnusableFile(
+            f"{path} cannot be made ({error.strerror}): name a file in a folder of this user's"
+        ) from error

@@ -1,0 +1,45 @@
+"""Applications that start at once or never, for tests of what runs a server."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from gateway.serving import end_with_parent
+
+
+def works() -> ASGIApp:
+    """Answers with its process's id."""
+    end_with_parent()
+
+    async def pid(_: Request) -> PlainTextResponse:
+        return PlainTextResponse(str(os.getpid()))
+
+    return Starlette(routes=[Route("/", pid)])
+
+
+def fails() -> NoReturn:
+    """Cannot start."""
+    sys.exit(1)
+
+
+def is_killed() -> NoReturn:
+    """Is killed while it starts."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def fails_once() -> ASGIApp:
+    """Whoever comes first cannot start."""
+    try:
+        (Path(os.environ["FAILED_ONCE"])).touch(exist_ok=False)
+    except FileExistsError:
+        return works()
+    sys.exit(7)
