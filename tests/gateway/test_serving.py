@@ -101,7 +101,8 @@ async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[
     finally:
         if process.returncode is None:
             process.kill()
-            await process.communicate()
+        # Its workers hold the pipes until they have ended, too.
+        await process.communicate()
 
 
 @pytest.mark.parametrize(("app", "cause"), [("fails", {"exit_code": 1}), ("is_killed", {"signal": "SIGKILL"})])
