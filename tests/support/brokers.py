@@ -29,6 +29,9 @@ class Broker:
 
     def __init__(self, **config: str) -> None:
         self._port = free_port()
+        # A node's second port would be one that somebody's outgoing connection may have.
+        if "cluster-enabled" in config:
+            config["cluster-port"] = str(free_port())
         self._config = config
         self._server = ValkeyServer(port=self._port, config=config)
         self._is_frozen = False
