@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.geo import GeoPoint
+from services.areas import KEPT
 from tests.live.faults.load import Person
 from tests.support.api import REPORT_LOCATION
 from tests.support.globe import destination, vector_distance_m
@@ -82,9 +83,11 @@ class AreaView(PoolView):
     def differences(self, trips: dict[str, Row]) -> list[str]:
         at = self._cruise.at
         assert at is not None, "has reported"
-        wanted = {
-            row.id: row.version
-            for row in trips.values()
-            if row.status == OPEN and (row.pick_up is None or vector_distance_m(at, row.pick_up) <= RADIUS_M)
-        }
+
+        def belongs(row: Row) -> bool:
+            # What is shown is kept a little beyond the radius.
+            reach_m = RADIUS_M * KEPT if row.id in self.offers else RADIUS_M
+            return row.pick_up is None or vector_distance_m(at, row.pick_up) <= reach_m
+
+        wanted = {row.id: row.version for row in trips.values() if row.status == OPEN and belongs(row)}
         return differences("area", wanted, self.offers)
