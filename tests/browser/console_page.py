@@ -19,7 +19,7 @@ class Panel:
         self.page = page
         self.root = page.locator(f"#panel-{seat}")
         self.map = self.root.locator("svg.city")
-        self.title = self.root.locator("h2")
+        self.title = self.root.locator("h2").first
         self.headline = self.root.locator("h3")
         self.link = self.root.locator(".link")
         self.notice = self.root.locator(".notice")

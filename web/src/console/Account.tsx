@@ -24,12 +24,17 @@ export function Account({ connection, person, onPerson, onToken, onDeleted, onCl
   const id = useId();
   const dialogue = useRef<HTMLDialogElement>(null);
   useEffect(() => dialogue.current!.showModal(), []);
+  // The browser's own event of a close comes later, and now and then not at all.
+  const close = () => {
+    dialogue.current!.close();
+    onClose();
+  };
 
   return (
-    <dialog className="account" ref={dialogue} aria-labelledby={id} onClose={onClose}>
+    <dialog className="account" ref={dialogue} aria-labelledby={id} onClose={onClose} onCancel={close}>
       <header className="panel-top">
         <h2 id={id}>Your account</h2>
-        <button type="button" className="quiet" onClick={() => dialogue.current!.close()}>
+        <button type="button" className="quiet" onClick={close}>
           Close
         </button>
       </header>
