@@ -210,9 +210,13 @@ class FakeBus:
             # broadcaster waits for the broker here.
             await asyncio.shield(self.leave.wait())
             del self.listening[topic]
+            # A broker drops what nobody listens to: without this, `publish` would wait for ever.
+            while not queue.empty():
+                queue.get_nowait()
+                queue.task_done()
 
     async def publish(self, topic: str, *trips: TripSnapshot | bytes) -> None:
-        """Deliver, and return when the listener has handled it."""
+        """Deliver, and return when the listener has handled it or left."""
         queue = self.listening[topic]
         for trip in trips:
             queue.put_nowait(trip if isinstance(trip, bytes) else trip.to_json())
