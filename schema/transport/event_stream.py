@@ -84,16 +84,25 @@ class EventStream(Response):
         outlet.on_drained = delivery.catch_up
 
         def end_with(result: ExecutionResult) -> None:
-            # A session's end may be told more than once, and while another end is on its way.
+            # The session may have ended while another end was on its way.
             if not over.is_set():
                 outlet.put("end", _EventFraming().next(encode(result)))
                 delivery.end(None)
 
+        is_revoked = False
+
         def end_session() -> None:
-            if not over.is_set():
-                # What waits is for nobody any more.
-                outlet.drop(lambda _: True)
-            end_with(ExecutionResult(None, [unauthenticated()]))
+            nonlocal is_revoked
+            if is_revoked:
+                # The bus and the database may both tell.
+                return
+            is_revoked = True
+            # What waits is for nobody any more: also when the stream has completed, and that waits behind it.
+            if outlet.drop(lambda _: True) or not over.is_set():
+                outlet.put("end", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
+                if over.is_set():
+                    outlet.put("complete", _EventFraming().complete())
+                delivery.end(None)
 
         timeout = asyncio.timeout(self._timeout_s)
         is_beginning = True

@@ -1,19 +1,18 @@
 """What has no end of its own does not hold up a server that stops."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import httpx
-import psutil
 import pytest
 
 from server import Application
 from services.config import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, POOL, Api
+from tests.support.raw import take_little
 from tests.support.rows import add_rider, add_trip
 from tests.support.waiting import until
 
@@ -126,7 +125,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(server: Stopp
             stack.callback(client.connection.transport.abort)
             ours = client.connection.local_address
         await until(lambda: server.application.services.hub.subscribers == 1)
-        _take_little(ours)
+        take_little(ours)
         await _fill_the_pool(server.application)
         server.application.services.hub.resync()
         await until(lambda: server.application.services.hub.counts.deliveries >= 2)
@@ -140,15 +139,6 @@ async def _rest(chunks: AsyncIterator[bytes]) -> bytes:
 def _accepts(url: str) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", httpx.URL(url).port or 0)) == 0
-
-
-def _take_little(client: tuple[str, int]) -> None:
-    """Have the system keep little of what is sent to that client."""
-    for connection in psutil.Process().net_connections("tcp"):
-        if client in (connection.raddr, connection.laddr):
-            with socket.socket(fileno=os.dup(connection.fd)) as side:
-                side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-                side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 
 
 async def _fill_the_pool(application: Application) -> None:

@@ -1,12 +1,15 @@
 """TCP connections to a server, on which anything can be said."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+import psutil
 
 from tests.conftest import LiveServer
 
@@ -29,3 +32,15 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, Any]:
     async with asyncio.timeout(10):
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     return int(head.split()[1]), orjson.loads(body)
+
+
+def take_little(client: tuple[str, int], buffer_bytes: int = 1) -> None:
+    """Have the system keep little of what is sent to that client of a server within this process.
+
+    The least that it keeps is a few kilobytes, which makes all that is read later slow.
+    """
+    for connection in psutil.Process().net_connections("tcp"):
+        if client in (connection.raddr, connection.laddr):
+            with socket.socket(fileno=os.dup(connection.fd)) as side:
+                side.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+                side.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
