@@ -95,8 +95,7 @@ class Subscriber:
         """Whether the client may show the trip: the feed knows, or an event has told of it since the read."""
         if trip_id in self.feed.shown:
             return True
-        marks = (topic.marks.get(trip_id) for topic in self.topics.values())
-        return any(mark is not None and mark[2] > self.as_of for mark in marks)
+        return any(topic.told_before(trip_id) > self.as_of for topic in self.topics.values())
 
     def version_of(self, trip_id: UUID) -> int | None:
         """The version that it has of a trip, by the last read or after it."""
@@ -123,12 +122,17 @@ class _Topic:
         self.forgotten = NEVER
 
     def passes(self, event: TripEvent) -> bool:
-        """Whether the event is of a newer version than was passed on; it is remembered then."""
+        """Whether the event is of a newer version than was passed on; it is remembered then.
+
+        Not to be asked of an event of which a newer version may be forgotten: remembering the old one would let
+        all versions between the two pass.
+        """
         trip_id, as_of = event.trip.id, event.as_of
         mark = self.marks.get(trip_id)
         if mark is not None and event.trip.version <= mark[0]:
             return False
-        self.marks[trip_id] = (event.trip.version, as_of, max(mark[1:]) if mark is not None else NEVER)
+        before = max(mark[1:]) if mark is not None else self.forgotten
+        self.marks[trip_id] = (event.trip.version, as_of, before)
         self.marks.move_to_end(trip_id)
         oldest = as_of - MARK_TTL
         while len(self.marks) > MAX_MARKS or next(iter(self.marks.values()))[1] < oldest:
@@ -141,6 +145,11 @@ class _Topic:
         That version was committed after ``event.as_of``. No clock of this process is asked: it may jump.
         """
         return event.trip.id not in self.marks and event.as_of <= self.forgotten + LONGEST_COMMIT
+
+    def told_before(self, trip_id: UUID) -> datetime:
+        """The newest ``as_of`` that an event of the trip before the present one may have had."""
+        mark = self.marks.get(trip_id)
+        return mark[2] if mark is not None else self.forgotten
 
 
 class Subscription:
@@ -442,7 +451,7 @@ class Hub:
         """Pass an event on to everybody who follows the topic."""
         self.counts.events += 1
         is_old = topic.may_have_forgotten(event)
-        if not topic.passes(event):
+        if not is_old and not topic.passes(event):
             return
         trip_id = event.trip.id
         versions: Mapping[UUID, int] = {}

@@ -24,6 +24,7 @@ from services.live.messages import (
 )
 from services.live.occurrences import Message, found
 from services.live.pool_feed import PoolFeed
+from services.live.state import POOL_SNAPSHOT_LIMIT
 from services.topics import Topics
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on, rider
 from tests.support.positions import location
@@ -345,6 +346,48 @@ async def test_an_event_older_than_the_marks_makes_a_new_snapshot_not_a_step_bac
     assert isinstance(snapshot, PoolSnapshot)
     assert again in snapshot.offers
     assert sink.is_empty
+
+
+async def test_of_two_events_older_than_the_marks_the_first_does_not_let_the_second_pass(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    offered = state.request()
+    sink, _ = await follow_pool(hub)
+    seen = state.tick()
+    taken = state.accept(offered, driver())
+    again = state.give_back(taken)
+    await bus.publish(POOL, taken, again)
+    assert [type(await sink.next()) for _ in range(2)] == [TripWithdrawn, TripOffered]
+    state.now += timedelta(hours=1)
+    await sentinel(bus, state, sink)
+    # Two sweepers stood still, one before it was taken, one after.
+    await bus.publish(POOL, found(offered, seen), found(taken, taken.updated))
+    snapshot = await sink.next()
+    assert isinstance(snapshot, PoolSnapshot)
+    assert again in snapshot.offers
+    assert sink.is_empty
+
+
+async def test_what_an_event_offered_whose_mark_is_forgotten_is_withdrawn_by_a_late_one(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    trip = state.request()
+    for _ in range(POOL_SNAPSHOT_LIMIT + 1):
+        state.request()
+    written = state.tick()
+    sink, snapshot = await follow_pool(hub)
+    assert snapshot.truncated
+    await bus.publish(POOL, found(trip, state.tick()))
+    assert await sink.next() == TripOffered(trip)
+    # Its event is late: the process that was to publish it died, and every sweeper stood still.
+    taken = replace(trip, version=2, status=TripStatus.STARTED, driver=driver().user, updated=written)
+    state.trips[trip.id] = taken
+    state.now += timedelta(hours=1)
+    await sentinel(bus, state, sink)
+    after = state.request()
+    await bus.publish(POOL, taken, after)
+    assert await sink.next() == TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN)
+    assert await sink.next() == TripOffered(after)
 
 
 # The same event on several topics
