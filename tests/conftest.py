@@ -22,13 +22,15 @@ from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
 
 import server
+from schema import execution
 from server import Application, uvicorn_options
-from services import throttle
+from services import passwords, throttle
 from services.config import Settings
 from tests.support import attacks, servers, tools
 from tests.support.api import Api
 from tests.support.in_process import listening
-from tests.support.processes import WITHOUT_LIMITS
+from tests.support.processes import HASH_MEMORY_KIB, WITHOUT_LIMITS
+from tests.support.remembered import RememberedDocuments, rates_once
 
 pytest_plugins = ["pytester"]
 
@@ -61,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
     # No server changes it, and to build it takes as long as all the rest of a start.
     server.build_schema = cache(server.build_schema)
+    execution.Documents = RememberedDocuments
+    passwords.zxcvbn = rates_once(passwords.zxcvbn)
     # Each server compiles the admin's templates for itself; the cache knows them by what is in them.
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # Each client would read the system's certificates, or a TLS library at least, for plain HTTP on loopback.
@@ -130,30 +134,31 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@cache
+def _common_settings() -> Settings:
+    """What the settings of all servers have in common; to read them takes as long as to start a server."""
+    return Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        database_pool_size=5,
+        port=0,
+        **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
+    ).model_copy(update={"password_hash_memory_kib": HASH_MEMORY_KIB})
+
+
 @pytest.fixture
 def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a server with an empty database of its own."""
-    common: dict[str, Any] = {
-        "_env_file": None,
-        "media_url": str(tmp_path / "media"),
-        "password_hash_memory_kib": 1024,
-        "database_pool_size": 5,
-        "port": 0,
-        **WITHOUT_LIMITS,
-    }
+    own: dict[str, Any] = {"media_url": str(tmp_path / "media")}
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield Settings(database_url=f"sqlite://{path}", **common)
+        yield _common_settings().model_copy(update={**own, "database_url": f"sqlite://{path}"})
         return
     postgres: servers.Postgres = request.getfixturevalue("postgres")
     database_url = postgres.lend()
-    yield Settings(
-        database_url=database_url,
-        redis_url=request.getfixturevalue("redis_url"),
-        redis_prefix=f"test-{uuid.uuid4().hex}",
-        **common,
-    )
+    own["redis_url"] = request.getfixturevalue("redis_url")
+    own["redis_prefix"] = f"test-{uuid.uuid4().hex}"
+    yield _common_settings().model_copy(update={**own, "database_url": database_url})
     postgres.take_back(database_url)
 
 

@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +28,7 @@ from services.config import PREFIX, Settings
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
 from tests.support.brokers import broker
+from tests.support.processes import ServerProcess, server_process
 
 TIMEOUT_S = 30.0
 
@@ -78,20 +79,6 @@ def command(environment: dict[str, str], *arguments: str, stdin: str | None = No
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
-async def run(environment: dict[str, str], *arguments: str) -> Outcome:
-    """Run a command in a process of its own."""
-    process = await start(environment, *arguments)
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
-
-
 @dataclass
 class Serving:
     """A server process that answers."""
@@ -132,6 +119,12 @@ async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+def forked(environment: dict[str, str]) -> AbstractAsyncContextManager[ServerProcess]:
+    """A server of that environment where it is not its start that is tested: a tenth of the time."""
+    names = {name for name in environment if name.startswith(PREFIX)}
+    return server_process(**{name.removeprefix(PREFIX).lower(): environment[name] for name in names})
 
 
 def assert_one_line(outcome: Outcome, *hints: str) -> None:
@@ -247,7 +240,7 @@ async def test_a_server_serves_logs_in_json_and_refuses_a_second_one_on_its_file
     environment: dict[str, str],
 ) -> None:
     async with serving(environment) as server:
-        second = await run(environment)
+        second = await asyncio.to_thread(command, environment)
         async with Api(server.url) as api:
             response = await api.http.get("/nothing", headers={"X-Request-ID": "from-the-proxy"})
             assert response.headers["X-Request-ID"] == "from-the-proxy"
@@ -269,9 +262,9 @@ async def test_a_second_server_on_one_in_process_postgresql_is_refused_with_one_
 ) -> None:
     environment["TAXIRANK_DATABASE_URL"] = postgres.copy()
     try:
-        async with serving(environment) as server:
+        async with forked(environment) as server:
+            await server.ready()
             assert_one_line(await asyncio.to_thread(command, environment), "another server uses this database")
-            assert await server.stopped() == 0
     finally:
         postgres.drop(environment["TAXIRANK_DATABASE_URL"])
 
@@ -279,7 +272,8 @@ async def test_a_second_server_on_one_in_process_postgresql_is_refused_with_one_
 async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_open(
     environment: dict[str, str],
 ) -> None:
-    async with serving(environment) as server, Api(server.url) as api:
+    async with forked(environment) as server, Api(server.url) as api:
+        await server.ready()
         await api.sign_up("RIDER")
         events = {"Accept": "text/event-stream"}
         async with (
@@ -291,13 +285,13 @@ async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_ope
             assert await anext(chunks) == b":\n\n"
             loop = asyncio.get_running_loop()
             began = loop.time()
-            code = await server.stopped()
+            code = await server.stop()
             # It takes half a second where nobody else works: nothing waits for the two seconds that are set.
             assert loop.time() - began < 2
             assert [chunk async for chunk in chunks][-1:] != [b"event: complete"]
             assert code == 0
             assert (await socket.closed()).code in (1012, 1006)
-    assert [line for line in server.log if "Traceback" in line] == []
+        assert "Traceback" not in server.log()
 
 
 async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str]) -> None:
@@ -436,7 +430,8 @@ async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
 ) -> None:
     summary = tmp_path / "summary.json"
     few = ["--riders", "2", "--drivers", "2", "--requests-per-minute", "600", f"--json={summary}"]
-    async with serving(environment) as server:
+    async with forked(environment) as server:
+        await server.ready()
         process = await start(environment, "simulate", server.url, *few)
         assert process.stderr is not None
         async with asyncio.timeout(TIMEOUT_S):

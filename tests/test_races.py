@@ -20,13 +20,14 @@ from services.passwords import Passwords
 from services.staff import StaffMember
 from services.trips import DriverBusy, IllegalTransition, TripCancelled, TripNotFound, Trips, TripTaken
 from tests.support.api import PASSWORD
+from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
 from tests.support.waiting import until
 
 RACES = 200
 DRIVERS = 20
 
-HASH = Passwords(concurrency=1, memory_kib=1024)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
+HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
 
 Outcome = type[Exception] | TripStatus
 

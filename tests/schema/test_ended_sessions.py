@@ -30,6 +30,7 @@ from services.staff import NoSuchUser, Staff, StaffMember
 from services.staff_trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
+from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.rows import add_person, add_rider, add_trip
 
 pytestmark = pytest.mark.attack("abuse")
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.attack("abuse")
 SCHEMA: GraphQLSchema = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
 COOKIES = Cookies(is_secure=False, samesite="lax", max_age_s=3600)
 NEW = "another-staple-battery-8"
-HASH = Passwords(concurrency=1, memory_kib=1024)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
+HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from server import Application
 from services.config import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, SIGN_UP, Api, open_socket
+from tests.support.processes import HASH_MEMORY_KIB
 
 ME = "{ me { id username photo } }"
 ACCOUNT = {
@@ -272,7 +273,7 @@ async def test_every_failed_log_in_costs_one_hash_of_the_same_strength(
         verified.clear()
         with pytest.raises(Exception, match="wrong"):
             await accounts.log_in(username=username, password=password)
-        assert verified == ["$argon2id$v=19$m=1024,t=2,p=1"]
+        assert verified == [f"$argon2id$v=19$m={HASH_MEMORY_KIB},t=2,p=1"]
 
 
 # The session's way.
