@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def sources(*folders: str) -> Iterator[Path]:
     yield ROOT / "server.py"
     for folder in folders or PACKAGES:
         yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """What a file says. Each is read by many tests."""
+    return ast.parse(path.read_text())
 
 
 def name_of(path: Path) -> str:
@@ -90,7 +97,7 @@ def test_no_layer_imports_one_above_or_beside_it(layer: str, forbidden: set[str]
     for path in sources(layer):
         if path.name == "server.py":
             continue
-        found = {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+        found = {name.split(".")[0] for name in imports(tree_of(path))}
         assert not found & forbidden, name_of(path)
 
 
@@ -98,7 +105,7 @@ def test_the_simulation_knows_the_api_and_nothing_of_the_server() -> None:
     """It stands for clients: what it could reach behind the API would prove nothing about it."""
     ours = {*PACKAGES, "server", "tests"}
     for path in (ROOT / "benchmarks" / "simulation").glob("*.py"):
-        found = {name for name in imports(ast.parse(path.read_text())) if name.split(".")[0] in ours}
+        found = {name for name in imports(tree_of(path)) if name.split(".")[0] in ours}
         assert {name for name in found if not name.startswith("models.geo")} == set(), name_of(path)
 
 
@@ -123,7 +130,7 @@ def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, al
     found = {
         name_of(path)
         for path in sources()
-        if library in {name.split(".")[0] for name in imports(ast.parse(path.read_text()))}
+        if library in {name.split(".")[0] for name in imports(tree_of(path))}
         and not name_of(path).startswith("models/")
     }
 
@@ -131,7 +138,7 @@ def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, al
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    assert {name_of(path) for path in sources() if reads_environment(ast.parse(path.read_text()))} == {
+    assert {name_of(path) for path in sources() if reads_environment(tree_of(path))} == {
         "services/config.py",
         # It hands it on to Node, with another PATH.
         "gateway/web_build.py",
@@ -139,7 +146,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_only_one_file_spells_topics() -> None:
-    found = {name_of(path) for path in sources() if names_topic(ast.parse(path.read_text()))}
+    found = {name_of(path) for path in sources() if names_topic(tree_of(path))}
 
     assert found == {"services/topics.py"}
 
@@ -183,7 +190,7 @@ def test_states_are_compared_in_one_place() -> None:
     for path in sources():
         if name_of(path) == "models/trip_life.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if not isinstance(node, ast.Compare):
                 continue
             for operand in (node.left, *node.comparators):

@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,13 @@ def rows() -> list[list[str]]:
     return found
 
 
-def named_in(path: Path) -> Iterator[tuple[str, bool]]:
+@cache
+def named_in(path: Path) -> Mapping[str, bool]:
     """The names of the tests in a file, and whether each is an attack."""
+    return dict(_named_in(path))
+
+
+def _named_in(path: Path) -> Iterator[tuple[str, bool]]:
     tree = ast.parse(path.read_text())
     marks_all = any(
         isinstance(node, ast.Assign)
@@ -59,7 +65,7 @@ def test_a_promise_names_tests_that_exist(row: list[str]) -> None:
         path = FILES.get(Path(file).name)
         assert path is not None, f"there is no {file}"
         assert "/" not in file or path == ROOT / file, f"{file} is {path.relative_to(ROOT)}"
-        assert not test or test in dict(named_in(path)), f"there is no {test} in {file}"
+        assert not test or test in named_in(path), f"there is no {test} in {file}"
 
 
 def test_every_attack_is_named_or_its_file_is() -> None:
@@ -67,7 +73,7 @@ def test_every_attack_is_named_or_its_file_is() -> None:
     lacking = [
         f"{path.relative_to(ROOT)}::{test}"
         for path in FILES.values()
-        for test, is_attack in named_in(path)
+        for test, is_attack in named_in(path).items()
         if is_attack and (path.name, "") not in named and (path.name, test) not in named
     ]
     assert not lacking, "docs/security.md does not say what these attack: " + ", ".join(sorted(lacking))

@@ -14,6 +14,7 @@ from tests.browser.admin_page import AdminPage
 from tests.browser.console_page import ConsolePage
 from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
+from tests.browser.watched_page import WatchedPage
 from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.tools import need_node
 
@@ -34,6 +35,18 @@ def web_build() -> Path:
 ANOTHER_SITE = "127.0.0.2"
 REBOUND = "rebound.example"
 RULES = ("EXCLUDE 127.0.0.1", f"EXCLUDE {ANOTHER_SITE}", f"MAP {REBOUND} 127.0.0.1", "MAP * ~NOTFOUND")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the pictures."""
+    parser.addoption(
+        "--screenshots", action="store_true", help="draw pages of tests/browser into var/screenshots, to look at"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw only for those who look."""
+    WatchedPage.draws_pictures = config.getoption("screenshots", default=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -159,6 +172,7 @@ async def launch(playwright: Playwright) -> Browser:
         args=[
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-software-rasterizer",
             "--disable-quic",
             "--no-first-run",
             "--disable-background-networking",

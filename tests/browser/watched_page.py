@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Page, Request, Route, WebSocket
+from playwright.async_api import Page, Request, WebSocket
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -18,12 +18,14 @@ REPORT_VIOLATIONS = """
 class WatchedPage:
     """A page of the server's in a browser that can reach nothing else, and what went wrong behind it."""
 
+    draws_pictures = False
+
     def __init__(self, page: Page, *, url: str, slow_ms: int) -> None:
         """``slow_ms``: how long anything may take, from a cold start of the browser on a busy machine."""
         self.page = page
         self.url = url
         self.elsewhere: list[str] = []
-        """Requests and sockets to any other host than the server's; all were blocked."""
+        """Requests and sockets to any other host than the server's, none of which the browser finds."""
         self.sockets: list[str] = []
         self.errors: list[str] = []
         """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
@@ -31,21 +33,25 @@ class WatchedPage:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", self._note_socket)
+        # Routes would do as well, but with them the browser keeps no file of a page for the next.
+        page.on("request", self._note_request)
 
     async def go(self, path: str) -> None:
         """Open an address of the server's."""
         await self.page.add_init_script(REPORT_VIOLATIONS)
-        await self.page.context.route("**/*", self._only_the_server)
         await self.page.goto(f"{self.url}{path}")
 
     async def picture(self, name: str) -> None:
-        """Draw the whole page into ``var/screenshots``, to look at."""
+        """Draw the whole page into ``var/screenshots``, for those who want to look at it (``--screenshots``)."""
+        if not self.draws_pictures:
+            return
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
 
     async def faults(self) -> list[str]:
         """What axe finds of serious and critical faults of accessibility."""
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if await self.page.evaluate("typeof axe === 'undefined'"):
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
         return [
             f"{fault['id']}: {json.dumps([node['target'] for node in fault['nodes']])}"
@@ -53,12 +59,9 @@ class WatchedPage:
             if fault["impact"] in ("serious", "critical")
         ]
 
-    async def _only_the_server(self, route: Route, request: Request) -> None:
-        if request.url.startswith((f"{self.url}/", "data:", f"blob:{self.url}/")):
-            await route.continue_()
-        else:
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.url}/", "data:", f"blob:{self.url}/", "about:")):
             self.elsewhere.append(request.url)
-            await route.abort()
 
     def _note_socket(self, socket: WebSocket) -> None:
         self.sockets.append(socket.url)

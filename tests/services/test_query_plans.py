@@ -1,7 +1,9 @@
 """The queries that run all the time find their rows by an index, as PostgreSQL itself plans them."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +19,11 @@ from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
 from services import staff_lists, trip_rows
+from services.config import Settings
 from services.database import Database, uuid
 from services.listings import Group, Listing, Match, Rule
 from services.live.state import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
+from tests.support import servers
 from tests.support.rows import add_driver, add_rider
 
 pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
@@ -93,11 +97,18 @@ class Crowd:
         return self.application.database
 
 
-@pytest.fixture
-async def crowd(application: Application) -> AsyncIterator[Crowd]:
-    await application.housekeeping.stop()
-    await application.outbox.stop()
-    database = application.database
+@dataclass
+class Filled:
+    """A database to copy, and the two people of the ``Crowd``."""
+
+    url: str
+    rider: Actor
+    driver: Actor
+
+
+async def fill(settings: Settings) -> Filled:
+    database = Database(settings)
+    await database.connect()
     rider, driver = await add_rider(database), await add_driver(database)
     riders, drivers = [[uuid(row["id"]) for row in await database.fetch(PEOPLE, role)] for role in Role]
     riders[17], drivers[23] = rider.id, driver.id
@@ -117,9 +128,33 @@ async def crowd(application: Application) -> AsyncIterator[Crowd]:
         "SELECT id, 1, 'REQUESTED', created, 'RIDER', rider_id FROM trips"
     )
     await database.fetch("ANALYZE")
-    yield Crowd(application, rider, driver)
-    # So many rows are not deleted one by one.
-    await database.fetch("TRUNCATE users, outbox CASCADE")
+    await database.disconnect()
+    return Filled(settings.database_url, rider, driver)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: servers.Postgres) -> Iterator[Filled]:
+    """A database with many rows. Each test has a copy: to insert them takes a second and more."""
+    url = postgres.copy()
+    settings = Settings(_env_file=None, database_url=url)  # pyright: ignore[reportCallIssue]
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(asyncio.run, fill(settings)).result()
+    postgres.drop(url)
+
+
+@pytest.fixture
+def settings(settings: Settings, filled: Filled, postgres: servers.Postgres) -> Iterator[Settings]:
+    """Settings of a server on a copy of that database."""
+    url = postgres.copy(filled.url)
+    yield settings.model_copy(update={"database_url": url})
+    postgres.drop(url)
+
+
+@pytest.fixture
+async def crowd(application: Application, filled: Filled) -> Crowd:
+    await application.housekeeping.stop()
+    await application.outbox.stop()
+    return Crowd(application, filled.rider, filled.driver)
 
 
 async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
