@@ -64,7 +64,9 @@ def check(fields: Fields, *, version: str) -> None:
     hosts = names.count(b"host")
     if hosts != 1 and (hosts or version == "1.1"):
         raise Refused(malformed("A request has one Host header."))
-    if hosts and not _is_host(fields[names.index(b"host")][1]):
+    host = fields[names.index(b"host")][1] if hosts else b""
+    # A long one is not even remembered.
+    if len(host) > _MAX_HOST_BYTES or not _is_host(host):
         raise Refused(malformed("The Host header is no name or address, with or without a port."))
     if b"transfer-encoding" in names:
         codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
@@ -90,7 +92,7 @@ def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _is_host(value: bytes) -> bool:
-    return len(value) <= _MAX_HOST_BYTES and _HOST.fullmatch(value) is not None
+    return _HOST.fullmatch(value) is not None
 
 
 def origin_form(target: bytes, fields: Fields) -> bytes:

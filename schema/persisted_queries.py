@@ -5,15 +5,15 @@ Sources: Apollo's protocol of automatic persisted queries (``extensions.persiste
 """
 
 import hashlib
-from collections import OrderedDict
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
 from schema.documents import Document, Documents
 from schema.errors import RequestError
+from schema.memory import MemoryCache
 
-# What is remembered takes one to four megabytes at most.
-REMEMBERED_CHARS = 1_000_000
+REMEMBERED_BYTES = 4_000_000
 
 _SHA256_PREFIX = "sha256:"
 
@@ -60,15 +60,14 @@ class PersistedQueries:
     """Any document. One that came with its hash can then be asked for by that (automatic persisted queries).
 
     A hash never stands for another text: it is computed here. The texts that were used last are remembered, up to
-    ``REMEMBERED_CHARS`` together, by this process alone; for any other, clients send the text again.
+    ``REMEMBERED_BYTES`` together, by this process alone; for any other, clients send the text again.
     """
 
     def __init__(self, documents: Documents, *, remembers: bool) -> None:
         """``remembers``: off, there are only texts."""
         self._documents = documents
         self._remembers = remembers
-        self._texts: OrderedDict[str, str] = OrderedDict()
-        self._chars = 0
+        self._texts = MemoryCache[str, str](REMEMBERED_BYTES)
 
     def find(self, query: str | None, id: str | None) -> Document:
         """The document of that text, or that was remembered by that hash.
@@ -82,7 +81,6 @@ class PersistedQueries:
             text = self._texts.get(id or "")
             if text is None:
                 raise self._unknown()
-            self._texts.move_to_end(id or "")
             return self._documents.get(text)
         if id is not None and self._texts.get(id) != query and sha256(query) != id:
             raise mismatch()
@@ -92,10 +90,7 @@ class PersistedQueries:
         """Remember what ``find`` was given: it is within all limits."""
         if not self._remembers or query is None or id is None or id in self._texts:
             return
-        self._texts[id] = query
-        self._chars += len(query)
-        while self._chars > REMEMBERED_CHARS:
-            self._chars -= len(self._texts.popitem(last=False)[1])
+        self._texts.put(id, query, sys.getsizeof(id) + sys.getsizeof(query))
 
     def _unknown(self) -> RequestError:
         # urql knows these by their messages alone.

@@ -7,6 +7,8 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight")
+# A name of 253, a port and a scheme.
+_MAX_CHARS = 270
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -67,6 +69,9 @@ class Origins:
 
 def _host_and_port(url: str) -> tuple[str, int | None] | None:
     """None when the URL has no host that can be read."""
+    # Python remembers what it has split: 128 of them would take 8 MB each way.
+    if len(url) > _MAX_CHARS:
+        return None
     try:
         parts = urlsplit(url)
         return (parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)) if parts.hostname else None

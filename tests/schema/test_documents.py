@@ -1,5 +1,8 @@
 """Documents: parsed once, within bounds of time and memory, and what an execution shares."""
 
+import gc
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,25 +31,78 @@ def test_an_equal_document_is_prepared_once(cache: Documents) -> None:
     assert cache.get("{") is cache.get("{")
 
 
-def test_the_memory_of_the_cache_is_bounded(cache: Documents) -> None:
-    first = cache.get("{ __typename }")
-    for number in range(2 * documents.CACHED_CHARS // 10_000):
-        cache.get(f"{{ a{number}: __typename }}".ljust(10_000))
-    assert cache.get("{ __typename }") is not first
-    assert cache._cached_chars == sum(map(len, cache._cache)) <= documents.CACHED_CHARS  # pyright: ignore[reportPrivateUsage]
+# A number to a document, of each kind that takes far more memory than its characters.
+WORST: dict[str, Callable[[int], str]] = {
+    "short and invalid": lambda n: f"{{a{n:x}}}",
+    "unparsable": lambda n: f"{{{n:x}",
+    "short and valid": lambda n: f"{{x{n:x}:__typename}}",
+    "an ordinary one": lambda n: (
+        f"query Q{n:x}($i:ID!){{trip(id:$i){{id status rider{{id firstName}} driver{{id}}}}}}"
+    ),
+    "many errors": lambda n: "{" + " ".join(f"a{20 * n + i:x}" for i in range(20)) + "}",
+    "long names in the errors": lambda n: "{" + " ".join("q" * 700 + f"{n:x}_{i}" for i in range(20)) + "}",
+    "many operations": lambda n: "".join(f"query Q{n:x}_{i}{{__typename}}" for i in range(40)),
+    "nested": lambda n: "{me" + 12 * "{...on User" + f"{{a{n:x}:id}}" + 12 * "}" + "}",
+    "four bytes a character": lambda n: f"{{x{n:x}:__typename}}#" + 19_000 * "\U0001f600",
+    "variables of all operations": lambda n: (
+        "".join(f"query A{i}_{n:x}{{__typename}}" for i in range(3))
+        + f"query B({' '.join(f'$v{i}:Boolean!' for i in range(50))}){{...F}} fragment F on Query"
+        + f"{{{' '.join(f'__typename@skip(if:$v{i})' for i in range(50))}}}"
+    ),
+}
 
 
-def test_a_document_that_was_used_lately_stays(cache: Documents) -> None:
-    first = cache.get("{ __typename }")
-    for number in range(2 * documents.CACHED_CHARS // 10_000):
-        cache.get(f"{{ a{number}: __typename }}".ljust(10_000))
+@pytest.mark.attack("cost")
+@pytest.mark.parametrize("kind", WORST)
+def test_whatever_fills_the_cache_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    bound = 300_000
+    monkeypatch.setattr(documents, "CACHED_BYTES", bound)
+    make = WORST[kind]
+    Documents(SCHEMA, introspection=True).get(make(10**6))
+    tracemalloc.start()
+    cache = Documents(SCHEMA, introspection=True)
+    try:
+        cache.get(make(0))
+        last = 3 * bound // (2 * cache.bytes)
+        for number in range(1, last + 1):
+            newest = cache.get(make(number))
+        assert cache.get(make(last)) is newest
+        gc.collect()
+        full, _ = tracemalloc.get_traced_memory()
+        del cache, newest
+        gc.collect()
+        taken = full - tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.4 * bound < taken < 1.1 * bound
+
+
+def test_a_document_that_was_used_lately_stays(cache: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "CACHED_BYTES", 100_000)
+    cache = Documents(SCHEMA, introspection=True)
+    first, second = cache.get("{ __typename }"), cache.get("{  __typename }")
+    for number in range(50):
+        cache.get(f"{{ a{number}: __typename }}")
         assert cache.get("{ __typename }") is first
+    assert cache.get("{  __typename }") is not second
 
 
-def test_a_long_document_is_not_kept(cache: Documents) -> None:
-    query = "{ __typename }".ljust(documents.CACHED_CHARS_EACH + 1)
+def test_a_document_that_would_take_a_large_part_of_the_cache_is_not_kept(
+    cache: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "{ __typename }#" + 20_000 * "\U0001f600"
+    assert cache.get(query) is cache.get(query)
+    monkeypatch.setattr(documents, "CACHED_BYTES_EACH", 80_000)
+    cache = Documents(SCHEMA, introspection=True)
     assert cache.get(query) is not cache.get(query)
     assert not cache.get(query).errors
+
+
+def test_an_error_holds_nothing_of_its_document_but_says_where_it_is(cache: Documents) -> None:
+    for query, place in (("{\n  nothing }", (2, 3)), ("{ __typename ", (1, 14))):
+        (error,) = cache.get(query).errors
+        assert (error.nodes, error.source, error.__traceback__) == (None, None, None)
+        assert error.formatted["locations"] == [{"line": place[0], "column": place[1]}]
 
 
 def test_a_document_of_too_many_words_is_refused(cache: Documents) -> None:

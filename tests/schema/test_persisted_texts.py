@@ -1,5 +1,8 @@
 """The texts that are known by their hashes, and the forms in which a request names one."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from schema import persisted_queries
@@ -19,24 +22,38 @@ def test_an_id_beside_a_text_is_nobody_s_hash() -> None:
 
 
 @pytest.mark.attack("cost")
-def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persisted_queries, "REMEMBERED_CHARS", 1_000)
+@pytest.mark.parametrize("filling", ["", "x" * 1_000, "\U0001f600" * 1_000])
+def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch, filling: str) -> None:
+    bound = 200_000
+    monkeypatch.setattr(persisted_queries, "REMEMBERED_BYTES", bound)
     known = PersistedQueries(Documents(SCHEMA, introspection=True), remembers=True)
 
-    def send(query: str) -> str:
-        assert not known.find(query, hash_of(query)).errors
-        known.accept(query, hash_of(query))
-        return query
+    def send(number: int) -> str:
+        query = f"{{x{number}:__typename}}#{filling}"
+        hash = hash_of(query)
+        known.accept(query, hash)
+        return hash
 
-    used = send("query Used { me { id } }")
-    queries = [send(f"query Q{n} {{ me {{ id }} }}".ljust(100)) for n in range(9)]
-    assert known.find(None, hash_of(used)) is known.find(used, None)
-    queries += [send(f"query R{n} {{ me {{ id }} }}".ljust(100)) for n in range(9)]
-    for query in (used, *queries[-9:]):
-        known.find(None, hash_of(query))
-    for query in queries[:9]:
+    send(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        used = send(1)
+        for number in range(2, 1_000):
+            newest = send(number)
+            known.find(None, used)
+        # What its documents take is bounded elsewhere.
+        known._documents = Documents(SCHEMA, introspection=True)  # pyright: ignore[reportPrivateUsage]
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.4 * bound < taken < 1.1 * bound
+    for hash in (used, newest):
+        assert not known.find(None, hash).errors
+    for number in (0, 2, 3):
         with pytest.raises(RequestError):
-            known.find(None, hash_of(query))
+            known.find(None, hash_of(f"{{x{number}:__typename}}#{filling}"))
 
 
 def test_a_server_without_them_says_so() -> None:
