@@ -45,9 +45,9 @@ WORST: dict[str, Callable[[int], str]] = {
     "nested": lambda n: "{me" + 12 * "{...on User" + f"{{a{n:x}:id}}" + 12 * "}" + "}",
     "four bytes a character": lambda n: f"{{x{n:x}:__typename}}#" + 19_000 * "\U0001f600",
     "variables of all operations": lambda n: (
-        "".join(f"query A{i}_{n:x}{{__typename}}" for i in range(3))
-        + f"query B({' '.join(f'$v{i}:Boolean!' for i in range(50))}){{...F}} fragment F on Query"
-        + f"{{{' '.join(f'__typename@skip(if:$v{i})' for i in range(50))}}}"
+        "".join(f"query A{i}_{n:x}{{__typename}}" for i in range(40))
+        + f"query B({' '.join(f'$v{i}:Boolean!' for i in range(9))}){{...F}} fragment F on Query"
+        + f"{{{' '.join(f'__typename@skip(if:$v{i})' for i in range(9))}}}"
     ),
 }
 
