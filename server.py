@@ -241,7 +241,10 @@ class Application:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Everything but the HTTP server, started in order and stopped in reverse."""
+        """Everything but the HTTP server, started in order and stopped in reverse.
+
+        Raises: AnotherServer, at the start, or after the stop if that is why it had to stop.
+        """
         sole_server = SoleServer(self.settings, on_lost=self.on_database_lost)
         async with Shutdown(self.settings.shutdown_timeout_s * _SHARE_OF_PARTS) as shutdown:
             await sole_server.acquire()
@@ -261,6 +264,8 @@ class Application:
             await self.housekeeping.start()
             shutdown.add("housekeeping", self.housekeeping.stop)
             yield
+        if sole_server.is_lost:
+            raise AnotherServer
 
     def _cors(self) -> list[Middleware]:
         """What lets pages of the allowed origins read our answers; nothing when there are none."""
@@ -316,7 +321,8 @@ class Application:
 
         def told_in_one_line(send: Send) -> Send:
             async def tell(message: Message) -> None:
-                if message["type"] == "lifespan.startup.failed" and (line := _one_line(sys.exception())):
+                is_failure = message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed")
+                if is_failure and (line := _one_line(sys.exception())):
                     # Starlette tells the traceback.
                     message = {**message, "message": line}
                 await send(message)

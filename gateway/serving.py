@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -88,7 +89,7 @@ def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Cal
     Raises:
         CannotListen: another server was faster.
         NoneStarted: no worker process could start.
-        SystemExit: the application could not start, which it has logged.
+        SystemExit: the application could not start or had to stop, which it has logged.
     """
     if config.workers > 1:
         Workers(config, listeners, on_ready=on_ready).run()
@@ -97,7 +98,7 @@ def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Cal
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server. It says when it is ready, and ends with status 0 when it was asked to end."""
+    """uvicorn's server. It says when it is ready, and ends with status 0 only when it was asked to end."""
 
     def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -110,6 +111,13 @@ class Server(uvicorn.Server):
         except OSError as error:
             raise CannotListen(error, self.config.host, self.config.port) from error
         self._on_ready()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""
+        super().run(sockets)
+        if self.lifespan.should_exit:
+            # The application stops itself by the same signal as an operator; its lifespan tells the two apart.
+            sys.exit(1)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

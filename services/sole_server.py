@@ -50,12 +50,13 @@ class SoleServer:
 
     PostgreSQL forgets the lock with the session: when it restarts, fails over, or the network breaks. While
     ``watch`` runs, this is noticed within WATCH_INTERVAL_S and ANSWER_TIMEOUT_S, and the lock is taken again. If
-    another server was faster, ``on_lost`` is called: this one must stop.
+    another server was faster, ``on_lost`` is called, and ``is_lost`` from then on: this one must stop.
     """
 
     def __init__(self, settings: Settings, *, on_lost: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
         self._on_lost = on_lost
+        self.is_lost = False
         self._shared = settings.redis_url is not None
         # The name of the session, by which what is left of an earlier one is known as our own.
         self._name = f"taxirank lock {uuid.uuid4().hex}"
@@ -146,6 +147,7 @@ class SoleServer:
                 _log.info("the lock is taken again")
             except AnotherServer as error:
                 _log.error("this server stops", error=str(error))
+                self.is_lost = True
                 self._on_lost()
                 return
             except Exception:

@@ -1,6 +1,7 @@
 """Where a PostgreSQL is, and what a server does with one that it cannot work with, or that goes away."""
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from services import sole_server
@@ -217,6 +219,28 @@ async def test_a_server_stops_when_another_took_the_lock_while_postgresql_restar
         await lost.wait()
     await first.release()
     await second.release()
+
+
+async def test_a_server_that_lost_its_lock_to_another_ends_with_an_error_and_one_line_that_says_why(
+    settings: Settings,
+) -> None:
+    given = {"database_url": settings.database_url, "media_url": settings.media_url, "shutdown_timeout_s": 2}
+    async with server_process(**given, log_format="json") as server, connected(settings) as database:
+        await server.ready()
+        other = await asyncpg.connect(settings.database_url)
+        # It waits in line, so that it is the next to have the lock.
+        waiting = asyncio.create_task(other.execute("SELECT pg_advisory_lock($1)", sole_server._LOCK_KEY))
+        await until(lambda: database.fetch("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        await database.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'taxirank lock%'"
+        )
+        await waiting
+        status = await server.ended()
+        await other.close()
+        log = server.log()
+    assert status == 1
+    assert "another server uses this database" in json.loads(log.splitlines()[-2])["event"]
+    assert "Traceback" not in log
 
 
 async def test_a_lock_whose_postgresql_stood_still_is_taken_again_from_the_session_that_it_has_left(

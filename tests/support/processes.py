@@ -83,9 +83,14 @@ class ServerProcess:
         self._process.kill()
         self._process.join()
 
-    async def stop(self) -> int:
+    async def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """End it in order; its exit status."""
-        self._process.terminate()
+        if self._process.exitcode is None:
+            os.kill(self.pid, by)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Return at its end; its exit status."""
         await until(lambda: self._process.exitcode is not None, STOP_TIMEOUT_S)
         assert self._process.exitcode is not None
         return self._process.exitcode
