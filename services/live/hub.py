@@ -179,7 +179,8 @@ class Hub:
     - Of each trip a topic passes on only rising versions. An event about a trip that the subscriber's
       snapshot does not have, and that is no newer than that snapshot, is checked by a fresh
       read (shared within the process), so that a late "offered" cannot bring back a trip that is gone.
-    - After a gap in the bus every subscriber gets a new snapshot.
+    - After a gap in the bus every subscriber gets a new snapshot; after an event that cannot be decoded, those
+      of its topic do.
     - A topic that nobody follows is kept for ``linger_s`` seconds: 1,000 clients who lose their connections and
       come back do not have to wait until as many topics have been left and entered again.
     - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
@@ -375,6 +376,9 @@ class Hub:
                         receive(topic, message)
                     except Exception:
                         _log.exception("undecodable event", topic=topic.name)
+                        # Something has changed, and only the state says what. (A newer release may have sent it.)
+                        for subscriber in list(topic.subscribers):
+                            self._read_again(subscriber)
             raise ListeningEnded(topic.name)
         except Exception as error:
             _log.exception("listening failed", topic=topic.name)
@@ -640,7 +644,7 @@ class Hub:
             return
         read = await self._state.trip(event.trip.id)
         current = read.event()
-        if current is None or subscriber.read_again:
+        if current is None or subscriber.read_again or subscriber.has_ended:
             return
         subscriber.told[current.trip.id] = current.trip.version
         self._deliver_if_seen(subscriber, current)

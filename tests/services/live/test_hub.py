@@ -261,6 +261,25 @@ async def test_events_behind_one_that_is_checked_keep_their_order(
     assert [await sink.next(), await sink.next()] == [TripOffered(one), TripOffered(two)]
 
 
+async def test_nothing_follows_the_end_that_came_while_an_event_was_checked(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
+    late = state.request()
+    del state.trips[late.id]
+    sink, _ = await follow_pool(hub)
+    state.trips[late.id] = late
+    state.hold.clear()
+    reads = len(state.reads)
+    await bus.publish(POOL, late)
+    await state.reads_reach(reads + 1)
+    await bus.end(POOL)
+    assert isinstance(await sink.ended(), ListeningEnded)
+    state.hold.set()
+    # Who comes later is served later.
+    await follow_pool(hub)
+    assert sink.is_empty
+
+
 async def test_one_late_event_costs_one_read_for_all_who_follow(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
@@ -414,9 +433,15 @@ async def test_an_event_on_several_topics_is_one_event_with_one_message_for_equa
     assert third.content.trip is first.content.trip
 
 
-async def test_what_cannot_be_decoded_is_skipped(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+@pytest.mark.parametrize("message", [b"", b"{}", b"[1]", b"\xff", b'{"id": 1}'])
+async def test_an_event_that_cannot_be_decoded_makes_a_new_snapshot(
+    hub: Hub, bus: FakeBus, state: ScriptedState, message: bytes
+) -> None:
     sink, _ = await follow_pool(hub)
-    await bus.publish(POOL, b"", b"{}", b"[1]", b"\xff", b'{"id": 1}')
+    trip = state.request()
+    after = state.request()
+    await bus.publish(POOL, message, after)
+    assert await sink.next() == PoolSnapshot((after, trip), truncated=False)
     await sentinel(bus, state, sink)
 
 
