@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -242,6 +242,8 @@ class Socket:
                 operation = self._operations.pop(operation_id, None)
                 if operation is not None:
                     operation.cancel()
+                # It may have ended, which the client has not read yet: the id may be used anew.
+                self._outlet.drop(functools.partial(_is_of, operation_id))
 
     async def _init(self, authorization: str | None) -> None:
         if self._has_init:
@@ -279,7 +281,7 @@ class Socket:
         return self._actor
 
     def _refuse(self, operation_id: str, error: RequestError) -> None:
-        self._put({"id": operation_id, "type": "error", "payload": [error.formatted]})
+        self._put_error(operation_id, [error.formatted])
 
     async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
         timeout = asyncio.timeout(self._endpoint.execution.timeout_s)
@@ -300,7 +302,7 @@ class Socket:
             del timeout
         if refusal is not None:
             self._forget_current(operation_id)
-            self._put({"id": operation_id, "type": "error", "payload": refusal.formatted()})
+            self._put_error(operation_id, refusal.formatted())
 
     async def _execute(self, operation_id: str, request: Request, actor: Actor) -> Refusal | None:
         execution = self._endpoint.execution
@@ -353,6 +355,10 @@ class Socket:
     def _put(self, message: dict[str, Any]) -> None:
         self._outlet.put(object(), _text_frame(orjson.dumps(message)))
 
+    def _put_error(self, operation_id: str, errors: Sequence[object]) -> None:
+        message = {"id": operation_id, "type": "error", "payload": errors}
+        self._outlet.put((operation_id, object()), _text_frame(orjson.dumps(message)))
+
     def _catch_up(self) -> None:
         for operation in list(self._operations.values()):
             if isinstance(operation, Delivery):
@@ -371,6 +377,10 @@ class _SocketFraming:
 
     def complete(self) -> Frame:
         return _text_frame(b'{"id":' + self._id + b',"type":"complete"}')
+
+
+def _is_of(operation_id: str, key: Hashable) -> bool:
+    return isinstance(key, tuple) and key[0] == operation_id
 
 
 def _reported(error: Exception) -> str:

@@ -291,6 +291,55 @@ async def test_one_event_is_executed_and_framed_once_for_equal_subscriptions(
     assert {id(wire.sent[-1]) for wire in wires} == {id(wires[0].sent[-1])}
 
 
+async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_one_of_its_id(live: Live) -> None:
+    wire, trip = Wire(), live.state.request()
+    actor = Actor(trip.rider, driver().session_id)
+    messages: asyncio.Queue[str] = asyncio.Queue()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.receive", "text": await messages.get()}
+
+    def say(**message: Any) -> None:
+        messages.put_nowait(orjson.dumps(message).decode())
+
+    async def actor_of(_: str) -> Actor:
+        return actor
+
+    live.services.sessions = SimpleNamespace(actor_of=actor_of)
+    live.services.live_sessions = SimpleNamespace(register=lambda *_: lambda: None)
+    endpoint = SimpleNamespace(
+        execution=live.execution,
+        services=live.services,
+        limit=SimpleNamespace(take=lambda _: lambda: None),
+        init_timeout_s=60.0,
+        max_operations=10,
+    )
+    socket = Socket(cast("Any", endpoint), wire.send, "token")
+    serving = asyncio.create_task(socket.serve(receive))
+    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": TRIP, "variables": {"id": str(trip.id)}}}
+    say(type="connection_init")
+    say(**subscribe)
+    await until(lambda: len(wire.sent) == 2)
+    wire.open.clear()
+    taken = live.state.accept(trip, driver())
+    ended = live.state.change(taken, TripStatus.CANCELLED)
+    # The first is on its way; the last state and `complete` wait behind it.
+    await live.bus.publish(TOPICS.trip(trip.id), taken, ended)
+    live.state.hold.clear()
+    reads = len(live.state.reads)
+    say(id="1", type="complete")
+    say(**subscribe)
+    await live.state.reads_reach(reads + 1)
+    wire.open.set()
+    await cast("Any", socket)._outlet.drained()
+    assert [orjson.loads(text)["type"] for text in wire.sent] == ["connection_ack", "next", "next"]
+    live.state.hold.set()
+    await until(lambda: len(wire.sent) == 5)
+    assert [orjson.loads(text)["type"] for text in wire.sent[3:]] == ["next", "complete"]
+    serving.cancel()
+    await asyncio.wait([serving])
+
+
 async def test_a_client_that_asks_without_reading_is_not_read_either() -> None:
     wire = Wire()
     wire.open.clear()
