@@ -60,6 +60,7 @@ from services.config import PREFIX, Settings, SettingsError, load_settings
 from services.counts import Counts
 from services.database import Database, DatabaseUnavailable, WrongDatabase
 from services.deletions import Deletions
+from services.endings import end
 from services.errors import UserFaults
 from services.freshness import Lifetime
 from services.housekeeping import Housekeeping
@@ -71,7 +72,7 @@ from services.locations import Locations
 from services.outbox import Outbox
 from services.passwords import Passwords
 from services.per_user import PerUser
-from services.photo_store import BadOptions, PhotoStore, StoreUnreachable
+from services.photo_store import LOOK_AGAIN_S, BadOptions, PhotoStore, StoreUnreachable
 from services.photos import Photos
 from services.postgres import reason
 from services.profiles import Profiles
@@ -123,8 +124,9 @@ class Application:
         self.bus = Bus(self.redis, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         counts = Counts()
         self.outbox = Outbox(self.database, self.bus, topics)
+        self.photo_store = open_photo_store(settings)
         self.photos = Photos(
-            open_photo_store(settings),
+            self.photo_store,
             max_bytes=settings.photo_max_bytes,
             max_pixels=settings.photo_max_pixels,
             concurrency=settings.photo_concurrency,
@@ -228,10 +230,13 @@ class Application:
             },
             bus_state=lambda: self.bus.state,
             store_is_up=self.store_is_up,
+            photos_are_up=lambda: self.photo_store.is_up,
             outbox_age_s=self.outbox.oldest_age_s,
         )
         self.housekeeping = Housekeeping(
-            expire_trips=(1.0, trips.expire_overdue), remove_ended_sessions=(600.0, sessions.remove_ended)
+            expire_trips=(1.0, trips.expire_overdue),
+            remove_ended_sessions=(600.0, sessions.remove_ended),
+            look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),
         )
         self.asgi = self._asgi()
 
@@ -263,6 +268,9 @@ class Application:
             shutdown.add("sessions", self.live_sessions.stop)
             await self.housekeeping.start()
             shutdown.add("housekeeping", self.housekeeping.stop)
+            # Nobody waits for a bucket that does not answer: trips go on without it.
+            looking = asyncio.create_task(self.photo_store.look())
+            shutdown.add("photos", lambda: end([looking]))
             yield
         if sole_server.is_lost:
             raise AnotherServer
@@ -339,6 +347,7 @@ class Application:
                     ping_database=self.database.ping,
                     bus_state=lambda: self.bus.state,
                     store_is_up=self.store_is_up,
+                    photos_are_up=lambda: self.photo_store.is_up,
                 ),
                 *([Console(WEB_BUILD).route()] if settings.console else []),
                 *(graphiql.routes() if settings.console or settings.admin or has_graphiql else []),
@@ -544,9 +553,9 @@ async def _check_start(settings: Settings) -> None:
         await open_photo_store(settings).check()
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
-    except StoreUnreachable as error:
-        # Trips go on without it.
-        _log.error("photos can neither be kept nor shown", setting=f"{PREFIX}MEDIA_URL", error=str(error))
+    except StoreUnreachable:
+        # Trips go on without it. Each process tells by itself, and looks again.
+        pass
     build_execution(settings)
     if settings.sqlite_path is not None:
         check_file(settings.sqlite_path)

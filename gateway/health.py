@@ -21,11 +21,13 @@ def health_routes(
     ping_database: Callable[[], Awaitable[None]],
     bus_state: Callable[[], BusState],
     store_is_up: Callable[[], bool],
+    photos_are_up: Callable[[], bool],
 ) -> list[Route]:
     """``/healthz``: the process lives. ``/readyz``: it can serve.
 
     Without its database the server is not ready (503). Without the broker it is (``bus: degraded``), and with one
-    that does not keep positions and rates (``store: degraded``): taking every instance out would make it worse.
+    that does not keep positions and rates (``store: degraded``), and without the store of the photos (``photos:
+    degraded``): taking every instance out would make it worse.
     ``database`` is ``unusable`` where it answers and takes no writes. The log says when that begins and ends, not
     with each request.
     """
@@ -36,7 +38,11 @@ def health_routes(
 
     async def readyz(_: Request) -> Response:
         nonlocal is_ready
-        redis = {"bus": bus_state().value, "store": "ok" if store_is_up() else "degraded"}
+        others = {
+            "bus": bus_state().value,
+            "store": "ok" if store_is_up() else "degraded",
+            "photos": "ok" if photos_are_up() else "degraded",
+        }
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping_database()
@@ -46,10 +52,10 @@ def health_routes(
                 _log.warning("not ready", error=reason(error))
             is_ready = False
             database = "unusable" if isinstance(error, WrongDatabase) else "unreachable"
-            return JSONResponse({"status": "unavailable", "database": database, **redis}, 503)
+            return JSONResponse({"status": "unavailable", "database": database, **others}, 503)
         if not is_ready:
             _log.info("ready again")
         is_ready = True
-        return JSONResponse({"status": "ok", "database": "ok", **redis})
+        return JSONResponse({"status": "ok", "database": "ok", **others})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photo_store import IMMUTABLE
+from services.photo_store import IMMUTABLE, StoreUnreachable
 from services.photos import CONTENT_TYPE, Photos, url_path
 
 # A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
@@ -22,14 +22,18 @@ def media_route(photos: Photos, *, is_embeddable: bool = False) -> Route:
     ``is_embeddable``: pages of other origins may show them. Otherwise a browser keeps them from such a page, which
     could tell by the time whether the photo had been seen.
     A name always stands for the same bytes, so that they may be cached for a year. A store that cannot be
-    reached raises here: that is no 404.
+    reached is 503 and no 404.
     """
 
     inert = {**_INERT, "Cross-Origin-Resource-Policy": "cross-origin" if is_embeddable else "same-origin"}
 
     async def serve(request: Request) -> Response:
         name: str = request.path_params["name"]
-        photo = await photos.read(name)
+        try:
+            photo = await photos.read(name)
+        except StoreUnreachable:
+            # The store tells of its outage once, and not with each request of anybody.
+            return Response(status_code=503, headers={**inert, "Retry-After": "5"})
         if photo is None:
             return Response(status_code=404, headers=inert)
         etag = f'"{name}"'

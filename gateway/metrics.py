@@ -28,12 +28,14 @@ class Metrics(Collector):
         gauges: dict[str, tuple[str, Callable[[], float]]],
         bus_state: Callable[[], BusState],
         store_is_up: Callable[[], bool],
+        photos_are_up: Callable[[], bool],
         outbox_age_s: Callable[[], Awaitable[float]],
     ) -> None:
         self._counts = counts
         self._gauges = gauges
         self._bus_state = bus_state
         self._store_is_up = store_is_up
+        self._photos_are_up = photos_are_up
         self._read_outbox_age_s = outbox_age_s
         self._outbox_age_s: float | None = None
         self._registry = CollectorRegistry()
@@ -73,6 +75,11 @@ class Metrics(Collector):
             "taxirank_store_up",
             "1 while all processes share positions and rates, 0 while each keeps its own.",
             value=self._store_is_up(),
+        )
+        yield GaugeMetricFamily(
+            "taxirank_photos_up",
+            "1 while photos can be kept and shown, 0 while their folder or bucket fails.",
+            value=self._photos_are_up(),
         )
         if self._outbox_age_s is not None:
             yield GaugeMetricFamily(

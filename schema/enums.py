@@ -68,6 +68,7 @@ _describe(
         "PHOTO_INVALID": "The file is not a JPEG, PNG or WebP image that can be read.",
         "PHOTO_TOO_LARGE": "The photo has too many bytes or pixels.",
         "PHOTO_REQUIRED": "This server wants a photo of everybody.",
+        "PHOTOS_UNAVAILABLE": "No photo can be kept at the moment. Try without one, or later.",
         "NOT_A_RIDER": "Only riders may do this.",
         "NOT_A_DRIVER": "Only drivers may do this.",
         "TRIP_NOT_FOUND": "No such trip, or not one that the caller may see.",

@@ -83,7 +83,7 @@ class Accounts:
         Raises:
             RateLimited: too many sign-ups from the address, or under the name.
             UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
-                PhotoInvalid and PhotoTooLarge that apply.
+                PhotoInvalid, PhotoTooLarge and PhotosUnavailable that apply.
             BadInput: a name is empty, too long, or has invisible characters.
         """
         user = _new_user(username, first_name, last_name, role)

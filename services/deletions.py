@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-import structlog
-
 from models.snapshots import Role
 from models.trip_life import Party, TripStatus
 from models.visibility import Actor
@@ -16,8 +14,6 @@ from services.photos import Photos
 from services.sessions import Sessions
 from services.shield import Shield
 from services.trips import Trips, TripWritten
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class TripUnderWay(UserFault):
@@ -100,11 +96,7 @@ class Deletions:
             self._trips.announce(written)
         self._sessions.announce(notes)
         if row["photo"] is not None:
-            try:
-                await self._photos.remove(row["photo"])
-            except Exception:
-                # The account is gone. What is left over is a file that nobody refers to.
-                _log.exception("removing a photo failed", photo=row["photo"])
+            await self._photos.remove(row["photo"])
         return True
 
     async def _cancel_trips(self, transaction: Transaction, actor: Actor) -> list[TripWritten]:

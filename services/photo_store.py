@@ -4,8 +4,8 @@ The only module that imports obstore.
 """
 
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -13,12 +13,15 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+import structlog
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
 if TYPE_CHECKING:
     from obstore import Attributes
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
+
+SETTING = "TAXIRANK_MEDIA_URL"
 
 # The only shape of a name, so that none can leave the folder or the prefix.
 _NAME = re.compile(r"[0-9a-f]{32}\.webp")
@@ -37,6 +40,9 @@ _REQUEST_TIMEOUT_S = 10
 _RETRIES_MAX = 2
 _RETRY_TIMEOUT_S = 15
 
+# How often a store that fails is tried.
+LOOK_AGAIN_S = 5.0
+
 # A name never gets other contents, so whatever stands in front of a bucket may keep an object for a year.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -45,19 +51,23 @@ class BadOptions(ValueError):
     """The options of the object store cannot be used; the one line says what to do, without a secret."""
 
 
+_log = structlog.stdlib.get_logger(__name__)
+
+
 class StoreUnreachable(Exception):
-    """The object store does not answer. Trying again later may help."""
+    """The folder or bucket of the photos does not answer, or refuses. Trying again later may help."""
 
 
 class PhotoStore:
     """Named, immutable byte strings, in a folder or a bucket.
 
-    Writes are atomic: a reader sees the whole photo or none. A store that is unreachable or refuses is the
-    operator's concern: obstore's exceptions (or ``OSError``) pass through every method.
+    Writes are atomic: a reader sees the whole photo or none. An outage (``is_up``) begins with whatever fails, and
+    ends with the next photo that can be kept, since a full disk can still be read; each is one line in the log.
     """
 
     def __init__(self, objects: LocalStore | S3Store) -> None:
         self._objects = objects
+        self.is_up = True
 
     @classmethod
     def from_url(cls, media_url: str, options: Mapping[str, str] | None = None) -> Self:
@@ -105,18 +115,37 @@ class PhotoStore:
         try:
             await self.put(name, b"", "image/webp")
             await self.delete(name)
-        except FileNotFoundError as error:
-            raise ValueError("The media bucket is not there: create it, or name another.") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise ValueError("The media bucket may not be written: give these keys the right to.") from error
-        except (OSError, BaseError) as error:
-            raise StoreUnreachable("The media bucket does not answer.") from error
+        except StoreUnreachable as error:
+            match error.__cause__:
+                case FileNotFoundError():
+                    raise ValueError("The media bucket is not there: create it, or name another.") from error
+                case PermissionDeniedError() | UnauthenticatedError():
+                    raise ValueError(
+                        "The media bucket may not be written: give these keys the right to."
+                    ) from error
+                case _:
+                    raise
+
+    async def look(self) -> None:
+        """See how it is now."""
+        try:
+            await self.check()
+        except (ValueError, StoreUnreachable) as error:
+            self._begin_outage(error.__cause__ or error)
+        else:
+            self._end_outage()
+
+    async def look_again(self) -> None:
+        """See whether an outage is over. Does nothing without one."""
+        if not self.is_up:
+            await self.look()
 
     async def put(self, name: str, data: bytes, content_type: str) -> None:
         """Keep ``data`` under ``name``; a photo that has the name already is replaced.
 
         Raises:
             ValueError: this can never be the name of a photo.
+            StoreUnreachable
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for a photo: use 32 hexadecimal digits and .webp.")
@@ -124,25 +153,56 @@ class PhotoStore:
         # A folder has no place for attributes, and obstore refuses them there.
         if isinstance(self._objects, S3Store):
             attributes = {"Content-Type": content_type, "Cache-Control": IMMUTABLE}
-        await self._objects.put_async(name, data, attributes=attributes, use_multipart=False)
+        with self._told():
+            await self._objects.put_async(name, data, attributes=attributes, use_multipart=False)
+        self._end_outage()
 
     async def get(self, name: str) -> bytes | None:
-        """Return the bytes under ``name``; None if there are none, or if no photo can have that name."""
+        """Return the bytes under ``name``; None if there are none, or if no photo can have that name.
+
+        Raises: StoreUnreachable
+        """
         if not _NAME.fullmatch(name):
             return None
-        try:
-            found = await self._objects.get_async(name)
-            return bytes(await found.bytes_async())
-        except FileNotFoundError:
-            return None
+        with self._told():
+            try:
+                found = await self._objects.get_async(name)
+                return bytes(await found.bytes_async())
+            except FileNotFoundError:
+                return None
 
     async def delete(self, name: str) -> None:
-        """Remove what lies under ``name``; nothing there, or a name that no photo can have, is fine."""
+        """Remove what lies under ``name``; nothing there, or a name that no photo can have, is fine.
+
+        Raises: StoreUnreachable
+        """
         if not _NAME.fullmatch(name):
             return
         # A folder reports what is missing, S3 does not.
-        with suppress(FileNotFoundError):
+        with self._told(), suppress(FileNotFoundError):
             await self._objects.delete_async(name)
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        """Raises: StoreUnreachable for whatever the store raises."""
+        try:
+            yield
+        except (OSError, BaseError) as error:
+            self._begin_outage(error)
+            raise StoreUnreachable("The store of the photos does not answer.") from error
+
+    def _begin_outage(self, error: BaseException) -> None:
+        if self.is_up:
+            self.is_up = False
+            # obstore adds its whole configuration in further lines.
+            text = str(error).strip().partition("\n")[0]
+            _log.warning("the store of the photos fails", setting=SETTING, error=text)
+
+    def _end_outage(self) -> None:
+        if not self.is_up:
+            self.is_up = True
+            # As a warning too: the one line is of no use without the other.
+            _log.warning("the store of the photos works again")
 
 
 def _open_folder(path: str, options: Mapping[str, str] | None) -> LocalStore:

@@ -9,16 +9,19 @@ import io
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
 from PIL import ExifTags, Image, ImageCms
 
 from services.errors import ErrorCode, UserFault
-from services.photo_store import PhotoStore
+from services.photo_store import PhotoStore, StoreUnreachable
 from services.photo_structure import OddStructure, check_structure
 
 # One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
 # that Pillow writes fast.
 CONTENT_TYPE = "image/webp"
 MEDIA_PATH = "/media"
+
+_log = structlog.stdlib.get_logger(__name__)
 
 _ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 _LONGEST_SIDE_PX = 1024
@@ -47,6 +50,13 @@ class PhotoTooLarge(UserFault):
     """The photo has too many bytes, or would have too many pixels once decoded."""
 
     code = ErrorCode.PHOTO_TOO_LARGE
+
+
+class PhotosUnavailable(UserFault):
+    """No photo can be kept at the moment. Without one, or later, the same request may succeed."""
+
+    code = ErrorCode.PHOTOS_UNAVAILABLE
+    retryable = True
 
 
 def url_path(name: str) -> str:
@@ -78,22 +88,29 @@ class Photos:
         Raises:
             PhotoTooLarge: more than ``max_bytes``, or a header that announces more than ``max_pixels``.
             PhotoInvalid: not a JPEG, PNG or WebP image, or one that cannot be decoded to its end.
+            PhotosUnavailable: the store does not answer, or is full.
         """
         if len(data) > self._max_bytes:
             raise PhotoTooLarge(f"A photo may have at most {self._max_bytes:,} bytes.", field=("photo",))
         loop = asyncio.get_running_loop()
         photo = await loop.run_in_executor(self._threads, _clean, data, self._max_pixels)
         name = f"{secrets.token_hex(_NAME_BYTES)}.webp"
-        await self._store.put(name, photo, CONTENT_TYPE)
+        try:
+            await self._store.put(name, photo, CONTENT_TYPE)
+        except StoreUnreachable as error:
+            raise PhotosUnavailable("Photos cannot be kept at the moment.", field=("photo",)) from error
         return name
 
     async def read(self, name: str) -> bytes | None:
-        """Return the WebP file of that name, or None if there is none."""
+        """Return the WebP file of that name, or None if there is none. Raises: StoreUnreachable."""
         return await self._store.get(name)
 
     async def remove(self, name: str) -> None:
-        """Delete a photo; one that is gone already is fine."""
-        await self._store.delete(name)
+        """Delete a photo that nobody refers to; one that is gone already is fine. A failure is logged, no more."""
+        try:
+            await self._store.delete(name)
+        except StoreUnreachable:
+            _log.warning("a photo that nobody refers to is left over", photo=name)
 
 
 def _clean(data: bytes, max_pixels: int) -> bytes:

@@ -3,8 +3,6 @@
 from enum import Enum
 from typing import Final, Literal
 
-import structlog
-
 from models.snapshots import UserSnapshot
 from models.visibility import Actor
 from services.accounts import PhotoRequired, checked_name
@@ -13,8 +11,6 @@ from services.errors import SessionEnded
 from services.photos import Photos
 from services.sessions import Sessions, user_of
 from services.shield import Shield
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class Unchanged(Enum):
@@ -54,7 +50,7 @@ class Profiles:
 
         Raises:
             PhotoRequired: it is not to be removed on this server.
-            PhotoInvalid, PhotoTooLarge: see ``Photos.store``.
+            PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``Photos.store``.
             BadInput: a name is empty, too long, or has invisible characters.
             SessionEnded: the caller's session has ended.
         """
@@ -79,11 +75,7 @@ class Profiles:
                 await self._photos.remove(stored)
             raise
         if former is not None and former != user.photo:
-            try:
-                await self._photos.remove(former)
-            except Exception:
-                # The change is made. What is left over is a file that nobody refers to.
-                _log.exception("removing a photo failed", photo=former)
+            await self._photos.remove(former)
         return user
 
     async def _write(

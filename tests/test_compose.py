@@ -141,7 +141,9 @@ def test_the_health_checks_ask_for_paths_that_exist() -> None:
     async def ping() -> None:
         return None
 
-    routes = health_routes(ping_database=ping, bus_state=lambda: BusState.OK, store_is_up=lambda: True)
+    routes = health_routes(
+        ping_database=ping, bus_state=lambda: BusState.OK, store_is_up=lambda: True, photos_are_up=lambda: True
+    )
     app = Starlette(routes=routes)
     paths = {route.path for route in app.routes if isinstance(route, Route)}
     asked = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", DOCKERFILE + COMPOSE_TEXT)

@@ -23,11 +23,18 @@ async def _well() -> None:
 
 
 def client(
-    ping: Callable[[], Awaitable[None]] = _well, bus_state: BusState = BusState.OK, *, store_is_up: bool = True
+    ping: Callable[[], Awaitable[None]] = _well,
+    bus_state: BusState = BusState.OK,
+    *,
+    store_is_up: bool = True,
+    photos_are_up: bool = True,
 ) -> httpx.AsyncClient:
     app = Starlette(
         routes=health.health_routes(
-            ping_database=ping, bus_state=lambda: bus_state, store_is_up=lambda: store_is_up
+            ping_database=ping,
+            bus_state=lambda: bus_state,
+            store_is_up=lambda: store_is_up,
+            photos_are_up=lambda: photos_are_up,
         )
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
@@ -39,7 +46,7 @@ async def test_a_server_with_all_it_needs_is_ready(live_server: LiveServer) -> N
     assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
     assert (readyz.status_code, readyz.json()) == (
         200,
-        {"status": "ok", "database": "ok", "bus": "ok", "store": "ok"},
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "ok", "photos": "ok"},
     )
 
 
@@ -52,8 +59,13 @@ async def test_while_redis_keeps_no_positions_and_rates_it_is_ready_and_says_so(
     response = await client(store_is_up=False).get("/readyz")
     assert (response.status_code, response.json()) == (
         200,
-        {"status": "ok", "database": "ok", "bus": "ok", "store": "degraded"},
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "degraded", "photos": "ok"},
     )
+
+
+async def test_while_no_photo_can_be_kept_it_is_ready_and_says_so() -> None:
+    response = await client(photos_are_up=False).get("/readyz")
+    assert (response.status_code, response.json()["photos"]) == (200, "degraded")
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), OSError("gone"), RuntimeError("whatever")])
@@ -63,7 +75,13 @@ async def test_a_database_that_fails_in_whatever_way_makes_it_unready_and_not_de
 
     readyz, healthz = await client(ping).get("/readyz"), await client(ping).get("/healthz")
     assert readyz.status_code == 503
-    assert readyz.json() == {"status": "unavailable", "database": "unreachable", "bus": "ok", "store": "ok"}
+    assert readyz.json() == {
+        "status": "unavailable",
+        "database": "unreachable",
+        "bus": "ok",
+        "store": "ok",
+        "photos": "ok",
+    }
     assert "gone" not in readyz.text
     assert healthz.status_code == 200
 

@@ -134,4 +134,4 @@ async def test_a_store_that_fails_is_no_missing_photo() -> None:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test", verify=False) as client:
-        assert (await client.get(f"/media/{NAME}")).status_code == 500
+        assert (await client.get(f"/media/{NAME}")).status_code == 503

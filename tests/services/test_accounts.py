@@ -1,50 +1,22 @@
 """Accounts: signing up and logging in, over HTTP as users do it, and what is kept of it."""
 
 import asyncio
-import io
-import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
-from PIL import Image
 
 from server import Application
 from services.config import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, SIGN_UP, Api, open_socket
+from tests.support.pictures import ACCOUNT, picture, sign_up_with_photo
 from tests.support.processes import HASH_MEMORY_KIB
 
 ME = "{ me { id username photo } }"
-ACCOUNT = {
-    "username": "rosa",
-    "password1": PASSWORD,
-    "password2": PASSWORD,
-    "firstName": "Rosa",
-    "lastName": "Alvarez",
-    "role": "RIDER",
-}
 embedded = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
-
-
-def picture() -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(data, "PNG")
-    return data.getvalue()
-
-
-async def sign_up_with_photo(api: Api, photo: bytes, **changes: Any) -> dict[str, Any]:
-    """The payload of a sign-up by the multipart request specification."""
-    operations = {"query": SIGN_UP, "variables": {"input": ACCOUNT | changes | {"photo": None}}}
-    response = await api.http.post(
-        "/graphql",
-        data={"operations": json.dumps(operations), "map": '{"0": ["variables.input.photo"]}'},
-        files={"0": ("me.png", photo, "image/png")},
-        headers={"GraphQL-Require-Preflight": "1"},
-    )
-    return response.json()["data"]["signUp"]
 
 
 def photos_kept(server: LiveServer) -> list[Path]:
