@@ -24,7 +24,7 @@ def test_every_screen_shows_the_truth_whoever_goes_on_first(request: pytest.Fixt
         suppress_health_check=list(HealthCheck),
     )
     @example(b"")
-    @given(st.binary(min_size=200, max_size=300))
+    @given(st.binary(min_size=300, max_size=400))
     def run(choices: bytes) -> None:
         world = World(choices)
         with pytest.MonkeyPatch.context() as monkeypatch:

@@ -57,8 +57,11 @@ TOPICS = Topics("t")
 RADIUS_M = 100.0
 MARGIN = 1.1
 # Small enough that a short run meets every bound.
-MAX_SHOWN, MAX_SENDING, MAX_BUFFERED = 3, 3, 4
-RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 9
+MAX_SHOWN, MAX_SENDING, MAX_BUFFERED = 3, 3, 6
+RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 12
+FIRST_TRIP = 100
+# How much more often than usual an action comes in a run.
+MIXTURE = (0, 1, 1, 5)
 
 # The age of a position is told by the process's clock, which is not the scheduler's.
 NEVER_STALE = Lifetime(stale_s=1e9, ttl_s=1e9)
@@ -78,6 +81,8 @@ PLACES = (_at(-60), _at(95), _at(10), None, _at(20_030), _at(40))
 INHABITED = frozenset(cell for place in PLACES if place is not None for cell in areas.cells_of(place))
 _cover = areas._cover  # pyright: ignore[reportPrivateUsage]
 
+# What lets the loop turn many times.
+RUN_TO_READS, RUN_TO_REST = "run to reads", "run to rest"
 
 # A change: a trip and the version that it led to.
 _Note = tuple[UUID, int]
@@ -262,32 +267,42 @@ class World:
             (action, name)
             for name, weight, action in self._actions()
             if name not in without
-            for _ in range(weight)
-        ]
+            # Each run has its own mixture, without some: what one action mostly prevents is found without it.
+            # Source: Groce et al., "Swarm Testing", ISSTA 2012.
+            for _ in range(weight * MIXTURE[self.choices.below(len(MIXTURE))])
+        ] or [(self._turn, "turn")]
 
     def _actions(self) -> list[tuple[str, int, Callable[[], str | None]]]:
         return [
             ("turn", 6, self._turn),
             ("gate", 6, self._open_gate),
             ("gates", 4, self._open_gates),
+            (RUN_TO_READS, 3, self._run_to_reads),
+            (RUN_TO_REST, 3, self._run_to_rest),
             ("deliver", 8, self._deliver),
+            ("deliver topic", 4, self._deliver_topic),
             ("deliver all", 4, self._deliver_all),
             ("request", 4, self._request),
+            ("crowd", 1, self._crowd),
             ("accept", 3, self._accept),
+            ("make and take", 2, self._make_and_take),
             ("give back", 2, self._give_back),
             ("end", 2, self._end_trip),
             ("commit", 3, self._commit_next),
             ("publish", 5, self._publish),
+            ("publish all", 2, self._publish_all),
             ("die", 1, self._die),
-            ("sweep", 1, self._sweep),
-            ("publish swept", 1, self._publish_swept),
+            ("sweep", 2, self._sweep),
+            ("take what is swept", 2, self._take_swept),
+            ("publish swept", 2, self._publish_swept),
             ("move", 4, self._move),
+            ("first position", 2, self._first_position),
             ("subscribe", 3, self._subscribe),
             ("leave", 1, self._leave),
             ("slow", 3, self._slow),
             ("gap", 1, self._gap),
             ("failures", 1, self._fail_reads),
-            ("time", 2, self._pass_time),
+            ("time", 3, self._pass_time),
         ]
 
     # Running
@@ -339,6 +354,10 @@ class World:
         self._check()
 
     def _do(self, name: str, action: Callable[[], str | None]) -> None:
+        if name in {RUN_TO_READS, RUN_TO_REST}:
+            self._record(name, action)
+            self._check()
+            return
         self.loop.call_soon(lambda: self._record(name, action))
         self.loop.turn()
         self._check()
@@ -397,6 +416,27 @@ class World:
                 return
         raise Broken("endless: it never comes to rest")
 
+    def _run_to_reads(self) -> str:
+        """Let everybody go on until they have read, and have not been told what."""
+        for _ in range(20):
+            self._idle()
+            if all(_ends_a_read(name) for name, _ in self.gates):
+                break
+            self._call(lambda: self._open_those(lambda gate: not _ends_a_read(gate)))
+        return ""
+
+    def _run_to_rest(self) -> str:
+        """Let everybody go on, with what is on its way, until they wait for something new."""
+        for _ in range(20):
+            self._idle()
+            if self.gates:
+                self._call(self._open_gates)
+            elif any(self.coming.values()):
+                self._call(self._deliver_all)
+            else:
+                break
+        return ""
+
     def _stop(self) -> None:
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
@@ -430,14 +470,18 @@ class World:
         return name
 
     def _open_gates(self) -> str | None:
-        gates, self.gates = self.gates, []
+        return self._open_those(lambda _: True)
+
+    def _open_those(self, wanted: Callable[[str], bool]) -> str | None:
+        gates = [gate for gate in self.gates if wanted(gate[0])]
+        self.gates = [gate for gate in self.gates if not wanted(gate[0])]
         for _, gate in gates:
             if not gate.done():
                 gate.set_result(None)
         return ", ".join(name for name, _ in gates) or None
 
     def _pass_time(self) -> str:
-        seconds = (0.001, 0.5, 700.0)[self.choices.below(3)]
+        seconds = (0.5, 700.0)[self.choices.below(2)]
         if seconds > 60:
             # No statement takes so long.
             for trip_id in list(self.uncommitted):
@@ -534,6 +578,10 @@ class World:
         for_pool = before is None or is_open(before.status) or is_open(trip.status)
         self.unpublished.append((self._topics_of(trip, {former}, for_pool=for_pool), trip.to_json(), note))
 
+    def _commit_if_written(self, trip_id: UUID) -> None:
+        if trip_id in self.uncommitted:
+            self._commit(trip_id)
+
     def _topics_of(self, trip: TripSnapshot, former: Collection[UUID | None], *, for_pool: bool) -> list[str]:
         topics = [TOPICS.trip(trip.id), *(TOPICS.user(user_id) for user_id in _parties(trip))]
         topics += [TOPICS.user(driver_id) for driver_id in former if driver_id is not None]
@@ -549,7 +597,7 @@ class World:
         if self.requested >= MAX_TRIPS:
             return None
         now = self._tick()
-        number = 100 + self.requested
+        number = FIRST_TRIP + self.requested
         self.requested += 1
         place = self.choices.below(len(PLACES))
         trip = TripSnapshot(
@@ -570,10 +618,43 @@ class World:
         )
         return f"at place {place}: {self._write(trip)}"
 
+    def _crowd(self) -> str | None:
+        """More requests than one read of all has, which is one more than are shown."""
+        made: list[str] = []
+        while len(made) <= MAX_SHOWN + 1 and (request := self._request()) is not None:
+            made.append(request)
+        return ", ".join(made) or None
+
+    def _make_and_take(self) -> str | None:
+        """A request that is taken at once: one batch of the bus has both changes."""
+        request = self._request()
+        if request is None:
+            return None
+        trip_id = UUID(int=FIRST_TRIP + self.requested - 1)
+        self._commit_if_written(trip_id)
+        taken = self._accept_trip(self.trips[trip_id])
+        self._commit_if_written(trip_id)
+        return f"{request}, {taken}: {self._publish_all()}"
+
+    def _take_swept(self) -> str | None:
+        """What a sweeper has found and not told of yet is taken meanwhile, and that is told at once."""
+        found = [TripSnapshot.from_json(message[message.index(b"{") :]).id for _, message in self.swept]
+        trips = [self.trips[trip_id] for trip_id in found if trip_id not in self.uncommitted]
+        trips = [trip for trip in trips if is_open(trip.status)]
+        if not trips:
+            return None
+        trip = trips[self.choices.below(len(trips))]
+        taken = self._accept_trip(trip)
+        if taken is None:
+            return None
+        self._commit_if_written(trip.id)
+        return f"{taken}: {self._publish_all()}"
+
     def _accept(self) -> str | None:
         trip = self._pick(TripStatus.REQUESTED)
-        if trip is None:
-            return None
+        return self._accept_trip(trip) if trip is not None else None
+
+    def _accept_trip(self, trip: TripSnapshot) -> str | None:
         busy = {t.driver.id for t in self.trips.values() if t.driver and is_driving(t.status)}
         busy |= {t.driver.id for t, _ in self.uncommitted.values() if t.driver}
         able = [d for d in self.drivers if d.id not in trip.given_back_by and d.id not in busy]
@@ -601,8 +682,15 @@ class World:
         changed = replace(trip, status=status, version=trip.version + 1, updated=self._tick(), **changes)
         return self._write(changed, former)
 
+    def _first_position(self) -> str | None:
+        """One who follows all requests reports where they are."""
+        nowhere = [s.actor for s in self.subscriptions if s.kind == "pool" and s.actor.id not in self.locations]
+        return self._move_to(nowhere[self.choices.below(len(nowhere))]) if nowhere else None
+
     def _move(self) -> str:
-        driver = self.drivers[self.choices.below(2)]
+        return self._move_to(self.drivers[self.choices.below(2)])
+
+    def _move_to(self, driver: Actor) -> str:
         spot = self.choices.below(len(SPOTS))
         trips = [t for t in self.trips.values() if t.driver == driver.user and is_driving(t.status)]
         trip_id = trips[0].id if trips else None
@@ -620,18 +708,28 @@ class World:
         """One of two processes publishes what it changed: each in order, the two in any."""
         if not self.unpublished:
             return None
-        topics, message, note = self.unpublished.pop(self.choices.below(min(2, len(self.unpublished))))
+        return self._publish_at(self.choices.below(min(2, len(self.unpublished))))
+
+    def _publish_all(self) -> str | None:
+        """One batch, in order."""
+        return ", ".join([self._publish_at(0) for _ in list(self.unpublished)]) or None
+
+    def _publish_at(self, index: int) -> str:
+        topics, message, note = self.unpublished.pop(index)
         for topic in topics:
             self._send(topic, message)
         self.notes.pop(note, None)
         return self._named(message)
 
     def _die(self) -> str | None:
-        """The process dies before it publishes: the notes stay."""
+        """A process dies before it publishes one change, or all: the notes stay."""
         if not self.unpublished:
             return None
-        _, message, _ = self.unpublished.pop(self.choices.below(min(2, len(self.unpublished))))
-        return self._named(message)
+        if self.choices.below(2):
+            lost, self.unpublished = self.unpublished, []
+        else:
+            lost = [self.unpublished.pop(self.choices.below(min(2, len(self.unpublished))))]
+        return ", ".join(self._named(message) for _, message, _ in lost)
 
     def _sweep(self) -> str | None:
         if not self.notes:
@@ -683,6 +781,16 @@ class World:
         self.listening[topic].put_nowait(self.coming[topic].popleft())
         return topic
 
+    def _deliver_topic(self) -> str | None:
+        """Topic by topic, as a batch arrives."""
+        topics = sorted(topic for topic, coming in self.coming.items() if coming)
+        if not topics:
+            return None
+        topic = topics[self.choices.below(len(topics))]
+        while self.coming[topic]:
+            self.listening[topic].put_nowait(self.coming[topic].popleft())
+        return topic
+
     def _deliver_all(self) -> str | None:
         topics = sorted(topic for topic, coming in self.coming.items() if coming)
         for topic in topics:
@@ -704,7 +812,7 @@ class World:
             return None
         kind = ("pool", "pool", "pinned", "my trips", "trip", "car")[self.choices.below(6)]
         actor = (self.drivers if kind in ("pool", "pinned") else [*self.riders, *self.drivers])[
-            self.choices.below(2 if kind in ("pool", "pinned", "car") else 3)
+            self.choices.below(2 if kind in ("pinned", "car") else 3)
         ]
         trip_id = pinned = None
         feed: Feed
@@ -898,6 +1006,10 @@ class _Framing:
 
     def complete(self) -> Frame:
         return {"read": lambda: self._world.receive(self._subscription, None)}
+
+
+def _ends_a_read(gate: str) -> bool:
+    return gate.startswith("end ")
 
 
 async def _taken(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
