@@ -92,7 +92,7 @@ class Profiles:
         args: list[object] = [actor.id, first_name, last_name]
         if not keeps_photo:
             changes += ", photo = $6"
-        caller = self._sessions.live_sql("$5") + self._sessions.held_sql
+        caller = self._sessions.live_sql("$5") + self._sessions.held_to_change_user_sql
         while True:
             rows = await self._database.fetch(self._sessions.live_sql("$1", "u.photo"), actor.session_id)
             if not rows:

@@ -226,6 +226,14 @@ class Sessions:
         """
         return "" if self._database.is_sqlite else " FOR KEY SHARE OF u, s"
 
+    @property
+    def held_to_change_user_sql(self) -> str:
+        """The same where the statement changes the user: with the lock for that from the start.
+
+        Taken later, after the session's, it would wait for a log-in that holds the user and waits for the session.
+        """
+        return "" if self._database.is_sqlite else " FOR NO KEY UPDATE OF u FOR KEY SHARE OF s"
+
     async def end_all_in(self, transaction: Transaction, user_id: UUID) -> Sequence[Note]:
         """End all sessions of a user in the caller's transaction. ``announce`` them after the commit."""
         ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user_id)

@@ -4,8 +4,10 @@ in one operation and in two at once; and staff who are out.
 A mutation that is new in the schema, and a new use case of staff, fails here by its name until it has a row.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import Context as EmptyContext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +34,7 @@ from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
 from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.rows import add_person, add_rider, add_trip
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.attack("abuse")
 
@@ -215,6 +218,69 @@ async def test_a_write_whose_session_ended_after_it_was_read_writes_nothing(
             before = await person.traces()
             assert await person.ask(late, then=ROWS[writer]) == {"then": "UNAUTHENTICATED"}, (ender, writer)
             assert await person.traces() == before, (ender, writer)
+
+
+async def both_under_way(stage: Stage, person: Person, *rows: Row) -> list[dict[str, str]]:
+    """Execute mutations at once, each in an operation of its own; the codes of each.
+
+    None is committed before the last has begun and the others wait for locks: in turn on PostgreSQL, which gives
+    locks in the order in which they were asked for. SQLite has one lock, which is held here.
+    """
+    database, loop = stage.application.database, asyncio.get_running_loop()
+    asking: list[asyncio.Task[dict[str, str]]] = []
+    has_locks = stage.application.settings.sqlite_path is None
+    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def wait_or_are_done() -> bool:
+        waiting = await loop.create_task(database.fetch(sql), context=EmptyContext())
+        return len(waiting) >= sum(not task.done() for task in asking)
+
+    async with database.transaction() as transaction:
+        for table, of in (("users", person.session.actor.id), ("sessions", person.session.actor.session_id)):
+            for_update = " FOR UPDATE" if has_locks else ""
+            await transaction.fetch(f"SELECT id FROM {table} WHERE id = $1{for_update}", of)
+        for row in rows:
+            # Not in the transaction of this task.
+            asking.append(loop.create_task(person.ask(person.context(), only=row), context=EmptyContext()))
+            if has_locks:
+                await until(wait_or_are_done)
+    return list(await asyncio.gather(*asking))
+
+
+@pytest.mark.parametrize("order", ["the end first", "the write first"])
+async def test_of_an_end_and_a_write_that_are_under_way_at_once_the_write_is_whole_before_it_or_is_not(
+    stage: Stage, order: str, attempts: Attack
+) -> None:
+    attempts.add(len(ENDERS) * len(WRITERS))
+    database = stage.application.database
+    wrote: list[bool] = []
+    for ender in ENDERS:
+        for writer in WRITERS:
+            person = await stage.person(ROWS[writer].writes or Role.RIDER)
+            actor = person.session.actor
+            if order == "the end first":
+                end, write = await both_under_way(stage, person, ROWS[ender], ROWS[writer])
+            else:
+                write, end = await both_under_way(stage, person, ROWS[writer], ROWS[ender])
+            case = (order, ender, writer, end, write)
+            assert write in ({}, {"only": "UNAUTHENTICATED"}), case
+            # Of two ends one finds no session, or another password; a driver with a trip is not deleted.
+            assert end.get("only") in (None, "UNAUTHENTICATED", "BAD_CREDENTIALS", "TRIP_UNDER_WAY"), case
+            assert not (end and write), case
+            trips = await database.fetch(
+                "SELECT status FROM trips WHERE (rider_id = $1 AND id <> $2) OR driver_id = $1",
+                actor.id,
+                person.trip_id,
+            )
+            if write:
+                assert not trips, case
+            if not end:
+                assert not await database.fetch("SELECT 1 FROM sessions WHERE id = $1", actor.session_id), case
+                if ender == "deleteMe":
+                    assert not [row for row in trips if row["status"] not in ("CANCELLED", "COMPLETED")], case
+            wrote.append(not write)
+    # Both got their turn.
+    assert set(wrote) == {True, False}
 
 
 async def test_a_write_of_somebody_whom_staff_has_just_deactivated_writes_nothing(stage: Stage) -> None:
