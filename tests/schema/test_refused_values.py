@@ -14,16 +14,19 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLObjectType,
+    GraphQLScalarType,
     is_list_type,
     is_non_null_type,
     print_ast,
 )
 from graphql.language import parse_value
+from structlog.testing import capture_logs
 
 from schema.schema import build_schema
 from services.config import Settings
 from tests.conftest import serving
 from tests.support.api import Api
+from tests.support.attacks import Attack
 
 pytestmark = pytest.mark.attack("errors")
 
@@ -158,3 +161,62 @@ async def test_what_does_not_fit_its_type_is_refused_and_not_repeated(settings: 
                 message = await (await socket.start(query, **variables)).message()
                 assert message["type"] in ("error", "next"), (how, message)
                 says_nothing(json.dumps(message["payload"]))
+
+
+# What databases, encoders and rules of names stumble over. Half a pair is sent as JSON escapes it.
+ODD = {
+    "NUL": "a\0b",
+    "half a pair": "\ud800",
+    "invisible": "\u200b\u2800\u00ad",
+    "long": "x" * 1_000_000,
+}
+# What one message of a socket may hold.
+LONG_ON_A_SOCKET = "x" * 60_000
+
+TEXTS: list[tuple[str, dict[str, Any], Path]] = []
+for _kind, _type in KINDS.items():
+    assert _type is not None
+    for _name, _field in _type.fields.items():
+        _types = {name: argument.type for name, argument in _field.args.items()}
+        _values = {name: valid(type_) for name, type_ in _types.items()}
+        _declared = "(" + ", ".join(f"${name}: {type_}" for name, type_ in _types.items()) + ")"
+        _text = operation(_kind, _type, _name, {name: f"${name}" for name in _types})
+        TEXTS.extend(
+            (_text.replace("$VARIABLES", _declared), _values, (_argument, *_path))
+            for _argument, _argument_type in _types.items()
+            for _path, _leaf in places(_argument_type)
+            if isinstance(SCHEMA.type_map[_leaf], GraphQLScalarType)
+            and _leaf not in ("Int", "Float", "Boolean", "Upload")
+        )
+
+
+def is_no_failure_of_ours(answer: str) -> None:
+    assert "INTERNAL" not in answer
+    assert "incident" not in answer
+
+
+@pytest.mark.parametrize("role", ["RIDER", "DRIVER"])
+async def test_no_odd_text_anywhere_in_the_schema_is_a_failure_of_ours(
+    settings: Settings, role: str, attempts: Attack
+) -> None:
+    assert len(TEXTS) > 20
+    attempts.add(2 * len(TEXTS) * len(ODD))
+    settings = settings.model_copy(update={"socket_message_rate": "off"})
+    with capture_logs() as logs:
+        async with serving(settings) as server, Api(server.url) as api:
+            await api.sign_up(role)
+            async with api.socket() as socket:
+                for query, values, path in TEXTS:
+                    for odd in ODD.values():
+                        body = json.dumps({"query": query, "variables": replaced(values, path, odd)})
+                        response = await api.http.post(
+                            "/graphql", content=body, headers={"Content-Type": "application/json"}
+                        )
+                        assert response.status_code < 500, (query, path, odd[:9], response.text)
+                        is_no_failure_of_ours(response.text)
+                        on_socket = LONG_ON_A_SOCKET if len(odd) > 1000 else odd
+                        run = await socket.start(query, **replaced(values, path, on_socket))
+                        message = await run.message()
+                        assert message["type"] in ("error", "next"), (query, path, odd[:9], message)
+                        is_no_failure_of_ours(json.dumps(message))
+    assert not [line for line in logs if line["log_level"] == "error" or "exc_info" in line]
