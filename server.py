@@ -53,6 +53,7 @@ from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint, refuse_path
 from schema.trusted_documents import BadManifest, read_manifest
 from services import demo, logs, migrations
+from services.account_photos import AccountPhotos
 from services.accounts import Accounts
 from services.attempts import Attempts
 from services.bus import Bus, RedisLink, UnusableRedis
@@ -131,6 +132,7 @@ class Application:
             max_pixels=settings.photo_max_pixels,
             concurrency=settings.photo_concurrency,
         )
+        account_photos = AccountPhotos(self.database, self.photos, counts)
         sessions = Sessions(
             self.database,
             self.outbox,
@@ -149,7 +151,7 @@ class Application:
             self.database,
             self.shield,
             passwords=passwords,
-            photos=self.photos,
+            photos=account_photos,
             sessions=sessions,
             photo_required=settings.photo_required,
             log_ins=log_ins,
@@ -197,14 +199,14 @@ class Application:
                 self.database,
                 self.shield,
                 sessions=sessions,
-                photos=self.photos,
+                photos=account_photos,
                 photo_required=settings.photo_required,
             ),
             deletions=Deletions(
                 self.database,
                 self.shield,
                 passwords=passwords,
-                photos=self.photos,
+                photos=account_photos,
                 sessions=sessions,
                 trips=trips,
                 log_ins=log_ins,
@@ -237,6 +239,7 @@ class Application:
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),
+            remove_left_over_photos=(600.0, account_photos.sweep),
         )
         self.asgi = self._asgi()
 

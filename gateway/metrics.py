@@ -112,4 +112,5 @@ _COUNTERS = {
     "conflations": "Messages that gave way to newer ones, since a client was slow.",
     "resyncs": "Subscribers brought up to date by a new snapshot.",
     "reads": "Statements that read state for subscribers.",
+    "left_over_photos": "Photos that no account has, removed by the sweep.",
 }

@@ -8,6 +8,7 @@ from models.session import Session
 from models.staff_action import StaffAction
 from models.trip import Trip
 from models.trip_change import TripChange
+from models.unreferenced_photo import UnreferencedPhoto
 from models.user import User
 
-__all__ = ["OutboxEntry", "Session", "StaffAction", "Trip", "TripChange", "User"]
+__all__ = ["OutboxEntry", "Session", "StaffAction", "Trip", "TripChange", "UnreferencedPhoto", "User"]

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 from models.snapshots import Role, UserSnapshot
 from models.visibility import Actor
 from services import texts, usernames
+from services.account_photos import AccountPhotos
 from services.attempts import Attempts
 from services.database import Conflict, Database, Transaction
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.passwords import Passwords
-from services.photos import Photos
 from services.sessions import NewSession, PasswordChanged, Sessions, user_of
 from services.shield import Shield
 
@@ -48,7 +48,7 @@ class Accounts:
         shield: Shield,
         *,
         passwords: Passwords,
-        photos: Photos,
+        photos: AccountPhotos,
         sessions: Sessions,
         photo_required: bool,
         log_ins: Attempts,
@@ -153,7 +153,7 @@ class Accounts:
             return await self._insert(replace(user, photo=stored), password1, also=also)
         except BaseException:
             if stored is not None:
-                await self._photos.remove(stored)
+                await self._photos.discard(stored)
             raise
 
     async def create_staff(self, *, username: str, password: str) -> UserSnapshot:
@@ -192,6 +192,8 @@ class Accounts:
                     is_staff,
                     True,
                 )
+                if user.photo is not None:
+                    await self._photos.refer_in(transaction, user.photo)
                 if also is not None:
                     await also(transaction, user)
         except Conflict:

@@ -1,4 +1,4 @@
-"""What live delivery has done since the start, counted."""
+"""What was done since the start, counted."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ class Counts:
     ``events``: taken from the bus, once a topic. ``executions``: of a subscription's message, shared by all who
     asked alike. ``deliveries``: messages given to a connection. ``conflations``: messages that gave way to a
     newer one or to a snapshot, since the client was slow. ``resyncs``: subscribers brought up to date by a new
-    snapshot. ``reads``: statements that read state for subscribers.
+    snapshot. ``reads``: statements that read state for subscribers. ``left_over_photos``: removed from the store
+    later than their account's change.
     """
 
     events: int = 0
@@ -19,3 +20,4 @@ class Counts:
     conflations: int = 0
     resyncs: int = 0
     reads: int = 0
+    left_over_photos: int = 0

@@ -5,12 +5,12 @@ from uuid import UUID
 from models.snapshots import Role
 from models.trip_life import Party, TripStatus
 from models.visibility import Actor
+from services.account_photos import AccountPhotos
 from services.accounts import BadCredentials, key_of
 from services.attempts import Attempts
 from services.database import Database, Row, Transaction, uuid
 from services.errors import ErrorCode, SessionEnded, UserFault
 from services.passwords import Passwords
-from services.photos import Photos
 from services.sessions import Sessions
 from services.shield import Shield
 from services.trips import Trips, TripWritten
@@ -32,7 +32,7 @@ class Deletions:
         shield: Shield,
         *,
         passwords: Passwords,
-        photos: Photos,
+        photos: AccountPhotos,
         sessions: Sessions,
         trips: Trips,
         log_ins: Attempts,
@@ -90,6 +90,8 @@ class Deletions:
             )
             if not forgotten:
                 return False
+            if row["photo"] is not None:
+                await self._photos.doom_in(transaction, row["photo"])
             cancelled = await self._cancel_trips(transaction, actor)
             notes = await self._sessions.end_all_in(transaction, actor.id)
         for written in cancelled:

@@ -7,6 +7,7 @@ encoded anew, so that no metadata (a home's coordinates), no appended archive an
 import asyncio
 import io
 import secrets
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -79,8 +80,10 @@ class Photos:
         # A pool and no semaphore: the thread of a caller who left works on, and must still count.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="photos")
 
-    async def store(self, data: bytes) -> str:
+    async def store(self, data: bytes, *, announce: Callable[[str], Awaitable[None]] | None = None) -> str:
         """Check a photo, clean it, keep it, and return its new name, which nobody can guess.
+
+        ``announce`` is told the name before anything lies under it.
 
         The content alone decides what it is. What is kept is upright, in sRGB, at most 1024 px on its longest
         side, and without any metadata; transparency stays, and of an animation the first frame.
@@ -95,6 +98,8 @@ class Photos:
         loop = asyncio.get_running_loop()
         photo = await loop.run_in_executor(self._threads, _clean, data, self._max_pixels)
         name = f"{secrets.token_hex(_NAME_BYTES)}.webp"
+        if announce is not None:
+            await announce(name)
         try:
             await self._store.put(name, photo, CONTENT_TYPE)
         except StoreUnreachable as error:

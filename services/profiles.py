@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from models.snapshots import UserSnapshot
 from models.visibility import Actor
+from services.account_photos import AccountPhotos
 from services.accounts import PhotoRequired, checked_name
 from services.database import Database
 from services.errors import SessionEnded
-from services.photos import Photos
 from services.sessions import Sessions, user_of
 from services.shield import Shield
 
@@ -26,7 +26,13 @@ class Profiles:
     """How the users of one application are shown."""
 
     def __init__(
-        self, database: Database, shield: Shield, *, sessions: Sessions, photos: Photos, photo_required: bool
+        self,
+        database: Database,
+        shield: Shield,
+        *,
+        sessions: Sessions,
+        photos: AccountPhotos,
+        photo_required: bool,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -72,7 +78,7 @@ class Profiles:
             user, former = await self._write(actor, first_name, last_name, stored, keeps_photo=photo is UNCHANGED)
         except BaseException:
             if stored is not None:
-                await self._photos.remove(stored)
+                await self._photos.discard(stored)
             raise
         if former is not None and former != user.photo:
             await self._photos.remove(former)
@@ -98,16 +104,22 @@ class Profiles:
             if not rows:
                 raise SessionEnded
             former: str | None = rows[0]["photo"]
-            # Only what was replaced by this very statement may be removed: two at once must not leave a photo
-            # that nobody refers to, or remove the one that is shown.
-            written = await self._database.fetch(
-                f"WITH caller AS ({caller}) UPDATE users SET {changes} WHERE id = $1 "
-                "AND COALESCE(photo, '') = $4 AND EXISTS (SELECT 1 FROM caller) "
-                "RETURNING id, username, first_name, last_name, role, photo",
-                *args,
-                former or "",
-                actor.session_id,
-                *([] if keeps_photo else [photo]),
-            )
+            async with self._database.transaction() as transaction:
+                # Only what was replaced by this very statement may be removed: two at once must not leave a photo
+                # that nobody refers to, or remove the one that is shown.
+                written = await transaction.fetch(
+                    f"WITH caller AS ({caller}) UPDATE users SET {changes} WHERE id = $1 "
+                    "AND COALESCE(photo, '') = $4 AND EXISTS (SELECT 1 FROM caller) "
+                    "RETURNING id, username, first_name, last_name, role, photo",
+                    *args,
+                    former or "",
+                    actor.session_id,
+                    *([] if keeps_photo else [photo]),
+                )
+                if written and not keeps_photo:
+                    if photo is not None:
+                        await self._photos.refer_in(transaction, photo)
+                    if former is not None:
+                        await self._photos.doom_in(transaction, former)
             if written:
                 return user_of(written[0]), former
