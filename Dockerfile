@@ -26,7 +26,7 @@ WORKDIR /app
 COPY --from=dependencies /app/.venv .venv
 COPY server.py ./
 COPY benchmarks/__init__.py benchmarks/latencies.py benchmarks/
-COPY benchmarks/simulation benchmarks/simulation
+COPY simulation simulation
 COPY admin admin
 COPY gateway gateway
 COPY migrations migrations

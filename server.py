@@ -26,70 +26,73 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin import pages as admin
-from gateway import serving
-from gateway.console import Console
+from application import workers
+from gateway.board import Console
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
-from gateway.http_protocol import REFUSES_SOCKETS_OF, HttpProtocol
+from gateway.uvicorn.http_protocol import (REFUSES_SOCKETS_OF, HttpProtocol)
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.middleware import BodyLimit, Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
-from gateway.serving import end_with_parent
+from application.workers import end_with_parent
 from gateway.web_build import BuildFailed, NoNode, WebBuild
-from schema.context import Services
-from schema.execution import Execution
-from schema.limits import Limits
-from schema.schema import build_schema
-from schema.transport.below_asgi import CONNECTION, Connection, SocketProtocol
+from schema.api.context import Services
+from schema.operations.execution import Execution
+from schema.operations.limits import Limits
+from schema.build import build_schema
+from schema.transport.uvicorn_socket import (CONNECTION, Connection, SocketProtocol)
 from schema.transport.credentials import Cookies
 from schema.transport.http import HttpEndpoint
 from schema.transport.offenders import Offenders
 from schema.transport.origins import PREFLIGHT_HEADERS, Origins
-from schema.transport.sender import HttpSender
+from schema.transport.client_info import HttpSender
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint, refuse_path
-from schema.trusted_documents import BadManifest, read_manifest
-from services import demo, logs, migrations
-from services.account_photos import AccountPhotos
-from services.accounts import Accounts
-from services.attempts import Attempts
-from services.bus import Bus, RedisLink, UnusableRedis
-from services.config import PREFIX, Settings, SettingsError, load_settings
-from services.counts import Counts
-from services.database import Database, DatabaseUnavailable, WrongDatabase
-from services.deletions import Deletions
-from services.endings import end
+from schema.operations.trusted_documents import (BadManifest, read_manifest)
+from application import demo
+from services.runtime import logs
+from services.database import migrations
+from services.photos.account_photos import AccountPhotos
+from services.accounts.accounts import Accounts
+from services.limits.attempts import Attempts
+from services.events.bus import Bus
+from services.events.redis_link import (RedisLink, UnusableRedis)
+from application.settings import (PREFIX, Settings, SettingsError, load_settings)
+from services.runtime.counters import Counts
+from services.database.connections import (Database, DatabaseUnavailable, WrongDatabase)
+from services.accounts.deletion import Deletions
+from services.runtime.tasks import end
 from services.errors import UserFaults
-from services.freshness import Lifetime
-from services.housekeeping import Housekeeping
+from services.positions.freshness import Lifetime
+from services.runtime.periodic_jobs import Housekeeping
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
-from services.live.state import State
-from services.location_store import LocationStore, MemoryLocations, RedisLocations
-from services.locations import Locations
-from services.outbox import Outbox
-from services.passwords import Passwords
-from services.per_user import PerUser
-from services.photo_store import LOOK_AGAIN_S, BadOptions, PhotoStore, StoreUnreachable
-from services.photos import Photos
-from services.postgres import reason
-from services.profiles import Profiles
-from services.rate_limits import Rate, RateLimit
-from services.routing import Osrm, Router, StraightLine
-from services.sessions import Sessions
-from services.shield import Shield
-from services.shutdown import Shutdown
-from services.sole_server import AnotherServer, SoleServer
-from services.sqlite_file import UnusableFile, check_file
-from services.staff import Staff
-from services.throttle import ProcessThrottle, SharedThrottle, Throttle
-from services.topics import Topics
-from services.trip_history import TripHistory
-from services.trips import Trips
-from services.turns import Turns
+from services.live.reads import State
+from services.positions.store import (LocationStore, MemoryLocations, RedisLocations)
+from services.positions.reporting import Locations
+from services.events.outbox import Outbox
+from services.accounts.passwords import Passwords
+from services.limits.per_user import PerUser
+from services.photos.store import (LOOK_AGAIN_S, BadOptions, PhotoStore, StoreUnreachable)
+from services.photos.photos import Photos
+from services.database.postgres import reason
+from services.accounts.profiles import Profiles
+from services.limits.rates import (Rate, RateLimit)
+from services.positions.routing import (Osrm, Router, StraightLine)
+from services.accounts.sessions import Sessions
+from services.runtime.shield import Shield
+from application.shutdown import Shutdown
+from services.database.instance_lock import (AnotherServer, SoleServer)
+from services.database.sqlite_file import (UnusableFile, check_file)
+from services.staff.staff import Staff
+from services.limits.throttle import (ProcessThrottle, SharedThrottle, Throttle)
+from services.events.channels import Topics
+from services.trips.history import TripHistory
+from services.trips.commands import Trips
+from services.runtime.fair_queue import Turns
 
 ROOT = Path(__file__).resolve().parent
 WEB = ROOT / "web"
@@ -523,12 +526,12 @@ def serve(
     settings = _settings(**{name: value for name, value in (("host", host), ("port", port)) if value is not None})
     logs.configure(level=settings.log_level, format=settings.log_format)
     try:
-        with serving.bound(settings.host, settings.port) as listeners:
+        with workers.bound(settings.host, settings.port) as listeners:
             _run(_check_start(settings))
             _serve(settings, listeners)
-    except serving.CannotListen as error:
+    except workers.CannotListen as error:
         _stop(f"{PREFIX}{error.setting}: {error}")
-    except serving.NoneStarted:
+    except workers.NoneStarted:
         _stop("no worker process could start: the log says how each of them ended")
 
 
@@ -543,7 +546,7 @@ def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
 
     has_pages = settings.console or settings.graphiql or settings.admin
     with WebBuild(WEB).made_meanwhile() if settings.build_pages and has_pages else nullcontext():
-        serving.run(config, listeners, on_ready=say_so)
+        workers.run(config, listeners, on_ready=say_so)
 
 
 async def _check_start(settings: Settings) -> None:
@@ -677,9 +680,9 @@ def simulate(
 ) -> None:
     """Let riders and drivers use a running server, as its clients do: for demonstrations, load and tests."""
     # Only here: a server needs none of it.
-    from benchmarks.simulation.city import City
-    from benchmarks.simulation.command import simulate as run
-    from benchmarks.simulation.options import CannotSimulate, Options, point, server_url
+    from simulation.city import City
+    from simulation.command import simulate as run
+    from simulation.options import (CannotSimulate, Options, point, server_url)
 
     try:
         options = Options(

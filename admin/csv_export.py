@@ -7,7 +7,7 @@ from starlette_admin.export.csv import CsvExporter
 from starlette_admin.export.helpers import escape_formula
 from starlette_admin.fields import BaseField
 
-from services.texts import trimmed
+from services.validation.texts import trimmed
 
 
 class PlainCsv(CsvExporter):

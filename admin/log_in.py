@@ -11,9 +11,9 @@ from starlette_admin.auth import AdminUser, AuthProvider
 from starlette_admin.exceptions import LoginFailed
 from starlette_admin.helpers import index_url, safe_redirect_url
 
-from services.accounts import BadCredentials
-from services.rate_limits import RateLimited
-from services.staff import Staff, StaffMember
+from services.accounts.accounts import BadCredentials
+from services.limits.rates import RateLimited
+from services.staff.staff import (Staff, StaffMember)
 
 
 class SessionCookie(Protocol):

@@ -19,7 +19,7 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
-from admin.keyed_by_session import FormTokens, KeyedBySession, Signing
+from admin.session_signing import (FormTokens, KeyedBySession, Signing)
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.public_address import PublicAddress
@@ -27,11 +27,11 @@ from admin.time_zones import TimeZones
 from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
-from services import staff_lists
-from services.database import Database
-from services.listings import MAX_ROWS
-from services.staff import Staff
-from services.trip_history import TripHistory
+from services.staff import lists
+from services.database.connections import Database
+from services.staff.list_query import MAX_ROWS
+from services.staff.staff import Staff
+from services.trips.history import TripHistory
 
 PATH = "/admin"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -122,9 +122,9 @@ def mount(
     environment.loader = _WithNonces(environment.loader)
     # Jinja's types know the globals of its own alone.
     cast("dict[str, Any]", environment.globals).update(max_rows=MAX_ROWS, icon_url=icon_url)
-    pages.add_view(TripView(staff_lists.trips(database), staff, history))
-    pages.add_view(UserView(staff_lists.users(database), staff))
-    pages.add_view(TrailView(staff_lists.actions(database), staff))
+    pages.add_view(TripView(lists.trips(database), staff, history))
+    pages.add_view(UserView(lists.users(database), staff))
+    pages.add_view(TrailView(lists.actions(database), staff))
     app.routes.append(Route(PATH, _to_index, methods=["GET"]))
     pages.mount_to(app)
 

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services import incidents
+from services.runtime import incidents
 
 STATIC_PATH = "/static/"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})

@@ -5,9 +5,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette_admin.fields import EnumField, StringField
 
-from admin.listed import ListedView, time_field
+from admin.list_view import (ListedView, time_field)
 from models.staff_action import StaffActionKind
-from services.staff_lists import ListedAction
+from services.staff.lists import ListedAction
 
 
 class TrailView(ListedView[ListedAction]):

@@ -19,16 +19,16 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.listed import ListedView, in_dialogue, in_form, is_action, time_field, to_uuid
+from admin.list_view import (ListedView, in_dialogue, in_form, is_action, time_field, to_uuid)
 from admin.log_in import member_of
 from models.geo import GeoPoint
-from models.snapshots import TripSnapshot
+from models.values import TripSnapshot
 from models.trip_life import TripStatus, has_ended
-from services.listings import Listing
-from services.staff import Staff
-from services.staff_lists import ListedTrip
-from services.trip_history import TripHistory
-from services.trips import TripNotFound
+from services.staff.list_query import Listing
+from services.staff.staff import Staff
+from services.staff.lists import ListedTrip
+from services.trips.history import TripHistory
+from services.trips.commands import TripNotFound
 
 _NAMES = {
     "pickUpAddress": "pick_up_address",

@@ -16,12 +16,12 @@ from starlette_admin.fields import (
 )
 from starlette_admin.flash import flash
 
-from admin.listed import ListedView, in_dialogue, in_form, time_field, to_uuid
+from admin.list_view import (ListedView, in_dialogue, in_form, time_field, to_uuid)
 from admin.log_in import member_of
-from models.snapshots import Role, UserSnapshot
-from services.photos import url_path
-from services.staff import NoSuchUser
-from services.staff_lists import ListedUser
+from models.values import (Role, UserSnapshot)
+from services.photos.photos import url_path
+from services.staff.staff import NoSuchUser
+from services.staff.lists import ListedUser
 
 _NAMES = {
     "username": "username",

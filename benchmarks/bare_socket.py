@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from benchmarks.operations import POOL_ID
 from benchmarks.sizes import Sizes
 from server import GRAPHQL_PATH, uvicorn_options
-from services.config import load_settings
+from application.settings import load_settings
 
 JSON = "application/json"
 

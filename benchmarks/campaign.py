@@ -18,7 +18,7 @@ from benchmarks.sizes import Sizes, measure_sizes
 from benchmarks.stage import Scale, Stage
 from benchmarks.target import BARE, TARGETS, TAXIRANK, UNSHARED, Target, running
 from benchmarks.trip_pairs import trip_pairs
-from services.config import load_settings
+from application.settings import load_settings
 
 
 class Workload(StrEnum):

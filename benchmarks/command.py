@@ -20,7 +20,7 @@ from benchmarks.stage import Scale
 from benchmarks.table import table
 from benchmarks.target import TARGETS
 from server import ROOT
-from services.config import load_settings
+from application.settings import load_settings
 from tests.support import servers
 
 RESULTS = ROOT / "benchmarks" / "results.json"

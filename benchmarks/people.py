@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from models.snapshots import Role, UserSnapshot
+from models.values import (Role, UserSnapshot)
 from server import Application
-from services.config import Settings
-from services.database import Database
+from application.settings import Settings
+from services.database.connections import Database
 
 OPEN_OFFERS = 20
 PAGE = 20

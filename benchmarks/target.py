@@ -17,7 +17,7 @@ from benchmarks import cores
 from benchmarks.http_client import HttpClient, HttpFailed
 from benchmarks.sizes import Sizes
 from server import ROOT
-from services.config import PREFIX
+from application.settings import PREFIX
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0

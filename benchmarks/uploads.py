@@ -16,7 +16,7 @@ import orjson
 import typer
 from PIL import Image
 
-from services.config import Settings
+from application.settings import Settings
 from tests.support.api import PASSWORD, SIGN_UP
 from tests.support.processes import server_process
 

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.bus import BusState
-from services.postgres import WrongDatabase, reason
+from services.events.bus import BusState
+from services.database.postgres import (WrongDatabase, reason)
 
 READY_TIMEOUT_S = 2.0
 

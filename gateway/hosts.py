@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.sparse_log import SparseLog
+from services.limits.sparse_log import SparseLog
 
 # Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")

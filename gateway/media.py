@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photo_store import IMMUTABLE, StoreUnreachable
-from services.photos import CONTENT_TYPE, Photos, url_path
+from services.photos.store import (IMMUTABLE, StoreUnreachable)
+from services.photos.photos import (CONTENT_TYPE, Photos, url_path)
 
 # A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
 _INERT = {

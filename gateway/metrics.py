@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.bus import BusState
-from services.counts import Counts
-from services.database import DatabaseUnavailable
+from services.events.bus import BusState
+from services.runtime.counters import Counts
+from services.database.connections import DatabaseUnavailable
 
 
 class Metrics(Collector):

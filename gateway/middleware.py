@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services import incidents
+from services.runtime import incidents
 
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

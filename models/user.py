@@ -3,7 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
-from models.snapshots import Role
+from models.values import Role
 
 
 class User(Model):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import is_driving, is_open
 
 

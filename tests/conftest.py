@@ -26,10 +26,11 @@ from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
 
 import server
-from schema import execution
+from schema.operations import execution
 from server import Application, uvicorn_options
-from services import passwords, throttle
-from services.config import Settings
+from services.accounts import passwords
+from services.limits import throttle
+from application.settings import Settings
 from tests.support import attacks, servers, tools
 from tests.support.api import Api
 from tests.support.in_process import listening

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from server import ROOT
-from services.topics import Topics
+from services.events.channels import Topics
 
 PACKAGES = ("schema", "gateway", "admin", "services", "models")
 LINT_IMPORTS = ROOT / ".venv" / "bin" / "lint-imports"
@@ -114,16 +114,16 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
     tree = ast.parse((ROOT / "server.py").read_text())
     at_the_top = {name for node in tree.body if not isinstance(node, ast.FunctionDef) for name in imports(node)}
     assert not [name for name in at_the_top if name.startswith(("benchmarks", "rich"))]
-    assert "benchmarks.simulation.command" in imports(tree)
+    assert "simulation.command" in imports(tree)
 
 
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("broadcaster", {"services/bus/bus.py", "services/bus/redis_backend.py"}),
-        ("redis", {"services/bus/redis_backend.py", "services/bus/redis_link.py", "services/location_store.py"}),
-        ("obstore", {"services/photo_store.py"}),
-        ("tortoise", {"services/database.py", "services/migrations.py"}),
+        ("broadcaster", {"services/events/bus.py", "services/events/redis_backend.py"}),
+        ("redis", {"services/events/redis_backend.py", "services/events/redis_link.py", "services/positions/store.py"}),
+        ("obstore", {"services/photos/store.py"}),
+        ("tortoise", {"services/database/connections.py", "services/database/migrations.py"}),
     ],
 )
 def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, allowed: set[str]) -> None:
@@ -139,7 +139,7 @@ def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, al
 
 def test_only_the_settings_read_the_environment() -> None:
     assert {name_of(path) for path in sources() if reads_environment(tree_of(path))} == {
-        "services/config.py",
+        "application/settings.py",
         # It hands it on to Node, with another PATH.
         "gateway/web_build.py",
     }
@@ -148,7 +148,7 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_only_one_file_spells_topics() -> None:
     found = {name_of(path) for path in sources() if names_topic(tree_of(path))}
 
-    assert found == {"services/topics.py"}
+    assert found == {"services/events/channels.py"}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from gateway.health import health_routes
 from server import ROOT, cli
-from services.bus import BusState
-from services.config import PREFIX, Settings, SettingsError, load_settings
+from services.events.bus import BusState
+from application.settings import (PREFIX, Settings, SettingsError, load_settings)
 
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
@@ -173,7 +173,7 @@ def test_the_image_has_all_of_the_source_and_nothing_else() -> None:
     copied = {line.split()[-1].removesuffix("./") for line in FINAL_STAGE if line.startswith("COPY ")} - {""}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     # A folder of migrations is no package. Of the benchmarks only the simulation is for users.
-    assert copied == {*packages, "migrations", "web/dist", ".venv", "benchmarks/", "benchmarks/simulation"}
+    assert copied == {*packages, "migrations", "web/dist", ".venv", "benchmarks/", "simulation"}
     sources = {
         source
         for line in FINAL_STAGE
@@ -201,9 +201,9 @@ def simulation_files() -> set[str]:
     modules = {
         name for path in SIMULATION.glob("*.py") for name in imports(path) if name.startswith("benchmarks.")
     }
-    others = {name for name in modules if not name.startswith("benchmarks.simulation.")}
+    others = {name for name in modules if not name.startswith("simulation.")}
     files = {f"{name.replace('.', '/')}.py" for name in others}
-    return files | {"benchmarks/__init__.py", "benchmarks/simulation"}
+    return files | {"benchmarks/__init__.py", "simulation"}
 
 
 def imports(path: Path) -> set[str]:
@@ -214,7 +214,7 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             found.add(
-                f"{node.module}.{node.names[0].name}" if node.module == "benchmarks.simulation" else node.module
+                f"{node.module}.{node.names[0].name}" if node.module == "simulation" else node.module
             )
     return found
 

@@ -5,7 +5,7 @@ import re
 from prometheus_client.metrics_core import Metric
 
 from server import ROOT, Application
-from services.config import Settings
+from application.settings import Settings
 
 PARTS = ("bucket", "count", "sum")
 

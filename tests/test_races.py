@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from models.snapshots import Role, TripSnapshot
+from models.values import (Role, TripSnapshot)
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from server import Application
-from services.database import Database, Transaction, uuid
-from services.deletions import TripUnderWay
+from services.database.connections import (Database, Transaction, uuid)
+from services.accounts.deletion import TripUnderWay
 from services.errors import SessionEnded
-from services.passwords import Passwords
-from services.staff import StaffMember
-from services.trips import DriverBusy, IllegalTransition, TripCancelled, TripNotFound, Trips, TripTaken
+from services.accounts.passwords import Passwords
+from services.staff.staff import StaffMember
+from services.trips.commands import (DriverBusy, IllegalTransition, TripCancelled, TripNotFound, Trips, TripTaken)
 from tests.support.api import PASSWORD
 from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row

@@ -18,7 +18,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from server import ROOT
-from services.config import PREFIX, Settings
+from application.settings import (PREFIX, Settings)
 
 README = ROOT / "README.md"
 DOCUMENTS = (README, *sorted((ROOT / "docs").glob("*.md")))

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from graphql import ExecutionResult
 
-from schema.errors import incident, not_found
-from schema.execution import Following, Group, encode
-from schema.transport.outlet import MAX_WAITING, Frame, Outlet
+from schema.api.errors import (incident, not_found)
+from schema.operations.execution import (Following, Group, encode)
+from schema.transport.send_queue import (MAX_WAITING, Frame, Outlet)
 from services.live.feeds import NotFound
 from services.live.hub import Hub, Subscription
-from services.live.occurrences import Message
+from services.live.events import Message
 
 
 class Framing(Protocol):

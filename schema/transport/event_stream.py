@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
-from schema.context import Services
-from schema.errors import incident, not_found, too_many_pools, unauthenticated
-from schema.execution import Following, encode, timed_out
-from schema.transport.below_asgi import CONNECTION, Connection
+from schema.api.context import Services
+from schema.api.errors import (incident, not_found, too_many_pools, unauthenticated)
+from schema.operations.execution import (Following, encode, timed_out)
+from schema.transport.uvicorn_socket import (CONNECTION, Connection)
 from schema.transport.delivery import Delivery
-from schema.transport.outlet import Frame, Outlet
+from schema.transport.send_queue import (Frame, Outlet)
 from schema.transport.socket_limit import SocketLimit
 from services.live.feeds import NotFound, TooManyPools
 

@@ -10,10 +10,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from schema.context import Context, Services
-from schema.documents import Operation
-from schema.errors import RequestError, incident, retry_after_s
-from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
+from schema.api.context import (Context, Services)
+from schema.operations.documents import Operation
+from schema.api.errors import (RequestError, incident, retry_after_s)
+from schema.operations.execution import (Execution, Refusal, Request, encode, is_subscription, timed_out)
 from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
@@ -27,9 +27,9 @@ from schema.transport.http_request import (
 )
 from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
-from schema.transport.sender import HttpSender
+from schema.transport.client_info import HttpSender
 from schema.transport.socket_limit import SocketLimit, TooManySockets
-from services.database import DatabaseUnavailable
+from services.database.connections import DatabaseUnavailable
 
 Page = Callable[[], Response]
 

@@ -10,8 +10,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 
-from schema.execution import Request
-from schema.persisted_queries import document_id
+from schema.operations.execution import Request
+from schema.operations.persisted_queries import document_id
 from schema.transport.json_text import HasBadValue, NotJson, read_json
 from schema.transport.media_types import FORM, JSON, is_utf8
 

@@ -3,8 +3,8 @@
 import time
 from collections import OrderedDict
 
-from services.addresses import UNKNOWN, network_of
-from services.rate_limits import Rate, RateLimit, RateLimited
+from services.limits.networks import (UNKNOWN, network_of)
+from services.limits.rates import (Rate, RateLimit, RateLimited)
 
 # At most so many addresses are remembered as barred.
 MAX_BARRED = 10_000

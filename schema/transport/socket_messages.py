@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import orjson
 
-from schema.execution import Request
-from schema.persisted_queries import document_id
+from schema.operations.execution import Request
+from schema.operations.persisted_queries import document_id
 from schema.transport.json_text import HasBadValue, NotJson, read_json
 
 SUBPROTOCOL = "graphql-transport-ws"

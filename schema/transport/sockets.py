@@ -13,15 +13,15 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
-from schema.context import Context, Services
-from schema.errors import RequestError, bad_user_input, incident, too_many_pools
-from schema.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
-from schema.transport.below_asgi import Connection, direct_writer, text_message
+from schema.api.context import (Context, Services)
+from schema.api.errors import (RequestError, bad_user_input, incident, too_many_pools)
+from schema.operations.execution import (Execution, Refusal, Request, encode, is_subscription, timed_out)
+from schema.transport.uvicorn_socket import (Connection, direct_writer, text_message)
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
-from schema.transport.outlet import MAX_WAITING, Frame, Outlet
+from schema.transport.send_queue import (MAX_WAITING, Frame, Outlet)
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
@@ -35,10 +35,10 @@ from schema.transport.socket_messages import (
     Subscribe,
     parse_message,
 )
-from services import incidents
-from services.database import DatabaseUnavailable
+from services.runtime import incidents
+from services.database.connections import DatabaseUnavailable
 from services.live.feeds import NotFound, TooManyPools
-from services.sparse_log import SparseLog
+from services.limits.sparse_log import SparseLog
 
 _log = structlog.stdlib.get_logger(__name__)
 _refusals = SparseLog(__name__)

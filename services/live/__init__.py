@@ -1,0 +1,1 @@
+"""Live delivery: who follows what, and what each is sent. Knows nothing of GraphQL."""

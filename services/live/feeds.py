@@ -7,19 +7,19 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from models.snapshots import Location, Role, TripSnapshot
+from models.values import (Location, Role, TripSnapshot)
 from models.trip_life import has_ended, is_driving
 from models.visibility import Actor, Audience, audience_of, is_on_trip
-from services.freshness import Freshness, Lifetime
+from services.positions.freshness import (Freshness, Lifetime)
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
     TripChanged,
     TripState,
 )
-from services.live.occurrences import LocationEvent, Message, StateRead, TripEvent
-from services.live.state import State
-from services.topics import Topics
+from services.live.events import (LocationEvent, Message, StateRead, TripEvent)
+from services.live.reads import State
+from services.events.channels import Topics
 
 Event = TripEvent | LocationEvent
 

@@ -11,14 +11,14 @@ from uuid import UUID
 
 import structlog
 
-from models.snapshots import Location
+from models.values import Location
 from models.visibility import may_see
-from services.counts import Counts
-from services.endings import end
+from services.runtime.counters import Counts
+from services.runtime.tasks import end
 from services.live.feeds import Event, Feed, NotFound, TooManyPools, Verdict
-from services.live.occurrences import LocationEvent, Message, TripEvent
-from services.live.state import State
-from services.topics import Topics
+from services.live.events import (LocationEvent, Message, TripEvent)
+from services.live.reads import State
+from services.events.channels import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
 

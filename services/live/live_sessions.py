@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from services.database import DatabaseUnavailable
-from services.endings import end
-from services.sessions import Sessions
+from services.database.connections import DatabaseUnavailable
+from services.runtime.tasks import end
+from services.accounts.sessions import Sessions
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from models.snapshots import Location, TripSnapshot
+from models.values import (Location, TripSnapshot)
 from models.trip_life import WithdrawReason
 from models.visibility import Audience
-from services.freshness import Freshness
+from services.positions.freshness import Freshness
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.snapshots import Location
+from models.values import Location
 from models.visibility import Actor
-from services.areas import Area
+from services.positions.areas import Area
 from services.live.feeds import Event, Outcome, Verdict
 from services.live.messages import PoolSnapshot
-from services.live.occurrences import LocationEvent, Message, StateRead
+from services.live.events import (LocationEvent, Message, StateRead)
 from services.live.screen import Screen, may_take, offered, withdrawn
-from services.live.state import POOL_SNAPSHOT_LIMIT, State
-from services.topics import Topics
+from services.live.reads import (POOL_SNAPSHOT_LIMIT, State)
+from services.events.channels import Topics
 
 
 class PoolFeed:

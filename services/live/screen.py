@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.geo import distance_m
-from models.snapshots import TripSnapshot
+from models.values import TripSnapshot
 from models.trip_life import WithdrawReason, is_open, withdraw_reason
-from services.areas import KEPT, Area
+from services.positions.areas import (KEPT, Area)
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.occurrences import Message, StateRead, TripEvent
-from services.live.state import POOL_SNAPSHOT_LIMIT
+from services.live.events import (Message, StateRead, TripEvent)
+from services.live.reads import POOL_SNAPSHOT_LIMIT
 
 
 class Screen:

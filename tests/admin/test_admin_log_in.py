@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from server import Application
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import MY_TRIPS, PASSWORD, Api, open_socket
 from tests.support.rows import add_rider

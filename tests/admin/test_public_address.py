@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import PASSWORD
 from tests.support.rows import add_rider

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, BrowserContext, Playwright, async_play
 from pytest_asyncio import is_async_test
 
 from gateway.web_build import WebBuild
-from services.config import Settings
+from application.settings import Settings
 from tests.browser.admin_page import AdminPage
 from tests.browser.console_page import ConsolePage
 from tests.browser.executable import chromium

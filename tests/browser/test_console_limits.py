@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.config import Settings
+from application.settings import Settings
 from tests.browser.conftest import OpenBoard
 
 pytestmark = [

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page
 
-from services.config import Settings
+from application.settings import Settings
 from tests.browser.conftest import ANOTHER_SITE, REBOUND, NewContext
 from tests.browser.page_server import serving_pages
 from tests.conftest import LiveServer, SignUp

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from services.config import Settings
+from application.settings import Settings
 from tests.browser.conftest import NewContext
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.conftest import LiveServer, serving

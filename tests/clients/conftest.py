@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from server import ROOT
-from services.config import Settings
+from application.settings import Settings
 from tests.support import tools
 from tests.support.tools import build_once, missing, run
 

@@ -12,7 +12,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
 from server import ROOT
-from services.config import PREFIX, Settings
+from application.settings import (PREFIX, Settings)
 from tests.clients.conftest import ARIADNE, FOLDER
 from tests.clients.test_javascript_clients import CLIENTS
 

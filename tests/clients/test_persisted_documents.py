@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.clients.conftest import FOLDER
 from tests.clients.script import running
 from tests.conftest import LiveServer, serving

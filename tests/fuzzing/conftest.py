@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import serving
 from tests.fuzzing import fuzzed
 from tests.fuzzing.fuzzed import Fuzzed

@@ -15,7 +15,7 @@ import structlog
 from starlette.types import Message, Scope
 
 from gateway.middleware import BodyLimit
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.waiting import until
 

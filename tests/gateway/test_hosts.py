@@ -5,7 +5,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from gateway.hosts import Hosts
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer
 from tests.support.api import open_socket
 

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.attacks import Attack
 from tests.support.waiting import until

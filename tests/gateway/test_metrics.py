@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import POOL, Api
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, serving
 
 pytestmark = [

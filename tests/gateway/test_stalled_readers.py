@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer
 from tests.support.waiting import until
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api, open_socket
 from tests.support.brokers import subscriptions

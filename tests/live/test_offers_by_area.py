@@ -15,16 +15,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from models.geo import GeoPoint
-from models.snapshots import TripSnapshot
+from models.values import TripSnapshot
 from models.trip_life import TripStatus, WithdrawReason, is_open
 from models.visibility import Actor
 from server import Application
-from services import areas
-from services.areas import KEPT
-from services.config import Settings
+from services.positions import areas
+from services.positions.areas import KEPT
+from application.settings import Settings
 from services.live.hub import Subscription
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.occurrences import Message
+from services.live.events import Message
 from services.live.pool_feed import PoolFeed
 from tests.support.globe import destination, vector_distance_m
 from tests.support.processes import WITHOUT_LIMITS

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import server
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.pictures import picture, sign_up_with_photo

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.processes import WITHOUT_LIMITS

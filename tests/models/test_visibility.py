@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from models.geo import GeoPoint
-from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus
 from models.visibility import Actor, Audience, audience_of, is_on_trip, may_see
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.config import Settings
+from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.api import Api
 from tests.support.processes import WITHOUT_LIMITS

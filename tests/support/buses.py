@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from services.bus import Bus, RedisLink
+from services.events.bus import Bus
+from services.events.redis_link import RedisLink
 
 TIMEOUT_S = 10.0
 

@@ -19,18 +19,19 @@ import pytest
 import structlog
 
 from models.geo import GeoPoint, distance_m
-from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus, has_ended, is_driving, is_open
 from models.visibility import Actor, is_on_trip, may_see
-from schema.execution import Following
+from schema.operations.execution import Following
 from schema.transport import delivery as delivery_module
-from schema.transport import outlet as outlet_module
+from schema.transport import send_queue as outlet_module
 from schema.transport.delivery import Delivery
-from schema.transport.outlet import Frame, Outlet
-from services import areas, trip_rows
-from services.counts import Counts
-from services.database import DatabaseUnavailable
-from services.freshness import Lifetime
+from schema.transport.send_queue import (Frame, Outlet)
+from services.positions import areas
+from services.trips import rows as trip_rows
+from services.runtime.counters import Counts
+from services.database.connections import DatabaseUnavailable
+from services.positions.freshness import Lifetime
 from services.live import hub as hub_module
 from services.live import pool_feed as pool_feed_module
 from services.live import screen as screen_module
@@ -46,11 +47,11 @@ from services.live.messages import (
     TripState,
     TripWithdrawn,
 )
-from services.live.occurrences import Message, found
+from services.live.events import (Message, found)
 from services.live.pool_feed import PoolFeed
-from services.live.state import State
-from services.topics import Topics
-from services.trip_rows import TripsAt
+from services.live.reads import State
+from services.events.channels import Topics
+from services.trips.rows import TripsAt
 from tests.support.globe import destination
 
 TOPICS = Topics("t")

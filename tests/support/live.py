@@ -8,20 +8,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from models.snapshots import Location, Role, TripSnapshot, UserSnapshot
+from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus, has_ended, is_open
 from models.visibility import Actor
-from services import areas, trip_rows
-from services.counts import Counts
-from services.database import DatabaseUnavailable
+from services.positions import areas
+from services.trips import rows as trip_rows
+from services.runtime.counters import Counts
+from services.database.connections import DatabaseUnavailable
 from services.live.hub import Hub
 from services.live.messages import Content
-from services.live.occurrences import Message
-from services.live.state import State
-from services.per_user import PerUser
-from services.throttle import ProcessThrottle
-from services.topics import Topics
-from services.trip_rows import TripsAt
+from services.live.events import Message
+from services.live.reads import State
+from services.limits.per_user import PerUser
+from services.limits.throttle import ProcessThrottle
+from services.events.channels import Topics
+from services.trips.rows import TripsAt
 
 TIMEOUT_S = 5.0
 # Nobody is held to a rate.
@@ -46,7 +47,7 @@ def driver() -> Actor:
 
 
 class ScriptedState:
-    """Trips as a database would hold them. Stands in for the reads of ``services.trip_rows``.
+    """Trips as a database would hold them. Stands in for the reads of ``services.trips.rows``.
 
     A read sees what is there when it begins. ``hold`` keeps reads from returning until it is set;
     ``failures`` is how many of the next ones fail.

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from models.geo import GeoPoint
-from models.snapshots import Location
+from models.values import Location
 from tests.support.api import REPORT_LOCATION, Api, Events
 
 LNG = 13.4

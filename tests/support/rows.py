@@ -2,10 +2,10 @@
 
 from uuid import UUID, uuid4
 
-from models.snapshots import Role, UserSnapshot
+from models.values import (Role, UserSnapshot)
 from models.trip_life import TripStatus
 from models.visibility import Actor
-from services.database import Database, Row, uuid
+from services.database.connections import (Database, Row, uuid)
 from tests.support.api import NUMBERS
 
 WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)

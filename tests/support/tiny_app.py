@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gateway.serving import end_with_parent
+from application.workers import end_with_parent
 
 
 def works() -> ASGIApp:

@@ -9,17 +9,17 @@ import pytest
 
 from models.trip_life import TripStatus
 from models.visibility import Actor
-from schema.context import Context
-from schema.execution import Execution, Following, Request
-from schema.schema import build_schema
+from schema.api.context import Context
+from schema.operations.execution import (Execution, Following, Request)
+from schema.build import build_schema
 from schema.transport import delivery as delivery_module
-from schema.transport import outlet as outlet_module
+from schema.transport import send_queue as outlet_module
 from schema.transport.delivery import Delivery
-from schema.transport.outlet import Frame
+from schema.transport.send_queue import Frame
 from schema.transport.sockets import Socket
-from services.freshness import Lifetime
-from services.topics import Topics
-from tests.schema.transport.test_outlet import Wire
+from services.positions.freshness import Lifetime
+from services.events.channels import Topics
+from tests.schema.transport.test_send_queue import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
 from tests.support.positions import DRIVER_LOCATION, location
 from tests.support.waiting import until

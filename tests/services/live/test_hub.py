@@ -9,8 +9,8 @@ import pytest
 
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
-from services.database import DatabaseUnavailable
-from services.freshness import Lifetime
+from services.database.connections import DatabaseUnavailable
+from services.positions.freshness import Lifetime
 from services.live import hub as hub_module
 from services.live.feeds import DriverLocationFeed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub, ListeningEnded, Subscription
@@ -22,10 +22,10 @@ from services.live.messages import (
     TripState,
     TripWithdrawn,
 )
-from services.live.occurrences import Message, found
+from services.live.events import (Message, found)
 from services.live.pool_feed import PoolFeed
-from services.live.state import POOL_SNAPSHOT_LIMIT
-from services.topics import Topics
+from services.live.reads import POOL_SNAPSHOT_LIMIT
+from services.events.channels import Topics
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on, rider
 from tests.support.positions import location
 from tests.support.waiting import until

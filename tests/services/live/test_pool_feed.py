@@ -8,17 +8,17 @@ from uuid import UUID
 import pytest
 
 from models.geo import GeoPoint
-from models.snapshots import Location, TripSnapshot
+from models.values import (Location, TripSnapshot)
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
-from services import areas
-from services.areas import Area
+from services.positions import areas
+from services.positions.areas import Area
 from services.live import hub as hub_module
 from services.live import screen as screen_module
 from services.live.hub import Subscription
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
-from services.topics import Topics
+from services.events.channels import Topics
 from tests.support.globe import destination
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on
 from tests.support.waiting import until

@@ -1,0 +1,176 @@
+"""What the lists have in common."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette_admin.exceptions import ActionFailed, FormValidationError
+from starlette_admin.fields import DateTimeField
+from starlette_admin.filters import FilterGroup, FilterRegistry
+from starlette_admin.types import RequestAction
+from starlette_admin.views import BaseModelView
+
+from admin.csv_export import PlainCsv
+from admin.filters import FILTERS, condition
+from admin.log_in import member_of
+from services.runtime import incidents
+from services.errors import BadInput, UserFault, UserFaults
+from services.staff.list_query import Listing
+from services.staff.staff import (NoSuchUser, NotOneself, Staff)
+from services.staff.trail import NotStaff
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class ListedView(BaseModelView, Generic[T]):
+    """A list of rows, with their details. Nothing is edited, deleted or imported here.
+
+    Every export is written into the trail.
+    """
+
+    pk_attr = "id"
+    actions: Sequence[str] | None = ("export",)
+    exporters = (PlainCsv(),)
+    importers = ()
+    page_size = 25
+    row_actions: Sequence[str] | None = ("view",)
+
+    def __init__(self, listing: Listing[T], staff: Staff) -> None:
+        self._listing = listing
+        self._staff = staff
+        super().__init__()
+
+    def can_create(self, request: Request) -> bool:
+        """Only where a view says so."""
+        return False
+
+    def can_edit(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    def can_delete(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    def can_import(self, request: Request) -> bool:
+        """Never."""
+        return False
+
+    def get_filter_registry(self) -> FilterRegistry:
+        """The filters that a listing knows."""
+        return FILTERS
+
+    async def find_all(
+        self,
+        request: Request,
+        skip: int = 0,
+        limit: int = 100,
+        q: str | None = None,
+        sorts: Sequence[tuple[str, str]] | None = None,
+        filters: FilterGroup | None = None,
+    ) -> Sequence[T]:
+        """A page of the list."""
+        return await self._listing.page(
+            search=q,
+            where=condition(filters, self._by_name()),
+            order=[(name, direction == "desc") for name, direction in sorts or ()],
+            skip=skip,
+            **({"limit": limit} if limit > 0 else {}),
+        )
+
+    async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
+        """How many there are."""
+        return await self._listing.count(search=q, where=condition(filters, self._by_name()))
+
+    async def find_by_pk(self, request: Request, pk: Any) -> T | None:
+        """The row of an id."""
+        found = await self.find_by_pks(request, [pk])
+        return found[0] if found else None
+
+    async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[T]:
+        """The rows of ids, as far as there are any."""
+        ids = [found for pk in pks if (found := self.to_id(pk)) is not None]
+        return await self._listing.find(ids)
+
+    def to_id(self, pk: Any) -> UUID | int | None:
+        """An id from an address; None if it cannot be one."""
+        return to_uuid(pk)
+
+    async def get_serialized_pk_value(self, request: Request, obj: Any) -> Any:
+        """The id as text."""
+        return str(obj.id)
+
+    async def before_export(self, request: Request, ctx: Any) -> None:
+        """Write down what is taken out."""
+        query = request.query_params.get("_list_query", "")
+        try:
+            await self._staff.note_export(member_of(request), what=f"{len(ctx.rows)} × {self.key} {query}".strip())
+        except NotStaff:
+            raise ActionFailed("You are no member of staff any more.") from None
+
+    async def create(self, request: Request, data: dict[str, Any]) -> Any:
+        """Nothing is created here."""
+        raise NotImplementedError
+
+    async def edit(self, request: Request, pk: Any, data: dict[str, Any]) -> Any:
+        """Nothing is edited."""
+        raise NotImplementedError
+
+    async def delete(self, request: Request, pks: list[Any]) -> int | None:
+        """Nothing is deleted."""
+        raise NotImplementedError
+
+    def _by_name(self) -> dict[str, Any]:
+        return {field.name: field for field in self.fields}
+
+
+def time_field(name: str, **options: Any) -> DateTimeField:
+    """A moment, shown in the reader's time zone."""
+    return DateTimeField(name, output_format="%Y-%m-%d %H:%M:%S", **options)
+
+
+def to_uuid(value: Any) -> UUID | None:
+    """An id from a form or an address; None if it is none."""
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
+
+
+def is_action(request: Request, *actions: RequestAction) -> bool:
+    """Whether the request is for one of those."""
+    return request.state.action in actions
+
+
+async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
+    """Await what a form asks for, and show whatever a use case refuses beside the field.
+
+    ``fields`` maps the names of a use case's fields to the form's; the last one gets what belongs to none.
+    """
+    *_, last = fields.values()
+    try:
+        return await work
+    except (UserFault, UserFaults, BadInput) as fault:
+        faults = fault.faults if isinstance(fault, UserFaults) else (fault,)
+        raise FormValidationError(
+            {fields.get(".".join(each.field or ()), last): each.message for each in faults}
+        ) from None
+    except NoSuchUser as error:
+        raise FormValidationError({last: error.message}) from None
+    except NotStaff:
+        raise FormValidationError({last: "You are no member of staff any more."}) from None
+
+
+async def in_dialogue(work: Awaitable[R]) -> R:
+    """Await what a button asks for, and show whatever goes wrong in a message."""
+    try:
+        return await work
+    except (UserFault, BadInput, NoSuchUser, NotOneself) as fault:
+        raise ActionFailed(fault.message) from None
+    except NotStaff:
+        raise ActionFailed("You are no member of staff any more.") from None
+    except Exception as error:
+        # The library's script shows nothing of any other answer.
+        raise ActionFailed(incidents.shown(incidents.report(error))) from error

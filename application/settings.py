@@ -1,0 +1,431 @@
+"""The settings, read from the environment and ``.env``: the only module that looks there."""
+
+import os
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UndecodableSetting
+
+from services.database.postgres import Address
+from services.limits.rates import Rate
+
+PREFIX = "TAXIRANK_"
+
+MIB = 1024 * 1024
+DAY_S = 24 * 3600
+
+
+class SettingsError(Exception):
+    """A missing or wrong setting. Its text is one line that says what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each name is prefixed with ``TAXIRANK_`` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
+    database_url: str = Field(
+        "sqlite://var/taxirank.sqlite3",
+        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; of several `HOST:PORT`, "
+        "separated by commas, the one that takes writes.",
+    )
+    database_direct_url: str | None = Field(
+        None,
+        description="PostgreSQL's own address where DATABASE_URL is a pooler such as PgBouncer: for locks and "
+        "migrations.",
+    )
+    database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
+    redis_url: str | None = Field(
+        None, description="`redis://` or `rediss://` of the event bus; none: in this process only."
+    )
+    redis_prefix: str = Field("taxirank", description="What every topic begins with.")
+    media_url: str = Field(
+        "var/media", min_length=1, description="Where photos are kept: a folder, or `s3://BUCKET/PATH`."
+    )
+    media_options: dict[str, str] = Field(
+        default_factory=dict, description="Options of the object store, as a JSON object."
+    )
+    photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
+    photo_max_bytes: int = Field(
+        5 * 1024 * 1024, ge=1024, le=100 * MIB, description="The largest photo file, in bytes."
+    )
+    photo_max_pixels: int = Field(
+        25_000_000, ge=10_000, le=200_000_000, description="The largest photo, in pixels."
+    )
+    photo_concurrency: int = Field(
+        2, ge=1, le=64, description="Photos decoded at once in each process; one takes up to 21 bytes a pixel."
+    )
+    public_url: str | None = Field(
+        None,
+        description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Other origins whose pages may call the API, separated by commas."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
+        "`*` is any. Addresses and private names always are.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
+    )
+    cookie_samesite: Literal["lax", "strict", "none"] = Field(
+        "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
+    )
+    admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
+    graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
+    console: bool = Field(True, description="Serve the live board to browsers at `/`.")
+    build_pages: bool = Field(
+        True,
+        description="Build the pages when `serve` starts, if they are missing or old and there is Node.",
+    )
+    introspection: bool = Field(True, description="Answer questions about the schema.")
+    suggestions: bool = Field(
+        True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'
+    )
+    persisted_queries: bool = Field(
+        True, description="Know a query that was sent once by its hash (automatic persisted queries)."
+    )
+    trusted_documents: Path | None = Field(
+        None, description="A file of operations, beside which nothing runs; none: whatever is valid."
+    )
+    max_document_chars: int = Field(
+        32_768, ge=1000, le=1_000_000, description="The longest document, in characters."
+    )
+    max_tokens: int = Field(1_000, ge=100, le=100_000, description="Words and signs in a document.")
+    max_depth: int = Field(20, ge=5, le=100, description="How deep fields may be nested in one another.")
+    max_aliases: int = Field(50, ge=0, le=10_000, description="Aliases in a document.")
+    max_directives: int = Field(50, ge=0, le=10_000, description="Directives in a document.")
+    max_list_items: int = Field(100, ge=1, le=10_000, description="Items of one list in arguments or variables.")
+    max_root_fields: int = Field(20, ge=1, le=1_000, description="Fields at the root of one operation.")
+    max_cost: int = Field(
+        50_000,
+        # With less, nobody could sign up or log in.
+        ge=26_000,
+        le=1_000_000_000,
+        description="What one operation may cost, as estimated in values to answer.",
+    )
+    operation_timeout_s: float = Field(
+        30.0, ge=1, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
+    )
+    session_ttl_s: int = Field(
+        14 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends when unused for so many seconds."
+    )
+    session_max_age_s: int = Field(
+        90 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends so many seconds after the log-in."
+    )
+    request_ttl_s: int = Field(
+        600, ge=1, le=7 * DAY_S, description="A request without a driver expires after so many seconds."
+    )
+    open_trips_per_rider: int | None = Field(
+        5, ge=1, le=1_000, description="Requests of one rider that wait for a driver at once; or `off`."
+    )
+    log_in_rate: str = Field(
+        "10/minute",
+        description="Log-ins and changes of passwords from one address; ten times as many that fail at one name; "
+        "or `off`.",
+    )
+    sign_up_rate: str = Field(
+        "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
+    )
+    trip_rate: str = Field("60/minute", description="How often a user may request or change a trip; or `off`.")
+    subscribe_rate: str = Field("300/minute", description="How often a user may subscribe; or `off`.")
+    offer_radius_m: float = Field(
+        3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
+    )
+    location_ttl_s: int = Field(
+        600, ge=1, le=86_400, description="A driver's position is forgotten after so many seconds."
+    )
+    location_stale_s: float = Field(
+        60.0, ge=0.1, le=86_400, description="A driver's position is shown as stale after so many seconds."
+    )
+    location_rate: str = Field(
+        "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
+    )
+    driving_speed_kmh: float = Field(
+        25, ge=1, le=300, description="The average speed from which times of arrival are estimated."
+    )
+    routing_url: str | None = Field(
+        None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
+    )
+    routing_timeout_s: float = Field(
+        1.0, ge=0.1, le=60, description="A time that it does not tell within so many seconds is estimated."
+    )
+    max_body_bytes: int = Field(
+        6 * 1024 * 1024, ge=1024, le=1024 * MIB, description="The largest HTTP request body, in bytes."
+    )
+    max_body_bytes_together: int = Field(
+        256 * 1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * MIB,
+        description="All HTTP bodies under way in a process, in bytes; above it, large ones have to come again.",
+    )
+    receive_timeout_s: float = Field(
+        60.0,
+        ge=0.1,
+        le=3600,
+        description="A client may keep the server waiting so many seconds for a request's head, for its body, and "
+        "for taking more of the answer.",
+    )
+    keep_alive_s: float = Field(
+        75.0,
+        ge=0.1,
+        le=3600,
+        description="An idle HTTP connection is closed after so many seconds; load balancers keep theirs for 60.",
+    )
+    max_json_bytes: int = Field(
+        256 * 1024,
+        ge=1024,
+        le=64 * MIB,
+        description="The largest JSON of an HTTP request, in bytes: only files may be more.",
+    )
+    max_message_bytes: int = Field(
+        64 * 1024, ge=1024, le=16 * MIB, description="The largest socket message, in bytes."
+    )
+    max_operations_per_socket: int = Field(50, ge=1, le=10_000, description="Operations under way on one socket.")
+    max_sockets_per_user: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        description="Sockets and event streams that one user has open at once, in each process.",
+    )
+    socket_message_rate: str = Field(
+        "100/second",
+        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
+    )
+    socket_offence_rate: str = Field(
+        "20/minute",
+        description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
+    )
+    max_pools_per_user: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Subscriptions to the pool around a driver's position at once, in each process.",
+    )
+    connection_init_timeout_s: float = Field(
+        5.0, ge=0.1, le=60, description="A socket must send `connection_init` within so many seconds."
+    )
+    ping_interval_s: float = Field(
+        20.0, ge=0.1, le=600, description="Each socket is pinged every so many seconds."
+    )
+    pong_timeout_s: float = Field(
+        20.0, ge=0.1, le=600, description="A socket that does not answer a ping within so many seconds is cut."
+    )
+    password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
+    password_hash_memory_kib: int = Field(
+        19 * 1024,
+        ge=1024,
+        le=256 * 1024,
+        description="Memory of one Argon2 hash, in KiB; less is faster and weaker.",
+    )
+    metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
+    shared_execution: bool = Field(
+        True, description="Execute an event once for all who subscribed alike; off only to compare."
+    )
+    shutdown_timeout_s: int = Field(
+        10, ge=1, le=600, description="A stop takes at most so many seconds, all its parts together."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_scheme(cls, value: str) -> str:
+        if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
+            raise ValueError("must begin with sqlite:// or postgresql://")
+        if not value.startswith("sqlite://"):
+            Address.parse(value)
+        return value
+
+    @field_validator("database_direct_url")
+    @classmethod
+    def _postgresql_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            if not re.match(r"^(postgres|postgresql)://.", value):
+                raise ValueError("must begin with postgresql://")
+            Address.parse(value)
+        return value
+
+    @field_validator("redis_prefix")
+    @classmethod
+    def _plain_prefix(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value):
+            raise ValueError("must be 1 to 40 of the characters A-Z, a-z, 0-9, _ and -")
+        return value
+
+    @field_validator("trusted_documents", mode="before")
+    @classmethod
+    def _named_file(cls, value: object) -> object:
+        # Empty would be the folder that the server runs in.
+        if value == "":
+            raise ValueError("must name a file")
+        return value
+
+    @field_validator("open_trips_per_rider", mode="before")
+    @classmethod
+    def _number_or_off(cls, value: object) -> object:
+        return None if value == "off" else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for item in filter(None, map(str.strip, value.split(","))):
+            try:
+                network = ip_network(item)
+            except ValueError:
+                raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
+            if network.prefixlen == 0:
+                # Then the client itself says where it comes from.
+                raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
+        return value
+
+    @field_validator(
+        "location_rate",
+        "log_in_rate",
+        "sign_up_rate",
+        "trip_rate",
+        "subscribe_rate",
+        "socket_message_rate",
+        "socket_offence_rate",
+    )
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        Rate.parse(value)
+        return value
+
+    @field_validator("routing_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        # In ASCII: of other host names, not all can be asked for.
+        if value is not None and not (value.isascii() and re.fullmatch(r"https?://[\w\[][^\s?#]*", value)):
+            raise ValueError("must be an address such as http://osrm.example:5000")
+        return _with_port(value) if value is not None else None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis:// or rediss://")
+        return _with_port(value) if value is not None else None
+
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[^/*\s,]+", origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example")
+        return tuple(_as_browsers_send(origin) for origin in value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not re.fullmatch(r"\*|[^\s/:*@]+", host):
+                raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
+        return tuple(host.lower() for host in value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _plain_public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
+            raise ValueError("must be an address such as https://taxi.example")
+        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.cookie_samesite == "none" and not self.secure_cookies:
+            raise ValueError(f"{PREFIX}COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
+        if self.database_direct_url is not None and self.sqlite_path is not None:
+            raise ValueError(f"{PREFIX}DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
+        if self.workers > 1 and self.redis_url is None:
+            raise ValueError(f"{PREFIX}WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
+        return self
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether users reach the server by https, so that the cookie can be Secure."""
+        return bool(self.public_url and self.public_url.startswith("https://"))
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names by which the server may be asked, beside addresses and private names."""
+        public = urlsplit(self.public_url or "").hostname
+        return frozenset({*self.allowed_hosts, self.host.lower(), *([public] if public else [])})
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The database file, or None on PostgreSQL."""
+        scheme, _, rest = self.database_url.partition("://")
+        return Path(rest) if scheme == "sqlite" else None
+
+    @property
+    def is_embedded(self) -> bool:
+        """SQLite without Redis: nothing to set up, one process."""
+        return self.sqlite_path is not None and self.redis_url is None
+
+
+def _with_port(url: str) -> str:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("its port is not a number up to 65535") from None
+    return url
+
+
+def _as_browsers_send(origin: str) -> str:
+    """In lower case, without the scheme's own port: origins are compared as text."""
+    scheme, _, host = origin.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: a value is wrong, or an unknown ``TAXIRANK_`` name is set (a typing mistake).
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    try:
+        present = {*os.environ, *dotenv_values(".env")}
+    except UnicodeDecodeError:
+        raise SettingsError("the file .env is not in UTF-8: save it so") from None
+    except OSError as error:
+        raise SettingsError(f"the file .env cannot be read: {error.strerror}") from None
+    unknown = sorted(n for n in present if n.upper().startswith(PREFIX) and n.upper() not in known)
+    unknown = [name for name in unknown if not name.startswith(PREFIX + "TEST_")]
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: see `server.py settings` for the names")
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            # A part of a value, such as one option of several, is no setting of its own.
+            message = (
+                f"{PREFIX}{str(first['loc'][0]).upper()}: {re.sub(r'^(Input|String) should', 'must', message)}"
+            )
+        raise SettingsError(message) from None
+    except UndecodableSetting:
+        # Only one field is no plain text.
+        raise SettingsError(f'{PREFIX}MEDIA_OPTIONS: must be a JSON object such as {{"key": "value"}}') from None

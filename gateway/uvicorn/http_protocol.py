@@ -1,0 +1,269 @@
+"""How a request reaches uvicorn: not for ever, and not without end.
+
+ASGI shows a request once its head is whole. What comes before that, between the bytes of a body, and after the
+answer was written, only the protocol sees, and uvicorn's own has no bounds there.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+
+import httptools
+import structlog
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.uvicorn.request_head import (Refusal, Refused, check, check_handshake, malformed, origin_form)
+from services.runtime.tcp import reset
+from services.runtime.fair_queue import Turns
+
+# What h11 allows for a head, and more than any browser sends.
+MAX_FRAMING_BYTES = 64 * 1024
+
+# Where the lifespan's state holds whose sockets are refused: a function of the peer's host.
+REFUSES_SOCKETS_OF = "refuses_sockets_of"
+
+_MALFORMED = malformed("This is not HTTP/1.1.")
+_BARRED = Refusal(403, "FORBIDDEN", "No socket is opened for this address now.")
+_TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The request did not come in time.")
+_LONG_ADDRESS = Refusal(
+    414, "URI_TOO_LONG", f"The address has more than {MAX_FRAMING_BYTES} bytes: send the query by POST."
+)
+_LONG_HEADERS = Refusal(431, "HEADERS_TOO_LARGE", f"The headers have more than {MAX_FRAMING_BYTES} bytes.")
+
+_log = structlog.stdlib.get_logger("taxirank.access")
+
+
+class _Stage(Enum):
+    HEAD = auto()
+    BODY = auto()
+    WHOLE = auto()
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, with bounds on what a peer sends, and on how long it may take for anything.
+
+    - A head that is not whole within ``timeout_s`` is answered with 408, whether it trickles or never begins. So
+      is a request for a socket; ASGI has no other part in either.
+    - What is not body (the head, trailers, the sizes and extensions of chunks) may exceed the body by 64 KiB; more
+      is answered with 431, or 414 if it is the address.
+    - A head that can be read in two ways is answered with 400 (``gateway/uvicorn/request_head.py``).
+    - Of a body that is still coming when the request has been answered, as much is taken, for as long.
+    - A peer that takes nothing of an answer for ``timeout_s`` is cut.
+
+    After each of these the connection is closed.
+
+    Of those who ask for a socket, whom the application refuses anyway is refused before a protocol is made for
+    it; the others are taken one a turn of the event loop.
+    """
+
+    # None once the connection is a socket's.
+    parser: Any
+
+    def __init__(self, *args: Any, timeout_s: float, handshakes: Turns, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._timeout_s = timeout_s
+        self._handshakes = handshakes
+        # Until when the peer must have sent what it has begun.
+        self._timer: asyncio.TimerHandle | None = None
+        # When to see whether it takes what is sent to it, and how much it had not taken before.
+        self._sending: asyncio.TimerHandle | None = None
+        self._unsent_bytes = math.inf
+        self._stage = _Stage.HEAD
+        self._framing_bytes = 0
+        self.is_shutting_down = False
+        # Set by an answer that has no end of its own.
+        self.on_shutdown: Callable[[], None] | None = None
+
+    def shutdown(self) -> None:
+        """The server stops: close the connection, or have the answer under way come to its end."""
+        self.is_shutting_down = True
+        super().shutdown()
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, and see whether it leads anywhere."""
+        self._unset_keepalive_if_required()
+        self._framing_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Any other protocol is one that the client can do without.
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause.refusal if isinstance(cause, Refused) else _MALFORMED)
+            return
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            self._refuse(self._excess())
+        elif self._stage is _Stage.HEAD or self.cycle.response_complete:
+            # Nearly all heads come whole, and never get here. What comes when all has been answered (empty lines,
+            # the rest of a body) has ended uvicorn's wait for the next head.
+            if self._timer is None and not self.transport.is_closing():
+                self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
+        elif self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to the protocol of sockets, soon."""
+        if self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
+            # Its answer would be written into the socket.
+            self._end_after_answers()
+            return
+        if self._is_barred():
+            self._refuse(_BARRED)
+            return
+        self.transport.pause_reading()
+        self._handshakes.put(self._upgrade)
+
+    def _is_barred(self) -> bool:
+        refuses: Callable[[str], bool] | None = self.app_state.get(REFUSES_SOCKETS_OF)
+        if refuses is None or self.client is None:
+            return False
+        host = self.client[0]
+        # Behind a proxy the peer is not the client; the application knows whom the proxy asks for.
+        is_proxy = isinstance(self.app, ProxyHeadersMiddleware) and host in self.app.trusted_hosts
+        return not is_proxy and refuses(host)
+
+    def _upgrade(self) -> None:
+        if not self.transport.is_closing():
+            self._stop_timers()
+            super().handle_websocket_upgrade()
+            # It refers back to this: both would wait for the garbage collector. uvicorn lets go of it only where
+            # the connection stays HTTP to its end.
+            self.parser = None
+            self.transport.resume_reading()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._stage = _Stage.HEAD
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. Trailers are dropped: uvicorn would add them to the head."""
+        if self._stage is _Stage.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole. Raises: Refused, which ends the parsing."""
+        if self._framing_bytes > MAX_FRAMING_BYTES:
+            # The beginning of the body may be among these.
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_FRAMING_BYTES:
+                raise Refused(self._excess())
+        self.url = origin_form(self.url, self.headers)
+        version = self.parser.get_http_version()
+        check(self.headers, version=version)
+        is_handshake = self.parser.should_upgrade() and self._should_upgrade()
+        if is_handshake:
+            check_handshake(self.headers, version=version, method=self.parser.get_method())
+        super().on_headers_complete()
+        if not is_handshake:
+            self._stage = _Stage.BODY
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        if not self.cycle.response_complete:
+            # Once since it is no framing, and once to allow for as much of it.
+            self._framing_bytes -= 2 * len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        if self._stage is _Stage.BODY:
+            self._stage = _Stage.WHOLE
+        self._framing_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer has been written: all of it, but perhaps not sent."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_sending()
+
+    def pause_writing(self) -> None:
+        """The peer does not take what is sent."""
+        super().pause_writing()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        """The peer has taken much of what waited."""
+        self._unsent_bytes = math.inf
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while."""
+        super().timeout_keep_alive_handler()
+        self._watch_sending()
+
+    def _watch_sending(self) -> None:
+        """Have the connection cut if from now on the peer takes nothing for as long as it may take."""
+        if self._sending is None:
+            self._unsent_bytes = self.transport.get_write_buffer_size()
+            self._sending = self.loop.call_later(self._timeout_s, self._look_at_sending)
+
+    def _look_at_sending(self) -> None:
+        self._sending = None
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes >= self._unsent_bytes > 0:
+            # Closed, it would wait for ever to have that sent.
+            reset(self.transport)
+        elif unsent_bytes:
+            self._watch_sending()
+
+    def _end_after_answers(self) -> None:
+        """Read nothing more, and close when all that was asked before has been answered."""
+        self.cycle.keep_alive = False
+        self.transport.pause_reading()
+        # Otherwise whoever waits for more of a body would have it read again.
+        self.flow.read_paused = False
+
+    def _excess(self) -> Refusal:
+        return _LONG_ADDRESS if self._stage is _Stage.HEAD and len(self.url) > MAX_FRAMING_BYTES else _LONG_HEADERS
+
+    def _stop_timers(self) -> None:
+        for timer in (self._timer, self._sending):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._sending = None
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._stop_timers()
+        if self.transport.is_closing():
+            return
+        is_free = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+        if self._stage is _Stage.BODY:
+            is_free = not (self.cycle.response_started or self.pipeline)
+        if is_free:
+            self.transport.write(refusal.answer())
+            self.transport.close()
+        elif self._stage is _Stage.BODY:
+            # Part of an answer is sent already, or another request's is under way.
+            self.transport.close()
+        else:
+            self._end_after_answers()
+        self._watch_sending()
+        _log.log(
+            # Browsers open connections before they know what to ask.
+            logging.DEBUG if refusal is _TOO_SLOW else logging.INFO,
+            "request refused",
+            status=refusal.status,
+            code=refusal.code,
+            reason=refusal.message,
+        )

@@ -1,0 +1,1 @@
+"""What the schema says: its types, inputs, queries, mutations and subscriptions."""

@@ -1,0 +1,331 @@
+"""What an operation costs at most, estimated from its text and its variables.
+
+The unit is one value of the answer, about two microseconds. A field costs what it takes to find it
+(``WEIGHTS``), and each of its objects one and what is selected of it. Lists are as long as they are usually at
+most (``SIZES``); pages as long as is asked for. Fields that the executor merges are counted once, and what a
+directive may leave out is counted in.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, cast
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLAbstractType,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+
+from services.trips.commands import MAX_PAGE
+
+# The cost, or what tells it once the variables are known.
+Cost = float | Callable[[Mapping[str, Any]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The length of a list is an argument of the field that it is in: at most ``most``."""
+
+    argument: str
+    most: int
+
+
+# A statement is worth about 100 values, a password's hash far more than a page of everything.
+WEIGHTS: Mapping[str, int] = {
+    "Query.me": 0,
+    "Query.node": 200,
+    "Query.trip": 100,
+    "Query.trips": 200,
+    "Mutation.signUp": 25_000,
+    "Mutation.logIn": 25_000,
+    # Two: of the current password, and of the new one.
+    "Mutation.changePassword": 45_000,
+    # It may decode a photo.
+    "Mutation.updateMe": 25_000,
+    "Mutation.deleteMe": 25_000,
+    "Mutation.logOut": 500,
+    "Mutation.createTrip": 500,
+    "Mutation.updateTrip": 500,
+    "Mutation.reportLocation": 300,
+    "Subscription.tripUpdated": 200,
+    "Subscription.myTripsUpdated": 200,
+    "Subscription.driverPool": 200,
+    "Subscription.driverLocation": 200,
+    # Whatever is selected of it, its row is read with those of the rider and the driver.
+    "Trip": 15,
+    "Trip.history": 20,
+    "Trip.driverLocation": 20,
+    "Trip.pickUpEta": 20,
+    # Introspection resolves each value by a function.
+    "__Type": 5,
+    "__Field": 5,
+    "__InputValue": 5,
+}
+SIZES: Mapping[str, int | Page] = {
+    "Trip.history": 8,
+    "TripConnection.nodes": Page("first", MAX_PAGE),
+    "TripConnection.edges": Page("first", MAX_PAGE),
+    "MyTripsSnapshot.trips": 25,
+    "PoolSnapshot.offers": 200,
+    "AuthPayload.errors": 5,
+    "LogOutPayload.errors": 1,
+    "UserPayload.errors": 1,
+    "DeleteMePayload.errors": 1,
+    "TripPayload.errors": 1,
+    "LocationPayload.errors": 1,
+    "UserError.field": 2,
+}
+# More fields than this, each counted where it is selected, are not worth estimating.
+MAX_STEPS = 20_000
+
+
+class NoEstimate(Exception):
+    """A field of the schema is missing in the tables above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an operation asks for. ``cost`` is infinite where estimating it was given up."""
+
+    root_fields: int
+    cost: Cost
+
+    def of(self, variables: Mapping[str, Any]) -> float:
+        """The cost with these variables."""
+        return _value(self.cost, variables)
+
+
+class CostModel:
+    """Estimates the operations of one schema."""
+
+    def __init__(
+        self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
+    ) -> None:
+        """Raises: NoEstimate when a root field or a list is in no table."""
+        self._schema = schema
+        self._weights = weights
+        self._sizes: dict[str, float | Page] = {**sizes, **_introspection_sizes(schema)}
+        for coordinate, field in _fields(schema):
+            parent = coordinate.partition(".")[0]
+            if parent in {"Query", "Mutation", "Subscription"} and coordinate not in weights:
+                raise NoEstimate(f"{coordinate} needs a weight in schema/operations/cost.py")
+            if _is_list(field) and coordinate not in self._sizes:
+                raise NoEstimate(f"{coordinate} is a list, and needs a size in schema/operations/cost.py")
+
+    def estimate(
+        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+    ) -> Estimate:
+        """The estimate of a valid operation."""
+        walk = _Walk(self._schema, self._weights, self._sizes, operation, fragments)
+        try:
+            return walk.estimate()
+        except _TooManySteps:
+            return Estimate(0, inf)
+
+
+class _TooManySteps(Exception):
+    pass
+
+
+class _Walk:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        weights: Mapping[str, int],
+        sizes: Mapping[str, float | Page],
+        operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+    ) -> None:
+        self._schema = schema
+        self._weights = weights
+        self._sizes = sizes
+        self._operation = operation
+        self._fragments = fragments
+        self._defaults = {
+            definition.variable.name.value: definition.default_value
+            for definition in operation.variable_definitions or ()
+        }
+        self._steps = 0
+
+    def estimate(self) -> Estimate:
+        root = self._schema.get_root_type(self._operation.operation)
+        assert root is not None, "the operation is valid"
+        fields = self._collect(root, [self._operation.selection_set])
+        return Estimate(len(fields), _sum(self._field(root, nodes, None) for nodes in fields.values()))
+
+    def _field(self, parent: GraphQLObjectType, nodes: list[FieldNode], page: "_Selected | None") -> Cost:
+        """``page`` is the field that the parent came from: its arguments may tell a list's length."""
+        node = nodes[0]
+        definition = self._schema.get_field(parent, node.name.value)
+        assert definition is not None, "the operation is valid"
+        coordinate = f"{parent.name}.{node.name.value}"
+        named = get_named_type(definition.type)
+        each: Cost = 1
+        if not is_leaf_type(named):
+            here = _Selected(node, definition)
+            sets = [each.selection_set for each in nodes if each.selection_set is not None]
+            each = _greatest([self._object(type_, sets, here) for type_ in self._possible(named)])
+        return _sum((self._weights.get(coordinate, 0), _times(self._size(coordinate, page), each)))
+
+    def _object(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], page: "_Selected") -> Cost:
+        fields = self._collect(type_, sets)
+        own = 1 + self._weights.get(type_.name, 0)
+        return _sum((own, *(self._field(type_, nodes, page) for nodes in fields.values())))
+
+    def _possible(self, type_: GraphQLNamedType) -> Sequence[GraphQLObjectType]:
+        if isinstance(type_, GraphQLObjectType):
+            return (type_,)
+        assert isinstance(type_, GraphQLAbstractType), "what has fields is an object, an interface or a union"
+        return self._schema.get_possible_types(type_)
+
+    def _collect(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
+        """The fields by the name in the answer, as the executor merges them."""
+        fields: dict[str, list[FieldNode]] = {}
+        spread = set[str]()
+        waiting = list(reversed(sets))
+        while waiting:
+            for selection in waiting.pop().selections:
+                self._steps += 1
+                if self._steps > MAX_STEPS:
+                    raise _TooManySteps
+                if isinstance(selection, FieldNode):
+                    fields.setdefault((selection.alias or selection.name).value, []).append(selection)
+                    continue
+                if isinstance(selection, FragmentSpreadNode):
+                    if selection.name.value in spread:
+                        continue
+                    spread.add(selection.name.value)
+                    selection = self._fragments[selection.name.value]
+                condition = selection.type_condition  # pyright: ignore[reportAttributeAccessIssue]
+                if condition is None or self._applies(condition.name.value, type_):
+                    waiting.append(selection.selection_set)  # pyright: ignore[reportAttributeAccessIssue]
+        return fields
+
+    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
+        if condition == type_.name:
+            return True
+        named = self._schema.get_type(condition)
+        return isinstance(named, GraphQLAbstractType) and self._schema.is_sub_type(named, type_)
+
+    def _size(self, coordinate: str, page: "_Selected | None") -> Cost:
+        size = self._sizes.get(coordinate, 1)
+        if not isinstance(size, Page):
+            return size
+        assert page is not None, "a page is below a field"
+        default: int = page.definition.args[size.argument].default_value
+        for argument in page.node.arguments or ():
+            if argument.name.value == size.argument:
+                return self._length(argument.value, default, size.most)
+        return default
+
+    def _length(self, value: ValueNode, default: int, most: int) -> Cost:
+        if isinstance(value, IntValueNode):
+            return _within(int(value.value[:10]), most)
+        if not isinstance(value, VariableNode):
+            return most
+        name, own_default = value.name.value, self._defaults.get(value.name.value)
+        otherwise = int(own_default.value[:10]) if isinstance(own_default, IntValueNode) else default
+        return lambda variables: _within(variables.get(name, otherwise), most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    node: FieldNode
+    definition: GraphQLField
+
+
+def _within(length: object, most: int) -> int:
+    """A length that was asked for. One that will be refused costs what is asked for at most."""
+    return length if type(length) is int and 0 <= length <= most else most
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    known, unknown = 0.0, list[Callable[[Mapping[str, Any]], float]]()
+    for cost in costs:
+        if isinstance(cost, int | float):
+            known += cost
+        else:
+            unknown.append(cost)
+    # Most operations depend on one variable at most: what is evaluated for each request is short.
+    match unknown:
+        case []:
+            return known
+        case [cost]:
+            return (lambda variables: known + cost(variables)) if known else cost
+        case _:
+            return lambda variables: known + sum(cost(variables) for cost in unknown)
+
+
+def _times(size: Cost, each: Cost) -> Cost:
+    if isinstance(size, int | float) and isinstance(each, int | float):
+        return size * each
+    if size == 1:
+        return each
+    return lambda variables: _value(size, variables) * _value(each, variables)
+
+
+def _greatest(costs: Sequence[Cost]) -> Cost:
+    if len(costs) == 1:
+        return costs[0]
+    if all(isinstance(cost, int | float) for cost in costs):
+        return max(cast("Sequence[float]", costs))
+    return lambda variables: max(_value(cost, variables) for cost in costs)
+
+
+def _value(cost: Cost, variables: Mapping[str, Any]) -> float:
+    return cost if isinstance(cost, int | float) else cost(variables)
+
+
+def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
+    """Every field of an object type with its coordinate, but those of introspection."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for name, field in type_.fields.items():
+                yield f"{type_.name}.{name}", field
+
+
+def _is_list(field: GraphQLField) -> bool:
+    return is_list_type(field.type.of_type if is_non_null_type(field.type) else field.type)
+
+
+def _introspection_sizes(schema: GraphQLSchema) -> dict[str, float]:
+    """How long the lists of introspection are in this schema, on average."""
+    types = list(schema.type_map.values())
+    fielded = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for type_ in fielded for field in type_.fields.values()]
+    inputs = [t for t in types if isinstance(t, GraphQLInputObjectType)]
+
+    abstract = [t for t in types if isinstance(t, GraphQLAbstractType)]
+    directives = schema.directives
+    return {
+        "__Schema.types": len(types),
+        "__Schema.directives": len(directives),
+        "__Type.fields": len(fields) / len(types),
+        "__Type.interfaces": sum(len(t.interfaces) for t in fielded) / len(types),
+        "__Type.possibleTypes": sum(len(schema.get_possible_types(t)) for t in abstract) / len(types),
+        "__Type.enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
+        "__Type.inputFields": sum(len(t.fields) for t in inputs) / len(types),
+        # Most types are wrapped once (not null), some not at all, some in a list.
+        "__Type.ofType": 0.7,
+        "__Field.args": sum(len(field.args) for field in fields) / len(fields),
+        "__Directive.args": sum(len(d.args) for d in directives) / len(directives),
+        "__Directive.locations": sum(len(d.locations) for d in directives) / len(directives),
+    }

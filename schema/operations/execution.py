@@ -1,0 +1,273 @@
+"""Executing operations: each query and mutation for its caller, each subscription event once for all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, TypeGuard, cast
+from uuid import UUID
+from weakref import WeakValueDictionary, finalize
+
+import orjson
+import strawberry
+import structlog
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationType,
+    create_source_event_stream,
+    execute_subscription_event,
+)
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+
+from schema.api.context import (Context, SharedContext)
+from schema.operations.documents import (Documents, Operation)
+from schema.api.errors import (RequestError, format_error, incident)
+from schema.operations.executors import (DirectExecutor, RenderedTrips, SharedExecutor)
+from schema.operations.limits import (DEFAULT_LIMITS, Limits)
+from schema.operations.persisted_queries import PersistedQueries
+from schema.api.subscriptions import FeedStream
+from schema.operations.trusted_documents import TrustedDocuments
+from schema.api.types import to_event
+from services.live.feeds import Feed
+from services.live.messages import Content
+
+# Each group costs an execution an event. An app has a handful of subscriptions; a user who could write each of
+# theirs differently would have every event executed a thousand times.
+MAX_GROUPS_A_USER = 50
+
+_log = structlog.stdlib.get_logger(__name__)
+
+# It knows the common plain types at once, which saves a tenth of executing a page.
+_is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, whatever brought it. It has a query, or names one by ``document_id``, or both."""
+
+    query: str | None
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The request was not executed: it is malformed, or what it needs is not there."""
+
+    errors: tuple[GraphQLError, ...]
+
+    def formatted(self) -> list[dict[str, Any]]:
+        """The errors as they are sent."""
+        return [format_error(error) for error in self.errors]
+
+
+class Group:
+    """Subscriptions whose result of any event is the same: equal document, operation, and variables that are
+    used below the root field. What depends on the viewer beyond that is in the event's content.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, executor: Executor[Any]) -> None:
+        self._executor = executor
+        self.name = f"group {next(self._numbers)}"
+
+    def render(self, content: Content) -> bytes | asyncio.Future[bytes]:
+        """Execute the operation for one event and encode the result; a future where a resolver has to wait.
+
+        Never raises: a failure of ours becomes a result with an incident id.
+        """
+        try:
+            result = execute_subscription_event(self._executor.build_per_event_executor(to_event(content)))
+        except Exception as error:
+            return encode(ExecutionResult(None, [incident(error)]))
+        if isinstance(result, ExecutionResult):
+            return encode(result)
+        return asyncio.ensure_future(_encode_later(result))
+
+
+async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
+    try:
+        return encode(await result)
+    except Exception as error:
+        return encode(ExecutionResult(None, [incident(error)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A subscription that may begin: what to follow, and with whom its executions are shared."""
+
+    feed: Feed
+    group: Group
+
+
+class Execution:
+    """Executes requests against the schema."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        *,
+        introspection: bool,
+        suggestions: bool = True,
+        limits: Limits = DEFAULT_LIMITS,
+        persisted_queries: bool = True,
+        trusted: Mapping[str, str] | None = None,
+        timeout_s: float = 30.0,
+        shares: bool = True,
+    ) -> None:
+        """``trusted``: the texts that may run, by id; None: whatever is valid. ``timeout_s`` is how long an
+        operation may take, and a subscription to begin. ``shares``: execute an event once for all who subscribed
+        alike, rather than for each.
+
+        Raises:
+            BadManifest: a trusted document cannot run.
+        """
+        self.timeout_s = timeout_s
+        self._shares = shares
+        # Strawberry's own execution has no seam to execute an event once for many; graphql-core documents one.
+        self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
+        documents = Documents(self._schema, introspection=introspection, suggestions=suggestions, limits=limits)
+        self._hides_suggestions = documents.hides_suggestions
+        self._documents = (
+            TrustedDocuments(documents, trusted)
+            if trusted is not None
+            else PersistedQueries(documents, remembers=persisted_queries)
+        )
+        self._rendered_trips = RenderedTrips()
+        self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
+        # How many of them each user was the first to ask for.
+        self._groups_of: Counter[UUID] = Counter()
+
+    def prepare(self, request: Request) -> Operation | Refusal:
+        """Find the operation of a request; a Refusal if it is not valid, or would cost too much."""
+        try:
+            document = self._documents.find(request.query, request.document_id)
+            if document.errors:
+                return Refusal(tuple(document.errors))
+            operation = document.operation(request.operation_name)
+            operation.check(request.variables)
+        except RequestError as error:
+            return Refusal((error,))
+        self._documents.accept(request.query, request.document_id)
+        return operation
+
+    async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
+        """Execute a query or a mutation; a Refusal if its variables do not fit."""
+        try:
+            executor = self._build(operation, request, context)
+            if isinstance(executor, Refusal):
+                return executor
+            try:
+                result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+                if isawaitable(result):
+                    result = await result
+            finally:
+                _unchain(executor)
+        except Exception as error:
+            return ExecutionResult(None, [incident(error)])
+        if result.data is None and result.errors and all(e.path is None for e in result.errors):
+            # Nothing was executed: the selections are nested too deeply.
+            return Refusal(tuple(_as_bad_input(error) for error in result.errors))
+        return result
+
+    async def follow(self, operation: Operation, request: Request, context: Context) -> Following | Refusal:
+        """Resolve a subscription to what it follows; a Refusal if it may not begin."""
+        executor = self._build(operation, request, context)
+        if isinstance(executor, Refusal):
+            return executor
+        try:
+            stream = create_source_event_stream(executor)
+            if isawaitable(stream):
+                stream = await stream
+        except Exception as error:
+            return Refusal((incident(error),))
+        finally:
+            _unchain(executor)
+        if isinstance(stream, ExecutionResult):
+            return Refusal(tuple(stream.errors or ()))
+        assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
+        try:
+            return Following(stream.feed, self._group(operation, request, context))
+        except RequestError as error:
+            return Refusal((error,))
+
+    def _group(self, operation: Operation, request: Request, context: Context) -> Group:
+        shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
+        key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
+        group = self._groups.get(key) if self._shares else None
+        if group is None:
+            user_id = context.actor.id
+            if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
+                raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
+            executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
+            assert isinstance(executor, SharedExecutor), "it was built with the caller's context just now"
+            executor.rendered_trips = self._rendered_trips
+            group = self._groups[key] = Group(executor)
+            self._groups_of[user_id] += 1
+            finalize(group, _forget, self._groups_of, user_id).atexit = False
+        return group
+
+    def _build(
+        self,
+        operation: Operation,
+        request: Request,
+        context: Context | SharedContext,
+        executor_class: type[Executor[Any]] = DirectExecutor,
+    ) -> Executor[Any] | Refusal:
+        executor = executor_class.build(
+            self._schema,
+            operation.document,
+            raw_variable_values=request.variables,
+            operation_name=operation.name,
+            context_value=context,
+            is_awaitable=_is_awaitable,
+            hide_suggestions=self._hides_suggestions,
+        )
+        if isinstance(executor, Executor):
+            return executor
+        return Refusal(tuple(_as_bad_input(error) for error in executor))
+
+
+def is_subscription(operation: Operation) -> bool:
+    """Whether the operation goes on sending."""
+    return operation.type is OperationType.SUBSCRIPTION
+
+
+def timed_out() -> ExecutionResult:
+    """The answer to an operation that has taken longer than it may. What it has begun to write is written."""
+    _log.warning("an operation took too long")
+    return ExecutionResult(None, [RequestError("TIMEOUT", "The operation took too long.")])
+
+
+def encode(result: ExecutionResult) -> bytes:
+    """The result as JSON."""
+    payload: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        payload["errors"] = [format_error(error) for error in result.errors]
+    return orjson.dumps(payload)
+
+
+def _forget(groups_of: Counter[UUID], user_id: UUID) -> None:
+    groups_of[user_id] -= 1
+    if not groups_of[user_id]:
+        del groups_of[user_id]
+
+
+def _unchain(executor: Executor[Any]) -> None:
+    """Let go of what refers back to the executor: without that, what a request has gathered waits for the garbage
+    collector, whatever its caller."""
+    del executor.async_helpers
+
+
+def _as_bad_input(error: GraphQLError) -> GraphQLError:
+    if error.original_error is None and "code" not in (error.extensions or {}):
+        error.extensions = {**(error.extensions or {}), "code": "BAD_USER_INPUT"}
+    return error

@@ -1,0 +1,307 @@
+"""What ASGI has no words for: ready bytes to the TCP connection, cutting it, and seeing that nobody is there.
+
+All of it reaches into uvicorn's protocol objects. With any other server there is nothing to reach, and ASGI has
+to do.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.typing import BytesLike
+
+from services.runtime.tcp import reset
+from services.limits.rates import Rate
+from services.runtime.fair_queue import Turns
+
+# A process that stood still for a while may find a pong late before it reads what came meanwhile.
+LAST_LOOK_S = 0.5
+# So much of what a peer sends is read before others have their turn: about a hundred of the smallest messages.
+PIECE_BYTES = 2048
+CLOSE_TIMEOUT_S = 2.0
+TOO_MANY = 4429
+# A peer that takes nothing may hold up a stop for so long.
+STOP_PATIENCE_S = 0.5
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+# uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
+_log = logging.getLogger("uvicorn.error.sockets")
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's sockets, but no peer holds up the others, floods, or stays when its network has gone.
+
+    A peer that does not answer a ping in time is cut: what it would see is 1006. uvicorn closes such a socket
+    with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings nobody notices
+    that a peer's network has gone while there is nothing to send to it.
+
+    What a peer sends at once is taken in pieces, one a turn of the event loop for all peers together: uvicorn
+    handles all that has come, perhaps thousands of messages from each of a thousand. One that sends more than
+    ``message_rate`` frames, of whatever kind, is closed with 4429, and cut if it does not take that; a long frame
+    counts once more for each KiB.
+    """
+
+    def __init__(self, *args: Any, pieces: Turns, message_rate: Rate | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _log
+        self._pieces = pieces
+        self._burst_s = message_rate.period_s if message_rate is not None else 0.0
+        self._each_s = message_rate.period_s / message_rate.times if message_rate is not None else 0.0
+        # Until when the peer has used up what it may send (the generic cell rate algorithm).
+        self._used_until_s = 0.0
+        self._backlog = bytearray()
+        self._has_turn = False
+        # Whether it was closing when it was to be pinged.
+        self._is_ending = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent; much of it piece by piece."""
+        if not self.handshake_complete:
+            super().data_received(data)
+            if not self.handshake_initiated:
+                self._refuse_head()
+            return
+        if len(data) <= PIECE_BYTES and not self._backlog:
+            super().data_received(data)
+            return
+        self._backlog += data
+        self.transport.pause_reading()
+        self._go_on()
+
+    def _refuse_head(self) -> None:
+        """Answer a head that is none of a handshake's: uvicorn, which passes it on whole, would wait for more."""
+        self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+        self.transport.close()
+
+    def _go_on(self) -> None:
+        if not self._has_turn and not self.read_paused:
+            self._has_turn = True
+            self._pieces.put(self._take_piece)
+
+    def _take_piece(self) -> None:
+        self._has_turn = False
+        if self.transport.is_closing():
+            # It was cut meanwhile: nothing can be answered any more.
+            self._backlog.clear()
+            return
+        piece = bytes(self._backlog[:PIECE_BYTES])
+        del self._backlog[:PIECE_BYTES]
+        super().data_received(piece)
+        if self.close_sent or self.transport.is_closing():
+            # Only the peer's answer to the close is of interest now, and it comes last.
+            del self._backlog[:-PIECE_BYTES]
+        if self._backlog:
+            self._go_on()
+        elif not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application, and let go of what refers back to this, so that no garbage is left."""
+        super().connection_lost(exc)
+        self.conn.parser.close()
+        self.conn.parser_exc = None
+
+    async def receive(self) -> Any:
+        """The next message for the application; when it has had all, the next piece is taken."""
+        message = await self.queue.get()
+        if self.initial_response is not None:
+            # It was answered with a refusal, which uvicorn would take for no answer at all.
+            self.handshake_complete = True
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            if self._backlog:
+                self._go_on()
+            else:
+                self.transport.resume_reading()
+        return message
+
+    def shutdown(self) -> None:
+        """Close the socket with 1012, since the server stops; a peer that does not read is cut."""
+        super().shutdown()
+        self.loop.call_later(STOP_PATIENCE_S, self.transport.abort)
+
+    def handle_text(self, event: Frame) -> None:
+        """A message, or its beginning."""
+        if self._admits(event.data):
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """A message, or its beginning."""
+        if self._admits(event.data):
+            super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """More of a message, perhaps nothing."""
+        if self._admits(event.data):
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """A ping."""
+        if self._admits(b""):
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """A pong, asked for or not."""
+        if self._admits(event.data):
+            super().handle_pong(event)
+
+    def _admits(self, data: BytesLike) -> bool:
+        """Whether one more frame is within the rate; the first that is not closes the socket."""
+        if not self._each_s or self.close_sent:
+            return True
+        now_s = self.loop.time()
+        # Long ones count once more for each KiB.
+        self._used_until_s = max(now_s, self._used_until_s) + self._each_s * (1 + (len(data) >> 10))
+        if self._used_until_s - now_s <= self._burst_s + 1e-9:
+            return True
+        self.conn.fail(TOO_MANY, "Too many messages")
+        self.handle_parser_exception()
+        # It may not read.
+        self.loop.call_later(CLOSE_TIMEOUT_S, reset, self.transport)
+        return False
+
+    # Whether the peer does not take what is sent; as `writable`, but read without a call.
+    is_paused = False
+
+    def write_ready(self, data: bytes) -> bool:
+        """Write ready bytes to the connection: all of them or none, and says which.
+
+        None while the peer does not read, and once the socket is closing. Through ASGI every message is encoded
+        and framed anew for every socket: 13 µs more a delivery.
+        """
+        if self.is_paused or self.close_sent or self.transport.is_closing():
+            return False
+        self.transport.write(data)
+        return True
+
+    def pause_writing(self) -> None:
+        """The peer does not take what is sent."""
+        self.is_paused = True
+        super().pause_writing()
+
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the peer is there; of a socket that is closing, see to it that it comes to an end."""
+        if not (self.close_sent or self.transport.is_closing()):
+            super().send_keepalive_ping()
+        elif self._is_ending:
+            # What it was sent, it does not take: the connection would wait for that for ever.
+            reset(self.transport)
+        else:
+            self._is_ending = True
+            self.schedule_ping()
+
+    def keepalive_timeout(self) -> None:
+        """No pong yet: look once more, then cut the connection."""
+        self.pong_timer = self.loop.call_later(LAST_LOOK_S, self._cut)
+
+    def resume_writing(self) -> None:
+        """The peer has taken much of what waited. The ping waits behind the rest, so its time begins anew."""
+        self.is_paused = False
+        super().resume_writing()
+        if self.pong_timer is not None:
+            self._await_pong()
+
+    def send_receive_event_to_app(self) -> None:
+        """Give a message to the application. One that is not UTF-8 closes the socket with 1007, and that is all.
+
+        uvicorn writes a traceback for it, which would let anybody fill the log, and fails when a close follows.
+        """
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(CloseCode.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    def _await_pong(self) -> None:
+        assert self.ping_timeout is not None
+        if self.pong_timer is not None:
+            self.pong_timer.cancel()
+        self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+
+    def _cut(self) -> None:
+        self.pong_timer = None
+        if self.read_paused or self._backlog:
+            # The application has not taken the last message, and behind it may be the pong.
+            self._await_pong()
+        else:
+            reset(self.transport)
+
+
+def text_message(data: bytes) -> bytes:
+    """The WebSocket frame of a text message; unmasked, so that it is the same for every client.
+
+    Source: RFC 6455, section 5.2
+    """
+    size = len(data)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + data
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size) + data
+    return struct.pack("!BBQ", 0x81, 127, size) + data
+
+
+def direct_writer(send: Callable[..., Any]) -> Callable[[bytes], bool] | None:
+    """What writes ready bytes to the socket behind an ASGI ``send``; None where there is no way."""
+    protocol = getattr(send, "__self__", None)
+    # A negotiated compression would make frames differ.
+    if not isinstance(protocol, SocketProtocol) or protocol.conn.extensions:
+        return None
+    return protocol.write_ready
+
+
+# Where `server.py` leaves a request's connection: middleware wraps `send` before it gets to us.
+CONNECTION = "taxirank.connection"
+
+
+class Connection:
+    """The TCP connection behind an ASGI ``send``. What cannot be reached is not done."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self._transport: asyncio.Transport | None = getattr(getattr(send, "__self__", None), "transport", None)
+
+    def abort(self) -> None:
+        """Cut it."""
+        if self._transport is not None:
+            reset(self._transport)
+
+    def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
+        """Have ``end`` called when the server stops, at once if it is stopping; returns how to forget that.
+
+        An answer without an end of its own would hold up the stop. It has half a second to end, then it is cut.
+        """
+        protocol: Any = self._transport.get_protocol() if self._transport is not None else None
+
+        def stop() -> None:
+            asyncio.get_running_loop().call_later(STOP_PATIENCE_S, self.abort)
+            end()
+
+        def forget() -> None:
+            protocol.on_shutdown = None
+
+        if not hasattr(protocol, "on_shutdown"):
+            return lambda: None
+        if protocol.is_shutting_down:
+            stop()
+        protocol.on_shutdown = stop
+        return forget
+
+    def expect_acknowledgements(self, *, within_s: float) -> None:
+        """Have the system cut it when the peer's system has not acknowledged for so long what was sent.
+
+        Without that, a peer whose network has gone is noticed after a quarter of an hour. Source: tcp(7),
+        TCP_USER_TIMEOUT, which Linux has.
+        """
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        connected = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if option is not None and connected is not None and connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, option, round(within_s * 1000))

@@ -1,0 +1,1 @@
+"""People: sign-up, profile, deletion, their sessions, passwords and user names."""

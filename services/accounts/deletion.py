@@ -1,0 +1,128 @@
+"""The use case of leaving: an account is deleted, and its trips stay."""
+
+from uuid import UUID
+
+from models.values import Role
+from models.trip_life import Party, TripStatus
+from models.visibility import Actor
+from services.photos.account_photos import AccountPhotos
+from services.accounts.accounts import (BadCredentials, key_of)
+from services.limits.attempts import Attempts
+from services.database.connections import (Database, Row, Transaction, uuid)
+from services.errors import ErrorCode, SessionEnded, UserFault
+from services.accounts.passwords import Passwords
+from services.accounts.sessions import Sessions
+from services.runtime.shield import Shield
+from services.trips.commands import (Trips, TripWritten)
+
+
+class TripUnderWay(UserFault):
+    """A trip of the user's is under way, and not theirs to call off. Trying again helps once it has ended."""
+
+    code = ErrorCode.TRIP_UNDER_WAY
+    retryable = True
+
+
+class Deletions:
+    """Deletes accounts of one application."""
+
+    def __init__(
+        self,
+        database: Database,
+        shield: Shield,
+        *,
+        passwords: Passwords,
+        photos: AccountPhotos,
+        sessions: Sessions,
+        trips: Trips,
+        log_ins: Attempts,
+    ) -> None:
+        self._database = database
+        self._shield = shield
+        self._passwords = passwords
+        self._photos = photos
+        self._sessions = sessions
+        self._trips = trips
+        self._log_ins = log_ins
+
+    async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
+        """Delete the caller's account. All of it happens, or nothing.
+
+        The names, the user name, the password and the photo are gone, and the user name is free. The trips stay,
+        with a nameless user, for the other party. What a rider waits for is cancelled. All sessions end, and their
+        sockets are closed. ``address``: where the request comes from; None: this machine.
+
+        Raises:
+            RateLimited: too many attempts from the address, or at the name; they count as log-ins.
+            BadCredentials: the password is wrong.
+            TripUnderWay: a driver has an active trip, or a rider sits in the car.
+            SessionEnded: the caller's session has ended. Of two deletions at once one succeeds.
+        """
+        await self._log_ins.count(name=key_of(actor.user.username), address=address)
+        while True:
+            rows = await self._database.fetch(
+                self._sessions.live_sql("$1", "u.password_hash, u.photo"), actor.session_id
+            )
+            if not rows:
+                raise SessionEnded
+            row = rows[0]
+            if not await self._passwords.verify(row["password_hash"], password):
+                raise BadCredentials("The password is wrong.", field=("password",))
+            if await self._shield.run(self._delete(actor, row)):
+                return
+
+    async def _delete(self, actor: Actor, row: Row) -> bool:
+        """Whether nothing has changed meanwhile."""
+        async with self._database.transaction() as transaction:
+            # What the user has begun to write is there by now, and is dealt with; nothing more is begun.
+            await self._sessions.hold_in(transaction, actor)
+            # No name has a space in its key: nobody can take that of a deleted account.
+            forgotten = await transaction.fetch(
+                "UPDATE users SET username = '', username_key = $2, password_hash = '', first_name = 'Deleted', "
+                "last_name = 'user', photo = NULL, is_active = $3, is_staff = $3, deleted = {now} "
+                "WHERE id = $1 AND deleted IS NULL AND password_hash = $4 AND COALESCE(photo, '') = $5 "
+                "RETURNING id",
+                actor.id,
+                f" {actor.id}",
+                False,
+                row["password_hash"],
+                row["photo"] or "",
+            )
+            if not forgotten:
+                return False
+            if row["photo"] is not None:
+                await self._photos.doom_in(transaction, row["photo"])
+            cancelled = await self._cancel_trips(transaction, actor)
+            notes = await self._sessions.end_all_in(transaction, actor.id)
+        for written in cancelled:
+            self._trips.announce(written)
+        self._sessions.announce(notes)
+        if row["photo"] is not None:
+            await self._photos.remove(row["photo"])
+        return True
+
+    async def _cancel_trips(self, transaction: Transaction, actor: Actor) -> list[TripWritten]:
+        """Cancel what a rider may; nothing may be under way after that.
+
+        Raises:
+            TripUnderWay: something is.
+        """
+        cancelled: list[TripWritten] = []
+        if actor.user.role is Role.RIDER:
+            for trip_id in await self._active(transaction, actor):
+                written = await self._trips.move_in(
+                    transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=actor.id
+                )
+                if written is not None:
+                    cancelled.append(written)
+        if await self._active(transaction, actor):
+            raise TripUnderWay("A trip of yours is under way. It has to end first.")
+        return cancelled
+
+    async def _active(self, transaction: Transaction, actor: Actor) -> list[UUID]:
+        party = "rider_id" if actor.user.role is Role.RIDER else "driver_id"
+        rows = await transaction.fetch(
+            f"SELECT id FROM trips WHERE {party} = $1 AND status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')",
+            actor.id,
+        )
+        return [uuid(row["id"]) for row in rows]

@@ -1,0 +1,125 @@
+"""The use case of changing how one is shown to others."""
+
+from enum import Enum
+from typing import Final, Literal
+
+from models.values import UserSnapshot
+from models.visibility import Actor
+from services.photos.account_photos import AccountPhotos
+from services.accounts.accounts import (PhotoRequired, checked_name)
+from services.database.connections import Database
+from services.errors import SessionEnded
+from services.accounts.sessions import (Sessions, user_of)
+from services.runtime.shield import Shield
+
+
+class Unchanged(Enum):
+    """Stands for what is left as it is, where None has a meaning of its own."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+class Profiles:
+    """How the users of one application are shown."""
+
+    def __init__(
+        self,
+        database: Database,
+        shield: Shield,
+        *,
+        sessions: Sessions,
+        photos: AccountPhotos,
+        photo_required: bool,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._shield = shield
+        self._photos = photos
+        self._photo_required = photo_required
+
+    async def update(
+        self,
+        actor: Actor,
+        *,
+        first_name: str | Literal[Unchanged.UNCHANGED] = UNCHANGED,
+        last_name: str | Literal[Unchanged.UNCHANGED] = UNCHANGED,
+        photo: bytes | Literal[Unchanged.UNCHANGED] | None = UNCHANGED,
+    ) -> UserSnapshot:
+        """Change the caller's names and photo; None removes the photo. All of it happens, or nothing.
+
+        The photo of before is removed from the store once the change is committed: of any number of changes at
+        once, one photo is left. No event tells of it: a trip that is shown elsewhere has the new names with its
+        next change, and with every snapshot and query.
+
+        Raises:
+            PhotoRequired: it is not to be removed on this server.
+            PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``Photos.store``.
+            BadInput: a name is empty, too long, or has invisible characters.
+            SessionEnded: the caller's session has ended.
+        """
+        first = checked_name(first_name, "firstName") if first_name is not UNCHANGED else None
+        last = checked_name(last_name, "lastName") if last_name is not UNCHANGED else None
+        if photo is None and self._photo_required:
+            raise PhotoRequired("A photo is required.", field=("photo",))
+        return await self._shield.run(self._update(actor, first, last, photo))
+
+    async def _update(
+        self,
+        actor: Actor,
+        first_name: str | None,
+        last_name: str | None,
+        photo: bytes | Literal[Unchanged.UNCHANGED] | None,
+    ) -> UserSnapshot:
+        stored = await self._photos.store(photo) if isinstance(photo, bytes) else None
+        try:
+            user, former = await self._write(actor, first_name, last_name, stored, keeps_photo=photo is UNCHANGED)
+        except BaseException:
+            if stored is not None:
+                await self._photos.discard(stored)
+            raise
+        if former is not None and former != user.photo:
+            await self._photos.remove(former)
+        return user
+
+    async def _write(
+        self,
+        actor: Actor,
+        first_name: str | None,
+        last_name: str | None,
+        photo: str | None,
+        *,
+        keeps_photo: bool,
+    ) -> tuple[UserSnapshot, str | None]:
+        """The user after the change, and the photo of before."""
+        changes = "first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name)"
+        args: list[object] = [actor.id, first_name, last_name]
+        if not keeps_photo:
+            changes += ", photo = $6"
+        caller = self._sessions.live_sql("$5") + self._sessions.held_to_change_user_sql
+        while True:
+            rows = await self._database.fetch(self._sessions.live_sql("$1", "u.photo"), actor.session_id)
+            if not rows:
+                raise SessionEnded
+            former: str | None = rows[0]["photo"]
+            async with self._database.transaction() as transaction:
+                # Only what was replaced by this very statement may be removed: two at once must not leave a photo
+                # that nobody refers to, or remove the one that is shown.
+                written = await transaction.fetch(
+                    f"WITH caller AS ({caller}) UPDATE users SET {changes} WHERE id = $1 "
+                    "AND COALESCE(photo, '') = $4 AND EXISTS (SELECT 1 FROM caller) "
+                    "RETURNING id, username, first_name, last_name, role, photo",
+                    *args,
+                    former or "",
+                    actor.session_id,
+                    *([] if keeps_photo else [photo]),
+                )
+                if written and not keeps_photo:
+                    if photo is not None:
+                        await self._photos.refer_in(transaction, photo)
+                    if former is not None:
+                        await self._photos.doom_in(transaction, former)
+            if written:
+                return user_of(written[0]), former

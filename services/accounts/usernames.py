@@ -1,0 +1,82 @@
+"""What a user may be called, and when two names are the same."""
+
+import re
+import unicodedata
+
+from services.validation import texts
+from services.errors import ErrorCode, UserFault
+
+MIN_CHARS = 3
+MAX_CHARS = 150
+MAX_KEY_CHARS = 450
+# Form D of a name has up to four characters for one. What is longer is not even looked at: bringing marks
+# into order takes the square of their number (40 kB took 2 s).
+_MAX_RAW_CHARS = 4 * MAX_CHARS
+_WORD = re.compile(r"[^\W_]+")
+# What is written together in East Asia; any other word has the letters of one script.
+# Source: Unicode Technical Standard 39, section 5.2, "Highly Restrictive".
+_TOGETHER = (
+    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
+    {"LATIN", "CJK", "BOPOMOFO"},
+    {"LATIN", "CJK", "HANGUL"},
+)
+
+
+class UsernameInvalid(UserFault):
+    """The name is too short, too long, or has characters that cannot be seen or look like others."""
+
+    code = ErrorCode.USERNAME_INVALID
+
+
+def normalised(username: str) -> str:
+    """The name as it is shown (Unicode form C, without spaces around it).
+
+    Raises:
+        UsernameInvalid: not 3 to 150 characters; spaces, control characters or invisible ones; letters or digits
+            of several scripts in one word.
+    """
+    name = unicodedata.normalize("NFC", username).strip() if may_exist(username) else ""
+    if not (MIN_CHARS <= len(name) <= MAX_CHARS and len(key(name)) <= MAX_KEY_CHARS):
+        raise UsernameInvalid(f"A user name has {MIN_CHARS} to {MAX_CHARS} characters.", field=("username",))
+    # C: control, format, surrogate, private, unassigned; Z: spaces and separators.
+    if any(unicodedata.category(char)[0] in "CZ" for char in key(name)):
+        raise UsernameInvalid("A user name has no spaces or control characters.", field=("username",))
+    if not texts.INVISIBLE.isdisjoint(name):
+        raise UsernameInvalid("A user name has no invisible characters.", field=("username",))
+    if any(_mixes_scripts(word) for word in _WORD.findall(_unmarked(key(name)))):
+        raise UsernameInvalid("A word of a user name has letters of one script.", field=("username",))
+    return name
+
+
+def may_exist(username: str) -> bool:
+    """Whether it can be somebody's name at all; only then may its key be computed."""
+    return len(username) <= _MAX_RAW_CHARS and "\x00" not in username
+
+
+def key(username: str) -> str:
+    """The form under which a name is unique: without regard to case and Unicode form.
+
+    Source: Unicode 15.1, section 3.13, D146 (NFKC, case folding, and again NFKC).
+    """
+    folded = unicodedata.normalize("NFKC", username.strip()).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def _unmarked(text: str) -> str:
+    """The text without accents: a mark would end the word that it stands in."""
+    return "".join(char for char in text if unicodedata.category(char)[0] != "M")
+
+
+def _mixes_scripts(word: str) -> bool:
+    """Whether letters of a word, or digits of it, are of scripts that are not written together.
+
+    An "o" is in Latin, Cyrillic and Greek, and looks the same.
+    """
+    letters = {_script(char) for char in word if unicodedata.category(char) in ("Ll", "Lu", "Lt", "Lo")}
+    zeros = {ord(char) - unicodedata.decimal(char) for char in word if unicodedata.category(char) == "Nd"}
+    return len(zeros) > 1 or (len(letters) > 1 and not any(letters <= scripts for scripts in _TOGETHER))
+
+
+def _script(letter: str) -> str:
+    # ``unicodedata`` does not know scripts; the names of letters begin with theirs.
+    return unicodedata.name(letter, "").partition(" ")[0]

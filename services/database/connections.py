@@ -1,0 +1,379 @@
+"""The database of one application: its own connections, SQL in one spelling for both dialects."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+import orjson
+from tortoise.backends.asyncpg.client import TransactionWrapper
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
+from tortoise.connection import ConnectionHandler
+from tortoise.context import (
+    TortoiseContext,
+    _current_context,  # pyright: ignore[reportPrivateUsage]
+)
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+
+from application.settings import (PREFIX, Settings)
+from services.database.postgres import (CONNECT_TIMEOUT_S, DIRECT_URL, FORGETS_STATEMENTS, Connector, DatabaseUnavailable, WrongDatabase, check_pooler, reason)
+
+Row = Mapping[str, Any]
+
+APP = "models"
+COMMAND_TIMEOUT_S = 30
+_PARAMETER = re.compile(r"\$(\d+)")
+# Microseconds are always written, so that times compare as text.
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
+
+
+class Conflict(Exception):
+    """A constraint of the database refused a write. ``detail`` names it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+# What the drivers raise when the server is not there, goes away under a statement, or has no room for it.
+_UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    # What it calls a link that broke between two statements.
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    # It is starting, stopping, or was told to end this session.
+    asyncpg.OperatorInterventionError,
+    # Too many connections, a full disk, one that cannot be read.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    # Time limits that the database or the role has of its own.
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    # A deadlock: one of the two transactions has to be asked again.
+    asyncpg.TransactionRollbackError,
+    # A migration changed a column under a prepared statement, which asyncpg has forgotten by now.
+    asyncpg.InvalidCachedStatementError,
+    # A primary that was made read-only, or a standby that took its place behind one address.
+    asyncpg.ReadOnlySQLTransactionError,
+    DBConnectionError,
+)
+
+
+def connection_name(settings: Settings) -> str:
+    """What Tortoise calls the connection: the dialect, since it keeps the SQL that it makes under that name."""
+    return "postgres" if settings.sqlite_path is None else "sqlite"
+
+
+async def _leave_as_it_is(_: object) -> None:
+    """In place of asyncpg's reset, a round trip each time a connection is given back: nothing here changes one."""
+
+
+def pool_connector(settings: Settings) -> Connector:
+    """What opens the connections that serve requests."""
+    return Connector(
+        settings.database_url,
+        setting=f"{PREFIX}DATABASE_URL",
+        is_pooled=settings.database_direct_url is not None,
+        command_timeout_s=COMMAND_TIMEOUT_S,
+    )
+
+
+def direct_connector(settings: Settings, *, options: dict[str, str] | None = None) -> Connector:
+    """What opens connections to PostgreSQL itself, for locks and migrations: without a time limit."""
+    if settings.database_direct_url is not None:
+        return Connector(settings.database_direct_url, setting=DIRECT_URL, options=options)
+    return Connector(settings.database_url, setting=f"{PREFIX}DATABASE_URL", options=options)
+
+
+def tortoise_config(settings: Settings, connector: Connector | None = None) -> dict[str, Any]:
+    """The configuration that Tortoise and aerich take; connections come from ``connector``, where it is given."""
+    name, path = connection_name(settings), settings.sqlite_path
+    if path is not None:
+        connection: dict[str, Any] = {
+            "engine": "tortoise.backends.sqlite",
+            # WAL lets the command line read while a server writes; NORMAL is safe with it.
+            "credentials": {"file_path": str(path), "synchronous": "NORMAL", "busy_timeout": 5000},
+        }
+    else:
+        connector = connector or pool_connector(settings)
+        connection = {
+            "engine": "tortoise.backends.asyncpg",
+            "credentials": {
+                # It is told these, and connects by the last.
+                "user": connector.address.user,
+                "database": connector.address.database,
+                "minsize": 1,
+                "maxsize": settings.database_pool_size,
+                "reset": _leave_as_it_is,
+                "connect": connector.connect,
+            },
+        }
+    return {
+        "connections": {name: connection},
+        "apps": {APP: {"models": ["models", "aerich.models"], "default_connection": name}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+async def connect_alone(settings: Settings, *, options: dict[str, str] | None = None) -> asyncpg.Connection:
+    """A connection to PostgreSQL itself outside any pool, for locks.
+
+    Raises:
+        WrongDatabase: it is read-only, or a pooler.
+        DatabaseUnavailable
+    """
+    connector = direct_connector(settings, options=options)
+    with translated:
+        connection = await connector.connect()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connector.check_direct(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+
+class Database:
+    """One application's database. Statements are written with ``$1`` parameters, ``{now}`` and ``{begun}``.
+
+    Both are the database's clock: ``{now}`` when the row is written, also after waiting for a lock;
+    ``{begun}`` the same throughout a transaction. Rows come back as mappings; use ``moment`` and ``uuid`` to read
+    their columns, since SQLite keeps both as text.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = TortoiseContext()
+        self._name = connection_name(settings)
+        self.is_sqlite = settings.sqlite_path is not None
+        self._connector = None if self.is_sqlite else pool_connector(settings)
+
+    async def connect(self) -> None:
+        """Open the connections.
+
+        Raises:
+            WrongDatabase: it is read-only, or a pooler that forgets what it has to remember.
+            DatabaseUnavailable
+        """
+        path = self._settings.sqlite_path
+        if path is not None and path != Path(":memory:"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with self._entered():
+            await self._context.init(config=tortoise_config(self._settings, self._connector))
+        try:
+            await self.ping()
+            if self._settings.database_direct_url is not None:
+                await self._check_pooler()
+        except BaseException:
+            await self.disconnect()
+            raise
+
+    async def _check_pooler(self) -> None:
+        client = self._context.db(self._name)
+        with translated:
+            async with client.acquire_connection() as first, client.acquire_connection() as second:
+                await check_pooler([first, second], setting=f"{PREFIX}DATABASE_URL")
+
+    async def disconnect(self) -> None:
+        """Close the connections; without waiting for what is under way on them if it is cancelled."""
+        # Tortoise forgets the pool that it has closed.
+        pool = None if self.is_sqlite else self._pool
+        try:
+            await self._context.close_connections()
+        finally:
+            if pool is not None:
+                pool.terminate()
+
+    @property
+    def _pool(self) -> asyncpg.Pool | None:
+        client: Any = self._context.db(self._name)
+        return client._pool
+
+    async def ping(self) -> None:
+        """Raises: DatabaseUnavailable if it does not answer, or takes no writes."""
+        if self.is_sqlite:
+            await self.fetch("SELECT 1 AS one")
+            return
+        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
+        if row["is_read_only"]:
+            await self._look_for_the_primary()
+            raise WrongDatabase(f"{PREFIX}DATABASE_URL: PostgreSQL takes no writes (a standby?)")
+
+    async def _look_for_the_primary(self) -> None:
+        """Have each connection replaced as soon as it is free: a new one leads to what takes writes."""
+        if (pool := self._pool) is not None:
+            await pool.expire_connections()
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement, committed at once, and return its rows."""
+        return await self._run(self._context.db(self._name), sql, args)
+
+    def among(self, column: str, parameter: int) -> str:
+        """SQL for "the column's value is in the list that is parameter number so-and-so"."""
+        if self.is_sqlite:
+            return f"{column} IN (SELECT value FROM json_each(${parameter}))"
+        return f"{column} = ANY(${parameter})"
+
+    def ids(self, parameter: int) -> str:
+        """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
+        if self.is_sqlite:
+            return f"(SELECT value AS id FROM json_each(${parameter}))"
+        return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
+
+    def ago(self, seconds: int) -> str:
+        """SQL for the database's clock, so many seconds back (ahead, if negative)."""
+        if self.is_sqlite:
+            return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"
+        return f"now() - interval '{seconds:d} seconds'"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Transaction"]:
+        """A transaction, committed at the end of the block and rolled back by an exception.
+
+        Run it inside ``Shield.run``, so that a vanished client does not undo it.
+
+        Raises:
+            Conflict: a constraint refused a write.
+            DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps all.
+        """
+        with self._entered(), translated:
+            async with _begun(self._context.connections, self._name) as connection:
+                yield Transaction(self, connection)
+
+    @contextmanager
+    def _entered(self) -> Generator[None]:
+        # TortoiseContext's own `with` keeps its token on the object, so that two tasks inside it at once
+        # take each other's; a variable set in this task alone cannot be mixed up.
+        token = _current_context.set(self._context)
+        try:
+            yield
+        finally:
+            _current_context.reset(token)
+
+    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
+        statement = _for_dialect(sql, self.is_sqlite)
+        with translated:
+            if self.is_sqlite:
+                return await connection.execute_query_dict(statement, [_for_sqlite(value) for value in args])
+            # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
+            async with connection.acquire_connection() as link:
+                try:
+                    return await link.fetch(statement, *args)
+                except asyncpg.ReadOnlySQLTransactionError:
+                    await self._look_for_the_primary()
+                    raise
+
+
+class Transaction:
+    """What a block inside ``Database.transaction`` works with."""
+
+    def __init__(self, database: Database, connection: BaseDBAsyncClient) -> None:
+        self._database = database
+        self.connection = connection
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement in the transaction and return its rows."""
+        return await self._database._run(self.connection, sql, args)  # pyright: ignore[reportPrivateUsage]
+
+
+@asynccontextmanager
+async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[BaseDBAsyncClient]:
+    """A transaction whose connection is given back whatever happens.
+
+    Tortoise's own ``in_transaction`` keeps SQLite's lock, or the pool's connection, when BEGIN fails or is
+    cancelled; then every later query waits for ever.
+    """
+    client: Any = connections.get(name)
+    async with client.acquire_connection() as connection:
+        is_sqlite = isinstance(client, SqliteClient)
+        transaction = SqliteTransactionWrapper(client) if is_sqlite else TransactionWrapper(client)
+        transaction._connection = connection  # pyright: ignore[reportPrivateUsage]
+        token = connections.set(name, transaction)
+        try:
+            await transaction.begin()
+            yield transaction
+        except BaseException:
+            # Fails when it has not begun or the link is lost: then there is nothing to roll back.
+            with suppress(*_UNAVAILABLE):
+                await transaction.rollback()
+            raise
+        else:
+            await transaction.commit()
+        finally:
+            connections.reset(token)
+
+
+class _Translated:
+    """Raises the drivers' failures as Conflict or DatabaseUnavailable, where they are one of these."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
+            cause: Any = error.args[0] if isinstance(error, IntegrityError) else error
+            if isinstance(cause, asyncpg.PostgresError):
+                # The whole row, perhaps with the hash of a password: it must not get into a log.
+                vars(cause)["detail"] = None
+            raise Conflict(str(error)) from error
+        if isinstance(error, asyncpg.DuplicatePreparedStatementError | asyncpg.InvalidSQLStatementNameError):
+            raise DatabaseUnavailable(FORGETS_STATEMENTS) from error
+        cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
+        if isinstance(error, _UNAVAILABLE) or isinstance(cause, _UNAVAILABLE):
+            raise DatabaseUnavailable(reason(cause)) from error
+        # The code tells a file that is locked, full or gone from a statement that is wrong.
+        if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise DatabaseUnavailable(str(error)) from error
+
+
+translated = _Translated()
+
+
+def moment(value: Any) -> datetime:
+    """A column with a time, as an aware datetime in UTC."""
+    if isinstance(value, datetime):
+        return value
+    parsed = datetime.fromisoformat(value)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def uuid(value: Any) -> UUID:
+    """A column with an id."""
+    return value if type(value) is UUID else UUID(str(value))
+
+
+def native_uuid(value: Any) -> UUID:
+    """A column with an id, as the driver gave it where that is an id: it costs half as much to send back."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+@lru_cache(maxsize=512)
+def _for_dialect(sql: str, is_sqlite: bool) -> str:
+    if not is_sqlite:
+        return sql.replace("{now}", "clock_timestamp()").replace("{begun}", "now()")
+    now = f"strftime('{_SQLITE_TIME}', 'now')"
+    sql = sql.replace("{now}", now).replace("{begun}", now)
+    return _PARAMETER.sub(r"?\1", sql)
+
+
+def _for_sqlite(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ", "microseconds")
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, list):
+        return orjson.dumps([_for_sqlite(item) for item in cast("list[object]", value)]).decode()
+    return value.value if isinstance(value, Enum) else value

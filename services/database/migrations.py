@@ -1,0 +1,158 @@
+"""The database's shape: aerich migrations, one folder a dialect."""
+
+import asyncio
+import hashlib
+import sqlite3
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import structlog
+from aerich import Command
+from aerich.migrate import Migrate
+from aerich.models import Aerich
+from tortoise.exceptions import IntegrityError, OperationalError
+
+from application.settings import (Settings, load_settings)
+from services.database.connections import (APP, connect_alone, connection_name, direct_connector, tortoise_config)
+from services.database.postgres import reason
+from services.database.sqlite_file import check_file
+
+_log = structlog.stdlib.get_logger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent / "migrations"
+DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
+LOCK_TIMEOUT_S = 5
+ATTEMPTS = 20
+PAUSE_S = 3.0
+# Whatever time limits the database or the role has.
+_UNLIMITED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
+_PATIENT = _UNLIMITED | {"lock_timeout": f"{LOCK_TIMEOUT_S}s"}
+LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank migrations").digest()[:8], "big", signed=True)
+
+
+class MigrationError(Exception):
+    """The database has not the shape that it should have. The text is one line that says what to do."""
+
+
+def _command(settings: Settings) -> Command:
+    connector = direct_connector(settings, options=_PATIENT) if settings.sqlite_path is None else None
+    location = str(ROOT / connection_name(settings))
+    return Command(tortoise_config(settings, connector), app=APP, location=location)
+
+
+async def apply(settings: Settings) -> list[str]:
+    """Bring the database to the newest shape; the names of what was applied. One call a process at a time.
+
+    A migration may take as long as it needs, but waits LOCK_TIMEOUT_S for a lock, since others wait behind it for
+    the table. Then it is rolled back, and tried again.
+
+    Raises:
+        MigrationError: a migration failed, or the database is newer than this version.
+        UnusableFile, DatabaseUnavailable
+    """
+    if settings.sqlite_path is not None:
+        check_file(settings.sqlite_path)
+    async with _one_at_a_time(settings), _command(settings) as command:
+        before = await _applied()
+        _refuse_newer(before)
+        await _upgrade(command)
+        return [name for name in Migrate.get_all_version_files() if name not in before]
+
+
+async def _upgrade(command: Command) -> None:
+    for tries_left in reversed(range(ATTEMPTS)):
+        try:
+            await command.upgrade()
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            name = await _next()
+            if not tries_left:
+                raise MigrationError(
+                    f"the migration {name} was not applied: {error}. Something uses its table all the time: see "
+                    "pg_stat_activity for long transactions, then run `server.py migrate` again"
+                ) from error
+            _log.warning("a migration waits for others to leave its table", migration=name, tries_left=tries_left)
+            await asyncio.sleep(PAUSE_S)
+        except (OperationalError, IntegrityError, asyncpg.PostgresError, sqlite3.Error, OSError) as error:
+            raise MigrationError(f"a migration was not applied: {reason(error)}") from error
+        else:
+            return
+
+
+async def check(settings: Settings) -> None:
+    """Raises: MigrationError unless the database has the shape that this version was written for."""
+    async with _command(settings):
+        applied = await _applied()
+        _refuse_newer(applied)
+        needed = Migrate.get_all_version_files()
+        if missing := [name for name in needed if name not in applied]:
+            raise MigrationError(
+                f"the database is not up to date (it is at {applied[-1] if applied else 'nothing'}, and needs "
+                f"{missing[-1]}): run `server.py migrate` first"
+            )
+
+
+def _refuse_newer(applied: Sequence[str]) -> None:
+    known = Migrate.get_all_version_files()
+    if newer := [name for name in applied if name not in known]:
+        # Whether it still has all that this version uses, only the newer one knows.
+        raise MigrationError(
+            f"the database is at {newer[-1]}, and this version knows it up to {known[-1]}: run the version that "
+            "made it so, or a later one"
+        )
+
+
+async def _applied() -> list[str]:
+    """The migrations that the database has, in order."""
+    try:
+        return [row.version for row in await Aerich.filter(app=APP).order_by("id").only("version")]
+    except OperationalError:
+        # The table that says so is made by the first migration.
+        return []
+
+
+async def _next() -> str:
+    applied = await _applied()
+    return next(name for name in Migrate.get_all_version_files() if name not in applied)
+
+
+@asynccontextmanager
+async def _one_at_a_time(settings: Settings) -> AsyncGenerator[None]:
+    """Lets one process after another migrate a PostgreSQL database: several containers may start at once."""
+    if settings.sqlite_path is not None:
+        yield
+        return
+    connection = await connect_alone(settings, options=_UNLIMITED)
+    try:
+        # The lock ends with the transaction, so that no pooler can keep it.
+        await connection.transaction().start()
+        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK_KEY):
+            _log.warning("another process migrates this database: waiting for it")
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK_KEY)
+        yield
+    finally:
+        connection.terminate()
+
+
+async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
+    """Write a migration of what changed in the models, without a database; its name, or None if nothing has.
+
+    aerich keeps its state on a class: call it for one dialect a process.
+    """
+    settings = Settings.model_validate({"database_url": DIALECTS[dialect]})
+    command = Command(tortoise_config(settings), app=APP, location=str(root / dialect))
+    try:
+        await command.init(offline=True)
+        return await command.migrate(name, no_input=True, offline=True) or None
+    finally:
+        await command.aclose()
+
+
+def __getattr__(name: str) -> Any:
+    """``TORTOISE_ORM``, which aerich's own command line asks for; the settings are read only then."""
+    if name == "TORTOISE_ORM":
+        return tortoise_config(load_settings())
+    raise AttributeError(f"module {sys.modules[__name__]!r} has no attribute {name!r}")

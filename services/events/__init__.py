@@ -1,0 +1,1 @@
+"""How a change reaches every process: the outbox, the bus, Redis. Knows nothing of live delivery."""

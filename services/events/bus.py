@@ -1,0 +1,98 @@
+"""Topics to publish on and to listen to."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+
+from broadcaster import Broadcast
+
+from services.events.redis_backend import RedisBackend
+from services.events.redis_link import RedisLink
+
+Message = bytes
+OnGap = Callable[[], None]
+
+
+class BusState(StrEnum):
+    """Whether events travel."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+
+
+class Bus:
+    """Carries bytes from publishers to listeners, at most once and in order per topic.
+
+    What the bus may lose, it announces: ``on_gap`` is called after every interruption, once all topics are
+    subscribed again. What was published meanwhile is then gone, and listeners must read the state anew.
+    """
+
+    def __init__(self, link: RedisLink | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
+        """``link``: the Redis that carries; None: within this process."""
+        self._link = link
+        if link is None:
+            self._redis: RedisBackend | None = None
+            self._broadcast = Broadcast("memory://")
+        else:
+            self._redis = RedisBackend(link, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
+            self._broadcast = Broadcast(backend=self._redis)
+
+    @property
+    def state(self) -> BusState:
+        """DEGRADED while the broker cannot be reached, or carries no events."""
+        return BusState.OK if self._link is None or self._link.is_up else BusState.DEGRADED
+
+    async def connect(self) -> None:
+        """Begin to carry. Does not wait for the broker: without it the bus starts degraded."""
+        await self._broadcast.connect()
+
+    async def disconnect(self) -> None:
+        """Stop, and close the link; listeners hear nothing more."""
+        await self._broadcast.disconnect()
+
+    async def publish(self, events: Sequence[tuple[Sequence[str], Message]]) -> bool:
+        """Publish each message on each of its topics, in order, in one round trip.
+
+        False when the broker did not take them: then the listeners of this process alone have heard, and for the
+        others the caller must try again later.
+        """
+        if self._redis is None:
+            for topics, message in events:
+                for topic in topics:
+                    await self._broadcast.publish(topic, message)
+            return True
+        if await self._redis.publish_all(events):
+            return True
+        self.publish_here(events)
+        return False
+
+    def publish_here(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
+        """Publish to the listeners of this process alone, since the broker does not take it."""
+        if self._redis is not None:
+            for topics, message in events:
+                for topic in topics:
+                    self._redis.publish_here(topic, message)
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[Message]]:
+        """The messages of ``topic``. The block begins when the broker has confirmed the subscription.
+
+        While the broker is away the block begins at once; ``on_gap`` follows when it is back. No two blocks
+        for one topic may begin or end at the same time (broadcaster 0.3.1 loses one of them).
+        """
+        has_begun = False
+        try:
+            async with self._broadcast.subscribe(topic) as subscriber:
+                has_begun = True
+                yield _messages(subscriber)
+        except KeyError as error:
+            # broadcaster 0.3.1 stumbles over a subscription that did not begin, and hides what stopped it.
+            if has_begun or error.__context__ is None:
+                raise
+            raise error.__context__ from None
+
+
+async def _messages(subscriber: Any) -> AsyncIterator[Message]:
+    async for event in subscriber:
+        yield event.message

@@ -1,0 +1,1 @@
+"""How often somebody may do something: rates, in this process and over all."""

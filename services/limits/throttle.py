@@ -1,0 +1,186 @@
+"""Holding people to rates: in this process alone, or over all that share a Redis."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.events.redis_link import (LINK_ERRORS, RedisLink)
+from services.limits.rates import (RateLimit, RateLimited)
+from services.events.channels import Topics
+
+# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, until it has done
+# well for a while. Not shorter: a machine that is busy for a moment is no outage, in which each process would
+# count for itself.
+TIMEOUT_S = 1.0
+MAX_CONNECTIONS = 64
+
+_MICROSECONDS = 1_000_000
+# Each of several takes has one or more keys, all of which must have room, or none is counted. Times are Redis's
+# own, in microseconds. Answers with how long each take has to wait.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local waits, key, arg = {}, 0, 1
+while arg <= #ARGV do
+    local keys = tonumber(ARGV[arg])
+    local used, wait = {}, 0
+    for i = 1, keys do
+        local interval, period = tonumber(ARGV[arg + 2 * i - 1]), tonumber(ARGV[arg + 2 * i])
+        used[i] = math.max(now, tonumber(redis.call('GET', KEYS[key + i]) or now)) + interval
+        wait = math.max(wait, used[i] - now - period)
+    end
+    if wait <= 0 then
+        for i = 1, keys do
+            local left_ms = math.ceil((used[i] - now) / 1000)
+            redis.call('SET', KEYS[key + i], string.format('%.0f', used[i]), 'PX', left_ms)
+        end
+    end
+    waits[#waits + 1] = math.ceil(wait)
+    key, arg = key + keys, arg + 1 + 2 * keys
+end
+return waits
+"""
+_GIVE_BACK = """
+for i = 1, #KEYS do
+    local used = redis.call('GET', KEYS[i])
+    if used then redis.call('SET', KEYS[i], string.format('%.0f', used - ARGV[i]), 'KEEPTTL') end
+end
+"""
+
+# A limit, and who is held to it.
+Claim = tuple[RateLimit, str]
+
+
+class Throttle(Protocol):
+    """Holds everybody to rates."""
+
+    async def take(self, *claims: Claim) -> None:
+        """Count one for each claim.
+
+        Raises:
+            RateLimited: one of the limits is exhausted; then nothing is counted.
+        """
+        ...
+
+    async def give_back(self, *claims: Claim) -> None:
+        """Take back what was counted."""
+        ...
+
+
+class ProcessThrottle:
+    """Counts in this process alone."""
+
+    async def take(self, *claims: Claim) -> None:
+        """Count one for each claim, or none. Raises: RateLimited."""
+        for done, (limit, key) in enumerate(claims):
+            try:
+                limit.check(key)
+            except RateLimited:
+                _give_back(claims[:done])
+                raise
+
+    async def give_back(self, *claims: Claim) -> None:
+        """Take back what was counted."""
+        _give_back(claims)
+
+
+class SharedThrottle:
+    """Counts in Redis for all processes, and in this one.
+
+    Whoever has exhausted a limit in this process alone is refused without asking Redis. While Redis is away, slow
+    or takes no writes, each process counts for itself: nobody is let through without limit, nobody is refused
+    because of the outage, and nobody waits long. All who come while an answer is awaited are asked for together.
+    """
+
+    def __init__(self, link: RedisLink, topics: Topics) -> None:
+        redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._take = redis.register_script(_TAKE)
+        self._give_back = redis.register_script(_GIVE_BACK)
+        self._link = link
+        self._topics = topics
+        self._here = ProcessThrottle()
+        self._asked: list[tuple[Sequence[Claim], asyncio.Future[float]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def take(self, *claims: Claim) -> None:
+        """Count one for each claim, or none. Raises: RateLimited."""
+        claims = tuple(claim for claim in claims if claim[0].rate is not None)
+        if not claims:
+            return
+        await self._here.take(*claims)
+        if not self._link.keeps:
+            return
+        wait: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._asked.append((claims, wait))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+        wait_s = await wait
+        if wait_s > 0:
+            _give_back(claims)
+            raise RateLimited(wait_s)
+
+    async def give_back(self, *claims: Claim) -> None:
+        """Take back what was counted; in Redis, if it is there."""
+        claims = tuple(claim for claim in claims if claim[0].rate is not None)
+        _give_back(claims)
+        if not claims or not self._link.keeps:
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._give_back(
+                    keys=[self._key(claim) for claim in claims],
+                    args=[_microseconds(limit.rate.interval_s) for limit, _ in claims if limit.rate is not None],
+                )
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+
+    async def _ask(self) -> None:
+        """Ask for everybody who is waiting, until nobody is."""
+        try:
+            while self._asked:
+                asked, self._asked = self._asked, []
+                try:
+                    waits = await self._wait_s([claims for claims, _ in asked])
+                except Exception as error:
+                    for _, waiting in asked:
+                        if not waiting.done():
+                            waiting.set_exception(error)
+                    continue
+                for (_, waiting), wait_s in zip(asked, waits, strict=True):
+                    # Whoever asked may have gone.
+                    if not waiting.done():
+                        waiting.set_result(wait_s)
+        finally:
+            self._asking = None
+
+    async def _wait_s(self, takes: Sequence[Sequence[Claim]]) -> Sequence[float]:
+        """For how long each has to wait; 0: it was counted."""
+        if not self._link.keeps:
+            return [0.0] * len(takes)
+        keys = [self._key(claim) for claims in takes for claim in claims]
+        args: list[int] = []
+        for claims in takes:
+            args.append(len(claims))
+            for limit, _ in claims:
+                assert limit.rate is not None, "those without a rate are not asked for"
+                args += _microseconds(limit.rate.interval_s), _microseconds(limit.rate.period_s)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                waits = await self._take(keys=keys, args=args)
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            return [0.0] * len(takes)
+        return [wait / _MICROSECONDS for wait in waits]
+
+    def _key(self, claim: Claim) -> str:
+        limit, key = claim
+        return self._topics.rate(limit.name, key)
+
+
+def _give_back(claims: Sequence[Claim]) -> None:
+    for limit, key in claims:
+        limit.give_back(key)
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * _MICROSECONDS)

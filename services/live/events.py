@@ -1,0 +1,122 @@
+"""What happens once and is told to many: an event, a read of the state, and the messages made of them."""
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from models.values import (Location, TripSnapshot)
+from services.live.messages import Content
+from services.trips.rows import TripsAt
+
+# Begins no JSON.
+_FOUND = b"@"
+
+
+class Message:
+    """One content, shared by every subscriber that is sent it.
+
+    ``renditions`` is room for those who encode it: each form is made once, and goes when the message does.
+    ``trip_id`` names what a newer message about the same trip may replace; None: the whole state. Nothing follows
+    what ``is_last``.
+    """
+
+    __slots__ = ("content", "is_last", "renditions", "trip_id")
+
+    def __init__(self, content: Content, trip_id: UUID | None, *, is_last: bool = False) -> None:
+        self.content = content
+        self.trip_id = trip_id
+        self.is_last = is_last
+        self.renditions: dict[Hashable, Any] = {}
+
+
+class _Occurrence:
+    """Keeps the messages made of it, so that equal ones are made once."""
+
+    __slots__ = ("_messages",)
+
+    def __init__(self) -> None:
+        self._messages: dict[Hashable, Message] = {}
+
+    def message(
+        self,
+        key: Hashable,
+        content: Callable[[], Content],
+        trip_id: UUID | None = None,
+        *,
+        is_last: bool = False,
+    ) -> Message:
+        """The message of that key, made at the first call."""
+        message = self._messages.get(key)
+        if message is None:
+            message = self._messages[key] = Message(content(), trip_id, is_last=is_last)
+        return message
+
+
+class TripEvent(_Occurrence):
+    """A trip has changed, or has been found to be as it is now.
+
+    ``as_of`` is the database's clock: of its change, or when the later read began that found it so. Whatever has
+    changed the trip since then was committed later than that.
+    """
+
+    __slots__ = ("as_of", "trip")
+
+    def __init__(self, trip: TripSnapshot, as_of: datetime | None = None) -> None:
+        super().__init__()
+        self.trip = trip
+        self.as_of = as_of or trip.updated
+
+    @classmethod
+    def from_message(cls, message: bytes) -> "TripEvent":
+        """Read what the bus carries: a trip, or what ``found`` made. Raises: ValueError, KeyError, TypeError."""
+        as_of = None
+        if message.startswith(_FOUND):
+            stamp, _, message = message[len(_FOUND) :].partition(b" ")
+            as_of = datetime.fromisoformat(stamp.decode())
+        return cls(TripSnapshot.from_json(message), as_of)
+
+
+def found(trip: TripSnapshot, as_of: datetime) -> bytes:
+    """The bus message that a read, which began at ``as_of``, has found the trip as it is."""
+    return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
+
+
+class LocationEvent(_Occurrence):
+    """A driver has reported a position."""
+
+    __slots__ = ("location",)
+
+    def __init__(self, location: Location) -> None:
+        super().__init__()
+        self.location = location
+
+
+class StateRead(_Occurrence):
+    """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more.
+
+    ``as_of`` is the database's clock when it had them: what was written later is not in it.
+    """
+
+    __slots__ = ("_begun", "_events", "as_of", "given_back_by", "is_cut", "trips", "versions")
+
+    def __init__(self, found: TripsAt, *, is_cut: bool = False) -> None:
+        super().__init__()
+        self.trips = found.trips
+        self.as_of = found.as_of
+        self._begun = found.begun
+        self.is_cut = is_cut
+        self.versions = {trip.id: trip.version for trip in found.trips}
+        self.given_back_by = frozenset[UUID]().union(*(trip.given_back_by for trip in found.trips))
+        self._events: tuple[TripEvent, ...] | None = None
+
+    @property
+    def events(self) -> tuple[TripEvent, ...]:
+        """The trips, each as one event for all who ask."""
+        if self._events is None:
+            self._events = tuple(TripEvent(trip, self._begun) for trip in self.trips)
+        return self._events
+
+    def event(self) -> TripEvent | None:
+        """The first trip as an event; None if there is no trip."""
+        return self.events[0] if self.events else None

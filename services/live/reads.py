@@ -1,0 +1,162 @@
+"""The state that subscriptions start from, read from the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from uuid import UUID
+
+import structlog
+
+from models.values import (Location, TripSnapshot)
+from models.visibility import Actor
+from services.positions import areas
+from services.trips import rows as trip_rows
+from services.positions.areas import Area
+from services.runtime.counters import Counts
+from services.database.connections import Database
+from services.live.events import StateRead
+from services.positions.reporting import Locations
+from services.trips.rows import TripsAt
+
+_log = structlog.stdlib.get_logger(__name__)
+
+POOL_SNAPSHOT_LIMIT = 200
+ENDED_TRIPS_LIMIT = 20
+ENDED_TRIPS_AGE_S = 24 * 3600
+# Of all areas that are read together.
+AREAS_LIMIT = 20_000
+
+
+class State:
+    """Reads state for subscribers.
+
+    A read serves only those who asked before it began: their topics were confirmed before, so that no change
+    can fall between. Those who ask for the same share one read, and all areas are read by one statement, so that
+    1,000 drivers who come back together cost a handful.
+    """
+
+    def __init__(self, database: Database, locations: Locations, counts: Counts) -> None:
+        self._database = database
+        self._locations = locations
+        self._counts = counts
+        self._reads = _SharedReads(counts)
+        self._areas = _AreaReads(database, counts)
+
+    async def trip(self, trip_id: UUID) -> StateRead:
+        """One trip, if there is one."""
+        return await self._reads.read(("trip", trip_id), lambda: trip_rows.find_at(self._database, trip_id))
+
+    async def trips_of(self, actor: Actor) -> StateRead:
+        """The active trips of a user, and the newest that ended lately."""
+        return await self._reads.read(
+            ("user", actor.id),
+            lambda: trip_rows.trips_of(
+                self._database,
+                actor.id,
+                actor.user.role,
+                ended_limit=ENDED_TRIPS_LIMIT,
+                ended_since_s=ENDED_TRIPS_AGE_S,
+            ),
+        )
+
+    async def open_trips(self) -> StateRead:
+        """The newest open trips: one more than are shown, to know whether there are more."""
+        return await self._reads.read(
+            "pool", lambda: trip_rows.open_trips(self._database, limit=POOL_SNAPSHOT_LIMIT + 1)
+        )
+
+    async def open_trips_in(self, area: Area) -> StateRead:
+        """The open trips in the cells of an area, and those without coordinates."""
+        return await self._areas.read(area.fine_cells)
+
+    async def location_of(self, driver_id: UUID) -> Location | None:
+        """The last position of a driver."""
+        return await self._locations.last(driver_id)
+
+
+class _SharedReads:
+    """Shares reads among those who ask for the same together; whoever asks later shares the next one."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._next: dict[Hashable, asyncio.Task[StateRead]] = {}
+        self._running: dict[Hashable, asyncio.Task[StateRead]] = {}
+
+    async def read(self, scope: Hashable, query: Callable[[], Awaitable[TripsAt]]) -> StateRead:
+        """The state of ``scope``, by a read that begins after this call."""
+        task = self._next.get(scope)
+        if task is None:
+            task = self._next[scope] = asyncio.create_task(self._read(scope, query))
+            # Those who wait may all have gone when it fails.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def _read(self, scope: Hashable, query: Callable[[], Awaitable[TripsAt]]) -> StateRead:
+        running = self._running.get(scope)
+        if running is not None:
+            await asyncio.wait([running])
+        self._running[scope] = self._next.pop(scope)
+        try:
+            self._counts.reads += 1
+            return StateRead(await query())
+        except Exception as error:
+            # Said once, however many wait for it.
+            _log.warning("reading the state failed", scope=scope, error=str(error) or type(error).__name__)
+            raise
+        finally:
+            del self._running[scope]
+
+
+class _AreaReads:
+    """Reads all areas that are asked for together; whoever asks meanwhile is served by the next read."""
+
+    def __init__(self, database: Database, counts: Counts) -> None:
+        self._database = database
+        self._counts = counts
+        self._asked: dict[frozenset[int], asyncio.Future[StateRead]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def read(self, cells: frozenset[int]) -> StateRead:
+        """The open trips in those cells and those without a cell, by a read that begins after this call."""
+        future = self._asked.get(cells)
+        if future is None:
+            future = self._asked[cells] = asyncio.get_running_loop().create_future()
+            if self._task is None:
+                self._task = asyncio.create_task(self._read_all())
+        return await asyncio.shield(future)
+
+    async def _read_all(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            try:
+                self._counts.reads += 1
+                found = await trip_rows.open_trips_in(
+                    self._database, frozenset[int]().union(*asked), limit=AREAS_LIMIT
+                )
+                by_cell = _by_cell(found.trips)
+                for cells, future in asked.items():
+                    trips = tuple(_in_cells(by_cell, cells))
+                    future.set_result(
+                        StateRead(TripsAt(trips, found.begun, found.as_of), is_cut=len(found.trips) == AREAS_LIMIT)
+                    )
+            except Exception as error:
+                _log.warning("reading areas failed", areas=len(asked), error=str(error) or type(error).__name__)
+                for future in asked.values():
+                    if not future.done():
+                        future.set_exception(error)
+                        # Those who wait may all have gone.
+                        future.exception()
+        self._task = None
+
+
+def _by_cell(trips: Iterable[TripSnapshot]) -> dict[int | None, list[TripSnapshot]]:
+    by_cell: dict[int | None, list[TripSnapshot]] = {}
+    for trip in trips:
+        cell = areas.cell_of(trip.pick_up) if trip.pick_up is not None else None
+        by_cell.setdefault(cell, []).append(trip)
+    return by_cell
+
+
+def _in_cells(by_cell: dict[int | None, list[TripSnapshot]], cells: frozenset[int]) -> Iterable[TripSnapshot]:
+    wanted = by_cell.keys() & cells if len(by_cell) < len(cells) else (cell for cell in cells if cell in by_cell)
+    for cell in (None, *wanted):
+        yield from by_cell.get(cell, ())

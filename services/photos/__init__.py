@@ -1,0 +1,1 @@
+"""Photos: checked, decoded, stored."""

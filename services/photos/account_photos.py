@@ -1,0 +1,128 @@
+"""The photos of accounts: what lies in the store, and which account has it, agree in the end."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from services.runtime.counters import Counts
+from services.database.connections import (Database, DatabaseUnavailable, Row, Transaction)
+from services.photos.photos import Photos
+
+_log = structlog.stdlib.get_logger(__name__)
+
+# Far more than an upload and its transaction can take.
+UNREFERENCED_MAX_S = 3600
+SWEEP_LIMIT = 100
+
+
+class PhotoDoomed(Exception):
+    """A photo was given up before an account had it: its upload took over an hour."""
+
+
+class AccountPhotos:
+    """Stores photos for accounts and removes those that no account has.
+
+    The store takes no part in transactions. A row of ``unreferenced_photos`` says for each photo that may be there
+    without an account: so a process can end at any moment, and the store or the database be away, and no photo
+    stays or is lost. Of a photo without a row an account has it.
+    """
+
+    def __init__(self, database: Database, photos: Photos, counts: Counts) -> None:
+        self._database = database
+        self._photos = photos
+        self._counts = counts
+
+    async def store(self, data: bytes) -> str:
+        """Keep a photo for an account and return its name. ``refer_in`` or ``discard`` follows.
+
+        Raises:
+            PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
+        """
+        return await self._photos.store(data, announce=self._note)
+
+    async def _note(self, name: str) -> None:
+        await self._database.fetch(
+            "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, False
+        )
+
+    async def refer_in(self, transaction: Transaction, name: str) -> None:
+        """Say that an account has the photo from this transaction on.
+
+        Raises:
+            PhotoDoomed: it has been given up; the transaction must fail.
+        """
+        if not await transaction.fetch(
+            "DELETE FROM unreferenced_photos WHERE name = $1 AND doomed = $2 RETURNING name",
+            name,
+            False,
+        ):
+            raise PhotoDoomed(name)
+
+    async def doom_in(self, transaction: Transaction, name: str) -> None:
+        """Say that no account has the photo from this transaction on. ``remove`` it after the commit."""
+        await transaction.fetch(
+            "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, True
+        )
+
+    async def discard(self, name: str) -> None:
+        """Remove a photo whose transaction failed, unless it was committed nevertheless. Never raises.
+
+        That happens when the connection breaks during the commit.
+        """
+        try:
+            # Waits for a transaction that is still under way, which has deleted the row.
+            doomed = await self._database.fetch(
+                "UPDATE unreferenced_photos SET doomed = $2 WHERE name = $1 RETURNING name", name, True
+            )
+            if not doomed and await self._database.fetch("SELECT 1 AS one FROM users WHERE photo = $1", name):
+                return
+        except Exception as error:
+            _log.warning("a photo has to wait to be removed", photo=name, error=str(error))
+            return
+        await self.remove(name)
+
+    async def remove(self, name: str) -> None:
+        """Remove a photo that no account can have any more; later, if the store is away. Never raises."""
+        try:
+            await self._remove(name)
+        except Exception as error:
+            _log.warning("a photo has to wait to be removed", photo=name, error=str(error))
+
+    async def sweep(self) -> None:
+        """Remove what was left over. Several processes may do so at once."""
+        await self._database.fetch(
+            f"UPDATE unreferenced_photos SET doomed = $1 WHERE doomed = $2 "
+            f"AND since < {self._database.ago(UNREFERENCED_MAX_S)}",
+            True,
+            False,
+        )
+        removed, failed, last = 0, "", ""
+        while not failed and (rows := await self._doomed(after=last)):
+            for row in rows:
+                last = row["name"]
+                try:
+                    removed += await self._remove(last)
+                except DatabaseUnavailable:
+                    raise
+                except Exception as error:
+                    failed = str(error)
+        if failed:
+            _log.warning("photos have to wait to be removed", error=failed)
+        if removed:
+            self._counts.left_over_photos += removed
+            _log.info("removed photos that were left over", photos=removed)
+
+    async def _doomed(self, *, after: str) -> Sequence[Row]:
+        return await self._database.fetch(
+            "SELECT name FROM unreferenced_photos WHERE doomed = $1 AND name > $2 "
+            f"ORDER BY name LIMIT {SWEEP_LIMIT}",
+            True,
+            after,
+        )
+
+    async def _remove(self, name: str) -> bool:
+        """Whether it was this process that did."""
+        await self._photos.remove(name)
+        return bool(
+            await self._database.fetch("DELETE FROM unreferenced_photos WHERE name = $1 RETURNING name", name)
+        )

@@ -1,0 +1,203 @@
+"""Photos of riders and drivers: whatever is uploaded becomes one small, clean WebP file.
+
+Nothing of an upload reaches a reader but its pixels. They are decoded, turned upright, scaled down, and
+encoded anew, so that no metadata (a home's coordinates), no appended archive and no script travels along.
+"""
+
+import asyncio
+import io
+import secrets
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from PIL import ExifTags, Image, ImageCms
+
+from services.errors import ErrorCode, UserFault
+from services.photos.store import (PhotoStore, StoreUnreachable)
+from services.photos.structure import (OddStructure, check_structure)
+
+# One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
+# that Pillow writes fast.
+CONTENT_TYPE = "image/webp"
+MEDIA_PATH = "/media"
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
+_LONGEST_SIDE_PX = 1024
+_WEBP_QUALITY = 80
+_NAME_BYTES = 16
+
+# How to undo each value of the EXIF orientation; 1 is upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class PhotoInvalid(UserFault):
+    """The bytes are no JPEG, PNG or WebP image, or a damaged one."""
+
+    code = ErrorCode.PHOTO_INVALID
+
+
+class PhotoTooLarge(UserFault):
+    """The photo has too many bytes, or would have too many pixels once decoded."""
+
+    code = ErrorCode.PHOTO_TOO_LARGE
+
+
+class PhotosUnavailable(UserFault):
+    """No photo can be kept at the moment. Without one, or later, the same request may succeed."""
+
+    code = ErrorCode.PHOTOS_UNAVAILABLE
+    retryable = True
+
+
+def url_path(name: str) -> str:
+    """Return the path, on this server, at which the photo of that name is served."""
+    return f"{MEDIA_PATH}/{name}"
+
+
+class Photos:
+    """Takes photos in, serves them, and removes them.
+
+    Uploads are hostile until encoded anew. At most ``concurrency`` of them are decoded at once, in threads,
+    so that the event loop never waits for one, and the memory is bounded: decoding takes up to 21 bytes a
+    pixel (measured: WebP with transparency 21, PNG 5 to 13, JPEG 2 to 7).
+    """
+
+    def __init__(self, store: PhotoStore, *, max_bytes: int, max_pixels: int, concurrency: int = 2) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+        # A pool and no semaphore: the thread of a caller who left works on, and must still count.
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="photos")
+
+    async def store(self, data: bytes, *, announce: Callable[[str], Awaitable[None]] | None = None) -> str:
+        """Check a photo, clean it, keep it, and return its new name, which nobody can guess.
+
+        ``announce`` is told the name before anything lies under it.
+
+        The content alone decides what it is. What is kept is upright, in sRGB, at most 1024 px on its longest
+        side, and without any metadata; transparency stays, and of an animation the first frame.
+
+        Raises:
+            PhotoTooLarge: more than ``max_bytes``, or a header that announces more than ``max_pixels``.
+            PhotoInvalid: not a JPEG, PNG or WebP image, or one that cannot be decoded to its end.
+            PhotosUnavailable: the store does not answer, or is full.
+        """
+        if len(data) > self._max_bytes:
+            raise PhotoTooLarge(f"A photo may have at most {self._max_bytes:,} bytes.", field=("photo",))
+        loop = asyncio.get_running_loop()
+        photo = await loop.run_in_executor(self._threads, _clean, data, self._max_pixels)
+        name = f"{secrets.token_hex(_NAME_BYTES)}.webp"
+        if announce is not None:
+            await announce(name)
+        try:
+            await self._store.put(name, photo, CONTENT_TYPE)
+        except StoreUnreachable as error:
+            raise PhotosUnavailable("Photos cannot be kept at the moment.", field=("photo",)) from error
+        return name
+
+    async def read(self, name: str) -> bytes | None:
+        """Return the WebP file of that name, or None if there is none. Raises: StoreUnreachable."""
+        return await self._store.get(name)
+
+    async def remove(self, name: str) -> None:
+        """Delete a photo that nobody refers to; one that is gone already is fine. A failure is logged, no more."""
+        try:
+            await self._store.delete(name)
+        except StoreUnreachable:
+            _log.warning("a photo that nobody refers to is left over", photo=name)
+
+
+def _clean(data: bytes, max_pixels: int) -> bytes:
+    """Encode the pixels of an upload anew; takes up to a second, so call it in a thread.
+
+    Raises:
+        PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
+    """
+    try:
+        image = _decode(data, max_pixels)
+    except UserFault:
+        raise
+    except OddStructure as error:
+        raise PhotoInvalid(str(error), field=("photo",)) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(max_pixels) from error
+    # Pillow promises no class of its own: damaged files raise OSError, SyntaxError, ValueError, struct.error,
+    # EOFError and more. Only the upload decides what happens here, so whatever it is, the upload is at fault.
+    except Exception as error:
+        raise PhotoInvalid("The photo must be a whole JPEG, PNG or WebP image.", field=("photo",)) from error
+    # From raw pixels, since an image of Pillow carries what it found in its file along.
+    pixels = Image.frombytes(image.mode, image.size, image.tobytes())
+    encoded = io.BytesIO()
+    pixels.save(encoded, "WEBP", quality=_WEBP_QUALITY)
+    return encoded.getvalue()
+
+
+def _decode(data: bytes, max_pixels: int) -> Image.Image:
+    """Return the upright image in RGB or RGBA, at most 1024 px on its longest side."""
+    check_structure(data)
+    file = Image.open(io.BytesIO(data), formats=_ACCEPTED_FORMATS)
+    # Only the header was read so far.
+    if file.width * file.height > max_pixels:
+        raise _too_many_pixels(max_pixels)
+    # A JPEG can be decoded to a half, a quarter or an eighth of its size, which saves most of the memory.
+    file.draft(None, (2 * _LONGEST_SIDE_PX, 2 * _LONGEST_SIDE_PX))
+    # Before anything else looks at the file: reading the orientation of a PNG decodes it, and an error that is
+    # swallowed there makes the next decoding succeed with half a picture.
+    file.load()
+    orientation = _orientation(file)
+    image = _with_eight_bits(file)
+    # With it goes what its decoder holds: of a WebP two more copies of the image.
+    del file
+    image.thumbnail((_LONGEST_SIDE_PX, _LONGEST_SIDE_PX), Image.Resampling.LANCZOS)
+    image = _in_srgb(image)
+    turn = _UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _too_many_pixels(max_pixels: int) -> PhotoTooLarge:
+    return PhotoTooLarge(f"A photo may have at most {max_pixels:,} pixels.", field=("photo",))
+
+
+def _orientation(file: Image.Image) -> int:
+    try:
+        return file.getexif().get(ExifTags.Base.Orientation, 1)
+    # Cameras write broken EXIF blocks, and Pillow promises no class for them. Every viewer shows such a photo
+    # as it lies, and so does this.
+    except Exception:
+        return 1
+
+
+def _with_eight_bits(file: Image.Image) -> Image.Image:
+    """Return the image in L, RGB, RGBA or CMYK: the modes that scale well and that profiles speak of."""
+    if file.mode == "I;16":
+        # The high byte of each sample; Pillow's own conversion clips, which leaves a white area.
+        return Image.frombytes("L", file.size, file.tobytes()[1::2])
+    if file.has_transparency_data:
+        return file.convert("RGBA")
+    return file if file.mode in ("L", "RGB", "CMYK") else file.convert("RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Return the image in RGB or RGBA, as seen through its colour profile, which is dropped."""
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
+    icc: bytes | None = image.info.get("icc_profile")
+    if not icc:
+        return image.convert(target)
+    srgb = ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    try:
+        seen = ImageCms.profileToProfile(image, io.BytesIO(icc), srgb, outputMode=target)  # pyright: ignore[reportUnknownArgumentType]
+    # Unreadable, or made for other modes than the image's (grey for RGB): ignored, as browsers do.
+    except (OSError, ImageCms.PyCMSError):
+        seen = None
+    return image.convert(target) if seen is None else seen

@@ -1,0 +1,39 @@
+"""For how long a position says where a driver is."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from models.values import Location
+
+
+class Freshness(Enum):
+    """What a position is worth now."""
+
+    LIVE = "live"
+    STALE = "stale"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A position is stale ``stale_s`` seconds after it was measured, and gone after ``ttl_s``."""
+
+    stale_s: float
+    ttl_s: float
+
+    def freshness(self, location: Location) -> Freshness:
+        """What the position is worth now."""
+        age_s = _age_s(location)
+        if age_s >= self.ttl_s:
+            return Freshness.GONE
+        return Freshness.STALE if age_s >= self.stale_s else Freshness.LIVE
+
+    def changes_in_s(self, location: Location) -> float | None:
+        """In how many seconds that is less; None: it is gone."""
+        age_s = _age_s(location)
+        return next((at_s - age_s for at_s in sorted((self.stale_s, self.ttl_s)) if at_s > age_s), None)
+
+
+def _age_s(location: Location) -> float:
+    return (datetime.now(UTC) - location.recorded_at).total_seconds()

@@ -1,0 +1,1 @@
+"""What any server needs: tasks, queues, periodic jobs, logs, incidents. Knows nothing of taxis."""

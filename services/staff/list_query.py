@@ -1,0 +1,204 @@
+"""Lists for staff: searched, filtered, sorted and paged, at a bounded cost however large the tables are.
+
+A list is a window on a table: the newest ``MAX_ROWS`` rows of the period asked for, found by an index. Whatever
+else is asked for happens within the window. What has an index of its own (an id, the beginning of a user name, the
+trips that are under way) is looked for in the whole table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from services.accounts import usernames
+from services.database.connections import (Database, Row)
+
+T = TypeVar("T")
+
+MAX_ROWS = 10_000
+MAX_SEARCH_CHARS = 200
+# Above every character that a name may have.
+_LAST = "\U0010ffff"
+
+
+class Match(Enum):
+    """How a column's value compares with the one asked for."""
+
+    EQUAL = "="
+    BEGINS = "begins"
+    CONTAINS = "contains"
+    NOT_CONTAINS = "does not contain"
+    ONE_OF = "one of"
+    NONE_OF = "none of"
+    FROM = ">="
+    UNTIL = "<="
+    IS_NULL = "IS NULL"
+    IS_NOT_NULL = "IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition."""
+
+    column: str
+    match: Match
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions, of which all hold, or any. Without one, everything holds."""
+
+    parts: Sequence["Rule | Group"] = ()
+    is_any: bool = False
+
+
+class Query:
+    """Collects a statement's parameters, and spells what differs between the dialects."""
+
+    def __init__(self, database: Database) -> None:
+        self.args: list[object] = []
+        self._is_sqlite = database.is_sqlite
+
+    def bind(self, value: object) -> str:
+        """The mark of a parameter."""
+        # PostgreSQL keeps no null characters, so none is ever found.
+        self.args.append(value.replace("\x00", "\ufffd") if isinstance(value, str) else value)
+        return f"${len(self.args)}"
+
+    def like(self, column: str, before: str, text: str) -> str:
+        """The column has the text, in any case (ASCII's alone on SQLite), behind ``before``, a pattern."""
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        operator = "LIKE" if self._is_sqlite else "ILIKE"
+        return f"{column} {operator} {self.bind(f'{before}{escaped}%')} ESCAPE '\\'"
+
+    def named_like(self, text: str) -> str:
+        """The user's name begins with the text; by an index."""
+        key = usernames.key(text) if usernames.may_exist(text) else ""
+        lower, upper = ("~>=~", "~<=~") if not self._is_sqlite else (">=", "<=")
+        return (
+            f"u.username_key {lower} {self.bind(key)} AND u.username_key {upper} {self.bind(key + _LAST)}"
+            if key
+            else "1 = 0"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[T]):
+    """What is listed.
+
+    - ``columns`` maps the names that rules and orders may use to SQL.
+    - ``time`` is the one of them that the window goes by.
+    - ``rows`` makes the SQL of the window's rows out of that of the window.
+    - ``newest`` makes the SQL of the window out of conditions.
+    - ``searched`` makes a search into selects, by index, and a condition within the window or None.
+    - ``narrowed`` is a condition, known to an index, that follows from a rule.
+    """
+
+    columns: Mapping[str, str]
+    time: str
+    rows: Callable[[str], str]
+    newest: Callable[[str], str]
+    searched: Callable[[Query, str, UUID | None], tuple[Sequence[str], str | None]]
+    make: Callable[[Row], T]
+    narrowed: Callable[[Rule], str | None] = field(default=lambda _: None)
+
+
+class Listing(Generic[T]):
+    """The rows of one source."""
+
+    def __init__(self, database: Database, source: Source[T]) -> None:
+        self._database = database
+        self._source = source
+
+    async def page(
+        self,
+        *,
+        search: str | None = None,
+        where: Group = Group(),
+        order: Sequence[tuple[str, bool]] = (),
+        skip: int = 0,
+        limit: int = MAX_ROWS,
+    ) -> Sequence[T]:
+        """Rows in the order of (column, is descending); the newest first among equals."""
+        query = Query(self._database)
+        selected = self._selected(query, search, where)
+        by = [f"{self._source.columns[name]} {'DESC' if descending else 'ASC'}" for name, descending in order]
+        newest_first = [f"{self._source.columns[self._source.time]} DESC", f"{self._source.columns['id']} DESC"]
+        rows = await self._database.fetch(
+            f"{selected} ORDER BY {', '.join(by + newest_first)} "
+            f"LIMIT {query.bind(min(limit, MAX_ROWS))} OFFSET {query.bind(min(skip, MAX_ROWS))}",
+            *query.args,
+        )
+        return [self._source.make(row) for row in rows]
+
+    async def count(self, *, search: str | None = None, where: Group = Group()) -> int:
+        """How many there are in the window."""
+        query = Query(self._database)
+        selected = self._selected(query, search, where)
+        rows = await self._database.fetch(f"SELECT count(*) AS count FROM ({selected}) counted", *query.args)
+        return rows[0]["count"]
+
+    async def find(self, ids: Sequence[UUID | int]) -> Sequence[T]:
+        """The rows of those ids, as far as there are any, of the whole table."""
+        query = Query(self._database)
+        ids_of = f"({', '.join(query.bind(each) for each in ids[:MAX_ROWS])})"
+        if not ids:
+            return []
+        window = self._source.newest(f"{self._source.columns['id'].replace('w.', 't.')} IN {ids_of}")
+        rows = await self._database.fetch(self._source.rows(window), *query.args)
+        return [self._source.make(row) for row in rows]
+
+    def _selected(self, query: Query, search: str | None, where: Group) -> str:
+        newest = self._source.newest(" AND ".join(self._indexed(query, where)) or "1 = 1")
+        window, within = newest, [self._condition(query, where)]
+        if search is not None and (search := search.strip()[:MAX_SEARCH_CHARS]):
+            by_index, condition = self._source.searched(query, search, _uuid(search))
+            selects = list(by_index)
+            if condition is not None:
+                selects.append(f"SELECT * FROM ({newest}) w WHERE {condition}")
+            window = " UNION ".join(f"SELECT * FROM ({select}) s{i}" for i, select in enumerate(selects))
+        return f"{self._source.rows(window)} WHERE {' AND '.join(within)}"
+
+    def _indexed(self, query: Query, where: Group) -> list[str]:
+        """What narrows the window itself: conditions that hold for all, and that an index knows."""
+        rules = [part for part in where.parts if isinstance(part, Rule)] if not where.is_any else []
+        time = self._source.columns[self._source.time].replace("w.", "t.")
+        periods = [
+            f"{time} {rule.match.value} {query.bind(rule.value)}"
+            for rule in rules
+            if rule.column == self._source.time and rule.match in (Match.FROM, Match.UNTIL)
+        ]
+        return periods + [sql for rule in rules if (sql := self._source.narrowed(rule)) is not None]
+
+    def _condition(self, query: Query, part: Rule | Group) -> str:
+        if isinstance(part, Rule):
+            return self._rule(query, part)
+        conditions = [self._condition(query, each) for each in part.parts]
+        return f"({(' OR ' if part.is_any else ' AND ').join(conditions)})" if conditions else "1 = 1"
+
+    def _rule(self, query: Query, rule: Rule) -> str:
+        column = self._source.columns[rule.column]
+        match rule.match:
+            case Match.EQUAL | Match.FROM | Match.UNTIL:
+                return f"{column} {rule.match.value} {query.bind(rule.value)}"
+            case Match.IS_NULL | Match.IS_NOT_NULL:
+                return f"{column} {rule.match.value}"
+            case Match.BEGINS:
+                return query.like(column, "", str(rule.value))
+            case Match.CONTAINS:
+                return query.like(column, "%", str(rule.value))
+            case Match.NOT_CONTAINS:
+                return f"({column} IS NULL OR NOT {query.like(column, '%', str(rule.value))})"
+            case Match.ONE_OF | Match.NONE_OF:
+                values = rule.value if isinstance(rule.value, list | tuple) else [rule.value]
+                listed = ", ".join(query.bind(value) for value in values)
+                return f"{column} {'NOT ' if rule.match is Match.NONE_OF else ''}IN ({listed})"
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,239 @@
+"""What staff see in lists: users, trips, and what staff did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from models.values import Role
+from models.staff_action import StaffActionKind
+from models.trip_life import TripStatus, has_ended
+from services.database.connections import (Database, Row, moment, uuid)
+from services.staff.list_query import (MAX_ROWS, Listing, Match, Query, Rule, Source)
+
+# The trips of so many users whose names begin alike are searched.
+MAX_NAMESAKES = 100
+
+_ACTIVE = frozenset(status.value for status in TripStatus if not has_ended(status))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUser:
+    """An account as staff see it."""
+
+    id: UUID
+    username: str
+    first_name: str
+    last_name: str
+    role: Role
+    photo: str | None
+    is_staff: bool
+    is_active: bool
+    created: datetime
+    deleted: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTrip:
+    """A trip as staff see it."""
+
+    id: UUID
+    status: TripStatus
+    version: int
+    rider_id: UUID
+    rider: str
+    driver_id: UUID | None
+    driver: str | None
+    pick_up_address: str
+    drop_off_address: str
+    pick_up_lat: float | None
+    pick_up_lng: float | None
+    drop_off_lat: float | None
+    drop_off_lng: float | None
+    cancel_reason: str | None
+    created: datetime
+    updated: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAction:
+    """Something that a member of staff did."""
+
+    id: int
+    at: datetime
+    action: StaffActionKind
+    staff: str
+    user_id: UUID | None
+    user: str | None
+    trip_id: UUID | None
+    detail: str
+
+
+def users(database: Database) -> Listing[ListedUser]:
+    """All accounts, the deleted ones too."""
+    names = ("id", "username", "first_name", "last_name", "role", "is_staff", "is_active", "created", "deleted")
+    return Listing(
+        database,
+        Source(
+            columns={name: f"w.{name}" for name in names},
+            time="created",
+            rows=lambda window: (
+                "SELECT w.id, w.username, w.first_name, w.last_name, w.role, w.photo, w.is_staff, w.is_active, "
+                f"w.created, w.deleted FROM ({window}) w"
+            ),
+            newest=lambda where: _newest("users", where),
+            searched=_searched_users,
+            make=_listed_user,
+        ),
+    )
+
+
+def trips(database: Database) -> Listing[ListedTrip]:
+    """All trips."""
+    names = (
+        "id",
+        "status",
+        "version",
+        "pick_up_address",
+        "drop_off_address",
+        "cancel_reason",
+        "created",
+        "updated",
+        "expires_at",
+    )
+    return Listing(
+        database,
+        Source(
+            columns={name: f"w.{name}" for name in names} | {"rider": "r.username", "driver": "d.username"},
+            time="created",
+            rows=lambda window: (
+                "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
+                "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
+                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.created, w.updated, w.expires_at "
+                f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
+            ),
+            newest=lambda where: _newest("trips", where),
+            searched=_searched_trips,
+            make=_listed_trip,
+            narrowed=_if_active,
+        ),
+    )
+
+
+def actions(database: Database) -> Listing[ListedAction]:
+    """The trail of what staff did."""
+    columns = {name: f"w.{name}" for name in ("id", "at", "action", "detail", "trip_id", "user_id")}
+    return Listing(
+        database,
+        Source(
+            columns=columns | {"staff": "w.staff_username", "user": "u.username"},
+            time="at",
+            rows=lambda window: (
+                "SELECT w.id, w.at, w.action, w.staff_username AS staff, w.user_id, u.username AS user_name, "
+                f"w.trip_id, w.detail FROM ({window}) w LEFT JOIN users u ON u.id = w.user_id"
+            ),
+            newest=lambda where: _newest("staff_actions", where, time="at"),
+            searched=_searched_actions,
+            make=_listed_action,
+        ),
+    )
+
+
+def _newest(table: str, where: str, *, time: str = "created") -> str:
+    return f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{time} DESC, t.id DESC LIMIT {MAX_ROWS}"
+
+
+def _searched_users(query: Query, text: str, an_id: UUID | None) -> tuple[Sequence[str], str | None]:
+    if an_id is not None:
+        return [f"SELECT u.* FROM users u WHERE u.id = {query.bind(an_id)}"], None
+    condition = f"({query.like('w.first_name', '%', text)} OR {query.like('w.last_name', '%', text)} OR "
+    return (
+        [f"SELECT u.* FROM users u WHERE {query.named_like(text)} LIMIT {MAX_ROWS}"],
+        condition + f"{query.like('w.username', '%', text)})",
+    )
+
+
+def _searched_trips(query: Query, text: str, an_id: UUID | None) -> tuple[Sequence[str], str | None]:
+    if an_id is not None:
+        mark = query.bind(an_id)
+        return [_newest("trips", f"t.{column} = {mark}") for column in ("id", "rider_id", "driver_id")], None
+    namesakes = f"(SELECT u.id FROM users u WHERE {query.named_like(text)} LIMIT {MAX_NAMESAKES})"
+    addresses = [query.like(f"w.{column}", "%", text) for column in ("pick_up_address", "drop_off_address")]
+    return (
+        [_newest("trips", f"t.{column} IN {namesakes}") for column in ("rider_id", "driver_id")],
+        f"({' OR '.join(addresses)})",
+    )
+
+
+def _searched_actions(query: Query, text: str, an_id: UUID | None) -> tuple[Sequence[str], str | None]:
+    if an_id is not None:
+        mark = query.bind(an_id)
+        return [], f"(w.user_id = {mark} OR w.trip_id = {mark} OR w.staff_id = {mark})"
+    return [], f"({query.like('w.staff_username', '%', text)} OR {query.like('w.detail', '%', text)})"
+
+
+def _if_active(rule: Rule) -> str | None:
+    """Trips under way are few, and have an index: they are found however old they are."""
+    if rule.column != "status" or rule.match is not Match.ONE_OF or not isinstance(rule.value, list):
+        return None
+    # Said in the words of the index, or the database does not use it.
+    return "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')" if _ACTIVE.issuperset(rule.value) else None
+
+
+def _listed_user(row: Row) -> ListedUser:
+    return ListedUser(
+        id=uuid(row["id"]),
+        username=row["username"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        role=Role(row["role"]),
+        photo=row["photo"],
+        is_staff=bool(row["is_staff"]),
+        is_active=bool(row["is_active"]),
+        created=moment(row["created"]),
+        deleted=_moment(row["deleted"]),
+    )
+
+
+def _listed_trip(row: Row) -> ListedTrip:
+    return ListedTrip(
+        id=uuid(row["id"]),
+        status=TripStatus(row["status"]),
+        version=row["version"],
+        rider_id=uuid(row["rider_id"]),
+        rider=row["rider"],
+        driver_id=_uuid(row["driver_id"]),
+        driver=row["driver"],
+        pick_up_address=row["pick_up_address"],
+        drop_off_address=row["drop_off_address"],
+        pick_up_lat=row["pick_up_lat"],
+        pick_up_lng=row["pick_up_lng"],
+        drop_off_lat=row["drop_off_lat"],
+        drop_off_lng=row["drop_off_lng"],
+        cancel_reason=row["cancel_reason"],
+        created=moment(row["created"]),
+        updated=moment(row["updated"]),
+        expires_at=_moment(row["expires_at"]),
+    )
+
+
+def _listed_action(row: Row) -> ListedAction:
+    return ListedAction(
+        id=row["id"],
+        at=moment(row["at"]),
+        action=StaffActionKind(row["action"]),
+        staff=row["staff"],
+        user_id=_uuid(row["user_id"]),
+        user=row["user_name"],
+        trip_id=_uuid(row["trip_id"]),
+        detail=row["detail"],
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    return moment(value) if value is not None else None
+
+
+def _uuid(value: object) -> UUID | None:
+    return uuid(value) if value is not None else None

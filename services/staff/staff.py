@@ -1,0 +1,268 @@
+"""The use cases of staff, for the admin. Each leaves a line in the trail, in the transaction of the change."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from models.geo import GeoPoint
+from models.values import (Role, TripSnapshot, UserSnapshot)
+from models.staff_action import StaffActionKind
+from models.trip_life import Party, TripStatus, has_ended
+from models.visibility import Actor
+from services.trips import rows as trip_rows
+from services.accounts.accounts import (Accounts, BadCredentials)
+from services.database.connections import (Database, Transaction)
+from services.errors import SessionEnded
+from services.accounts.sessions import (NewSession, Sessions, user_of)
+from services.runtime.shield import Shield
+from services.staff.trail import (NotStaff, StaffTrail)
+from services.trips.commands import (IllegalTransition, TripNotFound, Trips, checked_reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StaffMember:
+    """Somebody of the staff, within one of their sessions."""
+
+    actor: Actor
+
+
+class NoSuchUser(Exception):
+    """There is no such user, or the account was deleted."""
+
+    message = "There is no such user."
+
+
+class NotOneself(Exception):
+    """Nobody locks themselves out."""
+
+    message = "You cannot deactivate yourself."
+
+
+class Staff:
+    """What staff may do in one application."""
+
+    def __init__(
+        self, database: Database, shield: Shield, *, accounts: Accounts, sessions: Sessions, trips: Trips
+    ) -> None:
+        self._database = database
+        self._shield = shield
+        self._accounts = accounts
+        self._sessions = sessions
+        self._trips = trips
+        self._trail = StaffTrail(sessions)
+
+    async def log_in(
+        self, *, username: str, password: str, address: str | None, replaces: str | None
+    ) -> NewSession:
+        """Begin a session, as ``Accounts.log_in`` does, for members of staff alone.
+
+        Raises:
+            RateLimited, BadCredentials: as there.
+        """
+        session = await self._accounts.log_in(
+            username=username, password=password, address=address, replaces=replaces, staff_only=True
+        )
+        try:
+            await self._shield.run(self._trail.record(self._database, session.actor, StaffActionKind.LOG_IN))
+        except NotStaff:
+            # Deactivated or deleted since the password was looked at.
+            raise BadCredentials("The user name or the password is wrong.") from None
+        return session
+
+    async def log_out(self, member: StaffMember) -> None:
+        """End the session. Twice is as good as once."""
+        with suppress(SessionEnded):
+            await self._sessions.end(member.actor)
+
+    async def member(self, token: str) -> StaffMember | None:
+        """The member of staff whose live session the token belongs to; None if there is none."""
+        actor = await self._sessions.actor_of(token)
+        if actor is None:
+            return None
+        rows = await self._database.fetch(
+            "SELECT 1 AS one FROM users WHERE id = $1 AND is_staff = $2 AND is_active = $2", actor.id, True
+        )
+        return StaffMember(actor) if rows else None
+
+    async def add_user(
+        self,
+        member: StaffMember,
+        *,
+        username: str,
+        password: str,
+        first_name: str,
+        last_name: str,
+        role: Role,
+        photo: bytes | None = None,
+    ) -> UserSnapshot:
+        """Create an account, by the rules of signing up.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            UserFaults, BadInput: as ``Accounts.sign_up`` does.
+        """
+
+        async def also(transaction: Transaction, user: UserSnapshot) -> None:
+            await self._trail.record(transaction, member.actor, StaffActionKind.ADD_USER, user_id=user.id)
+
+        return await self._accounts.add(
+            username=username,
+            password=password,
+            first_name=first_name,
+            last_name=last_name,
+            role=role,
+            photo=photo,
+            also=also,
+        )
+
+    async def deactivate(self, member: StaffMember, *, user_id: UUID) -> None:
+        """End a user's sessions, close their sockets, and let them log in no more. Twice is as good as once.
+
+        Their trips go on as they are.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            NoSuchUser: there is none, or it was deleted.
+            NotOneself: it is the caller.
+        """
+        if user_id == member.actor.id:
+            raise NotOneself
+        await self._shield.run(self._set_active(member, user_id, is_active=False))
+
+    async def reactivate(self, member: StaffMember, *, user_id: UUID) -> None:
+        """Let a user log in again. Twice is as good as once.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            NoSuchUser: there is none, or it was deleted.
+        """
+        await self._shield.run(self._set_active(member, user_id, is_active=True))
+
+    async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
+        action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
+        async with self._database.transaction() as transaction:
+            if not self._database.is_sqlite:
+                # Both rows in one order: of two who deactivate each other at once one succeeds.
+                await transaction.fetch(
+                    "SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id FOR NO KEY UPDATE",
+                    member.actor.id,
+                    user_id,
+                )
+            changed = await transaction.fetch(
+                "UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND deleted IS NULL "
+                "RETURNING id",
+                user_id,
+                is_active,
+            )
+            if not changed:
+                rows = await transaction.fetch(
+                    "SELECT 1 AS one FROM users WHERE id = $1 AND deleted IS NULL", user_id
+                )
+                if not rows:
+                    raise NoSuchUser
+                return
+            ended = () if is_active else await self._sessions.end_all_in(transaction, user_id)
+            await self._trail.record(transaction, member.actor, action, user_id=user_id)
+        self._sessions.announce(ended)
+
+    async def add_trip(
+        self,
+        member: StaffMember,
+        *,
+        rider_id: UUID,
+        pick_up_address: str,
+        drop_off_address: str,
+        pick_up: GeoPoint | None = None,
+        drop_off: GeoPoint | None = None,
+    ) -> TripSnapshot:
+        """Request a trip for a rider, by the rules of requesting. The history says that staff did.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            NoSuchUser: there is no such rider, or the account is not active.
+            NotARider, TooManyOpenTrips, BadInput: as ``Trips.request`` does.
+        """
+        # Whoever deletes the account meanwhile waits for this, and cancels it; or this waits, and finds nobody.
+        lock = "" if self._database.is_sqlite else " FOR KEY SHARE"
+        request = partial(
+            self._trips.request_in,
+            staff_id=member.actor.id,
+            pick_up_address=pick_up_address,
+            drop_off_address=drop_off_address,
+            pick_up=pick_up,
+            drop_off=drop_off,
+        )
+
+        async def add() -> TripSnapshot:
+            async with self._database.transaction() as transaction:
+                rows = await transaction.fetch(
+                    "SELECT id, username, first_name, last_name, role, photo FROM users "
+                    f"WHERE id = $1 AND is_active = $2{lock}",
+                    rider_id,
+                    True,
+                )
+                if not rows:
+                    raise NoSuchUser
+                written = await request(transaction, rider=user_of(rows[0]))
+                await self._trail.record(
+                    transaction,
+                    member.actor,
+                    StaffActionKind.ADD_TRIP,
+                    user_id=rider_id,
+                    trip_id=written.trip.id,
+                )
+            self._trips.announce(written)
+            return written.trip
+
+        return await self._shield.run(add())
+
+    async def cancel_trip(self, member: StaffMember, *, trip_id: UUID, reason: str) -> TripSnapshot:
+        """Cancel an active trip, whoever's it is. Everybody who follows it hears of that, and of the reason.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            TripNotFound: there is no such trip.
+            IllegalTransition: it has ended.
+            BadInput: the reason is too long or contains a forbidden character.
+        """
+        return await self._shield.run(self._cancel_trip(member, trip_id, checked_reason(reason)))
+
+    async def _cancel_trip(self, member: StaffMember, trip_id: UUID, reason: str | None) -> TripSnapshot:
+        while True:
+            async with self._database.transaction() as transaction:
+                written = await self._trips.move_in(
+                    transaction,
+                    trip_id=trip_id,
+                    status=TripStatus.CANCELLED,
+                    by=Party.STAFF,
+                    user_id=member.actor.id,
+                    reason=reason,
+                )
+                if written is not None:
+                    await self._trail.record(
+                        transaction,
+                        member.actor,
+                        StaffActionKind.CANCEL_TRIP,
+                        trip_id=trip_id,
+                        detail=reason or "",
+                    )
+            if written is not None:
+                self._trips.announce(written)
+                return written.trip
+            trip = await trip_rows.find(self._database, trip_id)
+            if trip is None:
+                raise TripNotFound("There is no such trip.")
+            if has_ended(trip.status):
+                raise IllegalTransition(f"This trip has ended: it is {trip.status.value}.")
+            # It moved from one state to another between two of the attempts.
+
+    async def note_export(self, member: StaffMember, *, what: str) -> None:
+        """Write down that somebody takes data out.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+        """
+        await self._shield.run(
+            self._trail.record(self._database, member.actor, StaffActionKind.EXPORT, detail=what[:500])
+        )

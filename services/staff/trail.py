@@ -1,0 +1,48 @@
+"""The trail of what staff did: written with each action, in its transaction."""
+
+from uuid import UUID
+
+from models.staff_action import StaffActionKind
+from models.visibility import Actor
+from services.database.connections import (Database, Transaction)
+from services.accounts.sessions import Sessions
+
+
+class NotStaff(Exception):
+    """Whoever acts is not of the staff, or not any more, or has logged out. Nothing was done."""
+
+
+class StaffTrail:
+    """Writes the trail of one application."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def record(
+        self,
+        source: Transaction | Database,
+        staff: Actor,
+        action: StaffActionKind,
+        *,
+        user_id: UUID | None = None,
+        trip_id: UUID | None = None,
+        detail: str = "",
+    ) -> None:
+        """Write down what a member of staff does. The same statement decides whether they may.
+
+        Raises:
+            NotStaff: they are no active member of staff in a live session; the transaction must not be committed.
+        """
+        member = self._sessions.live_sql("$1", "{now}, $2, u.username, $3, u.id, $4, $5")
+        written = await source.fetch(
+            "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id, trip_id) "
+            f"{member} AND u.is_staff = $6{self._sessions.held_sql} RETURNING id",
+            staff.session_id,
+            action,
+            detail,
+            user_id,
+            trip_id,
+            True,
+        )
+        if not written:
+            raise NotStaff

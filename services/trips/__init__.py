@@ -1,0 +1,1 @@
+"""A trip's life: requested, accepted, moved, read, and its history."""

@@ -1,0 +1,63 @@
+"""A trip's history: who changed what, when. Written with each change, in its transaction."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from models.values import TripChangeSnapshot
+from models.trip_life import ChangedBy, TripStatus
+from services.database.connections import (Database, Row, moment, uuid)
+from services.runtime.data_loader import LookUps
+from services.trips.rows import user_in
+
+
+def change_sql(changed: str, *, changed_by: str, user: str) -> str:
+    """SQL that adds the present state of every trip in ``changed`` to its history.
+
+    ``changed_by`` and ``user`` are SQL values; no user: the system.
+    """
+    return (
+        "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
+        f"SELECT id, version, status, updated, {changed_by}, {user} FROM {changed}"
+    )
+
+
+class TripHistory:
+    """Reads histories."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._histories = LookUps(self._find)
+
+    async def of(self, trip_id: UUID) -> Sequence[TripChangeSnapshot]:
+        """The changes of a trip, the first one first. Whoever asks must have the right to know them.
+
+        Histories that are asked for together are one statement.
+        """
+        return await self._histories.get(trip_id) or ()
+
+    async def _find(self, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeSnapshot]]:
+        return await _of_trips(self._database, trip_ids)
+
+
+async def _of_trips(database: Database, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeSnapshot]]:
+    found: dict[UUID, list[TripChangeSnapshot]] = {trip_id: [] for trip_id in trip_ids}
+    rows = await database.fetch(
+        "SELECT c.trip_id, c.version, c.status, c.at, c.changed_by, c.user_id, "
+        "u.username, u.first_name, u.last_name, u.role, u.photo "
+        "FROM trip_changes c LEFT JOIN users u ON u.id = c.user_id "
+        f"WHERE {database.among('c.trip_id', 1)} ORDER BY c.trip_id, c.version",
+        list(found),
+    )
+    for row in rows:
+        found[uuid(row["trip_id"])].append(_change(row))
+    return found
+
+
+def _change(row: Row) -> TripChangeSnapshot:
+    return TripChangeSnapshot(
+        version=row["version"],
+        status=TripStatus(row["status"]),
+        at=moment(row["at"]),
+        changed_by=ChangedBy(row["changed_by"]),
+        user=user_in(row, row["user_id"]) if row["user_id"] is not None else None,
+    )

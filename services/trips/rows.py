@@ -1,0 +1,213 @@
+"""Reading trips: each read is one joined statement, whatever the number of rows."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from models.geo import GeoPoint
+from models.values import (Role, TripSnapshot, UserSnapshot)
+from models.trip_life import TripStatus
+from models.visibility import Actor
+from services.database.connections import (Database, Row, Transaction, moment, uuid)
+
+_COLUMNS = """
+    t.id, t.created, t.updated, t.version, t.status, t.pick_up_address, t.drop_off_address,
+    t.pick_up_lat, t.pick_up_lng, t.drop_off_lat, t.drop_off_lng, t.expires_at, t.cancel_reason,
+    t.given_back_by, t.rider_id, t.driver_id,
+    r.username AS r_username, r.first_name AS r_first_name, r.last_name AS r_last_name,
+    r.role AS r_role, r.photo AS r_photo,
+    d.username AS d_username, d.first_name AS d_first_name, d.last_name AS d_last_name,
+    d.role AS d_role, d.photo AS d_photo
+"""
+_JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver_id"
+
+# True in a statement whose ``WITH`` has found the session that it writes in as ``caller``.
+CALLED = "EXISTS (SELECT 1 FROM caller)"
+
+_OPEN = "t.status = 'REQUESTED'"
+_ACTIVE = "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
+_ENDED = "t.status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
+
+
+@dataclass(frozen=True, slots=True)
+class TripPage:
+    """Trips in the order asked for; ``has_next``: there are more behind the last."""
+
+    trips: tuple[TripSnapshot, ...]
+    has_next: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TripsAt:
+    """Trips as one read found them, between two readings of the database's clock.
+
+    What was committed before ``begun`` is in the read; what was written after ``as_of`` is not.
+    """
+
+    trips: tuple[TripSnapshot, ...]
+    begun: datetime
+    as_of: datetime
+
+
+async def find(source: Database | Transaction, trip_id: UUID) -> TripSnapshot | None:
+    """The trip of that id, whoever asks."""
+    rows = await source.fetch(f"SELECT {_COLUMNS} FROM trips t {_JOINS} WHERE t.id = $1", trip_id)
+    return snapshot(rows[0]) if rows else None
+
+
+def joined_with(*, caller: str | None, written: str, change: str, note: str) -> str:
+    """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it: always one row.
+
+    Its ``note_id`` is null if nothing was written. ``written`` is the statement that writes (``… RETURNING *``);
+    ``change`` adds what it wrote to the history, and ``note`` notes it. ``caller`` finds the session in which it
+    writes, for which it asks itself (``CALLED``); ``is_live`` is whether there is one.
+    """
+    found, is_live = ("", "TRUE") if caller is None else (f"caller AS ({caller}), ", CALLED)
+    return (
+        f"WITH {found}written AS ({written}), change AS ({change}), note AS ({note}) "
+        f"SELECT asked.is_live, note.id AS note_id, {_COLUMNS} FROM (SELECT {is_live} AS is_live) asked "
+        f"LEFT JOIN (note CROSS JOIN written t {_JOINS}) ON TRUE"
+    )
+
+
+async def find_at(database: Database, trip_id: UUID) -> TripsAt:
+    """The trip of that id, if any, with the clock of the read."""
+    return await _at(database, "SELECT * FROM trips t WHERE t.id = $1", trip_id)
+
+
+async def find_all(database: Database, trip_ids: Sequence[UUID]) -> TripsAt:
+    """The trips of those ids, as far as there are any, with the clock of the read."""
+    return await _at(database, f"SELECT * FROM trips t WHERE {database.among('t.id', 1)}", trip_ids)
+
+
+async def page(
+    database: Database,
+    actor: Actor,
+    *,
+    statuses: Sequence[TripStatus] | None,
+    first: int,
+    after: tuple[datetime, UUID] | None,
+) -> TripPage:
+    """The trips that ``actor`` sees in ``trips``, newest first: a rider's own; a driver's own and the open ones.
+
+    ``after`` is the (created, id) of the last trip of the page before.
+    """
+    args: list[object] = [actor.id, first + 1]
+    narrowing = ""
+    if statuses is not None:
+        statuses = sorted(set(statuses))
+        marks = ", ".join(f"${len(args) + i + 1}" for i in range(len(statuses)))
+        narrowing += f" AND t.status IN ({marks})" if statuses else " AND 1 = 0"
+        args += statuses
+    if after is not None:
+        narrowing += f" AND (t.created, t.id) < (${len(args) + 1}, ${len(args) + 2})"
+        args += after
+    order = "ORDER BY t.created DESC, t.id DESC LIMIT $2"
+    if actor.user.role is Role.RIDER:
+        selected = f"SELECT * FROM trips t WHERE t.rider_id = $1{narrowing} {order}"
+    else:
+        # Two index scans of at most a page each: one OR over both would read every trip.
+        args.append(f"%{actor.id}%")
+        selected = (
+            f"SELECT * FROM (SELECT * FROM trips t WHERE t.driver_id = $1{narrowing} {order}) own UNION ALL "
+            f"SELECT * FROM (SELECT * FROM trips t WHERE {_OPEN} AND t.given_back_by NOT LIKE ${len(args)}"
+            f"{narrowing} {order}) open"
+        )
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS} FROM ({selected}) t {_JOINS} {order}",
+        *args,
+    )
+    trips = tuple(snapshot(row) for row in rows)
+    return TripPage(trips=trips[:first], has_next=len(trips) > first)
+
+
+async def open_trips(database: Database, *, limit: int) -> TripsAt:
+    """The newest ``limit`` trips that wait for a driver."""
+    return await _at(
+        database,
+        f"SELECT * FROM trips t WHERE {_OPEN} ORDER BY t.created DESC, t.id DESC LIMIT $1",
+        limit,
+    )
+
+
+async def open_trips_in(database: Database, cells: Collection[int], *, limit: int) -> TripsAt:
+    """The newest ``limit`` trips that wait for a driver in any of those fine cells, or in none that is known."""
+    here = f"({database.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
+    return await _at(
+        database,
+        f"SELECT * FROM trips t WHERE {_OPEN} AND {here} ORDER BY t.created DESC, t.id DESC LIMIT $2",
+        list(cells),
+        limit,
+    )
+
+
+async def trips_of(
+    database: Database, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
+) -> TripsAt:
+    """The active trips of a rider or a driver, and the newest that ended lately; newest first."""
+    mine = "t.rider_id = $1" if role is Role.RIDER else "t.driver_id = $1"
+    return await _at(
+        database,
+        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ACTIVE}) active UNION ALL "
+        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ENDED} "
+        f"AND t.updated > {database.ago(ended_since_s)} ORDER BY t.updated DESC LIMIT $2) ended",
+        user_id,
+        ended_limit,
+    )
+
+
+async def _at(database: Database, selected: str, *args: object) -> TripsAt:
+    # The clock comes in a row of its own, so that it is there when there is no trip. PostgreSQL takes the snapshot
+    # between the two: `begun` is the clock when the statement came, since it is a transaction by itself. (Its
+    # statement_timestamp() will not do: the message that executes sets it anew, after the snapshot.) In SQLite
+    # both are one clock: no other statement of this process comes between.
+    rows = await database.fetch(
+        f"SELECT clock.begun, clock.as_of, {_COLUMNS} FROM (SELECT {{begun}} AS begun, {{now}} AS as_of) clock "
+        f"LEFT JOIN ({selected}) t ON 1 = 1 LEFT JOIN users r ON r.id = t.rider_id "
+        "LEFT JOIN users d ON d.id = t.driver_id ORDER BY t.created DESC, t.id DESC",
+        *args,
+    )
+    return TripsAt(
+        trips=tuple(snapshot(row) for row in rows if row["id"] is not None),
+        begun=moment(rows[0]["begun"]),
+        as_of=moment(rows[0]["as_of"]),
+    )
+
+
+def snapshot(row: Row) -> TripSnapshot:
+    """The value of a row of a trip joined with its rider and driver."""
+    driver_id = row["driver_id"]
+    return TripSnapshot(
+        id=uuid(row["id"]),
+        created=moment(row["created"]),
+        updated=moment(row["updated"]),
+        version=row["version"],
+        status=TripStatus(row["status"]),
+        pick_up_address=row["pick_up_address"],
+        drop_off_address=row["drop_off_address"],
+        pick_up=_point(row["pick_up_lat"], row["pick_up_lng"]),
+        drop_off=_point(row["drop_off_lat"], row["drop_off_lng"]),
+        expires_at=moment(row["expires_at"]) if row["expires_at"] is not None else None,
+        cancel_reason=row["cancel_reason"],
+        given_back_by=frozenset(UUID(part) for part in row["given_back_by"].split()),
+        rider=user_in(row, row["rider_id"], "r_"),
+        driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
+    )
+
+
+def user_in(row: Row, user_id: Any, prefix: str = "") -> UserSnapshot:
+    """The user in a joined row, whose columns begin with ``prefix``."""
+    return UserSnapshot(
+        id=uuid(user_id),
+        username=row[prefix + "username"],
+        first_name=row[prefix + "first_name"],
+        last_name=row[prefix + "last_name"],
+        role=Role(row[prefix + "role"]),
+        photo=row[prefix + "photo"],
+    )
+
+
+def _point(lat: float | None, lng: float | None) -> GeoPoint | None:
+    return GeoPoint(lat, lng) if lat is not None and lng is not None else None

@@ -1,0 +1,72 @@
+"""Signing people up, with names to read on a screen."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from simulation import operations
+from simulation.client import (Client, Failed, Limited)
+from simulation.counts import Counts
+from simulation.habits import Habits
+from simulation.names import (FIRST_NAMES, LAST_NAMES)
+from simulation.options import CannotSimulate
+
+
+class SignUpFailed(CannotSimulate):
+    """The server does not take our people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who has signed up."""
+
+    id: str
+    token: str
+
+
+class Registration:
+    """Signs up the people of one run.
+
+    User names and passwords are not of the seed: who repeats a run on the same server gets other people, and
+    nobody can guess how to log in as one of them.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, counts: Counts, habits: Habits, on_done: Callable[[], None]
+    ) -> None:
+        self._client = Client(http, counts)
+        self._habits = habits
+        self._on_done = on_done
+        self._run = secrets.token_hex(4)
+
+    async def sign_up(self, role: str, number: int) -> Account:
+        """A new rider or driver. Raises: SignUpFailed."""
+        username = f"{role.lower()}-{number}-{self._run}@simulation.example"
+        password = secrets.token_urlsafe(18)
+        person = {
+            "username": username,
+            "password1": password,
+            "password2": password,
+            "firstName": self._habits.one_of(FIRST_NAMES),
+            "lastName": self._habits.one_of(LAST_NAMES),
+            "role": role,
+        }
+        try:
+            signed_up = await self._client.insist(operations.SIGN_UP, input=person)
+            # An answer may have been lost: then the account is there, and the name is ours.
+            if refusals := [error for error in signed_up["errors"] if error["code"] != "USERNAME_TAKEN"]:
+                raise SignUpFailed(f"the server signs nobody up: {refusals[0]['message']}")
+            logged_in = await self._client.insist(operations.LOG_IN, username=username, password=password)
+        except Limited:
+            raise SignUpFailed(
+                "the server takes few people from one address: set TAXIRANK_SIGN_UP_RATE=off there, "
+                "and TAXIRANK_LOG_IN_RATE=off"
+            ) from None
+        except Failed as failure:
+            raise SignUpFailed(f"the server signs nobody up: {failure}") from None
+        if logged_in["token"] is None:
+            raise SignUpFailed(f"the server logs nobody in: {logged_in['errors'][0]['message']}")
+        self._on_done()
+        return Account(username, logged_in["token"])

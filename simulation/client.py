@@ -1,0 +1,126 @@
+"""One person's requests over HTTP."""
+
+import asyncio
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+
+from simulation import operations
+from simulation.counts import Counts
+
+TIMEOUT_S = 15.0
+_ATTEMPTS = 6
+_FIRST_PAUSE_S = 0.2
+_LONGEST_WAIT_S = 60.0
+
+
+class Failed(Exception):
+    """The server did not do what was asked. The text is the kind of failure, as it is counted."""
+
+
+class Unanswered(Failed):
+    """No answer, or one that says that the server is in trouble: whether it was done is not known."""
+
+
+class Refused(Failed):
+    """The request was answered with a GraphQL error; asking again would not help."""
+
+
+class Limited(Failed):
+    """Too much at once: nothing was done, and may be asked again after ``retry_after_s``."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("RATE_LIMITED")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The answer to a change of a trip: the trip, or the code that says why not."""
+
+    trip: dict[str, Any] | None
+    code: str | None
+
+
+def http_client(url: str, *, connections: int) -> httpx.AsyncClient:
+    """What everybody's requests go through. It keeps no cookies: they would mix people up."""
+    return httpx.AsyncClient(
+        base_url=url,
+        timeout=TIMEOUT_S,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
+
+
+class Client:
+    """Asks as one person, by a token; without one, as a stranger. Failures are counted, then raised."""
+
+    def __init__(self, http: httpx.AsyncClient, counts: Counts, token: str | None = None) -> None:
+        self._http = http
+        self._counts = counts
+        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+
+    async def ask(self, document: str, /, **variables: Any) -> Any:
+        """The value of the one root field. Raises: Unanswered, Refused, Limited."""
+        try:
+            return await self._ask(document, variables)
+        except Limited:
+            self._counts.rate_limited += 1
+            raise
+        except Failed as failure:
+            self._counts.errors[str(failure)] += 1
+            raise
+
+    async def insist(self, document: str, /, **variables: Any) -> Any:
+        """The same, again and again for a while if there is no answer: for what may be done twice.
+
+        Raises: Unanswered, Refused, Limited (for longer than anybody wants to wait)
+        """
+        attempt = 0
+        while True:
+            try:
+                return await self.ask(document, **variables)
+            except Limited as limit:
+                if limit.retry_after_s > _LONGEST_WAIT_S:
+                    raise
+                await asyncio.sleep(limit.retry_after_s)
+            except Unanswered:
+                attempt += 1
+                if attempt == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)
+
+    async def change(self, trip_id: str, status: str) -> Changed:
+        """Move a trip to another status; the same asked again succeeds. Raises: Unanswered, Refused, Limited."""
+        payload = await self.insist(operations.UPDATE_TRIP, input={"id": trip_id, "status": status})
+        code = payload["errors"][0]["code"] if payload["errors"] else None
+        if code is not None:
+            self._counts.answers[code] += 1
+        return Changed(payload["trip"], code)
+
+    async def _ask(self, document: str, variables: dict[str, Any]) -> Any:
+        self._counts.http_requests += 1
+        try:
+            response = await self._http.post(
+                "/graphql", json={"query": document, "variables": variables}, headers=self._headers
+            )
+        except httpx.TransportError as error:
+            raise Unanswered(type(error).__name__) from None
+        try:
+            body = response.json()
+        except ValueError:
+            raise Unanswered(f"HTTP {response.status_code}") from None
+        if not isinstance(body, dict):
+            raise Unanswered(f"HTTP {response.status_code}")
+        for error in body.get("errors", ()):
+            extensions = error.get("extensions", {})
+            code = extensions.get("code", f"HTTP {response.status_code}")
+            if code == "RATE_LIMITED":
+                raise Limited(float(extensions.get("retryAfter", 1)))
+            raise Unanswered(code) if response.status_code >= 500 or code == "INTERNAL" else Refused(code)
+        if "data" not in body:
+            raise Unanswered(f"HTTP {response.status_code}")
+        (value,) = body["data"].values()
+        return value

@@ -1,0 +1,68 @@
+"""The command ``simulate``: runs a simulation, shows it, and writes what came out."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+import uvloop
+from rich.console import Console
+
+from simulation import display
+from simulation.options import (Options, OptionsError)
+from simulation.simulation import Simulation
+from simulation.summary import Summary
+
+# As a shell shows a program that ended by SIGINT.
+INTERRUPTED = 130
+FAULTY = 2
+
+
+def simulate(options: Options, *, json_path: Path | None) -> int:
+    """Run a simulation; the exit status. Ctrl-C ends it with the summary so far, twice: at once.
+
+    Raises:
+        CannotSimulate: there is no such server, it does not take our people, or the file cannot be written.
+    """
+    if json_path is not None:
+        # Before a minute has been spent on what cannot be written.
+        try:
+            json_path.touch()
+        except OSError as error:
+            raise OptionsError(f"--json: {json_path} cannot be written ({error.strerror})") from None
+    try:
+        summary, was_stopped = uvloop.run(_simulate(options))
+    except asyncio.CancelledError:
+        return INTERRUPTED
+    # Into a pipe, rich takes a terminal of 80 columns for granted, and would break the notes.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(display.table(summary))
+    if json_path is not None:
+        json_path.write_bytes(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
+    if not summary.holds:
+        return FAULTY
+    return INTERRUPTED if was_stopped else 0
+
+
+async def _simulate(options: Options) -> tuple[Summary, bool]:
+    simulation = Simulation(options)
+    running = asyncio.create_task(simulation.run())
+
+    def interrupt() -> None:
+        if simulation.is_stopping:
+            running.cancel()
+        simulation.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    # Progress is no result: a pipe gets the summary alone.
+    showing = asyncio.create_task(display.show(simulation.progress, options, Console(stderr=True)))
+    try:
+        return await running, simulation.is_stopping
+    finally:
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing

@@ -1,0 +1,267 @@
+"""A city full of riders and drivers, from signing them up to sending them home."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Any, TypeVar
+
+import httpx
+
+from simulation import operations
+from simulation.accounts import (Account, Registration)
+from simulation.car import Car
+from simulation.client import (Client, Failed, http_client)
+from simulation.counts import Counts
+from simulation.driver import Driver
+from simulation.habits import Habits
+from simulation.ledger import Ledger
+from simulation.live_socket import LiveSocket
+from simulation.options import (CannotSimulate, Options)
+from simulation.rider import Rider
+from simulation.summary import (Summary, summarise)
+
+# The server hashes two passwords at once; a few more wait in line, so that it always has work.
+_SIGN_UPS_AT_ONCE = 4
+_CONNECTING_AT_ONCE = 20
+_CONNECT_TIMEOUT_S = 30.0
+# What was answered must reach its rider within this time.
+_SETTLE_S = 5.0
+_GO_HOME_S = 5.0
+_MAX_CONNECTIONS = 100
+
+T = TypeVar("T")
+
+
+class NoTaxirank(CannotSimulate):
+    """There is no Taxirank at that address."""
+
+
+class Phase(StrEnum):
+    """What is going on."""
+
+    CALLING = "calling the server"
+    SIGNING_UP = "signing up"
+    CONNECTING = "connecting"
+    DRIVING = "driving"
+    ENDING = "ending"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a simulation is."""
+
+    phase: Phase
+    signed_up: int
+    people: int
+    seconds_left: float
+    summary: Summary
+
+
+class Simulation:
+    """Runs once. All chance comes from one generator of ``options.seed``; what the network does to the order of
+    things is not in it."""
+
+    def __init__(self, options: Options, *, habits: Habits | None = None) -> None:
+        self.options = options
+        self.counts = Counts()
+        self.ledger = Ledger()
+        self._habits = habits or Habits(Random(options.seed), speed_up=options.speed_up)
+        self._stop = asyncio.Event()
+        self._phase = Phase.CALLING
+        self._signed_up = 0
+        self._began_s: float | None = None
+        self._ended_s: float | None = None
+        self._http_requests_before = 0
+        self._result: Summary | None = None
+        self._drivers: list[Driver] = []
+        self._riders: list[Rider] = []
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """End soon: everybody stops, and what happened so far is the result."""
+        self._stop.set()
+
+    async def run(self) -> Summary:
+        """Sign people up, let them drive, and send them home.
+
+        Raises:
+            NoTaxirank: nothing answers at the address, or something else does.
+            SignUpFailed: the server does not take our people.
+        """
+        connections = min(_MAX_CONNECTIONS, self.options.riders + self.options.drivers)
+        async with http_client(self.options.url, connections=connections) as http:
+            await _look_for_taxirank(http, self.options.url)
+            await self._unless_stopped(self._sign_up(http))
+            if self.is_stopping:
+                return self.summary()
+            self._http_requests_before = self.counts.http_requests
+            async with asyncio.TaskGroup() as tasks:
+                sockets = [tasks.create_task(person.socket.run()) for person in (*self._drivers, *self._riders)]
+                await self._unless_stopped(self._connect())
+                await self._unless_stopped(self._drive())
+                self._phase = Phase.ENDING
+                await self._settle()
+                # What people do to go home is not part of it.
+                self._result = self.summary()
+                await self._go_home()
+                for socket in sockets:
+                    socket.cancel()
+        return self._result
+
+    def progress(self) -> Progress:
+        """Where it is now."""
+        people = self.options.riders + self.options.drivers
+        left_s = max(0.0, self.options.seconds - self._elapsed_s)
+        return Progress(self._phase, self._signed_up, people, left_s, self._result or self.summary())
+
+    def summary(self) -> Summary:
+        """What happened so far."""
+        requests = self.counts.http_requests - self._http_requests_before if self._began_s is not None else 0
+        return summarise(self.ledger, self.counts, seconds=self._elapsed_s, http_requests=requests)
+
+    @property
+    def _elapsed_s(self) -> float:
+        if self._began_s is None:
+            return 0.0
+        return (self._ended_s or self.ledger.clock()) - self._began_s
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work; cancel it when the simulation is told to stop."""
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+    async def _sign_up(self, http: httpx.AsyncClient) -> None:
+        self._phase = Phase.SIGNING_UP
+
+        def count() -> None:
+            self._signed_up += 1
+
+        registration = Registration(http, self.counts, self._habits, count)
+        places = asyncio.Semaphore(_SIGN_UPS_AT_ONCE)
+
+        async def sign_up(role: str, number: int) -> Account:
+            async with places:
+                return await registration.sign_up(role, number)
+
+        roles = ["DRIVER"] * self.options.drivers + ["RIDER"] * self.options.riders
+        accounts = await _all(sign_up(role, number) for number, role in enumerate(roles, 1))
+        self._meet(http, accounts[: self.options.drivers], accounts[self.options.drivers :])
+
+    def _meet(self, http: httpx.AsyncClient, drivers: list[Account], riders: list[Account]) -> None:
+        """Give everybody an app, and the drivers a car."""
+        options, habits = self.options, self._habits
+        gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+
+        def client(account: Account) -> Client:
+            return Client(http, self.counts, account.token)
+
+        def socket(account: Account) -> LiveSocket:
+            return LiveSocket(options.url, account.token, self.counts, habits.rng, gate=gate)
+
+        self._drivers = [
+            Driver(
+                account.id,
+                client(account),
+                socket(account),
+                Car(options.city, habits.rng, speed_mps=habits.speed_mps()),
+                habits,
+                ledger=self.ledger,
+                counts=self.counts,
+                report_every_s=options.report_every_s,
+            )
+            for account in drivers
+        ]
+        self._riders = [
+            Rider(client(account), socket(account), options.city, habits, ledger=self.ledger, counts=self.counts)
+            for account in riders
+        ]
+
+    async def _connect(self) -> None:
+        self._phase = Phase.CONNECTING
+        for rider in self._riders:
+            await rider.arrive()
+        # Whoever is late comes later.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await _all(person.socket.live.wait() for person in (*self._drivers, *self._riders))
+
+    async def _drive(self) -> None:
+        self._phase = Phase.DRIVING
+        self._began_s = self.ledger.clock()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.options.seconds), asyncio.TaskGroup() as lives:
+                    for driver in self._drivers:
+                        lives.create_task(driver.live())
+                    await self._request_trips(lives)
+        finally:
+            self._ended_s = self.ledger.clock()
+
+    async def _request_trips(self, lives: asyncio.TaskGroup) -> None:
+        """Let somebody request a trip every now and then."""
+        while True:
+            await asyncio.sleep(self._habits.until_next_request_s(self.options.requests_per_minute))
+            free = [rider for rider in self._riders if rider.is_free]
+            if free:
+                lives.create_task(self._habits.one_of(free).ride())
+            else:
+                self.counts.requests_skipped += 1
+
+    async def _settle(self) -> None:
+        """Give what has been answered the time to be heard of."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await self.ledger.settled()
+
+    async def _go_home(self) -> None:
+        """Leave nothing behind that waits: no request without a rider, no car that never comes."""
+
+        async def leave(person: Driver | Rider) -> None:
+            with suppress(Failed):
+                await person.go_home()
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GO_HOME_S):
+                await _all(leave(driver) for driver in self._drivers)
+                await _all(leave(rider) for rider in self._riders)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; when one fails, the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look_for_taxirank(http: httpx.AsyncClient, url: str) -> None:
+    """Return when a Taxirank answers. Raises: NoTaxirank."""
+    try:
+        response = await http.post("/graphql", json={"query": operations.PROBE})
+    except httpx.TransportError as error:
+        raise NoTaxirank(f"{url}: nothing answers ({type(error).__name__})") from None
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if response.status_code == 503 and body is not None:
+        raise NoTaxirank(f"{url}: the server cannot serve now: look at {url}/readyz")
+    if body != {"data": {"me": None}}:
+        raise NoTaxirank(f"{url}: what answers is not a Taxirank")

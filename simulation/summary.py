@@ -1,0 +1,133 @@
+"""What a simulation came to."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.latencies import Latencies
+from simulation.counts import Counts
+from simulation.ledger import (UNDER_WAY, Ledger, Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long something took, in milliseconds; None when it never happened."""
+
+    p50_ms: float | None
+    p99_ms: float | None
+
+    @classmethod
+    def of(cls, durations_s: list[float]) -> "Times":
+        """The percentiles of durations in seconds."""
+        if not durations_s:
+            return cls(None, None)
+        latencies = Latencies(durations_s)
+        return cls(round(latencies.percentile_ms(50), 1), round(latencies.percentile_ms(99), 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures, so far or at the end.
+
+    Each request is ``accepted`` (at least once), or else ``cancelled``, ``expired`` or ``open``. Each accepted
+    one is ``completed``, ``under_way``, ``called_off``, or ``given_back`` and not taken again. ``offers`` were
+    sent one by one, ``offers_in_snapshots`` are others. The last three should be 0.
+    """
+
+    seconds: float
+    requests: int
+    accepted: int
+    cancelled: int
+    expired: int
+    open: int
+    completed: int
+    under_way: int
+    called_off: int
+    given_back: int
+    requests_skipped: int
+    time_to_accept: Times
+    time_to_first_offer: Times
+    offers: int
+    offers_in_snapshots: int
+    withdrawn: Mapping[str, int]
+    positions: int
+    positions_seen: int
+    http_requests: int
+    http_requests_per_s: float
+    rate_limited: int
+    reconnects: int
+    answers: Mapping[str, int]
+    errors: Mapping[str, int]
+    accepted_by_two: int
+    not_heard_by_rider: int
+    older_after_newer: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was seen that a server must not do."""
+        return not (self.accepted_by_two or self.not_heard_by_rider or self.older_after_newer)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return asdict(self)
+
+
+def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: int) -> Summary:
+    """Add up what happened in so many seconds, and so many requests over HTTP."""
+    ours = list(ledger.ours)
+    fates = Counter(_fate(record) for record in ours)
+    accepted = sum(record.is_accepted for record in ours)
+    return Summary(
+        seconds=round(seconds, 1),
+        requests=len(ours),
+        accepted=accepted,
+        cancelled=fates["cancelled"],
+        expired=fates["expired"],
+        open=fates["open"],
+        completed=fates["completed"],
+        under_way=fates["under way"],
+        called_off=fates["called off"],
+        given_back=fates["given back"],
+        requests_skipped=counts.requests_skipped,
+        time_to_accept=Times.of(
+            [
+                # A driver may have been faster than the answer.
+                max(0.0, record.first_accepted_s - record.answered_s)
+                for record in ours
+                if record.first_accepted_s is not None and record.answered_s is not None
+            ]
+        ),
+        time_to_first_offer=Times.of(
+            [
+                record.first_offered_s - record.sent_s
+                for record in ours
+                if record.first_offered_s is not None and record.sent_s is not None
+            ]
+        ),
+        offers=counts.offers,
+        offers_in_snapshots=counts.offers_in_snapshots,
+        withdrawn=dict(counts.withdrawn),
+        positions=counts.positions,
+        positions_seen=counts.positions_seen,
+        http_requests=http_requests,
+        http_requests_per_s=round(http_requests / seconds, 1) if seconds else 0.0,
+        rate_limited=counts.rate_limited,
+        reconnects=counts.reconnects,
+        answers=dict(counts.answers),
+        errors=dict(counts.errors),
+        accepted_by_two=sum(record.was_accepted_twice for record in ledger.trips.values()),
+        not_heard_by_rider=sum(max(record.accepted_by, default=0) > record.version for record in ours),
+        older_after_newer=ledger.older_after_newer,
+    )
+
+
+def _fate(record: Record) -> str:
+    """What has become of a trip, in one word or two."""
+    if record.status in UNDER_WAY:
+        return "under way"
+    if record.status == "COMPLETED":
+        return "completed"
+    if record.is_accepted:
+        return "called off" if record.status == "CANCELLED" else "given back"
+    return {"CANCELLED": "cancelled", "EXPIRED": "expired"}.get(record.status or "", "open")

@@ -1,0 +1,496 @@
+"""The command line, as an operator uses it. Servers are processes of their own; of the other commands one is, and
+the rest run here, since a process needs seconds to load everything."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from server import ROOT, cli
+from services.runtime import logs
+from application.settings import (PREFIX, Settings)
+from tests.support import servers
+from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
+from tests.support.brokers import broker
+from tests.support.processes import ServerProcess, server_process
+
+TIMEOUT_S = 30.0
+
+
+@dataclass
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run within this process must not change how all of it logs."""
+    monkeypatch.setattr(logs, "configure", lambda **_: None)
+
+
+@pytest.fixture
+def environment(tmp_path: Path, sqlite_template: Path) -> dict[str, str]:
+    """The environment of a process with a migrated database of its own."""
+    shutil.copy(sqlite_template, tmp_path / "taxirank.sqlite3")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {
+        "TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path / 'taxirank.sqlite3'}",
+        "TAXIRANK_MEDIA_URL": str(tmp_path / "media"),
+        "TAXIRANK_PORT": "0",
+        "TAXIRANK_BUILD_PAGES": "false",
+        "TAXIRANK_PASSWORD_HASH_MEMORY_KIB": "1024",
+        "TAXIRANK_SHUTDOWN_TIMEOUT_S": "2",
+        "TAXIRANK_LOG_FORMAT": "json",
+    }
+
+
+async def start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "server.py", *arguments, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe
+    )
+
+
+def command(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> Outcome:
+    """Run a command in this process."""
+    ours = {name: None for name in os.environ if name.startswith(PREFIX)}
+    result = CliRunner().invoke(cli, arguments, env=ours | environment, input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+@dataclass
+class Serving:
+    """A server process that answers."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: list[str]
+
+    async def stopped(self) -> int:
+        """The exit code, after SIGTERM; the rest of the log is read."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(TIMEOUT_S):
+            _, err = await self.process.communicate()
+        self.log += err.decode().splitlines()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
+    """`server.py` on a free port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    process = await start(environment | {"TAXIRANK_PORT": str(port)})
+    server = Serving(process, f"http://127.0.0.1:{port}", [])
+    try:
+        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(base_url=server.url) as http:
+            while True:
+                try:
+                    assert (await http.get("/readyz")).status_code == 200
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None
+                    await asyncio.sleep(0.02)
+        yield server
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def forked(environment: dict[str, str]) -> AbstractAsyncContextManager[ServerProcess]:
+    """A server of that environment where it is not its start that is tested: a tenth of the time."""
+    names = {name for name in environment if name.startswith(PREFIX)}
+    return server_process(**{name.removeprefix(PREFIX).lower(): environment[name] for name in names})
+
+
+def assert_one_line(outcome: Outcome, *hints: str) -> None:
+    """The command failed with one line on standard error, and without a traceback."""
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert outcome.err.startswith("taxirank: ")
+    assert outcome.err.count("\n") == 1, outcome.err
+    for hint in hints:
+        assert hint in outcome.err
+
+
+def test_the_committed_schema_is_the_one_of_the_code(environment: dict[str, str], tmp_path: Path) -> None:
+    committed = (ROOT / "schema.graphql").read_text(encoding="utf-8")
+    printed = command(environment, "export-schema")
+    assert (printed.code, printed.out) == (0, committed), "run `server.py export-schema schema.graphql`"
+
+
+def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str]) -> None:
+    outcome = command(environment, "settings")
+    assert outcome.code == 0
+    listed = re.findall(r"^TAXIRANK_([A-Z0-9_]+)=.*\n    \S", outcome.out, re.MULTILINE)
+    assert [name.lower() for name in listed] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "hints"),
+    [
+        ({"TAXIRANK_PROT": "1"}, ["unknown setting TAXIRANK_PROT", "server.py settings"]),
+        ({"TAXIRANK_PORT": "eighty"}, ["TAXIRANK_PORT"]),
+        (
+            {"TAXIRANK_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"},
+            ["TAXIRANK_DATABASE_URL", "cannot be reached"],
+        ),
+        ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
+        # Nobody may write there, not even root.
+        ({"TAXIRANK_MEDIA_URL": "/proc"}, ["TAXIRANK_MEDIA_URL", "name one that this user may write to"]),
+        ({"TAXIRANK_MEDIA_URL": __file__}, ["TAXIRANK_MEDIA_URL", "name one that can be created"]),
+        ({"TAXIRANK_MEDIA_OPTIONS": "{"}, ["TAXIRANK_MEDIA_OPTIONS: must be a JSON object"]),
+        ({"TAXIRANK_MEDIA_OPTIONS": '{"region": "eu"}'}, ["TAXIRANK_MEDIA_OPTIONS", "leave them out"]),
+        (
+            {"TAXIRANK_MEDIA_URL": "s3://photos", "TAXIRANK_MEDIA_OPTIONS": '{"regoin": "eu"}'},
+            ["TAXIRANK_MEDIA_OPTIONS: Unknown media option 'regoin'"],
+        ),
+        ({"TAXIRANK_MEDIA_URL": "s3://photos?regoin=eu"}, ["TAXIRANK_MEDIA_URL: Unknown media option 'regoin'"]),
+        ({"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"}, ["TAXIRANK_DATABASE_URL", "is no SQLite database"]),
+        ({"TAXIRANK_DATABASE_URL": f"sqlite://{ROOT}"}, ["TAXIRANK_DATABASE_URL", "cannot be used"]),
+        ({"TAXIRANK_DATABASE_URL": "sqlite:///proc/x.sqlite3"}, ["TAXIRANK_DATABASE_URL", "cannot be used"]),
+        ({"TAXIRANK_HOST": "no.such.name.invalid"}, ["TAXIRANK_HOST: no.such.name.invalid is no address"]),
+        ({"TAXIRANK_HOST": "192.0.2.1"}, ["TAXIRANK_HOST: 192.0.2.1 is no address of this machine"]),
+        ({"TAXIRANK_TRUSTED_DOCUMENTS": "none.json"}, ["TAXIRANK_TRUSTED_DOCUMENTS: it cannot be read"]),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    environment: dict[str, str], changes: dict[str, str], hints: list[str]
+) -> None:
+    assert_one_line(command(environment | changes), *hints)
+
+
+def test_a_port_in_use_is_one_line_before_anything_says_that_it_serves(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        hint = f"TAXIRANK_PORT: port {port} of 127.0.0.1 is in use"
+        assert_one_line(command(environment | {"TAXIRANK_PORT": port}), hint)
+        assert_one_line(command(environment, "serve", "--port", port), hint)
+
+
+def test_a_port_that_cannot_be_one_is_refused_as_an_option_too(environment: dict[str, str]) -> None:
+    assert_one_line(command(environment, "serve", "--port", "99999"), "TAXIRANK_PORT")
+
+
+@pytest.mark.parametrize("arguments", [["migrate"], ["seed-demo"], ["create-staff", "chief"]])
+def test_a_file_that_is_no_database_is_one_line_for_every_command(
+    environment: dict[str, str], arguments: list[str]
+) -> None:
+    database = {"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"}
+    outcome = command(environment | database, *arguments, stdin=PASSWORD)
+    assert_one_line(outcome, "TAXIRANK_DATABASE_URL", "is no SQLite database: name another file")
+
+
+def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "trusted.json").write_text('{"my-id": "{ me { id } }", "other-id": "{ nobody { id } }"}')
+    trusted = {"TAXIRANK_TRUSTED_DOCUMENTS": str(tmp_path / "trusted.json")}
+    hint = "TAXIRANK_TRUSTED_DOCUMENTS: its document 'other-id' cannot run: Cannot query field 'nobody'"
+    assert_one_line(command(environment | trusted), hint)
+
+
+def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    database = {"TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path}/file/x.sqlite3"}
+    assert_one_line(command(environment | database), "TAXIRANK_DATABASE_URL", "cannot be made")
+
+
+def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    postgres.execute("CREATE DATABASE unmigrated")
+    database = {"TAXIRANK_DATABASE_URL": postgres.database_url("unmigrated")}
+    try:
+        assert_one_line(command(environment | database), "not up to date", "server.py migrate")
+    finally:
+        postgres.execute("DROP DATABASE unmigrated WITH (FORCE)")
+
+
+def test_a_postgresql_database_that_is_not_there_is_one_line(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    database = {"TAXIRANK_DATABASE_URL": postgres.database_url("nowhere")}
+    assert_one_line(command(environment | database), "TAXIRANK_DATABASE_URL", "nowhere")
+
+
+async def test_a_server_serves_logs_in_json_and_refuses_a_second_one_on_its_file(
+    environment: dict[str, str],
+) -> None:
+    async with serving(environment) as server:
+        second = await asyncio.to_thread(command, environment)
+        async with Api(server.url) as api:
+            response = await api.http.get("/nothing", headers={"X-Request-ID": "from-the-proxy"})
+            assert response.headers["X-Request-ID"] == "from-the-proxy"
+            await api.post("mutation { logOut { errors { code } } }")
+        assert await server.stopped() == 0
+    assert_one_line(second, "another server uses this database")
+    lines = [json.loads(line) for line in server.log]
+    (line,) = [line for line in lines if line.get("request_id") == "from-the-proxy"]
+    assert (line["event"], line["path"], line["status"], line["level"]) == ("request", "/nothing", 404, "info")
+    assert all({"event", "level", "timestamp", "logger"} <= line.keys() for line in lines)
+    assert lines[0]["event"] == "serving"
+    assert lines[0]["graphql"] == f"{server.url}/graphql"
+    assert lines[0]["board"] == f"{server.url}/"
+    assert [line["event"] for line in lines[-2:]] == ["stopping", "stopped"]
+
+
+async def test_a_second_server_on_one_in_process_postgresql_is_refused_and_sigint_ends_the_first_with_0(
+    environment: dict[str, str], postgres: servers.Postgres
+) -> None:
+    environment["TAXIRANK_DATABASE_URL"] = postgres.copy()
+    try:
+        async with forked(environment) as server:
+            await server.ready()
+            assert_one_line(await asyncio.to_thread(command, environment), "another server uses this database")
+            # Control-C asks for the same clean end.
+            assert await server.stop(signal.SIGINT) == 0
+    finally:
+        postgres.drop(environment["TAXIRANK_DATABASE_URL"])
+
+
+async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_open(
+    environment: dict[str, str],
+) -> None:
+    async with forked(environment) as server, Api(server.url) as api:
+        await server.ready()
+        await api.sign_up("RIDER")
+        events = {"Accept": "text/event-stream"}
+        async with (
+            api.socket() as socket,
+            api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=events) as stream,
+        ):
+            await (await socket.start(MY_TRIPS)).next()
+            chunks = stream.aiter_bytes()
+            received = b""
+            while b"event: next" not in received:
+                received += await anext(chunks)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            code = await server.stop()
+            # It takes half a second where nobody else works: nothing waits for the two seconds that are set.
+            assert loop.time() - began < 2
+            # Nothing more (`complete` would mean not to come back), and whole: else httpx would raise.
+            assert b"".join([chunk async for chunk in chunks]) == b""
+            assert code == 0
+            assert (await socket.closed()).code in (1012, 1006)
+        assert "Traceback" not in server.log()
+
+
+async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str]) -> None:
+    async with broker(**{"cluster-enabled": "yes"}) as cluster:
+        environment |= {"TAXIRANK_REDIS_URL": cluster.url}
+        outcome = await asyncio.to_thread(command, environment, "serve")
+    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "name a single Redis")
+
+
+async def test_two_workers_serve_sockets_and_end_with_the_server(
+    environment: dict[str, str], redis_url: str
+) -> None:
+    environment |= {
+        "TAXIRANK_WORKERS": "2",
+        "TAXIRANK_REDIS_URL": redis_url,
+        "TAXIRANK_REDIS_PREFIX": f"test-{uuid.uuid4().hex}",
+    }
+    async with serving(environment) as server, Api(server.url) as driver, Api(server.url) as rider:
+        await driver.sign_up("DRIVER")
+        await rider.sign_up("RIDER")
+        async with driver.socket() as one, driver.socket() as other:
+            pools = [await socket.start(POOL) for socket in (one, other)]
+            for pool in pools:
+                await pool.next()
+            await rider.create_trip()
+            for pool in pools:
+                assert (await pool.next())["__typename"] == "TripOffered"
+        assert await server.stopped() == 0
+    assert [line for line in server.log if "Traceback" in line] == []
+
+
+def test_a_member_of_staff_is_made_once_and_with_a_strong_password(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    weak = command(environment, "create-staff", "chief", stdin="chief123\n")
+    assert_one_line(weak, "easy to guess")
+    made = command(environment, "create-staff", "chief", stdin=f"{PASSWORD}\n")
+    assert (made.code, made.out) == (0, "created chief\n")
+    assert_one_line(command(environment, "create-staff", "CHIEF", stdin=PASSWORD), "taken")
+    # Arguments are seen by everybody on the machine.
+    assert command(environment, "create-staff", "other", "--password", PASSWORD).code == 2
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]
+    database.close()
+
+
+def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> None:
+    first = command(environment, "seed-demo")
+    assert first.code == 0
+    assert first.out == f"Log in as rosa, ravi, dana, dirk with the password {PASSWORD}\n"
+    again = command(environment, "seed-demo")
+    assert (again.code, again.out) == (0, "The demo is already there.\n")
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM users").fetchone() == (4,)
+        statuses = {row[0] for row in database.execute("SELECT status FROM trips")}
+        assert database.execute("SELECT count(*) FROM trips").fetchone() == (4,)
+    database.close()
+    assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
+
+
+def test_the_demo_with_its_known_password_is_not_made_beside_a_public_address(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    public = {"TAXIRANK_PUBLIC_URL": "https://taxi.example"}
+    assert_one_line(command(environment | public, "seed-demo"), "TAXIRANK_PUBLIC_URL is set")
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM users").fetchone() == (0,)
+    database.close()
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["seed-demo"], ["create-staff", "chief"]])
+def test_no_command_works_on_a_database_of_a_newer_version(
+    environment: dict[str, str], tmp_path: Path, arguments: list[str]
+) -> None:
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        database.execute("INSERT INTO aerich (version, app, content) VALUES ('99_newer.py', 'models', '{}')")
+    database.close()
+    assert_one_line(command(environment, *arguments, stdin=PASSWORD), "99_newer.py", "this version knows it up to")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hints"),
+    [
+        (["localhost:8000"], ["'localhost:8000' is not the address of a server"]),
+        (["http://127.0.0.1:1"], ["http://127.0.0.1:1: nothing answers"]),
+        (["http://localhost", "--riders", "0"], ["--riders", "at least 1"]),
+        (["http://localhost", "--center", "Amsterdam"], ["--center", "52.3702,4.8952"]),
+        (["http://localhost", "--json", "/nowhere/summary.json"], ["--json", "/nowhere"]),
+    ],
+)
+def test_what_cannot_be_simulated_is_one_line(
+    environment: dict[str, str], arguments: list[str], hints: list[str]
+) -> None:
+    assert_one_line(command(environment, "simulate", *arguments), *hints)
+
+
+def test_without_an_address_the_server_of_the_settings_is_meant(environment: dict[str, str]) -> None:
+    settings = {"TAXIRANK_HOST": "0.0.0.0", "TAXIRANK_PORT": "1"}
+    assert_one_line(command(environment | settings, "simulate"), "http://localhost:1: nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "hint"),
+    [
+        (200, "<html>", "not a Taxirank"),
+        (404, "{}", "not a Taxirank"),
+        (200, '{"data": {"me": {"role": 1}}}', "not a Taxirank"),
+        (503, '{"errors": []}', "cannot serve now"),
+    ],
+)
+def test_another_server_or_one_in_trouble_is_one_line(
+    environment: dict[str, str], status: int, body: str, hint: str
+) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as other, ThreadPoolExecutor() as threads:
+        threads.submit(other.serve_forever)
+        try:
+            outcome = command(environment, "simulate", f"http://127.0.0.1:{other.server_port}")
+        finally:
+            other.shutdown()
+    assert_one_line(outcome, hint)
+
+
+async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.json"
+    few = ["--riders", "2", "--drivers", "2", "--requests-per-minute", "600", f"--json={summary}"]
+    async with forked(environment) as server:
+        await server.ready()
+        process = await start(environment, "simulate", server.url, *few)
+        assert process.stderr is not None
+        async with asyncio.timeout(TIMEOUT_S):
+            while not (await process.stderr.readline()).startswith(b"driving"):
+                assert process.returncode is None
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert out.startswith(b"requests ")
+    assert out.count(b"as it must be") == 3
+    assert json.loads(summary.read_bytes())["accepted_by_two"] == 0
+
+
+@pytest.mark.attack("errors")
+@pytest.mark.parametrize("form", ["json", "console"])
+async def test_a_traceback_in_the_log_shows_no_values(environment: dict[str, str], form: str) -> None:
+    program = f"""
+import structlog
+from services import logs
+
+def log_in(password):
+    raise ValueError
+
+logs.configure(level="info", format="{form}")
+try:
+    log_in("".join(["hunt", "er2"]))
+except ValueError as error:
+    structlog.stdlib.get_logger("x").error("incident", exc_info=error)
+"""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, env=environment, stderr=pipe
+    )
+    _, err = await process.communicate()
+    assert b"ValueError" in err
+    assert b"hunter2" not in err
+
+
+@pytest.mark.attack("errors")
+async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
+    program = """
+import logging
+from services import logs
+
+logs.configure(level="debug", format="json")
+for name in ("httpx", "httpcore.http11"):
+    logging.getLogger(name).info("GET http://osrm/route/v1/driving/13.388860,52.517037")
+logging.getLogger("others").info("heard")
+"""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=ROOT, env=environment, stderr=pipe
+    )
+    _, err = await process.communicate()
+    assert b"heard" in err
+    assert b"13.388860" not in err

@@ -1,0 +1,203 @@
+"""Worker processes: they have time to start, and nothing about their deaths is silent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from application import workers
+from server import ROOT, Application
+from application.settings import Settings
+from services.database.instance_lock import AnotherServer
+from tests.support.waiting import until
+
+TIMEOUT_S = 30.0
+# Constants are changed in the process that runs it; the application is loaded in its workers.
+PROGRAM = """
+import sys
+import structlog
+import uvicorn
+from gateway import serving
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        processors=[structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    log = structlog.get_logger()
+    serving._log = log
+    for change in sys.argv[3:]:
+        name, _, value = change.partition("=")
+        setattr(serving, name, float(value))
+    config = uvicorn.Config(
+        f"tests.support.tiny_app:{sys.argv[1]}", factory=True, workers=2, log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    try:
+        with serving.bound("127.0.0.1", int(sys.argv[2])) as listeners:
+            serving.run(config, listeners, on_ready=lambda: log.info("serving"))
+    except serving.NoneStarted:
+        sys.exit(1)
+"""
+
+
+@pytest.fixture
+def backend() -> str:
+    """One of the two: no database is asked."""
+    return "embedded"
+
+
+class Parent:
+    """A process with two workers."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    async def line(self) -> dict[str, Any]:
+        """The next line of its log."""
+        assert self.process.stderr is not None
+        while not (line := await self.process.stderr.readline()).startswith(b"{"):
+            assert line, "it has ended"
+        return json.loads(line)
+
+    async def ended(self) -> tuple[int | None, list[dict[str, Any]]]:
+        """Its exit code and the rest of its log."""
+        _, err = await self.process.communicate()
+        return self.process.returncode, [json.loads(line) for line in err.splitlines() if line.startswith(b"{")]
+
+    async def pid(self) -> int:
+        """The process of a worker."""
+        async with httpx.AsyncClient(verify=False) as http:
+            return int((await http.get(self.url)).text)
+
+
+@asynccontextmanager
+async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[Parent]:
+    """Two workers of an application of tests/support/tiny_app.py."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM, app, str(port), *changes),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            yield Parent(process, f"http://127.0.0.1:{port}")
+    finally:
+        if process.returncode is None:
+            process.kill()
+        # Its workers hold the pipes until they have ended, too.
+        await process.communicate()
+
+
+@pytest.mark.parametrize(("app", "cause"), [("fails", {"exit_code": 1}), ("is_killed", {"signal": "SIGKILL"})])
+async def test_where_no_worker_can_start_the_server_ends_with_an_error_and_tells_each_death(
+    app: str, cause: dict[str, object]
+) -> None:
+    async with parent(app) as server:
+        code, log = await server.ended()
+    assert code == 1
+    assert [line["event"] for line in log] == ["worker died"] * 2
+    assert all(cause.items() <= line.items() and not line["was_ready"] for line in log)
+
+
+async def test_a_worker_that_cannot_start_beside_another_is_tried_again(tmp_path: Path) -> None:
+    async with parent("fails_once", "RESTART_PAUSE_S=0", FAILED_ONCE=str(tmp_path / "once")) as server:
+        events = [await server.line(), await server.line()]
+        assert sorted(line["event"] for line in events) == ["serving", "worker died"]
+        (died,) = (line for line in events if line["event"] == "worker died")
+        assert died["exit_code"] == 7
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended() == (0, [])
+
+
+async def test_a_worker_that_is_killed_is_told_and_replaced() -> None:
+    async with parent("works") as server:
+        assert (await server.line())["event"] == "serving"
+        victim = await server.pid()
+        os.kill(victim, signal.SIGKILL)
+        died = await server.line()
+        assert (died["event"], died["pid"], died["signal"]) == ("worker died", victim, "SIGKILL")
+        assert await server.pid() != victim
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended() == (0, [])
+
+
+async def test_a_worker_that_answers_nothing_any_more_is_told_killed_and_replaced() -> None:
+    async with parent("works", "ANSWER_TIMEOUT_S=1") as server:
+        assert (await server.line())["event"] == "serving"
+        victim = await server.pid()
+        os.kill(victim, signal.SIGSTOP)
+        assert (await server.line())["event"] == "worker does not answer and is killed"
+        assert (await server.line())["event"] == "worker died"
+        assert await server.pid() != victim
+
+
+async def test_a_worker_that_does_not_start_in_time_is_told() -> None:
+    # Nobody loads all that within no time.
+    async with parent("works", "START_TIMEOUT_S=0") as server:
+        code, log = await server.ended()
+    assert code == 1
+    assert {line["event"] for line in log} == {"worker does not start and is killed", "worker died"}
+
+
+async def test_workers_end_when_their_parent_is_killed() -> None:
+    async with parent("works") as server:
+        assert (await server.line())["event"] == "serving"
+        await server.pid()
+        server.process.kill()
+
+        async def is_free() -> bool:
+            try:
+                await server.pid()
+            except httpx.TransportError:
+                return True
+            return False
+
+        await until(is_free, TIMEOUT_S)
+
+
+def test_a_worker_has_more_time_than_it_takes_a_slow_machine() -> None:
+    # At 0.3 of a core, shared by two, a server needs about half a minute.
+    assert workers.START_TIMEOUT_S >= 90
+    assert workers.ANSWER_TIMEOUT_S >= 30
+
+
+async def test_a_start_that_fails_in_the_process_that_serves_is_told_in_one_line(settings: Settings) -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    first, second = Application(settings), Application(settings)
+    async with first.running():
+        with pytest.raises(AnotherServer):
+            await second.asgi({"type": "lifespan", "state": {}}, receive, send)
+    (failed,) = told
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("another server uses this database")
+    assert "\n" not in failed["message"]
+
+
+def test_every_address_of_a_name_is_bound() -> None:
+    with workers.bound("localhost", 0) as listeners:
+        assert {listener.getsockname()[0] for listener in listeners} <= {"127.0.0.1", "::1"}
+        assert listeners

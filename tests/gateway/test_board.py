@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from gateway.board import Console
+
+
+def client_of(build: Path) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Starlette(routes=[Console(build).route()]))
+    return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
+
+
+async def test_without_a_build_the_page_says_so_and_a_build_is_served_at_once(tmp_path):
+    client = client_of(tmp_path)
+    before = await client.get("/")
+    assert before.status_code == 200
+    assert "are not built yet" in before.text
+    assert before.headers["cache-control"] == "no-cache"
+
+    (tmp_path / "index.html").write_text("<title>Taxirank · live board</title>", encoding="utf-8")
+    assert (await client.get("/")).text == "<title>Taxirank · live board</title>"
+
+
+async def test_the_page_runs_no_script_and_asks_no_host_but_its_own(tmp_path):
+    (tmp_path / "index.html").touch()
+    response = await client_of(tmp_path).get("/")
+
+    policy = dict(part.split(" ", 1) for part in response.headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data: blob:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-frame-options"] == "DENY"
+
+
+async def test_the_page_is_only_read(tmp_path):
+    client = client_of(tmp_path)
+
+    assert (await client.head("/")).status_code == 200
+    assert (await client.post("/")).status_code == 405

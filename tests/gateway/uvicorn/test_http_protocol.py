@@ -1,0 +1,206 @@
+"""Heads of requests without an end: how much of them is gathered, and for how long."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+import structlog
+
+from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
+from application.settings import Settings
+from tests.conftest import LiveServer, SignUp
+from tests.support.api import MY_TRIPS
+from tests.support.raw import answer, connected
+
+pytestmark = [
+    pytest.mark.attack("protocol"),
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+
+CHUNKED = b"POST /graphql HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+PREFLIGHT = (
+    b"OPTIONS /graphql HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    b"Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n\r\n"
+)
+SOCKET = (
+    b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n\r\n"
+)
+
+
+async def still_serves(server: LiveServer) -> None:
+    async with connected(server) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert await answer(reader) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("beyond", [-200, 1], ids=["just below", "just above"])
+async def test_an_address_without_end_is_414(live_server: LiveServer, beyond: int) -> None:
+    async with connected(live_server) as (reader, writer):
+        writer.write(b"GET /healthz?" + b"x" * (MAX_FRAMING_BYTES + beyond))
+        writer.write(b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        status, body = await answer(reader)
+        assert status == (200 if beyond < 0 else 414)
+        assert beyond < 0 or body["errors"][0]["extensions"] == {"code": "URI_TOO_LONG"}
+    await still_serves(live_server)
+
+
+@pytest.mark.parametrize("beyond", [-200, 1], ids=["just below", "just above"])
+async def test_headers_without_end_are_431(live_server: LiveServer, beyond: int) -> None:
+    async with connected(live_server) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-A: ")
+        writer.write(b"x" * (MAX_FRAMING_BYTES + beyond) + b"\r\n\r\n")
+        status, body = await answer(reader)
+        assert status == (200 if beyond < 0 else 431)
+        assert beyond < 0 or body["errors"][0]["extensions"] == {"code": "HEADERS_TOO_LARGE"}
+    await still_serves(live_server)
+
+
+async def send_for_ever(writer: asyncio.StreamWriter, more: bytes) -> None:
+    """Send, until the connection breaks or far more has been taken than the buffers between the two can hold."""
+    sent = 0
+    while sent < 256 * MAX_FRAMING_BYTES:
+        writer.write(more)
+        await writer.drain()
+        sent += len(more)
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET /", b"x" * 10_000),
+        (b"GET / HTTP/1.1\r\n", b"X-A: b\r\n" * 1000),
+        (b"GET / HTTP/1.1\r\nX-A: ", b"x" * 10_000),
+        (b"GET / HTTP/1.1\r\n", b"x" * 10_000),
+        # Trailers, which may follow a chunked body.
+        (CHUNKED % b"localhost" + b"0\r\n", b"X-A: b\r\n" * 1000),
+        (CHUNKED % b"localhost" + b"5;", b"x" * 10_000),
+        # The body of a request that was answered without it: for another name, and from another origin.
+        (CHUNKED % b"evil.example", b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
+        (PREFLIGHT, b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
+        # Of a request for a socket, which has none.
+        (SOCKET % b"Transfer-Encoding: chunked", b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
+        (SOCKET % b"Content-Length: 99999999999", b"x" * 10_000),
+    ],
+)
+async def test_what_goes_on_for_ever_is_cut_after_a_bounded_number_of_bytes(
+    live_server: LiveServer, begin: bytes, more: bytes
+) -> None:
+    async with connected(live_server) as (_, writer):
+        writer.write(begin)
+        with pytest.raises(ConnectionError):
+            await send_for_ever(writer, more)
+    await still_serves(live_server)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With little patience, and an origin listed, so that its layer is there too."""
+    return settings.model_copy(
+        update={"receive_timeout_s": 0.5, "keep_alive_s": 1.0, "allowed_origins": ("https://app.example",)}
+    )
+
+
+async def test_a_slow_head_and_none_at_all_are_408(live_server: LiveServer) -> None:
+    async with connected(live_server) as (slow, writer), connected(live_server) as (silent, _):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHo")
+        for reader in (slow, silent):
+            status, body = await answer(reader)
+            assert (status, body["errors"][0]["extensions"]) == (408, {"code": "REQUEST_TIMEOUT"})
+    await still_serves(live_server)
+
+
+async def test_an_idle_connection_is_kept_for_a_while_and_then_closed(live_server: LiveServer) -> None:
+    loop = asyncio.get_running_loop()
+    async with connected(live_server) as (reader, writer), asyncio.timeout(4):
+        for _ in range(2):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b'{"status":"ok"}')
+        answered = loop.time()
+        assert await reader.read() == b""
+        # Longer than a head may take, and not as long as uvicorn would by itself.
+        assert loop.time() - answered > 0.9
+
+
+async def test_what_is_being_answered_is_not_slow(live_server: LiveServer, person: SignUp) -> None:
+    rider = await person("RIDER")
+    body, events = {"query": MY_TRIPS}, {"Accept": "text/event-stream"}
+    async with (
+        rider.socket() as socket,
+        rider.http.stream("POST", "/graphql", json=body, headers=events) as stream,
+        connected(live_server) as (silent, _),
+    ):
+        # By the time that this one is given up, the others have been open as long.
+        assert (await answer(silent))[0] == 408
+        await rider.create_trip()
+        lines = stream.aiter_lines()
+        while "TripChanged" not in await anext(lines):
+            pass
+        await socket.ping()
+
+
+@pytest.mark.parametrize(
+    "field", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 5\r\nX: y"]
+)
+@pytest.mark.parametrize("path", [b"/graphql", b"/", b"/healthz"])
+async def test_a_request_for_a_socket_with_a_body_is_400_and_logged(
+    live_server: LiveServer, field: bytes, path: bytes
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with connected(live_server) as (reader, writer):
+            writer.write((SOCKET % field).replace(b"/graphql", path))
+            status, body = await answer(reader)
+    assert (status, body["errors"][0]["extensions"]) == (400, {"code": "BAD_REQUEST"})
+    assert [(log["event"], log["status"]) for log in logs] == [("request refused", 400)]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b"X-A: " + b"x" * 9000, b"\r\n".join([b"X: y"] * 200)],
+    ids=["a long line", "many lines"],
+)
+async def test_a_request_for_a_socket_with_a_long_head_is_431(live_server: LiveServer, field: bytes) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        writer.write(SOCKET % field)
+        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+    await still_serves(live_server)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [CHUNKED % b"evil.example" + b"ffff\r\n", PREFLIGHT + b"ffff\r\n"],
+    ids=["another name", "another origin"],
+)
+async def test_a_body_that_trickles_in_after_the_answer_does_not_keep_the_connection(
+    live_server: LiveServer, begin: bytes
+) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        writer.write(begin)
+        assert b"HTTP/1.1 4" in await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(65536), 0.05)
+    await still_serves(live_server)
+
+
+async def test_a_body_that_comes_after_the_answer_is_taken_and_the_connection_used_again(
+    live_server: LiveServer,
+) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        writer.write(b"POST /graphql HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 5\r\n\r\n")
+        await reader.readuntil(b'"UNKNOWN_HOST"}}]}')
+        writer.write(b"12345GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b'{"status":"ok"}')
+
+
+@pytest.mark.parametrize("last", [b"\0\r\n\r\n", SOCKET % b"X: y"], ids=["malformed", "a socket"])
+async def test_what_was_asked_before_is_answered_whole_and_then_the_connection_closed(
+    live_server: LiveServer, last: bytes
+) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2 + last)
+        received = await reader.read()
+    assert received.count(b"HTTP/1.1 ") == received.count(b'{"status":"ok"}') == 2

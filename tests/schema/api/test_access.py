@@ -1,0 +1,639 @@
+"""Who may do what: a row for every root field of the schema, and for every field of its types.
+
+A field that is new in the schema fails here by its name until somebody has decided who may see it.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type, is_object_type
+
+from models.geo import GeoPoint
+from models.trip_life import TripStatus
+from models.visibility import Actor
+from schema.build import build_schema
+from application.settings import Settings
+from tests.conftest import LiveServer
+from tests.support.api import Api, SocketClosed, open_socket
+from tests.support.attacks import Attack
+from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("access")]
+
+EVENTS = {"Accept": "text/event-stream"}
+STATUSES = tuple(TripStatus)
+
+# Without a session, each in its way: the second had one of the trip's rider, the third is a driver.
+OUTSIDE = ("nobody", "ended session", "deactivated")
+RIDERS = ("rider", "other rider", "staff")
+DRIVERS = ("driver", "other driver", "gave back")
+VIEWERS = (*OUTSIDE, *RIDERS, *DRIVERS)
+
+# As what each sees the trip in each status. To everybody else it does not exist. While it is REQUESTED, "driver"
+# has nothing to do with it.
+SIGHT = {
+    "REQUESTED": {"rider": "party", "driver": "pool", "other driver": "pool"},
+    "STARTED": {"rider": "party", "driver": "party"},
+    "IN_PROGRESS": {"rider": "party", "driver": "party"},
+    "COMPLETED": {"rider": "party", "driver": "party"},
+    "CANCELLED": {"rider": "party", "driver": "party"},
+    "EXPIRED": {"rider": "party"},
+}
+
+# Of an object's fields, those that not everybody is shown who sees the object: to whom, and when.
+ALL = "whoever sees the object"
+PARTY = "the trip's rider and driver"
+ON_THE_ROAD = f"{PARTY}, while it is under way"
+ON_THE_WAY = f"{PARTY}, while the driver comes"
+
+
+def rows(fields: str, to: str = ALL) -> dict[str, str]:
+    return dict.fromkeys(fields.split(), to)
+
+
+FIELDS = {
+    "Trip": rows(
+        "id created updated version status pickUpAddress dropOffAddress pickUp dropOff expiresAt cancelReason "
+        "rider driver"
+    )
+    | rows("history", PARTY)
+    | rows("driverLocation", ON_THE_ROAD)
+    | rows("pickUpEta", ON_THE_WAY),
+    "User": rows("id firstName lastName role photo") | rows("username", PARTY),
+    "HistoryEntry": rows("version status at changedBy user"),
+    "DriverLocation": rows("id point heading recordedAt isStale isGone"),
+    "GeoPoint": rows("lat lng"),
+    "UserError": rows("code message field retryable"),
+    "TripConnection": rows("nodes edges pageInfo"),
+    "TripEdge": rows("cursor node"),
+    "PageInfo": rows("hasNextPage hasPreviousPage startCursor endCursor"),
+    "AuthPayload": rows("user token errors"),
+    "LogOutPayload": rows("errors"),
+    "UserPayload": rows("user errors"),
+    "DeleteMePayload": rows("errors"),
+    "TripPayload": rows("trip errors"),
+    "LocationPayload": rows("errors"),
+    "MyTripsSnapshot": rows("trips"),
+    "TripChanged": rows("trip"),
+    "PoolSnapshot": rows("offers truncated"),
+    "TripOffered": rows("trip"),
+    "TripWithdrawn": rows("tripId version reason"),
+}
+
+SCHEMA: GraphQLSchema = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
+ROOT_TYPES = {
+    "Query": SCHEMA.query_type,
+    "Mutation": SCHEMA.mutation_type,
+    "Subscription": SCHEMA.subscription_type,
+}
+
+
+def selection(type_name: str) -> str:
+    """Every field of an object type, and of the objects in it; but not a user's trips' users' trips."""
+    type_ = SCHEMA.type_map[type_name]
+    assert isinstance(type_, GraphQLObjectType)
+    parts = ["__typename"]
+    for name, each in type_.fields.items():
+        inner = get_named_type(each.type)
+        parts.append(name if is_leaf_type(inner) else f"{name} {{ {selection(inner.name)} }}")
+    return " ".join(parts)
+
+
+TRIP = selection("Trip")
+PLACE = GeoPoint(52.5, 13.4)
+SIGN_UP = {
+    "username": "new@example.com",
+    "password1": "correct-horse-battery-9",
+    "password2": "another",
+    "firstName": "New",
+    "lastName": "One",
+    "role": "RIDER",
+}
+SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}
+
+# What comes of asking.
+DATA, NULL, WITH_IT, WITHOUT_IT = "data", "null", "with it", "without it"
+NOTHING_YET, COMPLETE = "nothing yet", "complete"
+UNAUTHENTICATED = "UNAUTHENTICATED"
+
+
+def all_of(viewers: tuple[str, ...], answer: str) -> dict[str, str]:
+    return dict.fromkeys(viewers, answer)
+
+
+def seen(yes: str, no: str) -> dict[str, dict[str, str]]:
+    """In each status, one answer for those who see the trip, another for the others who are logged in."""
+    return {
+        status: all_of(OUTSIDE, UNAUTHENTICATED) | all_of(RIDERS + DRIVERS, no) | dict.fromkeys(sight, yes)
+        for status, sight in SIGHT.items()
+    }
+
+
+def ever(*answers: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The same in each status."""
+    merged = {viewer: answer for each in answers for viewer, answer in each.items()}
+    return {"REQUESTED": merged}
+
+
+def following_the_driver() -> dict[str, dict[str, str]]:
+    found = seen(DATA, "NOT_FOUND")
+    for status, answers in found.items():
+        answers |= all_of(DRIVERS, "FORBIDDEN")
+        if status not in ("STARTED", "IN_PROGRESS"):
+            answers["rider"] = NOTHING_YET if status == "REQUESTED" else COMPLETE
+    return found
+
+
+def known_to_each_other() -> dict[str, dict[str, str]]:
+    """The rider's account is shown to the rider, and to a driver who has or had a trip of theirs."""
+    found = seen(DATA, NULL)
+    found["REQUESTED"] |= {"driver": NULL, "other driver": NULL}
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """A root field: how it is asked for, and the answer that each viewer gets in each status of the trip.
+
+    $TRIP and $RIDER in the variables stand for ids. ``over_socket``: the answer to all over a socket instead.
+    """
+
+    document: str
+    answers: dict[str, dict[str, str]]
+    variables: dict[str, Any] = field(default_factory=dict)
+    over_socket: str | None = None
+    # As what the answer is seen, if not as the trip is.
+    audience: str | None = None
+
+
+ROWS = {
+    "Query.me": Row(
+        f"{{ me {{ {selection('User')} }} }}",
+        ever(all_of(OUTSIDE, NULL), all_of(RIDERS + DRIVERS, DATA)),
+        audience="party",
+    ),
+    "Query.node": Row(
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on Trip {{ {TRIP} }} }} }}", seen(DATA, NULL), {"id": "$TRIP"}
+    ),
+    "Query.node of a user": Row(
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on User {{ {selection('User')} }} }} }}",
+        known_to_each_other(),
+        {"id": "$RIDER"},
+    ),
+    "Query.trip": Row(f"query ($id: ID!) {{ trip(id: $id) {{ {TRIP} }} }}", seen(DATA, NULL), {"id": "$TRIP"}),
+    "Query.trips": Row(f"{{ trips {{ {selection('TripConnection')} }} }}", seen(WITH_IT, WITHOUT_IT)),
+    "Mutation.signUp": Row(
+        "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } token errors { code } } }",
+        ever(all_of(VIEWERS, "PASSWORD_MISMATCH")),
+        {"input": SIGN_UP},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.logIn": Row(
+        'mutation { logIn(username: "nobody", password: "x") { user { id } token errors { code } } }',
+        ever(all_of(VIEWERS, "BAD_CREDENTIALS")),
+        {},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.changePassword": Row(
+        "mutation ($input: ChangePasswordInput!) "
+        "{ changePassword(input: $input) { user { id } token errors { code } } }",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
+        {"input": {"currentPassword": "x", "password1": "correct-horse-battery-9", "password2": "another"}},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.updateMe": Row(
+        "mutation ($input: UpdateMeInput!) "
+        f"{{ updateMe(input: $input) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
+        {"input": {"firstName": "New"}},
+        audience="party",
+    ),
+    "Mutation.deleteMe": Row(
+        'mutation { deleteMe(password: "x") { errors { code } } }',
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
+        {},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.logOut": Row(
+        "mutation { logOut { errors { code } } }",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
+    ),
+    "Mutation.createTrip": Row(
+        "mutation ($input: CreateTripInput!) "
+        f"{{ createTrip(input: $input) {{ trip {{ {TRIP} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, DATA), all_of(DRIVERS, "NOT_A_RIDER")),
+        {"input": SOMEWHERE},
+    ),
+    "Mutation.updateTrip": Row(
+        "mutation ($input: UpdateTripInput!) "
+        f"{{ updateTrip(input: $input) {{ trip {{ {TRIP} }} errors {{ code }} }} }}",
+        # Each status to each: MOVES, below.
+        {},
+    ),
+    "Mutation.reportLocation": Row(
+        "mutation ($input: LocationInput!) { reportLocation(input: $input) { errors { code } } }",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
+        {"input": {"point": {"lat": 52.5, "lng": 13.4}, "recordedAt": "$NOW"}},
+    ),
+    "Subscription.tripUpdated": Row(
+        f"subscription ($id: ID!) {{ tripUpdated(id: $id) {{ {TRIP} }} }}",
+        seen(DATA, "NOT_FOUND"),
+        {"id": "$TRIP"},
+    ),
+    "Subscription.myTripsUpdated": Row(
+        f"subscription {{ myTripsUpdated {{ ... on MyTripsSnapshot {{ {selection('MyTripsSnapshot')} }} }} }}",
+        # Of the open ones, a driver's own are none.
+        {
+            status: answers | ({"driver": WITHOUT_IT, "other driver": WITHOUT_IT} if status == "REQUESTED" else {})
+            for status, answers in seen(WITH_IT, WITHOUT_IT).items()
+        },
+    ),
+    "Subscription.driverPool": Row(
+        f"subscription {{ driverPool {{ ... on PoolSnapshot {{ {selection('PoolSnapshot')} }} }} }}",
+        {
+            status: all_of(OUTSIDE, UNAUTHENTICATED)
+            | all_of(RIDERS, "FORBIDDEN")
+            | all_of(DRIVERS, WITHOUT_IT)
+            | ({"driver": WITH_IT, "other driver": WITH_IT} if status == "REQUESTED" else {})
+            for status in SIGHT
+        },
+    ),
+    "Subscription.driverLocation": Row(
+        f"subscription ($id: ID!) {{ driverLocation(tripId: $id) {{ {selection('DriverLocation')} }} }}",
+        following_the_driver(),
+        {"id": "$TRIP"},
+    ),
+}
+
+ANSWERS = {
+    "ok": DATA,
+    "R": "NOT_A_RIDER",
+    "D": "NOT_A_DRIVER",
+    "0": "TRIP_NOT_FOUND",
+    "x": "ILLEGAL_TRANSITION",
+    "T": "TRIP_TAKEN",
+    "C": "TRIP_CANCELLED",
+    "E": "TRIP_EXPIRED",
+}
+# What each may make of the trip: a line for each status where it stands; the columns are where it shall go.
+MOVES = {
+    #                 REQUESTED STARTED IN_PROGRESS COMPLETED CANCELLED EXPIRED
+    "rider": {
+        "REQUESTED": "    D        D         D          D        ok        x",
+        "STARTED": "      D        D         D          D        ok        x",
+        "IN_PROGRESS": "  D        D         D          D        x         x",
+        "COMPLETED": "    D        D         D          D        x         x",
+        "CANCELLED": "    D        D         D          D        ok        x",
+        "EXPIRED": "      D        D         D          D        x         x",
+    },
+    "other rider": dict.fromkeys(SIGHT, "D D D D 0 0"),
+    "staff": dict.fromkeys(SIGHT, "D D D D 0 0"),
+    "driver": {
+        "REQUESTED": "    x        ok        x          x        R         x",
+        "STARTED": "      ok       ok        ok         x        R         x",
+        "IN_PROGRESS": "  x        x         ok         ok       R         x",
+        "COMPLETED": "    x        x         x          ok       R         x",
+        "CANCELLED": "    x        x         x          x        R         x",
+        "EXPIRED": "      0        E         0          0        R         0",
+    },
+    "other driver": {
+        "REQUESTED": "    x        ok        x          x        R         x",
+        "STARTED": "      0        T         0          0        R         0",
+        "IN_PROGRESS": "  0        T         0          0        R         0",
+        "COMPLETED": "    0        T         0          0        R         0",
+        "CANCELLED": "    0        C         0          0        R         0",
+        "EXPIRED": "      0        E         0          0        R         0",
+    },
+    "gave back": {
+        # The same change again.
+        "REQUESTED": "    ok       0         0          0        R         0",
+        "STARTED": "      0        0         0          0        R         0",
+        "IN_PROGRESS": "  0        0         0          0        R         0",
+        "COMPLETED": "    0        0         0          0        R         0",
+        "CANCELLED": "    0        0         0          0        R         0",
+        "EXPIRED": "      0        0         0          0        R         0",
+    },
+}
+
+
+async def test_every_root_field_has_a_row() -> None:
+    rooted = {f"{kind}.{name}" for kind, type_ in ROOT_TYPES.items() if type_ is not None for name in type_.fields}
+    named = {name.partition(" of ")[0] for name in ROWS}
+    assert not rooted - named, f"nobody has decided who may ask for {sorted(rooted - named)}"
+    assert not named - rooted, f"the schema has no {sorted(named - rooted)}"
+
+
+async def test_every_field_of_every_type_has_a_row() -> None:
+    roots = {type_.name for type_ in ROOT_TYPES.values() if type_ is not None}
+    fields = {
+        f"{name}.{each}"
+        for name, type_ in SCHEMA.type_map.items()
+        if is_object_type(type_) and not name.startswith("__") and name not in roots
+        for each in type_.fields
+    }
+    decided = {f"{name}.{each}" for name, of_type in FIELDS.items() for each in of_type}
+    assert not fields - decided, f"nobody has decided who is shown {sorted(fields - decided)}"
+    assert not decided - fields, f"the schema has no {sorted(decided - fields)}"
+
+
+class World:
+    """One trip, and everybody who may have something to do with it or nothing."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self.server = server
+        self.database = server.application.database
+        self.people: dict[str, Actor] = {}
+        self.tokens: dict[str, str] = {}
+        self.apis: dict[str, Api] = {}
+        self.trip_id = UUID(int=0)
+        self.expects_nothing = False
+
+    async def fill(self, stack: AsyncExitStack) -> None:
+        """Everybody comes."""
+        sessions = self.server.application.services.sessions
+        for viewer in RIDERS:
+            self.people[viewer] = await add_rider(self.database)
+        for viewer in (*DRIVERS, "deactivated"):
+            self.people[viewer] = await add_driver(self.database)
+        ended = await sessions.begin(self.people["rider"].user)
+        await sessions.end(ended.actor)
+        self.tokens["ended session"] = ended.token
+        for column, viewer, value in (("is_staff", "staff", True), ("is_active", "deactivated", False)):
+            person = self.people[viewer].id
+            await self.database.fetch(f"UPDATE users SET {column} = $2 WHERE id = $1", person, value)
+        for viewer in VIEWERS:
+            self.apis[viewer] = await stack.enter_async_context(Api(self.server.url))
+        for viewer in self.people:
+            await self.begin_session(viewer)
+        self.apis["ended session"].http.headers["Authorization"] = f"Bearer {ended.token}"
+        for viewer in DRIVERS:
+            # Whoever of them takes the trip is seen on the map.
+            await self.server.application.services.locations.report(
+                self.people[viewer], point=PLACE, recorded_at=datetime.now(UTC)
+            )
+
+    async def begin_session(self, viewer: str) -> None:
+        """Log in, without the cost of a password."""
+        session = await self.server.application.services.sessions.begin(self.people[viewer].user)
+        self.tokens[viewer] = session.token
+        self.apis[viewer].http.headers["Authorization"] = f"Bearer {session.token}"
+
+    async def stand(self, status: str) -> None:
+        """There is one trip, and it stands there; its driver, if it has had one, has told a position."""
+        await self.database.fetch("DELETE FROM trip_changes")
+        await self.database.fetch("DELETE FROM outbox")
+        await self.database.fetch("DELETE FROM trips")
+        state = TripStatus(status)
+        with_driver = state in (*WITH_DRIVER, TripStatus.CANCELLED)
+        self.trip_id = await add_trip(
+            self.database,
+            self.people["rider"],
+            status=state,
+            driver=self.people["driver"] if with_driver else None,
+            given_back_by=self.people["gave back"],
+        )
+        await self.database.fetch(
+            "UPDATE trips SET version = 2, pick_up_lat = 52.5, pick_up_lng = 13.4, cancel_reason = $1",
+            "late" if state is TripStatus.CANCELLED else None,
+        )
+        for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):
+            await self.database.fetch(
+                "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
+                "VALUES ($1, $2, 'REQUESTED', {now}, $3, $4)",
+                self.trip_id,
+                version,
+                changed_by,
+                self.people[viewer].id,
+            )
+        if with_driver:
+            await self.server.application.services.locations.report(
+                self.people["driver"], point=PLACE, recorded_at=datetime.now(UTC)
+            )
+
+    def variables(self, row: Row) -> dict[str, Any]:
+        """The row's, with the ids of now."""
+        ids = {"$TRIP": self.trip_id, "$RIDER": self.people["rider"].id, "$NOW": datetime.now(UTC).isoformat()}
+        text = json.dumps(row.variables)
+        for name, value in ids.items():
+            text = text.replace(f'"{name}"', f'"{value}"')
+        return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def shared_settings(shared_settings: Settings) -> Settings:
+    """Whoever tests may ask as often as they like, and for everything at once."""
+    return shared_settings.model_copy(update={"location_rate": "off", "max_message_bytes": 64 * 1024})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_server: LiveServer) -> AsyncIterator[World]:
+    """Everybody, and one trip."""
+    world = World(shared_server)
+    async with AsyncExitStack() as stack:
+        await world.fill(stack)
+        yield world
+
+
+@dataclass
+class Told:
+    """What somebody got for asking."""
+
+    answer: str
+    value: Any = None
+
+
+def told(body: dict[str, Any], trip_id: UUID) -> Told:
+    """Read the answer of a query, a mutation or an event."""
+    if body.get("errors"):
+        assert not any((body.get("data") or {}).values()), body
+        return Told(body["errors"][0]["extensions"]["code"])
+    (value,) = body["data"].values()
+    if value is None:
+        return Told(NULL)
+    if value.get("errors"):
+        assert not any(each for name, each in value.items() if name not in ("errors", "__typename")), value
+        return Told(value["errors"][0]["code"])
+    lists = [value[name] for name in ("nodes", "trips", "offers") if name in value]
+    if lists:
+        return Told(WITH_IT if str(trip_id) in {trip["id"] for trip in lists[0]} else WITHOUT_IT, value)
+    return Told(DATA, value)
+
+
+async def by_http(world: World, viewer: str, row: Row, **headers: str) -> Told:
+    """Ask over HTTP, or with the right header for the first event."""
+    api, body = world.apis[viewer], {"query": row.document, "variables": world.variables(row)}
+    async with api.http.stream("POST", "/graphql", json=body, headers=headers) as response:
+        if response.headers["Content-Type"].partition(";")[0] != "text/event-stream":
+            return told(json.loads(await response.aread()), world.trip_id)
+        kind = ""
+        async for line in response.aiter_lines():
+            if line.startswith("event:"):
+                kind = line.removeprefix("event:").strip()
+            elif line.startswith("data:"):
+                return told(json.loads(line[5:]), world.trip_id) if kind == "next" else Told(COMPLETE)
+    raise AssertionError("the stream ended without an event")
+
+
+async def by_event_stream(world: World, viewer: str, row: Row) -> Told:
+    return await by_http(world, viewer, row, **EVENTS)
+
+
+async def by_socket(world: World, viewer: str, row: Row) -> Told:
+    """Ask on a socket of one's own."""
+    token, hub = world.tokens.get(viewer), world.server.application.services.hub
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else None
+    async with open_socket(world.server.url, headers=headers) as socket:
+        try:
+            await socket.init()
+        except SocketClosed as closed:
+            return Told({4403: UNAUTHENTICATED}[closed.code])
+        subscribers = hub.subscribers
+        operation = await socket.start(row.document, **world.variables(row))
+        if world.expects_nothing:
+            # It has begun, and what it would have been told would have come before the pong.
+            await until(lambda: hub.subscribers > subscribers)
+            await socket.ping()
+            assert operation.is_silent
+            return Told(NOTHING_YET)
+        message = await operation.message()
+    match message["type"]:
+        case "next":
+            return told(message["payload"], world.trip_id)
+        case "error":
+            return Told(message["payload"][0]["extensions"]["code"])
+        case _:
+            return Told(COMPLETE)
+
+
+def is_shown(to: str, audience: str, status: str) -> bool:
+    """Whether such a field of a trip in that status is shown to somebody who sees it as that."""
+    match to:
+        case _ if to == ALL:
+            return True
+        case _ if audience != "party":
+            return False
+        case _ if to == ON_THE_ROAD:
+            return status in ("STARTED", "IN_PROGRESS")
+        case _ if to == ON_THE_WAY:
+            return status == "STARTED"
+        case _:
+            return True
+
+
+# Null for other reasons than who looks: nobody has driven the trip, or it has no such thing.
+MAY_BE_NULL = {
+    "Trip.driver",
+    "Trip.dropOff",
+    "Trip.expiresAt",
+    "Trip.cancelReason",
+    "User.photo",
+    "DriverLocation.heading",
+    "PageInfo.startCursor",
+    "PageInfo.endCursor",
+    "AuthPayload.token",
+}
+
+
+def check_fields(value: Any, audience: str, status: str) -> None:
+    """Every field that is shown has a value, and every other is null, in all objects of an answer."""
+    if isinstance(value, list):
+        for each in value:
+            check_fields(each, audience, status)
+    if not isinstance(value, dict) or "__typename" not in value:
+        return
+    type_name = value["__typename"]
+    for name, to in FIELDS[type_name].items():
+        shown = is_shown(to, audience, status)
+        if not shown:
+            assert value[name] is None, f"{type_name}.{name} is {value[name]} to the {audience} while {status}"
+        elif f"{type_name}.{name}" not in MAY_BE_NULL:
+            assert value[name] is not None, f"{type_name}.{name} is hidden from the {audience} while {status}"
+        if type_name == "HistoryEntry" and name == "user":
+            # A driver who has given the trip back is named, without a user name.
+            assert (value["user"]["username"] is None) == (value["version"] == 2)
+            assert value["user"]["firstName"] is not None
+        else:
+            check_fields(value[name], audience, status)
+
+
+def cases(*kinds: str) -> list[Any]:
+    return [
+        pytest.param(row, status, id=f"{name}-{status}")
+        for name, row in ROWS.items()
+        if name.startswith(kinds)
+        for status in row.answers
+    ]
+
+
+async def check(world: World, row: Row, status: str, attempts: Attack, *, transport: str) -> None:
+    ask = {"http": by_http, "event stream": by_event_stream, "socket": by_socket}[transport]
+    assert set(row.answers[status]) == set(VIEWERS)
+    await world.stand(status)
+    for viewer, answer in row.answers[status].items():
+        if transport == "socket" and answer != UNAUTHENTICATED and viewer not in OUTSIDE and row.over_socket:
+            answer = row.over_socket
+        if transport == "socket" and viewer in OUTSIDE:
+            answer = UNAUTHENTICATED
+        if transport != "socket" and answer == NOTHING_YET:
+            continue
+        world.expects_nothing = answer == NOTHING_YET
+        got = await ask(world, viewer, row)
+        assert got.answer == answer, f"{viewer} gets {got.answer!r} instead of {answer!r}"
+        if got.value is not None:
+            check_fields(got.value, row.audience or SIGHT[status].get(viewer, "party"), status)
+        attempts.add(answer not in (DATA, WITH_IT))
+        if row is ROWS["Mutation.logOut"] and got.answer == DATA:
+            await world.begin_session(viewer)
+
+
+@pytest.mark.parametrize(("row", "status"), cases("Query", "Mutation"))
+@pytest.mark.parametrize("transport", ["http", "socket"])
+async def test_who_may_ask_and_with_which_answer(
+    world: World, row: Row, status: str, transport: str, attempts: Attack
+) -> None:
+    await check(world, row, status, attempts, transport=transport)
+
+
+@pytest.mark.parametrize(("row", "status"), cases("Subscription"))
+@pytest.mark.parametrize("transport", ["event stream", "socket"])
+async def test_who_may_follow_and_what_comes_first(
+    world: World, row: Row, status: str, transport: str, attempts: Attack
+) -> None:
+    await check(world, row, status, attempts, transport=transport)
+
+
+@pytest.mark.parametrize("viewer", MOVES)
+async def test_who_may_move_a_trip_from_where_to_where(world: World, viewer: str, attempts: Attack) -> None:
+    row = ROWS["Mutation.updateTrip"]
+    for status, line in MOVES[viewer].items():
+        for target, short in zip(STATUSES, line.split(), strict=True):
+            await world.stand(status)
+            row = replace(row, variables={"input": {"id": "$TRIP", "status": target.value}})
+            got = await by_http(world, viewer, row)
+            assert got.answer == ANSWERS[short], f"{status} to {target}: {got.answer} instead of {ANSWERS[short]}"
+            attempts.add(got.answer != DATA)
+            if got.value is not None:
+                trip = got.value["trip"]
+                parties = {each["id"] for each in (trip["rider"], trip["driver"]) if each is not None}
+                audience = "party" if str(world.people[viewer].id) in parties else "pool"
+                check_fields(trip, audience, trip["status"])
+
+
+@pytest.mark.parametrize("viewer", OUTSIDE)
+async def test_nobody_without_a_session_moves_a_trip(world: World, viewer: str, attempts: Attack) -> None:
+    for status in STATUSES:
+        await world.stand(status)
+        for target in STATUSES:
+            row = replace(
+                ROWS["Mutation.updateTrip"], variables={"input": {"id": "$TRIP", "status": target.value}}
+            )
+            assert (await by_http(world, viewer, row)).answer == UNAUTHENTICATED
+            attempts.add()

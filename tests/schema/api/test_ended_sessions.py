@@ -1,0 +1,373 @@
+"""Nothing is written in a session that has ended: every mutation that ends one before every mutation that writes,
+in one operation and in two at once; and staff who are out.
+
+A mutation that is new in the schema, and a new use case of staff, fails here by its name until it has a row.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextvars import Context as EmptyContext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from graphql import GraphQLSchema
+from starlette.datastructures import Headers
+
+from models.values import Role
+from schema.api.context import Context
+from schema.operations.execution import (Execution, Refusal, Request, encode)
+from schema.build import build_schema
+from schema.transport.credentials import COOKIE, Cookies
+from schema.transport.client_info import HttpSender
+from server import Application, build_execution
+from application.settings import Settings
+from services.accounts.passwords import Passwords
+from services.accounts.sessions import NewSession
+from services.staff.staff import (NoSuchUser, Staff, StaffMember)
+from services.staff.trail import NotStaff
+from tests.support.api import PASSWORD
+from tests.support.attacks import Attack
+from tests.support.processes import HASH_MEMORY_KIB
+from tests.support.rows import add_person, add_rider, add_trip
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.attack("abuse")
+
+SCHEMA: GraphQLSchema = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
+COOKIES = Cookies(is_secure=False, samesite="lax", max_age_s=3600)
+NEW = "another-staple-battery-8"
+HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mutation: how it is asked for, and what it is here for. $TRIP, $NAME, $NEW_NAME and $NOW stand for values.
+
+    ``ends`` the session in which it is asked for; ``writes`` in that session, for a user of that role.
+    """
+
+    field: str
+    ends: bool = False
+    writes: Role | None = None
+
+
+ROWS = {
+    "signUp": Row(
+        f'signUp(input: {{username: "$NEW_NAME", password1: "{PASSWORD}", password2: "{PASSWORD}", '
+        'firstName: "New", lastName: "One", role: RIDER}) { errors { code } }',
+        ends=True,
+    ),
+    "logIn": Row(f'logIn(username: "$NAME", password: "{PASSWORD}") {{ errors {{ code }} }}', ends=True),
+    "logOut": Row("logOut { errors { code } }", ends=True, writes=Role.RIDER),
+    "logOut everywhere": Row("logOut(everywhere: true) { errors { code } }", ends=True, writes=Role.RIDER),
+    "changePassword": Row(
+        f'changePassword(input: {{currentPassword: "{PASSWORD}", password1: "{NEW}", password2: "{NEW}"}}) '
+        "{ errors { code } }",
+        ends=True,
+        writes=Role.RIDER,
+    ),
+    "deleteMe": Row(f'deleteMe(password: "{PASSWORD}") {{ errors {{ code }} }}', ends=True, writes=Role.RIDER),
+    "updateMe": Row('updateMe(input: {firstName: "Changed"}) { errors { code } }', writes=Role.RIDER),
+    "createTrip": Row(
+        'createTrip(input: {pickUpAddress: "Here", dropOffAddress: "There"}) { errors { code } }',
+        writes=Role.RIDER,
+    ),
+    "createTrip with a key": Row(
+        'createTrip(input: {pickUpAddress: "Here", dropOffAddress: "There", idempotencyKey: "k"}) '
+        "{ errors { code } }",
+        writes=Role.RIDER,
+    ),
+    "updateTrip cancels": Row(
+        'updateTrip(input: {id: "$TRIP", status: CANCELLED}) { errors { code } }', writes=Role.RIDER
+    ),
+    "updateTrip accepts": Row(
+        'updateTrip(input: {id: "$TRIP", status: STARTED}) { errors { code } }', writes=Role.DRIVER
+    ),
+    "reportLocation": Row(
+        'reportLocation(input: {point: {lat: 52.5, lng: 13.4}, recordedAt: "$NOW"}) { errors { code } }',
+        writes=Role.DRIVER,
+    ),
+}
+ENDERS = [name for name, row in ROWS.items() if row.ends]
+WRITERS = [name for name, row in ROWS.items() if row.writes is not None]
+
+
+def test_every_mutation_has_a_row() -> None:
+    assert SCHEMA.mutation_type is not None
+    lacking = set(SCHEMA.mutation_type.fields) - {name.partition(" ")[0] for name in ROWS}
+    assert not lacking, f"nobody has decided what these do in a session that has ended: {sorted(lacking)}"
+    idle = [name for name, row in ROWS.items() if not row.ends and row.writes is None]
+    assert not idle, "every mutation ends a session or writes in one"
+
+
+@dataclass
+class Stage:
+    """An application without a server, whose operations are executed as those of HTTP requests."""
+
+    application: Application
+    execution: Execution
+
+    async def person(self, role: Role) -> "Person":
+        database = self.application.database
+        actor = await add_person(database, role, has_session=False)
+        await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
+        session = await self.application.services.sessions.begin(actor.user)
+        rider = actor if role is Role.RIDER else await add_rider(database)
+        return Person(self, session, await add_trip(database, rider))
+
+
+@dataclass
+class Person:
+    """Somebody with a session in a cookie; a rider's open trip, or one that a driver can accept."""
+
+    stage: Stage
+    session: NewSession
+    trip_id: UUID
+
+    def context(self) -> Context:
+        """Of a request whose session was just read, and is live."""
+        headers = Headers({"cookie": f"{COOKIE}={self.session.token}"})
+        sender = HttpSender({"client": ("127.0.0.1", 1)}, headers, COOKIES, knows_itself=True)
+        return Context(self.stage.application.services, self.session.actor, sender)
+
+    async def ask(self, context: Context, **fields: Row) -> dict[str, str]:
+        """Execute one mutation of these fields; the code of each that failed."""
+        text = " ".join(f"{alias}: {row.field}" for alias, row in fields.items())
+        for name, value in {
+            "$TRIP": str(self.trip_id),
+            "$NAME": self.session.actor.user.username,
+            "$NEW_NAME": f"new{uuid4().hex}",
+            "$NOW": datetime.now(UTC).isoformat(),
+        }.items():
+            text = text.replace(name, value)
+        request = Request(f"mutation {{ {text} }}")
+        operation = self.stage.execution.prepare(request)
+        assert not isinstance(operation, Refusal), operation
+        result = await self.stage.execution.run(operation, request, context)
+        assert not isinstance(result, Refusal), result
+        body = orjson.loads(encode(result))
+        codes = {error["path"][0]: error["extensions"]["code"] for error in body.get("errors", ())}
+        for alias, payload in (body["data"] or {}).items():
+            for error in payload["errors"]:
+                codes[alias] = error["code"]
+        return codes
+
+    async def traces(self) -> Any:
+        """All that a mutation of this person's could have left."""
+        services, database = self.stage.application.services, self.stage.application.database
+        tables = [
+            [dict(row) for row in await database.fetch(f"SELECT * FROM {table} ORDER BY {order}")]
+            for table, order in (
+                ("users", "id"),
+                ("sessions", "id"),
+                ("trips", "id"),
+                ("trip_changes", "trip_id, version"),
+                ("staff_actions", "id"),
+            )
+        ]
+        return tables, await services.locations.last(self.session.actor.id)
+
+
+@pytest.fixture
+async def stage(application: Application, settings: Settings) -> Stage:
+    await application.housekeeping.stop()
+    # Two log-ins in one operation would cost too much.
+    return Stage(application, build_execution(settings.model_copy(update={"max_cost": 1_000_000})))
+
+
+async def test_each_of_them_works_by_itself(stage: Stage) -> None:
+    for name in {*ENDERS, *WRITERS}:
+        person = await stage.person(ROWS[name].writes or Role.RIDER)
+        before = await person.traces()
+        assert await person.ask(person.context(), first=ROWS[name]) == {}, name
+        assert await person.traces() != before, name
+
+
+async def test_after_a_field_that_ends_the_session_the_operation_has_no_caller(
+    stage: Stage, attempts: Attack
+) -> None:
+    attempts.add(len(ENDERS) * len(WRITERS))
+    for ender in ENDERS:
+        for writer in WRITERS:
+            person = await stage.person(ROWS[writer].writes or Role.RIDER)
+            codes = await person.ask(person.context(), first=ROWS[ender], then=ROWS[writer])
+            assert codes == {"then": "UNAUTHENTICATED"}, (ender, writer)
+            written = await stage.application.database.fetch(
+                "SELECT status FROM trips WHERE (rider_id = $1 AND id <> $2) OR driver_id = $1",
+                person.session.actor.id,
+                person.trip_id,
+            )
+            assert not written, (ender, writer)
+            assert await stage.application.services.locations.last(person.session.actor.id) is None
+
+
+async def test_a_write_whose_session_ended_after_it_was_read_writes_nothing(
+    stage: Stage, attempts: Attack
+) -> None:
+    attempts.add(len(ENDERS) * len(WRITERS))
+    for ender in ENDERS:
+        for writer in WRITERS:
+            person = await stage.person(ROWS[writer].writes or Role.RIDER)
+            late = person.context()
+            assert await person.ask(person.context(), first=ROWS[ender]) == {}
+            before = await person.traces()
+            assert await person.ask(late, then=ROWS[writer]) == {"then": "UNAUTHENTICATED"}, (ender, writer)
+            assert await person.traces() == before, (ender, writer)
+
+
+async def both_under_way(stage: Stage, person: Person, *rows: Row) -> list[dict[str, str]]:
+    """Execute mutations at once, each in an operation of its own; the codes of each.
+
+    None is committed before the last has begun and the others wait for locks: in turn on PostgreSQL, which gives
+    locks in the order in which they were asked for. SQLite has one lock, which is held here.
+    """
+    database, loop = stage.application.database, asyncio.get_running_loop()
+    asking: list[asyncio.Task[dict[str, str]]] = []
+    has_locks = stage.application.settings.sqlite_path is None
+    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def wait_or_are_done() -> bool:
+        waiting = await loop.create_task(database.fetch(sql), context=EmptyContext())
+        return len(waiting) >= sum(not task.done() for task in asking)
+
+    async with database.transaction() as transaction:
+        for table, of in (("users", person.session.actor.id), ("sessions", person.session.actor.session_id)):
+            for_update = " FOR UPDATE" if has_locks else ""
+            await transaction.fetch(f"SELECT id FROM {table} WHERE id = $1{for_update}", of)
+        for row in rows:
+            # Not in the transaction of this task.
+            asking.append(loop.create_task(person.ask(person.context(), only=row), context=EmptyContext()))
+            if has_locks:
+                await until(wait_or_are_done)
+    return list(await asyncio.gather(*asking))
+
+
+@pytest.mark.parametrize("order", ["the end first", "the write first"])
+async def test_of_an_end_and_a_write_that_are_under_way_at_once_the_write_is_whole_before_it_or_is_not(
+    stage: Stage, order: str, attempts: Attack
+) -> None:
+    attempts.add(len(ENDERS) * len(WRITERS))
+    database = stage.application.database
+    wrote: list[bool] = []
+    for ender in ENDERS:
+        for writer in WRITERS:
+            person = await stage.person(ROWS[writer].writes or Role.RIDER)
+            actor = person.session.actor
+            if order == "the end first":
+                end, write = await both_under_way(stage, person, ROWS[ender], ROWS[writer])
+            else:
+                write, end = await both_under_way(stage, person, ROWS[writer], ROWS[ender])
+            case = (order, ender, writer, end, write)
+            assert write in ({}, {"only": "UNAUTHENTICATED"}), case
+            # Of two ends one finds no session, or another password; a driver with a trip is not deleted.
+            assert end.get("only") in (None, "UNAUTHENTICATED", "BAD_CREDENTIALS", "TRIP_UNDER_WAY"), case
+            assert not (end and write), case
+            trips = await database.fetch(
+                "SELECT status FROM trips WHERE (rider_id = $1 AND id <> $2) OR driver_id = $1",
+                actor.id,
+                person.trip_id,
+            )
+            if write:
+                assert not trips, case
+            if not end:
+                assert not await database.fetch("SELECT 1 FROM sessions WHERE id = $1", actor.session_id), case
+                if ender == "deleteMe":
+                    assert not [row for row in trips if row["status"] not in ("CANCELLED", "COMPLETED")], case
+            wrote.append(not write)
+    # Both got their turn.
+    assert set(wrote) == {True, False}
+
+
+async def test_a_write_of_somebody_whom_staff_has_just_deactivated_writes_nothing(stage: Stage) -> None:
+    member = await a_member(stage)
+    for writer in WRITERS:
+        person = await stage.person(ROWS[writer].writes or Role.RIDER)
+        late = person.context()
+        await stage.application.staff.deactivate(member, user_id=person.session.actor.id)
+        before = await person.traces()
+        assert await person.ask(late, then=ROWS[writer]) == {"then": "UNAUTHENTICATED"}, writer
+        assert await person.traces() == before, writer
+
+
+async def test_a_change_that_was_made_already_is_not_told_to_an_ended_session(stage: Stage) -> None:
+    person = await stage.person(Role.DRIVER)
+    accept = ROWS["updateTrip accepts"]
+    late = person.context()
+    assert await person.ask(person.context(), first=accept) == {}
+    assert await person.ask(person.context(), first=ROWS["logOut"]) == {}
+    assert await person.ask(late, then=accept) == {"then": "UNAUTHENTICATED"}
+
+
+# Staff who are out.
+
+Act = Callable[[Staff, StaffMember, Person], Awaitable[Any]]
+STAFF_ROWS: dict[str, Act] = {
+    "add_user": lambda staff, member, _: staff.add_user(
+        member, username=f"n{uuid4().hex}", password=PASSWORD, first_name="N", last_name="N", role=Role.RIDER
+    ),
+    "deactivate": lambda staff, member, person: staff.deactivate(member, user_id=person.session.actor.id),
+    "reactivate": lambda staff, member, person: staff.reactivate(member, user_id=person.session.actor.id),
+    "add_trip": lambda staff, member, person: staff.add_trip(
+        member, rider_id=person.session.actor.id, pick_up_address="Here", drop_off_address="There"
+    ),
+    "cancel_trip": lambda staff, member, person: staff.cancel_trip(member, trip_id=person.trip_id, reason="Why"),
+    "note_export": lambda staff, member, _: staff.note_export(member, what="users"),
+}
+
+
+async def a_member(stage: Stage) -> StaffMember:
+    person = await stage.person(Role.RIDER)
+    await stage.application.database.fetch(
+        "UPDATE users SET is_staff = $2 WHERE id = $1", person.session.actor.id, True
+    )
+    return StaffMember(person.session.actor)
+
+
+def test_every_use_case_of_staff_has_a_row() -> None:
+    acting = {
+        name
+        for name, method in inspect.getmembers(Staff, inspect.iscoroutinefunction)
+        if not name.startswith("_") and "member" in inspect.signature(method).parameters
+    }
+    assert acting - {"log_out"} == set(STAFF_ROWS)
+
+
+@pytest.mark.parametrize("how", ["logged out", "deactivated", "deleted", "no staff any more"])
+async def test_a_member_of_staff_who_is_out_since_the_request_was_read_does_nothing(
+    stage: Stage, how: str, attempts: Attack
+) -> None:
+    attempts.add(len(STAFF_ROWS))
+    application, staff = stage.application, stage.application.staff
+    member, other = await a_member(stage), await a_member(stage)
+    person, is_away = await stage.person(Role.RIDER), await stage.person(Role.RIDER)
+    await staff.deactivate(other, user_id=is_away.session.actor.id)
+    match how:
+        case "logged out":
+            await staff.log_out(member)
+        case "deactivated":
+            await staff.deactivate(other, user_id=member.actor.id)
+        case "deleted":
+            await application.services.deletions.delete(member.actor, password=PASSWORD)
+        case _:
+            await application.database.fetch(
+                "UPDATE users SET is_staff = $2 WHERE id = $1", member.actor.id, False
+            )
+    before = await person.traces()
+    for name, act in STAFF_ROWS.items():
+        with pytest.raises(NotStaff):
+            await act(staff, member, is_away if name == "reactivate" else person)
+        assert await person.traces() == before, name
+
+
+async def test_staff_request_no_trip_for_a_rider_who_is_gone(stage: Stage) -> None:
+    member, person = await a_member(stage), await stage.person(Role.RIDER)
+    await stage.application.services.deletions.delete(person.session.actor, password=PASSWORD)
+    before = await person.traces()
+    with pytest.raises(NoSuchUser):
+        await STAFF_ROWS["add_trip"](stage.application.staff, member, person)
+    assert await person.traces() == before

@@ -1,0 +1,68 @@
+"""The texts that are known by their hashes, and the forms in which a request names one."""
+
+import gc
+import tracemalloc
+
+import pytest
+
+from schema.operations import persisted_queries
+from schema.operations.documents import Documents
+from schema.api.errors import RequestError
+from schema.operations.persisted_queries import (PersistedQueries, document_id)
+from schema.build import build_schema
+from tests.support.manifests import hash_of
+
+SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
+
+
+def test_an_id_beside_a_text_is_nobody_s_hash() -> None:
+    assert document_id({"query": "{ me { id } }", "id": 7, "documentId": "x"}) is None
+    assert document_id({"query": "{ me { id } }", "extensions": None}) is None
+    assert document_id({"query": "{ me { id } }", "extensions": []}) is None
+
+
+@pytest.mark.attack("cost")
+@pytest.mark.parametrize("filling", ["", "x" * 1_000, "\U0001f600" * 1_000])
+def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch, filling: str) -> None:
+    bound = 200_000
+    monkeypatch.setattr(persisted_queries, "REMEMBERED_BYTES", bound)
+    known = PersistedQueries(Documents(SCHEMA, introspection=True), remembers=True)
+
+    def send(number: int) -> str:
+        query = f"{{x{number}:__typename}}#{filling}"
+        hash = hash_of(query)
+        known.accept(query, hash)
+        return hash
+
+    send(0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        used = send(1)
+        for number in range(2, 1_000):
+            newest = send(number)
+            known.find(None, used)
+        # What its documents take is bounded elsewhere.
+        known._documents = Documents(SCHEMA, introspection=True)  # pyright: ignore[reportPrivateUsage]
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.4 * bound < taken < 1.1 * bound
+    for hash in (used, newest):
+        assert not known.find(None, hash).errors
+    for number in (0, 2, 3):
+        with pytest.raises(RequestError):
+            known.find(None, hash_of(f"{{x{number}:__typename}}#{filling}"))
+
+
+def test_a_server_without_them_says_so() -> None:
+    query = "query { me { id } }"
+    known = PersistedQueries(Documents(SCHEMA, introspection=True), remembers=False)
+    assert not known.find(query, hash_of(query)).errors
+    known.accept(query, hash_of(query))
+    with pytest.raises(RequestError, match="hash is not that of the query"):
+        known.find(query, hash_of("another"))
+    with pytest.raises(RequestError, match=r"^PersistedQueryNotSupported$") as refused:
+        known.find(None, hash_of(query))
+    assert refused.value.extensions == {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}

@@ -1,0 +1,233 @@
+"""Sockets that flood, and addresses whose sockets have to be closed again and again."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from benchmarks.hostile_socket import Kind, flood_of, frame
+from schema.transport import uvicorn_socket
+from schema.transport.uvicorn_socket import PIECE_BYTES
+from schema.transport.offenders import Offenders
+from application.settings import Settings
+from services.limits.rates import Rate
+from tests.conftest import LiveServer, SignUp
+from tests.support.api import MY_TRIPS, Api, Socket, SocketClosed, open_socket
+from tests.support.attacks import Attack
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("abuse")]
+
+RATE = 50
+OFFENCES = 3
+TIMEOUT_S = 5.0
+PING = b'{"type":"ping"}'
+
+
+@pytest.fixture(scope="module")
+def shared_settings(shared_settings: Settings) -> Settings:
+    """Low rates over a long time, so that no machine is too slow to exceed them."""
+    return shared_settings.model_copy(
+        update={"socket_message_rate": f"{RATE}/minute", "max_message_bytes": 64 * 1024}
+    )
+
+
+@pytest.fixture
+def offence_rate(shared_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses are barred here, too."""
+    monkeypatch.setattr(shared_server.application.sockets, "offenders", Offenders(Rate(OFFENCES, 3600)))
+
+
+async def flooded(socket: Socket, data: bytes) -> SocketClosed:
+    """How the socket ends that sends that."""
+    with suppress(ConnectionClosed):
+        socket.connection.transport.write(data)
+    return await socket.closed()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Kind.PINGS, Kind.CONTROL, Kind.CHURN, Kind.BIG, Kind.FRAGMENTS, Kind.PONGS],
+    ids=lambda kind: kind.name,
+)
+async def test_a_socket_that_floods_is_closed_with_4429_and_the_others_are_served(
+    shared_server: LiveServer, someone: SignUp, kind: Kind
+) -> None:
+    # A long one counts for many.
+    times = 1 if kind is Kind.BIG else RATE + 1
+    rider, other = await someone("DRIVER"), await someone("RIDER")
+    async with other.socket() as honest, rider.socket() as hostile:
+        watched = await honest.start(MY_TRIPS)
+        await watched.next()
+        closed = await flooded(hostile, flood_of(kind, times))
+        assert (closed.code, closed.reason) == (4429, "Too many messages")
+        trip = await other.create_trip()
+        assert (await watched.next())["trip"]["id"] == trip["id"]
+    await until(lambda: not shared_server.application.services.hub.subscribers)
+
+
+async def test_as_much_as_the_rate_allows_is_answered(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        # One was the introduction.
+        for _ in range(RATE - 1):
+            await socket.send(type="ping")
+        for _ in range(RATE - 1):
+            assert (await socket.receive())["type"] == "pong"
+
+
+async def test_whoever_floods_and_does_not_take_the_close_is_cut(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn_socket, "CLOSE_TIMEOUT_S", 0.0)
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        (served,) = shared_server.application.sockets.sockets
+        transport = served._send.__self__.transport  # pyright: ignore
+        was_cut = asyncio.Event()
+        monkeypatch.setattr(transport, "abort", was_cut.set)
+        await flooded(socket, flood_of(Kind.PINGS, RATE + 1))
+        await asyncio.wait_for(was_cut.wait(), TIMEOUT_S)
+
+
+async def test_between_the_pieces_of_a_flood_others_have_their_turn(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    take = uvicorn_socket.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
+
+    def noted(protocol: uvicorn_socket.SocketProtocol) -> None:
+        taken.append("piece")
+        asyncio.get_running_loop().call_soon(taken.append, "another")
+        take(protocol)
+
+    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "_take_piece", noted)
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        text = b'{"type":"ping","payload":{"x":"%s"}}' % (b"x" * PIECE_BYTES * 5)
+        socket.connection.transport.write(frame(0x81, text))
+        assert (await socket.receive())["type"] == "pong"
+        # Nothing of what came in pieces is lost, and the socket goes on.
+        await socket.ping()
+    assert taken.count("piece") >= 5
+    assert "piece piece" not in " ".join(taken)
+
+
+async def test_of_a_socket_that_was_cut_nothing_more_is_read(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To answer on a connection that is gone fails, and whoever cuts floods could fill the log.
+    taken: list[uvicorn_socket.SocketProtocol] = []
+    read: list[str] = []
+    take = uvicorn_socket.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
+
+    def cut(protocol: uvicorn_socket.SocketProtocol) -> None:
+        protocol.transport.abort()
+        take(protocol)
+        taken.append(protocol)
+
+    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "_take_piece", cut)
+    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "handle_ping", lambda _: read.append("ping"))
+    rider = await someone("RIDER")
+    async with rider.socket() as socket:
+        socket.connection.transport.write(frame(0x89, b"") * PIECE_BYTES)
+        with pytest.raises(SocketClosed):
+            await socket.receive()
+    assert len(taken) == 1
+    assert not read
+
+
+@pytest.mark.parametrize(
+    "offence",
+    [
+        pytest.param(lambda: frame(0x81, b'{"type":"obey"}'), id="an unknown message"),
+        pytest.param(lambda: frame(0x81, PING) * (RATE + 1), id="a flood"),
+        pytest.param(lambda: frame(0x83, b""), id="an unknown frame"),
+        pytest.param(lambda: frame(0x81, b"\xff"), id="no UTF-8"),
+    ],
+)
+@pytest.mark.usefixtures("offence_rate")
+async def test_an_address_whose_sockets_break_the_protocol_again_and_again_is_barred(
+    someone: SignUp, offence: Callable[[], bytes], attempts: Attack
+) -> None:
+    rider = await someone("RIDER")
+    async with rider.socket() as before:
+        for _ in range(OFFENCES + 1):
+            async with open_socket(rider.url, headers=rider.cookie_header()) as socket:
+                assert (await flooded(socket, offence())).code in (4400, 4429, 1002, 1007)
+            attempts.add()
+        await until_barred(rider)
+        # What is open stays, and HTTP is served.
+        await before.ping()
+    assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
+
+
+@pytest.mark.parametrize(
+    ("offender", "same", "another"),
+    [
+        pytest.param("203.0.113.7", "203.0.113.7", "203.0.113.8", id="IPv4"),
+        pytest.param("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", id="IPv6"),
+    ],
+)
+@pytest.mark.usefixtures("offence_rate")
+async def test_behind_a_trusted_proxy_only_those_it_names_are_barred(
+    someone: SignUp, offender: str, same: str, another: str, attempts: Attack
+) -> None:
+    rider = await someone("RIDER")
+    for _ in range(OFFENCES + 1):
+        headers = rider.cookie_header() | {"X-Forwarded-For": offender}
+        async with open_socket(rider.url, headers=headers) as socket:
+            assert (await flooded(socket, frame(0x81, b'{"type":"obey"}'))).code == 4400
+        attempts.add()
+    await until_barred(rider, {"X-Forwarded-For": same})
+    for headers in ({"X-Forwarded-For": another}, {}):
+        async with open_socket(rider.url, headers=rider.cookie_header() | headers) as socket:
+            await socket.init()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+@pytest.mark.usefixtures("offence_rate")
+async def test_who_is_barred_and_no_proxy_is_refused_before_a_protocol_is_made(
+    someone: SignUp, attempts: Attack
+) -> None:
+    rider = await someone("RIDER")
+    for _ in range(OFFENCES + 1):
+        async with open_socket(rider.url, headers=rider.cookie_header(), local_addr=("127.0.1.7", 0)) as socket:
+            assert (await flooded(socket, frame(0x81, b'{"type":"obey"}'))).code == 4400
+        attempts.add()
+    refused = await until_barred(rider, local_addr=("127.0.1.7", 0))
+    assert orjson.loads(refused.response.body or b"")["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
+    # What somebody who is no trusted proxy says of itself helps nobody.
+    await until_barred(rider, {"X-Forwarded-For": "203.0.113.9"}, local_addr=("127.0.1.7", 0))
+    async with open_socket(rider.url, headers=rider.cookie_header(), local_addr=("127.0.1.8", 0)) as socket:
+        await socket.init()
+
+
+async def until_barred(api: Api, headers: dict[str, str] | None = None, **options: Any) -> InvalidStatus:
+    """Return once a handshake is refused; the server may not have seen the last offence's end yet."""
+
+    refusals: list[InvalidStatus] = []
+
+    async def is_barred() -> bool:
+        try:
+            async with open_socket(api.url, headers=api.cookie_header() | (headers or {}), **options):
+                return False
+        except InvalidStatus as refused:
+            refusals.append(refused)
+            return refused.response.status_code == 403
+
+    await until(is_barred)
+    return refusals[-1]
+
+
+@pytest.mark.usefixtures("offence_rate")
+async def test_a_client_that_behaves_is_never_barred(someone: SignUp) -> None:
+    rider = await someone("RIDER")
+    for _ in range(OFFENCES * 3):
+        async with rider.socket() as socket:
+            await socket.ping()

@@ -1,0 +1,184 @@
+"""The outlet: in order, bounded by its keys, and without making anybody wait."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from schema.transport import send_queue as outlet_module
+from schema.transport.uvicorn_socket import Connection
+from schema.transport.send_queue import (Frame, Outlet)
+from tests.support.waiting import until
+
+
+class Wire:
+    """A transport whose client reads only while ``open``. Like uvicorn's, its send waits until then."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.aborted = 0
+        self.failure: Exception | None = None
+        self.outlet = Outlet(self.send, self.abort)
+
+    async def send(self, frame: Frame) -> None:
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append(frame["text"])
+
+    def abort(self) -> None:
+        self.aborted += 1
+        self.failure = ConnectionError("aborted")
+        self.open.set()
+
+    def put(self, key: object, text: object) -> None:
+        self.outlet.put(key, {"text": text})
+
+
+def test_a_send_that_stops_half_way_goes_on_under_either_event_loop() -> None:
+    async def scenario() -> None:
+        wire = Wire()
+        wire.put(1, "before")
+        assert wire.sent == ["before"]
+        wire.open.clear()
+        wire.put(2, "half way")
+        wire.put(3, "behind")
+        assert wire.sent == ["before"]
+        wire.open.set()
+        await wire.outlet.drained()
+        assert wire.sent == ["before", "half way", "behind"]
+        wire.put(4, "after")
+        assert wire.sent[-1] == "after"
+
+    for new_loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(scenario())
+
+
+async def test_a_frame_is_sent_at_once_without_a_task_when_the_transport_takes_it() -> None:
+    wire = Wire()
+    before = asyncio.all_tasks()
+    for number in range(5):
+        wire.put("same key", number)
+    assert wire.sent == [0, 1, 2, 3, 4]
+    assert asyncio.all_tasks() == before
+
+
+async def test_what_waits_is_replaced_by_what_is_newer_of_the_same_key() -> None:
+    wire = Wire()
+    wire.open.clear()
+    wire.put("first", 0)
+    for number in range(10):
+        wire.put("a", f"a{number}")
+        wire.put("b", f"b{number}")
+    assert wire.outlet.waiting == 2
+    wire.open.set()
+    await wire.outlet.drained()
+    assert wire.sent == [0, "a9", "b9"]
+
+
+async def test_what_is_unwanted_is_forgotten() -> None:
+    wire = Wire()
+    wire.open.clear()
+    for key in ("under way", "a", "b", "c"):
+        wire.put(key, key)
+    wire.outlet.drop(lambda key: key in {"a", "c"})
+    wire.open.set()
+    await wire.outlet.drained()
+    assert wire.sent == ["under way", "b"]
+
+
+async def test_a_frame_that_is_still_being_made_holds_its_place() -> None:
+    wire = Wire()
+    made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+    wire.put(0, "before")
+    wire.outlet.put(1, made)
+    wire.put(2, "behind")
+    assert wire.sent == ["before"]
+    made.set_result({"text": "made"})
+    await wire.outlet.drained()
+    assert wire.sent == ["before", "made", "behind"]
+
+
+async def test_a_connection_that_ends_does_not_take_a_shared_frame_from_others() -> None:
+    made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+    ending, staying = Wire(), Wire()
+    for wire in (ending, staying):
+        wire.outlet.put(1, made)
+    await asyncio.sleep(0)
+    ending.outlet.stop()
+    await asyncio.sleep(0)
+    made.set_result({"text": "made"})
+    await staying.outlet.drained()
+    assert (ending.sent, staying.sent) == ([], ["made"])
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 0.05)
+    wire = Wire()
+    wire.open.clear()
+    wire.put(1, "never taken")
+    wire.put(2, "nor this")
+    await wire.outlet.drained()
+    assert (wire.aborted, wire.outlet.is_broken, wire.outlet.waiting, wire.sent) == (1, True, 0, [])
+    wire.put(3, "nothing more is kept")
+    assert wire.outlet.waiting == 0
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_connection_that_fails_takes_nothing_more(is_open: bool) -> None:
+    wire = Wire()
+    if not is_open:
+        wire.open.clear()
+    wire.failure = ConnectionError("gone")
+    wire.put(1, "a")
+    wire.put(2, "b")
+    wire.open.set()
+    await wire.outlet.drained()
+    assert (wire.outlet.is_broken, wire.outlet.waiting, wire.sent, wire.aborted) == (True, 0, [], 0)
+
+
+async def test_it_tells_when_all_has_been_taken_but_not_when_it_was_cut_off() -> None:
+    told: list[str] = []
+    for name, failure in (("good", None), ("bad", ConnectionError())):
+        wire = Wire()
+        wire.failure = failure
+        wire.outlet.on_drained = _teller(told, name)
+        wire.open.clear()
+        wire.put(1, "a")
+        wire.open.set()
+        await wire.outlet.drained()
+    assert told == ["good"]
+
+
+def _teller(told: list[str], name: str) -> Callable[[], None]:
+    return lambda: told.append(name)
+
+
+@pytest.mark.parametrize("steps", range(3))
+async def test_it_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(steps: int) -> None:
+    before = asyncio.all_tasks()
+    wire = Wire()
+    wire.open.clear()
+    wire.put(1, "a")
+    wire.put(2, "b")
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    wire.outlet.stop()
+    async with asyncio.timeout(1):
+        await wire.outlet.drained()
+    await until(lambda: asyncio.all_tasks() <= before)
+    wire.open.set()
+    wire.put(3, "c")
+    assert wire.sent == []
+
+
+def test_the_connection_of_a_server_unknown_to_us_is_left_alone() -> None:
+    async def send(_: Frame) -> None: ...
+
+    Connection(send).abort()
+    Connection(send).expect_acknowledgements(within_s=1)

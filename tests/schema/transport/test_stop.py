@@ -1,0 +1,148 @@
+"""What has no end of its own does not hold up a server that stops."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+
+from server import Application
+from application.settings import Settings
+from tests.conftest import LiveServer, serving
+from tests.support.api import MY_TRIPS, POOL, Api
+from tests.support.raw import take_little
+from tests.support.rows import add_rider, add_trip
+from tests.support.waiting import until
+
+EVENTS = {"Accept": "text/event-stream"}
+# Of these a stop may take half a second; the rest is for a busy machine.
+AT_ONCE_S = 2.0
+
+
+@pytest.fixture
+def backend() -> str:
+    """One of the two: no database is asked."""
+    return "embedded"
+
+
+class Stopping:
+    """A server that a test stops."""
+
+    def __init__(self, server: LiveServer, stack: AsyncExitStack) -> None:
+        self.url = server.url
+        self.application = server.application
+        self._stack = stack
+
+    async def stop(self) -> float:
+        """Stop it; how many seconds that took."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._stack.aclose()
+        return loop.time() - began
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[Stopping]:
+    """A server that gives what is under way ten seconds."""
+    async with AsyncExitStack() as stack:
+        yield Stopping(await stack.enter_async_context(serving(settings)), stack)
+
+
+async def test_a_stop_ends_an_event_stream_at_once_with_its_last_chunk_and_without_complete(
+    server: Stopping,
+) -> None:
+    async with Api(server.url) as api:
+        await api.sign_up("RIDER")
+        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=EVENTS) as stream:
+            chunks = stream.aiter_raw()
+            received = b""
+            while b"event: next" not in received:
+                received += await anext(chunks)
+            took_s, rest = await asyncio.gather(server.stop(), _rest(chunks))
+    assert took_s < AT_ONCE_S
+    # A client that has seen `complete` would not come back. Without the last chunk httpx would have raised.
+    assert b"complete" not in rest
+
+
+async def test_a_stop_ends_an_event_stream_that_still_waits_for_its_snapshot(
+    server: Stopping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(*_: object) -> object:
+        asked.set()
+        return await asyncio.Event().wait()
+
+    async with Api(server.url) as api:
+        await api.sign_up("RIDER")
+        monkeypatch.setattr(server.application.services.hub, "subscribe", never)
+        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=EVENTS) as stream:
+            await asked.wait()
+            took_s, rest = await asyncio.gather(server.stop(), _rest(stream.aiter_raw()))
+    assert took_s < AT_ONCE_S
+    assert rest == b":\n\n"
+
+
+async def test_an_event_stream_that_begins_during_a_stop_ends_at_once(
+    server: Stopping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, sessions = asyncio.Event(), server.application.services.sessions
+    actor_of, asked = sessions.actor_of, asyncio.Event()
+
+    async def slow(token: str) -> object:
+        asked.set()
+        await stopped.wait()
+        return await actor_of(token)
+
+    async with Api(server.url) as api:
+        await api.sign_up("RIDER")
+        monkeypatch.setattr(sessions, "actor_of", slow)
+        asking = asyncio.create_task(api.http.post("/graphql", json={"query": MY_TRIPS}, headers=EVENTS))
+        await asked.wait()
+        stopping = asyncio.create_task(server.stop())
+        # The listener is closed: the stop is under way.
+        await until(lambda: not _accepts(server.url))
+        stopped.set()
+        assert (await asking).status_code == 200
+        assert await stopping < AT_ONCE_S
+
+
+@pytest.mark.parametrize("over", ["events", "socket"])
+async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(server: Stopping, over: str) -> None:
+    async with Api(server.url) as api, AsyncExitStack() as stack:
+        await api.sign_up("DRIVER")
+        if over == "events":
+            response = await stack.enter_async_context(
+                api.http.stream("POST", "/graphql", json={"query": POOL}, headers=EVENTS)
+            )
+            ours = response.extensions["network_stream"].get_extra_info("client_addr")
+        else:
+            client = await stack.enter_async_context(api.socket())
+            await (await client.start(POOL)).next()
+            client.connection.transport.pause_reading()
+            stack.callback(client.connection.transport.abort)
+            ours = client.connection.local_address
+        await until(lambda: server.application.services.hub.subscribers == 1)
+        take_little(ours)
+        await _fill_the_pool(server.application)
+        server.application.services.hub.resync()
+        await until(lambda: server.application.services.hub.counts.deliveries >= 2)
+        assert await server.stop() < AT_ONCE_S
+
+
+async def _rest(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
+def _accepts(url: str) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", httpx.URL(url).port or 0)) == 0
+
+
+async def _fill_the_pool(application: Application) -> None:
+    rider = await add_rider(application.database)
+    for _ in range(200):
+        await add_trip(application.database, rider)
+    await application.database.fetch("UPDATE trips SET pick_up_address = $1", "x" * 300)

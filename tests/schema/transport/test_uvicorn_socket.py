@@ -1,0 +1,238 @@
+"""Pings: who answers stays, and who does not is cut without a word."""
+
+import asyncio
+import functools
+import gc
+import socket
+import time
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+import uvloop
+from starlette.types import Receive, Scope, Send
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.hostile_socket import frame
+from gateway.uvicorn.http_protocol import HttpProtocol
+from schema.transport.uvicorn_socket import SocketProtocol
+from application.settings import Settings
+from services.runtime.fair_queue import Turns
+from tests.conftest import serving
+from tests.support.api import MY_TRIPS, POOL, Api
+from tests.support.in_process import listening
+from tests.support.waiting import until
+
+# Four bytes of payload follow; the mask of zeros leaves them as they are.
+PING, PONG = b"\x89\x04", b"\x8a\x84\0\0\0\0"
+# More than the system takes for a client that does not read.
+LARGE = b"x" * (16 << 20)
+
+
+class Echo:
+    """An ASGI application that sends back what it gets. ``protocols`` are the server's ends, in order."""
+
+    def __init__(self) -> None:
+        self.protocols: list[SocketProtocol] = []
+        # While it is cleared, the application takes no message.
+        self.takes = asyncio.Event()
+        self.takes.set()
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        protocol = getattr(send, "__self__", None)
+        assert isinstance(protocol, SocketProtocol)
+        self.protocols.append(protocol)
+        await self.takes.wait()
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "bytes": message["bytes"]})
+            await self.takes.wait()
+
+
+@asynccontextmanager
+async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> AsyncIterator[tuple[Echo, int]]:
+    """A server with nothing but sockets that are kept alive; its application and its port."""
+    echo = Echo()
+    ws = functools.partial(SocketProtocol, pieces=Turns())
+    options: dict[str, Any] = {"ws": ws, "ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
+    config = uvicorn.Config(
+        echo, port=0, loop="none", lifespan="off", log_config=None, ws_max_size=None, **options
+    )
+    async with listening(config) as port:
+        try:
+            yield echo, port
+        finally:
+            echo.takes.set()
+
+
+@asynccontextmanager
+async def opened(echo: Echo, port: int) -> AsyncIterator[tuple[ClientConnection, SocketProtocol]]:
+    """Both ends of a new socket."""
+    count = len(echo.protocols)
+    async with connect(f"ws://127.0.0.1:{port}", compression=None, max_size=None) as connection:
+        await until(lambda: len(echo.protocols) > count)
+        try:
+            yield connection, echo.protocols[count]
+        finally:
+            # One that does not read would wait long for the server's close.
+            connection.transport.abort()
+
+
+async def answers(connection: ClientConnection) -> bool:
+    await connection.send(b"anybody there?")
+    return await connection.recv() == b"anybody there?"
+
+
+@pytest.mark.parametrize("backend", ["embedded"])
+async def test_a_peer_that_answers_no_ping_is_cut_and_leaves_nothing_and_one_that_does_stays(
+    settings: Settings,
+) -> None:
+    settings = settings.model_copy(update={"ping_interval_s": 0.05, "pong_timeout_s": 0.2})
+    async with serving(settings) as server, Api(server.url) as driver:
+        hub, sockets = server.application.services.hub, server.application.sockets.sockets
+        await driver.sign_up("DRIVER")
+        async with driver.socket() as alive, driver.socket() as silent:
+            pool = await alive.start(POOL)
+            await pool.next()
+            for query in (POOL, MY_TRIPS):
+                await (await silent.start(query)).next()
+            assert (hub.subscribers, len(sockets)) == (3, 2)
+            # As if its network had gone: it sends nothing, and gets nothing.
+            silent.connection.transport.pause_reading()
+            await until(lambda: (hub.subscribers, len(sockets)) == (1, 1))
+            silent.connection.transport.resume_reading()
+            # A close frame would have been waiting there.
+            assert (await silent.closed()).code == 1006
+            await alive.ping()
+            await driver.data("{ __typename }")
+        await until(lambda: server.application.live_sessions.count == 0)
+
+
+@pytest.mark.parametrize("backend", ["embedded"])
+@pytest.mark.parametrize("end", ["close", "abort", "bad request", "bad frame", "abort while it begins"])
+async def test_what_a_connection_has_held_goes_without_the_garbage_collector(
+    settings: Settings, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[object]] = []
+    for kind in (HttpProtocol, SocketProtocol):
+        made = kind.connection_made
+
+        def note(protocol: Any, transport: Any, made: Any = made) -> None:
+            held.append(weakref.ref(protocol))
+            made(protocol, transport)
+
+        monkeypatch.setattr(kind, "connection_made", note)
+    async with serving(settings) as server, Api(server.url) as driver:
+        await driver.sign_up("DRIVER")
+        held.clear()
+        gc.collect()
+        gc.disable()
+        try:
+            async with driver.socket() as socket:
+                pool = await socket.start(POOL)
+                transport = socket.connection.transport
+                if end != "abort while it begins":
+                    await pool.next()
+                if end == "bad request":
+                    transport.write(frame(0x81, b'{"type":"obey"}'))
+                elif end == "bad frame":
+                    transport.write(frame(0x83, b""))
+                elif end != "close":
+                    transport.abort()
+                if end.startswith("bad"):
+                    await socket.closed()
+            assert len(held) == 2
+            await until(lambda: not any(ref() for ref in held))
+        finally:
+            gc.enable()
+
+
+def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
+    timeout_s = 0.1
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with echoing(timeout_s=timeout_s) as (echo, port):
+            with await _handshake(port) as client:
+                (protocol,) = echo.protocols
+
+                def answer_and_stand_still() -> None:
+                    client.send(PONG + client.recv(4096).removeprefix(PING))
+                    # The whole process, until the pong that waits at the server's end is late.
+                    time.sleep(timeout_s * 2)
+
+                loop.add_reader(client, answer_and_stand_still)
+                protocol.send_keepalive_ping()
+                await until(lambda: protocol.pending_ping_payload is None)
+                loop.remove_reader(client)
+                assert not protocol.disconnected
+
+    # uvloop, as in production: timers that are due go before what can be read by now.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+
+
+async def test_a_peer_that_is_still_taking_what_was_before_the_ping_has_time() -> None:
+    async with echoing() as (echo, port), opened(echo, port) as (connection, protocol):
+        await connection.send(LARGE)
+        connection.transport.pause_reading()
+        await until(lambda: not protocol.writable.is_set())
+        protocol.send_keepalive_ping()
+        first = protocol.pong_timer
+        assert first is not None
+        connection.transport.resume_reading()
+        await until(lambda: protocol.writable.is_set())
+        assert first.cancelled()
+        assert await connection.recv() == LARGE
+        await until(lambda: protocol.pending_ping_payload is None)
+
+
+async def test_a_peer_that_takes_nothing_any_more_is_cut_whatever_waits_for_it() -> None:
+    async with echoing(interval_s=0.05, timeout_s=0.1) as (echo, port), opened(echo, port) as (silent, protocol):
+        await silent.send(LARGE)
+        silent.transport.pause_reading()
+        await until(lambda: protocol.disconnected)
+
+
+async def test_a_socket_that_is_closed_is_cut_when_its_peer_does_not_take_what_it_was_sent_before() -> None:
+    async with echoing(interval_s=0.05) as (echo, port), opened(echo, port) as (silent, protocol):
+        silent.transport.pause_reading()
+        protocol.transport.write(LARGE)
+        protocol.transport.close()
+        await until(lambda: protocol.disconnected)
+
+
+async def test_a_peer_whose_pong_is_not_read_because_the_application_is_busy_stays() -> None:
+    async with echoing(interval_s=0.05, timeout_s=0.1) as (echo, port):
+        echo.takes.clear()
+        async with opened(echo, port) as (connection, protocol):
+            await connection.send(b"what the server does not take")
+            await until(lambda: protocol.read_paused)
+            # The sentinel: its ping comes later, nothing keeps its pong from being read, and there is none.
+            async with opened(echo, port) as (silent, cut):
+                silent.transport.pause_reading()
+                await until(lambda: cut.disconnected)
+            assert not protocol.disconnected
+            echo.takes.set()
+            assert await connection.recv() == b"what the server does not take"
+            assert await answers(connection)
+
+
+async def _handshake(port: int) -> socket.socket:
+    """A bare TCP connection that has become a socket, and answers nothing by itself."""
+    loop = asyncio.get_running_loop()
+    client = socket.socket()
+    client.setblocking(False)
+    await loop.sock_connect(client, ("127.0.0.1", port))
+    await loop.sock_sendall(
+        client,
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    assert (await loop.sock_recv(client, 4096)).endswith(b"\r\n\r\n")
+    return client

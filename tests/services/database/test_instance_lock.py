@@ -1,0 +1,90 @@
+"""Two servers that cannot hear one another never work on one database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from server import Application
+from application.settings import Settings
+from services.database.instance_lock import (AnotherServer, SoleServer)
+from tests.support.servers import Postgres
+
+
+@pytest.fixture
+def embedded(settings: Settings) -> Settings:
+    """The settings, on the in-process bus."""
+    return settings.model_copy(update={"redis_url": None})
+
+
+@pytest.fixture
+def shared(settings: Settings) -> Settings:
+    """The settings, on Redis."""
+    return settings.model_copy(update={"redis_url": "redis://127.0.0.1:6379"})
+
+
+@asynccontextmanager
+async def holding(settings: Settings) -> AsyncIterator[SoleServer]:
+    lock = SoleServer(settings)
+    await lock.acquire()
+    try:
+        yield lock
+    finally:
+        await lock.release()
+
+
+async def test_a_second_server_on_an_in_process_bus_is_refused(embedded: Settings) -> None:
+    async with holding(embedded):
+        with pytest.raises(AnotherServer, match="TAXIRANK_REDIS_URL"):
+            await SoleServer(embedded).acquire()
+    async with holding(embedded):
+        pass
+
+
+async def test_servers_on_redis_share_a_database(shared: Settings) -> None:
+    async with holding(shared), holding(shared):
+        pass
+
+
+async def test_a_server_on_redis_and_one_without_do_not_mix(embedded: Settings, shared: Settings) -> None:
+    async with holding(shared):
+        with pytest.raises(AnotherServer):
+            await SoleServer(embedded).acquire()
+    async with holding(embedded):
+        with pytest.raises(AnotherServer):
+            await SoleServer(shared).acquire()
+
+
+async def test_whoever_was_refused_keeps_nothing(embedded: Settings, shared: Settings) -> None:
+    async with holding(shared):
+        for _ in range(3):
+            with pytest.raises(AnotherServer):
+                await SoleServer(embedded).acquire()
+        async with holding(shared):
+            pass
+
+
+async def test_a_server_gives_the_database_back_when_it_stops(embedded: Settings) -> None:
+    async with Application(embedded).running():
+        with pytest.raises(AnotherServer):
+            async with Application(embedded).running():
+                pytest.fail("two servers run")
+    async with Application(embedded).running():
+        pass
+
+
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_the_lock_is_given_back_though_the_database_went_away(
+    embedded: Settings, postgres: Postgres
+) -> None:
+    lock = SoleServer(embedded)
+    await lock.acquire()
+    name = urlsplit(embedded.database_url).path[1:]
+    postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    async with asyncio.timeout(5):
+        await lock.release()
+    async with holding(embedded):
+        pass

@@ -1,0 +1,321 @@
+"""Migrations make the tables that the models describe, in both dialects, and do no harm twice."""
+
+import asyncio
+import importlib.util
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator
+from contextvars import Context
+from pathlib import Path
+from shutil import copy, copytree
+from types import SimpleNamespace
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from models.trip_life import ChangedBy, TripStatus
+from server import ROOT
+from services.database import migrations
+from application.settings import Settings
+from services.database.connections import Database
+from services.database.migrations import MigrationError
+from services.trips.history import TripHistory
+from services.trips.rows import find
+from tests.support import servers
+from tests.support.rows import add_driver, add_rider, add_trip
+
+T = TypeVar("T")
+NAMES = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))
+
+# In a process of its own for each dialect: aerich keeps its state on a class.
+GENERATE = """
+import asyncio, sys
+from pathlib import Path
+import models
+from services import migrations
+from tortoise import fields
+
+def generate():
+    print(asyncio.run(migrations.generate(sys.argv[1], "update", Path(sys.argv[2]))))
+
+generate()
+models.User._meta.add_field("nickname", fields.CharField(max_length=30, null=True))
+generate()
+"""
+
+
+@pytest.mark.parametrize("dialect", list(migrations.DIALECTS))
+def test_the_migrations_are_what_the_models_say_and_a_change_would_be_noticed(
+    dialect: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    copytree(ROOT / "migrations", folder)
+
+    program = [sys.executable, "-c", GENERATE, dialect, str(folder)]
+    shown = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    as_it_is, changed = shown.splitlines()
+    assert as_it_is == "None"
+    (file,) = (folder / dialect / "models").glob(f"{len(NAMES)}_*.py")
+    assert changed.endswith(file.name)
+    assert '"nickname" VARCHAR(30)' in file.read_text()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a database without a table."""
+    if request.param == "sqlite":
+        yield Settings(_env_file=None, database_url=f"sqlite://{tmp_path}/sub folder/taxi.sqlite3")  # pyright: ignore
+        return
+    postgres: servers.Postgres = request.getfixturevalue("postgres")
+    name = f"empty_{uuid4().hex}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    url = postgres.database_url(name)
+    yield Settings(_env_file=None, database_url=url)  # pyright: ignore
+    postgres.drop(url)
+
+
+async def alone(work: Coroutine[Any, Any, T]) -> T:
+    """Run one of aerich's commands as if in a process of its own."""
+    return await asyncio.create_task(work, context=Context())
+
+
+async def tables(settings: Settings) -> dict[str, int]:
+    """How many columns each table has."""
+    database = Database(settings)
+    await database.connect()
+    if database.is_sqlite:
+        sql = (
+            "SELECT m.name, COUNT(*) AS columns FROM sqlite_master m, pragma_table_info(m.name) "
+            "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' GROUP BY m.name"
+        )
+    else:
+        sql = (
+            "SELECT table_name AS name, COUNT(*) AS columns FROM information_schema.columns "
+            "WHERE table_schema = 'public' GROUP BY table_name"
+        )
+    rows = await database.fetch(sql)
+    await database.disconnect()
+    return {row["name"]: row["columns"] for row in rows}
+
+
+async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmless(empty: Settings) -> None:
+    if empty.sqlite_path is not None:
+        empty.sqlite_path.parent.mkdir()
+    with pytest.raises(MigrationError, match=r"not up to date \(it is at nothing, and needs .*server.py migrate"):
+        await alone(migrations.check(empty))
+
+    assert await alone(migrations.apply(empty)) == NAMES
+    made = await tables(empty)
+    assert await alone(migrations.apply(empty)) == []
+    await alone(migrations.check(empty))
+
+    assert await tables(empty) == made
+    assert set(made) == {
+        "aerich",
+        "outbox",
+        "sessions",
+        "staff_actions",
+        "trip_changes",
+        "trips",
+        "unreferenced_photos",
+        "users",
+    }
+
+
+async def test_both_dialects_have_the_same_tables(tmp_path: Path, postgres: servers.Postgres) -> None:
+    url = postgres.copy()
+    file = f"sqlite://{tmp_path}/taxi.sqlite3"
+    await alone(migrations.apply(Settings(_env_file=None, database_url=file)))  # pyright: ignore
+    try:
+        assert await tables(Settings(_env_file=None, database_url=file)) == await tables(  # pyright: ignore
+            Settings(_env_file=None, database_url=url)  # pyright: ignore
+        )
+    finally:
+        postgres.drop(url)
+
+
+WAITING = """
+    SELECT COUNT(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE NOT granted AND d.datname = current_database()
+"""
+
+
+async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgres) -> None:
+    name = f"empty_{uuid4().hex}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    url = postgres.database_url(name)
+    settings = Settings(_env_file=None, database_url=url)  # pyright: ignore
+    other = await asyncpg.connect(url)
+    try:
+        await other.execute("SELECT pg_advisory_lock($1)", migrations.LOCK_KEY)
+        work = asyncio.create_task(alone(migrations.apply(settings)))
+        async with asyncio.timeout(10):
+            while not await other.fetchval(WAITING):
+                assert not work.done()
+        assert await other.fetchval("SELECT to_regclass('trips')") is None
+        await other.close()
+        assert await work == NAMES
+    finally:
+        await other.close()
+        postgres.drop(url)
+
+
+async def test_a_database_of_a_newer_version_is_refused_with_both_versions_named(empty: Settings) -> None:
+    await alone(migrations.apply(empty))
+    database = Database(empty)
+    await database.connect()
+    await database.fetch("INSERT INTO aerich (version, app, content) VALUES ('99_newer.py', 'models', '{}')")
+    await database.disconnect()
+
+    for command in (migrations.apply, migrations.check):
+        with pytest.raises(MigrationError, match=rf"at 99_newer.py, .* up to {NAMES[-1]}"):
+            await alone(command(empty))
+
+
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_a_migration_that_is_kept_from_a_table_lets_others_pass_and_comes_again(
+    empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await alone(migrations.apply(empty))
+    only_first.undo()
+    monkeypatch.setattr(migrations, "_PATIENT", {"lock_timeout": "50ms"})
+    monkeypatch.setattr(migrations, "PAUSE_S", 0.01)
+    reader = await asyncpg.connect(empty.database_url)
+    begun = reader.transaction()
+    await begun.start()
+    await reader.execute("LOCK TABLE trips IN ACCESS SHARE MODE; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+    try:
+        monkeypatch.setattr(migrations, "ATTEMPTS", 2)
+        with pytest.raises(MigrationError, match=r"lock timeout.*pg_stat_activity"):
+            await alone(migrations.apply(empty))
+        monkeypatch.setattr(migrations, "ATTEMPTS", 1000)
+        work = asyncio.create_task(alone(migrations.apply(empty)))
+        waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(10):
+            while not await reader.fetchval(waiting):
+                assert not work.done()
+        await begun.rollback()
+        assert await work == NAMES[1:]
+    finally:
+        await reader.close()
+
+
+@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
+async def test_a_migration_takes_longer_than_any_statement_of_a_request_may(
+    empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, postgres: servers.Postgres
+) -> None:
+    # Where the database has a limit of its own, too.
+    name = empty.database_url.partition("?")[0].rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET statement_timeout = '1ms'")
+    monkeypatch.setattr("services.database.connections.COMMAND_TIMEOUT_S", 0.000001)
+
+    assert await alone(migrations.apply(empty)) == [FIRST]
+
+
+# The second migration meets a database with trips.
+
+FIRST, SECOND = NAMES[:2]
+
+
+@pytest.fixture
+def only_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As if the second migration were not written yet, until it is undone."""
+    folder = tmp_path / "before"
+    for dialect in migrations.DIALECTS:
+        (folder / dialect / "models").mkdir(parents=True)
+        copy(ROOT / "migrations" / dialect / "models" / FIRST, folder / dialect / "models")
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "ROOT", folder)
+        yield patched
+
+
+async def with_trips(settings: Settings) -> dict[str, Any]:
+    """Fill a database of the first shape: two trips of one rider; what their first entries have to be."""
+    database = Database(settings)
+    await database.connect()
+    rider, driver = await add_rider(database), await add_driver(database)
+    for status, its_driver in ((TripStatus.REQUESTED, None), (TripStatus.STARTED, driver)):
+        await add_trip(database, rider, status=status, driver=its_driver, age_s=60)
+    trips = await database.fetch("SELECT id, created FROM trips")
+    await database.disconnect()
+    return {"rider": rider.user, "created": {str(trip["id"]): trip["created"] for trip in trips}}
+
+
+async def check_histories(settings: Settings, expected: dict[str, Any]) -> None:
+    """Every trip has its first entry, once, and can be read."""
+    database = Database(settings)
+    await database.connect()
+    try:
+        rows = await database.fetch("SELECT * FROM trip_changes")
+        assert {str(row["trip_id"]): row["at"] for row in rows} == expected["created"]
+        assert len(rows) == len(expected["created"])
+        for row in rows:
+            (change,) = await TripHistory(database).of(UUID(str(row["trip_id"])))
+            assert (change.version, change.status, change.changed_by, change.user) == (
+                1,
+                TripStatus.REQUESTED,
+                ChangedBy.RIDER,
+                expected["rider"],
+            )
+            assert await find(database, UUID(str(row["trip_id"]))) is not None
+    finally:
+        await database.disconnect()
+
+
+async def test_trips_of_before_get_the_first_entry_of_their_history(
+    empty: Settings, only_first: pytest.MonkeyPatch
+) -> None:
+    assert await alone(migrations.apply(empty)) == [FIRST]
+    expected = await with_trips(empty)
+    only_first.undo()
+
+    assert await alone(migrations.apply(empty)) == NAMES[1:]
+
+    await check_histories(empty, expected)
+
+
+async def statements_of(name: str) -> list[str]:
+    """What a migration of SQLite runs."""
+    spec = importlib.util.spec_from_file_location("migration", ROOT / "migrations" / "sqlite" / "models" / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    async def nothing(_: str) -> list[Any]:
+        return []
+
+    statements: list[str] = [""]
+    for part in (await module.upgrade(SimpleNamespace(execute_query_dict=nothing))).split(";")[:-1]:
+        statements[-1] += part + ";"
+        if sqlite3.complete_statement(statements[-1]):
+            statements.append("")
+    return statements[:-1]
+
+
+async def test_a_migration_of_sqlite_that_was_torn_off_anywhere_is_completed_by_the_next_try(
+    tmp_path: Path, only_first: pytest.MonkeyPatch
+) -> None:
+    steps = await statements_of(SECOND)
+    assert len(steps) == 4
+    begun = Settings(_env_file=None, database_url=f"sqlite://{tmp_path}/begun.sqlite3")  # pyright: ignore
+    await alone(migrations.apply(begun))
+    expected = await with_trips(begun)
+    only_first.undo()
+    assert begun.sqlite_path is not None
+    for count in range(len(steps) + 1):
+        path = tmp_path / f"{count}.sqlite3"
+        copy(begun.sqlite_path, path)
+        with sqlite3.connect(path) as torn:
+            for step in steps[:count]:
+                torn.execute(step)
+        torn.close()
+        settings = Settings(_env_file=None, database_url=f"sqlite://{path}")  # pyright: ignore
+
+        assert await alone(migrations.apply(settings)) == NAMES[1:]
+
+        await check_histories(settings, expected)

@@ -1,0 +1,273 @@
+"""Where a PostgreSQL is, and what a server does with one that it cannot work with, or that goes away."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.database import instance_lock
+from application.settings import Settings
+from services.database.connections import (Database, DatabaseUnavailable, WrongDatabase)
+from services.database.postgres import (Address, BadUrl)
+from services.database.instance_lock import (AnotherServer, SoleServer)
+from tests.conftest import LiveServer
+from tests.support.api import Api
+from tests.support.processes import server_process
+from tests.support.servers import OwnPostgres, own_postgres
+from tests.support.waiting import until
+
+
+def test_a_url_names_a_user_a_database_and_hosts_with_ports() -> None:
+    address = Address.parse("postgresql://a%40b:p%2Fw@db.example:6543/taxi%20rank?sslmode=require")
+    assert address == Address(
+        (("db.example", 6543),),
+        "a@b",
+        "taxi rank",
+        "read-write",
+        "postgresql://a%40b:p%2Fw@/taxi%20rank?sslmode=require",
+    )
+    assert Address.parse("postgresql://postgres@/x?host=/run/postgresql&port=5433").hosts == (
+        ("/run/postgresql", 5433),
+    )
+    assert Address.parse("postgresql:///x").hosts == ((None, 5432),)
+
+
+def test_a_url_may_name_several_hosts() -> None:
+    address = Address.parse("postgresql://u:p@h1:5432,[::1]:5433,h3/db?target_session_attrs=primary")
+    assert address.hosts == (("h1", 5432), ("::1", 5433), ("h3", 5432))
+    assert address.target == "primary"
+    assert Address.parse("postgresql://u@/db?host=/a,/b&port=1,2").hosts == (("/a", 1), ("/b", 2))
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://h:many/x", "its port is not a number"),
+        ("postgresql://h:70000/x", "its port is not a number"),
+        ("postgresql://h1:1,h2:x/x", "its port is not a number"),
+        ("postgresql://h1,h2/x?port=1,2,3", "2 hosts and 3 ports"),
+        ("postgresql://h1,,h2/x", "empty"),
+        ("postgresql://h/x?target_session_attrs=standby", "read-write"),
+        ("postgresql://h/x?conect_timeout=1", "conect_timeout"),
+        ("postgresql://h/x?sslmode", "name=value"),
+    ],
+)
+def test_a_url_that_cannot_be_meant_says_why(url: str, says: str) -> None:
+    with pytest.raises(BadUrl, match=says):
+        Address.parse(url)
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[OwnPostgres]:
+    """A PostgreSQL to freeze and to restart."""
+    with own_postgres() as database:
+        yield database
+
+
+def settings_of(url: str, tmp_path: Path, **more: Any) -> Settings:
+    return Settings(_env_file=None, database_url=url, media_url=str(tmp_path), **more)  # pyright: ignore
+
+
+@pytest.fixture
+def settings(own: OwnPostgres, tmp_path: Path) -> Settings:
+    """A server's settings, on that PostgreSQL and the in-process bus."""
+    return settings_of(own.copy(), tmp_path, password_hash_memory_kib=1024, shutdown_timeout_s=2)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings)
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.disconnect()
+
+
+def hosts(url: str, *folders: str) -> str:
+    """The address of one database on several servers."""
+    return f"{url.partition('?')[0]}?host={','.join(folders)}"
+
+
+async def test_the_first_of_several_hosts_that_takes_writes_is_used_also_after_a_failover(
+    tmp_path: Path,
+) -> None:
+    with own_postgres() as primary, primary.standby() as standby:
+        # The one that every server has: it was there when the standby was made.
+        url = primary.url
+        folder = url.partition("host=")[2]
+        database_url = hosts(url, str(tmp_path / "nobody"), standby.folder, folder)
+        await refuses_a_standby(settings_of(hosts(url, standby.folder), tmp_path))
+        async with connected(settings_of(database_url, tmp_path)) as database:
+            await database.fetch("CREATE TABLE mark (at int)")
+            await database.fetch("INSERT INTO mark VALUES (1)")
+            await primary.stop()
+            with pytest.raises(DatabaseUnavailable):
+                await database.ping()
+            await asyncio.to_thread(standby.promote)
+            await database.ping()
+            await database.fetch("INSERT INTO mark VALUES (2)")
+        # It has to be there to be taken down.
+        await primary.start()
+
+
+async def refuses_a_standby(settings: Settings) -> None:
+    """Neither the lock nor the connections of a server begin there, and both say in one line why."""
+    says = r"^TAXIRANK_DATABASE_URL: .* takes no writes .*: name the primary$"
+    with pytest.raises(WrongDatabase, match=says):
+        await SoleServer(settings).acquire()
+    with pytest.raises(WrongDatabase, match=says):
+        await Database(settings).connect()
+
+
+async def test_a_host_that_does_not_answer_keeps_only_the_first_caller_from_the_next(
+    own: OwnPostgres, tmp_path: Path
+) -> None:
+    url = own.copy()
+    folder = url.partition("host=")[2]
+    # Takes connections and says nothing, as a machine that stands still.
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / ".s.PGSQL.5432"))
+        silent.listen()
+        database = Database(settings_of(hosts(url, str(tmp_path), folder), tmp_path))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await database.connect()
+        async with asyncio.timeout(4):
+            await database.connect()
+        await database.disconnect()
+
+
+async def test_a_server_whose_database_turns_read_only_is_not_ready_until_that_is_over(
+    own: OwnPostgres, live_server: LiveServer, settings: Settings
+) -> None:
+    name = settings.database_url.partition("?")[0].rpartition("/")[2]
+    async with Api(live_server.url) as api:
+        await api.sign_up("RIDER")
+        # As managed services do when the disk is full. The connections that are open must hear of it, too.
+        own.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        await live_server.application.database.fetch("SET default_transaction_read_only = on")
+        assert await api.code(SIGN_UP) == "INTERNAL"
+        ready = await api.http.get("/readyz")
+        assert (ready.status_code, ready.json()["database"]) == (503, "unusable")
+        own.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        # Whatever was read-only is replaced.
+        assert (await api.http.get("/readyz")).status_code == 200
+        await api.sign_up("RIDER")
+
+
+SIGN_UP = """mutation {
+    signUp(input: {username: "rosa", password1: "correct-horse-battery-9", password2: "correct-horse-battery-9",
+        firstName: "R", lastName: "A", role: RIDER}) { __typename }
+}"""
+
+
+async def test_the_whole_stop_has_the_one_limit_though_postgresql_stands_still(
+    own: OwnPostgres, settings: Settings
+) -> None:
+    given = {"database_url": settings.database_url, "shutdown_timeout_s": 3, "media_url": settings.media_url}
+    async with server_process(**given) as server, Api(server.url) as api:
+        await server.ready()
+        own.freeze()
+        try:
+            signing_up = asyncio.create_task(api.post(SIGN_UP))
+            # Its connection is answered, so what was sent before is being worked on.
+            assert (await api.http.get("/healthz")).status_code == 200
+            began = time.monotonic()
+            await server.stop()
+            took = time.monotonic() - began
+        finally:
+            own.thaw()
+        await asyncio.gather(signing_up, return_exceptions=True)
+        log = server.log()
+    assert took < 3.0, log
+    assert "stopped without waiting any longer" in log
+
+
+async def test_the_lock_is_taken_again_after_a_restart_of_postgresql(own: OwnPostgres, settings: Settings) -> None:
+    lock = await watched(settings, fail_if_lost)
+    before = lock._connection
+    await own.stop()
+    await own.start()
+    # A second server that asked sooner could win it.
+    await until(lambda: lock._connection not in {None, before})
+    with pytest.raises(AnotherServer):
+        await SoleServer(settings).acquire()
+    await lock.release()
+
+
+async def test_a_server_stops_when_another_took_the_lock_while_postgresql_restarted(
+    own: OwnPostgres, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = asyncio.Event()
+    first = await watched(settings, lost.set)
+    # It is looking elsewhere for that moment.
+    monkeypatch.setattr(instance_lock, "RETRY_INTERVAL_S", 3.0)
+    await own.stop()
+    await until(lambda: first._connection is None)
+    await own.start()
+    second = SoleServer(settings)
+    await second.acquire()
+    async with asyncio.timeout(10):
+        await lost.wait()
+    await first.release()
+    await second.release()
+
+
+async def test_a_server_that_lost_its_lock_to_another_ends_with_an_error_and_one_line_that_says_why(
+    settings: Settings,
+) -> None:
+    given = {"database_url": settings.database_url, "media_url": settings.media_url, "shutdown_timeout_s": 2}
+    async with server_process(**given, log_format="json") as server, connected(settings) as database:
+        await server.ready()
+        other = await asyncpg.connect(settings.database_url)
+        # It waits in line, so that it is the next to have the lock.
+        waiting = asyncio.create_task(other.execute("SELECT pg_advisory_lock($1)", instance_lock._LOCK_KEY))
+        await until(lambda: database.fetch("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        await database.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'taxirank lock%'"
+        )
+        await waiting
+        status = await server.ended()
+        await other.close()
+        log = server.log()
+    assert status == 1
+    assert "another server uses this database" in json.loads(log.splitlines()[-2])["event"]
+    assert "Traceback" not in log
+
+
+async def test_a_lock_whose_postgresql_stood_still_is_taken_again_from_the_session_that_it_has_left(
+    own: OwnPostgres, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance_lock, "WATCH_INTERVAL_S", 0.05)
+    monkeypatch.setattr(instance_lock, "ANSWER_TIMEOUT_S", 0.2)
+    lock = await watched(settings, fail_if_lost)
+    before = lock._connection
+    own.freeze()
+    await until(lambda: lock._connection is None)
+    own.thaw()
+    monkeypatch.setattr(instance_lock, "ANSWER_TIMEOUT_S", 5.0)
+    await until(lambda: lock._connection not in {None, before})
+    with pytest.raises(AnotherServer):
+        await SoleServer(settings).acquire()
+    await lock.release()
+
+
+async def watched(settings: Settings, on_lost: Callable[[], None]) -> SoleServer:
+    """A lock that is watched."""
+    lock = SoleServer(settings, on_lost=on_lost)
+    await lock.acquire()
+    async with connected(settings) as database:
+        await lock.watch(database)
+    return lock
+
+
+def fail_if_lost() -> None:
+    pytest.fail("the lock was given up")

@@ -1,0 +1,303 @@
+"""The queries that run all the time find their rows by an index, as PostgreSQL itself plans them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import pytest
+
+from models.geo import GeoPoint
+from models.values import Role
+from models.trip_life import TripStatus
+from models.visibility import Actor
+from server import Application
+from services.staff import lists
+from services.trips import rows as trip_rows
+from application.settings import Settings
+from services.database.connections import (Database, uuid)
+from services.staff.list_query import (Group, Listing, Match, Rule)
+from services.live.reads import (ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT)
+from tests.support import servers
+from tests.support.rows import add_driver, add_rider
+
+pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
+
+TRIPS = 20_000
+# A request a second; one trip in twenty is open. 200 riders and 200 drivers share them.
+FILL = f"""
+    INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, expires_at,
+                       given_back_by, rider_id, driver_id, pick_up_cell)
+    SELECT gen_random_uuid(), moment, moment, 1, status, 'Here', 'There',
+           CASE WHEN status = 'REQUESTED' THEN moment + interval '10 minutes' END, '', rider,
+           CASE WHEN status = 'COMPLETED' THEN driver END, 600000000000000000 + n
+    FROM (SELECT now() - n * interval '1 second' AS moment,
+                 CASE WHEN n % 20 = 0 THEN 'REQUESTED' WHEN n % 10 = 5 THEN 'CANCELLED'
+                      ELSE 'COMPLETED' END AS status,
+                 n, ($1::uuid[])[1 + n % 200] AS rider, ($2::uuid[])[1 + n * 7 % 200] AS driver
+          FROM generate_series(1, {TRIPS}) AS n) AS made
+"""
+PEOPLE = """
+    INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, is_active,
+                       created)
+    SELECT gen_random_uuid(), $1 || n, $1 || n, '', 'A', 'B', $1, false, true, now()
+    FROM generate_series(1, 200) AS n
+    RETURNING id
+"""
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+    seen: list[tuple[str, tuple[object, ...]]] = []
+    run = Database._run
+
+    async def spy(self: Database, connection: Any, sql: str, args: Any) -> Any:
+        seen.append((sql, tuple(args)))
+        return await run(self, connection, sql, args)
+
+    with patch.object(Database, "_run", spy):
+        yield seen
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+async def plan_of(database: Database, sql: str, args: tuple[object, ...]) -> list[dict[str, Any]]:
+    (row,) = await database.fetch("EXPLAIN (FORMAT JSON) " + sql, *args)
+    (plan,) = row.values()
+    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+
+
+async def used(database: Database, sql: str, args: tuple[object, ...], table: str) -> set[str]:
+    """The indexes of the plan; fails when it reads the table from end to end."""
+    plan = await plan_of(database, sql, args)
+    scans = [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] == table]
+    assert not scans, (sql, plan)
+    return {node["Index Name"] for node in plan if "Index Name" in node}
+
+
+@dataclass
+class Crowd:
+    """An application with many trips, and one rider and one driver among its people."""
+
+    application: Application
+    rider: Actor
+    driver: Actor
+
+    @property
+    def database(self) -> Database:
+        return self.application.database
+
+
+@dataclass
+class Filled:
+    """A database to copy, and the two people of the ``Crowd``."""
+
+    url: str
+    rider: Actor
+    driver: Actor
+
+
+async def fill(settings: Settings) -> Filled:
+    database = Database(settings)
+    await database.connect()
+    rider, driver = await add_rider(database), await add_driver(database)
+    riders, drivers = [[uuid(row["id"]) for row in await database.fetch(PEOPLE, role)] for role in Role]
+    riders[17], drivers[23] = rider.id, driver.id
+    await database.fetch(FILL, riders, drivers)
+    await database.fetch(
+        "INSERT INTO sessions (id, token_hash, created, used, user_id) "
+        "SELECT gen_random_uuid(), 'hash ' || n, now(), now(), ($1::uuid[])[1 + n % 200] "
+        "FROM generate_series(1, 5000) AS n",
+        riders,
+    )
+    await database.fetch(
+        "INSERT INTO outbox (session_id, for_pool, created) SELECT gen_random_uuid(), false, "
+        "now() - interval '1 hour' FROM generate_series(1, 5000)"
+    )
+    await database.fetch(
+        "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
+        "SELECT id, 1, 'REQUESTED', created, 'RIDER', rider_id FROM trips"
+    )
+    await database.fetch("ANALYZE")
+    await database.disconnect()
+    return Filled(settings.database_url, rider, driver)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: servers.Postgres) -> Iterator[Filled]:
+    """A database with many rows. Each test has a copy: to insert them takes a second and more."""
+    url = postgres.copy()
+    settings = Settings(_env_file=None, database_url=url)  # pyright: ignore[reportCallIssue]
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(asyncio.run, fill(settings)).result()
+    postgres.drop(url)
+
+
+@pytest.fixture
+def settings(settings: Settings, filled: Filled, postgres: servers.Postgres) -> Iterator[Settings]:
+    """Settings of a server on a copy of that database."""
+    url = postgres.copy(filled.url)
+    yield settings.model_copy(update={"database_url": url})
+    postgres.drop(url)
+
+
+@pytest.fixture
+async def crowd(application: Application, filled: Filled) -> Crowd:
+    await application.housekeeping.stop()
+    await application.outbox.stop()
+    return Crowd(application, filled.rider, filled.driver)
+
+
+async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
+    database, trips = crowd.database, crowd.application.services.trips
+    (row,) = await database.fetch("SELECT id, created FROM trips WHERE status = 'REQUESTED' LIMIT 1")
+    place = (row["created"], UUID(str(row["id"])))
+
+    async def indexes(read: Any) -> set[str]:
+        with recorded() as seen:
+            await read
+        (statement,) = seen
+        return await used(database, *statement, "trips")
+
+    assert "trips_of_rider" in await indexes(trips.page(crowd.rider))
+    # Of a page that is all of the rider's trips, either index by rider will do.
+    whole = await indexes(trips.page(crowd.rider, first=100, after=place))
+    assert whole & {"trips_of_rider", "uid_trips_rider_i_5cf048"}
+    assert "trips_of_rider" in await indexes(trips.page(crowd.rider, statuses=[TripStatus.COMPLETED]))
+    for page in (trips.page(crowd.driver), trips.page(crowd.driver, first=100, after=place)):
+        seen = await indexes(page)
+        # Both have the open trips in order: which one, depends on the sample that ANALYZE has taken.
+        assert "trips_of_driver" in seen
+        assert seen & {"trips_open", "trips_active"}
+    await indexes(trips.page(crowd.driver, statuses=[TripStatus.REQUESTED]))
+    assert "trips_pkey" in await indexes(trips.find(crowd.rider, trip_id=place[1]))
+    assert "trips_pkey" in await indexes(trip_rows.find_at(database, place[1]))
+    # Where the offers are few, any index of the open ones will do.
+    offers = await indexes(trip_rows.open_trips(database, limit=POOL_SNAPSHOT_LIMIT + 1))
+    assert offers & {"trips_open", "trips_deadline", "trips_open_by_cell"}
+    assert await indexes(trip_rows.open_trips(database, limit=20)) & {"trips_open", "trips_active"}
+    around = trip_rows.open_trips_in(database, range(600000000000000000, 600000000000000030), limit=1000)
+    assert "trips_open_by_cell" in await indexes(around)
+    limits = {"ended_limit": ENDED_TRIPS_LIMIT, "ended_since_s": ENDED_TRIPS_AGE_S}
+    of_rider = await indexes(trip_rows.trips_of(database, crowd.rider.id, Role.RIDER, **limits))
+    assert {"trips_active_of_rider", "trips_ended_of_rider"} & of_rider
+    of_driver = await indexes(trip_rows.trips_of(database, crowd.driver.id, Role.DRIVER, **limits))
+    assert {"trips_one_active_a_driver", "trips_ended_of_driver"} & of_driver
+
+
+async def test_a_change_finds_its_trip_by_its_id_and_the_sweep_by_the_deadline(crowd: Crowd) -> None:
+    trips, database = crowd.application.services.trips, crowd.database
+    (row,) = await database.fetch("SELECT id FROM trips WHERE expires_at > now() LIMIT 1")
+    with recorded() as seen:
+        await trips.update(crowd.driver, trip_id=UUID(str(row["id"])), status=TripStatus.STARTED)
+        await trips.expire_overdue()
+    (update,) = [statement for statement in seen if "UPDATE trips" in statement[0] and row["id"] in statement[1]]
+    (sweep,) = [statement for statement in seen if "expires_at <= {begun}" in statement[0]]
+
+    assert await used(database, *update, "trips") == {"trips_pkey", "users_pkey", "sessions_pkey"}
+    assert await used(database, *update, "sessions")
+    # What is overdue is seldom: the sweep before this one took the rest.
+    await database.fetch("DELETE FROM trips WHERE status = 'REQUESTED' AND expires_at <= now()")
+    await database.fetch("ANALYZE trips")
+    assert "trips_deadline" in await used(database, *sweep, "trips")
+
+
+async def test_reports_and_histories_find_their_rows_by_an_index(crowd: Crowd) -> None:
+    services, database = crowd.application.services, crowd.database
+    (row,) = await database.fetch("SELECT id FROM trips LIMIT 1")
+    with recorded() as seen:
+        await services.locations.report(crowd.driver, point=GeoPoint(1, 2), recorded_at=datetime.now(UTC))
+        await services.history.of(uuid(row["id"]))
+    report, history = seen
+
+    assert "sessions_pkey" in await used(database, *report, "sessions")
+    assert await used(database, *report, "trips") & {"trips_one_active_a_driver", "trips_of_driver"}
+    assert await used(database, *history, "trip_changes")
+
+
+async def test_an_idempotency_key_is_found_by_its_index(crowd: Crowd) -> None:
+    wanted = {"pick_up_address": "Here", "drop_off_address": "There", "idempotency_key": "k"}
+    await crowd.application.services.trips.request(crowd.rider, **wanted)
+    with recorded() as seen:
+        await crowd.application.services.trips.request(crowd.rider, **wanted)
+    for statement in seen:
+        if "idempotency_key =" in statement[0]:
+            assert await used(crowd.database, *statement, "trips")
+
+
+async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd: Crowd) -> None:
+    database, sessions = crowd.database, crowd.application.services.sessions
+    begun = await sessions.begin(crowd.rider.user)
+    with recorded() as seen:
+        await sessions.actor_of(begun.token)
+        await sessions.ended_among([begun.actor.session_id])
+        await crowd.application.outbox._sweep_once()
+    (look_up,) = [statement for statement in seen if "s.token_hash = ANY" in statement[0]]
+    (live,) = [statement for statement in seen if "asked" in statement[0]]
+    sweep, *_ = [statement for statement in seen if "FROM outbox" in statement[0]]
+
+    assert "sessions_token_hash_key" in await used(database, *look_up, "sessions")
+    assert "sessions_pkey" in await used(database, *live, "sessions")
+    assert "outbox_pkey" in await used(database, *sweep, "outbox")
+
+
+async def test_the_lists_of_staff_find_their_rows_by_an_index(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = crowd.database
+    await database.fetch(
+        "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
+        "is_active, created) SELECT gen_random_uuid(), 'many' || n, 'many' || n, '', 'A', 'B', 'RIDER', false, "
+        "true, now() - n * interval '1 second' FROM generate_series(1, 20000) AS n"
+    )
+    await database.fetch(
+        "INSERT INTO staff_actions (at, action, staff_username, staff_id, detail) "
+        "SELECT now() - n * interval '1 second', 'LOG_IN', 'stella', $1, '' FROM generate_series(1, 20000) AS n",
+        crowd.rider.id,
+    )
+    await database.fetch("ANALYZE")
+    # The window is to these tables what it is to tables of two millions.
+    monkeypatch.setattr(lists, "MAX_ROWS", 100)
+
+    async def indexes(listing: Listing[Any], table: str, **asked: Any) -> set[str]:
+        with recorded() as seen:
+            assert await listing.page(**asked, limit=25)
+            assert await listing.count(**asked)
+        page, count = [await used(database, *statement, table) for statement in seen]
+        return page & count
+
+    trips, users = lists.trips(database), lists.users(database)
+    active = Group([Rule("status", Match.ONE_OF, ["REQUESTED"])])
+    lately = Group([Rule("created", Match.UNTIL, datetime.now(UTC))])
+    rider_id, name = str(crowd.rider.id), crowd.rider.user.username
+    assert "trips_by_created" in await indexes(trips, "trips")
+    assert "trips_by_created" in await indexes(trips, "trips", where=lately)
+    assert "trips_active" in await indexes(trips, "trips", where=active)
+    assert {"trips_pkey", "trips_of_driver"} <= await indexes(trips, "trips", search=rider_id)
+    assert "users_by_name" in await indexes(trips, "trips", search=name)
+    assert "users_by_created" in await indexes(users, "users")
+    assert "users_pkey" in await indexes(users, "users", search=rider_id)
+    assert {"users_by_name", "users_by_created"} <= await indexes(users, "users", search=name)
+    assert "staff_actions_by_time" in await indexes(lists.actions(database), "staff_actions")
+
+
+async def test_a_plan_without_its_index_is_noticed(crowd: Crowd) -> None:
+    await crowd.database.fetch(
+        "DROP INDEX trips_of_rider, trips_active_of_rider, trips_ended_of_rider, trips_by_created, trips_active"
+    )
+    await crowd.database.fetch("ALTER TABLE trips DROP CONSTRAINT uid_trips_rider_i_5cf048")
+    with recorded() as seen:
+        await crowd.application.services.trips.page(crowd.rider)
+
+    with pytest.raises(AssertionError):
+        await used(crowd.database, *seen[0], "trips")

@@ -1,0 +1,193 @@
+"""What is committed while a read is under way counts as newer than that read."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from models.values import Role
+from models.trip_life import TripStatus
+from server import Application
+from services.events import outbox as outbox_module
+from services.trips import rows as trip_rows
+from application.settings import Settings
+from services.live.messages import PoolSnapshot, TripOffered
+from services.live.events import StateRead
+from services.live.pool_feed import PoolFeed
+from tests.support.live import RecordingSink
+from tests.support.rows import add_person, notes
+from tests.support.waiting import TIMEOUT_S, until
+
+# For `find_all` the clock is read late: after the snapshot of its statement, which nothing else makes so long.
+LATE_CLOCK = """
+    CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        IF current_query() LIKE '%t.id = ANY($1)%' THEN
+            PERFORM pg_advisory_xact_lock_shared(1);
+        END IF;
+        RETURN pg_catalog.clock_timestamp();
+    END $$
+"""
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
+# So many steps of SQLite's into a statement it has begun, and is far from its end.
+HALF_WAY = 50
+
+
+class Postgres:
+    """Reads of trips by their ids that stand still once they have their snapshot, until they are let go."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def hold(self, application: Application) -> None:
+        """Hold the next one."""
+        await self._connection.fetchval("SELECT pg_advisory_lock(1)")
+
+    async def is_held(self) -> bool:
+        """Whether one stands still."""
+        return await self._connection.fetchval(WAITING) == 1
+
+    async def pass_by(self, other: asyncio.Task[Any]) -> None:
+        """Let another statement come to its end before it."""
+        async with asyncio.timeout(TIMEOUT_S):
+            await asyncio.wait([other])
+
+    async def let_go(self) -> None:
+        """Let it come to its end."""
+        await self._connection.fetchval("SELECT pg_advisory_unlock(1)")
+
+
+class Sqlite:
+    """The same, where no other statement can come between."""
+
+    def __init__(self) -> None:
+        self._is_held = threading.Event()
+        self._go_on = threading.Event()
+
+    async def hold(self, application: Application) -> None:
+        """Hold the next one."""
+        database = cast("Any", application.database)
+        connection = database._context.db(database._name)._connection
+        await connection.set_progress_handler(self._wait, HALF_WAY)
+
+    def _wait(self) -> None:
+        self._is_held.set()
+        self._go_on.wait(TIMEOUT_S)
+
+    async def is_held(self) -> bool:
+        """Whether one stands still."""
+        return self._is_held.is_set()
+
+    async def pass_by(self, other: asyncio.Task[Any]) -> None:
+        """See that another statement waits for it, while the clock, which counts milliseconds, goes on."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await until(lambda: loop.time() > began + 0.002)
+        assert not other.done()
+
+    async def let_go(self) -> None:
+        """Let it come to its end."""
+        self._go_on.set()
+
+
+Reads = Postgres | Sqlite
+
+
+@pytest.fixture
+async def reads(settings: Settings) -> AsyncIterator[Reads]:
+    """Named first by a test: connections that are there already have the clock of before."""
+    if settings.sqlite_path is not None:
+        yield Sqlite()
+        return
+    async with connected(settings.database_url) as connection:
+        name = await connection.fetchval("SELECT quote_ident(current_database())")
+        await connection.execute(LATE_CLOCK)
+        await connection.execute(f"ALTER DATABASE {name} SET search_path = public, pg_catalog")
+        try:
+            yield Postgres(connection)
+        finally:
+            await connection.execute(f"ALTER DATABASE {name} RESET search_path")
+            await connection.execute("DROP FUNCTION public.clock_timestamp()")
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def requested(application: Application) -> UUID:
+    """A new trip."""
+    rider = await add_person(application.database, Role.RIDER)
+    trips = application.services.trips
+    return (await trips.request(rider, pick_up_address="Here", drop_off_address="There")).id
+
+
+async def take(application: Application, trip_id: UUID) -> Any:
+    driver = await add_person(application.database, Role.DRIVER)
+    return await application.services.trips.update(driver, trip_id=trip_id, status=TripStatus.STARTED)
+
+
+async def test_a_change_that_is_committed_while_a_read_is_under_way_is_newer_than_that_read(
+    reads: Reads, application: Application
+) -> None:
+    trip_id = await requested(application)
+    await reads.hold(application)
+    reading = asyncio.create_task(trip_rows.find_all(application.database, [trip_id]))
+    await until(reads.is_held)
+    taking = asyncio.create_task(take(application, trip_id))
+    await reads.pass_by(taking)
+    await reads.let_go()
+    read, taken = await reading, await taking
+    # The change was not there yet, and the read ended after it: that of `as_of` alone does not tell.
+    assert [trip.version for trip in read.trips] == [1]
+    assert application.database.is_sqlite or taken.updated < read.as_of
+    event = StateRead(read).event()
+    assert event is not None
+    assert event.as_of < taken.updated
+
+
+async def test_a_sweep_whose_read_takes_long_offers_nobody_a_trip_that_was_taken_meanwhile(
+    reads: Reads, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Also what was written in this millisecond.
+    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
+    services, outbox, sink = application.services, cast("Any", application.outbox), RecordingSink()
+    watcher = await add_person(application.database, Role.DRIVER)
+    with monkeypatch.context() as dying:
+        dying.setattr(outbox, "_enqueue", lambda _: None)
+        trip_id = await requested(application)
+    await reads.hold(application)
+    sweeping = asyncio.create_task(outbox._sweep_once())
+    await until(reads.is_held)
+
+    async def take_and_watch() -> None:
+        await take(application, trip_id)
+        await services.hub.subscribe(PoolFeed(watcher, services.topics, radius_m=3_000), sink)
+
+    watching = asyncio.create_task(take_and_watch())
+    await reads.pass_by(watching)
+    await reads.let_go()
+    await sweeping
+    await watching
+    await until(lambda: none_is_left(application))
+    assert await sink.next() == PoolSnapshot((), truncated=False)
+    sentinel = await requested(application)
+    offered = await sink.next()
+    assert isinstance(offered, TripOffered)
+    assert offered.trip.id == sentinel
+
+
+async def none_is_left(application: Application) -> bool:
+    return not await notes(application.database)

@@ -1,0 +1,107 @@
+"""Everybody is held to a rate of their own."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from services.limits import rates
+from services.limits.rates import (Rate, RateLimit, RateLimited)
+
+
+class Clock:
+    """Time, as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("10/minute", Rate(10, 60)),
+        ("1/second", Rate(1, 1)),
+        ("999999/day", Rate(999_999, 86_400)),
+        ("3/hour", Rate(3, 3_600)),
+        ("off", None),
+    ],
+)
+def test_a_rate_is_a_number_within_a_period_or_off(text: str, rate: Rate | None) -> None:
+    assert Rate.parse(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10", "0/second", "-1/second", "1.5/second", "10/fortnight", "10/seconds", "on", "1/day\n", "1 /day"],
+)
+def test_anything_else_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="must be like 10/minute"):
+        Rate.parse(text)
+
+
+def allowed(limit: RateLimit, key: str, times: int) -> int:
+    """How many of so many at once are let through."""
+    count = 0
+    for _ in range(times):
+        try:
+            limit.check(key)
+            count += 1
+        except RateLimited:
+            pass
+    return count
+
+
+def test_a_burst_of_the_whole_number_is_let_through_and_then_what_the_rate_allows(clock: Clock) -> None:
+    limit = RateLimit(Rate(5, 1))
+    assert allowed(limit, "driver", 100) == 5
+    clock.now += 0.2
+    assert allowed(limit, "driver", 100) == 1
+    clock.now += 0.6
+    assert allowed(limit, "driver", 100) == 3
+    clock.now += 60
+    assert allowed(limit, "driver", 100) == 5
+
+
+def test_who_is_refused_is_told_how_long_to_wait_and_does_not_wait_longer_for_asking(clock: Clock) -> None:
+    limit = RateLimit(Rate(2, 10))
+    assert allowed(limit, "driver", 2) == 2
+    clock.now += 1
+    for _ in range(50):
+        with pytest.raises(RateLimited) as refusal:
+            limit.check("driver")
+        assert refusal.value.retry_after_s == pytest.approx(4)
+
+    clock.now += 4
+
+    limit.check("driver")
+
+
+def test_one_flood_is_nobody_elses(clock: Clock) -> None:
+    limit = RateLimit(Rate(5, 1))
+    allowed(limit, "flood", 1_000)
+    assert allowed(limit, "driver", 5) == 5
+
+
+def test_without_a_rate_everything_is_let_through(clock: Clock) -> None:
+    assert allowed(RateLimit(None), "driver", 1_000) == 1_000
+
+
+def test_who_has_nothing_used_up_is_forgotten(clock: Clock) -> None:
+    limit = RateLimit(Rate(5, 1))
+    for number in range(1_000):
+        limit.check(f"driver {number}")
+    allowed(limit, "flood", 1_000)
+    clock.now += 2
+
+    limit.check("driver")
+
+    assert list(limit._used_until) == ["driver"]  # pyright: ignore[reportPrivateUsage]

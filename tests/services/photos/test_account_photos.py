@@ -1,0 +1,215 @@
+"""Whatever breaks off, the store has the photos that accounts have, and after a while no other."""
+
+import asyncio
+import io
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from structlog.testing import capture_logs
+from tortoise.backends.asyncpg.client import TransactionWrapper
+from tortoise.backends.sqlite.client import SqliteTransactionWrapper
+
+from models.values import Role
+from server import Application
+from application.settings import Settings
+from services.database.connections import (Database, DatabaseUnavailable)
+from services.accounts.passwords import Passwords
+from services.photos.store import PhotoStore
+from services.accounts.sessions import NewSession
+from tests.support.api import PASSWORD
+
+
+def picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(data, "PNG")
+    return data.getvalue()
+
+
+def stored(application: Application) -> set[str]:
+    return {path.name for path in Path(application.settings.media_url).iterdir()}
+
+
+async def referenced(application: Application) -> set[str]:
+    rows = await application.database.fetch("SELECT photo FROM users WHERE photo IS NOT NULL")
+    return {row["photo"] for row in rows}
+
+
+async def waiting(application: Application) -> int:
+    (row,) = await application.database.fetch("SELECT count(*) AS number FROM unreferenced_photos")
+    return row["number"]
+
+
+async def sign_up(application: Application, name: str = "rosa") -> NewSession:
+    return await application.services.accounts.sign_up(
+        username=name,
+        password1=PASSWORD,
+        password2=PASSWORD,
+        first_name="Rosa",
+        last_name="Alvarez",
+        role=Role.RIDER,
+        photo=picture(),
+    )
+
+
+async def do_chores(application: Application) -> None:
+    for _, chore in application.housekeeping._chores.values():  # pyright: ignore[reportPrivateUsage]
+        await chore()
+
+
+async def let_pass(database: Database, seconds: int) -> None:
+    await database.fetch(f"UPDATE unreferenced_photos SET since = {database.ago(seconds)}")
+
+
+async def stop_before_the_insert(application: Application, monkeypatch: pytest.MonkeyPatch) -> "Stopped":
+    """A sign-up that has stored its photo and stands still."""
+    stopped = Stopped()
+    hash_password = Passwords.hash
+
+    async def hash_later(self: Passwords, password: str) -> str:
+        stopped.reached.set()
+        await stopped.goes_on.wait()
+        return await hash_password(self, password)
+
+    monkeypatch.setattr(Passwords, "hash", hash_later)
+    stopped.task = asyncio.create_task(sign_up(application))
+    await stopped.reached.wait()
+    return stopped
+
+
+class Stopped:
+    task: "asyncio.Task[NewSession]"
+
+    def __init__(self) -> None:
+        self.reached, self.goes_on = asyncio.Event(), asyncio.Event()
+
+
+def break_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections break when they have committed, before they say so."""
+    for wrapper in (TransactionWrapper, SqliteTransactionWrapper):
+        commit = wrapper.commit
+
+        async def commit_and_break(self: Any, commit: Any = commit) -> None:
+            await commit(self)
+            raise ConnectionResetError("the link broke")
+
+        monkeypatch.setattr(wrapper, "commit", commit_and_break)
+
+
+def put_the_store_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError("the store is away")
+
+    monkeypatch.setattr(PhotoStore, "delete", fail)
+
+
+async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hour(
+    application: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As far as the store and the database go, this process ends here.
+    killed = await stop_before_the_insert(application, monkeypatch)
+    assert len(stored(application)) == 1
+    another = Application(settings)
+    await another.database.connect()
+    try:
+        await let_pass(another.database, 3_500)
+        await do_chores(another)
+        assert len(stored(another)) == 1
+        await let_pass(another.database, 3_700)
+        with capture_logs() as logs:
+            await do_chores(another)
+        assert stored(another) == set()
+        assert await waiting(another) == 0
+        assert {"event": "removed photos that were left over", "photos": 1, "log_level": "info"} in logs
+        assert "taxirank_left_over_photos_total 1" in await scrape(another)
+    finally:
+        await another.database.disconnect()
+        killed.goes_on.set()
+    # Had it only been slow, there would be no account without its photo.
+    with pytest.raises(Exception, match=r"webp"):
+        await killed.task
+    assert await referenced(application) == stored(application) == set()
+
+
+async def scrape(application: Application) -> str:
+    metric = next(m for m in application.metrics.collect() if m.name == "taxirank_left_over_photos")
+    return "\n".join(f"{sample.name} {sample.value}" for sample in metric.samples)
+
+
+async def test_a_photo_is_removed_if_its_account_is_refused(application: Application) -> None:
+    await sign_up(application)
+    with pytest.raises(Exception, match="taken"):
+        await sign_up(application)
+    assert stored(application) == await referenced(application)
+    assert await waiting(application) == 0
+
+
+async def test_a_connection_that_breaks_during_the_commit_leaves_an_account_and_its_photo(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        break_commits(broken)
+        with pytest.raises(DatabaseUnavailable):
+            await sign_up(application)
+    await do_chores(application)
+    assert stored(application) == await referenced(application)
+    assert len(stored(application)) == 1
+
+
+@pytest.mark.parametrize("change", ["replaced", "removed", "deleted"])
+@pytest.mark.parametrize("failure", ["the connection breaks", "the store is away"])
+async def test_a_photo_that_no_account_has_any_more_is_removed_in_the_end(
+    application: Application, monkeypatch: pytest.MonkeyPatch, change: str, failure: str
+) -> None:
+    actor = (await sign_up(application)).actor
+    with monkeypatch.context() as broken, suppress(DatabaseUnavailable):
+        if failure == "the store is away":
+            put_the_store_away(broken)
+        else:
+            break_commits(broken)
+        if change == "deleted":
+            await application.services.deletions.delete(actor, password=PASSWORD)
+        else:
+            photo = picture() if change == "replaced" else None
+            await application.services.profiles.update(actor, photo=photo)
+    kept = await referenced(application)
+    assert len(kept) == (1 if change == "replaced" else 0)
+    assert len(stored(application)) == len(kept) + 1
+    await asyncio.gather(do_chores(application), do_chores(application))
+    assert stored(application) == kept
+    assert await waiting(application) == 0
+
+
+async def test_a_store_that_is_away_is_told_in_one_line_and_tried_again(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = (await sign_up(application)).actor
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        put_the_store_away(broken)
+        await application.services.profiles.update(actor, photo=None)
+        await do_chores(application)
+    told = [(entry["event"], entry["log_level"], entry["error"]) for entry in logs if "error" in entry]
+    assert told == [
+        ("a photo has to wait to be removed", "warning", "the store is away"),
+        ("photos have to wait to be removed", "warning", "the store is away"),
+    ]
+    assert await waiting(application) == len(stored(application)) == 1
+    await do_chores(application)
+    assert await waiting(application) == len(stored(application)) == 0
+
+
+async def test_more_photos_than_one_statement_reads_are_removed(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.photos.account_photos.SWEEP_LIMIT", 2)
+    actor = (await sign_up(application)).actor
+    with monkeypatch.context() as broken:
+        put_the_store_away(broken)
+        for _ in range(5):
+            await application.services.profiles.update(actor, photo=picture())
+    assert await waiting(application) == 5
+    await do_chores(application)
+    assert await waiting(application) == 0
+    assert stored(application) == await referenced(application)

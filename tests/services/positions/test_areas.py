@@ -1,0 +1,87 @@
+"""The cells of an area hold every point of it, everywhere on Earth, and not many more."""
+
+import h3.api.basic_int as h3
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from models.geo import GeoPoint
+from services.positions import areas
+from services.positions.areas import (MAX_FINE_RADIUS_M, MAX_RADIUS_M, Area)
+from tests.support.globe import destination, vector_distance_m
+
+PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(areas.FINE)]
+CORNERS = [GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, areas.COARSE))[0])]
+EDGES = [
+    GeoPoint(90, 0),
+    GeoPoint(-90, 0),
+    GeoPoint(0, 180),
+    GeoPoint(10, -180),
+    GeoPoint(89.999, 77),
+    GeoPoint(0, 0),
+]
+
+anywhere = st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))
+special = st.builds(
+    destination,
+    st.sampled_from([*PENTAGONS, *CORNERS, *EDGES]),
+    st.floats(0, 360),
+    st.floats(0, 20_000),
+)
+points = anywhere | special
+radii = (
+    st.floats(1, MAX_RADIUS_M)
+    | st.floats(1, MAX_FINE_RADIUS_M)
+    | st.sampled_from([1.0, 5_000.0, 5_000.1, 50_000.0])
+)
+
+
+@settings(deadline=None, max_examples=300)
+@example(GeoPoint(90, 0), 50_000.0, 0.0, 1.0)
+@example(GeoPoint(0, 179.9999), 3_000.0, 90.0, 0.99)
+@given(points, radii, st.floats(0, 360), st.floats(0, 1))
+def test_whatever_lies_within_the_radius_is_told_of_in_a_cell_of_the_area(
+    center: GeoPoint, radius_m: float, bearing: float, part: float
+) -> None:
+    area = Area.around(center, radius_m)
+    point = destination(center, bearing, radius_m * part)
+
+    assert area.cells.intersection(areas.cells_of(point))
+    assert areas.cell_of(point) in area.fine_cells
+
+
+@settings(deadline=None, max_examples=300)
+@given(points, radii, st.floats(0, 360), st.floats(0, 3))
+def test_an_area_holds_what_is_near_enough(center: GeoPoint, radius_m: float, bearing: float, part: float) -> None:
+    point = destination(center, bearing, radius_m * part)
+    distance_m = vector_distance_m(center, point)
+    if abs(distance_m - radius_m) > 1e-6 * radius_m + 1e-3:
+        assert Area.around(center, radius_m).holds(point) == (distance_m < radius_m)
+
+
+@settings(deadline=None, max_examples=100)
+@given(points, radii)
+def test_a_request_is_told_of_in_one_cell_of_each_size(center: GeoPoint, radius_m: float) -> None:
+    area = Area.around(center, radius_m)
+    assert len(area.cells.intersection(areas.cells_of(center))) == 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(points, radii)
+def test_an_area_is_a_few_dozen_cells(center: GeoPoint, radius_m: float) -> None:
+    assert len(Area.around(center, radius_m).cells) <= 130
+
+
+def test_who_moves_within_a_cell_keeps_the_cells() -> None:
+    cell = h3.latlng_to_cell(52.37, 4.9, areas.FINE)
+    center = GeoPoint(*h3.cell_to_latlng(cell))
+    there = destination(center, 45, 800)
+    assert areas.cell_of(there) == cell
+    assert Area.around(center, 3_000).cells == Area.around(there, 3_000).cells
+
+
+@pytest.mark.parametrize("radius_m", [3_000.0, 20_000.0])
+def test_far_away_is_not_looked_at(radius_m: float) -> None:
+    here = GeoPoint(52.37, 4.9)
+    far = destination(here, 10, radius_m * 5 + 20_000)
+    assert not Area.around(here, radius_m).cells.intersection(areas.cells_of(far))

@@ -1,0 +1,378 @@
+"""The last position of every driver: the newest wins, it expires, and Redis may go and come back."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from models.values import Location
+from services.positions import store as location_store
+from services.events.bus import (Bus, BusState)
+from services.events.redis_link import RedisLink
+from services.events import redis_backend
+from services.positions.store import (LocationStore, MemoryLocations, RedisLocations, Stored)
+from services.events.channels import Topics
+from tests.support.brokers import Broker, broker, free_port
+from tests.support.positions import location
+from tests.support.waiting import until
+
+TTL_S = 60.0
+
+
+class Process:
+    """The store of one process, on its bus."""
+
+    def __init__(self, url: str | None, prefix: str) -> None:
+        self.topics = Topics(prefix)
+        self.link = RedisLink(url) if url is not None else None
+        self.bus = Bus(self.link, heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.store: LocationStore = (
+            RedisLocations(self.link, self.bus, self.topics) if self.link else MemoryLocations(self.bus)
+        )
+
+    async def put(self, position: Location, *, ttl_s: float = TTL_S) -> Stored:
+        return await self.store.put(position, [self.topics.location(position.driver_id)], ttl_s=ttl_s)
+
+    async def last(self, driver_id: UUID) -> Location | None:
+        return (await self.store.last([driver_id])).get(driver_id)
+
+    async def is_connected(self) -> None:
+        await until(lambda: self.bus.state is BusState.OK)
+
+
+@asynccontextmanager
+async def process(url: str | None, prefix: str | None = None) -> AsyncIterator[Process]:
+    running = Process(url, prefix or f"locations-{uuid4().hex}")
+    await running.bus.connect()
+    try:
+        yield running
+    finally:
+        await running.bus.disconnect()
+
+
+@pytest.fixture(params=["in the process", "in Redis"])
+async def here(request: pytest.FixtureRequest) -> AsyncIterator[Process]:
+    """A process with either store."""
+    url = request.getfixturevalue("redis_url") if request.param == "in Redis" else None
+    async with process(url) as running:
+        yield running
+
+
+async def test_the_newest_is_kept_and_an_older_one_is_stale(here: Process) -> None:
+    driver_id = uuid4()
+    first, second = location(driver_id, age_s=2), location(driver_id, age_s=1)
+    assert await here.last(driver_id) is None
+
+    assert await here.put(first) is Stored.NEW
+    assert await here.put(second) is Stored.NEW
+    assert await here.put(first) is Stored.STALE
+
+    assert await here.last(driver_id) == second
+
+
+async def test_the_same_position_again_is_known(here: Process) -> None:
+    position = location()
+    assert await here.put(position) is Stored.NEW
+    assert await here.put(position) is Stored.KNOWN
+    assert await here.last(position.driver_id) == position
+
+
+async def test_moments_are_told_apart_by_a_microsecond(here: Process) -> None:
+    driver_id = uuid4()
+    later = location(driver_id)
+    for _ in range(50):
+        earlier = later
+        later = location(driver_id)
+        if earlier.recorded_at != later.recorded_at:
+            assert await here.put(later) is Stored.NEW
+            assert await here.put(earlier) is Stored.STALE
+
+
+async def test_of_twenty_at_once_the_newest_is_left(here: Process) -> None:
+    driver_id = uuid4()
+    positions = [location(driver_id, age_s=number) for number in range(20)]
+    newest = positions[0]
+    random.shuffle(positions)
+
+    results = await asyncio.gather(*(here.put(position) for position in positions))
+
+    assert await here.last(driver_id) == newest
+    assert results[positions.index(newest)] is Stored.NEW
+    assert Stored.KNOWN not in results
+
+
+async def test_drivers_have_one_each(here: Process) -> None:
+    one, other = location(), location()
+    await here.put(one)
+    await here.put(other)
+    found = await here.store.last([one.driver_id, other.driver_id, uuid4()])
+    assert found == {one.driver_id: one, other.driver_id: other}
+
+
+async def test_only_what_is_new_is_told_of(here: Process) -> None:
+    driver_id = uuid4()
+    first, second, third = (location(driver_id, age_s=age_s) for age_s in (3, 2, 1))
+    async with here.bus.listen(here.topics.location(driver_id)) as messages:
+        for position in (second, second, first, third):
+            await here.put(position)
+        async with asyncio.timeout(5):
+            heard = [Location.from_json(await anext(aiter(messages))) for _ in range(2)]
+    assert heard == [second, third]
+
+
+async def test_what_has_expired_is_gone(here: Process) -> None:
+    position = location()
+    await here.put(position, ttl_s=0.05)
+
+    async def is_gone() -> bool:
+        return await here.last(position.driver_id) is None
+
+    await until(is_gone)
+    assert await here.put(position) is Stored.NEW, "nothing is known of it any more"
+
+
+async def test_memory_keeps_nothing_that_has_expired_nor_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(location_store, "MAX_KEPT", 10)
+    now = 0.0
+    store = MemoryLocations(Bus(None, heartbeat_topic="", on_gap=lambda: None), clock=lambda: now)
+    positions = [location() for _ in range(15)]
+    for position in positions:
+        store.keep(position, TTL_S)
+    assert len(store._kept) == 10  # pyright: ignore[reportPrivateUsage]
+    assert list(await store.last([p.driver_id for p in positions])) == [p.driver_id for p in positions[5:]]
+
+    now += TTL_S + 1
+    store.keep(location(), TTL_S)
+
+    assert len(store._kept) == 1  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_one_key_a_driver_in_redis_and_it_expires(redis_url: str) -> None:
+    position = location()
+    async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
+        await here.put(position, ttl_s=5)
+        key = here.topics.last_location(position.driver_id)
+        assert await redis.keys(f"{key.split(':')[0]}:last-location:*") == [key.encode()]
+        assert 0 < await redis.pttl(key) <= 5_000
+        assert await here.put(location(), ttl_s=1e-6) is Stored.NEW
+
+
+async def test_twenty_drivers_are_one_round_trip(redis_url: str) -> None:
+    async with process(redis_url) as here:
+        positions = [location() for _ in range(20)]
+        await asyncio.gather(*(here.put(position) for position in positions))
+        commands: list[object] = []
+        execute = Redis.execute_command
+
+        async def counted(self: Redis, *args: object, **options: object) -> object:
+            commands.append(args[0])
+            return await execute(self, *args, **options)
+
+        with patch.object(Redis, "execute_command", counted):
+            assert len(await here.store.last([position.driver_id for position in positions])) == 20
+    assert [command for command in commands if command != "PUBLISH"] == ["MGET"]
+
+
+async def test_any_number_of_reports_at_once_takes_a_few_connections(redis_url: str) -> None:
+    async with process(redis_url) as here:
+        results = await asyncio.gather(*(here.put(location()) for _ in range(500)))
+        pool = cast("RedisLocations", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
+        assert len(pool._available_connections) <= location_store.MAX_CONNECTIONS
+    assert results == [Stored.NEW] * 500
+
+
+async def test_what_another_process_was_told_is_learnt_with_the_first_stale_position(redis_url: str) -> None:
+    prefix, driver_id = f"locations-{uuid4().hex}", uuid4()
+    older, old, newest = (location(driver_id, age_s=age_s) for age_s in (3, 2, 1))
+    async with process(redis_url, prefix) as one, process(redis_url, prefix) as other:
+        await one.put(newest)
+        assert other.store.newest(driver_id) is None
+        assert await other.put(old) is Stored.STALE
+        assert other.store.newest(driver_id) == newest.recorded_at
+        assert await other.put(older) is Stored.STALE
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"nonsense", b"9" * 16, b"9" * 16 + b"{}", b"9" * 16 + b"[]", b"9" * 16 + b"1"]
+)
+async def test_what_is_in_redis_and_cannot_be_read_counts_as_nothing(redis_url: str, value: bytes) -> None:
+    driver_id = uuid4()
+    async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
+        await redis.set(here.topics.last_location(driver_id), value)
+        assert await here.last(driver_id) is None
+
+
+async def test_a_key_of_another_kind_in_redis_holds_up_nothing(redis_url: str) -> None:
+    position = location()
+    async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
+        await redis.lpush(here.topics.last_location(position.driver_id), "x")  # pyright: ignore
+        assert await here.put(position) is Stored.NEW
+        assert await here.last(position.driver_id) == position
+
+
+# Redis goes and comes back.
+
+
+@pytest.fixture
+async def own_broker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Broker]:
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(redis_backend, "LONGEST_BACKOFF_S", 0.2)
+    async with broker() as running:
+        yield running
+
+
+async def test_while_redis_is_away_a_process_answers_from_what_it_was_told(own_broker: Broker) -> None:
+    driver_id = uuid4()
+    before, during = location(driver_id, age_s=2), location(driver_id, age_s=1)
+    async with process(own_broker.url) as here:
+        await here.put(before)
+        await own_broker.stop()
+        # Whether it has been noticed already or not.
+        assert await here.last(driver_id) == before
+        await until(lambda: here.bus.state is BusState.DEGRADED)
+        assert await here.put(during) is Stored.NEW
+        assert await here.put(before) is Stored.STALE
+        assert await here.last(driver_id) == during
+
+
+async def test_while_redis_is_away_a_position_is_told_within_the_process(own_broker: Broker) -> None:
+    position = location()
+    async with process(own_broker.url) as here, here.bus.listen(here.topics.location(position.driver_id)) as heard:
+        await own_broker.stop()
+        # Whether it has been noticed already or not.
+        await here.put(location(position.driver_id, age_s=1))
+        await until(lambda: here.bus.state is BusState.DEGRADED)
+        await here.put(position)
+        async with asyncio.timeout(5):
+            messages = [Location.from_json(await anext(aiter(heard))) for _ in range(2)]
+    assert messages[1] == position
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"]),
+        (["ACL", "SETUSER", "default", "-evalsha"], ["ACL", "SETUSER", "default", "+evalsha"]),
+        (
+            ["CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10"],
+            ["CONFIG", "SET", "min-replicas-to-write", "0"],
+        ),
+    ],
+    ids=["full", "no right to scripts", "too few replicas"],
+)
+async def test_a_position_that_redis_does_not_keep_is_told_to_all_and_the_store_counts_as_degraded(
+    own_broker: Broker, spoil: list[str], mend: list[str]
+) -> None:
+    driver_id = uuid4()
+    first, second = location(driver_id, age_s=1), location(driver_id)
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(process(own_broker.url, "shared"))
+        there = await stack.enter_async_context(process(own_broker.url, "shared"))
+        heard = await stack.enter_async_context(there.bus.listen(there.topics.location(driver_id)))
+        await own_broker.execute(*spoil)
+
+        assert await here.put(first) is Stored.NEW
+
+        async with asyncio.timeout(5):
+            assert Location.from_json(await anext(aiter(heard))) == first
+        assert here.link is not None
+        assert (here.bus.state, here.link.keeps) == (BusState.OK, False)
+        assert await here.last(driver_id) == first
+
+        await own_broker.execute(*mend)
+        assert await here.put(second) is Stored.NEW
+        assert await there.last(driver_id) == second
+        link = here.link
+        await until(lambda: link.keeps)
+
+
+async def test_scripts_that_redis_has_forgotten_are_sent_again(own_broker: Broker) -> None:
+    driver_id = uuid4()
+    async with process(own_broker.url) as here:
+        await here.put(location(driver_id, age_s=1))
+        await own_broker.execute("SCRIPT", "FLUSH")
+        position = location(driver_id)
+        await here.put(position)
+        async with own_broker.client() as client:
+            assert str(position.driver_id) in (await client.get(here.topics.last_location(driver_id)) or "")
+        assert here.link is not None
+        assert here.link.keeps
+
+
+async def test_after_redis_forgot_everything_one_report_makes_a_position_known_everywhere(
+    own_broker: Broker,
+) -> None:
+    driver_id = uuid4()
+    before, after = location(driver_id, age_s=2), location(driver_id, age_s=1)
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(process(own_broker.url, "shared"))
+        there = await stack.enter_async_context(process(own_broker.url, "shared"))
+        await here.put(before)
+        assert await there.last(driver_id) == before
+        await own_broker.restart()
+        await here.is_connected()
+        await there.is_connected()
+        assert await here.last(driver_id) == before
+        assert await there.last(driver_id) is None
+        assert await here.put(location(driver_id, age_s=9)) is Stored.STALE, (
+            "Redis has forgotten; this process not"
+        )
+        assert await there.last(driver_id) is None
+
+        assert await here.put(after) is Stored.NEW
+
+        assert await there.last(driver_id) == after
+
+
+async def test_a_report_that_redis_had_not_taken_is_taken_when_it_is_sent_again(own_broker: Broker) -> None:
+    position = location()
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(process(own_broker.url, "shared"))
+        there = await stack.enter_async_context(process(own_broker.url, "shared"))
+        await own_broker.stop()
+        await here.put(position)
+        await own_broker.start()
+        await here.is_connected()
+        await there.is_connected()
+        assert await there.last(position.driver_id) is None
+
+        assert await here.put(position) is Stored.NEW
+
+        assert await there.last(position.driver_id) == position
+
+
+async def test_a_redis_that_hangs_holds_up_a_report_and_a_look_for_their_time_out_at_most(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(location_store, "TIMEOUT_S", 0.2)
+    # It does not notice by itself meanwhile.
+    monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
+    position = location()
+    async with process(own_broker.url) as here:
+        await here.put(location())
+        own_broker.freeze()
+        began = time.monotonic()
+        assert await here.put(position) is Stored.NEW
+        assert await here.last(position.driver_id) == position
+        assert await asyncio.gather(*(here.put(location()) for _ in range(300))) == [Stored.NEW] * 300
+        assert here.bus.state is BusState.OK
+        # Three time-outs, and what a busy machine adds.
+        assert time.monotonic() - began < 3 * 0.2 + 1
+        own_broker.thaw()
+
+
+async def test_without_a_redis_from_the_start_a_process_answers_from_what_it_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_backend, "CONNECT_TIMEOUT_S", 0.1)
+    position = location()
+    async with process(f"redis://127.0.0.1:{free_port()}/0") as here:
+        assert await here.put(position) is Stored.NEW
+        assert await here.last(position.driver_id) == position

@@ -1,0 +1,196 @@
+"""Times of arrival: asked of an OSRM server, estimated where it does not tell."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+
+from models.geo import GeoPoint, distance_m
+from services.positions.routing import (DETOUR, MAX_ETA_S, Osrm, Router, StraightLine, eta_s)
+from tests.support.brokers import free_port
+from tests.support.waiting import until
+
+START, END = GeoPoint(52.517037, 13.38886), GeoPoint(52.529407, 13.397634)
+ESTIMATE_S = distance_m(START, END) * DETOUR / (25 / 3.6)
+TIMEOUT_S = 0.2
+# What a busy machine may add to it.
+PATIENCE_S = 2.0
+# As in https://project-osrm.org/docs/v5.24.0/api/#route-service
+ROUTE: dict[str, Any] = {
+    "code": "Ok",
+    "waypoints": [
+        {"name": "Friedrichstraße", "location": [13.388798, 52.517033], "distance": 4.231, "hint": "…"},
+        {"name": "Torstraße", "location": [13.39763, 52.529432], "distance": 2.789, "hint": "…"},
+    ],
+    "routes": [
+        {
+            "legs": [{"steps": [], "weight": 263.2, "distance": 1886.3, "summary": "", "duration": 260.2}],
+            "weight_name": "routability",
+            "weight": 263.2,
+            "distance": 1886.3,
+            "duration": 260.2,
+        }
+    ],
+}
+
+
+class Engine:
+    """Stands in for OSRM: answers every request with ``answer``, byte by byte every ``pause_s``; None: never."""
+
+    def __init__(self) -> None:
+        self.answer: bytes | None = None
+        self.pause_s = 0.0
+        self.asked: list[str] = []
+        self.connections = 0
+
+    def says(self, body: Any, status: str = "200 OK") -> None:
+        """Answer so from now on."""
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        self.answer = head.encode() + data
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.asked.append(head.split(b" ")[1].decode())
+                if self.answer is None:
+                    continue
+                pieces = [bytes([byte]) for byte in self.answer] if self.pause_s else [self.answer]
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(self.pause_s)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.connections -= 1
+            writer.close()
+
+
+@asynccontextmanager
+async def served(engine: Engine, path: str = "") -> AsyncGenerator[Router]:
+    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    router = Osrm(f"http://127.0.0.1:{port}{path}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
+    try:
+        yield router
+    finally:
+        await router.close()
+        server.close()
+        await until(lambda: engine.connections == 0)
+
+
+async def test_the_estimate_is_the_straight_line_with_a_detour_at_the_speed() -> None:
+    router = StraightLine(speed_kmh=36)
+    assert await router.drive_time_s(GeoPoint(0, 0), GeoPoint(0, 1)) == pytest.approx(
+        111_195 * DETOUR / 10, rel=1e-4
+    )
+    assert await router.drive_time_s(START, START) == 0
+
+
+async def test_a_time_of_arrival_beyond_a_few_hours_is_none() -> None:
+    router = StraightLine(speed_kmh=100)
+    there = GeoPoint(START.lat + MAX_ETA_S * 100 / 3.6 / DETOUR / 111_195, START.lng)
+    assert await eta_s(router, START, GeoPoint(there.lat - 0.01, there.lng)) == pytest.approx(MAX_ETA_S, rel=0.01)
+    assert await eta_s(router, START, GeoPoint(there.lat + 0.01, there.lng)) is None
+
+
+async def test_the_engine_is_asked_for_the_fastest_route_longitude_first() -> None:
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine) as router:
+        assert await router.drive_time_s(START, END) == 260.2
+    assert engine.asked == ["/route/v1/driving/13.388860,52.517037;13.397634,52.529407?overview=false"]
+
+
+async def test_equal_questions_at_once_are_asked_once_and_the_next_one_anew() -> None:
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine) as router:
+        assert await asyncio.gather(*(router.drive_time_s(START, END) for _ in range(50))) == [260.2] * 50
+        assert len(engine.asked) == 1
+        await asyncio.gather(router.drive_time_s(START, END), router.drive_time_s(END, START))
+    assert len(engine.asked) == 3
+
+
+@pytest.mark.parametrize("path", ["/berlin/car", "/berlin/car/"])
+async def test_the_engine_may_be_behind_a_path(path: str) -> None:
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine, path) as router:
+        assert await router.drive_time_s(START, END) == 260.2
+    assert engine.asked[0].startswith("/berlin/car/route/v1/driving/13.388860,")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("400 Bad Request", {"code": "NoRoute", "message": "Impossible route between points"}),
+        ("200 OK", {"code": "NoRoute", "routes": []}),
+        ("400 Bad Request", {"code": "InvalidQuery", "message": "Query string malformed close to position 12"}),
+        ("400 Bad Request", {"code": "NoSegment", "message": "Could not find a matching segment"}),
+        ("500 Internal Server Error", b"oops"),
+        ("502 Bad Gateway", b"<html>"),
+        ("301 Moved Permanently", b""),
+        ("200 OK", b""),
+        ("200 OK", b"\xff\xfe"),
+        ("200 OK", b"[" * 100_000),
+        ("200 OK", b"null"),
+        ("200 OK", []),
+        ("200 OK", {}),
+        ("200 OK", {"code": "Ok"}),
+        ("200 OK", {"code": "Ok", "routes": []}),
+        ("200 OK", {"code": "Ok", "routes": {}}),
+        ("200 OK", {"code": "Ok", "routes": [{}]}),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": None}]}),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": "soon"}]}),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": -1}]}),
+        ("200 OK", b'{"code": "Ok", "routes": [{"duration": NaN}]}'),
+        ("200 OK", b'{"code": "Ok", "routes": [{"duration": 1e999}]}'),
+        ("200 OK", b'{"code": "Ok", "routes": [{"duration": 1' + b"0" * 400 + b"}]}"),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": 3e9}]}),
+    ],
+)
+async def test_what_is_no_route_is_estimated_and_the_next_answer_counts(status: str, body: Any) -> None:
+    engine = Engine()
+    async with served(engine) as router:
+        engine.says(body, status)
+        assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+        engine.says(ROUTE)
+        assert await router.drive_time_s(START, END) == 260.2
+
+
+async def test_an_engine_that_is_not_there_is_estimated_for() -> None:
+    router = Osrm(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
+    assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+    await router.close()
+
+
+@pytest.mark.parametrize("pause_s", [None, TIMEOUT_S / 4], ids=["silent", "byte by byte"])
+async def test_an_engine_that_takes_too_long_costs_its_time_out_and_no_more(pause_s: float | None) -> None:
+    engine = Engine()
+    if pause_s is not None:
+        engine.says(ROUTE)
+        engine.pause_s = pause_s
+    async with served(engine) as router:
+        began = time.monotonic()
+        assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+        assert TIMEOUT_S * 0.9 <= time.monotonic() - began < TIMEOUT_S + PATIENCE_S
+        assert len(engine.asked) == 1
+
+
+async def test_the_proxies_of_the_environment_are_not_told_where_anybody_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine) as router:
+        assert await router.drive_time_s(START, END) == 260.2

@@ -1,0 +1,52 @@
+"""Work that takes turns."""
+
+import asyncio
+
+import pytest
+
+from services.runtime.fair_queue import Turns
+from tests.support.waiting import until
+
+
+async def test_one_piece_of_work_is_done_a_turn_of_the_event_loop_in_order() -> None:
+    turns, done = Turns(), list[str]()
+    loop = asyncio.get_running_loop()
+
+    def work(name: str) -> None:
+        done.append(name)
+        loop.call_soon(done.append, "another")
+
+    for name in ("a", "b", "c"):
+        turns.put(lambda name=name: work(name))
+    assert done == []
+    await until(lambda: len(done) == 6)
+    assert done == ["a", "another", "b", "another", "c", "another"]
+
+
+async def test_work_may_put_more_and_comes_last() -> None:
+    turns, done = Turns(), list[str]()
+
+    def more() -> None:
+        done.append("first")
+        turns.put(lambda: done.append("last"))
+
+    turns.put(more)
+    turns.put(lambda: done.append("second"))
+    await until(lambda: len(done) == 3)
+    assert done == ["first", "second", "last"]
+
+
+async def test_work_that_fails_is_reported_and_holds_up_nobody() -> None:
+    turns, done, reported = Turns(), list[str](), list[BaseException | None]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    turns.put(fail)
+    turns.put(lambda: done.append("next"))
+    await until(lambda: bool(done))
+    assert done == ["next"]
+    (error,) = reported
+    with pytest.raises(ValueError, match="broken"):
+        raise error or AssertionError

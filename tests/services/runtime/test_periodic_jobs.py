@@ -1,0 +1,75 @@
+"""Chores are done again and again, whatever happens to one of them."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from server import Application
+from services.database.connections import DatabaseUnavailable
+from services.runtime.periodic_jobs import Housekeeping
+from tests.support.rows import add_rider, add_trip
+
+TIMEOUT_S = 5
+
+
+@pytest.mark.parametrize("failure", [DatabaseUnavailable("away"), RuntimeError("broken")])
+async def test_a_chore_that_fails_is_logged_and_done_again(failure: Exception) -> None:
+    done, other_done, calls = asyncio.Event(), asyncio.Event(), 0
+
+    async def chore() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise failure
+        done.set()
+
+    async def other() -> None:
+        other_done.set()
+
+    housekeeping = Housekeeping(flaky=(0.001, chore), steady=(0.001, other))
+    with capture_logs() as logs:
+        await housekeeping.start()
+        async with asyncio.timeout(TIMEOUT_S):
+            await done.wait()
+            await other_done.wait()
+        await housekeeping.stop()
+
+    level = "warning" if isinstance(failure, DatabaseUnavailable) else "error"
+    assert [(entry["chore"], entry["log_level"]) for entry in logs] == [("flaky", level)] * 2
+
+
+async def test_a_chore_under_way_is_cancelled_at_the_stop_and_none_begins_after_it() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def chore() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    housekeeping = Housekeeping(chore=(0, chore))
+    await housekeeping.start()
+    async with asyncio.timeout(TIMEOUT_S):
+        await begun.wait()
+        await housekeeping.stop()
+
+    assert cancelled.is_set()
+    assert all(task.done() for task in housekeeping._tasks)
+
+
+async def test_one_that_never_began_can_be_stopped() -> None:
+    await Housekeeping(chore=(1, asyncio.Event().wait)).stop()
+
+
+async def test_a_server_expires_what_is_overdue_by_itself_and_says_so(application: Application) -> None:
+    database = application.database
+    async with application.bus.listen(application.services.topics.pool) as messages:
+        trip_id = await add_trip(database, await add_rider(database), expires_in_s=-1)
+        async with asyncio.timeout(TIMEOUT_S):
+            message = await anext(aiter(messages))
+
+    assert str(trip_id).encode() in message
+    assert b'"EXPIRED"' in message

@@ -1,0 +1,66 @@
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from simulation import display
+from simulation.counts import Counts
+from simulation.ledger import Ledger
+from simulation.options import Options
+from simulation.simulation import (Phase, Progress)
+from simulation.summary import (Summary, summarise)
+
+OPTIONS = Options("http://localhost:8000")
+
+
+@pytest.fixture
+def summary() -> Summary:
+    ledger = Ledger(lambda: 1.25)
+    ledger.requested({"id": "a", "version": 1, "status": "REQUESTED"}, sent_s=0.0)
+    ledger.heard({"id": "a", "version": 2, "status": "STARTED"})
+    counts = Counts(offers=1_234, positions=17)
+    counts.errors["ReadTimeout"] = 3
+    return summarise(ledger, counts, seconds=30, http_requests=300)
+
+
+@pytest.fixture
+def shown() -> Callable[[object], str]:
+    """What a terminal of 100 columns shows."""
+
+    def show(what: object) -> str:
+        text = StringIO()
+        Console(width=100, file=text).print(what)
+        return text.getvalue()
+
+    return show
+
+
+def test_while_people_sign_up_it_says_how_many_have(summary: Summary, shown: Callable[[object], str]) -> None:
+    progress = Progress(Phase.SIGNING_UP, 12, 70, 60.0, summary)
+    assert "12 of 70" in display.line(progress)
+    assert "12 of 70" in shown(display.board(progress, OPTIONS))
+
+
+def test_while_people_drive_it_says_what_happens(summary: Summary, shown: Callable[[object], str]) -> None:
+    progress = Progress(Phase.DRIVING, 70, 70, 29.6, summary)
+    text = display.line(progress)
+    assert "30 s left: 1 requests (0 open, 1 under way, 0 completed" in text
+    assert "3 errors" in text
+    board = shown(display.board(progress, OPTIONS))
+    for part in ("Driving, 30 s left", "under way", "1,234", "17", "accepted in, p99"):
+        assert part in board
+
+
+def test_the_summary_names_what_failed_and_what_holds(summary: Summary, shown: Callable[[object], str]) -> None:
+    text = shown(display.table(summary))
+    assert "ReadTimeout 3" in text
+    assert text.count("as it must be") == 3
+    assert "10.0 a second" in text
+
+
+def test_a_server_that_is_wrong_is_called_so(shown: Callable[[object], str]) -> None:
+    ledger = Ledger()
+    for driver in ("Dana", "Dirk"):
+        ledger.accepted({"id": "a", "version": 2, "status": "STARTED"}, driver=driver)
+    assert "THE SERVER IS WRONG" in shown(display.table(summarise(ledger, Counts(), seconds=1, http_requests=1)))

@@ -1,0 +1,140 @@
+"""What is noted of trips, and what the summary makes of it."""
+
+from typing import Any
+
+import pytest
+
+from simulation.counts import Counts
+from simulation.ledger import Ledger
+from simulation.summary import (Summary, summarise)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> Ledger:
+    return Ledger(clock)
+
+
+def trip(trip_id: str, version: int, status: str) -> dict[str, Any]:
+    return {"id": trip_id, "version": version, "status": status}
+
+
+def request(ledger: Ledger, trip_id: str, *then: str) -> None:
+    """A trip whose rider has heard of each of these."""
+    ledger.requested(trip(trip_id, 1, "REQUESTED"), sent_s=ledger.clock())
+    for version, status in enumerate(("REQUESTED", *then), 1):
+        ledger.heard(trip(trip_id, version, status))
+
+
+def summary(ledger: Ledger) -> Summary:
+    return summarise(ledger, Counts(), seconds=60, http_requests=120)
+
+
+def test_every_request_has_one_fate(ledger: Ledger) -> None:
+    request(ledger, "open")
+    request(ledger, "cancelled", "CANCELLED")
+    request(ledger, "expired", "EXPIRED")
+    request(ledger, "on the way", "STARTED")
+    request(ledger, "in the car", "STARTED", "IN_PROGRESS")
+    request(ledger, "completed", "STARTED", "IN_PROGRESS", "COMPLETED")
+    request(ledger, "called off", "STARTED", "CANCELLED")
+    request(ledger, "given back", "STARTED", "REQUESTED")
+    request(ledger, "given back, then expired", "STARTED", "REQUESTED", "EXPIRED")
+    found = summary(ledger)
+    assert (found.requests, found.accepted, found.cancelled, found.expired, found.open) == (9, 6, 1, 1, 1)
+    assert (found.completed, found.under_way, found.called_off, found.given_back) == (1, 2, 1, 2)
+    assert found.http_requests_per_s == 2
+    assert found.holds
+
+
+def test_the_time_to_accept_is_from_the_answer_to_the_first_that_the_rider_hears(
+    ledger: Ledger, clock: Clock
+) -> None:
+    ledger.requested(trip("a", 1, "REQUESTED"), sent_s=99.0)
+    clock.now_s = 101.5
+    ledger.offered("a")
+    ledger.heard(trip("a", 2, "STARTED"))
+    clock.now_s = 200.0
+    ledger.offered("a")
+    ledger.heard(trip("a", 3, "REQUESTED"))
+    ledger.heard(trip("a", 4, "STARTED"))
+    found = summary(ledger)
+    assert (found.time_to_accept.p50_ms, found.time_to_accept.p99_ms) == (1_500, 1_500)
+    assert found.time_to_first_offer.p50_ms == 2_500
+
+
+def test_a_rider_who_hears_before_the_answer_waited_for_nothing(ledger: Ledger, clock: Clock) -> None:
+    ledger.heard(trip("a", 1, "REQUESTED"))
+    ledger.heard(trip("a", 2, "STARTED"))
+    clock.now_s += 1
+    ledger.requested(trip("a", 1, "REQUESTED"), sent_s=99.0)
+    found = summary(ledger)
+    assert (found.requests, found.under_way, found.open) == (1, 1, 0)
+    assert found.time_to_accept.p50_ms == 0
+
+
+def test_without_an_acceptance_there_is_no_time(ledger: Ledger) -> None:
+    request(ledger, "open")
+    assert summary(ledger).time_to_accept.p99_ms is None
+
+
+def test_two_drivers_who_were_told_to_have_a_trip_are_noticed(ledger: Ledger) -> None:
+    request(ledger, "same version", "STARTED")
+    ledger.accepted(trip("same version", 2, "STARTED"), driver="Dana")
+    ledger.accepted(trip("same version", 2, "STARTED"), driver="Dirk")
+    request(ledger, "next version", "STARTED", "STARTED")
+    ledger.accepted(trip("next version", 2, "STARTED"), driver="Dana")
+    ledger.accepted(trip("next version", 3, "STARTED"), driver="Dirk")
+    found = summary(ledger)
+    assert found.accepted_by_two == 2
+    assert not found.holds
+
+
+def test_a_driver_who_asks_again_or_takes_what_was_given_back_is_no_second_one(ledger: Ledger) -> None:
+    request(ledger, "a", "STARTED", "REQUESTED", "STARTED")
+    ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
+    ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
+    ledger.accepted(trip("a", 4, "STARTED"), driver="Dirk")
+    assert summary(ledger).holds
+
+
+def test_an_acceptance_that_the_rider_never_heard_of_is_noticed(ledger: Ledger) -> None:
+    request(ledger, "a")
+    ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
+    found = summary(ledger)
+    assert (found.accepted, found.not_heard_by_rider) == (1, 1)
+    assert not found.holds
+    ledger.heard(trip("a", 3, "CANCELLED"))
+    assert summary(ledger).holds
+
+
+def test_an_older_state_after_a_newer_one_is_noticed_and_not_believed(ledger: Ledger) -> None:
+    request(ledger, "a", "STARTED", "IN_PROGRESS")
+    ledger.heard(trip("a", 3, "IN_PROGRESS"))
+    assert summary(ledger).holds
+    ledger.heard(trip("a", 2, "STARTED"))
+    found = summary(ledger)
+    assert (found.older_after_newer, found.under_way) == (1, 1)
+    assert ledger.trips["a"].status == "IN_PROGRESS"
+    assert not found.holds
+
+
+def test_trips_of_other_people_are_not_counted(ledger: Ledger) -> None:
+    ledger.offered("theirs")
+    ledger.accepted(trip("theirs", 2, "STARTED"), driver="Dana")
+    found = summary(ledger)
+    assert (found.requests, found.accepted) == (0, 0)
+    assert found.holds

@@ -1,0 +1,191 @@
+"""Whole simulations against a running server."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import pytest
+
+from simulation.accounts import SignUpFailed
+from simulation.city import City
+from simulation.habits import Habits
+from simulation.ledger import Record
+from simulation.options import Options
+from simulation.simulation import (NoTaxirank, Phase, Simulation)
+from simulation.summary import Summary
+from models.geo import GeoPoint
+from application.settings import Settings
+from tests.conftest import LiveServer, serving
+from tests.support.proxy import web_link
+from tests.support.waiting import until
+
+SPEED_UP = 50.0
+# What the server stores, and where, makes no difference to these.
+ONE_BACKEND = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+CITY = City(GeoPoint(52.3702, 4.8952), 400.0)
+
+
+class Steady(Habits):
+    """Nobody changes their mind."""
+
+    def __init__(self) -> None:
+        super().__init__(Random(1), speed_up=SPEED_UP)
+
+    def gives_back(self) -> bool:
+        return False
+
+    def patience_s(self) -> float | None:
+        return None
+
+
+class Fickle(Steady):
+    """The first driver gives the trip back, and the second rider has no patience at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Counter[str]()
+
+    def gives_back(self) -> bool:
+        self.asked["driver"] += 1
+        return self.asked["driver"] == 1
+
+    def patience_s(self) -> float | None:
+        self.asked["rider"] += 1
+        return 0.0 if self.asked["rider"] == 2 else None
+
+
+def options(url: str, **changes: Any) -> Options:
+    values: dict[str, Any] = {
+        "riders": 4,
+        "drivers": 4,
+        "city": CITY,
+        "requests_per_minute": 1_000.0,
+        "report_every_s": 0.25,
+        "speed_up": SPEED_UP,
+        "seed": 1,
+    }
+    return Options(url, **(values | changes))
+
+
+class Running:
+    """A simulation under way, and what it came to once it was stopped."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.task = asyncio.create_task(simulation.run())
+
+    def some(self, **wanted: object) -> bool:
+        """Whether there is a trip like that by now."""
+        assert not self.task.done() or self.task.result()
+        return any(
+            all(getattr(record, name) == value for name, value in wanted.items())
+            for record in self.simulation.ledger.trips.values()
+        )
+
+    @property
+    def records(self) -> list[Record]:
+        return list(self.simulation.ledger.trips.values())
+
+    async def stopped(self) -> Summary:
+        self.simulation.stop()
+        return await self.task
+
+
+@asynccontextmanager
+async def running(simulation: Simulation) -> AsyncIterator[Running]:
+    under_way = Running(simulation)
+    try:
+        yield under_way
+    finally:
+        under_way.task.cancel()
+        await asyncio.wait({under_way.task})
+
+
+def assert_adds_up(summary: Summary) -> None:
+    assert summary.requests == summary.accepted + summary.cancelled + summary.expired + summary.open
+    assert summary.accepted == (summary.completed + summary.under_way + summary.called_off + summary.given_back)
+    assert summary.holds
+
+
+@ONE_BACKEND
+async def test_people_request_accept_drive_and_change_their_minds(live_server: LiveServer) -> None:
+    simulation = Simulation(options(live_server.url), habits=Fickle())
+    async with running(simulation) as city:
+        await until(lambda: any(r.status == "COMPLETED" and r.positions_seen for r in city.records))
+        await until(lambda: city.some(status="CANCELLED"))
+        # Given back by one, and taken by another.
+        await until(lambda: any(len(record.accepted_by) == 2 for record in city.records))
+        summary = await city.stopped()
+    assert_adds_up(summary)
+    assert summary.completed > 0
+    assert summary.cancelled + summary.called_off == 1
+    assert summary.time_to_accept.p50_ms is not None
+    assert summary.offers > 0
+    assert summary.withdrawn["TAKEN"] > 0
+    assert summary.positions > 0
+    assert summary.positions_seen > 0
+    assert summary.errors == {}
+    assert summary.reconnects == 0
+
+
+@ONE_BACKEND
+async def test_nobody_is_left_waiting_and_no_socket_open(live_server: LiveServer) -> None:
+    simulation = Simulation(options(live_server.url), habits=Steady())
+    async with running(simulation) as city:
+        await until(lambda: city.some(status="IN_PROGRESS") and city.some(status="STARTED"))
+        summary = await city.stopped()
+    assert summary.under_way > 0
+    await until(lambda: not live_server.application.sockets.sockets)
+    rows = await live_server.application.database.fetch("SELECT DISTINCT status FROM trips")
+    assert {row["status"] for row in rows} <= {"COMPLETED", "CANCELLED"}
+
+
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_after_the_network_was_cut_all_go_on_where_they_were(live_server: LiveServer) -> None:
+    async with web_link(live_server.url) as link:
+        simulation = Simulation(options(link.url), habits=Steady())
+        async with running(simulation) as city:
+            await until(lambda: city.some(status="COMPLETED"))
+            await link.cut()
+            await until(lambda: simulation.counts.errors)
+            # What they were about to do; they go on trying.
+            completed = simulation.summary().completed
+            await link.restore()
+            await until(lambda: simulation.counts.reconnects == 8)
+            await until(lambda: simulation.summary().completed > completed)
+            summary = await city.stopped()
+    assert_adds_up(summary)
+
+
+@ONE_BACKEND
+async def test_it_ends_when_its_time_is_over(live_server: LiveServer) -> None:
+    simulation = Simulation(options(live_server.url, seconds=0.5), habits=Steady())
+    summary = await simulation.run()
+    assert summary.seconds == pytest.approx(0.5, abs=0.4)
+    assert summary.requests > 0
+    assert_adds_up(summary)
+    assert simulation.progress().phase is Phase.ENDING
+
+
+@ONE_BACKEND
+async def test_who_is_stopped_while_people_sign_up_has_a_summary_too(live_server: LiveServer) -> None:
+    simulation = Simulation(options(live_server.url, drivers=1_000))
+    async with running(simulation) as city:
+        await until(lambda: simulation.progress().signed_up > 0)
+        assert simulation.progress().phase is Phase.SIGNING_UP
+        assert (await city.stopped()).requests == 0
+
+
+@ONE_BACKEND
+async def test_a_server_that_signs_nobody_up_says_why(settings: Settings) -> None:
+    async with serving(settings.model_copy(update={"photo_required": True})) as server:
+        with pytest.raises(SignUpFailed, match="photo"):
+            await Simulation(options(server.url)).run()
+
+
+async def test_where_nothing_answers_there_is_no_simulation() -> None:
+    with pytest.raises(NoTaxirank, match="nothing answers"):
+        await Simulation(options("http://127.0.0.1:1")).run()
