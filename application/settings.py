@@ -17,6 +17,9 @@ from services.limits.rates import Rate
 
 PREFIX = "TAXIRANK_"
 
+# Old names of settings, without the prefix, and what they are called now.
+RENAMED = {"CONSOLE": "BOARD"}
+
 MIB = 1024 * 1024
 DAY_S = 24 * 3600
 
@@ -86,7 +89,7 @@ class Settings(BaseSettings):
     )
     admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
-    console: bool = Field(True, description="Serve the live board to browsers at `/`.")
+    board: bool = Field(True, description="Serve the board to browsers at `/`.")
     build_pages: bool = Field(
         True,
         description="Build the pages when `serve` starts, if they are missing or old and there is Node.",
@@ -232,9 +235,6 @@ class Settings(BaseSettings):
         description="Memory of one Argon2 hash, in KiB; less is faster and weaker.",
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
-    shared_execution: bool = Field(
-        True, description="Execute an event once for all who subscribed alike; off only to compare."
-    )
     shutdown_timeout_s: int = Field(
         10, ge=1, le=600, description="A stop takes at most so many seconds, all its parts together."
     )
@@ -402,7 +402,7 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings.
 
     Raises:
-        SettingsError: a value is wrong, or an unknown ``TAXIRANK_`` name is set (a typing mistake).
+        SettingsError: a value is wrong, or an unknown ``TAXIRANK_`` name is set: a typing mistake, or an old name.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     try:
@@ -413,6 +413,9 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"the file .env cannot be read: {error.strerror}") from None
     unknown = sorted(n for n in present if n.upper().startswith(PREFIX) and n.upper() not in known)
     unknown = [name for name in unknown if not name.startswith(PREFIX + "TEST_")]
+    for name in unknown:
+        if renamed := RENAMED.get(name.upper().removeprefix(PREFIX)):
+            raise SettingsError(f"{name} is called {PREFIX}{renamed} now: rename it")
     if unknown:
         raise SettingsError(f"unknown setting {', '.join(unknown)}: see `server.py settings` for the names")
     try:

@@ -1,4 +1,4 @@
-"""What a use case raises when the caller, not the server, is at fault."""
+"""The exceptions that use cases raise, mostly for mistakes of the caller."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class ErrorCode(Enum):
-    """The code of an error that a screen must handle; stable, and part of the GraphQL contract."""
+    """The code of an error that clients handle. Codes are stable: they are part of the GraphQL contract."""
 
     USERNAME_TAKEN = "USERNAME_TAKEN"
     USERNAME_INVALID = "USERNAME_INVALID"
@@ -33,10 +33,10 @@ class ErrorCode(Enum):
 
 
 class UserFault(Exception):
-    """An expected failure of a use case: data with a code, never a crash.
+    """An expected failure of a use case: a code, a message and the field at fault.
 
     Subclasses stand beside the use case that raises them and set ``code``. ``field`` is the path of the
-    input field at fault; ``retryable`` says whether the very same request may succeed later.
+    input field at fault; ``retryable`` says whether the same request may succeed later.
     """
 
     code: ClassVar[ErrorCode]
@@ -57,7 +57,7 @@ class UserFaults(Exception):
 
 
 class SessionEnded(Exception):
-    """The session in which the caller acts has ended, or its user is not active any more. Nothing was written."""
+    """The caller's session has ended, or the account is no longer active. Nothing was written."""
 
 
 class BadInput(Exception):
@@ -67,3 +67,7 @@ class BadInput(Exception):
         super().__init__(message)
         self.message = message
         self.field = field
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached, or cannot work now. Trying again later may help."""

@@ -1,1 +1,1 @@
-"""The database: connections, dialects, migrations, and the lock of the only server."""
+"""The database: connections, dialects, migrations, and the instance lock."""

@@ -1,19 +1,13 @@
-"""The database of one application: its own connections, SQL in one spelling for both dialects."""
+"""The database of one application: its connections, and one SQL spelling for both dialects."""
 
 import asyncio
-import re
 import sqlite3
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
-from enum import Enum
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
-from uuid import UUID
+from typing import Any, Protocol
 
 import asyncpg
-import orjson
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
@@ -24,16 +18,22 @@ from tortoise.context import (
 )
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
-from application.settings import (PREFIX, Settings)
-from services.database.postgres import (CONNECT_TIMEOUT_S, DIRECT_URL, FORGETS_STATEMENTS, Connector, DatabaseUnavailable, WrongDatabase, check_pooler, reason)
-
-Row = Mapping[str, Any]
+from services.database.dialects import Dialect, PostgresDialect, Row, SqliteDialect, sqlite_value
+from services.database.postgres import (
+    CONNECT_TIMEOUT_S,
+    DIRECT_URL,
+    FORGETS_STATEMENTS,
+    URL,
+    Connector,
+    WrongDatabase,
+    check_pooler,
+    reason,
+)
+from services.database.settings import DatabaseSettings
+from services.errors import DatabaseUnavailable
 
 APP = "models"
 COMMAND_TIMEOUT_S = 30
-_PARAMETER = re.compile(r"\$(\d+)")
-# Microseconds are always written, so that times compare as text.
-_SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
 
 
 class Conflict(Exception):
@@ -44,15 +44,15 @@ class Conflict(Exception):
         self.detail = detail
 
 
-# What the drivers raise when the server is not there, goes away under a statement, or has no room for it.
+# What the drivers raise when the server is unreachable, disconnects during a statement, or lacks resources.
 _UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    # What it calls a link that broke between two statements.
+    # The connection broke between two statements.
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    # It is starting, stopping, or was told to end this session.
+    # The server is starting or stopping, or an administrator ended this session.
     asyncpg.OperatorInterventionError,
     # Too many connections, a full disk, one that cannot be read.
     asyncpg.InsufficientResourcesError,
@@ -60,7 +60,7 @@ _UNAVAILABLE = (
     # Time limits that the database or the role has of its own.
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    # A deadlock: one of the two transactions has to be asked again.
+    # A deadlock: one of the two transactions must be tried again.
     asyncpg.TransactionRollbackError,
     # A migration changed a column under a prepared statement, which asyncpg has forgotten by now.
     asyncpg.InvalidCachedStatementError,
@@ -70,33 +70,33 @@ _UNAVAILABLE = (
 )
 
 
-def connection_name(settings: Settings) -> str:
-    """What Tortoise calls the connection: the dialect, since it keeps the SQL that it makes under that name."""
+def connection_name(settings: DatabaseSettings) -> str:
+    """Tortoise's name of the connection: the dialect, since Tortoise caches generated SQL by that name."""
     return "postgres" if settings.sqlite_path is None else "sqlite"
 
 
 async def _leave_as_it_is(_: object) -> None:
-    """In place of asyncpg's reset, a round trip each time a connection is given back: nothing here changes one."""
+    """Replaces asyncpg's reset, which costs a round trip per release: no code here changes session state."""
 
 
-def pool_connector(settings: Settings) -> Connector:
-    """What opens the connections that serve requests."""
+def pool_connector(settings: DatabaseSettings) -> Connector:
+    """The connector for connections that serve requests."""
     return Connector(
         settings.database_url,
-        setting=f"{PREFIX}DATABASE_URL",
+        setting=URL,
         is_pooled=settings.database_direct_url is not None,
         command_timeout_s=COMMAND_TIMEOUT_S,
     )
 
 
-def direct_connector(settings: Settings, *, options: dict[str, str] | None = None) -> Connector:
-    """What opens connections to PostgreSQL itself, for locks and migrations: without a time limit."""
+def direct_connector(settings: DatabaseSettings, *, options: dict[str, str] | None = None) -> Connector:
+    """The connector to PostgreSQL itself, past any pooler, for locks and migrations; no command timeout."""
     if settings.database_direct_url is not None:
         return Connector(settings.database_direct_url, setting=DIRECT_URL, options=options)
-    return Connector(settings.database_url, setting=f"{PREFIX}DATABASE_URL", options=options)
+    return Connector(settings.database_url, setting=URL, options=options)
 
 
-def tortoise_config(settings: Settings, connector: Connector | None = None) -> dict[str, Any]:
+def tortoise_config(settings: DatabaseSettings, connector: Connector | None = None) -> dict[str, Any]:
     """The configuration that Tortoise and aerich take; connections come from ``connector``, where it is given."""
     name, path = connection_name(settings), settings.sqlite_path
     if path is not None:
@@ -110,7 +110,7 @@ def tortoise_config(settings: Settings, connector: Connector | None = None) -> d
         connection = {
             "engine": "tortoise.backends.asyncpg",
             "credentials": {
-                # It is told these, and connects by the last.
+                # Tortoise requires the first two; ``connect`` opens the connections.
                 "user": connector.address.user,
                 "database": connector.address.database,
                 "minsize": 1,
@@ -127,8 +127,10 @@ def tortoise_config(settings: Settings, connector: Connector | None = None) -> d
     }
 
 
-async def connect_alone(settings: Settings, *, options: dict[str, str] | None = None) -> asyncpg.Connection:
-    """A connection to PostgreSQL itself outside any pool, for locks.
+async def connect_alone(
+    settings: DatabaseSettings, *, options: dict[str, str] | None = None
+) -> asyncpg.Connection:
+    """Open a connection to PostgreSQL itself, outside any pool, for locks.
 
     Raises:
         WrongDatabase: it is read-only, or a pooler.
@@ -154,18 +156,19 @@ class Database:
     their columns, since SQLite keeps both as text.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._context = TortoiseContext()
         self._name = connection_name(settings)
         self.is_sqlite = settings.sqlite_path is not None
+        self.sql: Dialect = SqliteDialect() if self.is_sqlite else PostgresDialect()
         self._connector = None if self.is_sqlite else pool_connector(settings)
 
     async def connect(self) -> None:
         """Open the connections.
 
         Raises:
-            WrongDatabase: it is read-only, or a pooler that forgets what it has to remember.
+            WrongDatabase: it is read-only, or a pooler that forgets prepared statements.
             DatabaseUnavailable
         """
         path = self._settings.sqlite_path
@@ -185,11 +188,11 @@ class Database:
         client = self._context.db(self._name)
         with translated:
             async with client.acquire_connection() as first, client.acquire_connection() as second:
-                await check_pooler([first, second], setting=f"{PREFIX}DATABASE_URL")
+                await check_pooler([first, second], setting=URL)
 
     async def disconnect(self) -> None:
         """Close the connections; without waiting for what is under way on them if it is cancelled."""
-        # Tortoise forgets the pool that it has closed.
+        # Read before closing: Tortoise drops its reference to the pool.
         pool = None if self.is_sqlite else self._pool
         try:
             await self._context.close_connections()
@@ -203,17 +206,17 @@ class Database:
         return client._pool
 
     async def ping(self) -> None:
-        """Raises: DatabaseUnavailable if it does not answer, or takes no writes."""
+        """Raises: DatabaseUnavailable if the database does not answer, or takes no writes."""
         if self.is_sqlite:
             await self.fetch("SELECT 1 AS one")
             return
         (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
         if row["is_read_only"]:
             await self._look_for_the_primary()
-            raise WrongDatabase(f"{PREFIX}DATABASE_URL: PostgreSQL takes no writes (a standby?)")
+            raise WrongDatabase(f"{URL}: PostgreSQL takes no writes (a standby?)")
 
     async def _look_for_the_primary(self) -> None:
-        """Have each connection replaced as soon as it is free: a new one leads to what takes writes."""
+        """Replace each connection once it is released: a new connection goes to the primary."""
         if (pool := self._pool) is not None:
             await pool.expire_connections()
 
@@ -221,33 +224,16 @@ class Database:
         """Run one statement, committed at once, and return its rows."""
         return await self._run(self._context.db(self._name), sql, args)
 
-    def among(self, column: str, parameter: int) -> str:
-        """SQL for "the column's value is in the list that is parameter number so-and-so"."""
-        if self.is_sqlite:
-            return f"{column} IN (SELECT value FROM json_each(${parameter}))"
-        return f"{column} = ANY(${parameter})"
-
-    def ids(self, parameter: int) -> str:
-        """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
-        if self.is_sqlite:
-            return f"(SELECT value AS id FROM json_each(${parameter}))"
-        return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
-
-    def ago(self, seconds: int) -> str:
-        """SQL for the database's clock, so many seconds back (ahead, if negative)."""
-        if self.is_sqlite:
-            return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"
-        return f"now() - interval '{seconds:d} seconds'"
-
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["Transaction"]:
         """A transaction, committed at the end of the block and rolled back by an exception.
 
-        Run it inside ``Shield.run``, so that a vanished client does not undo it.
+        Run it inside ``Shield.run``, so that a disconnect does not roll it back.
 
         Raises:
             Conflict: a constraint refused a write.
-            DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps all.
+            DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps
+            everything was.
         """
         with self._entered(), translated:
             async with _begun(self._context.connections, self._name) as connection:
@@ -264,10 +250,10 @@ class Database:
             _current_context.reset(token)
 
     async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
-        statement = _for_dialect(sql, self.is_sqlite)
+        statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:
-                return await connection.execute_query_dict(statement, [_for_sqlite(value) for value in args])
+                return await connection.execute_query_dict(statement, [sqlite_value(value) for value in args])
             # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
             async with connection.acquire_connection() as link:
                 try:
@@ -277,8 +263,16 @@ class Database:
                     raise
 
 
+class Source(Protocol):
+    """Runs statements: a database, which commits each at once, or a transaction."""
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement and return its rows."""
+        ...
+
+
 class Transaction:
-    """What a block inside ``Database.transaction`` works with."""
+    """The transaction of a ``Database.transaction`` block."""
 
     def __init__(self, database: Database, connection: BaseDBAsyncClient) -> None:
         self._database = database
@@ -291,7 +285,7 @@ class Transaction:
 
 @asynccontextmanager
 async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[BaseDBAsyncClient]:
-    """A transaction whose connection is given back whatever happens.
+    """A transaction that always releases its connection.
 
     Tortoise's own ``in_transaction`` keeps SQLite's lock, or the pool's connection, when BEGIN fails or is
     cancelled; then every later query waits for ever.
@@ -317,7 +311,7 @@ async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[Ba
 
 
 class _Translated:
-    """Raises the drivers' failures as Conflict or DatabaseUnavailable, where they are one of these."""
+    """Translates exceptions of the drivers into Conflict and DatabaseUnavailable; others pass unchanged."""
 
     def __enter__(self) -> None:
         return None
@@ -326,7 +320,7 @@ class _Translated:
         if isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
             cause: Any = error.args[0] if isinstance(error, IntegrityError) else error
             if isinstance(cause, asyncpg.PostgresError):
-                # The whole row, perhaps with the hash of a password: it must not get into a log.
+                # The detail shows the whole row, perhaps with a password hash: keep it out of the log.
                 vars(cause)["detail"] = None
             raise Conflict(str(error)) from error
         if isinstance(error, asyncpg.DuplicatePreparedStatementError | asyncpg.InvalidSQLStatementNameError):
@@ -340,40 +334,3 @@ class _Translated:
 
 
 translated = _Translated()
-
-
-def moment(value: Any) -> datetime:
-    """A column with a time, as an aware datetime in UTC."""
-    if isinstance(value, datetime):
-        return value
-    parsed = datetime.fromisoformat(value)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def uuid(value: Any) -> UUID:
-    """A column with an id."""
-    return value if type(value) is UUID else UUID(str(value))
-
-
-def native_uuid(value: Any) -> UUID:
-    """A column with an id, as the driver gave it where that is an id: it costs half as much to send back."""
-    return value if isinstance(value, UUID) else UUID(value)
-
-
-@lru_cache(maxsize=512)
-def _for_dialect(sql: str, is_sqlite: bool) -> str:
-    if not is_sqlite:
-        return sql.replace("{now}", "clock_timestamp()").replace("{begun}", "now()")
-    now = f"strftime('{_SQLITE_TIME}', 'now')"
-    sql = sql.replace("{now}", now).replace("{begun}", now)
-    return _PARAMETER.sub(r"?\1", sql)
-
-
-def _for_sqlite(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(" ", "microseconds")
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, list):
-        return orjson.dumps([_for_sqlite(item) for item in cast("list[object]", value)]).decode()
-    return value.value if isinstance(value, Enum) else value

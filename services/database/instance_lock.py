@@ -1,4 +1,4 @@
-"""Keeps servers that cannot hear one another off the same database."""
+"""Prevents two servers without a shared bus from using one database."""
 
 import asyncio
 import fcntl
@@ -12,28 +12,29 @@ from typing import IO
 import asyncpg
 import structlog
 
-from application.settings import Settings
-from services.database.connections import (Database, DatabaseUnavailable, WrongDatabase, connect_alone, translated)
-from services.runtime.tasks import end
+from services.database.connections import Database, WrongDatabase, connect_alone, translated
 from services.database.postgres import DIRECT_URL
+from services.database.settings import DatabaseSettings
+from services.errors import DatabaseUnavailable
+from services.runtime.tasks import cancel_and_wait
 
 _log = structlog.stdlib.get_logger(__name__)
 
-FAREWELL_TIMEOUT_S = 5
+CLOSE_TIMEOUT_S = 5
 WATCH_INTERVAL_S = 5.0
 RETRY_INTERVAL_S = 1.0
 ANSWER_TIMEOUT_S = 5.0
 _LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank server").digest()[:8], "big", signed=True)
 # PostgreSQL gives up a session whose machine is gone after 30 s instead of two hours, and its lock with it.
 _KEEP_ALIVES = {"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
-_OF_THE_LOCK = (
+_HOLDS_LOCK = (
     "locktype = 'advisory' AND objsubid = 1 AND (classid::bigint << 32) + objid::bigint = $1 "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND granted"
 )
 
 
 class AnotherServer(Exception):
-    """Another server is at work on this database, and events would not travel between the two."""
+    """Another server uses this database, and events would not reach one from the other."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,10 +43,10 @@ class AnotherServer(Exception):
         )
 
 
-class SoleServer:
+class InstanceLock:
     """A lock on the database for as long as a server runs.
 
-    On the in-process bus a server wants the database for itself; servers on Redis share it. The lock is a file
+    On the in-process bus a server takes the lock exclusively; servers on Redis share it. The lock is a file
     beside an SQLite database, and an advisory lock of a session of its own on PostgreSQL.
 
     PostgreSQL forgets the lock with the session: when it restarts, fails over, or the network breaks. While
@@ -53,12 +54,12 @@ class SoleServer:
     another server was faster, ``on_lost`` is called, and ``is_lost`` from then on: this one must stop.
     """
 
-    def __init__(self, settings: Settings, *, on_lost: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: DatabaseSettings, *, on_lost: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
         self._on_lost = on_lost
         self.is_lost = False
         self._shared = settings.redis_url is not None
-        # The name of the session, by which what is left of an earlier one is known as our own.
+        # The name of the session, which identifies an earlier session of this process.
         self._name = f"taxirank lock {uuid.uuid4().hex}"
         self._file: IO[bytes] | None = None
         self._connection: asyncpg.Connection | None = None
@@ -88,7 +89,7 @@ class SoleServer:
         if self._settings.database_direct_url is not None:
             pid = self._connection.get_server_pid()
             if not await database.fetch(
-                f"SELECT 1 FROM pg_locks WHERE {_OF_THE_LOCK} AND pid = $2", _LOCK_KEY, pid
+                f"SELECT 1 FROM pg_locks WHERE {_HOLDS_LOCK} AND pid = $2", _LOCK_KEY, pid
             ):
                 raise WrongDatabase(f"{DIRECT_URL}: it leads to another database than TAXIRANK_DATABASE_URL")
         self._watching = asyncio.create_task(self._watch())
@@ -96,14 +97,14 @@ class SoleServer:
     async def release(self) -> None:
         """Give the lock back."""
         if self._watching is not None:
-            await end([self._watching])
+            await cancel_and_wait([self._watching])
         if self._file is not None:
             self._file.close()
         if self._connection is not None:
-            # The lock goes with the connection, also when PostgreSQL is gone and does not hear the farewell.
+            # The lock goes with the connection, also when PostgreSQL does not receive the close message.
             try:
                 with suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
-                    await self._connection.close(timeout=FAREWELL_TIMEOUT_S)
+                    await self._connection.close(timeout=CLOSE_TIMEOUT_S)
             finally:
                 self._connection.terminate()
 
@@ -124,7 +125,7 @@ class SoleServer:
         try:
             with translated:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    # Of a session that PostgreSQL does not yet know to be over.
+                    # An earlier session of ours, dead but not yet noticed by PostgreSQL, may hold the lock.
                     await connection.execute(_END_SESSIONS, _LOCK_KEY, self._name)
                     if not await connection.fetchval(f"SELECT pg_try_advisory_lock{kind}($1)", _LOCK_KEY):
                         raise AnotherServer
@@ -151,7 +152,7 @@ class SoleServer:
                 self._on_lost()
                 return
             except Exception:
-                # Whatever it is: without this task nobody would notice a second server.
+                # Any error: without this task a second server would go unnoticed.
                 _log.exception("watching the lock failed")
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
@@ -166,7 +167,7 @@ class SoleServer:
                     break
             try:
                 with translated:
-                    # A machine that is gone closes nothing.
+                    # A machine that crashed never closes its connection.
                     await connection.execute("SELECT 1", timeout=ANSWER_TIMEOUT_S)
             except DatabaseUnavailable:
                 break
@@ -185,5 +186,5 @@ class SoleServer:
 _END_SESSIONS = f"""
     SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
     WHERE application_name = $2 AND pid <> pg_backend_pid()
-    AND pid IN (SELECT pid FROM pg_locks WHERE {_OF_THE_LOCK})
+    AND pid IN (SELECT pid FROM pg_locks WHERE {_HOLDS_LOCK})
 """

@@ -1,13 +1,12 @@
-"""The database's shape: aerich migrations, one folder a dialect."""
+"""Schema migrations by aerich, one folder per dialect."""
 
 import asyncio
 import hashlib
 import sqlite3
-import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import structlog
@@ -16,36 +15,37 @@ from aerich.migrate import Migrate
 from aerich.models import Aerich
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from application.settings import (Settings, load_settings)
-from services.database.connections import (APP, connect_alone, connection_name, direct_connector, tortoise_config)
+from services.database.connections import APP, connect_alone, connection_name, direct_connector, tortoise_config
 from services.database.postgres import reason
+from services.database.settings import DatabaseSettings
 from services.database.sqlite_file import check_file
 
 _log = structlog.stdlib.get_logger(__name__)
 
-ROOT = Path(__file__).resolve().parent.parent / "migrations"
+ROOT = Path(__file__).resolve().parents[2] / "migrations"
 DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
 LOCK_TIMEOUT_S = 5
 ATTEMPTS = 20
 PAUSE_S = 3.0
-# Whatever time limits the database or the role has.
+# Overrides time limits of the database or the role.
 _UNLIMITED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 _PATIENT = _UNLIMITED | {"lock_timeout": f"{LOCK_TIMEOUT_S}s"}
 LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank migrations").digest()[:8], "big", signed=True)
 
 
 class MigrationError(Exception):
-    """The database has not the shape that it should have. The text is one line that says what to do."""
+    """The database schema is not the expected one, or a migration failed. The text is one line that says what
+    to do."""
 
 
-def _command(settings: Settings) -> Command:
+def _command(settings: DatabaseSettings) -> Command:
     connector = direct_connector(settings, options=_PATIENT) if settings.sqlite_path is None else None
     location = str(ROOT / connection_name(settings))
     return Command(tortoise_config(settings, connector), app=APP, location=location)
 
 
-async def apply(settings: Settings) -> list[str]:
-    """Bring the database to the newest shape; the names of what was applied. One call a process at a time.
+async def apply(settings: DatabaseSettings) -> list[str]:
+    """Apply missing migrations and return their names. One call per process at a time.
 
     A migration may take as long as it needs, but waits LOCK_TIMEOUT_S for a lock, since others wait behind it for
     the table. Then it is rolled back, and tried again.
@@ -82,8 +82,8 @@ async def _upgrade(command: Command) -> None:
             return
 
 
-async def check(settings: Settings) -> None:
-    """Raises: MigrationError unless the database has the shape that this version was written for."""
+async def check(settings: DatabaseSettings) -> None:
+    """Raises: MigrationError unless the schema is the one of this version."""
     async with _command(settings):
         applied = await _applied()
         _refuse_newer(applied)
@@ -98,7 +98,7 @@ async def check(settings: Settings) -> None:
 def _refuse_newer(applied: Sequence[str]) -> None:
     known = Migrate.get_all_version_files()
     if newer := [name for name in applied if name not in known]:
-        # Whether it still has all that this version uses, only the newer one knows.
+        # Only the newer version knows whether the schema still has everything that this one uses.
         raise MigrationError(
             f"the database is at {newer[-1]}, and this version knows it up to {known[-1]}: run the version that "
             "made it so, or a later one"
@@ -110,7 +110,7 @@ async def _applied() -> list[str]:
     try:
         return [row.version for row in await Aerich.filter(app=APP).order_by("id").only("version")]
     except OperationalError:
-        # The table that says so is made by the first migration.
+        # The first migration creates the table of migrations.
         return []
 
 
@@ -120,7 +120,7 @@ async def _next() -> str:
 
 
 @asynccontextmanager
-async def _one_at_a_time(settings: Settings) -> AsyncGenerator[None]:
+async def _one_at_a_time(settings: DatabaseSettings) -> AsyncGenerator[None]:
     """Lets one process after another migrate a PostgreSQL database: several containers may start at once."""
     if settings.sqlite_path is not None:
         yield
@@ -138,12 +138,11 @@ async def _one_at_a_time(settings: Settings) -> AsyncGenerator[None]:
 
 
 async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
-    """Write a migration of what changed in the models, without a database; its name, or None if nothing has.
+    """Write a migration for changes of the models, without a database. Returns its name; None if nothing changed.
 
     aerich keeps its state on a class: call it for one dialect a process.
     """
-    settings = Settings.model_validate({"database_url": DIALECTS[dialect]})
-    command = Command(tortoise_config(settings), app=APP, location=str(root / dialect))
+    command = Command(tortoise_config(_Offline(DIALECTS[dialect])), app=APP, location=str(root / dialect))
     try:
         await command.init(offline=True)
         return await command.migrate(name, no_input=True, offline=True) or None
@@ -151,8 +150,16 @@ async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
         await command.aclose()
 
 
-def __getattr__(name: str) -> Any:
-    """``TORTOISE_ORM``, which aerich's own command line asks for; the settings are read only then."""
-    if name == "TORTOISE_ORM":
-        return tortoise_config(load_settings())
-    raise AttributeError(f"module {sys.modules[__name__]!r} has no attribute {name!r}")
+@dataclass(frozen=True, slots=True)
+class _Offline:
+    """Settings of a database that nobody connects to."""
+
+    database_url: str
+    database_direct_url: str | None = None
+    database_pool_size: int = 1
+    redis_url: str | None = None
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        scheme, _, rest = self.database_url.partition("://")
+        return Path(rest) if scheme == "sqlite" else None

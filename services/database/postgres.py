@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: which host, which options, and whether it is one that a server can work with."""
+"""Connections to PostgreSQL: hosts, options, and checks that the server is usable."""
 
 import asyncio
 import re
@@ -9,8 +9,11 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg
 
+from services.errors import DatabaseUnavailable
+
 CONNECT_TIMEOUT_S = 5
 DEFAULT_PORT = 5432
+URL = "TAXIRANK_DATABASE_URL"
 DIRECT_URL = "TAXIRANK_DATABASE_DIRECT_URL"
 # A server writes. `primary` also takes a primary that is set to be read-only, which is found out later.
 TARGETS = ("read-write", "primary")
@@ -38,16 +41,12 @@ _OWN_OPTIONS = {
 }
 
 
-class DatabaseUnavailable(Exception):
-    """The database cannot be reached, or cannot work now. Trying again later may help."""
-
-
 class WrongDatabase(DatabaseUnavailable):
     """The database answers, but a server cannot work with it. The text is one line that names the setting."""
 
 
 class BadUrl(ValueError):
-    """This is no address of PostgreSQL. The text says why."""
+    """The URL is not a valid PostgreSQL address. The text says why."""
 
 
 def reason(error: BaseException) -> str:
@@ -154,7 +153,7 @@ class Connector:
 
         Raises:
             WrongDatabase: what answers is read-only, or a pooler where PostgreSQL itself is needed.
-            DatabaseUnavailable: no host lets us in.
+            DatabaseUnavailable: no host accepts the connection.
         """
         failures: list[Exception] = []
         for host, port in tuple(self._hosts):

@@ -1,4 +1,4 @@
-"""Sees before anything else that the file of the embedded database can be used."""
+"""Checks at the start that the SQLite file is usable."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ class UnusableFile(Exception):
 
 
 def check_file(path: Path) -> None:
-    """See that an SQLite file is one, or can be made, and that it can be written. Its folders are made.
+    """Check that the file is an SQLite database or can be created, and is writable. Creates its folders.
 
     Raises:
         UnusableFile
@@ -27,13 +27,13 @@ def check_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as database:
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            # It is written though nothing changes: nothing less shows that file, folder and disk allow it.
+            # Write the same value: only a write shows that file, folder and disk allow writing.
             database.execute(f"PRAGMA user_version = {version}")
     except sqlite3.Error as error:
         # The lower byte is the kind of error.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code == sqlite3.SQLITE_BUSY:
-            # Somebody else is writing: it can be.
+            # Another process is writing, so the file is writable.
             return
         advice = _ADVICE.get(code, f"cannot be used ({error}): name a file that this user may read and write")
         raise UnusableFile(f"{path} {advice}") from error

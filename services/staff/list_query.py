@@ -12,13 +12,14 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from services.accounts import usernames
-from services.database.connections import (Database, Row)
+from services.database.connections import Database
+from services.database.dialects import Row
 
 T = TypeVar("T")
 
 MAX_ROWS = 10_000
 MAX_SEARCH_CHARS = 200
-# Above every character that a name may have.
+# Sorts after every character of a name.
 _LAST = "\U0010ffff"
 
 
@@ -59,7 +60,7 @@ class Query:
 
     def __init__(self, database: Database) -> None:
         self.args: list[object] = []
-        self._is_sqlite = database.is_sqlite
+        self._sql = database.sql
 
     def bind(self, value: object) -> str:
         """The mark of a parameter."""
@@ -70,23 +71,17 @@ class Query:
     def like(self, column: str, before: str, text: str) -> str:
         """The column has the text, in any case (ASCII's alone on SQLite), behind ``before``, a pattern."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        operator = "LIKE" if self._is_sqlite else "ILIKE"
-        return f"{column} {operator} {self.bind(f'{before}{escaped}%')} ESCAPE '\\'"
+        return self._sql.contains(column, self.bind(f"{before}{escaped}%"))
 
     def named_like(self, text: str) -> str:
         """The user's name begins with the text; by an index."""
         key = usernames.key(text) if usernames.may_exist(text) else ""
-        lower, upper = ("~>=~", "~<=~") if not self._is_sqlite else (">=", "<=")
-        return (
-            f"u.username_key {lower} {self.bind(key)} AND u.username_key {upper} {self.bind(key + _LAST)}"
-            if key
-            else "1 = 0"
-        )
+        return self._sql.between("u.username_key", self.bind(key), self.bind(key + _LAST)) if key else "1 = 0"
 
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[T]):
-    """What is listed.
+    """A table that can be listed, and its SQL.
 
     - ``columns`` maps the names that rules and orders may use to SQL.
     - ``time`` is the one of them that the window goes by.
@@ -134,7 +129,7 @@ class Listing(Generic[T]):
         return [self._source.make(row) for row in rows]
 
     async def count(self, *, search: str | None = None, where: Group = Group()) -> int:
-        """How many there are in the window."""
+        """The number of rows in the window."""
         query = Query(self._database)
         selected = self._selected(query, search, where)
         rows = await self._database.fetch(f"SELECT count(*) AS count FROM ({selected}) counted", *query.args)

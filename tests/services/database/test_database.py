@@ -14,10 +14,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from application.settings import Settings
 from models import Session
 from models.values import Role
-from application.settings import Settings
-from services.database.connections import (Conflict, Database, DatabaseUnavailable, moment, uuid)
+from services.database.connections import Conflict, Database
+from services.database.dialects import moment, uuid
+from services.errors import DatabaseUnavailable
 from tests.support.rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres
 from tests.support.waiting import until
@@ -115,15 +117,16 @@ async def test_what_tortoise_wrote_just_now_lies_between_the_databases_clock_bef
         after = await clock()
         # SQLite's clock has milliseconds.
         assert before <= session.used <= after + timedelta(milliseconds=1)
+        sql = database.sql
         assert await database.fetch(
-            f"SELECT id FROM sessions WHERE id = $1 AND used > {database.ago(2)} AND used < {database.ago(-2)}",
+            f"SELECT id FROM sessions WHERE id = $1 AND used > {sql.ago(2)} AND used < {sql.ago(-2)}",
             session.id,
         )
 
 
 async def test_the_clock_goes_back_and_forth_by_seconds(database: Database) -> None:
     (row,) = await database.fetch(
-        f"SELECT {{begun}} AS begun, {database.ago(90)} AS past, {database.ago(-90)} AS future"
+        f"SELECT {{begun}} AS begun, {database.sql.ago(90)} AS past, {database.sql.ago(-90)} AS future"
     )
 
     assert abs((moment(row["begun"]) - moment(row["past"])).total_seconds() - 90) < 0.01

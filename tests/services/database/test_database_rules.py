@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from models.trip_life import DRIVING, ENDED, TripStatus, is_open
 from application.settings import Settings
-from services.database.connections import (Conflict, Database)
+from models.trip_life import DRIVING, ENDED, TripStatus, is_open
+from services.database.connections import Conflict, Database
 from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
 
 CHECKS = {

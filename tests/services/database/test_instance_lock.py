@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from server import Application
+from application.lifespan import running
+from application.parts import Application
 from application.settings import Settings
-from services.database.instance_lock import (AnotherServer, SoleServer)
+from services.database.instance_lock import AnotherServer, InstanceLock
 from tests.support.servers import Postgres
 
 
@@ -26,8 +27,8 @@ def shared(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def holding(settings: Settings) -> AsyncIterator[SoleServer]:
-    lock = SoleServer(settings)
+async def holding(settings: Settings) -> AsyncIterator[InstanceLock]:
+    lock = InstanceLock(settings)
     await lock.acquire()
     try:
         yield lock
@@ -38,7 +39,7 @@ async def holding(settings: Settings) -> AsyncIterator[SoleServer]:
 async def test_a_second_server_on_an_in_process_bus_is_refused(embedded: Settings) -> None:
     async with holding(embedded):
         with pytest.raises(AnotherServer, match="TAXIRANK_REDIS_URL"):
-            await SoleServer(embedded).acquire()
+            await InstanceLock(embedded).acquire()
     async with holding(embedded):
         pass
 
@@ -51,27 +52,27 @@ async def test_servers_on_redis_share_a_database(shared: Settings) -> None:
 async def test_a_server_on_redis_and_one_without_do_not_mix(embedded: Settings, shared: Settings) -> None:
     async with holding(shared):
         with pytest.raises(AnotherServer):
-            await SoleServer(embedded).acquire()
+            await InstanceLock(embedded).acquire()
     async with holding(embedded):
         with pytest.raises(AnotherServer):
-            await SoleServer(shared).acquire()
+            await InstanceLock(shared).acquire()
 
 
 async def test_whoever_was_refused_keeps_nothing(embedded: Settings, shared: Settings) -> None:
     async with holding(shared):
         for _ in range(3):
             with pytest.raises(AnotherServer):
-                await SoleServer(embedded).acquire()
+                await InstanceLock(embedded).acquire()
         async with holding(shared):
             pass
 
 
 async def test_a_server_gives_the_database_back_when_it_stops(embedded: Settings) -> None:
-    async with Application(embedded).running():
+    async with running(Application(embedded)):
         with pytest.raises(AnotherServer):
-            async with Application(embedded).running():
+            async with running(Application(embedded)):
                 pytest.fail("two servers run")
-    async with Application(embedded).running():
+    async with running(Application(embedded)):
         pass
 
 
@@ -79,7 +80,7 @@ async def test_a_server_gives_the_database_back_when_it_stops(embedded: Settings
 async def test_the_lock_is_given_back_though_the_database_went_away(
     embedded: Settings, postgres: Postgres
 ) -> None:
-    lock = SoleServer(embedded)
+    lock = InstanceLock(embedded)
     await lock.acquire()
     name = urlsplit(embedded.database_url).path[1:]
     postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")

@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from models.trip_life import ChangedBy, TripStatus
-from server import ROOT
-from services.database import migrations
+from application.paths import ROOT
 from application.settings import Settings
+from models.trip_life import ChangedBy, TripStatus
+from services.database import migrations
 from services.database.connections import Database
 from services.database.migrations import MigrationError
 from services.trips.history import TripHistory
@@ -35,7 +35,7 @@ GENERATE = """
 import asyncio, sys
 from pathlib import Path
 import models
-from services import migrations
+from services.database import migrations
 from tortoise import fields
 
 def generate():

@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from server import Application
-from services.database import migrations
+from application.lifespan import running
+from application.parts import Application
 from application.settings import Settings
-from services.database.connections import (Database, WrongDatabase)
-from services.database.instance_lock import (AnotherServer, SoleServer)
+from services.database import migrations
+from services.database.connections import Database, WrongDatabase
+from services.database.instance_lock import AnotherServer, InstanceLock
 from tests.support.pgbouncer import PORT, pgbouncer
 from tests.support.rows import add_rider, add_trip
 from tests.support.servers import Postgres
@@ -42,7 +43,7 @@ def through(settings: Settings, folder: Path, *, direct: str | None = None) -> S
 async def test_a_server_works_in_transaction_mode_and_keeps_its_lock(pooler: Path, settings: Settings) -> None:
     pooled = through(settings, pooler, direct=settings.database_url)
     application = Application(pooled)
-    async with application.running():
+    async with running(application):
         database = application.database
         rider = await add_rider(database)
 
@@ -57,8 +58,8 @@ async def test_a_server_works_in_transaction_mode_and_keeps_its_lock(pooler: Pat
         (row,) = await database.fetch("SELECT count(*) AS trips FROM trips WHERE version = 2")
         assert row["trips"] == 60
         with pytest.raises(AnotherServer):
-            await SoleServer(pooled).acquire()
-    async with Application(pooled).running():
+            await InstanceLock(pooled).acquire()
+    async with running(Application(pooled)):
         pass
 
 
@@ -80,7 +81,7 @@ async def test_migrations_end_and_keep_no_lock_beside_a_pooler(
 async def test_without_a_direct_address_the_start_asks_for_it(pooler: Path, settings: Settings) -> None:
     says = r"^TAXIRANK_DATABASE_URL: .*TAXIRANK_DATABASE_DIRECT_URL"
     with pytest.raises(WrongDatabase, match=says):
-        await SoleServer(through(settings, pooler)).acquire()
+        await InstanceLock(through(settings, pooler)).acquire()
     with pytest.raises(WrongDatabase, match=says):
         await Database(through(settings, pooler)).connect()
 
@@ -91,7 +92,7 @@ async def test_a_pooler_that_drops_options_is_found_out(settings: Settings, post
         pgbouncer(postgres.url, ignored=ignored) as folder,
         pytest.raises(WrongDatabase, match="TAXIRANK_DATABASE_DIRECT_URL"),
     ):
-        await SoleServer(through(settings, folder)).acquire()
+        await InstanceLock(through(settings, folder)).acquire()
 
 
 async def test_a_pooler_that_forgets_prepared_statements_stops_the_start(
@@ -110,5 +111,5 @@ async def test_a_direct_address_of_another_database_stops_the_start(
 ) -> None:
     other = through(settings, pooler, direct=postgres.url)
     with pytest.raises(WrongDatabase, match=r"^TAXIRANK_DATABASE_DIRECT_URL: it leads to another database"):
-        async with Application(other).running():
+        async with running(Application(other)):
             pytest.fail("it runs")

@@ -12,11 +12,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.database import instance_lock
 from application.settings import Settings
-from services.database.connections import (Database, DatabaseUnavailable, WrongDatabase)
-from services.database.postgres import (Address, BadUrl)
-from services.database.instance_lock import (AnotherServer, SoleServer)
+from services.database import instance_lock
+from services.database.connections import Database, WrongDatabase
+from services.database.instance_lock import AnotherServer, InstanceLock
+from services.database.postgres import Address, BadUrl
+from services.errors import DatabaseUnavailable
 from tests.conftest import LiveServer
 from tests.support.api import Api
 from tests.support.processes import server_process
@@ -122,7 +123,7 @@ async def refuses_a_standby(settings: Settings) -> None:
     """Neither the lock nor the connections of a server begin there, and both say in one line why."""
     says = r"^TAXIRANK_DATABASE_URL: .* takes no writes .*: name the primary$"
     with pytest.raises(WrongDatabase, match=says):
-        await SoleServer(settings).acquire()
+        await InstanceLock(settings).acquire()
     with pytest.raises(WrongDatabase, match=says):
         await Database(settings).connect()
 
@@ -199,7 +200,7 @@ async def test_the_lock_is_taken_again_after_a_restart_of_postgresql(own: OwnPos
     # A second server that asked sooner could win it.
     await until(lambda: lock._connection not in {None, before})
     with pytest.raises(AnotherServer):
-        await SoleServer(settings).acquire()
+        await InstanceLock(settings).acquire()
     await lock.release()
 
 
@@ -213,7 +214,7 @@ async def test_a_server_stops_when_another_took_the_lock_while_postgresql_restar
     await own.stop()
     await until(lambda: first._connection is None)
     await own.start()
-    second = SoleServer(settings)
+    second = InstanceLock(settings)
     await second.acquire()
     async with asyncio.timeout(10):
         await lost.wait()
@@ -256,13 +257,13 @@ async def test_a_lock_whose_postgresql_stood_still_is_taken_again_from_the_sessi
     monkeypatch.setattr(instance_lock, "ANSWER_TIMEOUT_S", 5.0)
     await until(lambda: lock._connection not in {None, before})
     with pytest.raises(AnotherServer):
-        await SoleServer(settings).acquire()
+        await InstanceLock(settings).acquire()
     await lock.release()
 
 
-async def watched(settings: Settings, on_lost: Callable[[], None]) -> SoleServer:
+async def watched(settings: Settings, on_lost: Callable[[], None]) -> InstanceLock:
     """A lock that is watched."""
-    lock = SoleServer(settings, on_lost=on_lost)
+    lock = InstanceLock(settings, on_lost=on_lost)
     await lock.acquire()
     async with connected(settings) as database:
         await lock.watch(database)

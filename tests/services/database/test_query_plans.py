@@ -13,17 +13,18 @@ from uuid import UUID
 
 import pytest
 
-from models.geo import GeoPoint
-from models.values import Role
-from models.trip_life import TripStatus
-from models.visibility import Actor
-from server import Application
-from services.staff import lists
-from services.trips import rows as trip_rows
+from application.parts import Application
 from application.settings import Settings
-from services.database.connections import (Database, uuid)
-from services.staff.list_query import (Group, Listing, Match, Rule)
-from services.live.reads import (ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT)
+from models.geo import GeoPoint
+from models.trip_life import TripStatus
+from models.values import Role
+from models.visibility import Actor
+from services.database.connections import Database
+from services.database.dialects import uuid
+from services.live.reads import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
+from services.staff import lists
+from services.staff.list_query import Group, Listing, Match, Rule
+from services.trips import rows as trip_rows
 from tests.support import servers
 from tests.support.rows import add_driver, add_rider
 
@@ -153,7 +154,7 @@ def settings(settings: Settings, filled: Filled, postgres: servers.Postgres) -> 
 
 @pytest.fixture
 async def crowd(application: Application, filled: Filled) -> Crowd:
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     await application.outbox.stop()
     return Crowd(application, filled.rider, filled.driver)
 

@@ -10,15 +10,15 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from models.values import Role
-from models.trip_life import TripStatus
-from server import Application
-from services.events import outbox as outbox_module
-from services.trips import rows as trip_rows
+from application.parts import Application
 from application.settings import Settings
-from services.live.messages import PoolSnapshot, TripOffered
+from models.trip_life import TripStatus
+from models.values import Role
+from services.events import outbox as outbox_module
 from services.live.events import StateRead
+from services.live.messages import PoolSnapshot, TripOffered
 from services.live.pool_feed import PoolFeed
+from services.trips import rows as trip_rows
 from tests.support.live import RecordingSink
 from tests.support.rows import add_person, notes
 from tests.support.waiting import TIMEOUT_S, until

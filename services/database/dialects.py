@@ -1,0 +1,182 @@
+"""What PostgreSQL and SQLite spell differently, and the values of their columns."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+import orjson
+
+Row = Mapping[str, Any]
+
+_PARAMETER = re.compile(r"\$(\d+)")
+# Microseconds are always written, so that times compare as text.
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
+
+
+class Dialect(Protocol):
+    """How a database spells what use cases ask of it. Use cases ask for the piece of SQL, not for the database."""
+
+    @property
+    def writes_with_reads(self) -> bool:
+        """Whether one statement can write several tables and read them: then it is a whole transaction."""
+        ...
+
+    @property
+    def writes_one_by_one(self) -> bool:
+        """Whether transactions that write wait for each other from their beginning: then nothing needs a lock."""
+        ...
+
+    def among(self, column: str, parameter: int) -> str:
+        """SQL for "the column's value is in the list that is parameter number so-and-so"."""
+        ...
+
+    def ids(self, parameter: int) -> str:
+        """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
+        ...
+
+    def ago(self, seconds: int) -> str:
+        """SQL for the database's clock, so many seconds back (ahead, if negative)."""
+        ...
+
+    def is_true(self, column: str) -> str:
+        """SQL for "the column, a boolean, is true"."""
+        ...
+
+    def locked(self, how: str) -> str:
+        """What follows a SELECT to lock its rows, such as ``KEY SHARE OF u``; empty where nothing needs a lock."""
+        ...
+
+    def contains(self, column: str, pattern: str) -> str:
+        """SQL for "the column matches the pattern of LIKE, in any case" (ASCII's alone on SQLite)."""
+        ...
+
+    def between(self, column: str, lower: str, upper: str) -> str:
+        """SQL for "the column, a text, lies between the two by its bytes", as an index has it."""
+        ...
+
+    def spelled(self, sql: str) -> str:
+        """A statement with ``$1``, ``{now}`` and ``{begun}`` as the database takes it."""
+        ...
+
+
+class PostgresDialect:
+    """PostgreSQL."""
+
+    writes_with_reads = True
+    writes_one_by_one = False
+
+    def among(self, column: str, parameter: int) -> str:
+        """See Dialect."""
+        return f"{column} = ANY(${parameter})"
+
+    def ids(self, parameter: int) -> str:
+        """See Dialect."""
+        return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
+
+    def ago(self, seconds: int) -> str:
+        """See Dialect."""
+        return f"now() - interval '{seconds:d} seconds'"
+
+    def is_true(self, column: str) -> str:
+        """See Dialect."""
+        return column
+
+    def locked(self, how: str) -> str:
+        """See Dialect."""
+        return f" FOR {how}"
+
+    def contains(self, column: str, pattern: str) -> str:
+        """See Dialect."""
+        return f"{column} ILIKE {pattern} ESCAPE '\\'"
+
+    def between(self, column: str, lower: str, upper: str) -> str:
+        """See Dialect."""
+        return f"{column} ~>=~ {lower} AND {column} ~<=~ {upper}"
+
+    def spelled(self, sql: str) -> str:
+        """See Dialect."""
+        return _for_postgres(sql)
+
+
+class SqliteDialect:
+    """SQLite."""
+
+    writes_with_reads = False
+    writes_one_by_one = True
+
+    def among(self, column: str, parameter: int) -> str:
+        """See Dialect."""
+        return f"{column} IN (SELECT value FROM json_each(${parameter}))"
+
+    def ids(self, parameter: int) -> str:
+        """See Dialect."""
+        return f"(SELECT value AS id FROM json_each(${parameter}))"
+
+    def ago(self, seconds: int) -> str:
+        """See Dialect."""
+        return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"
+
+    def is_true(self, column: str) -> str:
+        """See Dialect."""
+        return f"{column} = 1"
+
+    def locked(self, how: str) -> str:
+        """See Dialect."""
+        return ""
+
+    def contains(self, column: str, pattern: str) -> str:
+        """See Dialect."""
+        return f"{column} LIKE {pattern} ESCAPE '\\'"
+
+    def between(self, column: str, lower: str, upper: str) -> str:
+        """See Dialect."""
+        return f"{column} >= {lower} AND {column} <= {upper}"
+
+    def spelled(self, sql: str) -> str:
+        """See Dialect."""
+        return _for_sqlite(sql)
+
+
+@lru_cache(maxsize=512)
+def _for_postgres(sql: str) -> str:
+    return sql.replace("{now}", "clock_timestamp()").replace("{begun}", "now()")
+
+
+@lru_cache(maxsize=512)
+def _for_sqlite(sql: str) -> str:
+    now = f"strftime('{_SQLITE_TIME}', 'now')"
+    sql = sql.replace("{now}", now).replace("{begun}", now)
+    return _PARAMETER.sub(r"?\1", sql)
+
+
+def sqlite_value(value: object) -> object:
+    """A parameter as SQLite keeps it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ", "microseconds")
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, list):
+        return orjson.dumps([sqlite_value(item) for item in cast("list[object]", value)]).decode()
+    return value.value if isinstance(value, Enum) else value
+
+
+def moment(value: Any) -> datetime:
+    """A column with a time, as an aware datetime in UTC."""
+    if isinstance(value, datetime):
+        return value
+    parsed = datetime.fromisoformat(value)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def uuid(value: Any) -> UUID:
+    """A column with an id."""
+    return value if type(value) is UUID else UUID(str(value))
+
+
+def native_uuid(value: Any) -> UUID:
+    """A column with an id, as the driver gave it where that is an id: it costs half as much to send back."""
+    return value if isinstance(value, UUID) else UUID(value)
