@@ -9,16 +9,19 @@ from uuid import UUID
 
 import pytest
 
-from models.values import (Role, TripSnapshot)
+from application.parts import Application
 from models.trip_life import TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
-from server import Application
-from services.database.connections import (Database, Transaction, uuid)
 from services.accounts.deletion import TripUnderWay
-from services.errors import SessionEnded
 from services.accounts.passwords import Passwords
+from services.database.connections import Database
+from services.database.dialects import uuid
+from services.errors import SessionEnded
+from services.events.outbox import OutboxTransaction
 from services.staff.staff import StaffMember
-from services.trips.commands import (DriverBusy, IllegalTransition, TripCancelled, TripNotFound, Trips, TripTaken)
+from services.trips.commands import Trips
+from services.trips.faults import DriverBusy, IllegalTransition, TripCancelled, TripNotFound, TripTaken
 from tests.support.api import PASSWORD
 from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
@@ -36,7 +39,7 @@ Outcome = type[Exception] | TripStatus
 async def trips(application: Application) -> Trips:
     """The use cases, with nothing in the background: what is noted stays noted."""
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     return application.services.trips
 
 
@@ -234,7 +237,7 @@ async def test_a_deleted_account_has_no_active_trip_whatever_it_does_at_the_same
         )
         if deleted is None:
             assert not active
-            assert isinstance(written, SessionEnded | TripSnapshot)
+            assert isinstance(written, SessionEnded | TripValue)
         else:
             assert isinstance(deleted, TripUnderWay)
             assert len(active) == 1
@@ -242,22 +245,22 @@ async def test_a_deleted_account_has_no_active_trip_whatever_it_does_at_the_same
     assert len(went) > 1, went
 
 
-Ending = Callable[[Application, Transaction, Actor], Awaitable[object]]
+Ending = Callable[[Application, OutboxTransaction, Actor], Awaitable[object]]
 Writing = Callable[[Application, Actor, UUID], Coroutine[Any, Any, object]]
 
 
-async def log_out(_: Application, transaction: Transaction, actor: Actor) -> None:
+async def log_out(_: Application, transaction: OutboxTransaction, actor: Actor) -> None:
     await transaction.fetch("DELETE FROM sessions WHERE id = $1", actor.session_id)
 
 
-async def log_out_everywhere(application: Application, transaction: Transaction, actor: Actor) -> None:
-    await application.services.sessions.hold_in(transaction, actor)
-    await application.services.sessions.end_all_in(transaction, actor.id)
+async def log_out_everywhere(application: Application, transaction: OutboxTransaction, actor: Actor) -> None:
+    await application.services.sessions.hold(transaction, actor)
+    await application.services.sessions.end_all(transaction, actor.id)
 
 
-async def deactivate(application: Application, transaction: Transaction, actor: Actor) -> None:
+async def deactivate(application: Application, transaction: OutboxTransaction, actor: Actor) -> None:
     await transaction.fetch("UPDATE users SET is_active = $2 WHERE id = $1", actor.id, False)
-    await application.services.sessions.end_all_in(transaction, actor.id)
+    await application.services.sessions.end_all(transaction, actor.id)
 
 
 async def accept(application: Application, actor: Actor, trip_id: UUID) -> object:
@@ -278,7 +281,7 @@ async def test_a_write_waits_for_an_end_of_its_session_that_is_not_committed_yet
     database = application.database
     driver = await add_driver(database)
     trip_id = await add_trip(database, await add_rider(database))
-    async with database.transaction() as transaction:
+    async with application.outbox.transaction() as transaction:
         await end(application, transaction, driver)
         writing = asyncio.create_task(apart(write(application, driver, trip_id)))
         await waits_for_locks(database)
@@ -296,7 +299,7 @@ async def test_a_deletion_waits_for_a_write_that_is_not_committed_yet_and_sees_i
     application: Application, trips: Trips, role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = application.database
-    monkeypatch.setattr(trips, "_open_trips_per_rider", 5)
+    monkeypatch.setattr(trips._writes, "open_trips_per_rider", 5)
     actor = await add_person(database, role)
     await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
     trip_id = await add_trip(database, await add_rider(database))

@@ -1,1 +1,1 @@
-"""People: sign-up, profile, deletion, their sessions, passwords and user names."""
+"""Accounts: sign-up, profile, deletion, their sessions, passwords and user names."""

@@ -1,29 +1,30 @@
-"""The use cases of an account: signing up, logging in, and looking at each other."""
+"""The use cases of an account: sign-up, log-in, change of password, and looking up a user."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from models.values import (Role, UserSnapshot)
+from models.values import Role, UserValue
 from models.visibility import Actor
-from services.validation import texts
 from services.accounts import usernames
-from services.photos.account_photos import AccountPhotos
-from services.limits.attempts import Attempts
-from services.database.connections import (Conflict, Database, Transaction)
-from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.accounts.passwords import Passwords
-from services.accounts.sessions import (NewSession, PasswordChanged, Sessions, user_of)
+from services.accounts.sessions import NewSession, PasswordChanged, Sessions
+from services.accounts.users import user_of
+from services.database.connections import Conflict, Database, Transaction
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
+from services.limits.attempts import Attempts
+from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
+from services.validation import texts
 
 MAX_NAME_CHARS = 150
 
 # Writes more in the transaction that creates an account.
-AlsoWrites = Callable[[Transaction, UserSnapshot], Awaitable[None]]
+AlsoWrites = Callable[[Transaction, UserValue], Awaitable[None]]
 
 
 class UsernameTaken(UserFault):
-    """Somebody has that name, in whatever case or Unicode form."""
+    """Another account has the name, possibly in another case or Unicode form."""
 
     code = ErrorCode.USERNAME_TAKEN
 
@@ -35,7 +36,7 @@ class BadCredentials(UserFault):
 
 
 class PhotoRequired(UserFault):
-    """This server wants a photo of everybody."""
+    """This server requires a photo."""
 
     code = ErrorCode.PHOTO_REQUIRED
 
@@ -77,7 +78,7 @@ class Accounts:
         address: str | None = None,
         replaces: str | None = None,
     ) -> NewSession:
-        """Create an account and log it in. Nothing is kept unless all of it is good.
+        """Create an account and log it in. Nothing is stored unless all of it is valid.
 
         ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
 
@@ -88,12 +89,12 @@ class Accounts:
             BadInput: a name is empty, too long, or has invisible characters.
         """
         user = _new_user(username, first_name, last_name, role)
-        # Before anything is looked up: whether a name is taken is told, but not to whoever asks for many.
+        # Count before any look-up: sign-up reveals whether a name is taken, so limit how many a client can test.
         await self._sign_ups.count(name=key_of(username), address=address)
         return await self._shield.run(self._sign_up(user, password1, password2, photo, replaces))
 
     async def _sign_up(
-        self, user: UserSnapshot, password1: str, password2: str, photo: bytes | None, replaces: str | None
+        self, user: UserValue, password1: str, password2: str, photo: bytes | None, replaces: str | None
     ) -> NewSession:
         created = await self._create(user, password1, password2, photo)
         return await self._sessions.begin(created, replaces=replaces)
@@ -108,8 +109,8 @@ class Accounts:
         role: Role,
         photo: bytes | None = None,
         also: AlsoWrites,
-    ) -> UserSnapshot:
-        """Create somebody else's account, by the rules of ``sign_up`` and without a session.
+    ) -> UserValue:
+        """Create an account for another person, by the rules of ``sign_up`` and without a session.
 
         ``also`` writes more in the transaction that creates it.
 
@@ -121,12 +122,12 @@ class Accounts:
 
     async def _create(
         self,
-        user: UserSnapshot,
+        user: UserValue,
         password1: str,
         password2: str,
         photo: bytes | None,
         also: AlsoWrites | None = None,
-    ) -> UserSnapshot:
+    ) -> UserValue:
         faults: list[UserFault] = []
         try:
             user = replace(user, username=usernames.normalised(user.username))
@@ -157,7 +158,7 @@ class Accounts:
                 await self._photos.discard(stored)
             raise
 
-    async def create_staff(self, *, username: str, password: str) -> UserSnapshot:
+    async def create_staff(self, *, username: str, password: str) -> UserValue:
         """Create a member of staff (a rider, as far as the API goes).
 
         Raises:
@@ -168,12 +169,12 @@ class Accounts:
             await self._passwords.check(password, password, about_user=[name, "taxirank"])
         except UserFault as fault:
             raise UserFaults([fault]) from None
-        user = UserSnapshot(uuid4(), name, "Staff", name, Role.RIDER, None)
+        user = UserValue(uuid4(), name, "Staff", name, Role.RIDER, None)
         return await self._shield.run(self._insert(user, password, is_staff=True))
 
     async def _insert(
-        self, user: UserSnapshot, password: str, *, is_staff: bool = False, also: AlsoWrites | None = None
-    ) -> UserSnapshot:
+        self, user: UserValue, password: str, *, is_staff: bool = False, also: AlsoWrites | None = None
+    ) -> UserValue:
         password_hash = await self._passwords.hash(password)
         try:
             async with self._database.transaction() as transaction:
@@ -220,7 +221,7 @@ class Accounts:
     ) -> NewSession:
         """Begin a session. Takes as long for an unknown name as for a wrong password.
 
-        ``staff_only``: whoever is not of the staff is answered as if the password were wrong.
+        ``staff_only``: other users get the same answer as for a wrong password.
 
         ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
 
@@ -262,7 +263,7 @@ class Accounts:
     ) -> NewSession:
         """Give the caller a new password. All sessions of theirs end, also this one, and a new one begins.
 
-        Whoever has got hold of a session, or of the password, is out with that.
+        This locks out anyone who has stolen a session or the password.
 
         Raises:
             RateLimited: too many attempts from the address, or at the name; they count as log-ins.
@@ -292,8 +293,8 @@ class Accounts:
         await self._log_ins.succeeded(name=key)
         return session
 
-    async def find(self, actor: Actor, *, user_id: UUID) -> UserSnapshot | None:
-        """The caller, or the other party of one of the caller's trips; None for everybody else."""
+    async def find(self, actor: Actor, *, user_id: UUID) -> UserValue | None:
+        """The caller, or the other party of one of the caller's trips; None for any other user."""
         if user_id == actor.id:
             return actor.user
         rows = await self._database.fetch(
@@ -315,8 +316,8 @@ def _taken() -> UsernameTaken:
     return UsernameTaken("This user name is taken.", field=("username",))
 
 
-def _new_user(username: str, first_name: str, last_name: str, role: Role) -> UserSnapshot:
-    return UserSnapshot(
+def _new_user(username: str, first_name: str, last_name: str, role: Role) -> UserValue:
+    return UserValue(
         uuid4(), username, checked_name(first_name, "firstName"), checked_name(last_name, "lastName"), role, None
     )
 

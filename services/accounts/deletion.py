@@ -1,19 +1,21 @@
-"""The use case of leaving: an account is deleted, and its trips stay."""
+"""The use case of deleting an account; its trips stay."""
 
 from uuid import UUID
 
-from models.values import Role
 from models.trip_life import Party, TripStatus
+from models.values import Role
 from models.visibility import Actor
-from services.photos.account_photos import AccountPhotos
-from services.accounts.accounts import (BadCredentials, key_of)
-from services.limits.attempts import Attempts
-from services.database.connections import (Database, Row, Transaction, uuid)
-from services.errors import ErrorCode, SessionEnded, UserFault
+from services.accounts.accounts import BadCredentials, key_of
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
+from services.database.connections import Database, Source
+from services.database.dialects import Row, uuid
+from services.errors import ErrorCode, SessionEnded, UserFault
+from services.events.outbox import Outbox, OutboxTransaction
+from services.limits.attempts import Attempts
+from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
-from services.trips.commands import (Trips, TripWritten)
+from services.trips.commands import Trips
 
 
 class TripUnderWay(UserFault):
@@ -29,6 +31,7 @@ class Deletions:
     def __init__(
         self,
         database: Database,
+        outbox: Outbox,
         shield: Shield,
         *,
         passwords: Passwords,
@@ -38,6 +41,7 @@ class Deletions:
         log_ins: Attempts,
     ) -> None:
         self._database = database
+        self._outbox = outbox
         self._shield = shield
         self._passwords = passwords
         self._photos = photos
@@ -55,7 +59,7 @@ class Deletions:
         Raises:
             RateLimited: too many attempts from the address, or at the name; they count as log-ins.
             BadCredentials: the password is wrong.
-            TripUnderWay: a driver has an active trip, or a rider sits in the car.
+            TripUnderWay: a driver has an active trip, or a rider is being driven.
             SessionEnded: the caller's session has ended. Of two deletions at once one succeeds.
         """
         await self._log_ins.count(name=key_of(actor.user.username), address=address)
@@ -73,10 +77,10 @@ class Deletions:
 
     async def _delete(self, actor: Actor, row: Row) -> bool:
         """Whether nothing has changed meanwhile."""
-        async with self._database.transaction() as transaction:
+        async with self._outbox.transaction() as transaction:
             # What the user has begun to write is there by now, and is dealt with; nothing more is begun.
-            await self._sessions.hold_in(transaction, actor)
-            # No name has a space in its key: nobody can take that of a deleted account.
+            await self._sessions.hold(transaction, actor)
+            # No user name has a space in its key, so no new account can collide with a deleted one.
             forgotten = await transaction.fetch(
                 "UPDATE users SET username = '', username_key = $2, password_hash = '', first_name = 'Deleted', "
                 "last_name = 'user', photo = NULL, is_active = $3, is_staff = $3, deleted = {now} "
@@ -92,34 +96,27 @@ class Deletions:
                 return False
             if row["photo"] is not None:
                 await self._photos.doom_in(transaction, row["photo"])
-            cancelled = await self._cancel_trips(transaction, actor)
-            notes = await self._sessions.end_all_in(transaction, actor.id)
-        for written in cancelled:
-            self._trips.announce(written)
-        self._sessions.announce(notes)
+            await self._cancel_trips(transaction, actor)
+            await self._sessions.end_all(transaction, actor.id)
         if row["photo"] is not None:
             await self._photos.remove(row["photo"])
         return True
 
-    async def _cancel_trips(self, transaction: Transaction, actor: Actor) -> list[TripWritten]:
+    async def _cancel_trips(self, transaction: OutboxTransaction, actor: Actor) -> None:
         """Cancel what a rider may; nothing may be under way after that.
 
         Raises:
             TripUnderWay: something is.
         """
-        cancelled: list[TripWritten] = []
         if actor.user.role is Role.RIDER:
             for trip_id in await self._active(transaction, actor):
-                written = await self._trips.move_in(
+                await self._trips.move(
                     transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=actor.id
                 )
-                if written is not None:
-                    cancelled.append(written)
         if await self._active(transaction, actor):
             raise TripUnderWay("A trip of yours is under way. It has to end first.")
-        return cancelled
 
-    async def _active(self, transaction: Transaction, actor: Actor) -> list[UUID]:
+    async def _active(self, transaction: Source, actor: Actor) -> list[UUID]:
         party = "rider_id" if actor.user.role is Role.RIDER else "driver_id"
         rows = await transaction.fetch(
             f"SELECT id FROM trips WHERE {party} = $1 AND status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')",

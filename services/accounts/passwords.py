@@ -1,4 +1,4 @@
-"""Passwords: how strong they must be, and how they are kept."""
+"""Checks the strength of passwords, and hashes them."""
 
 import asyncio
 from collections.abc import Callable, Sequence

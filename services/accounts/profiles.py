@@ -1,20 +1,21 @@
-"""The use case of changing how one is shown to others."""
+"""The use case of changing names and photo."""
 
 from enum import Enum
 from typing import Final, Literal
 
-from models.values import UserSnapshot
+from models.values import UserValue
 from models.visibility import Actor
-from services.photos.account_photos import AccountPhotos
-from services.accounts.accounts import (PhotoRequired, checked_name)
+from services.accounts.accounts import PhotoRequired, checked_name
+from services.accounts.sessions import Sessions
+from services.accounts.users import user_of
 from services.database.connections import Database
 from services.errors import SessionEnded
-from services.accounts.sessions import (Sessions, user_of)
+from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 
 
 class Unchanged(Enum):
-    """Stands for what is left as it is, where None has a meaning of its own."""
+    """Marks a field to leave unchanged, where None means to remove it."""
 
     UNCHANGED = "unchanged"
 
@@ -23,7 +24,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 
 
 class Profiles:
-    """How the users of one application are shown."""
+    """Profiles of one application: names and photos."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Profiles:
         first_name: str | Literal[Unchanged.UNCHANGED] = UNCHANGED,
         last_name: str | Literal[Unchanged.UNCHANGED] = UNCHANGED,
         photo: bytes | Literal[Unchanged.UNCHANGED] | None = UNCHANGED,
-    ) -> UserSnapshot:
+    ) -> UserValue:
         """Change the caller's names and photo; None removes the photo. All of it happens, or nothing.
 
         The photo of before is removed from the store once the change is committed: of any number of changes at
@@ -72,7 +73,7 @@ class Profiles:
         first_name: str | None,
         last_name: str | None,
         photo: bytes | Literal[Unchanged.UNCHANGED] | None,
-    ) -> UserSnapshot:
+    ) -> UserValue:
         stored = await self._photos.store(photo) if isinstance(photo, bytes) else None
         try:
             user, former = await self._write(actor, first_name, last_name, stored, keeps_photo=photo is UNCHANGED)
@@ -92,13 +93,13 @@ class Profiles:
         photo: str | None,
         *,
         keeps_photo: bool,
-    ) -> tuple[UserSnapshot, str | None]:
-        """The user after the change, and the photo of before."""
+    ) -> tuple[UserValue, str | None]:
+        """Returns the user after the change, and the previous photo."""
         changes = "first_name = COALESCE($2, first_name), last_name = COALESCE($3, last_name)"
         args: list[object] = [actor.id, first_name, last_name]
         if not keeps_photo:
             changes += ", photo = $6"
-        caller = self._sessions.live_sql("$5") + self._sessions.held_to_change_user_sql
+        caller = self._sessions.live_sql("$5") + self._sessions.user_lock_sql
         while True:
             rows = await self._database.fetch(self._sessions.live_sql("$1", "u.photo"), actor.session_id)
             if not rows:

@@ -1,32 +1,28 @@
-"""Sessions: what a log-in gives, and how it ends."""
+"""Sessions: log-in, look-up by token, and end."""
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from models.values import (Role, UserSnapshot)
+from models.values import UserValue
 from models.visibility import Actor
-from services.database.connections import (Database, Row, Transaction, native_uuid, uuid)
+from services.accounts.users import user_of
+from services.database.connections import Database, Source
+from services.database.dialects import Row, native_uuid, uuid
 from services.errors import SessionEnded
-from services.events.outbox import (Note, Outbox)
+from services.events.outbox import Outbox, OutboxTransaction
+from services.runtime.data_loader import DataLoader
 from services.runtime.shield import Shield
 
 TOKEN_BYTES = 32
 TOUCH_INTERVAL_S = 3600
 
 
-# Whose session it is, if anybody's, and whether its use has to be noted.
-_Found = tuple[Actor | None, bool]
-# Who waits for the session of each token.
-_Wanted = dict[str, list[asyncio.Future[_Found]]]
-
-
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session just begun. ``token`` is known to nobody else and is shown only now.
+    """A new session. ``token`` is available only here; the database has its hash.
 
     ``replaced`` is the session that ended with that, if any.
     """
@@ -37,7 +33,7 @@ class NewSession:
 
 
 class PasswordChanged(Exception):
-    """The password with which somebody has proved who they are is not theirs any more."""
+    """The password was changed after the caller proved it."""
 
 
 class Sessions:
@@ -53,13 +49,12 @@ class Sessions:
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
-        self._looking_up: _Wanted = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._live = DataLoader(self._find_live)
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
 
     async def begin(
-        self, user: UserSnapshot, *, password_hash: str | None = None, replaces: str | None = None
+        self, user: UserValue, *, password_hash: str | None = None, replaces: str | None = None
     ) -> NewSession:
         """Open a session for a user who has just proved who they are, by the password of that hash if any.
 
@@ -71,19 +66,18 @@ class Sessions:
         """
         return await self._shield.run(self._begin(user, password_hash, replaces))
 
-    async def _begin(self, user: UserSnapshot, password_hash: str | None, replaces: str | None) -> NewSession:
-        async with self._database.transaction() as transaction:
+    async def _begin(self, user: UserValue, password_hash: str | None, replaces: str | None) -> NewSession:
+        async with self._outbox.transaction() as transaction:
             session = await self._insert(transaction, user, password_hash)
             ended: Sequence[Row] = ()
             if replaces is not None:
                 ended = await transaction.fetch(
                     "DELETE FROM sessions WHERE token_hash = $1 RETURNING id", _digest(replaces)
                 )
-            notes = await self._note_ended(transaction, ended)
-        self.announce(notes)
+            await transaction.end_sessions([uuid(row["id"]) for row in ended])
         return replace(session, replaced=uuid(ended[0]["id"])) if ended else session
 
-    async def _insert(self, transaction: Transaction, user: UserSnapshot, password_hash: str | None) -> NewSession:
+    async def _insert(self, transaction: Source, user: UserValue, password_hash: str | None) -> NewSession:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         session_id = uuid4()
         conditions = ""
@@ -92,7 +86,7 @@ class Sessions:
             args.append(password_hash)
             # The lock waits for a change of the password that is under way; then its sessions are ended, or this
             # one does not begin.
-            lock = "" if self._database.is_sqlite else " FOR SHARE"
+            lock = self._database.sql.locked("SHARE")
             conditions = f" AND password_hash = $4 AND {self._is_active()}{lock}"
         inserted = await transaction.fetch(
             "INSERT INTO sessions (id, token_hash, created, used, user_id) "
@@ -109,52 +103,38 @@ class Sessions:
         Tokens that are asked for together are looked up by one statement: 1,000 sockets that come back at once
         cost a handful.
         """
-        loop = asyncio.get_running_loop()
-        if not self._looking_up:
-            # Whoever asks before the next turn of the event loop is looked up with this one.
-            loop.call_soon(self._look_up_soon)
-        found: asyncio.Future[_Found] = loop.create_future()
-        self._looking_up.setdefault(_digest(token), []).append(found)
-        actor, is_stale = await found
-        if actor is not None and is_stale:
+        found = await self._live.get(_digest(token))
+        if found is None:
+            return None
+        actor, is_stale = found
+        if is_stale:
             await self.touch_stale([actor.session_id])
         return actor
 
-    def _look_up_soon(self) -> None:
-        wanted, self._looking_up = self._looking_up, {}
-        task = asyncio.create_task(self._look_up(wanted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _look_up(self, wanted: _Wanted) -> None:
-        try:
-            rows = await self._database.fetch(
-                "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
-                f"u.photo, s.used < {self._database.ago(self._touch_interval_s)} AS is_stale "
-                "FROM sessions s JOIN users u ON u.id = s.user_id "
-                f"WHERE {self._database.among('s.token_hash', 1)} AND {self.is_live}",
-                list(wanted),
-            )
-        except Exception as error:
-            for waiter in _still_waiting(wanted.values()):
-                waiter.set_exception(error)
-            return
-        for row in rows:
+    async def _find_live(self, digests: Sequence[str]) -> dict[str, tuple[Actor, bool]]:
+        """Whose sessions these are, and whether the use of each has to be noted."""
+        rows = await self._database.fetch(
+            "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
+            f"u.photo, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_stale "
+            "FROM sessions s JOIN users u ON u.id = s.user_id "
+            f"WHERE {self._database.sql.among('s.token_hash', 1)} AND {self.is_live}",
+            digests,
+        )
+        return {
             # The ids of all live sessions are sent to the database every second.
-            found = Actor(user_of(row), native_uuid(row["session_id"])), bool(row["is_stale"])
-            for waiter in _still_waiting([wanted.pop(row["token_hash"])]):
-                waiter.set_result(found)
-        for waiter in _still_waiting(wanted.values()):
-            waiter.set_result((None, False))
+            row["token_hash"]: (Actor(user_of(row), native_uuid(row["session_id"])), bool(row["is_stale"]))
+            for row in rows
+        }
 
     async def touch_stale(self, session_ids: list[UUID]) -> None:
         """Note that these sessions are in use, where that was not noted lately (within an hour, at most)."""
         if not session_ids:
             return
+        sql = self._database.sql
         await self._shield.run(
             self._database.fetch(
                 "UPDATE sessions SET used = {now} "
-                f"WHERE {self._database.among('id', 1)} AND used < {self._database.ago(self._touch_interval_s)}",
+                f"WHERE {sql.among('id', 1)} AND used < {sql.ago(self._touch_interval_s)}",
                 session_ids,
             )
         )
@@ -164,7 +144,7 @@ class Sessions:
         if not session_ids:
             return set()
         rows = await self._database.fetch(
-            f"SELECT asked.id FROM {self._database.ids(1)} asked WHERE NOT EXISTS (SELECT 1 FROM sessions s "
+            f"SELECT asked.id FROM {self._database.sql.ids(1)} asked WHERE NOT EXISTS (SELECT 1 FROM sessions s "
             f"JOIN users u ON u.id = s.user_id WHERE s.id = asked.id AND {self.is_live})",
             session_ids,
         )
@@ -181,20 +161,19 @@ class Sessions:
         await self._shield.run(self._end(actor, everywhere=everywhere))
 
     async def _end(self, actor: Actor, *, everywhere: bool) -> None:
-        async with self._database.transaction() as transaction:
+        async with self._outbox.transaction() as transaction:
             if everywhere:
-                await self.hold_in(transaction, actor)
-                notes = await self.end_all_in(transaction, actor.id)
+                await self.hold(transaction, actor)
+                await self.end_all(transaction, actor.id)
             else:
                 ended = await transaction.fetch(
                     "DELETE FROM sessions WHERE id = $1 RETURNING id", actor.session_id
                 )
                 if not ended:
                     raise SessionEnded
-                notes = await self._note_ended(transaction, ended)
-        self.announce(notes)
+                await transaction.end_sessions([uuid(row["id"]) for row in ended])
 
-    async def hold_in(self, transaction: Transaction, actor: Actor) -> None:
+    async def hold(self, transaction: Source, actor: Actor) -> None:
         """Begin a transaction that ends the caller's sessions: nothing is written in them at the same time.
 
         On PostgreSQL it waits for the writes of the user that are under way, and later ones wait for its end.
@@ -202,7 +181,7 @@ class Sessions:
         Raises:
             SessionEnded: the caller's own has ended before.
         """
-        lock = "" if self._database.is_sqlite else " FOR UPDATE OF u, s"
+        lock = self._database.sql.locked("UPDATE OF u, s")
         if not await transaction.fetch(self.live_sql("$1") + lock, actor.session_id):
             raise SessionEnded
 
@@ -217,27 +196,27 @@ class Sessions:
         )
 
     @property
-    def held_sql(self) -> str:
+    def session_lock_sql(self) -> str:
         """SQL that follows ``live_sql`` where a statement writes in that session.
 
         On PostgreSQL what ends the session then waits until the write is committed, or the write for that, and
-        finds no row. The user goes first, as wherever both are locked: so nobody waits for each other. It is the
+        finds no row. The user goes first, as wherever both are locked: so there is no deadlock. It is the
         lock that foreign keys take, and does not wait for others who write.
         """
-        return "" if self._database.is_sqlite else " FOR KEY SHARE OF u, s"
+        return self._database.sql.locked("KEY SHARE OF u, s")
 
     @property
-    def held_to_change_user_sql(self) -> str:
+    def user_lock_sql(self) -> str:
         """The same where the statement changes the user: with the lock for that from the start.
 
         Taken later, after the session's, it would wait for a log-in that holds the user and waits for the session.
         """
-        return "" if self._database.is_sqlite else " FOR NO KEY UPDATE OF u FOR KEY SHARE OF s"
+        return self._database.sql.locked("NO KEY UPDATE OF u FOR KEY SHARE OF s")
 
-    async def end_all_in(self, transaction: Transaction, user_id: UUID) -> Sequence[Note]:
-        """End all sessions of a user in the caller's transaction. ``announce`` them after the commit."""
+    async def end_all(self, transaction: OutboxTransaction, user_id: UUID) -> None:
+        """End all sessions of a user in the caller's transaction. Their sockets are closed after its commit."""
         ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user_id)
-        return await self._note_ended(transaction, ended)
+        await transaction.end_sessions([uuid(row["id"]) for row in ended])
 
     async def change_password(self, actor: Actor, *, old_hash: str, new_hash: str) -> NewSession:
         """Exchange the caller's password, end all sessions of theirs, and begin one.
@@ -252,8 +231,8 @@ class Sessions:
 
     async def _change_password(self, actor: Actor, old_hash: str, new_hash: str) -> NewSession:
         user = actor.user
-        async with self._database.transaction() as transaction:
-            await self.hold_in(transaction, actor)
+        async with self._outbox.transaction() as transaction:
+            await self.hold(transaction, actor)
             changed = await transaction.fetch(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
                 user.id,
@@ -262,53 +241,26 @@ class Sessions:
             )
             if not changed:
                 raise PasswordChanged
-            notes = await self.end_all_in(transaction, user.id)
-            session = await self._insert(transaction, user, new_hash)
-        self.announce(notes)
-        return session
-
-    async def _note_ended(self, transaction: Transaction, ended: Sequence[Row]) -> Sequence[Note]:
-        return await self._outbox.note_session_ends(transaction, [uuid(row["id"]) for row in ended])
-
-    def announce(self, notes: Sequence[Note]) -> None:
-        """Have the sockets of sessions that ended closed, everywhere. Call it after the commit."""
-        for note in notes:
-            self._outbox.announce_session_end(note)
+            await self.end_all(transaction, user.id)
+            return await self._insert(transaction, user, new_hash)
 
     async def remove_ended(self) -> None:
         """Delete the rows of sessions that have expired."""
         await self._database.fetch(
-            f"DELETE FROM sessions WHERE used < {self._database.ago(self._ttl_s)} "
-            f"OR created < {self._database.ago(self._max_age_s)}"
+            f"DELETE FROM sessions WHERE used < {self._database.sql.ago(self._ttl_s)} "
+            f"OR created < {self._database.sql.ago(self._max_age_s)}"
         )
 
     def _is_active(self) -> str:
-        return "u.is_active = 1" if self._database.is_sqlite else "u.is_active"
+        return self._database.sql.is_true("u.is_active")
 
     @property
     def is_live(self) -> str:
         """SQL, true of a session ``s`` that has not ended and whose user ``u`` is active."""
         return (
-            f"{self._is_active()} AND s.used > {self._database.ago(self._ttl_s)} "
-            f"AND s.created > {self._database.ago(self._max_age_s)}"
+            f"{self._is_active()} AND s.used > {self._database.sql.ago(self._ttl_s)} "
+            f"AND s.created > {self._database.sql.ago(self._max_age_s)}"
         )
-
-
-def _still_waiting(waiters: Iterable[list[asyncio.Future[_Found]]]) -> Iterator[asyncio.Future[_Found]]:
-    # Whoever asked may have gone.
-    return (waiter for each in waiters for waiter in each if not waiter.done())
-
-
-def user_of(row: Row) -> UserSnapshot:
-    """The value of a row of a user."""
-    return UserSnapshot(
-        id=uuid(row["id"]),
-        username=row["username"],
-        first_name=row["first_name"],
-        last_name=row["last_name"],
-        role=Role(row["role"]),
-        photo=row["photo"],
-    )
 
 
 def _digest(token: str) -> str:

@@ -1,10 +1,10 @@
-"""What a user may be called, and when two names are the same."""
+"""Rules for user names, and the key by which they are unique."""
 
 import re
 import unicodedata
 
-from services.validation import texts
 from services.errors import ErrorCode, UserFault
+from services.validation import texts
 
 MIN_CHARS = 3
 MAX_CHARS = 150
@@ -49,7 +49,7 @@ def normalised(username: str) -> str:
 
 
 def may_exist(username: str) -> bool:
-    """Whether it can be somebody's name at all; only then may its key be computed."""
+    """Whether the text can be a user name; compute its key only then."""
     return len(username) <= _MAX_RAW_CHARS and "\x00" not in username
 
 

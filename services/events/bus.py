@@ -1,4 +1,4 @@
-"""Topics to publish on and to listen to."""
+"""The event bus: publish and listen by topic."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ OnGap = Callable[[], None]
 
 
 class BusState(StrEnum):
-    """Whether events travel."""
+    """Whether events reach the other processes."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -29,7 +29,7 @@ class Bus:
     """
 
     def __init__(self, link: RedisLink | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
-        """``link``: the Redis that carries; None: within this process."""
+        """``link``: the Redis to use; None: an in-process bus."""
         self._link = link
         if link is None:
             self._redis: RedisBackend | None = None
@@ -44,7 +44,7 @@ class Bus:
         return BusState.OK if self._link is None or self._link.is_up else BusState.DEGRADED
 
     async def connect(self) -> None:
-        """Begin to carry. Does not wait for the broker: without it the bus starts degraded."""
+        """Connect to the broker. Without a broker the bus starts degraded instead of failing."""
         await self._broadcast.connect()
 
     async def disconnect(self) -> None:
@@ -87,7 +87,7 @@ class Bus:
                 has_begun = True
                 yield _messages(subscriber)
         except KeyError as error:
-            # broadcaster 0.3.1 stumbles over a subscription that did not begin, and hides what stopped it.
+            # broadcaster 0.3.1 raises KeyError when a subscription fails, and hides the cause.
             if has_begun or error.__context__ is None:
                 raise
             raise error.__context__ from None

@@ -1,27 +1,24 @@
 """The outbox: no committed change stays unseen.
 
-A change is noted in its own transaction, published after the commit, and the note deleted. Whatever was not
-published (the broker was away, the process died in between) is found by a sweep of any process, which
-announces the state of then.
+A use case changes what subscribers follow in an ``Outbox.transaction``. The change is noted in that
+transaction, published after the commit, and the note deleted. Whatever was not published (the broker was away, the
+process died in between) is found by a sweep of any process, which announces the current state.
 """
 
 import asyncio
 import random
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
-from models.values import TripSnapshot
-from services.positions import areas
-from services.trips import rows as trip_rows
-from services.events.bus import (Bus, BusState)
-from services.database.connections import (Database, Row, Transaction, moment, uuid)
-from services.runtime.tasks import end
-from services.live.events import found
-from services.events.channels import Topics
+from services.database.connections import Database, Source
+from services.database.dialects import Row, moment, uuid
+from services.events.bus import Bus, BusState
+from services.events.topics import Topics
+from services.runtime.tasks import cancel_and_wait
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -32,21 +29,16 @@ MAX_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """A row of the outbox: what changed, and who has to hear of it beyond the trip's present parties."""
+class Announcement:
+    """A bus message, its topics, and the outbox rows to delete once it is published."""
 
-    id: int
-    trip_id: UUID | None = None
-    former_driver_id: UUID | None = None
-    for_pool: bool = False
-    session_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Publication:
     note_ids: Sequence[int]
     topics: Sequence[str]
     message: bytes
+
+
+# Makes announcements of trips that have changed, as they are now: the rows that note that, by trip.
+FindChanged = Callable[[Mapping[UUID, Sequence[Row]]], Awaitable[Mapping[UUID, Announcement]]]
 
 
 def note_sql(changed: str, *, former: str, pool: str) -> str:
@@ -57,14 +49,56 @@ def note_sql(changed: str, *, former: str, pool: str) -> str:
     )
 
 
-class Outbox:
-    """Notes changes and announces them."""
+class OutboxTransaction:
+    """The transaction of an ``Outbox.transaction`` block: runs statements and collects announcements."""
 
-    def __init__(self, database: Database, bus: Bus, topics: Topics) -> None:
+    def __init__(self, source: Source, database: Database, topics: Topics) -> None:
+        self._source = source
+        self._database = database
+        self._topics = topics
+        self.announcements: list[Announcement] = []
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement and return its rows."""
+        return await self._source.fetch(sql, *args)
+
+    def announce(self, announcement: Announcement) -> None:
+        """Publish a change soon after the commit, and only if it commits."""
+        self.announcements.append(announcement)
+
+    async def note_trip(self, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None) -> int:
+        """Note that a trip changed; returns the id of the outbox row."""
+        rows = await self.fetch(
+            note_sql("(SELECT $1 AS id) changed", former="$2", pool="$3"), trip_id, former_driver_id, for_pool
+        )
+        return rows[0]["id"]
+
+    async def end_sessions(self, session_ids: Sequence[UUID]) -> None:
+        """Note and announce that sessions have ended, so that their sockets are closed everywhere."""
+        if not session_ids:
+            return
+        rows = await self.fetch(
+            "INSERT INTO outbox (session_id, for_pool, created) "
+            f"SELECT ended.id, FALSE, {{now}} FROM {self._database.sql.ids(1)} ended RETURNING id, session_id",
+            list(session_ids),
+        )
+        for row in rows:
+            self.announce(_session_end(self._topics, row))
+
+
+def _session_end(topics: Topics, row: Row) -> Announcement:
+    return Announcement([row["id"]], [topics.sessions], str(uuid(row["session_id"])).encode())
+
+
+class Outbox:
+    """Announces what its transactions have changed: soon after the commit, or later by a sweep."""
+
+    def __init__(self, database: Database, bus: Bus, topics: Topics, *, find_changed: FindChanged) -> None:
         self._database = database
         self._bus = bus
         self._topics = topics
-        self._waiting: list[_Publication] = []
+        self._find_changed = find_changed
+        self._waiting: list[Announcement] = []
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -76,59 +110,40 @@ class Outbox:
         ]
 
     async def stop(self) -> None:
-        """Publish what waits, then end. What the broker does not take stays noted."""
-        await end(self._tasks)
+        """Publish what waits, then stop. What the broker does not accept stays in the outbox."""
+        await cancel_and_wait(self._tasks)
         if self._waiting:
             with suppress(Exception):
                 await self._publish_batch()
 
-    async def note_trip(
-        self,
-        transaction: Database | Transaction,
-        trip_id: UUID,
-        *,
-        for_pool: bool,
-        former_driver_id: UUID | None = None,
-    ) -> Note:
-        """Write down that a trip changed, in the transaction of the change."""
-        rows = await transaction.fetch(
-            note_sql("(SELECT $1 AS id) changed", former="$2", pool="$3"), trip_id, former_driver_id, for_pool
-        )
-        return Note(rows[0]["id"], trip_id=trip_id, former_driver_id=former_driver_id, for_pool=for_pool)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[OutboxTransaction]:
+        """A transaction of the database. What it announces is published after its commit.
 
-    async def note_session_ends(self, transaction: Transaction, session_ids: Sequence[UUID]) -> Sequence[Note]:
-        """Write down that sessions ended, in the transaction that ended them."""
-        if not session_ids:
-            return ()
-        rows = await transaction.fetch(
-            "INSERT INTO outbox (session_id, for_pool, created) "
-            f"SELECT ended.id, FALSE, {{now}} FROM {self._database.ids(1)} ended RETURNING id, session_id",
-            list(session_ids),
-        )
-        return [Note(row["id"], session_id=uuid(row["session_id"])) for row in rows]
+        Raises: as ``Database.transaction`` does.
+        """
+        async with self._database.transaction() as transaction:
+            changes = OutboxTransaction(transaction, self._database, self._topics)
+            yield changes
+        self._publish_soon(changes)
 
-    def announce_trip(self, note: Note, trip: TripSnapshot) -> None:
-        """Publish a change soon. Call it after the commit."""
-        former = () if note.former_driver_id is None else (note.former_driver_id,)
-        topics = self._topics_of(trip, former, for_pool=note.for_pool)
-        self._enqueue(_Publication([note.id], topics, trip.to_json()))
+    @asynccontextmanager
+    async def statement(self) -> AsyncGenerator[OutboxTransaction]:
+        """As ``transaction``, for a block with one statement: on PostgreSQL it is its own transaction.
 
-    def _topics_of(self, trip: TripSnapshot, former_driver_ids: Collection[UUID], *, for_pool: bool) -> list[str]:
-        topics = [self._topics.trip(trip.id), self._topics.user(trip.rider.id)]
-        if trip.driver is not None:
-            topics.append(self._topics.user(trip.driver.id))
-        topics += [self._topics.user(driver_id) for driver_id in former_driver_ids]
-        if for_pool:
-            topics.append(self._topics.pool)
-            if trip.pick_up is None:
-                topics.append(self._topics.pool_any)
-            else:
-                topics += [self._topics.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
-        return topics
+        It saves four round trips there. SQLite has no such statement and begins a transaction.
+        """
+        if not self._database.sql.writes_with_reads:
+            async with self.transaction() as changes:
+                yield changes
+            return
+        changes = OutboxTransaction(self._database, self._database, self._topics)
+        yield changes
+        self._publish_soon(changes)
 
-    def announce_session_end(self, note: Note) -> None:
-        """Publish the end of a session soon. Call it after the commit."""
-        self._enqueue(_Publication([note.id], [self._topics.sessions], str(note.session_id).encode()))
+    def _publish_soon(self, changes: OutboxTransaction) -> None:
+        for announcement in changes.announcements:
+            self._enqueue(announcement)
 
     async def oldest_age_s(self) -> float:
         """How long the oldest change has waited to be published, in seconds; 0 when none waits."""
@@ -136,10 +151,10 @@ class Outbox:
         oldest = rows[0]["oldest"]
         return (moment(rows[0]["now"]) - moment(oldest)).total_seconds() if oldest is not None else 0.0
 
-    def _enqueue(self, publication: _Publication) -> None:
+    def _enqueue(self, announcement: Announcement) -> None:
         # Beyond the bound the sweep has to find it: memory stays bounded while the broker hangs.
         if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(publication)
+            self._waiting.append(announcement)
             self._work.set()
 
     async def _publish_waiting(self) -> None:
@@ -159,7 +174,7 @@ class Outbox:
             await self._forget([note_id for p in batch for note_id in p.note_ids])
 
     async def _forget(self, note_ids: Sequence[int]) -> None:
-        await self._database.fetch(f"DELETE FROM outbox WHERE {self._database.among('id', 1)}", list(note_ids))
+        await self._database.fetch(f"DELETE FROM outbox WHERE {self._database.sql.among('id', 1)}", list(note_ids))
 
     async def _sweep(self) -> None:
         while True:
@@ -179,7 +194,7 @@ class Outbox:
             of_trips: dict[UUID, list[Row]] = {}
             for row in rows:
                 if row["trip_id"] is None:
-                    self.announce_session_end(Note(row["id"], session_id=uuid(row["session_id"])))
+                    self._enqueue(_session_end(self._topics, row))
                 else:
                     of_trips.setdefault(uuid(row["trip_id"]), []).append(row)
             if of_trips:
@@ -190,20 +205,15 @@ class Outbox:
     async def _left_over(self, last_id: int) -> Sequence[Row]:
         return await self._database.fetch(
             "SELECT id, trip_id, former_driver_id, for_pool, session_id FROM outbox "
-            f"WHERE id > $1 AND created < {self._database.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}",
+            f"WHERE id > $1 AND created < {self._database.sql.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}",
             last_id,
         )
 
     async def _announce_as_found(self, of_trips: Mapping[UUID, Sequence[Row]]) -> None:
-        """Announce each trip once, as it is now, to all who had to hear of any of its changes."""
-        read = await trip_rows.find_all(self._database, list(of_trips))
-        trips = {trip.id: trip for trip in read.trips}
+        """Announce each trip once, as it is now, on the topics of all its changes."""
+        found = await self._find_changed(of_trips)
         for trip_id, rows in of_trips.items():
-            note_ids = [row["id"] for row in rows]
-            trip = trips.get(trip_id)
-            if trip is None:
-                await self._forget(note_ids)
-                continue
-            former = {uuid(row["former_driver_id"]) for row in rows if row["former_driver_id"] is not None}
-            topics = self._topics_of(trip, former, for_pool=any(row["for_pool"] for row in rows))
-            self._enqueue(_Publication(note_ids, topics, found(trip, read.begun)))
+            if trip_id in found:
+                self._enqueue(found[trip_id])
+            else:
+                await self._forget([row["id"] for row in rows])

@@ -13,13 +13,13 @@ import structlog
 from broadcaster import BroadcastBackend, Event
 from redis.asyncio.connection import AbstractConnection
 
-from services.events.redis_link import (LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe)
-from services.runtime.tasks import end
+from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
+from services.runtime.tasks import cancel_and_wait
 
 _log = structlog.stdlib.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
-# So many in which nothing at all is heard: the link is dead.
+# After so many heartbeats without any message, the link is dead.
 MISSED_HEARTBEATS = 3
 # So many in which others are heard, and no heartbeat of ours: what we publish goes elsewhere. Longer, since a
 # process that is behind with its reading hears them late.
@@ -33,7 +33,7 @@ MAX_CONNECTIONS = 64
 
 
 class RedisBackend(BroadcastBackend):
-    """A broadcaster backend that heals itself and says so.
+    """A broadcaster backend that reconnects and reports each gap.
 
     broadcaster's own Redis backend marks itself ready before SUBSCRIBE (with redis-py 8 its first
     subscription receives nothing), and a lost connection kills its listener silently (encode/broadcaster
@@ -46,7 +46,7 @@ class RedisBackend(BroadcastBackend):
     another server than the other, or publishes what is not heard, never counts as up.
 
     Commands go through that task too: redis-py closes a connection when a command is cancelled while it is
-    written, and one client that leaves at once would cost everybody a gap.
+    written, and one client that leaves at once would cost every subscriber a gap.
     """
 
     def __init__(self, link: RedisLink, *, heartbeat_topic: str, on_gap: Callable[[], None]) -> None:
@@ -77,7 +77,7 @@ class RedisBackend(BroadcastBackend):
     async def disconnect(self) -> None:
         """Stop listening and close every connection."""
         if self._supervisor is not None:
-            await end([self._supervisor])
+            await cancel_and_wait([self._supervisor])
         await self._link.close()
 
     async def subscribe(self, group: str) -> None:
@@ -131,7 +131,7 @@ class RedisBackend(BroadcastBackend):
         return True
 
     def publish_here(self, channel: str, message: Any) -> None:
-        """Let the listeners of this process alone hear of it, if there are any."""
+        """Publish to the listeners of this process only."""
         if channel in self._wanted and self._events.qsize() < MAX_WAITING_EVENTS:
             self._events.put_nowait(Event(channel, message))
 
@@ -147,7 +147,7 @@ class RedisBackend(BroadcastBackend):
             except LINK_ERRORS as error:
                 await self._link.went_down(error)
             except Exception as error:
-                # Whatever it is: without this task no event ever travels again.
+                # Any error: without this task no event arrives again.
                 _log.exception("bus link failed")
                 await self._link.went_down(error)
             if self._last_heard:
@@ -208,7 +208,7 @@ class RedisBackend(BroadcastBackend):
                 await self._subscribe_again(connection, subscribed)
         except TimeoutError:
             raise ConnectionError("what is published is not heard") from None
-        # What was left meanwhile.
+        # Channels that were unsubscribed meanwhile.
         for channel in subscribed - self._wanted - {self._heartbeat_topic}:
             self._send_soon("UNSUBSCRIBE", channel)
         return not_written
@@ -260,7 +260,7 @@ class RedisBackend(BroadcastBackend):
         # Counted, not timed: a process that stood still for a while has not lost its link.
         while silent < MISSED_HEARTBEATS and unheard < UNHEARD_HEARTBEATS:
             heard, heartbeats = self._last_heard, self._heartbeats
-            # At a frozen broker a publish hangs: it must not hold up the noticing.
+            # At a frozen broker a publish hangs: it must not delay the detection.
             probing = asyncio.create_task(self._probe())
             try:
                 await asyncio.sleep(HEARTBEAT_S)

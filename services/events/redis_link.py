@@ -1,4 +1,4 @@
-"""The Redis of this process: its connections, what it is, and the outages of it, told once for all who use it."""
+"""The Redis of this process: its connections, its role, and the log of its outages."""
 
 import asyncio
 from contextlib import suppress
@@ -30,11 +30,12 @@ class WrongRole(ConnectionError):
 
 
 class WrongKind(ConnectionError):
-    """Never of use, whatever it does: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
+    """A server that can never be used: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
 
 
 class UnusableRedis(Exception):
-    """The setting names what can never work. Its text is one line that says what to do, without the password."""
+    """The setting names a server that can never be used. The text is one line that says what to do, without
+    the password."""
 
 
 class RedisLink:
@@ -42,9 +43,9 @@ class RedisLink:
 
     Every connection is asked for its role when it is made, and refused if that is wrong.
 
-    Two things can fail, and each failure begins and ends with one line in the log, whoever notices it:
+    Two things can fail, and each failure begins and ends with one line in the log:
 
-    - The link (``is_up``): no events travel, and nobody asks Redis for anything.
+    - The link (``is_up``): no events travel, and no code sends requests to Redis.
     - A part (``keeps``): Redis passes events on, but refuses or delays something else, as one that is full does.
       Each process then keeps positions and rates for itself.
     """
@@ -85,7 +86,7 @@ class RedisLink:
         return client
 
     def went_up(self) -> None:
-        """Events travel again."""
+        """The link is up: events are received again."""
         self._up = True
         self._away.end()
 
@@ -108,7 +109,7 @@ class RedisLink:
         self._quiet_heartbeats = 0
 
     def beat(self, error: BaseException | None) -> None:
-        """The link lives. ``error``: why Redis took no write."""
+        """A heartbeat came back. ``error``: why Redis refused the write."""
         if error is not None:
             self.failed(error)
         if self._part_error is None:
@@ -197,7 +198,7 @@ def check_role(hello: Any) -> None:
 
 
 async def _connect(connection: AbstractConnection) -> None:
-    """What redis-py does with a new connection, and a look at what is at the other end."""
+    """Run redis-py's set-up of a connection, then check the role of the server."""
     await connection.on_connect()
     await connection.send_command("HELLO", check_health=False)
     try:
@@ -208,7 +209,7 @@ async def _connect(connection: AbstractConnection) -> None:
 
 
 class _Outage:
-    """One thing that can be out of order, and the two lines of the log about it."""
+    """An outage, with one log line at its begin and one at its end."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -227,7 +228,7 @@ class _Outage:
         if self._began_at is not None:
             lasted_s = asyncio.get_running_loop().time() - self._began_at
             self._began_at = None
-            # As a warning too: the one line is of no use without the other.
+            # Also a warning: each line is useless without the other.
             _log.warning(f"{self._what.partition(':')[0]} no more", lasted_s=round(lasted_s, 1))
 
 

@@ -1,1 +1,1 @@
-"""What members of staff can do and list, and the trail of what they did."""
+"""Use cases and lists of staff, and the audit trail of their actions."""

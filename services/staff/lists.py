@@ -1,15 +1,16 @@
-"""What staff see in lists: users, trips, and what staff did."""
+"""The lists of staff: users, trips, and actions of staff."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from models.values import Role
 from models.staff_action import StaffActionKind
 from models.trip_life import TripStatus, has_ended
-from services.database.connections import (Database, Row, moment, uuid)
-from services.staff.list_query import (MAX_ROWS, Listing, Match, Query, Rule, Source)
+from models.values import Role
+from services.database.connections import Database
+from services.database.dialects import Row, moment, uuid
+from services.staff.list_query import MAX_ROWS, Listing, Match, Query, Rule, Source
 
 # The trips of so many users whose names begin alike are searched.
 MAX_NAMESAKES = 100
@@ -58,7 +59,7 @@ class ListedTrip:
 
 @dataclass(frozen=True, slots=True)
 class ListedAction:
-    """Something that a member of staff did."""
+    """An action of a member of staff."""
 
     id: int
     at: datetime
@@ -177,7 +178,7 @@ def _if_active(rule: Rule) -> str | None:
     """Trips under way are few, and have an index: they are found however old they are."""
     if rule.column != "status" or rule.match is not Match.ONE_OF or not isinstance(rule.value, list):
         return None
-    # Said in the words of the index, or the database does not use it.
+    # Spelled like the condition of the partial index; else the database does not use it.
     return "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')" if _ACTIVE.issuperset(rule.value) else None
 
 

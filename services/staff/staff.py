@@ -6,23 +6,27 @@ from functools import partial
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.values import (Role, TripSnapshot, UserSnapshot)
 from models.staff_action import StaffActionKind
 from models.trip_life import Party, TripStatus, has_ended
+from models.values import Role, TripValue, UserValue
 from models.visibility import Actor
-from services.trips import rows as trip_rows
-from services.accounts.accounts import (Accounts, BadCredentials)
-from services.database.connections import (Database, Transaction)
+from services.accounts.accounts import Accounts, BadCredentials
+from services.accounts.sessions import NewSession, Sessions
+from services.accounts.users import user_of
+from services.database.connections import Database, Transaction
 from services.errors import SessionEnded
-from services.accounts.sessions import (NewSession, Sessions, user_of)
+from services.events.outbox import Outbox
 from services.runtime.shield import Shield
-from services.staff.trail import (NotStaff, StaffTrail)
-from services.trips.commands import (IllegalTransition, TripNotFound, Trips, checked_reason)
+from services.staff.trail import NotStaff, StaffTrail
+from services.trips import rows as trip_rows
+from services.trips.checks import checked_reason
+from services.trips.commands import Trips
+from services.trips.faults import IllegalTransition, TripNotFound
 
 
 @dataclass(frozen=True, slots=True)
 class StaffMember:
-    """Somebody of the staff, within one of their sessions."""
+    """The calling member of staff, within one session."""
 
     actor: Actor
 
@@ -34,18 +38,26 @@ class NoSuchUser(Exception):
 
 
 class NotOneself(Exception):
-    """Nobody locks themselves out."""
+    """Staff cannot deactivate their own account."""
 
     message = "You cannot deactivate yourself."
 
 
 class Staff:
-    """What staff may do in one application."""
+    """The use cases of staff."""
 
     def __init__(
-        self, database: Database, shield: Shield, *, accounts: Accounts, sessions: Sessions, trips: Trips
+        self,
+        database: Database,
+        outbox: Outbox,
+        shield: Shield,
+        *,
+        accounts: Accounts,
+        sessions: Sessions,
+        trips: Trips,
     ) -> None:
         self._database = database
+        self._outbox = outbox
         self._shield = shield
         self._accounts = accounts
         self._sessions = sessions
@@ -71,7 +83,7 @@ class Staff:
         return session
 
     async def log_out(self, member: StaffMember) -> None:
-        """End the session. Twice is as good as once."""
+        """End the session; idempotent."""
         with suppress(SessionEnded):
             await self._sessions.end(member.actor)
 
@@ -95,7 +107,7 @@ class Staff:
         last_name: str,
         role: Role,
         photo: bytes | None = None,
-    ) -> UserSnapshot:
+    ) -> UserValue:
         """Create an account, by the rules of signing up.
 
         Raises:
@@ -103,7 +115,7 @@ class Staff:
             UserFaults, BadInput: as ``Accounts.sign_up`` does.
         """
 
-        async def also(transaction: Transaction, user: UserSnapshot) -> None:
+        async def also(transaction: Transaction, user: UserValue) -> None:
             await self._trail.record(transaction, member.actor, StaffActionKind.ADD_USER, user_id=user.id)
 
         return await self._accounts.add(
@@ -117,7 +129,7 @@ class Staff:
         )
 
     async def deactivate(self, member: StaffMember, *, user_id: UUID) -> None:
-        """End a user's sessions, close their sockets, and let them log in no more. Twice is as good as once.
+        """End a user's sessions, close their sockets, and refuse their log-ins; idempotent.
 
         Their trips go on as they are.
 
@@ -131,7 +143,7 @@ class Staff:
         await self._shield.run(self._set_active(member, user_id, is_active=False))
 
     async def reactivate(self, member: StaffMember, *, user_id: UUID) -> None:
-        """Let a user log in again. Twice is as good as once.
+        """Let a user log in again; idempotent.
 
         Raises:
             NotStaff: the caller is no member of staff any more.
@@ -141,14 +153,14 @@ class Staff:
 
     async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
-        async with self._database.transaction() as transaction:
-            if not self._database.is_sqlite:
-                # Both rows in one order: of two who deactivate each other at once one succeeds.
-                await transaction.fetch(
-                    "SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id FOR NO KEY UPDATE",
-                    member.actor.id,
-                    user_id,
-                )
+        async with self._outbox.transaction() as transaction:
+            # Both rows in one order: of two who deactivate each other at once one succeeds.
+            lock = self._database.sql.locked("NO KEY UPDATE")
+            await transaction.fetch(
+                f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}",
+                member.actor.id,
+                user_id,
+            )
             changed = await transaction.fetch(
                 "UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND deleted IS NULL "
                 "RETURNING id",
@@ -162,9 +174,9 @@ class Staff:
                 if not rows:
                     raise NoSuchUser
                 return
-            ended = () if is_active else await self._sessions.end_all_in(transaction, user_id)
+            if not is_active:
+                await self._sessions.end_all(transaction, user_id)
             await self._trail.record(transaction, member.actor, action, user_id=user_id)
-        self._sessions.announce(ended)
 
     async def add_trip(
         self,
@@ -175,7 +187,7 @@ class Staff:
         drop_off_address: str,
         pick_up: GeoPoint | None = None,
         drop_off: GeoPoint | None = None,
-    ) -> TripSnapshot:
+    ) -> TripValue:
         """Request a trip for a rider, by the rules of requesting. The history says that staff did.
 
         Raises:
@@ -183,10 +195,10 @@ class Staff:
             NoSuchUser: there is no such rider, or the account is not active.
             NotARider, TooManyOpenTrips, BadInput: as ``Trips.request`` does.
         """
-        # Whoever deletes the account meanwhile waits for this, and cancels it; or this waits, and finds nobody.
-        lock = "" if self._database.is_sqlite else " FOR KEY SHARE"
+        # A concurrent deletion of the user waits for this and cancels the trip; or this waits and finds no user.
+        lock = self._database.sql.locked("KEY SHARE")
         request = partial(
-            self._trips.request_in,
+            self._trips.request_for,
             staff_id=member.actor.id,
             pick_up_address=pick_up_address,
             drop_off_address=drop_off_address,
@@ -194,8 +206,8 @@ class Staff:
             drop_off=drop_off,
         )
 
-        async def add() -> TripSnapshot:
-            async with self._database.transaction() as transaction:
+        async def add() -> TripValue:
+            async with self._outbox.transaction() as transaction:
                 rows = await transaction.fetch(
                     "SELECT id, username, first_name, last_name, role, photo FROM users "
                     f"WHERE id = $1 AND is_active = $2{lock}",
@@ -204,21 +216,20 @@ class Staff:
                 )
                 if not rows:
                     raise NoSuchUser
-                written = await request(transaction, rider=user_of(rows[0]))
+                trip = await request(transaction, rider=user_of(rows[0]))
                 await self._trail.record(
                     transaction,
                     member.actor,
                     StaffActionKind.ADD_TRIP,
                     user_id=rider_id,
-                    trip_id=written.trip.id,
+                    trip_id=trip.id,
                 )
-            self._trips.announce(written)
-            return written.trip
+            return trip
 
         return await self._shield.run(add())
 
-    async def cancel_trip(self, member: StaffMember, *, trip_id: UUID, reason: str) -> TripSnapshot:
-        """Cancel an active trip, whoever's it is. Everybody who follows it hears of that, and of the reason.
+    async def cancel_trip(self, member: StaffMember, *, trip_id: UUID, reason: str) -> TripValue:
+        """Cancel an active trip of any rider. Its subscribers receive the change with the reason.
 
         Raises:
             NotStaff: the caller is no member of staff any more.
@@ -228,10 +239,10 @@ class Staff:
         """
         return await self._shield.run(self._cancel_trip(member, trip_id, checked_reason(reason)))
 
-    async def _cancel_trip(self, member: StaffMember, trip_id: UUID, reason: str | None) -> TripSnapshot:
+    async def _cancel_trip(self, member: StaffMember, trip_id: UUID, reason: str | None) -> TripValue:
         while True:
-            async with self._database.transaction() as transaction:
-                written = await self._trips.move_in(
+            async with self._outbox.transaction() as transaction:
+                cancelled = await self._trips.move(
                     transaction,
                     trip_id=trip_id,
                     status=TripStatus.CANCELLED,
@@ -239,7 +250,7 @@ class Staff:
                     user_id=member.actor.id,
                     reason=reason,
                 )
-                if written is not None:
+                if cancelled is not None:
                     await self._trail.record(
                         transaction,
                         member.actor,
@@ -247,9 +258,8 @@ class Staff:
                         trip_id=trip_id,
                         detail=reason or "",
                     )
-            if written is not None:
-                self._trips.announce(written)
-                return written.trip
+            if cancelled is not None:
+                return cancelled
             trip = await trip_rows.find(self._database, trip_id)
             if trip is None:
                 raise TripNotFound("There is no such trip.")
@@ -258,7 +268,7 @@ class Staff:
             # It moved from one state to another between two of the attempts.
 
     async def note_export(self, member: StaffMember, *, what: str) -> None:
-        """Write down that somebody takes data out.
+        """Record in the trail that the caller exports data.
 
         Raises:
             NotStaff: the caller is no member of staff any more.

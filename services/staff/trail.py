@@ -1,26 +1,26 @@
-"""The trail of what staff did: written with each action, in its transaction."""
+"""The audit trail of staff: written with each action, in its transaction."""
 
 from uuid import UUID
 
 from models.staff_action import StaffActionKind
 from models.visibility import Actor
-from services.database.connections import (Database, Transaction)
 from services.accounts.sessions import Sessions
+from services.database.connections import Source
 
 
 class NotStaff(Exception):
-    """Whoever acts is not of the staff, or not any more, or has logged out. Nothing was done."""
+    """The caller is not, or no longer, a member of staff, or has logged out. Nothing was written."""
 
 
 class StaffTrail:
-    """Writes the trail of one application."""
+    """Writes the audit trail."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
     async def record(
         self,
-        source: Transaction | Database,
+        source: Source,
         staff: Actor,
         action: StaffActionKind,
         *,
@@ -28,7 +28,7 @@ class StaffTrail:
         trip_id: UUID | None = None,
         detail: str = "",
     ) -> None:
-        """Write down what a member of staff does. The same statement decides whether they may.
+        """Record an action. The same statement checks that the member of staff may act.
 
         Raises:
             NotStaff: they are no active member of staff in a live session; the transaction must not be committed.
@@ -36,7 +36,7 @@ class StaffTrail:
         member = self._sessions.live_sql("$1", "{now}, $2, u.username, $3, u.id, $4, $5")
         written = await source.fetch(
             "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id, trip_id) "
-            f"{member} AND u.is_staff = $6{self._sessions.held_sql} RETURNING id",
+            f"{member} AND u.is_staff = $6{self._sessions.session_lock_sql} RETURNING id",
             staff.session_id,
             action,
             detail,

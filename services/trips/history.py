@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from models.values import TripChangeSnapshot
 from models.trip_life import ChangedBy, TripStatus
-from services.database.connections import (Database, Row, moment, uuid)
-from services.runtime.data_loader import LookUps
-from services.trips.rows import user_in
+from models.values import TripChangeValue
+from services.accounts.users import user_in
+from services.database.connections import Database
+from services.database.dialects import Row, moment, uuid
+from services.runtime.data_loader import DataLoader
 
 
 def change_sql(changed: str, *, changed_by: str, user: str) -> str:
@@ -22,30 +23,30 @@ def change_sql(changed: str, *, changed_by: str, user: str) -> str:
 
 
 class TripHistory:
-    """Reads histories."""
+    """Reads the histories of trips."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._histories = LookUps(self._find)
+        self._histories = DataLoader(self._find)
 
-    async def of(self, trip_id: UUID) -> Sequence[TripChangeSnapshot]:
-        """The changes of a trip, the first one first. Whoever asks must have the right to know them.
+    async def of(self, trip_id: UUID) -> Sequence[TripChangeValue]:
+        """The changes of a trip, the first one first. The caller must have checked the right to see them.
 
-        Histories that are asked for together are one statement.
+        Concurrent calls share one statement.
         """
         return await self._histories.get(trip_id) or ()
 
-    async def _find(self, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeSnapshot]]:
+    async def _find(self, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeValue]]:
         return await _of_trips(self._database, trip_ids)
 
 
-async def _of_trips(database: Database, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeSnapshot]]:
-    found: dict[UUID, list[TripChangeSnapshot]] = {trip_id: [] for trip_id in trip_ids}
+async def _of_trips(database: Database, trip_ids: Sequence[UUID]) -> dict[UUID, list[TripChangeValue]]:
+    found: dict[UUID, list[TripChangeValue]] = {trip_id: [] for trip_id in trip_ids}
     rows = await database.fetch(
         "SELECT c.trip_id, c.version, c.status, c.at, c.changed_by, c.user_id, "
         "u.username, u.first_name, u.last_name, u.role, u.photo "
         "FROM trip_changes c LEFT JOIN users u ON u.id = c.user_id "
-        f"WHERE {database.among('c.trip_id', 1)} ORDER BY c.trip_id, c.version",
+        f"WHERE {database.sql.among('c.trip_id', 1)} ORDER BY c.trip_id, c.version",
         list(found),
     )
     for row in rows:
@@ -53,8 +54,8 @@ async def _of_trips(database: Database, trip_ids: Sequence[UUID]) -> dict[UUID, 
     return found
 
 
-def _change(row: Row) -> TripChangeSnapshot:
-    return TripChangeSnapshot(
+def _change(row: Row) -> TripChangeValue:
+    return TripChangeValue(
         version=row["version"],
         status=TripStatus(row["status"]),
         at=moment(row["at"]),

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.values import (Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
-from services.database.connections import (Database, Row, Transaction, moment, uuid)
+from services.accounts.users import user_in
+from services.database.connections import Database, Source
+from services.database.dialects import Row, moment, uuid
 
 _COLUMNS = """
     t.id, t.created, t.updated, t.version, t.status, t.pick_up_address, t.drop_off_address,
@@ -35,7 +36,7 @@ _ENDED = "t.status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
 class TripPage:
     """Trips in the order asked for; ``has_next``: there are more behind the last."""
 
-    trips: tuple[TripSnapshot, ...]
+    trips: tuple[TripValue, ...]
     has_next: bool
 
 
@@ -46,15 +47,15 @@ class TripsAt:
     What was committed before ``begun`` is in the read; what was written after ``as_of`` is not.
     """
 
-    trips: tuple[TripSnapshot, ...]
+    trips: tuple[TripValue, ...]
     begun: datetime
     as_of: datetime
 
 
-async def find(source: Database | Transaction, trip_id: UUID) -> TripSnapshot | None:
-    """The trip of that id, whoever asks."""
+async def find(source: Source, trip_id: UUID) -> TripValue | None:
+    """The trip of that id; the caller checks access."""
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM trips t {_JOINS} WHERE t.id = $1", trip_id)
-    return snapshot(rows[0]) if rows else None
+    return trip_of(rows[0]) if rows else None
 
 
 def joined_with(*, caller: str | None, written: str, change: str, note: str) -> str:
@@ -79,7 +80,7 @@ async def find_at(database: Database, trip_id: UUID) -> TripsAt:
 
 async def find_all(database: Database, trip_ids: Sequence[UUID]) -> TripsAt:
     """The trips of those ids, as far as there are any, with the clock of the read."""
-    return await _at(database, f"SELECT * FROM trips t WHERE {database.among('t.id', 1)}", trip_ids)
+    return await _at(database, f"SELECT * FROM trips t WHERE {database.sql.among('t.id', 1)}", trip_ids)
 
 
 async def page(
@@ -119,7 +120,7 @@ async def page(
         f"SELECT {_COLUMNS} FROM ({selected}) t {_JOINS} {order}",
         *args,
     )
-    trips = tuple(snapshot(row) for row in rows)
+    trips = tuple(trip_of(row) for row in rows)
     return TripPage(trips=trips[:first], has_next=len(trips) > first)
 
 
@@ -134,7 +135,7 @@ async def open_trips(database: Database, *, limit: int) -> TripsAt:
 
 async def open_trips_in(database: Database, cells: Collection[int], *, limit: int) -> TripsAt:
     """The newest ``limit`` trips that wait for a driver in any of those fine cells, or in none that is known."""
-    here = f"({database.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
+    here = f"({database.sql.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
     return await _at(
         database,
         f"SELECT * FROM trips t WHERE {_OPEN} AND {here} ORDER BY t.created DESC, t.id DESC LIMIT $2",
@@ -152,7 +153,7 @@ async def trips_of(
         database,
         f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ACTIVE}) active UNION ALL "
         f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ENDED} "
-        f"AND t.updated > {database.ago(ended_since_s)} ORDER BY t.updated DESC LIMIT $2) ended",
+        f"AND t.updated > {database.sql.ago(ended_since_s)} ORDER BY t.updated DESC LIMIT $2) ended",
         user_id,
         ended_limit,
     )
@@ -170,16 +171,16 @@ async def _at(database: Database, selected: str, *args: object) -> TripsAt:
         *args,
     )
     return TripsAt(
-        trips=tuple(snapshot(row) for row in rows if row["id"] is not None),
+        trips=tuple(trip_of(row) for row in rows if row["id"] is not None),
         begun=moment(rows[0]["begun"]),
         as_of=moment(rows[0]["as_of"]),
     )
 
 
-def snapshot(row: Row) -> TripSnapshot:
+def trip_of(row: Row) -> TripValue:
     """The value of a row of a trip joined with its rider and driver."""
     driver_id = row["driver_id"]
-    return TripSnapshot(
+    return TripValue(
         id=uuid(row["id"]),
         created=moment(row["created"]),
         updated=moment(row["updated"]),
@@ -194,18 +195,6 @@ def snapshot(row: Row) -> TripSnapshot:
         given_back_by=frozenset(UUID(part) for part in row["given_back_by"].split()),
         rider=user_in(row, row["rider_id"], "r_"),
         driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
-    )
-
-
-def user_in(row: Row, user_id: Any, prefix: str = "") -> UserSnapshot:
-    """The user in a joined row, whose columns begin with ``prefix``."""
-    return UserSnapshot(
-        id=uuid(user_id),
-        username=row[prefix + "username"],
-        first_name=row[prefix + "first_name"],
-        last_name=row[prefix + "last_name"],
-        role=Role(row[prefix + "role"]),
-        photo=row[prefix + "photo"],
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.accounts.passwords import (MAX_CHARS, PasswordMismatch, Passwords, PasswordWeak)
+from services.accounts.passwords import MAX_CHARS, PasswordMismatch, Passwords, PasswordWeak
 
 STRONG = "correct-horse-battery-9"
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from models.values import Role
-from server import Application
+from application.lifespan import running
+from application.parts import Application
 from application.settings import Settings
-from services.errors import SessionEnded
+from models.values import Role
 from services.accounts.sessions import NewSession
+from services.errors import SessionEnded
 from tests.support.rows import add_person
 
 DAY_S = 24 * 3600
@@ -26,7 +27,7 @@ async def session(application: Application) -> NewSession:
 async def grow_old(application: Application, **columns: int) -> None:
     """Set the clock forward: the rows' times back by so many seconds."""
     for column, seconds in columns.items():
-        await application.database.fetch(f"UPDATE sessions SET {column} = {application.database.ago(seconds)}")
+        await application.database.fetch(f"UPDATE sessions SET {column} = {application.database.sql.ago(seconds)}")
 
 
 async def used(application: Application) -> Any:
@@ -85,14 +86,14 @@ async def test_a_session_ends_90_days_after_its_beginning_however_much_it_is_use
 
 async def test_a_short_session_in_use_does_not_end(settings: Settings) -> None:
     application = Application(settings.model_copy(update={"session_ttl_s": 600}))
-    async with application.running():
+    async with running(application):
         actor = await add_person(application.database, Role.RIDER, has_session=False)
         session = await application.services.sessions.begin(actor.user)
         await grow_old(application, used=599)
         for _ in range(3):
             assert await application.services.sessions.actor_of(session.token) is not None
             (row,) = await application.database.fetch(
-                f"SELECT used > {application.database.ago(60)} AS lately FROM sessions"
+                f"SELECT used > {application.database.sql.ago(60)} AS lately FROM sessions"
             )
             assert row["lately"]
             await grow_old(application, used=400)

@@ -9,10 +9,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
 
-from services.events.bus import BusState
-from services.events.redis_link import RedisLink
 from services.events import redis_backend
+from services.events.bus import BusState
 from services.events.redis_backend import RedisBackend
+from services.events.redis_link import RedisLink
 from tests.support.brokers import Broker, broker, subscriptions
 from tests.support.buses import TIMEOUT_S, process
 from tests.support.waiting import until

@@ -6,16 +6,16 @@ from uuid import uuid4
 
 import pytest
 
-from models.values import Role
+from application.parts import Application
 from models.trip_life import TripStatus
+from models.values import Role
 from models.visibility import Actor
-from server import Application
+from services.accounts.users import user_of
 from services.events import outbox as outbox_module
-from services.trips import rows as trip_rows
+from services.events.outbox import Outbox, OutboxTransaction
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
-from services.events.outbox import Outbox
-from services.accounts.sessions import user_of
+from services.trips import rows as trip_rows
 from tests.support.live import RecordingSink
 from tests.support.waiting import until
 
@@ -245,13 +245,13 @@ async def test_nothing_is_published_inside_a_transaction(
 async def test_a_change_that_is_rolled_back_leaves_no_note(
     application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note_trip = application.outbox.note_trip
+    note_trip = OutboxTransaction.note_trip
 
     async def note_and_fail(*args: Any, **options: Any) -> Any:
         await note_trip(*args, **options)
         raise ValueError("after the note")
 
-    monkeypatch.setattr(application.outbox, "note_trip", note_and_fail)
+    monkeypatch.setattr(OutboxTransaction, "note_trip", note_and_fail)
     with pytest.raises(ValueError, match="after the note"):
         await request(application, rider)
     assert await notes(application) == 0

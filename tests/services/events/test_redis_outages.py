@@ -11,14 +11,14 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from server import ROOT
+from application.paths import ROOT
+from services.events import redis_backend, redis_link
 from services.events.bus import BusState
-from services.events.redis_link import (RedisLink, UnusableRedis)
-from services.events import (redis_backend, redis_link)
-from services.positions.store import RedisLocations
-from services.limits.rates import (Rate, RateLimit)
+from services.events.redis_link import RedisLink, UnusableRedis
+from services.events.topics import Topics
+from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import SharedThrottle
-from services.events.channels import Topics
+from services.positions.store import RedisLocations
 from tests.support.brokers import Broker, broker, free_port, lasting_broker
 from tests.support.buses import process
 from tests.support.positions import location

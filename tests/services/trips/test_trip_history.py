@@ -8,13 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from models.values import (TripChangeSnapshot, TripSnapshot)
+from application.parts import Application
 from models.trip_life import ChangedBy, TripStatus
+from models.values import TripChangeValue, TripValue
 from models.visibility import Actor
-from server import Application
 from services.database.connections import Database
+from services.trips.commands import Trips
+from services.trips.faults import DriverBusy, IllegalTransition, TripExpired, TripTaken
 from services.trips.history import TripHistory
-from services.trips.commands import (DriverBusy, IllegalTransition, TripExpired, Trips, TripTaken)
 from tests.services.trips.test_trips_pages import statements
 from tests.support.rows import add_driver, add_rider, add_trip, trip_row
 
@@ -28,26 +29,26 @@ class Town:
     history: TripHistory
     database: Database
 
-    async def request(self, rider: Actor, key: str | None = None) -> TripSnapshot:
+    async def request(self, rider: Actor, key: str | None = None) -> TripValue:
         return await self.trips.request(
             rider, pick_up_address="Here", drop_off_address="There", idempotency_key=key
         )
 
-    async def update(self, actor: Actor, trip_id: UUID, status: TripStatus) -> TripSnapshot:
+    async def update(self, actor: Actor, trip_id: UUID, status: TripStatus) -> TripValue:
         return await self.trips.update(actor, trip_id=trip_id, status=status)
 
     async def of(self, trip_id: UUID) -> list[tuple[int, TripStatus, ChangedBy, UUID | None]]:
         return [_told(change) for change in await self.history.of(trip_id)]
 
 
-def _told(change: TripChangeSnapshot) -> tuple[int, TripStatus, ChangedBy, UUID | None]:
+def _told(change: TripChangeValue) -> tuple[int, TripStatus, ChangedBy, UUID | None]:
     return change.version, change.status, change.changed_by, change.user.id if change.user is not None else None
 
 
 @pytest.fixture
 async def town(application: Application) -> Town:
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     return Town(application.services.trips, application.services.history, application.database)
 
 
@@ -85,7 +86,7 @@ async def test_a_cancelling_is_its_riders_and_an_expiry_nobodys(town: Town) -> N
     cancelled, swept, too_late = [(await town.request(rider)).id for _ in range(3)]
     await town.update(rider, cancelled, CANCELLED)
     await town.database.fetch(
-        f"UPDATE trips SET expires_at = {town.database.ago(1)} WHERE id IN ($1, $2)", swept, too_late
+        f"UPDATE trips SET expires_at = {town.database.sql.ago(1)} WHERE id IN ($1, $2)", swept, too_late
     )
     with pytest.raises(TripExpired):
         await town.update(await add_driver(town.database), too_late, STARTED)

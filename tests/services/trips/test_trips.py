@@ -6,14 +6,26 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.parts import Application
 from models.geo import GeoPoint
-from models.values import (Role, TripSnapshot)
 from models.trip_life import TRANSITIONS, Party, Transition, TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
-from server import Application
-from services.database.connections import (Database, moment)
+from services.database.connections import Database
+from services.database.dialects import moment
 from services.errors import BadInput
-from services.trips.commands import (DriverBusy, IllegalTransition, NotADriver, NotARider, TripCancelled, TripExpired, TripNotFound, Trips, TripTaken, VersionConflict)
+from services.trips.commands import Trips
+from services.trips.faults import (
+    DriverBusy,
+    IllegalTransition,
+    NotADriver,
+    NotARider,
+    TripCancelled,
+    TripExpired,
+    TripNotFound,
+    TripTaken,
+    VersionConflict,
+)
 from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip, noted_trips, notes, trip_row
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
@@ -33,19 +45,21 @@ class Town:
     async def driver(self) -> Actor:
         return await add_driver(self.database)
 
-    async def request(self, rider: Actor | None = None) -> TripSnapshot:
+    async def request(self, rider: Actor | None = None) -> TripValue:
         rider = rider if rider is not None else await self.rider()
         return await self.trips.request(rider, pick_up_address="Here", drop_off_address="There")
 
     async def is_overdue(self, trip_id: UUID) -> None:
         """Let the trip's deadline have passed, as if it were later."""
-        await self.database.fetch(f"UPDATE trips SET expires_at = {self.database.ago(1)} WHERE id = $1", trip_id)
+        await self.database.fetch(
+            f"UPDATE trips SET expires_at = {self.database.sql.ago(1)} WHERE id = $1", trip_id
+        )
 
 
 @pytest.fixture
 async def town(application: Application) -> Town:
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     return Town(application.services.trips, application.database)
 
 
@@ -332,7 +346,7 @@ async def test_of_two_accepts_by_one_driver_at_once_one_is_refused(town: Town) -
             *(town.trips.update(driver, trip_id=trip.id, status=STARTED) for trip in trips), return_exceptions=True
         )
 
-        assert sorted(type(result).__name__ for result in results) == ["DriverBusy", "TripSnapshot"]
+        assert sorted(type(result).__name__ for result in results) == ["DriverBusy", "TripValue"]
 
 
 async def test_the_reason_of_a_cancelling_is_kept_and_of_nothing_else(town: Town) -> None:

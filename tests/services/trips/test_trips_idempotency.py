@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from application.parts import Application
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
-from server import Application
-from services.trips.commands import IdempotencyConflict
+from services.trips.faults import IdempotencyConflict
 from tests.support.rows import add_driver, add_rider, noted_trips
 
 WANTED: dict[str, Any] = {
@@ -22,7 +22,7 @@ WANTED: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 async def nothing_is_published(application: Application) -> None:
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
 
 
 async def test_the_same_request_again_is_the_same_trip_and_is_announced_once(application: Application) -> None:
@@ -96,7 +96,7 @@ async def test_a_key_is_released_after_a_day_and_not_before(application: Applica
     first = await trips.request(rider, **WANTED)
 
     async def is_old(seconds: int) -> None:
-        await database.fetch(f"UPDATE trips SET created = {database.ago(seconds)} WHERE id = $1", first.id)
+        await database.fetch(f"UPDATE trips SET created = {database.sql.ago(seconds)} WHERE id = $1", first.id)
 
     await is_old(24 * 3600 - 60)
     assert (await trips.request(rider, **WANTED)).id == first.id
@@ -113,10 +113,10 @@ async def test_twenty_equal_requests_with_a_key_to_be_released_are_one_new_trip(
     application: Application, bound: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trips, database = application.services.trips, application.database
-    monkeypatch.setattr(trips, "_open_trips_per_rider", bound)
+    monkeypatch.setattr(trips._writes, "open_trips_per_rider", bound)
     rider = await add_rider(database)
     first = await trips.request(rider, **WANTED)
-    await database.fetch(f"UPDATE trips SET created = {database.ago(24 * 3600 + 1)}")
+    await database.fetch(f"UPDATE trips SET created = {database.sql.ago(24 * 3600 + 1)}")
     await trips.update(rider, trip_id=first.id, status=TripStatus.CANCELLED)
 
     results = await asyncio.gather(*(trips.request(rider, **WANTED) for _ in range(20)))

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models.values import (Role, TripSnapshot)
+from application.parts import Application
 from models.trip_life import TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
 from schema.api import cursors
-from server import Application
 from services.database.connections import Database
 from services.errors import BadInput
 from services.trips.commands import Trips
@@ -39,11 +39,11 @@ def statements() -> Iterator[list[str]]:
 @pytest.fixture
 async def trips(application: Application) -> Trips:
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     return application.services.trips
 
 
-def place(trip: TripSnapshot) -> tuple[Any, UUID]:
+def place(trip: TripValue) -> tuple[Any, UUID]:
     return trip.created, trip.id
 
 
@@ -105,7 +105,7 @@ async def test_pages_follow_one_another_while_trips_are_added_and_change(
     # Several of one instant: the id decides among them.
     made = [await add_trip(database, rider, age_s=100 + i // 3) for i in range(20)]
     await database.fetch("UPDATE trips SET created = (SELECT MIN(created) FROM trips) WHERE id = $1", made[0])
-    await database.fetch(f"UPDATE trips SET created = {database.ago(200)} WHERE id IN ($1, $2, $3)", *made[:3])
+    await database.fetch(f"UPDATE trips SET created = {database.sql.ago(200)} WHERE id IN ($1, $2, $3)", *made[:3])
     whole = await walk(trips, reader, first=100)
     assert len(whole) == 20
     assert set(whole) == set(made)
@@ -221,7 +221,7 @@ async def test_the_query_for_100_trips_reads_trips_once(
     live_server: LiveServer, person: SignUp, count: int
 ) -> None:
     rider = await person("RIDER")
-    await live_server.application.housekeeping.stop()
+    await live_server.application.periodic_jobs.stop()
     await live_server.application.outbox.stop()
     await person_with_trips(live_server, rider, count)
 

@@ -45,7 +45,7 @@ class Topics:
         return f"{self._prefix}:last-location:{driver_id}"
 
     def rate(self, limit: str, key: str) -> str:
-        """The key of how much somebody has used up of a limit."""
+        """The Redis key of the used part of a limit."""
         return f"{self._prefix}:rate:{limit}:{key}"
 
     def heartbeat(self) -> str:

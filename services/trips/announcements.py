@@ -1,0 +1,72 @@
+"""Bus messages about trips: their topics and their encoding."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from models.values import TripValue
+from services.database.connections import Database
+from services.database.dialects import Row, uuid
+from services.events.outbox import Announcement
+from services.events.topics import Topics
+from services.positions import areas
+from services.trips import rows as trip_rows
+
+# Begins no JSON.
+_FOUND = b"@"
+
+
+class TripAnnouncements:
+    """Makes announcements of changes: of one that has just been made, and of those that a sweep has found."""
+
+    def __init__(self, database: Database, topics: Topics) -> None:
+        self._database = database
+        self._topics = topics
+
+    def changed(
+        self, note_id: int, trip: TripValue, *, for_pool: bool, former_driver_id: UUID | None
+    ) -> Announcement:
+        """A trip has just changed to what it is now; the driver that it had before hears of it too."""
+        former = () if former_driver_id is None else (former_driver_id,)
+        return Announcement([note_id], self._topics_of(trip, former, for_pool=for_pool), trip.to_json())
+
+    async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:
+        """Trips as they are now, each for all who had to hear of any change in ``noted``: rows of the outbox."""
+        read = await trip_rows.find_all(self._database, list(noted))
+        found: dict[UUID, Announcement] = {}
+        for trip in read.trips:
+            rows = noted[trip.id]
+            former = {uuid(row["former_driver_id"]) for row in rows if row["former_driver_id"] is not None}
+            topics = self._topics_of(trip, former, for_pool=any(row["for_pool"] for row in rows))
+            found[trip.id] = Announcement([row["id"] for row in rows], topics, found_message(trip, read.begun))
+        return found
+
+    def _topics_of(self, trip: TripValue, former_driver_ids: Collection[UUID], *, for_pool: bool) -> list[str]:
+        topics = [self._topics.trip(trip.id), self._topics.user(trip.rider.id)]
+        if trip.driver is not None:
+            topics.append(self._topics.user(trip.driver.id))
+        topics += [self._topics.user(driver_id) for driver_id in former_driver_ids]
+        if for_pool:
+            topics.append(self._topics.pool)
+            if trip.pick_up is None:
+                topics.append(self._topics.pool_any)
+            else:
+                topics += [self._topics.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
+        return topics
+
+
+def found_message(trip: TripValue, as_of: datetime) -> bytes:
+    """The message that a read, which began at ``as_of``, has found the trip as it is."""
+    return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
+
+
+def read_message(message: bytes) -> tuple[TripValue, datetime]:
+    """The trip of a message, and the database's clock: of its change, or when the read began that found it so.
+
+    Raises: ValueError, KeyError, TypeError
+    """
+    if not message.startswith(_FOUND):
+        trip = TripValue.from_json(message)
+        return trip, trip.updated
+    stamp, _, found = message[len(_FOUND) :].partition(b" ")
+    return TripValue.from_json(found), datetime.fromisoformat(stamp.decode())

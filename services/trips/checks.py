@@ -1,0 +1,73 @@
+"""Checks of what riders and drivers say about a trip."""
+
+from dataclasses import dataclass
+
+from models.geo import GeoPoint
+from services.errors import BadInput
+from services.validation import texts
+from services.validation.points import on_earth
+
+MAX_ADDRESS_CHARS = 255
+MAX_REASON_CHARS = 500
+MAX_KEY_CHARS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Where a trip begins and where it ends, as a rider asks for it."""
+
+    pick_up_address: str
+    drop_off_address: str
+    pick_up: GeoPoint | None
+    drop_off: GeoPoint | None
+
+
+def checked_journey(
+    *, pick_up_address: str, drop_off_address: str, pick_up: GeoPoint | None, drop_off: GeoPoint | None
+) -> Journey:
+    """A journey as it is kept.
+
+    Raises:
+        BadInput: an address is empty, too long or contains a forbidden character, or a point is none.
+    """
+    return Journey(
+        _address(pick_up_address, "pickUpAddress"),
+        _address(drop_off_address, "dropOffAddress"),
+        on_earth(pick_up, "pickUp") if pick_up is not None else None,
+        on_earth(drop_off, "dropOff") if drop_off is not None else None,
+    )
+
+
+def check_key(key: str) -> None:
+    """Raises: BadInput: an idempotency key is empty, too long or contains a forbidden character."""
+    _check_text(key, "idempotencyKey", what="A key", max_chars=MAX_KEY_CHARS)
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """A reason as it is kept; None for an empty one.
+
+    Raises:
+        BadInput: it is too long or contains a forbidden character.
+    """
+    reason = texts.trimmed(reason or "") or None
+    if reason is not None:
+        _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
+    return reason
+
+
+def _address(text: str, field: str) -> str:
+    text = texts.trimmed(text)
+    _check_text(text, field, what="An address", max_chars=MAX_ADDRESS_CHARS)
+    return text
+
+
+def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
+    if not text:
+        raise BadInput(f"{what} must not be empty.", field=(field,))
+    if len(text) > max_chars:
+        raise BadInput(f"{what} has at most {max_chars} characters.", field=(field,))
+    # PostgreSQL keeps no null characters.
+    if "\x00" in text:
+        raise BadInput(f"{what} must not contain a null character.", field=(field,))
+    if not texts.OVERRIDES.isdisjoint(text):
+        raise BadInput(f"{what} must not contain a character that turns text round.", field=(field,))

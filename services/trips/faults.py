@@ -1,0 +1,71 @@
+"""The faults of the use cases of trips."""
+
+from services.errors import ErrorCode, UserFault
+
+
+class NotARider(UserFault):
+    """Only riders may do this."""
+
+    code = ErrorCode.NOT_A_RIDER
+
+
+class NotADriver(UserFault):
+    """Only drivers may do this."""
+
+    code = ErrorCode.NOT_A_DRIVER
+
+
+class TripNotFound(UserFault):
+    """No such trip, or not one that the caller may see: both are the same answer."""
+
+    code = ErrorCode.TRIP_NOT_FOUND
+
+
+class TripTaken(UserFault):
+    """Another driver was first."""
+
+    code = ErrorCode.TRIP_TAKEN
+
+
+class TripCancelled(UserFault):
+    """The trip was cancelled before the driver accepted."""
+
+    code = ErrorCode.TRIP_CANCELLED
+
+
+class TripExpired(UserFault):
+    """No driver accepted the trip in time."""
+
+    code = ErrorCode.TRIP_EXPIRED
+
+
+class IllegalTransition(UserFault):
+    """The trip's life has no such step from where it is."""
+
+    code = ErrorCode.ILLEGAL_TRANSITION
+
+
+class VersionConflict(UserFault):
+    """The trip has changed since the caller read it."""
+
+    code = ErrorCode.VERSION_CONFLICT
+
+
+class IdempotencyConflict(UserFault):
+    """The rider's key was used for another request."""
+
+    code = ErrorCode.IDEMPOTENCY_CONFLICT
+
+
+class DriverBusy(UserFault):
+    """The driver has an active trip. Trying again helps once it has ended."""
+
+    code = ErrorCode.DRIVER_BUSY
+    retryable = True
+
+
+class TooManyOpenTrips(UserFault):
+    """The rider has as many open trips as one may have. Trying again helps once one is taken or has ended."""
+
+    code = ErrorCode.TOO_MANY_OPEN_TRIPS
+    retryable = True

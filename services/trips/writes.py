@@ -1,0 +1,231 @@
+"""The SQL that changes a trip: one statement decides, and its history and its note are written with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from models.trip_life import ChangedBy, Party, Transition, changed_by, is_open, keeps_reason
+from models.values import TripValue
+from services.accounts.sessions import Sessions
+from services.database.connections import Database
+from services.errors import SessionEnded
+from services.events.outbox import OutboxTransaction, note_sql
+from services.positions import areas
+from services.trips import history as trip_history
+from services.trips import rows as trip_rows
+from services.trips.announcements import TripAnnouncements
+from services.trips.checks import Journey
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement that writes one trip, and what is to be known of the change."""
+
+    sql: str
+    args: Sequence[object]
+    changed_by: ChangedBy
+    user_id: UUID | None
+    # In which session it is written: then the statement asks for ``trip_rows.CALLED``.
+    session_id: UUID | None
+    for_pool: bool
+    former_driver_id: UUID | None = None
+
+
+class TripWrites:
+    """Makes the statements that write trips, and runs them in a transaction of the outbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        announcements: TripAnnouncements,
+        *,
+        sessions: Sessions,
+        request_ttl_s: int,
+        open_trips_per_rider: int | None,
+    ) -> None:
+        self._database = database
+        self._announcements = announcements
+        self._sessions = sessions
+        self._request_ttl_s = request_ttl_s
+        # None: no bound.
+        self.open_trips_per_rider = open_trips_per_rider
+
+    def request(
+        self,
+        rider_id: UUID,
+        journey: Journey,
+        *,
+        changed_by: ChangedBy,
+        user_id: UUID,
+        key: str | None = None,
+        session_id: UUID | None = None,
+    ) -> Write:
+        """Insert a trip if the rider has room for one more. A key that is used inserts nothing."""
+        conditions = self.has_room("$10")
+        if session_id is not None:
+            conditions = f"{trip_rows.CALLED} AND {conditions}"
+        pick_up, drop_off = journey.pick_up, journey.drop_off
+        return Write(
+            "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
+            "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
+            "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
+            f"{self._deadline()}, '', $9, $10 WHERE {conditions} "
+            "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
+            (
+                uuid4(),
+                journey.pick_up_address,
+                journey.drop_off_address,
+                pick_up.lat if pick_up else None,
+                pick_up.lng if pick_up else None,
+                areas.cell_of(pick_up) if pick_up else None,
+                drop_off.lat if drop_off else None,
+                drop_off.lng if drop_off else None,
+                key,
+                rider_id,
+            ),
+            changed_by=changed_by,
+            user_id=user_id,
+            session_id=session_id,
+            for_pool=True,
+        )
+
+    def step(
+        self,
+        step: Transition,
+        trip_id: UUID,
+        *,
+        actor_id: UUID | None,
+        if_version: int | None = None,
+        reason: str | None = None,
+        session_id: UUID | None = None,
+    ) -> Write:
+        """Take one step of the trip's life if the trip stands where it begins, and the actor may take it."""
+        changes, conditions = (
+            ["status = $2", "version = version + 1", "updated = {now}"],
+            ["id = $1", "status = $3"],
+        )
+        args: list[object] = [trip_id, step.target, step.source]
+
+        def bind(value: object) -> str:
+            args.append(value)
+            return f"${len(args)}"
+
+        if step.by is Party.ANY_DRIVER:
+            conditions += [f"given_back_by NOT LIKE {bind(f'%{actor_id}%')}", "expires_at > {now}"]
+            changes.append(f"driver_id = {bind(actor_id)}")
+        elif step.by is Party.DRIVER:
+            conditions.append(f"driver_id = {bind(actor_id)}")
+        elif step.by is Party.RIDER:
+            conditions.append(f"rider_id = {bind(actor_id)}")
+        elif step.by is Party.SYSTEM:
+            conditions.append("expires_at <= {now}")
+        gives_back = is_open(step.target)
+        if gives_back:
+            changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}", "driver_id = NULL"]
+        if is_open(step.source) != gives_back:
+            changes.append(f"expires_at = {self._deadline() if gives_back else 'NULL'}")
+        if reason is not None and keeps_reason(step.target):
+            changes.append(f"cancel_reason = {bind(reason)}")
+        if if_version is not None:
+            conditions.append(f"version = {bind(if_version)}")
+        if session_id is not None:
+            conditions.append(trip_rows.CALLED)
+        return Write(
+            f"UPDATE trips SET {', '.join(changes)} WHERE {' AND '.join(conditions)}",
+            args,
+            changed_by=changed_by(step.by),
+            user_id=actor_id,
+            session_id=session_id,
+            for_pool=step.pool_hears,
+            former_driver_id=actor_id if gives_back else None,
+        )
+
+    async def run(self, transaction: OutboxTransaction, write: Write) -> TripValue | None:
+        """Write one trip, add it to the history, note and announce it; None if it hit no row.
+
+        Raises:
+            Conflict: a constraint refused it.
+            SessionEnded: the session that it is written in has ended.
+        """
+        args, caller = [*write.args], None
+        if write.session_id is not None:
+            args.append(write.session_id)
+            caller = self._sessions.live_sql(f"${len(args)}") + self._sessions.session_lock_sql
+        run = self._run_as_one if self._database.sql.writes_with_reads else self._run_in_steps
+        written = await run(transaction, write, args, caller)
+        if written is None:
+            return None
+        note_id, trip = written
+        transaction.announce(
+            self._announcements.changed(
+                note_id, trip, for_pool=write.for_pool, former_driver_id=write.former_driver_id
+            )
+        )
+        return trip
+
+    async def _run_in_steps(
+        self, transaction: OutboxTransaction, write: Write, args: Sequence[object], caller: str | None
+    ) -> tuple[int, TripValue] | None:
+        found = f"WITH caller AS ({caller}) " if caller is not None else ""
+        rows = await transaction.fetch(f"{found}{write.sql} RETURNING id", *args)
+        if not rows:
+            if write.session_id is not None and not await transaction.fetch(
+                self._sessions.live_sql("$1"), write.session_id
+            ):
+                raise SessionEnded
+            return None
+        trip_id = rows[0]["id"]
+        await transaction.fetch(
+            trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
+            trip_id,
+            write.changed_by,
+            write.user_id,
+        )
+        note_id = await transaction.note_trip(
+            trip_id, for_pool=write.for_pool, former_driver_id=write.former_driver_id
+        )
+        trip = await trip_rows.find(transaction, trip_id)
+        assert trip is not None, "written in this transaction"
+        return note_id, trip
+
+    async def _run_as_one(
+        self, transaction: OutboxTransaction, write: Write, args: Sequence[object], caller: str | None
+    ) -> tuple[int, TripValue] | None:
+        """All of it is one statement: one round trip instead of five, and a transaction by itself."""
+        first = len(args) + 1
+        (row,) = await transaction.fetch(
+            trip_rows.joined_with(
+                caller=caller,
+                written=f"{write.sql} RETURNING *",
+                change=trip_history.change_sql(
+                    "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
+                ),
+                note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
+            ),
+            *args,
+            write.changed_by,
+            write.user_id,
+            write.former_driver_id,
+            write.for_pool,
+        )
+        if not row["is_live"]:
+            raise SessionEnded
+        return (row["note_id"], trip_rows.trip_of(row)) if row["note_id"] is not None else None
+
+    def has_room(self, rider: str) -> str:
+        """SQL for "the rider may have one more open trip"; ``rider`` is an SQL value."""
+        if self.open_trips_per_rider is None:
+            return "TRUE"
+        if self._database.sql.writes_one_by_one:
+            # The second condition says which index has it.
+            active = "status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
+            open_trips = (
+                f"(SELECT count(*) FROM trips WHERE rider_id = {rider} AND status = 'REQUESTED' AND {active})"
+            )
+        else:
+            # Counted under a lock of the rider's, by a function of the migrations.
+            open_trips = f"open_trips_of({rider}::uuid)"
+        return f"{open_trips} < {self.open_trips_per_rider}"
+
+    def _deadline(self) -> str:
+        return self._database.sql.ago(-self._request_ttl_s)
