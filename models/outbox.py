@@ -1,4 +1,4 @@
-"""The table of what was committed and is not yet known to have been published."""
+"""The table of committed changes that may not have been published yet."""
 
 from tortoise import fields
 from tortoise.models import Model
@@ -7,9 +7,9 @@ from tortoise.models import Model
 class OutboxEntry(Model):
     """A change to announce, written in the transaction of the change and deleted once it was published.
 
-    It names what changed, never its state: whoever sweeps a left-over announces the state of then.
+    A row names what changed, not the new state: the sweep reads the state at the time of the sweep.
     ``former_driver_id`` is the driver that the change took off the trip; ``for_pool`` says whether
-    drivers in the pool hear of it. Exactly one of ``trip_id`` and ``session_id`` is set.
+    the change is also published to drivers in the pool. Exactly one of ``trip_id`` and ``session_id`` is set.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -1,4 +1,4 @@
-"""The table of what staff did."""
+"""The table of staff's actions, for the audit trail."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from models.user import User
 
 
 class StaffActionKind(StrEnum):
-    """What a member of staff did."""
+    """The kind of an action."""
 
     LOG_IN = "LOG_IN"
     ADD_USER = "ADD_USER"
@@ -22,10 +22,10 @@ class StaffActionKind(StrEnum):
 
 
 class StaffAction(Model):
-    """One action of a member of staff, written in the transaction of what it did and never altered.
+    """One action of a member of staff, written in the transaction of the action and never altered.
 
-    ``staff_username`` is the name of then: the trail says who it was when the account is gone. ``detail`` is what
-    the action's subject does not tell: a reason, or what was exported.
+    ``staff_username`` is the user name at that time: the trail still names the person after the account is
+    deleted. ``detail`` is a reason, or says what was exported.
     """
 
     id = fields.BigIntField(primary_key=True)

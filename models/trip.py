@@ -10,10 +10,10 @@ from models.user import User
 class Trip(Model):
     """One ride, from request to end.
 
-    What Tortoise cannot express stands in the first migration: the check constraints, the partial unique
+    The first migration creates what Tortoise cannot express: the check constraints, the partial unique
     index that allows a driver one active trip, and the partial indexes of the open trips.
 
-    ``pick_up_cell`` is the H3 cell of the pick-up, by which drivers find the open trips around them; None
+    ``pick_up_cell`` is the H3 cell of the pick-up, the key for finding open trips near a driver. It is None
     without coordinates, and in rows older than the column.
 
     ``given_back_by`` holds the ids of the drivers who gave the trip back, separated by spaces: they are

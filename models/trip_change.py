@@ -11,7 +11,7 @@ from models.user import User
 class TripChange(Model):
     """One change of a trip, written in the transaction that made it and never altered.
 
-    ``version`` and ``status`` are those that the change led to. ``user`` is who made it; None: the system.
+    ``version`` and ``status`` are those after the change. ``user`` made it; None means the system.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -5,7 +5,7 @@ from enum import Enum, StrEnum
 
 
 class TripStatus(StrEnum):
-    """Where a trip is in its life."""
+    """The state of a trip."""
 
     REQUESTED = "REQUESTED"
     STARTED = "STARTED"
@@ -26,7 +26,7 @@ class Party(Enum):
 
 
 class ChangedBy(StrEnum):
-    """As what somebody changed a trip."""
+    """The role in which a user, or the system, changed a trip."""
 
     RIDER = "RIDER"
     DRIVER = "DRIVER"
@@ -35,7 +35,7 @@ class ChangedBy(StrEnum):
 
 
 class WithdrawReason(StrEnum):
-    """Why an offer has gone."""
+    """Why an offer was withdrawn from a driver."""
 
     TAKEN = "TAKEN"
     CANCELLED = "CANCELLED"
@@ -45,7 +45,7 @@ class WithdrawReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One arrow of the life. ``pool_hears``: the offer appears or goes for the drivers in the pool."""
+    """One allowed change of status. ``pool_hears``: it is also published to the drivers in the pool."""
 
     name: str
     source: TripStatus
@@ -74,12 +74,12 @@ DRIVING: frozenset[TripStatus] = frozenset({_S.STARTED, _S.IN_PROGRESS})
 
 
 def transitions(target: TripStatus, *parties: Party) -> tuple[Transition, ...]:
-    """The arrows to ``target`` that any of ``parties`` may take; empty when there is none."""
+    """The transitions to ``target`` that any of ``parties`` may take; empty when there is none."""
     return tuple(t for t in TRANSITIONS if t.target is target and t.by in parties)
 
 
 def changed_by(party: Party) -> ChangedBy:
-    """What the history says of a change by ``party``."""
+    """The role that the history records for a change by ``party``."""
     match party:
         case Party.RIDER:
             return ChangedBy.RIDER
@@ -97,7 +97,7 @@ def is_open(status: TripStatus) -> bool:
 
 
 def is_driving(status: TripStatus) -> bool:
-    """Whether a driver is on the way to the rider, or with the rider to the end."""
+    """Whether a driver is on the way to the rider, or is driving the rider to the drop-off."""
     return status in DRIVING
 
 
@@ -107,12 +107,12 @@ def is_on_the_way(status: TripStatus) -> bool:
 
 
 def has_ended(status: TripStatus) -> bool:
-    """Whether nothing will ever change again."""
+    """Whether the status is final."""
     return status in ENDED
 
 
 def keeps_reason(status: TripStatus) -> bool:
-    """Whether what was said at the change to ``status`` is kept."""
+    """Whether the reason given with a change to ``status`` is stored."""
     return status is TripStatus.CANCELLED
 
 

@@ -7,11 +7,11 @@ from models.values import Role
 
 
 class User(Model):
-    """An account: a rider or a driver, for good.
+    """An account of a rider or a driver; the role never changes.
 
     ``username_key`` is the form under which the name is unique (case and Unicode form folded);
-    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, for the
-    trips that refer to it, and nothing in it says whose it was.
+    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, because
+    trips refer to it, but its personal data is erased.
     """
 
     id = fields.UUIDField(primary_key=True)

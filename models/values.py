@@ -16,15 +16,15 @@ from models.trip_life import ChangedBy, TripStatus
 
 
 class Role(StrEnum):
-    """What an account is for; it never changes."""
+    """Whether an account belongs to a rider or a driver; it never changes."""
 
     RIDER = "RIDER"
     DRIVER = "DRIVER"
 
 
 @dataclass(frozen=True, slots=True)
-class UserSnapshot:
-    """An account as others may be shown it; ``photo`` is a name in the photo store."""
+class UserValue:
+    """The fields of an account that other users may see; ``photo`` is a name in the photo store."""
 
     id: UUID
     username: str
@@ -35,8 +35,8 @@ class UserSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class TripSnapshot:
-    """A trip at one ``version``. ``updated`` is the database's clock at the change that made it."""
+class TripValue:
+    """A trip at one ``version``. ``updated`` is when that version was written, by the database's clock."""
 
     id: UUID
     created: datetime
@@ -50,15 +50,15 @@ class TripSnapshot:
     expires_at: datetime | None
     cancel_reason: str | None
     given_back_by: frozenset[UUID]
-    rider: UserSnapshot
-    driver: UserSnapshot | None
+    rider: UserValue
+    driver: UserValue | None
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
         return orjson.dumps(self, default=list)
 
     @classmethod
-    def from_json(cls, data: bytes) -> "TripSnapshot":
+    def from_json(cls, data: bytes) -> "TripValue":
         """Raises: ValueError, KeyError or TypeError when the bytes are not those of ``to_json``."""
         raw: dict[str, Any] = orjson.loads(data)
         return cls(
@@ -81,10 +81,10 @@ class TripSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a driver was; ``heading`` in degrees.
+    """A driver's reported position; ``heading`` in degrees.
 
-    ``trip_id`` is the trip that was the driver's active one at ``as_of``, the database's clock when the position
-    was reported.
+    ``as_of`` is when it was reported, by the database's clock; ``trip_id`` is the driver's active trip at that
+    time.
     """
 
     driver_id: UUID
@@ -113,22 +113,22 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class TripChangeSnapshot:
-    """One change of a trip: the version and the status that it led to. ``user`` is None for the system's."""
+class TripChangeValue:
+    """One change of a trip, with the version and status after it. ``user`` is None for changes by the system."""
 
     version: int
     status: TripStatus
     at: datetime
     changed_by: ChangedBy
-    user: UserSnapshot | None
+    user: UserValue | None
 
 
 def _point(raw: dict[str, float] | None) -> GeoPoint | None:
     return GeoPoint(raw["lat"], raw["lng"]) if raw else None
 
 
-def _user(raw: dict[str, Any]) -> UserSnapshot:
-    return UserSnapshot(
+def _user(raw: dict[str, Any]) -> UserValue:
+    return UserValue(
         id=UUID(raw["id"]),
         username=raw["username"],
         first_name=raw["first_name"],

@@ -1,18 +1,18 @@
-"""Who sees a trip, and how much of it. Pure: it runs for every subscriber and event."""
+"""Who may see a trip, and which fields. Pure functions: they run for every subscriber and event."""
 
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import is_driving, is_open
+from models.values import Location, Role, TripValue, UserValue
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The caller of a use case: an account within one of its sessions."""
 
-    user: UserSnapshot
+    user: UserValue
     session_id: UUID
 
     @property
@@ -22,14 +22,14 @@ class Actor:
 
 
 class Audience(Enum):
-    """Those for whom a trip looks the same."""
+    """A group of users that sees the same fields of a trip."""
 
     POOL = "drivers who might take it: user names are hidden"
     PARTY = "its rider and its driver"
 
 
-def audience_of(actor: Actor, trip: TripSnapshot) -> Audience | None:
-    """As which audience ``actor`` sees ``trip`` at this version; None when it does not exist for them."""
+def audience_of(actor: Actor, trip: TripValue) -> Audience | None:
+    """The audience of ``trip`` that ``actor`` belongs to at this version; None if they may not see it."""
     user = actor.user
     if user.id == trip.rider.id or (trip.driver is not None and user.id == trip.driver.id):
         return Audience.PARTY
@@ -38,15 +38,16 @@ def audience_of(actor: Actor, trip: TripSnapshot) -> Audience | None:
     return None
 
 
-def may_see(actor: Actor, trip: TripSnapshot) -> bool:
-    """Whether ``trip`` exists for ``actor`` at this version."""
+def may_see(actor: Actor, trip: TripValue) -> bool:
+    """Whether ``actor`` may see ``trip`` at this version."""
     return audience_of(actor, trip) is not None
 
 
-def is_on_trip(location: Location, trip: TripSnapshot) -> bool:
-    """Whether the parties of ``trip`` may be shown that position as its driver's.
+def is_on_trip(location: Location, trip: TripValue) -> bool:
+    """Whether the rider and driver of ``trip`` may see this position of the driver.
 
-    It was reported for this trip, or before the trip's last change. So the position from before the driver
+    They may if it was reported for this trip, or before the trip's last change. So the
+    position from before the driver
     accepted is shown, and what the driver reports after the end is not, even if ``trip`` is older than the end.
     """
     if trip.driver is None or trip.driver.id != location.driver_id or not is_driving(trip.status):

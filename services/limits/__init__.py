@@ -1,1 +1,1 @@
-"""How often somebody may do something: rates, in this process and over all."""
+"""Rate limits, within one process and across all processes."""

@@ -1,16 +1,16 @@
-"""Attempts at a name: to log in with it, or to sign up under it."""
+"""Rate limits of log-ins and sign-ups, by address and by user name."""
 
 import hashlib
 
-from services.limits.rates import (Rate, RateLimit)
-from services.limits.throttle import (Claim, Throttle)
+from services.limits.rates import Rate, RateLimit
+from services.limits.throttle import Claim, Throttle
 
-# So many times the rate of one address may be tried at one name from all addresses together.
+# The rate of one name, over all addresses, is this many times the rate of one address.
 NAME_FACTOR = 10
 
 
 class Attempts:
-    """Holds attempts to a rate, by address and by name.
+    """Limits attempts by address and by user name.
 
     - From one address come at most ``rate``, whatever the names and however they end.
     - At one name there are at most ``NAME_FACTOR`` times that many from all addresses together, not counting those
@@ -20,20 +20,20 @@ class Attempts:
     """
 
     def __init__(self, what: str, rate: Rate | None, throttle: Throttle) -> None:
-        """``what``: a word for the attempts, unique among all that are counted."""
+        """``what``: the name of the limit, unique among all limits."""
         self._throttle = throttle
         self._by_address = RateLimit(rate, name=f"{what}:address")
         self._by_name = RateLimit(rate.multiplied(NAME_FACTOR) if rate is not None else None, name=f"{what}:name")
 
     async def count(self, *, name: str, address: str | None) -> None:
-        """Count one, before anything is looked up. Raises: RateLimited, and then it does not count."""
+        """Count one attempt; call it before any look-up. Raises: RateLimited; then nothing is counted."""
         digest = _digest(name)
         await self._throttle.take(
             (self._by_address, address if address is not None else f"here:{digest}"), self._of_name(digest)
         )
 
     async def succeeded(self, *, name: str) -> None:
-        """It was right: the name has not been attacked."""
+        """Take back the count of the name, since the attempt succeeded."""
         await self._throttle.give_back(self._of_name(_digest(name)))
 
     def _of_name(self, digest: str) -> Claim:
@@ -41,5 +41,5 @@ class Attempts:
 
 
 def _digest(name: str) -> str:
-    # Names are often e-mail addresses, which are nobody's business in Redis, and as long as somebody likes.
+    # Redis must not hold user names, which are often e-mail addresses; and a name can be of any length.
     return hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=16).hexdigest()

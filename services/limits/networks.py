@@ -1,17 +1,17 @@
-"""Where requests come from, as far as limits go."""
+"""The client network that rate limits count by."""
 
 from ipaddress import IPv6Address, ip_address
 
-# A connection's smallest share of IPv6 (RFC 6177): whoever has one address of it has them all.
+# The smallest IPv6 prefix of a customer (RFC 6177): a client can use every address of its /64.
 _IPV6_PREFIX = 64
 _HOST_BITS = 128 - _IPV6_PREFIX
 
-# No address is known: behind a Unix socket, or a proxy that names none. All of these count as one.
+# No address is known: behind a Unix socket, or a proxy that names none. All such clients count as one.
 UNKNOWN = "unknown"
 
 
 def network_of(host: str | None) -> str:
-    """What counts as one sender: an IPv4 address, or the /64 of an IPv6 address."""
+    """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         address = ip_address(host or "")
     except ValueError:
@@ -24,7 +24,7 @@ def network_of(host: str | None) -> str:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether it is an address of the machine itself."""
+    """Whether ``host`` is a loopback address."""
     try:
         address = ip_address(host or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""How often somebody may do something."""
+"""Rates, and a rate limit within one process."""
 
 import re
 import time
@@ -11,7 +11,7 @@ _RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")
 
 
 class RateLimited(Exception):
-    """Too much at once; the same may be asked again after ``retry_after_s`` seconds."""
+    """The caller exceeded a rate limit and may try again after ``retry_after_s`` seconds."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"Too much at once: try again in {retry_after_s:.1f} s.")
@@ -27,11 +27,22 @@ class Rate:
 
     @property
     def interval_s(self) -> float:
-        """How far apart, if they came evenly."""
+        """The time between two uses at an even rate."""
         return self.period_s / self.times
 
+    def used_until(self, used_until_s: float, now_s: float, *, times: int = 1) -> float:
+        """Until when the rate is used up, if so many more are counted now: the generic cell rate algorithm.
+
+        More than ``period_s`` ahead of now is too much. Source: ITU-T I.371, annex A.1.
+        """
+        return max(now_s, used_until_s) + self.interval_s * times
+
+    def is_too_much(self, used_until_s: float, now_s: float) -> bool:
+        """Whether what was counted goes beyond the rate, and its burst."""
+        return used_until_s - now_s > self.period_s + 1e-9
+
     def multiplied(self, factor: int) -> "Rate":
-        """So many times as often."""
+        """A rate ``factor`` times as high."""
         return Rate(self.times * factor, self.period_s)
 
     @classmethod
@@ -45,32 +56,32 @@ class Rate:
         return cls(int(match[1]), _SECONDS[match[2]])
 
 
-# What is kept for that many is about 10 MB a limit.
+# So many keys take about 10 MB per limit.
 MAX_KEYS = 50_000
 
 
 class RateLimit:
-    """Holds everybody to a rate, within this process: one number a key, and no clean-up task.
+    """Limits each key to a rate, within this process. It keeps one number per key and needs no clean-up task.
 
-    A burst of the whole number is let through, then what the rate allows: the generic cell rate algorithm
-    (ITU-T I.371, annex A.1). At most ``max_keys`` are remembered: beyond that, who was counted least lately is
-    forgotten. ``name`` is unique among the limits that are held over all processes.
+    A burst of the whole number is let through, then what the rate allows. At most ``max_keys`` are remembered:
+    beyond that, the least recently counted key is forgotten. ``name`` is unique among the limits that all
+    processes share.
     """
 
     def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:
         self.name = name
         self.rate = rate
         self._max_keys = max_keys
-        # Until when the key has used up what it may; the least lately used first.
+        # For each key, the time until which its rate is used up; least recently used first.
         self._used_until: OrderedDict[Hashable, float] = OrderedDict()
 
     def check(self, key: Hashable) -> None:
-        """Count one. Raises: RateLimited, and then it does not count."""
+        """Count one use. Raises: RateLimited; then nothing is counted."""
         if self.rate is None:
             return
         now = time.monotonic()
-        used_until = max(now, self._used_until.get(key, now)) + self.rate.interval_s
-        if used_until - now > self.rate.period_s + 1e-9:
+        used_until = self.rate.used_until(self._used_until.get(key, now), now)
+        if self.rate.is_too_much(used_until, now):
             raise RateLimited(used_until - now - self.rate.period_s)
         self._used_until[key] = used_until
         self._used_until.move_to_end(key)
@@ -78,6 +89,6 @@ class RateLimit:
             self._used_until.popitem(last=False)
 
     def give_back(self, key: Hashable) -> None:
-        """Take back one that was counted."""
+        """Take back one use."""
         if self.rate is not None and key in self._used_until:
             self._used_until[key] -= self.rate.interval_s

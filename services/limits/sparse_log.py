@@ -1,10 +1,10 @@
-"""Lines of the log that anybody can cause."""
+"""Rate-limited log lines, for events that any client can cause."""
 
 import structlog
 
-from services.limits.rates import (Rate, RateLimit, RateLimited)
+from services.limits.rates import Rate, RateLimit, RateLimited
 
-# Enough to see who it is; a flood writes no more.
+# Enough to identify the client, without letting a flood fill the log.
 RATE = Rate(10, 60)
 _MAX_CHARS = 500
 
@@ -21,7 +21,7 @@ class SparseLog:
         self._left_out = 0
 
     def warning(self, event: str, **fields: str) -> None:
-        """Write one line, or count it."""
+        """Write one line, or count it as left out."""
         try:
             self._limit.check(None)
         except RateLimited:

@@ -1,16 +1,15 @@
-"""Holding people to rates: in this process alone, or over all that share a Redis."""
+"""Applies rate limits within this process, or across all processes that share a Redis."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.events.redis_link import (LINK_ERRORS, RedisLink)
-from services.limits.rates import (RateLimit, RateLimited)
-from services.events.channels import Topics
+from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.topics import Topics
+from services.limits.rates import RateLimit, RateLimited
 
-# Nobody is held up longer by a Redis that does not answer; and after such a time nobody at all, until it has done
-# well for a while. Not shorter: a machine that is busy for a moment is no outage, in which each process would
-# count for itself.
+# The longest wait for an unresponsive Redis. After one such timeout no request waits, until Redis has worked
+# for a while. Not shorter: a machine that is busy for a moment is no outage.
 TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 64
 
@@ -47,12 +46,12 @@ for i = 1, #KEYS do
 end
 """
 
-# A limit, and who is held to it.
+# A limit, and the key that it counts by.
 Claim = tuple[RateLimit, str]
 
 
 class Throttle(Protocol):
-    """Holds everybody to rates."""
+    """Counts uses against rate limits."""
 
     async def take(self, *claims: Claim) -> None:
         """Count one for each claim.
@@ -87,9 +86,9 @@ class ProcessThrottle:
 class SharedThrottle:
     """Counts in Redis for all processes, and in this one.
 
-    Whoever has exhausted a limit in this process alone is refused without asking Redis. While Redis is away, slow
-    or takes no writes, each process counts for itself: nobody is let through without limit, nobody is refused
-    because of the outage, and nobody waits long. All who come while an answer is awaited are asked for together.
+    A key that has exhausted a limit in this process is refused without asking Redis. While Redis is away, slow
+    or takes no writes, each process counts for itself: limits still apply, no caller is refused because of
+    the outage, and none waits long. Calls that arrive during a round trip go together in the next one.
     """
 
     def __init__(self, link: RedisLink, topics: Topics) -> None:
@@ -120,7 +119,7 @@ class SharedThrottle:
             raise RateLimited(wait_s)
 
     async def give_back(self, *claims: Claim) -> None:
-        """Take back what was counted; in Redis, if it is there."""
+        """Take back what was counted, in Redis too if it is available."""
         claims = tuple(claim for claim in claims if claim[0].rate is not None)
         _give_back(claims)
         if not claims or not self._link.keeps:
@@ -135,7 +134,7 @@ class SharedThrottle:
             self._link.failed(error)
 
     async def _ask(self) -> None:
-        """Ask for everybody who is waiting, until nobody is."""
+        """Send all waiting claims to Redis, until none waits."""
         try:
             while self._asked:
                 asked, self._asked = self._asked, []
@@ -147,14 +146,14 @@ class SharedThrottle:
                             waiting.set_exception(error)
                     continue
                 for (_, waiting), wait_s in zip(asked, waits, strict=True):
-                    # Whoever asked may have gone.
+                    # The caller may have been cancelled.
                     if not waiting.done():
                         waiting.set_result(wait_s)
         finally:
             self._asking = None
 
     async def _wait_s(self, takes: Sequence[Sequence[Claim]]) -> Sequence[float]:
-        """For how long each has to wait; 0: it was counted."""
+        """How long each take has to wait, in seconds; 0 means that it was counted."""
         if not self._link.keeps:
             return [0.0] * len(takes)
         keys = [self._key(claim) for claims in takes for claim in claims]

@@ -1,1 +1,1 @@
-"""Live delivery: who follows what, and what each is sent. Knows nothing of GraphQL."""
+"""Live delivery: subscribers, their feeds and their messages. Imports no GraphQL."""

@@ -1,20 +1,18 @@
-"""What happens once and is told to many: an event, a read of the state, and the messages made of them."""
+"""Events and state reads, and the messages made from them, shared by many subscribers."""
 
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.values import (Location, TripSnapshot)
+from models.values import Location, TripValue
 from services.live.messages import Content
+from services.trips.announcements import read_message
 from services.trips.rows import TripsAt
-
-# Begins no JSON.
-_FOUND = b"@"
 
 
 class Message:
-    """One content, shared by every subscriber that is sent it.
+    """A message, shared by all subscribers that receive it.
 
     ``renditions`` is room for those who encode it: each form is made once, and goes when the message does.
     ``trip_id`` names what a newer message about the same trip may replace; None: the whole state. Nothing follows
@@ -30,8 +28,8 @@ class Message:
         self.renditions: dict[Hashable, Any] = {}
 
 
-class _Occurrence:
-    """Keeps the messages made of it, so that equal ones are made once."""
+class _MessageSource:
+    """Caches its messages, so that equal ones are built once."""
 
     __slots__ = ("_messages",)
 
@@ -46,14 +44,14 @@ class _Occurrence:
         *,
         is_last: bool = False,
     ) -> Message:
-        """The message of that key, made at the first call."""
+        """The message for the key, built at the first call."""
         message = self._messages.get(key)
         if message is None:
             message = self._messages[key] = Message(content(), trip_id, is_last=is_last)
         return message
 
 
-class TripEvent(_Occurrence):
+class TripEvent(_MessageSource):
     """A trip has changed, or has been found to be as it is now.
 
     ``as_of`` is the database's clock: of its change, or when the later read began that found it so. Whatever has
@@ -62,27 +60,18 @@ class TripEvent(_Occurrence):
 
     __slots__ = ("as_of", "trip")
 
-    def __init__(self, trip: TripSnapshot, as_of: datetime | None = None) -> None:
+    def __init__(self, trip: TripValue, as_of: datetime | None = None) -> None:
         super().__init__()
         self.trip = trip
         self.as_of = as_of or trip.updated
 
     @classmethod
     def from_message(cls, message: bytes) -> "TripEvent":
-        """Read what the bus carries: a trip, or what ``found`` made. Raises: ValueError, KeyError, TypeError."""
-        as_of = None
-        if message.startswith(_FOUND):
-            stamp, _, message = message[len(_FOUND) :].partition(b" ")
-            as_of = datetime.fromisoformat(stamp.decode())
-        return cls(TripSnapshot.from_json(message), as_of)
+        """Decode a bus message. Raises: ValueError, KeyError, TypeError."""
+        return cls(*read_message(message))
 
 
-def found(trip: TripSnapshot, as_of: datetime) -> bytes:
-    """The bus message that a read, which began at ``as_of``, has found the trip as it is."""
-    return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
-
-
-class LocationEvent(_Occurrence):
+class LocationEvent(_MessageSource):
     """A driver has reported a position."""
 
     __slots__ = ("location",)
@@ -92,7 +81,7 @@ class LocationEvent(_Occurrence):
         self.location = location
 
 
-class StateRead(_Occurrence):
+class StateRead(_MessageSource):
     """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more.
 
     ``as_of`` is the database's clock when it had them: what was written later is not in it.
@@ -112,7 +101,7 @@ class StateRead(_Occurrence):
 
     @property
     def events(self) -> tuple[TripEvent, ...]:
-        """The trips, each as one event for all who ask."""
+        """The trips, each as one event shared by all subscribers."""
         if self._events is None:
             self._events = tuple(TripEvent(trip, self._begun) for trip in self.trips)
         return self._events

@@ -1,5 +1,5 @@
-"""What can be subscribed to. A feed says which topics it follows, what state it starts from, and what its
-subscriber is sent of an event; it does no I/O of its own beyond reading that state."""
+"""The feeds: what a client can subscribe to. A feed names its topics, reads its first state, and turns events into
+messages for its subscriber; reading that state is its only I/O."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -7,25 +7,25 @@ from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
-from models.values import (Location, Role, TripSnapshot)
 from models.trip_life import has_ended, is_driving
+from models.values import Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
-from services.positions.freshness import (Freshness, Lifetime)
+from services.events.topics import Topics
+from services.live.events import LocationEvent, Message, StateRead, TripEvent
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
     TripChanged,
     TripState,
 )
-from services.live.events import (LocationEvent, Message, StateRead, TripEvent)
-from services.live.reads import State
-from services.events.channels import Topics
+from services.live.reads import StateReader
+from services.positions.freshness import Freshness, Lifetime
 
 Event = TripEvent | LocationEvent
 
 
 class Verdict(Enum):
-    """What an event or a read means for a subscriber, if not a message."""
+    """The result of an event or a read that is not a message."""
 
     SIGHT_LOST = "what was followed no longer exists for this subscriber: the subscription ends"
     ENDED = "nothing can follow"
@@ -37,19 +37,19 @@ Outcome = Message | Sequence[Message] | Verdict | None
 
 
 class NotFound(Exception):
-    """What is to be followed does not exist for the caller."""
+    """The caller may not see the trip, or there is none."""
 
 
 class TooManyPools(Exception):
-    """The driver follows the pool as often as one may."""
+    """The driver has the maximum of pool subscriptions."""
 
 
 class Feed(Protocol):
-    """What one subscriber follows. It belongs to that subscriber, and may remember what it has sent."""
+    """The data that one subscriber follows. A feed belongs to one subscriber and may remember what it sent."""
 
     @property
     def actor(self) -> Actor:
-        """Who follows."""
+        """The user who subscribed."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class Feed(Protocol):
 
     @property
     def shown(self) -> Collection[UUID]:
-        """Trips that the subscriber has to be told of even when they are lost from sight."""
+        """Trips on the client's screen: it must also be told when it may no longer see them."""
         ...
 
     @property
@@ -72,12 +72,12 @@ class Feed(Protocol):
         """In how many seconds ``grow_old`` may have something to say; None: not before the next event."""
         ...
 
-    async def prepare(self, state: State) -> None:
-        """Find out what the topics depend on, if on anything."""
+    async def prepare(self, state: StateReader) -> None:
+        """Load what the topics depend on, if anything."""
         ...
 
-    async def read(self, state: State) -> StateRead:
-        """Read the state, all of it."""
+    async def read(self, state: StateReader) -> StateRead:
+        """Read the whole state."""
         ...
 
     def snapshot(self, read: StateRead) -> Message | Verdict | None:
@@ -89,16 +89,16 @@ class Feed(Protocol):
         ...
 
     def change(self, event: Event) -> Outcome:
-        """What the subscriber is sent of an event. No I/O."""
+        """The message for an event. No I/O."""
         ...
 
     def grow_old(self) -> Message | None:
-        """What the subscriber is sent because time has passed. No I/O."""
+        """The message due because time has passed. No I/O."""
         ...
 
 
 class _TripsFeed:
-    """What most feeds have in common: their topics never change, and nothing without an event."""
+    """Base of feeds with fixed topics that send messages only for events."""
 
     shown: Collection[UUID] = ()
     moves = False
@@ -108,8 +108,8 @@ class _TripsFeed:
         """Nothing changes by time alone."""
         return None
 
-    async def prepare(self, state: State) -> None:
-        """Nothing."""
+    async def prepare(self, state: StateReader) -> None:
+        """The topics depend on nothing."""
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """Never asked for."""
@@ -121,14 +121,14 @@ class _TripsFeed:
 
 
 class TripFeed(_TripsFeed):
-    """One trip: as it is now, then each change, until it has ended or is lost from sight."""
+    """One trip: as it is now, then each change, until it ends or the caller may no longer see it."""
 
     def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
         self.actor = actor
         self.topics = (topics.trip(trip_id),)
         self._trip_id = trip_id
 
-    async def read(self, state: State) -> StateRead:
+    async def read(self, state: StateReader) -> StateRead:
         """Read the trip."""
         return await state.trip(self._trip_id)
 
@@ -150,7 +150,7 @@ class TripFeed(_TripsFeed):
         return _trip_now(event, event.trip, audience)
 
 
-def _trip_now(source: TripEvent | StateRead, trip: TripSnapshot, audience: Audience) -> Message:
+def _trip_now(source: TripEvent | StateRead, trip: TripValue, audience: Audience) -> Message:
     # A trip that has ended changes no more.
     return source.message(audience, lambda: TripState(trip, audience), is_last=has_ended(trip.status))
 
@@ -162,7 +162,7 @@ class MyTripsFeed(_TripsFeed):
         self.actor = actor
         self.topics = (topics.user(actor.id),)
 
-    async def read(self, state: State) -> StateRead:
+    async def read(self, state: StateReader) -> StateRead:
         """Read the trips."""
         return await state.trips_of(self.actor)
 
@@ -195,13 +195,13 @@ class DriverLocationFeed(_TripsFeed):
         self._trip_id = trip_id
         self._lifetime = lifetime
         self._driver_id: UUID | None = None
-        # The position that the subscriber has, as long as it is not gone, and when it was measured.
+        # The position last sent, until it is gone, and when it was measured.
         self._told: Location | None = None
         self._told_at: datetime | None = None
         self._told_as = Freshness.GONE
         self._found: LocationEvent | None = None
 
-    async def read(self, state: State) -> StateRead:
+    async def read(self, state: StateReader) -> StateRead:
         """Read the trip, and the position of its driver."""
         read = await state.trip(self._trip_id)
         trip = read.trips[0] if read.trips else None
@@ -243,7 +243,7 @@ class DriverLocationFeed(_TripsFeed):
             return None
         return self._tell(LocationEvent(self._told))
 
-    def _follow(self, trip: TripSnapshot) -> None:
+    def _follow(self, trip: TripValue) -> None:
         driver_id = trip.driver.id if trip.driver is not None else None
         if driver_id != self._driver_id:
             self._driver_id, self._told_at, self._told = driver_id, None, None
@@ -266,5 +266,5 @@ class DriverLocationFeed(_TripsFeed):
     def _is_gone(self, location: Location) -> bool:
         return self._lifetime.freshness(location) is Freshness.GONE
 
-    def _is_mine(self, trip: TripSnapshot) -> bool:
+    def _is_mine(self, trip: TripValue) -> bool:
         return self.actor.user.role is Role.RIDER and trip.rider.id == self.actor.id

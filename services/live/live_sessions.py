@@ -1,4 +1,4 @@
-"""Sessions with open sockets in this process, and the end of them."""
+"""Closes the sockets of sessions that have ended."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,16 +8,16 @@ from uuid import UUID
 
 import structlog
 
-from services.database.connections import DatabaseUnavailable
-from services.runtime.tasks import end
 from services.accounts.sessions import Sessions
+from services.errors import DatabaseUnavailable
+from services.runtime.tasks import cancel_and_wait
 
 _log = structlog.stdlib.get_logger(__name__)
 
 CHECK_INTERVAL_S = 1.0
 # A quarter of the shortest time that a session may stay unused.
 TOUCH_INTERVAL_S = 15.0
-# Longer than any statement may take: whoever read the session before its end has registered by then.
+# Longer than any statement may take: a caller that read the session before its end has registered by then.
 ENDED_TTL_S = 60.0
 MAX_ENDED = 100_000
 
@@ -40,7 +40,7 @@ class LiveSessions:
         self._topic = topic
         self._listen = listen
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
-        # The sessions whose end was heard of lately, and when; the oldest first.
+        # Sessions that ended recently, and when; the oldest first.
         self._ended: OrderedDict[UUID, float] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -50,7 +50,7 @@ class LiveSessions:
         return len(self._closers)
 
     async def start(self) -> None:
-        """Begin to watch."""
+        """Start watching for ended sessions."""
         listening = asyncio.get_running_loop().create_future()
         self._tasks = [
             asyncio.create_task(self._hear(listening)),
@@ -59,8 +59,8 @@ class LiveSessions:
         await listening
 
     async def stop(self) -> None:
-        """Watch no more."""
-        await end(self._tasks)
+        """Stop watching."""
+        await cancel_and_wait(self._tasks)
 
     def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
         """Have ``close`` called once the session has ended; returns what takes that back.
@@ -92,7 +92,7 @@ class LiveSessions:
         try:
             close()
         except Exception:
-            # One of them never keeps the others open.
+            # A failure of one must not keep the others open.
             _log.exception("closing failed")
 
     async def _hear(self, listening: "asyncio.Future[None]") -> None:

@@ -1,19 +1,19 @@
-"""What a subscription sends: plain values, shared by all who are sent the same."""
+"""The contents of subscription messages: plain values, shared by equal subscribers."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from models.values import (Location, TripSnapshot)
 from models.trip_life import WithdrawReason
+from models.values import Location, TripValue
 from models.visibility import Audience
 from services.positions.freshness import Freshness
 
 
 @dataclass(frozen=True, slots=True)
 class TripState:
-    """A trip as an audience sees it."""
+    """A trip as one audience may see it."""
 
-    trip: TripSnapshot
+    trip: TripValue
     audience: Audience
 
 
@@ -21,21 +21,21 @@ class TripState:
 class MyTripsSnapshot:
     """All that ``myTripsUpdated`` shows; replaces what the client had."""
 
-    trips: tuple[TripSnapshot, ...]
+    trips: tuple[TripValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TripChanged:
     """One trip of ``myTripsUpdated``, new or changed."""
 
-    trip: TripSnapshot
+    trip: TripValue
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSnapshot:
     """All open offers; replaces what the client had. ``truncated``: there are more than are listed."""
 
-    offers: tuple[TripSnapshot, ...]
+    offers: tuple[TripValue, ...]
     truncated: bool
 
 
@@ -43,12 +43,12 @@ class PoolSnapshot:
 class TripOffered:
     """A trip that waits for a driver."""
 
-    trip: TripSnapshot
+    trip: TripValue
 
 
 @dataclass(frozen=True, slots=True)
 class TripWithdrawn:
-    """An offer has gone."""
+    """An offer was withdrawn."""
 
     trip_id: UUID
     version: int

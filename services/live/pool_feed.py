@@ -6,13 +6,13 @@ from uuid import UUID
 from models.geo import GeoPoint
 from models.values import Location
 from models.visibility import Actor
-from services.positions.areas import Area
+from services.events.topics import Topics
+from services.live.events import LocationEvent, Message, StateRead
 from services.live.feeds import Event, Outcome, Verdict
 from services.live.messages import PoolSnapshot
-from services.live.events import (LocationEvent, Message, StateRead)
+from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
 from services.live.screen import Screen, may_take, offered, withdrawn
-from services.live.reads import (POOL_SNAPSHOT_LIMIT, State)
-from services.events.channels import Topics
+from services.positions.areas import Area
 
 
 class PoolFeed:
@@ -26,7 +26,7 @@ class PoolFeed:
     - When the driver moves on, what comes into reach is offered and what falls out of it is withdrawn. Nothing is
       offered again that the driver has on the screen.
 
-    Offers are the same for whoever sees them; who sees which is decided here.
+    An offer looks the same to every driver; this class decides which driver sees it.
     """
 
     # One a subscriber, and looked at for each event: without a dictionary it is smaller and nearer.
@@ -67,7 +67,7 @@ class PoolFeed:
         """What is on the driver's screen, as far as that is known: not without an area."""
         return self._screen.shown if self._screen is not None else ()
 
-    async def prepare(self, state: State) -> None:
+    async def prepare(self, state: StateReader) -> None:
         """Find out where the driver is."""
         if not self._own_topics:
             return
@@ -81,7 +81,7 @@ class PoolFeed:
         elif self._screen is None:
             self.topics = (*self._own_topics, self._names.pool)
 
-    async def read(self, state: State) -> StateRead:
+    async def read(self, state: StateReader) -> StateRead:
         """Read the open trips around, or the newest of all."""
         return await (state.open_trips() if self._screen is None else state.open_trips_in(self._screen.area))
 
@@ -98,8 +98,8 @@ class PoolFeed:
             return self._move(event.location)
         if self._screen is not None:
             return self._screen.change(event)
-        # To whoever gave the trip back it has gone, whatever becomes of it, and each of its changes says so:
-        # the one that took the offer away may have been lost, or come later.
+        # For a driver who gave the trip back the offer is withdrawn. Every change of the trip repeats that: the
+        # first withdrawal may have been lost, or may arrive later.
         return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
 
     def look_around(self, read: StateRead) -> Sequence[Message]:

@@ -6,15 +6,15 @@ from uuid import UUID
 
 import structlog
 
-from models.values import (Location, TripSnapshot)
+from models.values import Location, TripValue
 from models.visibility import Actor
-from services.positions import areas
-from services.trips import rows as trip_rows
-from services.positions.areas import Area
-from services.runtime.counters import Counts
 from services.database.connections import Database
 from services.live.events import StateRead
+from services.positions import areas
+from services.positions.areas import Area
 from services.positions.reporting import Locations
+from services.runtime.counters import Counters
+from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -22,11 +22,11 @@ _log = structlog.stdlib.get_logger(__name__)
 POOL_SNAPSHOT_LIMIT = 200
 ENDED_TRIPS_LIMIT = 20
 ENDED_TRIPS_AGE_S = 24 * 3600
-# Of all areas that are read together.
+# The limit for all areas of one statement.
 AREAS_LIMIT = 20_000
 
 
-class State:
+class StateReader:
     """Reads state for subscribers.
 
     A read serves only those who asked before it began: their topics were confirmed before, so that no change
@@ -34,12 +34,12 @@ class State:
     1,000 drivers who come back together cost a handful.
     """
 
-    def __init__(self, database: Database, locations: Locations, counts: Counts) -> None:
+    def __init__(self, database: Database, locations: Locations, counters: Counters) -> None:
         self._database = database
         self._locations = locations
-        self._counts = counts
-        self._reads = _SharedReads(counts)
-        self._areas = _AreaReads(database, counts)
+        self._counters = counters
+        self._reads = _SharedReads(counters)
+        self._areas = _AreaReads(database, counters)
 
     async def trip(self, trip_id: UUID) -> StateRead:
         """One trip, if there is one."""
@@ -74,10 +74,10 @@ class State:
 
 
 class _SharedReads:
-    """Shares reads among those who ask for the same together; whoever asks later shares the next one."""
+    """Shares a read among concurrent callers with the same scope; later callers share the next one."""
 
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self._next: dict[Hashable, asyncio.Task[StateRead]] = {}
         self._running: dict[Hashable, asyncio.Task[StateRead]] = {}
 
@@ -86,7 +86,7 @@ class _SharedReads:
         task = self._next.get(scope)
         if task is None:
             task = self._next[scope] = asyncio.create_task(self._read(scope, query))
-            # Those who wait may all have gone when it fails.
+            # All waiting callers may have been cancelled when it fails.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
 
@@ -96,10 +96,10 @@ class _SharedReads:
             await asyncio.wait([running])
         self._running[scope] = self._next.pop(scope)
         try:
-            self._counts.reads += 1
+            self._counters.reads += 1
             return StateRead(await query())
         except Exception as error:
-            # Said once, however many wait for it.
+            # Logged once, however many callers wait.
             _log.warning("reading the state failed", scope=scope, error=str(error) or type(error).__name__)
             raise
         finally:
@@ -107,11 +107,11 @@ class _SharedReads:
 
 
 class _AreaReads:
-    """Reads all areas that are asked for together; whoever asks meanwhile is served by the next read."""
+    """Reads the areas of all waiting callers at once; calls during a read share the next one."""
 
-    def __init__(self, database: Database, counts: Counts) -> None:
+    def __init__(self, database: Database, counters: Counters) -> None:
         self._database = database
-        self._counts = counts
+        self._counters = counters
         self._asked: dict[frozenset[int], asyncio.Future[StateRead]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -128,7 +128,7 @@ class _AreaReads:
         while self._asked:
             asked, self._asked = self._asked, {}
             try:
-                self._counts.reads += 1
+                self._counters.reads += 1
                 found = await trip_rows.open_trips_in(
                     self._database, frozenset[int]().union(*asked), limit=AREAS_LIMIT
                 )
@@ -143,20 +143,20 @@ class _AreaReads:
                 for future in asked.values():
                     if not future.done():
                         future.set_exception(error)
-                        # Those who wait may all have gone.
+                        # All waiting callers may have been cancelled.
                         future.exception()
         self._task = None
 
 
-def _by_cell(trips: Iterable[TripSnapshot]) -> dict[int | None, list[TripSnapshot]]:
-    by_cell: dict[int | None, list[TripSnapshot]] = {}
+def _by_cell(trips: Iterable[TripValue]) -> dict[int | None, list[TripValue]]:
+    by_cell: dict[int | None, list[TripValue]] = {}
     for trip in trips:
         cell = areas.cell_of(trip.pick_up) if trip.pick_up is not None else None
         by_cell.setdefault(cell, []).append(trip)
     return by_cell
 
 
-def _in_cells(by_cell: dict[int | None, list[TripSnapshot]], cells: frozenset[int]) -> Iterable[TripSnapshot]:
+def _in_cells(by_cell: dict[int | None, list[TripValue]], cells: frozenset[int]) -> Iterable[TripValue]:
     wanted = by_cell.keys() & cells if len(by_cell) < len(cells) else (cell for cell in cells if cell in by_cell)
     for cell in (None, *wanted):
         yield from by_cell.get(cell, ())

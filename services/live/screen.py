@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.geo import distance_m
-from models.values import TripSnapshot
 from models.trip_life import WithdrawReason, is_open, withdraw_reason
-from services.positions.areas import (KEPT, Area)
+from models.values import TripValue
+from services.live.events import Message, StateRead, TripEvent
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.events import (Message, StateRead, TripEvent)
 from services.live.reads import POOL_SNAPSHOT_LIMIT
+from services.positions.areas import KEPT, Area
 
 
 class Screen:
@@ -166,7 +166,7 @@ class Screen:
     def _is_truncated(self) -> bool:
         return self._is_cut or bool(self._hidden)
 
-    def _holds(self, trip: TripSnapshot) -> bool:
+    def _holds(self, trip: TripValue) -> bool:
         return trip.pick_up is None or self.area.holds(trip.pick_up)
 
     def _distance_of(self, event: TripEvent) -> float:
@@ -175,8 +175,8 @@ class Screen:
         return distance_m(self.area.center, pick_up) if pick_up is not None else float("inf")
 
 
-def may_take(actor_id: UUID, trip: TripSnapshot) -> bool:
-    """Whether a driver may accept the trip."""
+def may_take(actor_id: UUID, trip: TripValue) -> bool:
+    """Whether the driver may accept the trip."""
     # Most were given back by nobody; to hash an id takes as long as all the rest.
     return is_open(trip.status) and not (trip.given_back_by and actor_id in trip.given_back_by)
 

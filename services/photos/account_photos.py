@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.runtime.counters import Counts
-from services.database.connections import (Database, DatabaseUnavailable, Row, Transaction)
+from services.database.connections import Database, Source
+from services.database.dialects import Row
+from services.errors import DatabaseUnavailable
 from services.photos.photos import Photos
+from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# Far more than an upload and its transaction can take.
+# Much longer than an upload and its transaction can take.
 UNREFERENCED_MAX_S = 3600
 SWEEP_LIMIT = 100
 
@@ -27,10 +29,10 @@ class AccountPhotos:
     stays or is lost. Of a photo without a row an account has it.
     """
 
-    def __init__(self, database: Database, photos: Photos, counts: Counts) -> None:
+    def __init__(self, database: Database, photos: Photos, counters: Counters) -> None:
         self._database = database
         self._photos = photos
-        self._counts = counts
+        self._counters = counters
 
     async def store(self, data: bytes) -> str:
         """Keep a photo for an account and return its name. ``refer_in`` or ``discard`` follows.
@@ -45,7 +47,7 @@ class AccountPhotos:
             "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, False
         )
 
-    async def refer_in(self, transaction: Transaction, name: str) -> None:
+    async def refer_in(self, transaction: Source, name: str) -> None:
         """Say that an account has the photo from this transaction on.
 
         Raises:
@@ -58,7 +60,7 @@ class AccountPhotos:
         ):
             raise PhotoDoomed(name)
 
-    async def doom_in(self, transaction: Transaction, name: str) -> None:
+    async def doom_in(self, transaction: Source, name: str) -> None:
         """Say that no account has the photo from this transaction on. ``remove`` it after the commit."""
         await transaction.fetch(
             "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, True
@@ -92,7 +94,7 @@ class AccountPhotos:
         """Remove what was left over. Several processes may do so at once."""
         await self._database.fetch(
             f"UPDATE unreferenced_photos SET doomed = $1 WHERE doomed = $2 "
-            f"AND since < {self._database.ago(UNREFERENCED_MAX_S)}",
+            f"AND since < {self._database.sql.ago(UNREFERENCED_MAX_S)}",
             True,
             False,
         )
@@ -109,7 +111,7 @@ class AccountPhotos:
         if failed:
             _log.warning("photos have to wait to be removed", error=failed)
         if removed:
-            self._counts.left_over_photos += removed
+            self._counters.left_over_photos += removed
             _log.info("removed photos that were left over", photos=removed)
 
     async def _doomed(self, *, after: str) -> Sequence[Row]:
@@ -121,7 +123,7 @@ class AccountPhotos:
         )
 
     async def _remove(self, name: str) -> bool:
-        """Whether it was this process that did."""
+        """Returns whether this process removed it."""
         await self._photos.remove(name)
         return bool(
             await self._database.fetch("DELETE FROM unreferenced_photos WHERE name = $1 RETURNING name", name)

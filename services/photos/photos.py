@@ -14,8 +14,8 @@ import structlog
 from PIL import ExifTags, Image, ImageCms
 
 from services.errors import ErrorCode, UserFault
-from services.photos.store import (PhotoStore, StoreUnreachable)
-from services.photos.structure import (OddStructure, check_structure)
+from services.photos.store import PhotoStore, StoreUnreachable
+from services.photos.structure import OddStructure, check_structure
 
 # One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
 # that Pillow writes fast.
@@ -111,7 +111,7 @@ class Photos:
         return await self._store.get(name)
 
     async def remove(self, name: str) -> None:
-        """Delete a photo that nobody refers to; one that is gone already is fine. A failure is logged, no more."""
+        """Delete a photo that nobody refers to; one that is gone already is fine. A failure is only logged."""
         try:
             await self._store.delete(name)
         except StoreUnreachable:

@@ -1,4 +1,4 @@
-"""Where photos lie: a local folder, or a bucket of any S3-compatible object store.
+"""The photo store: a local folder, or a bucket of any S3-compatible object store.
 
 The only module that imports obstore.
 """
@@ -101,7 +101,7 @@ class PhotoStore:
         )
 
     async def check(self) -> None:
-        """See that a photo can be kept and removed.
+        """Check that the store can save and delete a photo.
 
         Raises:
             ValueError: never as it is set; the one line says what to do.
@@ -127,7 +127,7 @@ class PhotoStore:
                     raise
 
     async def look(self) -> None:
-        """See how it is now."""
+        """Check the state of the store now."""
         try:
             await self.check()
         except (ValueError, StoreUnreachable) as error:
@@ -136,7 +136,7 @@ class PhotoStore:
             self._end_outage()
 
     async def look_again(self) -> None:
-        """See whether an outage is over. Does nothing without one."""
+        """During an outage, check whether it is over."""
         if not self.is_up:
             await self.look()
 
@@ -201,7 +201,7 @@ class PhotoStore:
     def _end_outage(self) -> None:
         if not self.is_up:
             self.is_up = True
-            # As a warning too: the one line is of no use without the other.
+            # Also a warning: each line is useless without the other.
             _log.warning("the store of the photos works again")
 
 

@@ -1,4 +1,4 @@
-"""What the file of a photo is made of, before a decoder looks at it.
+"""Checks the structure of a photo file before it is decoded.
 
 Pillow reads the parts of a file one by one, in Python, and keeps most of them. A photo has some dozens of parts;
 5 MB can hold a million empty ones, which took seconds in which nothing else ran, and 160 MB.
@@ -30,7 +30,7 @@ _PNG_PROFILES_MAX = 1
 
 
 class OddStructure(Exception):
-    """No encoder writes such a file. Its text tells the user why."""
+    """A file that no encoder writes. The text tells the user why."""
 
 
 def check_structure(data: bytes) -> None:

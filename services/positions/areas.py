@@ -1,4 +1,4 @@
-"""Areas on the map: in which cells to look for what lies within a radius.
+"""Areas: the H3 cells that cover a circle.
 
 Cells are H3's, of two sizes, so that an area of any radius is a few dozen of them. A request is told of in its two
 cells; a driver hears of those of one size that can hold a point within reach.
@@ -29,7 +29,7 @@ def cell_of(point: GeoPoint) -> int:
 
 
 def cells_of(point: GeoPoint) -> tuple[int, int]:
-    """The cells in which a request at that point is told of."""
+    """The cells on whose topics a request at that point is published."""
     fine = cell_of(point)
     return fine, h3.cell_to_parent(fine, COARSE)
 

@@ -1,4 +1,4 @@
-"""For how long a position says where a driver is."""
+"""When a position becomes stale, and when it is dropped."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ class Lifetime:
     ttl_s: float
 
     def freshness(self, location: Location) -> Freshness:
-        """What the position is worth now."""
+        """The freshness of the position now."""
         age_s = _age_s(location)
         if age_s >= self.ttl_s:
             return Freshness.GONE

@@ -1,4 +1,4 @@
-"""Where drivers are: reporting it, and who may know."""
+"""Reports of positions, and the users who may see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.values import (Location, Role)
+from models.values import Location, Role
 from models.visibility import Actor
-from services.database.connections import (Database, moment, uuid)
-from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
-from services.positions.freshness import Lifetime
-from services.positions.store import (LocationStore, Stored)
-from services.runtime.data_loader import LookUps
-from services.validation.points import on_earth
-from services.limits.rates import RateLimit
 from services.accounts.sessions import Sessions
-from services.events.channels import Topics
-from services.trips.commands import NotADriver
+from services.database.connections import Database
+from services.database.dialects import moment, uuid
+from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
+from services.events.topics import Topics
+from services.limits.rates import RateLimit
+from services.positions.freshness import Lifetime
+from services.positions.store import LocationStore, Stored
+from services.runtime.data_loader import DataLoader
+from services.trips.faults import NotADriver
+from services.validation.points import on_earth
 
 # Accepted clock skew of a phone: what it measures "later" than now counts as measured now.
 CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -66,8 +67,8 @@ class Locations:
         self._ttl = timedelta(seconds=lifetime.ttl_s)
         self._limit = limit
         self._fresh = max(MIN_FRESH, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0))
-        self._active_trips = LookUps(self._find_active_trips)
-        self._last = LookUps(store.last)
+        self._active_trips = DataLoader(self._find_active_trips)
+        self._last = DataLoader(store.last)
 
     async def report(
         self, actor: Actor, *, point: GeoPoint, heading: float | None = None, recorded_at: datetime
@@ -113,19 +114,19 @@ class Locations:
         if active.trip_id is not None:
             topics.append(self._topics.car(active.trip_id))
         if await self._store.put(location, topics, ttl_s=(self._ttl - age).total_seconds()) is Stored.STALE:
-            # Another process was told the newer one.
+            # Another process received the newer one.
             self._limit.give_back(counted_as)
             raise _stale()
 
     async def last(self, driver_id: UUID) -> Location | None:
-        """The last position of a driver, if it has not expired. Whoever asks must have the right to know it."""
+        """The last position of a driver, if it has not expired. The caller checks access."""
         return await self._last.get(driver_id)
 
     async def _find_active_trips(self, session_ids: Sequence[UUID]) -> dict[UUID, _ActiveTrip]:
         """For each driver's session that is live: a position costs no statement more for being asked that."""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
-            f"FROM {self._database.ids(1)} asked JOIN sessions s ON s.id = asked.id "
+            f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
             "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
             "ON t.driver_id = u.id AND t.status IN ('STARTED', 'IN_PROGRESS') "
             f"WHERE {self._sessions.is_live}",

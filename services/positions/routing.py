@@ -1,4 +1,4 @@
-"""How long a car takes: estimated from the distance, or asked of a routing engine."""
+"""Driving times: estimated from the distance, or from an OSRM server."""
 
 import asyncio
 from typing import Any, Protocol
@@ -23,19 +23,19 @@ _FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, 
 
 
 class Router(Protocol):
-    """Knows how long a car takes from one point to another."""
+    """Computes driving times."""
 
     async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        """An estimate, in seconds. Never raises: whoever asks has nothing better to show."""
+        """An estimate, in seconds. Never raises: callers have no better value to show."""
         ...
 
     async def close(self) -> None:
-        """Let go of what is held."""
+        """Close the connections, if any."""
         ...
 
 
 async def eta_s(router: Router, start: GeoPoint, end: GeoPoint) -> int | None:
-    """How long a driver takes to a pick-up, in seconds; None if it is more than anybody would wait."""
+    """How long a driver takes to a pick-up, in seconds; None if it is implausibly long."""
     seconds = await router.drive_time_s(start, end)
     return round(seconds) if seconds <= MAX_ETA_S else None
 
@@ -47,11 +47,10 @@ class StraightLine:
         self._speed_m_per_s = speed_kmh / 3.6
 
     async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        """Estimate it."""
         return distance_m(start, end) * DETOUR / self._speed_m_per_s
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 class Osrm:
@@ -61,7 +60,7 @@ class Osrm:
     """
 
     def __init__(self, url: str, *, timeout_s: float, fallback: Router) -> None:
-        # Proxies of the environment are none of its business: positions go to that server alone.
+        # Ignore proxies of the environment: positions go to that server only.
         self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._fallback = fallback

@@ -13,9 +13,9 @@ import structlog
 from redis.exceptions import ResponseError
 
 from models.values import Location
-from services.events.redis_link import (LINK_ERRORS, RedisLink)
 from services.events.bus import Bus
-from services.events.channels import Topics
+from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.topics import Topics
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -43,7 +43,7 @@ return {{'new'}}
 
 
 class Stored(Enum):
-    """What became of a position."""
+    """The result of storing a position."""
 
     NEW = "new"
     KNOWN = "known"
@@ -79,7 +79,6 @@ class MemoryLocations:
         self._kept: OrderedDict[UUID, tuple[Location, float]] = OrderedDict()
 
     async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """Keep and publish."""
         stored = self.keep(location, ttl_s)
         if stored is Stored.NEW:
             await self._bus.publish([(topics, location.to_json())])
@@ -116,7 +115,8 @@ class RedisLocations:
     """Positions in Redis, with the expiry there; what this process was told is remembered here too.
 
     While Redis is away, and after it has forgotten everything, this process answers from what it remembers. A
-    position that Redis does not keep is told on all the same: to everybody if Redis passes it on, else within this
+    position that Redis does not keep is published all the same: to all processes if Redis
+    passes it on, else within this
     process.
     """
 
@@ -174,7 +174,7 @@ class RedisLocations:
         return self._memory.newest(driver_id)
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
-        """The last positions: of what Redis has and what is remembered here, the newer."""
+        """The last positions; the newer one of Redis and of this process."""
         found = dict(await self._memory.last(driver_ids))
         if not self._link.is_up:
             return found
@@ -198,6 +198,6 @@ def _read(value: bytes) -> Location | None:
     try:
         return Location.from_json(value[_AGE_DIGITS:])
     except (ValueError, KeyError, TypeError) as error:
-        # Of another version of this server, which is being replaced.
+        # Written by another version of this server, during an update.
         _log.warning("a position is not readable", error=str(error) or type(error).__name__)
         return None

@@ -1,1 +1,1 @@
-"""What any server needs: tasks, queues, periodic jobs, logs, incidents. Knows nothing of taxis."""
+"""General tools of a server: tasks, queues, periodic jobs, logs, incidents. Imports nothing about trips."""

@@ -1,17 +1,17 @@
-"""What was done since the start, counted."""
+"""Counters of this process since its start."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Counts:
-    """Plain numbers, since adding to them happens on every delivery; ``/metrics`` reads them.
+class Counters:
+    """Counters that ``/metrics`` reads: plain numbers, because each delivery increments them.
 
-    ``events``: taken from the bus, once a topic. ``executions``: of a subscription's message, shared by all who
-    asked alike. ``deliveries``: messages given to a connection. ``conflations``: messages that gave way to a
-    newer one or to a snapshot, since the client was slow. ``resyncs``: subscribers brought up to date by a new
-    snapshot. ``reads``: statements that read state for subscribers. ``left_over_photos``: removed from the store
-    later than their account's change.
+    ``events``: taken from the bus, once a topic. ``executions``: GraphQL executions of an event; subscribers with
+    equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
+    by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
+    ``reads``: statements that read state for subscribers. ``left_over_photos``: removed from the store later than
+    their account's change.
     """
 
     events: int = 0

@@ -1,4 +1,4 @@
-"""Look-ups that are made together."""
+"""Batches look-ups: one statement for many keys."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -8,10 +8,10 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class LookUps(Generic[K, V]):
-    """Asks for all keys of one turn of the event loop at once: a page of trips is one statement, not twenty.
+class DataLoader(Generic[K, V]):
+    """Fetches all keys of one event-loop iteration at once: a page of trips takes one statement, not twenty.
 
-    Not a cache: each look-up begins after it was asked for.
+    It is not a cache: each fetch begins after ``get`` was called.
     """
 
     def __init__(self, fetch: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
@@ -20,7 +20,7 @@ class LookUps(Generic[K, V]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V | None:
-        """What belongs to the key; None if nothing does. Raises: what ``fetch`` raises."""
+        """The value of the key; None if there is none. Raises: what ``fetch`` raises."""
         found = self._asked.get(key)
         if found is None:
             loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class LookUps(Generic[K, V]):
         except Exception as error:
             for future in asked.values():
                 future.set_exception(error)
-                # Whoever asked may have gone.
+                # Mark the error as retrieved: the caller may have been cancelled.
                 future.exception()
         else:
             for key, future in asked.items():

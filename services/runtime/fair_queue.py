@@ -1,22 +1,22 @@
-"""Work that comes in crowds, one piece a turn of the event loop."""
+"""Runs bursts of work one piece per event-loop iteration."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 
 
-class Turns:
-    """Does one piece of work a turn of the event loop, in the order of their coming.
+class FairQueue:
+    """Runs one piece of work per event-loop iteration, first in, first out.
 
     A handshake of a WebSocket costs as much as hundreds of deliveries, and so does what a flooding peer sends.
-    When a thousand of them come at once, everybody else waits for one of them, and not for all that have come.
+    When a thousand of them come at once, other connections wait for one of them, not for all.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def put(self, work: Callable[[], None]) -> None:
-        """Have the work done soon. What it raises goes to the event loop's exception handler."""
+        """Queue the work. What it raises goes to the event loop's exception handler."""
         self._waiting.append(work)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self._do_one)

@@ -8,13 +8,13 @@ from typing import Literal
 import structlog
 
 
-class _ThatItStops(logging.Filter):
-    """Of what uvicorn tells, lets through that it stops, and what is wrong."""
+class _StopsAndProblems(logging.Filter):
+    """Passes only uvicorn's warnings, errors and its message that it stops."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is one of those; the first in a word of ours."""
+        """Whether to log the record. Rewrites the message of the stop."""
         if record.exc_info and record.exc_info[0] is CancelledError:
-            # It was under way at a stop for too long, and uvicorn has said already how many were.
+            # uvicorn cancelled a request that ran too long at the stop, and has already logged how many.
             return False
         if record.msg == "Shutting down":
             record.msg = "stopping"
@@ -23,7 +23,7 @@ class _ThatItStops(logging.Filter):
 
 
 def configure(*, level: str, format: Literal["console", "json"]) -> None:
-    """Send our logs, and those of the libraries, to standard error in one form."""
+    """Send the logs of Taxirank and of its libraries to standard error in one format."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -33,7 +33,7 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     ]
     if format == "json":
         rendering: list[structlog.types.Processor] = [
-            # Never the values of variables: passwords are among them.
+            # No values of local variables: some are passwords.
             structlog.processors.ExceptionRenderer(
                 structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
             ),
@@ -46,7 +46,7 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
             )
         ]
     structlog.configure(
-        # First, so that what is not logged costs nothing.
+        # Filter first, so that suppressed lines cost nothing.
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
@@ -66,15 +66,15 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # What the pool tells of a database that is away is a traceback with each try to reach it; requests and
-    # `/readyz` say it too.
+    # While the database is unreachable, the pool logs a traceback for each attempt; requests and `/readyz`
+    # report the outage already.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
-    # starlette-admin tells at the debug level what was written into forms, passwords among them.
+    # starlette-admin logs form input at the debug level, passwords included.
     logging.getLogger("starlette_admin").setLevel(logging.ERROR)
-    # uvicorn tells of every socket, websockets of every frame, and httpx of every address, with positions in it.
+    # uvicorn logs every socket, websockets every frame, and httpx every URL, which contains positions.
     uvicorn = logging.getLogger("uvicorn.error")
     uvicorn.setLevel(max(logging.INFO, root.level))
-    uvicorn.filters[:] = [_ThatItStops()]
+    uvicorn.filters[:] = [_StopsAndProblems()]
     for name in (
         "uvicorn.asgi",
         "uvicorn.error.sockets",

@@ -22,7 +22,7 @@ _OF_THE_PROGRAM = frozenset({type, EnumType, ModuleType, type(None)})
 
 
 class MemoryCache(Generic[K, V]):
-    """The values that were used last, as long as they take at most ``max_bytes`` together."""
+    """An LRU cache whose values take at most ``max_bytes`` together."""
 
     def __init__(self, max_bytes: int) -> None:
         self.bytes = 0
@@ -36,7 +36,7 @@ class MemoryCache(Generic[K, V]):
         return key in self._entries
 
     def get(self, key: K) -> V | None:
-        """The value of that key, which counts as a use; None if there is none."""
+        """The value of the key, marked as used; None if there is none."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -53,7 +53,7 @@ class MemoryCache(Generic[K, V]):
 
 
 def bytes_of(*values: object, at_most: int) -> int | None:
-    """What the values take with all that they refer to, within a tenth; None if that is more than ``at_most``.
+    """The bytes that the values and everything they refer to take, to within 10 %; None if above ``at_most``.
 
     Classes, modules, enums and the code of functions belong to the program and do not count. Takes about 0.5 µs
     for each object, a tenth of what it takes to parse and validate a document, and stops at ``at_most``.
@@ -74,7 +74,7 @@ def bytes_of(*values: object, at_most: int) -> int | None:
                 continue
             held = get_referents(value)
             below += held
-            # Not by asking for its ``__dict__``, which would make one.
+            # Reading ``__dict__`` would create the dictionary.
             if kind.__dictoffset__:
                 taken += _ATTRIBUTES_BYTES + _ATTRIBUTE_BYTES * len(held)
         if taken > at_most:

@@ -1,4 +1,4 @@
-"""Work that a vanished client must not tear apart."""
+"""Runs work to its end even if the client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,8 +15,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class Shield:
     """Runs use cases that write.
 
-    Each runs in a task of its own: disconnects, ``complete`` and time caps end the waiting, never the
-    work. So a change that was committed is also announced.
+    Each runs in a task of its own: a disconnect, ``complete`` or a timeout cancels the wait, never the work.
+    So every committed change is also announced.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class Shield:
             raise
 
     async def drain(self) -> None:
-        """Wait until everything under way has ended."""
+        """Wait until all running work has ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
 
 def _log_failure(task: "asyncio.Task[Any]") -> None:
     error = None if task.cancelled() else task.exception()
-    # What the caller could have been told is nobody's concern now.
+    # Errors of the caller need no log line: the caller is gone.
     if error is not None and not isinstance(error, UserFault | UserFaults | BadInput | SessionEnded):
         _log.error("work failed after its caller had gone", exc_info=error)

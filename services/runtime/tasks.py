@@ -1,4 +1,4 @@
-"""Ending tasks for good."""
+"""Cancels tasks reliably."""
 
 import asyncio
 from collections.abc import Collection
@@ -6,10 +6,11 @@ from collections.abc import Collection
 CANCEL_AGAIN_S = 0.1
 
 
-async def end(tasks: Collection["asyncio.Task[None]"]) -> None:
-    """Cancel the tasks, and return when all have ended.
+async def cancel_and_wait(tasks: Collection["asyncio.Task[None]"]) -> None:
+    """Cancel the tasks and wait until all have ended.
 
-    Again and again: on Python 3.11 asyncio.wait_for, through which redis-py connects, swallows a cancellation that
+    It cancels repeatedly:
+    on Python 3.11 asyncio.wait_for, through which redis-py connects, swallows a cancellation that
     comes together with its result.
     """
     while waiting := [task for task in tasks if not task.done()]:

@@ -1,1 +1,1 @@
-"""Checks of what comes from outside: texts and coordinates."""
+"""Checks of user input: texts and coordinates."""

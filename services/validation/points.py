@@ -1,17 +1,17 @@
-"""Positions as they come from outside."""
+"""Checks of coordinates from users."""
 
 from models.geo import GeoPoint
 from services.errors import BadInput
 
-# About 100 m around 0, 0: open sea, and what a device reports that has no position.
+# About 100 m around 0, 0: open sea, and the value that a device without a fix reports.
 _NO_POSITION_DEG = 0.001
 
 
 def on_earth(point: GeoPoint, *field: str) -> GeoPoint:
-    """The point itself; ``field`` is its path.
+    """Return the point if it is valid; ``field`` is its path in the input.
 
     Raises:
-        BadInput: it is not on Earth (NaN is not), or is 0, 0, which stands for no position.
+        BadInput: it is out of range or NaN, or is about 0, 0, which stands for no position.
     """
     if not -90 <= point.lat <= 90:
         raise BadInput("A latitude lies between -90 and 90.", field=(*field, "lat"))

@@ -1,4 +1,4 @@
-"""What of a text can be seen."""
+"""Finds invisible characters in texts."""
 
 import unicodedata
 
@@ -40,7 +40,7 @@ INVISIBLE = _characters(
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
-# They turn round what stands behind them, wherever the text is shown. No keyboard writes them.
+# They reverse the direction of the text after them. No keyboard types them.
 OVERRIDES = _characters((0x202D, 0x202E))
 
 _NON_JOINER, _JOINER = "\u200c", "\u200d"
@@ -49,7 +49,7 @@ _VIRAMA = 9
 
 
 def trimmed(text: str) -> str:
-    """The text without what cannot be seen at its ends; empty if nothing of it can be seen."""
+    """The text without invisible characters at its ends; empty if all are invisible."""
     start, end = 0, len(text)
     while start < end and text[start] in INVISIBLE:
         start += 1
@@ -59,7 +59,7 @@ def trimmed(text: str) -> str:
 
 
 def hides_something(text: str) -> bool:
-    """Whether a text of one line has characters that cannot be seen and are not needed.
+    """Whether a text of one line has invisible characters that it does not need.
 
     Needed are spaces between words, joiners within Arabic and Indic words and emoji, and selectors of a variant
     of a Chinese character or an emoji.
@@ -90,5 +90,5 @@ def _is_symbol(char: str) -> bool:
 
 
 def _script(char: str) -> str:
-    """The script of a character, as its name begins with it."""
+    """The script of a character: the first word of its Unicode name."""
     return unicodedata.name(char, "").partition(" ")[0] if char else ""

@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 
 from models.geo import GeoPoint
-from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus
+from models.values import Location, Role, TripValue, UserValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip, may_see
 
 
 def actor(role: Role) -> Actor:
-    return Actor(UserSnapshot(uuid4(), f"{role.lower()}@example.com", "First", "Last", role, None), uuid4())
+    return Actor(UserValue(uuid4(), f"{role.lower()}@example.com", "First", "Last", role, None), uuid4())
 
 
 RIDER, OTHER_RIDER = actor(Role.RIDER), actor(Role.RIDER)
@@ -21,8 +21,8 @@ DRIVER, OTHER_DRIVER, GAVE_BACK = actor(Role.DRIVER), actor(Role.DRIVER), actor(
 NOW = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=UTC)
 
 
-def trip(status: TripStatus, *, driver: Actor | None = None, point: GeoPoint | None = None) -> TripSnapshot:
-    return TripSnapshot(
+def trip(status: TripStatus, *, driver: Actor | None = None, point: GeoPoint | None = None) -> TripValue:
+    return TripValue(
         id=uuid4(),
         created=NOW,
         updated=NOW,
@@ -79,14 +79,14 @@ def test_a_driver_who_gave_it_back_and_is_its_driver_all_the_same_sees_it() -> N
         trip(TripStatus.COMPLETED, driver=DRIVER),
     ],
 )
-def test_a_trip_comes_back_from_its_bytes_as_it_was(snapshot: TripSnapshot) -> None:
-    assert TripSnapshot.from_json(snapshot.to_json()) == snapshot
+def test_a_trip_comes_back_from_its_bytes_as_it_was(snapshot: TripValue) -> None:
+    assert TripValue.from_json(snapshot.to_json()) == snapshot
 
 
 BEFORE, AFTER = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
 
 
-def position(of: TripSnapshot | None, as_of: datetime, driver: Actor = DRIVER) -> Location:
+def position(of: TripValue | None, as_of: datetime, driver: Actor = DRIVER) -> Location:
     """Where the driver was, with that trip as the active one."""
     return Location(driver.id, of.id if of is not None else None, GeoPoint(1, 2), None, NOW, as_of=as_of)
 

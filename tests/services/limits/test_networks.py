@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.limits.networks import (UNKNOWN, is_loopback, network_of)
+from services.limits.networks import UNKNOWN, is_loopback, network_of
 
 
 @pytest.mark.parametrize(

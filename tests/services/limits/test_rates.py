@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from services.limits import rates
-from services.limits.rates import (Rate, RateLimit, RateLimited)
+from services.limits.rates import Rate, RateLimit, RateLimited
 
 
 class Clock:

@@ -11,15 +11,15 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from services.events import redis_backend
+from services.events.bus import Bus
+from services.events.redis_link import RedisLink
+from services.events.topics import Topics
 from services.limits import rates
 from services.limits import throttle as throttle_module
 from services.limits.attempts import Attempts
-from services.events.bus import Bus
-from services.events.redis_link import RedisLink
-from services.events import redis_backend
-from services.limits.rates import (MAX_KEYS, Rate, RateLimit, RateLimited)
-from services.limits.throttle import (Claim, ProcessThrottle, SharedThrottle, Throttle)
-from services.events.channels import Topics
+from services.limits.rates import MAX_KEYS, Rate, RateLimit, RateLimited
+from services.limits.throttle import Claim, ProcessThrottle, SharedThrottle, Throttle
 from tests.support.brokers import broker
 from tests.support.waiting import until
 

@@ -9,11 +9,14 @@ import pytest
 
 from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor
-from services.database.connections import DatabaseUnavailable
-from services.positions.freshness import Lifetime
+from services.errors import DatabaseUnavailable
+from services.events.topics import Topics
 from services.live import hub as hub_module
+from services.live import subscriber
+from services.live import topic as topic_module
+from services.live.events import Message
 from services.live.feeds import DriverLocationFeed, MyTripsFeed, NotFound, TripFeed
-from services.live.hub import Hub, ListeningEnded, Subscription
+from services.live.hub import Hub
 from services.live.messages import (
     MyTripsSnapshot,
     PoolSnapshot,
@@ -22,10 +25,12 @@ from services.live.messages import (
     TripState,
     TripWithdrawn,
 )
-from services.live.events import (Message, found)
 from services.live.pool_feed import PoolFeed
 from services.live.reads import POOL_SNAPSHOT_LIMIT
-from services.events.channels import Topics
+from services.live.subscriber import Subscriber
+from services.live.topic import ListeningEnded
+from services.positions.freshness import Lifetime
+from services.trips.announcements import found_message
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on, rider
 from tests.support.positions import location
 from tests.support.waiting import until
@@ -48,7 +53,7 @@ async def bus() -> FakeBus:
 
 @pytest.fixture
 async def hub(bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setattr(hub_module, "RETRY_DELAY_S", 0.01)
+    monkeypatch.setattr(subscriber, "RETRY_DELAY_S", 0.01)
     return hub_on(bus, TOPICS)
 
 
@@ -240,7 +245,7 @@ async def test_a_trip_that_a_later_read_has_found_needs_no_check(
     assert snapshot.offers == ()
     state.trips.update(held)
     reads = list(state.reads)
-    await bus.publish(POOL, found(open_trip, state.tick()), found(gone, state.tick()))
+    await bus.publish(POOL, found_message(open_trip, state.tick()), found_message(gone, state.tick()))
     assert await sink.next() == TripOffered(open_trip)
     await sentinel(bus, state, sink)
     assert state.reads == reads
@@ -300,7 +305,7 @@ async def test_what_a_sweeper_found_before_it_stood_still_does_not_bring_back_a_
     # The snapshot is full of others.
     del state.trips[trip.id]
     sink, _ = await follow_pool(hub)
-    stale = found(trip, state.tick())
+    stale = found_message(trip, state.tick())
     await bus.publish(POOL, state.accept(trip, driver()))
     assert isinstance(await sink.next(), TripWithdrawn)
     state.now += timedelta(minutes=11)
@@ -319,7 +324,7 @@ async def test_a_driver_whose_screen_is_not_known_is_told_that_a_trip_has_gone_h
     del state.trips[trip.id]
     written = state.tick()
     sink, _ = await follow_pool(hub)
-    await bus.publish(POOL, found(trip, state.tick()))
+    await bus.publish(POOL, found_message(trip, state.tick()))
     assert await sink.next() == TripOffered(trip)
     taken = replace(trip, version=2, status=TripStatus.STARTED, driver=driver().user, updated=written)
     state.trips[trip.id] = taken
@@ -380,7 +385,7 @@ async def test_of_two_events_older_than_the_marks_the_first_does_not_let_the_sec
     state.now += timedelta(hours=1)
     await sentinel(bus, state, sink)
     # Two sweepers stood still, one before it was taken, one after.
-    await bus.publish(POOL, found(offered, seen), found(taken, taken.updated))
+    await bus.publish(POOL, found_message(offered, seen), found_message(taken, taken.updated))
     snapshot = await sink.next()
     assert isinstance(snapshot, PoolSnapshot)
     assert again in snapshot.offers
@@ -396,7 +401,7 @@ async def test_what_an_event_offered_whose_mark_is_forgotten_is_withdrawn_by_a_l
     written = state.tick()
     sink, snapshot = await follow_pool(hub)
     assert snapshot.truncated
-    await bus.publish(POOL, found(trip, state.tick()))
+    await bus.publish(POOL, found_message(trip, state.tick()))
     assert await sink.next() == TripOffered(trip)
     # Its event is late: the process that was to publish it died, and every sweeper stood still.
     taken = replace(trip, version=2, status=TripStatus.STARTED, driver=driver().user, updated=written)
@@ -600,7 +605,7 @@ async def test_a_gap_during_the_read_makes_it_be_read_again(hub: Hub, state: Scr
 async def test_more_events_than_can_wait_give_way_to_one_new_snapshot(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_BUFFERED_EVENTS", 3)
+    monkeypatch.setattr(subscriber, "MAX_BUFFERED_EVENTS", 3)
     state.hold.clear()
     sink = RecordingSink()
     subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
@@ -782,7 +787,7 @@ async def test_a_listener_that_is_cancelled_before_its_first_step_leaves_nothing
 async def test_a_subscription_cancelled_at_any_step_of_its_set_up_leaves_nothing(
     hub: Hub, bus: FakeBus, steps: int
 ) -> None:
-    subscriptions: list[Subscription] = []
+    subscriptions: list[Subscriber] = []
 
     async def subscribe() -> None:
         subscriptions.append(await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
@@ -867,12 +872,12 @@ async def test_a_subscriber_who_starts_over_gets_a_new_snapshot(
 async def test_the_marks_of_a_topic_are_bounded(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "MAX_MARKS", 10)
+    monkeypatch.setattr(topic_module, "MAX_MARKS", 10)
     monkeypatch.setattr(hub_module, "RECENT_EVENTS", 10)
     await follow_pool(hub)
     await bus.publish(POOL, *(state.request() for _ in range(50)))
-    topic = cast("Any", hub)._topics[POOL]
-    assert len(topic.marks) == 10
+    topic = cast("Any", hub)._topics._topics[POOL]
+    assert len(topic._marks) == 10
     assert len(cast("Any", hub)._recent) == 10
 
 

@@ -8,17 +8,17 @@ from uuid import UUID
 import pytest
 
 from models.geo import GeoPoint
-from models.values import (Location, TripSnapshot)
 from models.trip_life import TripStatus, WithdrawReason
+from models.values import Location, TripValue
 from models.visibility import Actor
-from services.positions import areas
-from services.positions.areas import Area
-from services.live import hub as hub_module
+from services.events.topics import Topics
 from services.live import screen as screen_module
-from services.live.hub import Subscription
+from services.live import subscriber
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
-from services.events.channels import Topics
+from services.live.subscriber import Subscriber
+from services.positions import areas
+from services.positions.areas import Area
 from tests.support.globe import destination
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on
 from tests.support.waiting import until
@@ -44,7 +44,7 @@ class City:
         self.sink = RecordingSink()
         self._moment = START
 
-    async def follow(self, actor: Actor | None = None, near: GeoPoint | None = None) -> Subscription:
+    async def follow(self, actor: Actor | None = None, near: GeoPoint | None = None) -> Subscriber:
         feed = PoolFeed(actor or self.actor, TOPICS, radius_m=RADIUS_M, near=near)
         return await self.hub.subscribe(feed, self.sink)
 
@@ -65,7 +65,7 @@ class City:
     async def tell(self, location: Location) -> None:
         await self.bus.publish(TOPICS.location(location.driver_id), location.to_json())
 
-    async def publish(self, *trips: TripSnapshot) -> None:
+    async def publish(self, *trips: TripValue) -> None:
         """On the topics of the pool that this process listens to."""
         for trip in trips:
             names = [TOPICS.pool]
@@ -86,17 +86,17 @@ class City:
         assert await self.sink.next() == TripOffered(sentinel)
 
 
-def offers(*trips: TripSnapshot) -> PoolSnapshot:
+def offers(*trips: TripValue) -> PoolSnapshot:
     return PoolSnapshot(trips, truncated=False)
 
 
-def out_of_range(trip: TripSnapshot) -> TripWithdrawn:
+def out_of_range(trip: TripValue) -> TripWithdrawn:
     return TripWithdrawn(trip.id, trip.version, WithdrawReason.OUT_OF_RANGE)
 
 
 @pytest.fixture
 async def city(monkeypatch: pytest.MonkeyPatch) -> City:
-    monkeypatch.setattr(hub_module, "RETRY_DELAY_S", 0.01)
+    monkeypatch.setattr(subscriber, "RETRY_DELAY_S", 0.01)
     state = ScriptedState()
     state.install(monkeypatch)
     return City(state)

@@ -12,13 +12,15 @@ from structlog.testing import capture_logs
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 
-from models.values import Role
-from server import Application
+from application.asgi import Asgi
+from application.parts import Application
 from application.settings import Settings
-from services.database.connections import (Database, DatabaseUnavailable)
+from models.values import Role
 from services.accounts.passwords import Passwords
-from services.photos.store import PhotoStore
 from services.accounts.sessions import NewSession
+from services.database.connections import Database
+from services.errors import DatabaseUnavailable
+from services.photos.store import PhotoStore
 from tests.support.api import PASSWORD
 
 
@@ -54,13 +56,13 @@ async def sign_up(application: Application, name: str = "rosa") -> NewSession:
     )
 
 
-async def do_chores(application: Application) -> None:
-    for _, chore in application.housekeeping._chores.values():  # pyright: ignore[reportPrivateUsage]
-        await chore()
+async def do_jobs(application: Application) -> None:
+    for _, job in application.periodic_jobs._jobs.values():  # pyright: ignore[reportPrivateUsage]
+        await job()
 
 
 async def let_pass(database: Database, seconds: int) -> None:
-    await database.fetch(f"UPDATE unreferenced_photos SET since = {database.ago(seconds)}")
+    await database.fetch(f"UPDATE unreferenced_photos SET since = {database.sql.ago(seconds)}")
 
 
 async def stop_before_the_insert(application: Application, monkeypatch: pytest.MonkeyPatch) -> "Stopped":
@@ -115,11 +117,11 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
     await another.database.connect()
     try:
         await let_pass(another.database, 3_500)
-        await do_chores(another)
+        await do_jobs(another)
         assert len(stored(another)) == 1
         await let_pass(another.database, 3_700)
         with capture_logs() as logs:
-            await do_chores(another)
+            await do_jobs(another)
         assert stored(another) == set()
         assert await waiting(another) == 0
         assert {"event": "removed photos that were left over", "photos": 1, "log_level": "info"} in logs
@@ -134,7 +136,7 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
 
 
 async def scrape(application: Application) -> str:
-    metric = next(m for m in application.metrics.collect() if m.name == "taxirank_left_over_photos")
+    metric = next(m for m in Asgi(application).metrics.collect() if m.name == "taxirank_left_over_photos")
     return "\n".join(f"{sample.name} {sample.value}" for sample in metric.samples)
 
 
@@ -153,7 +155,7 @@ async def test_a_connection_that_breaks_during_the_commit_leaves_an_account_and_
         break_commits(broken)
         with pytest.raises(DatabaseUnavailable):
             await sign_up(application)
-    await do_chores(application)
+    await do_jobs(application)
     assert stored(application) == await referenced(application)
     assert len(stored(application)) == 1
 
@@ -177,7 +179,7 @@ async def test_a_photo_that_no_account_has_any_more_is_removed_in_the_end(
     kept = await referenced(application)
     assert len(kept) == (1 if change == "replaced" else 0)
     assert len(stored(application)) == len(kept) + 1
-    await asyncio.gather(do_chores(application), do_chores(application))
+    await asyncio.gather(do_jobs(application), do_jobs(application))
     assert stored(application) == kept
     assert await waiting(application) == 0
 
@@ -189,14 +191,14 @@ async def test_a_store_that_is_away_is_told_in_one_line_and_tried_again(
     with monkeypatch.context() as broken, capture_logs() as logs:
         put_the_store_away(broken)
         await application.services.profiles.update(actor, photo=None)
-        await do_chores(application)
+        await do_jobs(application)
     told = [(entry["event"], entry["log_level"], entry["error"]) for entry in logs if "error" in entry]
     assert told == [
         ("a photo has to wait to be removed", "warning", "the store is away"),
         ("photos have to wait to be removed", "warning", "the store is away"),
     ]
     assert await waiting(application) == len(stored(application)) == 1
-    await do_chores(application)
+    await do_jobs(application)
     assert await waiting(application) == len(stored(application)) == 0
 
 
@@ -210,6 +212,6 @@ async def test_more_photos_than_one_statement_reads_are_removed(
         for _ in range(5):
             await application.services.profiles.update(actor, photo=picture())
     assert await waiting(application) == 5
-    await do_chores(application)
+    await do_jobs(application)
     assert await waiting(application) == 0
     assert stored(application) == await referenced(application)

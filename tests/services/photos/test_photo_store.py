@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from services.photos.store import (PhotoStore, StoreUnreachable)
+from services.photos.store import PhotoStore, StoreUnreachable
 
 NAME = "0123456789abcdef" * 2 + ".webp"
 OTHER = "fedcba9876543210" * 2 + ".webp"

@@ -5,7 +5,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from services.photos.structure import (OddStructure, check_structure)
+from services.photos.structure import OddStructure, check_structure
 
 
 def encode(format: str, **options: object) -> bytes:

@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from services.errors import ErrorCode, UserFault
+from services.photos.photos import CONTENT_TYPE, PhotoInvalid, Photos, PhotosUnavailable, PhotoTooLarge, url_path
 from services.photos.store import PhotoStore
-from services.photos.photos import (CONTENT_TYPE, PhotoInvalid, Photos, PhotosUnavailable, PhotoTooLarge, url_path)
 
 MAX_BYTES = 1_000_000
 MAX_PIXELS = 2_000_000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.geo import GeoPoint
 from services.positions import areas
-from services.positions.areas import (MAX_FINE_RADIUS_M, MAX_RADIUS_M, Area)
+from services.positions.areas import MAX_FINE_RADIUS_M, MAX_RADIUS_M, Area
 from tests.support.globe import destination, vector_distance_m
 
 PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(areas.FINE)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.positions.freshness import (Freshness, Lifetime)
+from services.positions.freshness import Freshness, Lifetime
 from tests.support.positions import location
 
 

@@ -13,12 +13,12 @@ import pytest
 from redis.asyncio import Redis
 
 from models.values import Location
-from services.positions import store as location_store
-from services.events.bus import (Bus, BusState)
-from services.events.redis_link import RedisLink
 from services.events import redis_backend
-from services.positions.store import (LocationStore, MemoryLocations, RedisLocations, Stored)
-from services.events.channels import Topics
+from services.events.bus import Bus, BusState
+from services.events.redis_link import RedisLink
+from services.events.topics import Topics
+from services.positions import store as location_store
+from services.positions.store import LocationStore, MemoryLocations, RedisLocations, Stored
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.positions import location
 from tests.support.waiting import until

@@ -8,20 +8,20 @@ from uuid import UUID
 
 import pytest
 
-from models.geo import GeoPoint
-from models.values import Location
-from models.trip_life import TripStatus
-from models.visibility import Actor
-from server import Application
+from application.lifespan import running
+from application.parts import Application
 from application.settings import Settings
-from services.database.connections import DatabaseUnavailable
-from services.errors import BadInput
-from services.positions.freshness import Freshness
+from models.geo import GeoPoint
+from models.trip_life import TripStatus
+from models.values import Location
+from models.visibility import Actor
+from services.errors import BadInput, DatabaseUnavailable
+from services.limits.rates import RateLimited
 from services.live.feeds import DriverLocationFeed
 from services.live.messages import DriverAt
+from services.positions.freshness import Freshness
 from services.positions.reporting import StaleLocation
-from services.limits.rates import RateLimited
-from services.trips.commands import NotADriver
+from services.trips.faults import NotADriver
 from tests.services.trips.test_trips_pages import statements
 from tests.support.live import RecordingSink
 from tests.support.positions import LNG
@@ -79,8 +79,8 @@ class Town:
 @pytest.fixture
 async def town(settings: Settings) -> AsyncIterator[Town]:
     application = Application(settings.model_copy(update={"location_rate": "off"}))
-    async with application.running():
-        await application.housekeeping.stop()
+    async with running(application):
+        await application.periodic_jobs.stop()
         yield Town(application)
 
 
@@ -361,8 +361,8 @@ async def test_of_a_silent_driver_the_rider_is_told_once_that_the_position_is_st
 ) -> None:
     changes = {"location_rate": "off", "location_stale_s": 0.5, "location_ttl_s": 1}
     application = Application(settings.model_copy(update=changes))
-    async with application.running():
-        await application.housekeeping.stop()
+    async with running(application):
+        await application.periodic_jobs.stop()
         town = Town(application)
         rider, driver = await town.rider(), await town.driver()
         trip_id = await town.request(rider)

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from models.geo import GeoPoint, distance_m
-from services.positions.routing import (DETOUR, MAX_ETA_S, Osrm, Router, StraightLine, eta_s)
+from services.positions.routing import DETOUR, MAX_ETA_S, Osrm, Router, StraightLine, eta_s
 from tests.support.brokers import free_port
 from tests.support.waiting import until
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from services.runtime.data_loader import LookUps
+from services.runtime.data_loader import DataLoader
 
 
 class Source:
@@ -33,7 +33,7 @@ async def source() -> Source:
 
 
 async def test_all_keys_of_one_turn_are_one_look_up_and_equal_ones_are_asked_once(source: Source) -> None:
-    lengths = LookUps(source.fetch)
+    lengths = DataLoader(source.fetch)
 
     assert await asyncio.gather(*(lengths.get(key) for key in ("a", "bb", "a", "unknown"))) == [1, 2, 1, None]
 
@@ -41,7 +41,7 @@ async def test_all_keys_of_one_turn_are_one_look_up_and_equal_ones_are_asked_onc
 
 
 async def test_a_look_up_begins_after_it_was_asked_for(source: Source) -> None:
-    lengths = LookUps(source.fetch)
+    lengths = DataLoader(source.fetch)
     source.hold.clear()
     first = asyncio.create_task(lengths.get("a"))
     await source.began.wait()
@@ -54,7 +54,7 @@ async def test_a_look_up_begins_after_it_was_asked_for(source: Source) -> None:
 
 
 async def test_a_failure_reaches_all_who_asked_and_nobody_later(source: Source) -> None:
-    lengths = LookUps(source.fetch)
+    lengths = DataLoader(source.fetch)
     source.failure = OSError("away")
 
     results = await asyncio.gather(lengths.get("a"), lengths.get("bb"), return_exceptions=True)
@@ -65,7 +65,7 @@ async def test_a_failure_reaches_all_who_asked_and_nobody_later(source: Source) 
 
 
 async def test_who_gives_up_takes_the_answer_from_nobody(source: Source) -> None:
-    lengths = LookUps(source.fetch)
+    lengths = DataLoader(source.fetch)
     source.hold.clear()
     leaving, staying = asyncio.create_task(lengths.get("a")), asyncio.create_task(lengths.get("a"))
     await source.began.wait()

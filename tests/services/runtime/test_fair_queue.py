@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from services.runtime.fair_queue import Turns
+from services.runtime.fair_queue import FairQueue
 from tests.support.waiting import until
 
 
 async def test_one_piece_of_work_is_done_a_turn_of_the_event_loop_in_order() -> None:
-    turns, done = Turns(), list[str]()
+    turns, done = FairQueue(), list[str]()
     loop = asyncio.get_running_loop()
 
     def work(name: str) -> None:
@@ -24,7 +24,7 @@ async def test_one_piece_of_work_is_done_a_turn_of_the_event_loop_in_order() -> 
 
 
 async def test_work_may_put_more_and_comes_last() -> None:
-    turns, done = Turns(), list[str]()
+    turns, done = FairQueue(), list[str]()
 
     def more() -> None:
         done.append("first")
@@ -37,7 +37,7 @@ async def test_work_may_put_more_and_comes_last() -> None:
 
 
 async def test_work_that_fails_is_reported_and_holds_up_nobody() -> None:
-    turns, done, reported = Turns(), list[str](), list[BaseException | None]()
+    turns, done, reported = FairQueue(), list[str](), list[BaseException | None]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
 
     def fail() -> None:

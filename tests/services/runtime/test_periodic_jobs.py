@@ -5,19 +5,19 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from server import Application
-from services.database.connections import DatabaseUnavailable
-from services.runtime.periodic_jobs import Housekeeping
+from application.parts import Application
+from services.errors import DatabaseUnavailable
+from services.runtime.periodic_jobs import PeriodicJobs
 from tests.support.rows import add_rider, add_trip
 
 TIMEOUT_S = 5
 
 
 @pytest.mark.parametrize("failure", [DatabaseUnavailable("away"), RuntimeError("broken")])
-async def test_a_chore_that_fails_is_logged_and_done_again(failure: Exception) -> None:
+async def test_a_job_that_fails_is_logged_and_done_again(failure: Exception) -> None:
     done, other_done, calls = asyncio.Event(), asyncio.Event(), 0
 
-    async def chore() -> None:
+    async def job() -> None:
         nonlocal calls
         calls += 1
         if calls < 3:
@@ -27,22 +27,22 @@ async def test_a_chore_that_fails_is_logged_and_done_again(failure: Exception) -
     async def other() -> None:
         other_done.set()
 
-    housekeeping = Housekeeping(flaky=(0.001, chore), steady=(0.001, other))
+    periodic_jobs = PeriodicJobs(flaky=(0.001, job), steady=(0.001, other))
     with capture_logs() as logs:
-        await housekeeping.start()
+        await periodic_jobs.start()
         async with asyncio.timeout(TIMEOUT_S):
             await done.wait()
             await other_done.wait()
-        await housekeeping.stop()
+        await periodic_jobs.stop()
 
     level = "warning" if isinstance(failure, DatabaseUnavailable) else "error"
-    assert [(entry["chore"], entry["log_level"]) for entry in logs] == [("flaky", level)] * 2
+    assert [(entry["job"], entry["log_level"]) for entry in logs] == [("flaky", level)] * 2
 
 
-async def test_a_chore_under_way_is_cancelled_at_the_stop_and_none_begins_after_it() -> None:
+async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it() -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
-    async def chore() -> None:
+    async def job() -> None:
         begun.set()
         try:
             await asyncio.Event().wait()
@@ -50,18 +50,18 @@ async def test_a_chore_under_way_is_cancelled_at_the_stop_and_none_begins_after_
             cancelled.set()
             raise
 
-    housekeeping = Housekeeping(chore=(0, chore))
-    await housekeeping.start()
+    periodic_jobs = PeriodicJobs(job=(0, job))
+    await periodic_jobs.start()
     async with asyncio.timeout(TIMEOUT_S):
         await begun.wait()
-        await housekeeping.stop()
+        await periodic_jobs.stop()
 
     assert cancelled.is_set()
-    assert all(task.done() for task in housekeeping._tasks)
+    assert all(task.done() for task in periodic_jobs._tasks)
 
 
 async def test_one_that_never_began_can_be_stopped() -> None:
-    await Housekeeping(chore=(1, asyncio.Event().wait)).stop()
+    await PeriodicJobs(job=(1, asyncio.Event().wait)).stop()
 
 
 async def test_a_server_expires_what_is_overdue_by_itself_and_says_so(application: Application) -> None:

@@ -10,10 +10,11 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from models.values import Role
+from application.parts import Application
 from models.trip_life import TripStatus
-from server import Application
-from services.database.connections import (Database, uuid)
+from models.values import Role
+from services.database.connections import Database
+from services.database.dialects import uuid
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.runtime.shield import Shield
 from tests.support.api import PASSWORD
@@ -206,7 +207,7 @@ async def sign_up(application: Application, number: int) -> Trial:
 async def quiet(application: Application) -> Application:
     """An application that writes nothing by itself, so that what is noted stays noted."""
     await application.outbox.stop()
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     return application
 
 

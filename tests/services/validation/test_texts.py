@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.validation.texts import (hides_something, trimmed)
+from services.validation.texts import hides_something, trimmed
 
 # Each alone looks like nothing.
 INVISIBLE = [

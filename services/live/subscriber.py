@@ -1,0 +1,363 @@
+"""A subscriber: decides what to send, in which order, and when to read the state."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from models.visibility import may_see
+from services.live.events import LocationEvent, Message, TripEvent
+from services.live.feeds import Event, Feed, NotFound, Verdict
+from services.live.followed_topics import FollowedTopics
+from services.live.reads import StateReader
+from services.live.topic import NEVER, OpenTopics
+from services.runtime.counters import Counters
+
+_log = structlog.stdlib.get_logger(__name__)
+
+MAX_BUFFERED_EVENTS = 256
+RETRY_DELAY_S = 0.5
+TIMER_SLACK_S = 0.005
+
+
+class Sink(Protocol):
+    """Receives a subscriber's messages. Neither method may block or raise."""
+
+    def deliver(self, message: Message) -> None:
+        """Send a message, after all earlier ones."""
+        ...
+
+    def end(self, error: Exception | None) -> None:
+        """The subscription has ended. ``error``: NotFound if it is no longer visible; else a server error."""
+        ...
+
+
+class SubscriberState(Enum):
+    """The state of a subscriber."""
+
+    READING = "state is read for it, and its events wait in order"
+    FLOWING = "its events go straight to its sink"
+    ENDED = "nothing more is sent"
+
+
+class Subscriber:
+    """One subscription: a feed, a sink, and its progress. The caller that created it must ``end`` it.
+
+    It begins with READING, where a task reads what is wanted (a snapshot, what is around it, or one trip that an
+    event may be late about), and is FLOWING when nothing is left to read and no event waits.
+    """
+
+    __slots__ = (
+        "_as_of",
+        "_counters",
+        "_feed",
+        "_has_left",
+        "_look_around",
+        "_on_ended",
+        "_read_again",
+        "_reads",
+        "_sink",
+        "_task",
+        "_told",
+        "_topics",
+        "_waiting",
+        "known",
+        "state",
+        "timer",
+    )
+
+    def __init__(
+        self,
+        feed: Feed,
+        sink: Sink,
+        *,
+        topics: OpenTopics,
+        reads: StateReader,
+        counters: Counters,
+        on_ended: Callable[["Subscriber"], None],
+    ) -> None:
+        """``on_ended`` is called once, when nothing more is sent."""
+        self.state = SubscriberState.READING
+        # The versions of the last read, shared with others, and those that checks have found since. Nothing up to
+        # them is passed on.
+        self.known: Mapping[UUID, int] = {}
+        self.timer: asyncio.TimerHandle | None = None
+        self._told: dict[UUID, int] = {}
+        # The database's clock when that read was done.
+        self._as_of = NEVER
+        self._feed = feed
+        self._sink = sink
+        self._reads = reads
+        self._counters = counters
+        self._on_ended = on_ended
+        self._topics = FollowedTopics(topics)
+        self._waiting: list[Event] = []
+        self._read_again = True
+        self._look_around = False
+        self._has_left = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def feed(self) -> Feed:
+        """The feed that it follows."""
+        return self._feed
+
+    # READING to FLOWING, and back
+
+    async def begin(self) -> None:
+        """Send the snapshot; events flow when this returns.
+
+        Raises:
+            NotFound: what is followed does not exist for the caller.
+            Exception: what the database raises.
+        """
+        await self._catch_up()
+
+    def start_over(self) -> None:
+        """Send a new snapshot: messages were dropped, or events may have been lost."""
+        self._counters.resyncs += 1
+        self._read_again = True
+        self._read()
+
+    def _read(self, *first: Event) -> None:
+        """Let events wait while state is read; ``first`` waits before all others."""
+        if self.state is SubscriberState.FLOWING:
+            self.state = SubscriberState.READING
+            self._waiting = list(first)
+            self._task = asyncio.create_task(self._catch_up_with_patience())
+
+    async def _catch_up_with_patience(self) -> None:
+        while True:
+            try:
+                return await self._catch_up()
+            except NotFound as error:
+                return self._end(error)
+            except Exception:
+                # The database is away, and the read has said so. What was promised is a snapshot, as soon as
+                # there can be one.
+                self._read_again = True
+                await asyncio.sleep(RETRY_DELAY_S)
+
+    async def _catch_up(self) -> None:
+        """Read what is wanted, and send what waits, until events can flow."""
+        while self.state is SubscriberState.READING:
+            if self._read_again or self._look_around:
+                await self._send_state()
+            elif self._waiting:
+                await self._send_waiting(self._waiting.pop(0))
+            else:
+                self.state = SubscriberState.FLOWING
+                self._set_timer()
+
+    async def _send_waiting(self, event: Event) -> None:
+        if isinstance(event, LocationEvent):
+            self._deliver(event)
+            return
+        known = self._told.get(event.trip.id) or self.known.get(event.trip.id)
+        if known is None:
+            await self._send_checked(event)
+        elif event.trip.version > known:
+            self._deliver(event)
+
+    # FLOWING or READING to ENDED
+
+    def end(self) -> None:
+        """Send nothing more, and leave the topics. May be called again."""
+        if self._has_left:
+            return
+        self._has_left = True
+        self._stop()
+        if self._task is not None:
+            self._task.cancel()
+        self._topics.leave()
+
+    def fail(self, error: Exception) -> None:
+        """Tell the sink that it has failed."""
+        self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        """Tell the sink that nothing follows. ``end``, called by the subscribing code, leaves the topics."""
+        if self.state is SubscriberState.ENDED:
+            return
+        self._stop()
+        try:
+            self._sink.end(error)
+        except Exception:
+            _log.exception("ending a subscription failed")
+
+    def _stop(self) -> None:
+        if self.state is SubscriberState.ENDED:
+            return
+        self.state = SubscriberState.ENDED
+        if self.timer is not None:
+            self.timer.cancel()
+        self._topics.stop(self)
+        self._on_ended(self)
+
+    # Events
+
+    def take_trip(self, event: TripEvent, known: int | None, *, is_old: bool) -> None:
+        """A trip has changed. ``is_old``: a newer change of it may have been passed on before.
+
+        ``known`` is the version of the trip by the last read.
+        """
+        if self.state is SubscriberState.READING:
+            if is_old:
+                self._wait_for_snapshot()
+            else:
+                self._wait(event)
+            return
+        if self._told:
+            known = self._told.get(event.trip.id) or known
+        if known is not None and event.trip.version <= known:
+            return
+        if known is None and event.as_of <= self._as_of:
+            self._read(event)
+        elif is_old:
+            self.start_over()
+        elif known is None and event.trip.updated <= self._as_of:
+            self._deliver_if_seen(event)
+        else:
+            self._deliver(event)
+
+    def take_location(self, event: LocationEvent) -> None:
+        """A driver has reported a position."""
+        if self.state is SubscriberState.READING:
+            self._wait(event)
+        else:
+            self._deliver(event)
+            self._set_timer()
+
+    def _wait(self, event: Event) -> None:
+        if len(self._waiting) >= MAX_BUFFERED_EVENTS:
+            self._wait_for_snapshot()
+        else:
+            self._waiting.append(event)
+
+    def _wait_for_snapshot(self) -> None:
+        """A snapshot read from now on says as much as everything that waits."""
+        self._waiting.clear()
+        self._read_again = True
+
+    def _deliver(self, event: Event) -> None:
+        if self.state is SubscriberState.ENDED:
+            return
+        try:
+            change = self._feed.change(event)
+            if isinstance(change, Message):
+                self._sink.deliver(change)
+                if change.is_last:
+                    self._end(None)
+            elif change is None:
+                return
+            elif not isinstance(change, Verdict):
+                for message in change:
+                    self._sink.deliver(message)
+            elif change is Verdict.SIGHT_LOST:
+                self._end(NotFound())
+            elif change is Verdict.ENDED:
+                self._end(None)
+            elif change is Verdict.READ_AGAIN:
+                self.start_over()
+            else:
+                self._look_around = True
+                self._read()
+        except Exception as error:
+            # A failure of one subscriber must not affect others.
+            _log.exception("delivery failed", topics=len(self._topics))
+            self._end(error)
+
+    def _deliver_if_seen(self, event: TripEvent) -> None:
+        """Send a trip as a read has found it, unless it is nothing to the subscriber and never was."""
+        if may_see(self._feed.actor, event.trip) or self._may_show(event.trip.id):
+            self._deliver(event)
+
+    def _may_show(self, trip_id: UUID) -> bool:
+        """Whether the client may show the trip: the feed knows, or an event has told of it since the read."""
+        return trip_id in self._feed.shown or self._topics.have_told(trip_id, since=self._as_of)
+
+    # Time
+
+    def _set_timer(self) -> None:
+        """Look at the feed again when it may have something to say without an event.
+
+        A timer that runs is left alone: what has put that off is found out when it rings.
+        """
+        if self.timer is None and self.state is not SubscriberState.ENDED:
+            delay_s = self._feed.changes_in_s
+            if delay_s is not None:
+                # The timer's clock is not the feed's, and may be a little early.
+                self.timer = asyncio.get_running_loop().call_later(delay_s + TIMER_SLACK_S, self._grow_old)
+
+    def _grow_old(self) -> None:
+        self.timer = None
+        if self.state is SubscriberState.READING:
+            # The timer is set again when the state has been read.
+            return
+        try:
+            message = self._feed.grow_old()
+            if message is not None:
+                self._sink.deliver(message)
+        except Exception as error:
+            _log.exception("delivery failed")
+            self._end(error)
+        self._set_timer()
+
+    # Reading
+
+    async def _send_state(self) -> None:
+        """Read what the feed follows, and send it: as a snapshot, or as what it changes."""
+        feed, as_snapshot = self._feed, self._read_again
+        self._read_again = self._look_around = False
+        if as_snapshot:
+            # Before the position is asked for, too, nothing that is told of it may be lost.
+            await self._topics.follow(self, feed.topics)
+            await feed.prepare(self._reads)
+        # Before the read: a trip may come on the old topics and on the new ones, each with marks of its own.
+        self._topics.drop(self, await self._topics.follow(self, feed.topics))
+        if as_snapshot:
+            # What has come before the read begins is in it. (After a look around what has gone is told of.)
+            self._waiting[:] = [event for event in self._waiting if isinstance(event, LocationEvent)]
+        read = await feed.read(self._reads)
+        if self._read_again or self.state is SubscriberState.ENDED:
+            # Events were lost meanwhile: what was read may be older than they were.
+            return
+        self._as_of = read.as_of
+        self.known = read.versions
+        self._told = {}
+        try:
+            if as_snapshot:
+                message = feed.snapshot(read)
+                if message is Verdict.ENDED:
+                    self._end(None)
+                elif isinstance(message, Message):
+                    self._sink.deliver(message)
+                    if message.is_last:
+                        self._end(None)
+            else:
+                for message in feed.look_around(read):
+                    self._sink.deliver(message)
+        except NotFound:
+            raise
+        except Exception as error:
+            # Not the database's failure: it would come again with every read.
+            _log.exception("delivery failed")
+            self._end(error)
+
+    async def _send_checked(self, event: TripEvent) -> None:
+        """Check an event about a trip that the snapshot does not have, and send the trip as it is now."""
+        if event.trip.updated > self._as_of:
+            self._deliver(event)
+            return
+        if event.as_of > self._as_of:
+            self._deliver_if_seen(event)
+            return
+        read = await self._reads.trip(event.trip.id)
+        current = read.event()
+        if current is None or self._read_again or self.state is SubscriberState.ENDED:
+            return
+        self._told[current.trip.id] = current.trip.version
+        self._deliver_if_seen(current)
