@@ -1,21 +1,21 @@
-"""People and trips to look at: what ``server.py seed-demo`` makes."""
+"""The demonstration data of ``server.py seed-demo``: users and trips."""
 
 from models.geo import GeoPoint
-from models.values import (Role, TripSnapshot)
 from models.trip_life import TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
-from services.accounts.accounts import (Accounts, UsernameTaken)
+from services.accounts.accounts import Accounts, UsernameTaken
 from services.errors import UserFaults
 from services.trips.commands import Trips
 
-PASSWORD = "correct-horse-battery-9"  # noqa: S105 - shown to whoever runs the command
+PASSWORD = "correct-horse-battery-9"  # noqa: S105 - printed by the command
 _RIDERS = (("rosa", "Rosa", "Alvarez"), ("ravi", "Ravi", "Menon"))
 _DRIVERS = (("dana", "Dana", "Okafor"), ("dirk", "Dirk", "Janssen"))
 _STATION, _HARBOUR, _AIRPORT = GeoPoint(52.3791, 4.9003), GeoPoint(52.4002, 4.9012), GeoPoint(52.3105, 4.7683)
 
 
 async def seed(accounts: Accounts, trips: Trips) -> list[str]:
-    """Create two riders and two drivers with trips in every state; lines to show. Does nothing the second time."""
+    """Create two riders and two drivers with trips; returns the lines to print. Does nothing the second time."""
     try:
         riders = [(await _sign_up(accounts, name, first, last, Role.RIDER)) for name, first, last in _RIDERS]
         drivers = [(await _sign_up(accounts, name, first, last, Role.DRIVER)) for name, first, last in _DRIVERS]
@@ -26,7 +26,7 @@ async def seed(accounts: Accounts, trips: Trips) -> list[str]:
     rosa, ravi = riders
     dana, dirk = drivers
 
-    async def request(rider: Actor, pick_up: str, drop_off: str, at: GeoPoint, to: GeoPoint) -> TripSnapshot:
+    async def request(rider: Actor, pick_up: str, drop_off: str, at: GeoPoint, to: GeoPoint) -> TripValue:
         return await trips.request(
             rider, pick_up_address=pick_up, drop_off_address=drop_off, pick_up=at, drop_off=to
         )

@@ -12,10 +12,10 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Shutdown:
-    """A block at whose end the parts that were started in it are stopped, the last one first.
+    """Stops the parts that were added within the block, at its end, the last one first.
 
-    All together have ``timeout_s``. A part that is not done by then is cancelled and logged, and each that follows
-    gets no time to wait at all: it must let go of what it holds when it is cancelled.
+    All parts share ``timeout_s``. A part that exceeds it is cancelled and logged. The parts after it are cancelled
+    as soon as they wait: each must release what it holds when it is cancelled.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -24,7 +24,7 @@ class Shutdown:
         self._stack = AsyncExitStack()
 
     def add(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
-        """Have ``stop`` called at the end of the block."""
+        """Call ``stop`` at the end of the block."""
         self._stack.push_async_callback(self._stop, name, stop)
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""uvicorn as `server.py` runs it: where it listens, how it ends, and its worker processes."""
+"""Runs uvicorn: binds its addresses, and starts, replaces and ends its worker processes."""
 
 import errno
 import multiprocessing
@@ -17,21 +17,22 @@ import structlog
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-# A process has to load everything, perhaps on a third of a core that it shares with others.
+# A worker imports everything first, perhaps with a third of a core.
 START_TIMEOUT_S = 120.0
-# A thread of the worker answers, whatever its event loop does: one that does not is stopped or starved.
+# A thread of the worker answers even if its event loop is blocked. A worker that does not answer is stopped or
+# starved.
 ANSWER_TIMEOUT_S = 30.0
-LOOK_EVERY_S = 0.5
-# One worker of several that cannot start is tried again after so long.
+CHECK_INTERVAL_S = 0.5
+# The pause before a worker that could not start is started again.
 RESTART_PAUSE_S = 5.0
-# What a worker may take for its end, beyond what it gives requests.
+# The time for a worker to end, beyond its time for requests.
 END_TIMEOUT_S = 5.0
 
 _log = structlog.stdlib.get_logger("taxirank")
 
 
 class CannotListen(Exception):
-    """The address or the port cannot be had. ``setting`` names which; the text says what to do, in one line."""
+    """The address or port is not available. ``setting`` names which; the text is one line that says what to do."""
 
     def __init__(self, error: OSError, host: str, port: int) -> None:
         self.setting = "PORT"
@@ -53,7 +54,7 @@ class NoneStarted(Exception):
 
 @contextmanager
 def bound(host: str, port: int) -> Generator[list[socket.socket]]:
-    """Every address of the host, taken for the time of the block, without listening yet. Raises: CannotListen."""
+    """Bind every address of the host for the time of the block, without listening. Raises: CannotListen."""
     refused: OSError | None = None
     with ExitStack() as stack:
         listeners: list[socket.socket] = []
@@ -65,7 +66,7 @@ def bound(host: str, port: int) -> Generator[list[socket.socket]]:
         for family, kind, protocol, _, address in dict.fromkeys(found):
             try:
                 listener = stack.enter_context(closing(socket.socket(family, kind, protocol)))
-                # The connections of the server before may still be fading.
+                # Connections of the previous server may still be in TIME_WAIT.
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
                     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -73,7 +74,7 @@ def bound(host: str, port: int) -> Generator[list[socket.socket]]:
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise CannotListen(error, host, port) from error
-                # Such as ::1 of `localhost` where IPv6 is off.
+                # For example ::1 of `localhost` where IPv6 is off.
                 refused = error
             else:
                 listeners.append(listener)
@@ -87,9 +88,9 @@ def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Cal
     """Serve until SIGTERM or SIGINT. ``on_ready`` is called once, when the first request can be answered.
 
     Raises:
-        CannotListen: another server was faster.
+        CannotListen: another server took the port first.
         NoneStarted: no worker process could start.
-        SystemExit: the application could not start or had to stop, which it has logged.
+        SystemExit: the application could not start or had to stop. It has logged why.
     """
     if config.workers > 1:
         Workers(config, listeners, on_ready=on_ready).run()
@@ -98,7 +99,7 @@ def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Cal
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server. It says when it is ready, and ends with status 0 only when it was asked to end."""
+    """uvicorn's server. Reports when it is ready. Ends with status 0 only after a signal from outside."""
 
     def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -116,7 +117,7 @@ class Server(uvicorn.Server):
         """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""
         super().run(sockets)
         if self.lifespan.should_exit:
-            # The application stops itself by the same signal as an operator; its lifespan tells the two apart.
+            # An application that stops itself uses an operator's signal; only its lifespan tells the two apart.
             sys.exit(1)
 
     @contextmanager
@@ -125,27 +126,27 @@ class Server(uvicorn.Server):
         with super().capture_signals():
             yield
             if not self.force_exit:
-                # uvicorn raises them again, and a clean end would look like a kill.
+                # uvicorn would raise the signals again, and a clean end would look like a kill.
                 self._captured_signals.clear()
 
 
 @dataclass
 class _Watch:
-    """What is known of a worker."""
+    """The state of one worker."""
 
     began_s: float = field(default_factory=time.monotonic)
     is_ready: bool = False
     is_asked: bool = False
     answered_s: float = 0.0
-    # When the next takes its place, after it has died.
+    # When its successor starts, after the worker has died.
     replaced_at_s: float | None = None
 
 
 class Workers(Multiprocess):
     """uvicorn's worker processes: each has time to start, and is replaced when it dies, which is logged.
 
-    uvicorn kills a worker that does not answer within a time that is the same for one that still starts and for
-    one that serves, waits for each in turn, and takes no notice of how they die.
+    uvicorn gives a starting worker no more time than a serving one, waits for the workers one after another, and
+    does not log how they die.
     """
 
     def __init__(
@@ -162,26 +163,26 @@ class Workers(Multiprocess):
             self.init_processes()
             while not self.should_exit.is_set():
                 living = [process.process.sentinel for process in self.processes if process.process.is_alive()]
-                if signals in wait([*living, signals], LOOK_EVERY_S):
+                if signals in wait([*living, signals], CHECK_INTERVAL_S):
                     signals.recv(4096)
                 self.handle_signals()
                 self.keep_subprocess_alive()
         self.terminate_all()
         self.join_all()
-        if self._none_starts():
+        if self._no_worker_starts():
             raise NoneStarted
 
     def keep_subprocess_alive(self) -> None:
-        """Look at each worker, and replace those that have died."""
+        """Check each worker, and replace those that have died."""
         if self.should_exit.is_set():
             return
         self._watches = {process: self._watches.get(process) or _Watch() for process in self.processes}
         now_s = time.monotonic()
         for index, process in enumerate(self.processes):
             watch = self._watches[process]
-            if watch.replaced_at_s is None and not self._is_well(process, watch, now_s):
-                self._see_off(process, watch, now_s)
-            if self._none_starts():
+            if watch.replaced_at_s is None and not self._is_healthy(process, watch, now_s):
+                self._kill(process, watch, now_s)
+            if self._no_worker_starts():
                 self.should_exit.set()
                 return
             if watch.replaced_at_s is not None and watch.replaced_at_s <= now_s:
@@ -189,7 +190,7 @@ class Workers(Multiprocess):
                 self.processes[index].start()
 
     def join_all(self) -> None:
-        """Wait for the workers' end; those that do not come to it are killed."""
+        """Wait for the workers to end; kill those that do not end in time."""
         deadline_s = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + END_TIMEOUT_S
         for process in self.processes:
             process.process.join(max(0.0, deadline_s - time.monotonic()))
@@ -198,16 +199,16 @@ class Workers(Multiprocess):
                 process.process.kill()
                 process.process.join()
 
-    def _is_well(self, process: Process, watch: _Watch, now_s: float) -> bool:
+    def _is_healthy(self, process: Process, watch: _Watch, now_s: float) -> bool:
         if not process.process.is_alive():
             return False
-        # It may die meanwhile, which is seen the next time.
+        # The worker may die here; the next check sees that.
         with suppress(OSError, EOFError):
             if watch.is_asked and process.parent_conn.poll():
                 watch.is_asked = False
                 if process.parent_conn.recv():
                     watch.answered_s = now_s
-                    self._note_ready(process, watch)
+                    self._mark_ready(process, watch)
             if not watch.is_asked:
                 process.parent_conn.send(b"ping")
                 watch.is_asked = True
@@ -219,7 +220,7 @@ class Workers(Multiprocess):
             return False
         return True
 
-    def _note_ready(self, process: Process, watch: _Watch) -> None:
+    def _mark_ready(self, process: Process, watch: _Watch) -> None:
         if watch.is_ready:
             return
         watch.is_ready = True
@@ -229,7 +230,7 @@ class Workers(Multiprocess):
             self._on_ready()
             self._on_ready = None
 
-    def _see_off(self, process: Process, watch: _Watch, now_s: float) -> None:
+    def _kill(self, process: Process, watch: _Watch, now_s: float) -> None:
         process.kill()
         process.process.join()
         _log.error("worker died", pid=process.pid, was_ready=watch.is_ready, **_cause(process.exitcode))
@@ -238,16 +239,16 @@ class Workers(Multiprocess):
             self._failed_starts += 1
             watch.replaced_at_s += RESTART_PAUSE_S
 
-    def _none_starts(self) -> bool:
+    def _no_worker_starts(self) -> bool:
         return self._failed_starts >= len(self.processes) and not any(
             watch.is_ready and watch.replaced_at_s is None for watch in self._watches.values()
         )
 
 
 def end_with_parent() -> None:
-    """Have this process end, in order, when the one that started it has died without saying so.
+    """End this process in order when its parent dies without a signal to it.
 
-    Else workers would go on, and hold the port, after their parent was killed.
+    Otherwise workers would go on serving, and hold the port, after their parent was killed.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -271,7 +272,7 @@ def _cause(exit_code: int | None) -> dict[str, object]:
 
 @contextmanager
 def _woken_by_signals() -> Generator[socket.socket]:
-    """A socket that has something to read when a signal came."""
+    """A socket that becomes readable when a signal arrives."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)

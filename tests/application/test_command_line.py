@@ -22,9 +22,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from server import ROOT, cli
+from application.commands import cli
+from application.paths import ROOT
+from application.settings import PREFIX, Settings
 from services.runtime import logs
-from application.settings import (PREFIX, Settings)
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
 from tests.support.brokers import broker
@@ -456,7 +457,7 @@ async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
 async def test_a_traceback_in_the_log_shows_no_values(environment: dict[str, str], form: str) -> None:
     program = f"""
 import structlog
-from services import logs
+from services.runtime import logs
 
 def log_in(password):
     raise ValueError
@@ -480,7 +481,7 @@ except ValueError as error:
 async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
     program = """
 import logging
-from services import logs
+from services.runtime import logs
 
 logs.configure(level="debug", format="json")
 for name in ("httpx", "httpcore.http11"):

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 import pytest
 from annotated_types import Ge, Le
 
-from application.settings import (PREFIX, Settings, SettingsError, load_settings)
+from application.settings import PREFIX, Settings, SettingsError, load_settings
 from tests.conftest import people, serving
 from tests.support.api import PASSWORD
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from application.settings import (PREFIX, Settings, SettingsError, load_settings)
+from application.settings import PREFIX, Settings, SettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,7 @@ def test_every_setting_is_described() -> None:
     ("name", "value", "hint"),
     [
         ("PORTT", "8000", "unknown setting TAXIRANK_PORTT"),
+        ("CONSOLE", "false", "TAXIRANK_CONSOLE is called TAXIRANK_BOARD now"),
         ("PORT", "eighty", "TAXIRANK_PORT"),
         ("PORT", "65536", "TAXIRANK_PORT"),
         ("DATABASE_URL", "mysql://x", "TAXIRANK_DATABASE_URL: must begin with"),
@@ -118,6 +119,12 @@ def test_dotenv_is_read_strictly_too(tmp_path: Path) -> None:
     assert load_settings().port == 8001
     (tmp_path / ".env").write_text("TAXIRANK_PROT=8001\n")
     with pytest.raises(SettingsError, match="unknown setting TAXIRANK_PROT"):
+        load_settings()
+
+
+def test_an_old_name_in_dotenv_is_told_with_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TAXIRANK_CONSOLE=false\n")
+    with pytest.raises(SettingsError, match="TAXIRANK_CONSOLE is called TAXIRANK_BOARD now"):
         load_settings()
 
 

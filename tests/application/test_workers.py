@@ -16,7 +16,10 @@ import httpx
 import pytest
 
 from application import workers
-from server import ROOT, Application
+from application.asgi import Asgi
+from application.lifespan import running
+from application.parts import Application
+from application.paths import ROOT
 from application.settings import Settings
 from services.database.instance_lock import AnotherServer
 from tests.support.waiting import until
@@ -27,7 +30,7 @@ PROGRAM = """
 import sys
 import structlog
 import uvicorn
-from gateway import serving
+from application import workers
 
 if __name__ == "__main__":
     structlog.configure(
@@ -36,18 +39,18 @@ if __name__ == "__main__":
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     log = structlog.get_logger()
-    serving._log = log
+    workers._log = log
     for change in sys.argv[3:]:
         name, _, value = change.partition("=")
-        setattr(serving, name, float(value))
+        setattr(workers, name, float(value))
     config = uvicorn.Config(
         f"tests.support.tiny_app:{sys.argv[1]}", factory=True, workers=2, log_config=None,
         timeout_graceful_shutdown=1,
     )
     try:
-        with serving.bound("127.0.0.1", int(sys.argv[2])) as listeners:
-            serving.run(config, listeners, on_ready=lambda: log.info("serving"))
-    except serving.NoneStarted:
+        with workers.bound("127.0.0.1", int(sys.argv[2])) as listeners:
+            workers.run(config, listeners, on_ready=lambda: log.info("serving"))
+    except workers.NoneStarted:
         sys.exit(1)
 """
 
@@ -188,9 +191,9 @@ async def test_a_start_that_fails_in_the_process_that_serves_is_told_in_one_line
         return {"type": "lifespan.startup"}
 
     first, second = Application(settings), Application(settings)
-    async with first.running():
+    async with running(first):
         with pytest.raises(AnotherServer):
-            await second.asgi({"type": "lifespan", "state": {}}, receive, send)
+            await Asgi(second)({"type": "lifespan", "state": {}}, receive, send)
     (failed,) = told
     assert failed["type"] == "lifespan.startup.failed"
     assert failed["message"].startswith("another server uses this database")

@@ -1,0 +1,221 @@
+"""The routes and the middleware of an application."""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from admin import pages as admin
+from application.errors import one_line
+from application.execution import build_execution
+from application.lifespan import running
+from application.parts import Application
+from application.paths import WEB_BUILD
+from application.settings import Settings
+from gateway.board import Board
+from gateway.cors import Cors
+from gateway.graphiql import GraphiQL
+from gateway.health import health_routes
+from gateway.hosts import Hosts
+from gateway.media import media_route
+from gateway.metrics import Metrics
+from gateway.middleware import BodyLimit, Incidents, RequestId
+from gateway.security_headers import SecurityHeaders
+from gateway.uvicorn.connection import Connection
+from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
+from schema.operations.execution import Execution
+from schema.transport.client_info import HttpClientInfo
+from schema.transport.connection import set_connection
+from schema.transport.credentials import Cookies
+from schema.transport.http import HttpEndpoint
+from schema.transport.offenders import Offenders
+from schema.transport.origins import PREFLIGHT_HEADERS, Origins
+from schema.transport.socket_limit import SocketLimit
+from schema.transport.sockets import SocketEndpoint, refuse_path
+from services.limits.rates import Rate
+
+GRAPHQL_PATH = "/graphql"
+
+_log = structlog.stdlib.get_logger("taxirank")
+
+
+class Asgi:
+    """The ASGI application: GraphQL, the pages, the admin and health. Its lifespan starts and stops the parts."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._settings = settings = application.settings
+        self._origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
+        self._cookies = Cookies(
+            is_secure=settings.secure_cookies,
+            samesite=settings.cookie_samesite,
+            max_age_s=settings.session_max_age_s,
+        )
+        # A public address implies a proxy, and behind a proxy every client may seem to be on this machine.
+        self._knows_itself = settings.public_url is None
+        self._graphiql = GraphiQL(WEB_BUILD)
+        # With trusted documents, no query typed into GraphiQL could run.
+        self._has_graphiql = settings.graphiql and settings.trusted_documents is None
+        execution = build_execution(settings)
+        limit = SocketLimit(a_user=settings.max_sockets_per_user)
+        self.sockets = self._socket_endpoint(execution, limit)
+        self.metrics = self._build_metrics()
+        starlette = Starlette(
+            lifespan=self._lifespan,
+            routes=self._routes(self._http_endpoint(execution, limit)),
+            middleware=self._middleware(),
+        )
+        if settings.admin:
+            self._mount_admin(starlette)
+        starlette.router.redirect_slashes = False
+        self.metrics.know_paths(route.path for route in starlette.routes if isinstance(route, Route | Mount))
+        self._starlette = starlette
+        self._secured_http = SecurityHeaders(starlette, is_https=settings.secure_cookies)
+        self._secured_sockets = Hosts(self.sockets, names=settings.host_names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one socket, or the lifespan."""
+        # Sockets bypass the HTTP middleware: each layer around `send` costs time on every delivery.
+        if scope["type"] == "websocket":
+            await (self._secured_sockets if scope["path"] == GRAPHQL_PATH else refuse_path)(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._starlette(scope, receive, _with_one_line_failures(send))
+        else:
+            set_connection(scope, Connection(send))
+            await self._secured_http(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncGenerator[dict[str, Any]]:
+        async with running(self._application):
+            yield {REFUSES_SOCKETS_OF: self._refuses_sockets_of}
+        _log.info("stopped")
+
+    def _refuses_sockets_of(self, host: str) -> bool:
+        return self.sockets.offenders.are_at(host)
+
+    def _http_endpoint(self, execution: Execution, limit: SocketLimit) -> HttpEndpoint:
+        return HttpEndpoint(
+            execution,
+            self._application.services,
+            origins=self._origins,
+            cookies=self._cookies,
+            limit=limit,
+            max_json_bytes=self._settings.max_json_bytes,
+            page=self._graphiql.page if self._has_graphiql else None,
+            knows_itself=self._knows_itself,
+        )
+
+    def _socket_endpoint(self, execution: Execution, limit: SocketLimit) -> SocketEndpoint:
+        settings = self._settings
+        return SocketEndpoint(
+            execution,
+            self._application.services,
+            origins=self._origins,
+            cookies=self._cookies,
+            limit=limit,
+            offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
+            init_timeout_s=settings.connection_init_timeout_s,
+            max_operations=settings.max_operations_per_socket,
+            connection_of=Connection,
+        )
+
+    def _build_metrics(self) -> Metrics:
+        application = self._application
+        return Metrics(
+            application.counters,
+            gauges={
+                "sockets": ("Open WebSockets.", lambda: len(self.sockets.sockets)),
+                "subscribers": ("Running subscriptions.", lambda: application.services.hub.subscribers),
+                "topics": ("Topics that this process listens to.", lambda: application.services.hub.topics),
+                "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
+            },
+            bus_state=lambda: application.bus.state,
+            store_is_up=application.store_is_up,
+            photos_are_up=lambda: application.photo_store.is_up,
+            outbox_age_s=application.outbox.oldest_age_s,
+        )
+
+    def _routes(self, http: HttpEndpoint) -> list[BaseRoute]:
+        application, settings = self._application, self._settings
+        has_pages = settings.board or settings.admin or self._has_graphiql
+        return [
+            Route(GRAPHQL_PATH, http),
+            media_route(application.photos, is_embeddable=bool(settings.allowed_origins)),
+            *([self.metrics.route()] if settings.metrics else []),
+            *health_routes(
+                ping_database=application.database.ping,
+                bus_state=lambda: application.bus.state,
+                store_is_up=application.store_is_up,
+                photos_are_up=lambda: application.photo_store.is_up,
+            ),
+            *([Board(WEB_BUILD).route()] if settings.board else []),
+            *(self._graphiql.routes() if has_pages else []),
+        ]
+
+    def _middleware(self) -> list[Middleware]:
+        """The layers around every HTTP request, the outermost first."""
+        settings = self._settings
+        return [
+            Middleware(RequestId, observe=self.metrics.observe_request),
+            Middleware(Incidents),
+            Middleware(Hosts, names=settings.host_names),
+            *_cors(settings),
+            Middleware(
+                BodyLimit,
+                max_bytes=settings.max_body_bytes,
+                max_bytes_together=settings.max_body_bytes_together,
+                timeout_s=settings.receive_timeout_s,
+            ),
+        ]
+
+    def _mount_admin(self, starlette: Starlette) -> None:
+        application, public_url = self._application, self._settings.public_url
+        admin.mount(
+            starlette,
+            database=application.database,
+            staff=application.staff,
+            history=application.services.history,
+            cookie=self._cookies,
+            address_of=self._address_of,
+            # Unlike the API, the admin does not answer pages of the allowed origins.
+            is_own_page=Origins(public_url=public_url, allowed=()).allows_socket,
+            icon_url=self._graphiql.icon_url,
+            public_url=public_url,
+        )
+
+    def _address_of(self, request: Request) -> str | None:
+        """The network that rate limits count the request by; None: this machine itself."""
+        return HttpClientInfo(
+            request.scope, request.headers, self._cookies, knows_itself=self._knows_itself
+        ).address
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The ASGI application of one server; its lifespan starts and stops everything."""
+    return Asgi(Application(settings))
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    """The CORS layer for pages of the allowed origins; none without allowed origins."""
+    if not settings.allowed_origins:
+        return []
+    headers = ("Authorization", "Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS)
+    return [Middleware(Cors, origins=settings.allowed_origins, headers=headers)]
+
+
+def _with_one_line_failures(send: Send) -> Send:
+    async def send_message(message: Message) -> None:
+        is_failure = message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed")
+        if is_failure and (line := one_line(sys.exception())):
+            # Starlette would send the traceback.
+            message = {**message, "message": line}
+        await send(message)
+
+    return send_message

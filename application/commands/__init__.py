@@ -1,0 +1,33 @@
+"""The command line. A module here is a group of commands; they are listed in the order of ``--help``."""
+
+import typer
+
+from application.commands import database, pages, people, schema, serve, settings, simulate
+
+cli = typer.Typer(
+    help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """A GraphQL dispatch server for ride-hailing. Without a command it serves."""
+    if context.invoked_subcommand is None:
+        serve.serve()
+
+
+for command in (
+    serve.serve,
+    pages.build_pages,
+    database.migrate,
+    database.makemigrations,
+    schema.export_schema,
+    people.create_staff,
+    people.seed_demo,
+    simulate.simulate,
+):
+    cli.command()(command)
+cli.command("settings")(settings.show_settings)

@@ -1,0 +1,19 @@
+"""`export-schema`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schema.build import build_schema
+
+
+def export_schema(
+    path: Annotated[Path | None, typer.Argument(help="The file to write; none: print it.")] = None,
+) -> None:
+    """Write the schema in GraphQL's schema language."""
+    text = build_schema().as_str() + "\n"
+    if path is None:
+        typer.echo(text, nl=False)
+    else:
+        path.write_text(text, encoding="utf-8")

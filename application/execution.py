@@ -1,0 +1,42 @@
+"""Builds the execution of operations from the settings."""
+
+from application.errors import StartError
+from application.settings import PREFIX, Settings
+from schema.build import build_schema
+from schema.operations.execution import Execution
+from schema.operations.limits import Limits
+from schema.operations.trusted_documents import BadManifest, read_manifest
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits of one operation."""
+    return Limits(
+        chars=settings.max_document_chars,
+        tokens=settings.max_tokens,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        directives=settings.max_directives,
+        list_items=settings.max_list_items,
+        root_fields=settings.max_root_fields,
+        cost=settings.max_cost,
+    )
+
+
+def build_execution(settings: Settings) -> Execution:
+    """Build the execution of operations.
+
+    Raises:
+        StartError: the trusted documents cannot be used.
+    """
+    try:
+        return Execution(
+            build_schema(),
+            introspection=settings.introspection,
+            suggestions=settings.suggestions,
+            limits=limits_of(settings),
+            persisted_queries=settings.persisted_queries,
+            trusted=read_manifest(settings.trusted_documents) if settings.trusted_documents is not None else None,
+            timeout_s=settings.operation_timeout_s,
+        )
+    except BadManifest as error:
+        raise StartError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from None

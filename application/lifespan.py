@@ -1,0 +1,45 @@
+"""How an application starts and stops."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from application.parts import Application
+from application.shutdown import Shutdown
+from services.database.instance_lock import AnotherServer, InstanceLock
+from services.runtime.tasks import cancel_and_wait
+
+# The parts' share of SHUTDOWN_TIMEOUT_S. It follows that of the requests (serving.py); the process has the rest.
+SHARE_OF_PARTS = 0.3
+
+
+@asynccontextmanager
+async def running(application: Application) -> AsyncGenerator[None]:
+    """Start everything but the HTTP server in order; stop it in reverse at the end of the block.
+
+    Raises: AnotherServer: another server holds the lock at the start, or this server lost the lock and stopped.
+    """
+    instance_lock = InstanceLock(application.settings, on_lost=application.on_database_lost)
+    async with Shutdown(application.settings.shutdown_timeout_s * SHARE_OF_PARTS) as shutdown:
+        await instance_lock.acquire()
+        shutdown.add("lock", instance_lock.release)
+        await application.database.connect()
+        shutdown.add("database", application.database.disconnect)
+        await instance_lock.watch(application.database)
+        await application.bus.connect()
+        shutdown.add("bus", application.bus.disconnect)
+        shutdown.add("routing", application.router.close)
+        await application.outbox.start()
+        shutdown.add("outbox", application.outbox.stop)
+        shutdown.add("subscriptions", application.services.hub.stop)
+        shutdown.add("changes", application.shield.drain)
+        await application.live_sessions.start()
+        shutdown.add("sessions", application.live_sessions.stop)
+        await application.periodic_jobs.start()
+        shutdown.add("periodic_jobs", application.periodic_jobs.stop)
+        # The start does not wait for a bucket that does not answer: trips work without it.
+        looking = asyncio.create_task(application.photo_store.look())
+        shutdown.add("photos", lambda: cancel_and_wait([looking]))
+        yield
+    if instance_lock.is_lost:
+        raise AnotherServer

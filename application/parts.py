@@ -1,0 +1,196 @@
+"""Builds the parts of an application from its settings."""
+
+import functools
+import signal
+from collections.abc import Callable
+
+from application.errors import StartError
+from application.settings import PREFIX, Settings
+from schema.api.context import Services
+from services.accounts.accounts import Accounts
+from services.accounts.deletion import Deletions
+from services.accounts.passwords import Passwords
+from services.accounts.profiles import Profiles
+from services.accounts.sessions import Sessions
+from services.database.connections import Database
+from services.events.bus import Bus
+from services.events.outbox import Outbox
+from services.events.redis_link import RedisLink
+from services.events.topics import Topics
+from services.limits.attempts import Attempts
+from services.limits.per_user import PerUser
+from services.limits.rates import Rate, RateLimit
+from services.limits.throttle import ProcessThrottle, SharedThrottle, Throttle
+from services.live.hub import LINGER_S, Hub
+from services.live.live_sessions import LiveSessions
+from services.live.reads import StateReader
+from services.photos.account_photos import AccountPhotos
+from services.photos.photos import Photos
+from services.photos.store import LOOK_AGAIN_S, BadOptions, PhotoStore
+from services.positions.freshness import Lifetime
+from services.positions.reporting import Locations
+from services.positions.routing import Osrm, Router, StraightLine
+from services.positions.store import LocationStore, MemoryLocations, RedisLocations
+from services.runtime.counters import Counters
+from services.runtime.periodic_jobs import PeriodicJobs
+from services.runtime.shield import Shield
+from services.staff.staff import Staff
+from services.trips.announcements import TripAnnouncements
+from services.trips.commands import Trips
+from services.trips.history import TripHistory
+from services.trips.writes import TripWrites
+
+
+class Application:
+    """The parts of one server: the use cases and the services below them.
+
+    Several applications can live in one process; they share nothing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        # SIGTERM makes uvicorn finish the requests under way, then end.
+        self.on_database_lost: Callable[[], None] = functools.partial(signal.raise_signal, signal.SIGTERM)
+        self.database = Database(settings)
+        self.shield = Shield()
+        topics = Topics(settings.redis_prefix)
+        self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
+        self.bus = Bus(self.redis, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
+        self.counters = counters = Counters()
+        announcements = TripAnnouncements(self.database, topics)
+        self.outbox = Outbox(self.database, self.bus, topics, find_changed=announcements.find_changed)
+        self.photo_store = open_photo_store(settings)
+        self.photos = _photos(settings, self.photo_store)
+        account_photos = AccountPhotos(self.database, self.photos, counters)
+        sessions = Sessions(
+            self.database,
+            self.outbox,
+            self.shield,
+            ttl_s=settings.session_ttl_s,
+            max_age_s=settings.session_max_age_s,
+        )
+        self.throttle: Throttle = (
+            SharedThrottle(self.redis, topics) if self.redis is not None else ProcessThrottle()
+        )
+        passwords = _passwords(settings)
+        log_ins = Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle)
+        accounts = Accounts(
+            self.database,
+            self.shield,
+            passwords=passwords,
+            photos=account_photos,
+            sessions=sessions,
+            photo_required=settings.photo_required,
+            log_ins=log_ins,
+            sign_ups=Attempts("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
+        )
+        trips = Trips(
+            self.database,
+            self.outbox,
+            self.shield,
+            TripWrites(
+                self.database,
+                announcements,
+                sessions=sessions,
+                request_ttl_s=settings.request_ttl_s,
+                open_trips_per_rider=settings.open_trips_per_rider,
+            ),
+            changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
+        )
+        self.staff = Staff(
+            self.database, self.outbox, self.shield, accounts=accounts, sessions=sessions, trips=trips
+        )
+        self.location_store: LocationStore = (
+            RedisLocations(self.redis, self.bus, topics) if self.redis is not None else MemoryLocations(self.bus)
+        )
+        locations = Locations(
+            self.database,
+            self.location_store,
+            topics,
+            sessions=sessions,
+            lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
+            limit=RateLimit(Rate.parse(settings.location_rate)),
+        )
+        self.router = _router(settings)
+        hub = Hub(
+            StateReader(self.database, locations, counters),
+            self.bus.listen,
+            topics,
+            counters,
+            linger_s=LINGER_S,
+            max_pools_per_user=settings.max_pools_per_user,
+        )
+        self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
+        self.services = Services(
+            accounts=accounts,
+            profiles=Profiles(
+                self.database,
+                self.shield,
+                sessions=sessions,
+                photos=account_photos,
+                photo_required=settings.photo_required,
+            ),
+            deletions=Deletions(
+                self.database,
+                self.outbox,
+                self.shield,
+                passwords=passwords,
+                photos=account_photos,
+                sessions=sessions,
+                trips=trips,
+                log_ins=log_ins,
+            ),
+            sessions=sessions,
+            trips=trips,
+            history=TripHistory(self.database),
+            locations=locations,
+            router=self.router,
+            offer_radius_m=settings.offer_radius_m,
+            subscribing=PerUser("subscribe", Rate.parse(settings.subscribe_rate), self.throttle),
+            hub=hub,
+            live_sessions=self.live_sessions,
+            topics=topics,
+        )
+        self.periodic_jobs = PeriodicJobs(
+            expire_trips=(1.0, trips.expire_overdue),
+            remove_ended_sessions=(600.0, sessions.remove_ended),
+            look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),
+            remove_left_over_photos=(600.0, account_photos.sweep),
+        )
+
+    def store_is_up(self) -> bool:
+        """Whether all processes share positions and rates; one process alone always does."""
+        return self.redis is None or self.redis.keeps
+
+
+def _photos(settings: Settings, store: PhotoStore) -> Photos:
+    return Photos(
+        store,
+        max_bytes=settings.photo_max_bytes,
+        max_pixels=settings.photo_max_pixels,
+        concurrency=settings.photo_concurrency,
+    )
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib)
+
+
+def _router(settings: Settings) -> Router:
+    """OSRM where its address is set; otherwise an estimate by the straight line."""
+    estimate = StraightLine(speed_kmh=settings.driving_speed_kmh)
+    if settings.routing_url is None:
+        return estimate
+    return Osrm(settings.routing_url, timeout_s=settings.routing_timeout_s, fallback=estimate)
+
+
+def open_photo_store(settings: Settings) -> PhotoStore:
+    """The store of photos that the settings name. Raises: StartError."""
+    try:
+        return PhotoStore.from_url(settings.media_url, settings.media_options)
+    except BadOptions as error:
+        # Options may also stand in the query of MEDIA_URL.
+        name = "MEDIA_OPTIONS" if settings.media_options else "MEDIA_URL"
+        raise StartError(f"{PREFIX}{name}: {error}") from None
+    except ValueError as error:
+        raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None

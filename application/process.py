@@ -1,0 +1,58 @@
+"""Shared by the commands: reading the settings, running a coroutine, ending with one line."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import typer
+
+from application.errors import one_line
+from application.parts import Application
+from application.settings import Settings, SettingsError, load_settings
+from services.database import migrations
+from services.runtime import logs
+
+T = TypeVar("T")
+
+
+async def with_application(work: Callable[[Application], Awaitable[None]]) -> None:
+    """Run a command's work with the use cases, beside a server or without one."""
+    settings = read_settings()
+    logs.configure(level="warning", format=settings.log_format)
+    if settings.sqlite_path is not None:
+        await migrations.apply(settings)
+    else:
+        await migrations.check(settings)
+    application = Application(settings)
+    await application.database.connect()
+    try:
+        # The command publishes nothing: a running server sweeps the outbox and announces the changes.
+        await work(application)
+        await application.shield.drain()
+    finally:
+        await application.database.disconnect()
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings; ``given`` override the environment. A wrong setting ends the process with one line."""
+    try:
+        return load_settings(**given)
+    except SettingsError as error:
+        stop(str(error))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine. An error that is clear without its traceback ends the process with one line."""
+    try:
+        return asyncio.run(work)
+    except Exception as error:
+        line = one_line(error)
+        if line is None:
+            raise
+        stop(line)
+
+
+def stop(message: str) -> NoReturn:
+    """Print the message as one line and end the process with status 1."""
+    typer.echo(f"taxirank: {message}", err=True)
+    raise SystemExit(1)
