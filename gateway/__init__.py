@@ -1,1 +1,1 @@
-"""Everything of HTTP that is not GraphQL."""
+"""HTTP apart from GraphQL: pages, photos, health, metrics, middleware, and the uvicorn protocols."""

@@ -1,4 +1,4 @@
-"""The console: the page that a browser gets at `/`, with a rider and drivers side by side.
+"""The live board: the page that a browser gets at `/`, with a rider and drivers side by side.
 
 It is a page of the same build as GraphiQL (`web/dist`), and loads its files from the same place.
 """
@@ -35,8 +35,8 @@ _HEADERS = {
 }
 
 
-class Console:
-    """The console, from a build of the front end if there is one; otherwise a page that says so.
+class Board:
+    """The board, from a build of the front end if there is one; otherwise a page that says so.
 
     `build` is the folder that Vite writes. It is looked at on every request: one made while the server runs
     is served at once.

@@ -1,4 +1,4 @@
-"""Pages of other origins: what lets those of the listed ones read our answers, and no others."""
+"""CORS: pages of the listed origins may read our answers, and no others."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -10,7 +10,7 @@ PREFLIGHT_MAX_AGE_S = 7200
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, for listed origins and with credentials; but an origin that is not listed is told nothing.
+    """Starlette's middleware for listed origins, with credentials. It tells an unlisted origin nothing.
 
     Starlette sends every origin the allowed methods, headers and credentials, and keeps back only that it is not
     allowed. Every answer varies by origin: one that a cache has kept from no origin would lack what a listed one
@@ -38,6 +38,6 @@ class Cors(CORSMiddleware):
     async def simple_response(self, scope: Scope, receive: Receive, send: Send, request_headers: Headers) -> None:
         """Answer any other request."""
         if not self.is_allowed_origin(request_headers.get("origin", "")):
-            # As if it had named none.
+            # Answer as if the request had no Origin.
             request_headers = Headers()
         await super().simple_response(scope, receive, send, request_headers)

@@ -1,4 +1,4 @@
-"""What load balancers and orchestrators ask."""
+"""Health checks for load balancers and orchestrators."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.database.postgres import WrongDatabase, reason
 from services.events.bus import BusState
-from services.database.postgres import (WrongDatabase, reason)
 
 READY_TIMEOUT_S = 2.0
 
@@ -47,7 +47,7 @@ def health_routes(
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping_database()
         except Exception as error:
-            # Whatever the driver raises: no request can be served now.
+            # Any error of the driver means that no request can be served now.
             if is_ready:
                 _log.warning("not ready", error=reason(error))
             is_ready = False

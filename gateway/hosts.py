@@ -1,4 +1,4 @@
-"""Which names this server answers to."""
+"""The host names that this server answers to."""
 
 import functools
 import ipaddress
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.limits.sparse_log import SparseLog
 
-# Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
+# No name below these can be registered: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
 _MAX_HOST_BYTES = 261  # A name of 253, and a port.
 ANY = "*"
@@ -23,9 +23,9 @@ _refusals = SparseLog(__name__)
 class Hosts:
     """Refuses requests and sockets for names that are not the server's: 421 for HTTP, 403 for a socket.
 
-    A page can make its own name point at an address inside somebody's network (DNS rebinding). To the browser
-    the server there is then that page's own origin, and the page reads all that needs no log-in. Only a name that
-    somebody can register does for that: addresses, names without a dot and private ones are always known.
+    A page can make its own name point at an address inside a user's network (DNS rebinding). To the browser the
+    server there is then the page's own origin, and the page reads all that needs no log-in. Only a registrable
+    name allows that attack: addresses, names without a dot and private names are always known.
     """
 
     def __init__(self, app: ASGIApp, *, names: Iterable[str]) -> None:
@@ -43,13 +43,13 @@ class Hosts:
             host = _host_of(scope).decode("latin-1")
             _refusals.warning("socket refused", reason=_MESSAGE, host=host)
             await JSONResponse({"errors": [_ERROR]}, 403)(scope, receive, send)
-            # That it is over.
+            # Take the disconnect message.
             await receive()
         else:
             await JSONResponse({"errors": [_ERROR]}, 421)(scope, receive, send)
 
     def knows(self, host: bytes) -> bool:
-        """Whether a Host header names this server. None at all comes from no browser, and is taken."""
+        """Whether a Host header names this server. Without one, it is no browser's, and accepted."""
         return len(host) <= _MAX_HOST_BYTES and self._knows(host)
 
     def _look_up(self, host: bytes) -> bool:

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photos.store import (IMMUTABLE, StoreUnreachable)
-from services.photos.photos import (CONTENT_TYPE, Photos, url_path)
+from services.photos.photos import CONTENT_TYPE, Photos, url_path
+from services.photos.store import IMMUTABLE, StoreUnreachable
 
 # A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
 _INERT = {
@@ -32,7 +32,7 @@ def media_route(photos: Photos, *, is_embeddable: bool = False) -> Route:
         try:
             photo = await photos.read(name)
         except StoreUnreachable:
-            # The store tells of its outage once, and not with each request of anybody.
+            # The store logs its outage once; not every request does.
             return Response(status_code=503, headers={**inert, "Retry-After": "5"})
         if photo is None:
             return Response(status_code=404, headers=inert)

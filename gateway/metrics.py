@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.errors import DatabaseUnavailable
 from services.events.bus import BusState
-from services.runtime.counters import Counts
-from services.database.connections import DatabaseUnavailable
+from services.runtime.counters import Counters
 
 
 class Metrics(Collector):
@@ -23,7 +23,7 @@ class Metrics(Collector):
 
     def __init__(
         self,
-        counts: Counts,
+        counters: Counters,
         *,
         gauges: dict[str, tuple[str, Callable[[], float]]],
         bus_state: Callable[[], BusState],
@@ -31,7 +31,7 @@ class Metrics(Collector):
         photos_are_up: Callable[[], bool],
         outbox_age_s: Callable[[], Awaitable[float]],
     ) -> None:
-        self._counts = counts
+        self._counters = counters
         self._gauges = gauges
         self._bus_state = bus_state
         self._store_is_up = store_is_up
@@ -65,7 +65,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """All that is not a histogram. Part of prometheus-client's Collector."""
         for name, help_text in _COUNTERS.items():
-            yield CounterMetricFamily(f"taxirank_{name}", help_text, value=getattr(self._counts, name))
+            yield CounterMetricFamily(f"taxirank_{name}", help_text, value=getattr(self._counters, name))
         for name, (help_text, read) in self._gauges.items():
             yield GaugeMetricFamily(f"taxirank_{name}", help_text, value=read())
         yield GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""What every HTTP request passes through."""
+"""The middleware of every HTTP request."""
 
 import asyncio
 import logging
@@ -148,7 +148,7 @@ class BodyLimit:
                 return await receive_in_time()
             except _Refused as error:
                 if has_begun:
-                    # Who answers only looks whether the client is there: this one is taken to be gone.
+                    # The application only asks whether the client is there: this one counts as gone.
                     return {"type": "http.disconnect"}
                 refused = error
                 raise
@@ -157,7 +157,7 @@ class BodyLimit:
             nonlocal received, is_whole, patience_s
             began = loop.time()
             try:
-                # While an answer is sent, it is not the client who keeps the server waiting.
+                # While an answer is being sent, the server does not wait for the client.
                 async with asyncio.timeout(None if has_begun else patience_s):
                     message = await receive()
             except TimeoutError:

@@ -1,10 +1,10 @@
-"""What every HTTP answer tells browsers, unless it says something else itself."""
+"""The default security headers of every HTTP answer."""
 
 import functools
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Of every answer, wherever it is made.
+# Sent with every answer that does not set the header itself.
 HEADERS = {
     # Answers are for one caller. What may be kept (photos, the build of the pages) says so itself.
     "Cache-Control": "no-store",

@@ -53,5 +53,5 @@ _HEADERS = {
 
 
 def unbuilt_page() -> HTMLResponse:
-    """What is served in place of a page that is not built; it loads itself again until it is."""
+    """The page in place of one that is not built. It reloads itself until the build is there."""
     return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -24,7 +24,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 # Written last: it says what the build, or the folder of packages, was made of.
 _STAMP = ".made-of"
-# What the packages of `web/` work with.
+# The oldest version that the packages of `web/` work with.
 OLDEST_NODE = (20, 19)
 # Errors alone: the warnings are about the engines of tools of tools.
 NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
@@ -90,7 +90,7 @@ class WebBuild:
         return self._lock_file.is_file() and not (stamp.is_file() and stamp.read_text() == self._fingerprint())
 
     def make(self) -> None:
-        """Build the pages if that is needed. A build that another process makes is waited for.
+        """Build the pages if that is needed. Waits for a build of another process.
 
         Raises:
             NoNode, BuildFailed
@@ -113,7 +113,7 @@ class WebBuild:
 
     @contextmanager
     def made_meanwhile(self) -> Generator[None]:
-        """Build the pages in a thread if that is needed; what is not done at the end is cancelled."""
+        """Build the pages in a thread if that is needed; cancel it at the end of the block."""
         thread = threading.Thread(target=self._make_and_log, name="web-build", daemon=True)
         thread.start()
         try:
@@ -138,12 +138,12 @@ class WebBuild:
         with self._starting:
             self._is_cancelled = True
         if self._process is not None and self._process.returncode is None:
-            # npm starts others, which have to end with it.
+            # npm starts other processes, which must end with it.
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
 
     def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
-        # What is cancelled is started before, and then known, or not at all.
+        # Under the lock, `_cancel` sees either a started process or none that will start.
         with self._starting:
             if self._is_cancelled:
                 raise BuildFailed("cancelled")

@@ -1,4 +1,4 @@
-"""How a request reaches uvicorn: not for ever, and not without end.
+"""uvicorn's HTTP protocol with limits on the size and the duration of a request.
 
 ASGI shows a request once its head is whole. What comes before that, between the bytes of a body, and after the
 answer was written, only the protocol sees, and uvicorn's own has no bounds there.
@@ -16,9 +16,9 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.uvicorn.request_head import (Refusal, Refused, check, check_handshake, malformed, origin_form)
-from services.runtime.tcp import reset
-from services.runtime.fair_queue import Turns
+from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
+from gateway.uvicorn.reset import reset
+from services.runtime.fair_queue import FairQueue
 
 # What h11 allows for a head, and more than any browser sends.
 MAX_FRAMING_BYTES = 64 * 1024
@@ -56,18 +56,18 @@ class HttpProtocol(HttpToolsProtocol):
 
     After each of these the connection is closed.
 
-    Of those who ask for a socket, whom the application refuses anyway is refused before a protocol is made for
-    it; the others are taken one a turn of the event loop.
+    A handshake that the application would refuse is refused before a socket protocol is created. The event loop
+    takes one of the other handshakes in each iteration.
     """
 
     # None once the connection is a socket's.
     parser: Any
 
-    def __init__(self, *args: Any, timeout_s: float, handshakes: Turns, **options: Any) -> None:
+    def __init__(self, *args: Any, timeout_s: float, handshakes: FairQueue, **options: Any) -> None:
         super().__init__(*args, **options)
         self._timeout_s = timeout_s
         self._handshakes = handshakes
-        # Until when the peer must have sent what it has begun.
+        # The deadline for what the peer has begun to send.
         self._timer: asyncio.TimerHandle | None = None
         # When to see whether it takes what is sent to it, and how much it had not taken before.
         self._sending: asyncio.TimerHandle | None = None
@@ -91,12 +91,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timers."""
         self._stop_timers()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and see whether it leads anywhere."""
+        """Parse the bytes, and apply the limits."""
         self._unset_keepalive_if_required()
         self._framing_bytes += len(data)
         try:
@@ -208,12 +208,12 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while."""
+        """No request came within the keep-alive time."""
         super().timeout_keep_alive_handler()
         self._watch_sending()
 
     def _watch_sending(self) -> None:
-        """Have the connection cut if from now on the peer takes nothing for as long as it may take."""
+        """Cut the connection if the peer reads nothing for ``timeout_s`` from now on."""
         if self._sending is None:
             self._unsent_bytes = self.transport.get_write_buffer_size()
             self._sending = self.loop.call_later(self._timeout_s, self._look_at_sending)
@@ -231,7 +231,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Read nothing more, and close when all that was asked before has been answered."""
         self.cycle.keep_alive = False
         self.transport.pause_reading()
-        # Otherwise whoever waits for more of a body would have it read again.
+        # Otherwise a handler that waits for more of a body would resume reading.
         self.flow.read_paused = False
 
     def _excess(self) -> Refusal:

@@ -1,4 +1,4 @@
-"""Which heads of requests are refused before the application is asked, and how.
+"""Checks of a request's head, before the application sees the request.
 
 Two programs that read one request differently can be played off against each other (request smuggling): a proxy
 checks the one, and this server answers the other. What RFC 9112 leaves open, or forbids and parsers take, is
@@ -25,7 +25,7 @@ _FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is not passed on."""
+    """Why a request is refused."""
 
     status: int
     code: str
@@ -65,7 +65,7 @@ def check(fields: Fields, *, version: str) -> None:
     if hosts != 1 and (hosts or version == "1.1"):
         raise Refused(malformed("A request has one Host header."))
     host = fields[names.index(b"host")][1] if hosts else b""
-    # A long one is not even remembered.
+    # A long value must not enter the cache.
     if len(host) > _MAX_HOST_BYTES or not _is_host(host):
         raise Refused(malformed("The Host header is no name or address, with or without a port."))
     if b"transfer-encoding" in names:
@@ -86,7 +86,7 @@ def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
         raise Refused(malformed("A WebSocket is opened by GET, and not in HTTP/1.0."))
     named = dict(fields)
     if b"transfer-encoding" in named or named.get(b"content-length", b"").strip(b"0"):
-        # Whoever waits for the end of the body would wait for ever: nobody reads it.
+        # No code reads such a body: a wait for its end would never end.
         raise Refused(malformed("A request for a WebSocket has no body."))
 
 

@@ -1,22 +1,22 @@
-"""Who sent an HTTP request, as far as the request itself tells."""
+"""The client of an HTTP request: its address and its tokens."""
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from schema.transport.credentials import Cookies
-from services.limits.networks import (is_loopback, network_of)
+from services.limits.networks import is_loopback, network_of
 
-# What proxies say about whom they ask for.
+# Headers in which proxies name their client.
 _OF_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
 
 
-class HttpSender:
-    """Where a request comes from, and which tokens it carries. Looked up when asked for: few operations ask."""
+class HttpClientInfo:
+    """Where a request comes from, and which tokens it carries. Read on demand: few operations need them."""
 
     __slots__ = ("_cookies", "_headers", "_knows_itself", "_scope")
 
     def __init__(self, scope: Scope, headers: Headers, cookies: Cookies, *, knows_itself: bool) -> None:
-        """``knows_itself``: nobody else's requests come from this machine."""
+        """``knows_itself``: loopback addresses belong to this machine, not to a proxy's clients."""
         self._scope = scope
         self._headers = headers
         self._cookies = cookies
@@ -26,8 +26,8 @@ class HttpSender:
     def address(self) -> str | None:
         """The network that limits count by; None: this machine itself.
 
-        Where a trusted proxy has connected, uvicorn has put there whom it asks for: the right-most address of
-        ``X-Forwarded-For`` that is not a trusted proxy's. What anybody else writes there is not looked at.
+        Behind a trusted proxy, uvicorn has put the proxy's client there: the right-most address of
+        ``X-Forwarded-For`` that is not a trusted proxy's. It ignores the header of any other peer.
         """
         client: tuple[str, int] | None = self._scope.get("client")
         host = client[0] if client is not None else None

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from graphql import ExecutionResult
 
-from schema.api.errors import (incident, not_found)
-from schema.operations.execution import (Following, Group, encode)
-from schema.transport.send_queue import (MAX_WAITING, Frame, Outlet)
-from services.live.feeds import NotFound
-from services.live.hub import Hub, Subscription
+from schema.api.errors import to_request_error
+from schema.operations.execution import Following, Group, encode
+from schema.transport.send_queue import MAX_WAITING, Frame, SendQueue
 from services.live.events import Message
+from services.live.hub import Hub
+from services.live.subscriber import Subscriber
 
 
 class Framing(Protocol):
@@ -28,7 +28,7 @@ class Framing(Protocol):
         ...
 
     def complete(self) -> Frame:
-        """Nothing follows."""
+        """The end of the operation."""
         ...
 
 
@@ -36,13 +36,13 @@ class Delivery:
     """One running subscription on a connection.
 
     Each message is executed and encoded once for its group, framed once for equal framings, and put on the
-    outlet. While the connection does not take them, its waiting messages about one trip give way to the
+    queue. While the connection does not take them, its waiting messages about one trip give way to the
     latest, a snapshot replaces all, and above 256 they give way to one new snapshot; ``complete`` comes last.
     """
 
     # One a subscription, and looked at for each event: without a dictionary it is smaller and nearer.
     __slots__ = (
-        "_counts",
+        "_counters",
         "_feed",
         "_frame_key",
         "_framing",
@@ -52,8 +52,8 @@ class Delivery:
         "_hub",
         "_id",
         "_on_end",
-        "_outlet",
-        "_subscription",
+        "_send_queue",
+        "_subscriber",
     )
 
     def __init__(
@@ -61,22 +61,22 @@ class Delivery:
         id: Hashable,
         following: Following,
         framing: Framing,
-        outlet: Outlet,
+        send_queue: SendQueue,
         hub: Hub,
         *,
         on_end: Callable[[], object],
     ) -> None:
         self._hub = hub
-        self._counts = hub.counts
+        self._counters = hub.counters
         self._id = id
         self._feed = following.feed
         self._group: Group = following.group
         self._framing = framing
         # One string for all whose frames are equal: a message finds the frame without comparing anything.
         self._frame_key = sys.intern(f"{following.group.name} {framing.key}")
-        self._outlet = outlet
+        self._send_queue = send_queue
         self._on_end = on_end
-        self._subscription: Subscription | None = None
+        self._subscriber: Subscriber | None = None
         self._has_overrun = False
         self._has_ended = False
 
@@ -86,13 +86,13 @@ class Delivery:
         Raises:
             NotFound: what is to be followed does not exist for the caller.
         """
-        subscription = await self._hub.subscribe(self._feed, self)
+        subscriber = await self._hub.subscribe(self._feed, self)
         if self._has_ended:
-            subscription.end()
+            subscriber.end()
             return
-        self._subscription = subscription
-        if not self._outlet.is_busy:
-            # It may have overrun and been drained meanwhile: nobody would say so again.
+        self._subscriber = subscriber
+        if not self._send_queue.is_busy:
+            # The queue may have overrun and drained meanwhile; then `on_drained` does not come again.
             self.catch_up()
 
     def deliver(self, message: Message) -> None:
@@ -107,54 +107,54 @@ class Delivery:
         frame = message.renditions.get(self._frame_key)
         if frame is None:
             frame = message.renditions[self._frame_key] = self._frame(message)
-        if self._outlet.put_at_once(frame):
-            self._counts.deliveries += 1
+        if self._send_queue.put_at_once(frame):
+            self._counters.deliveries += 1
             return
         key = (self._id, message.trip_id)
-        if self._outlet.waiting:
-            self._counts.conflations += self._outlet.holds(key)
+        if self._send_queue.waiting:
+            self._counters.conflations += self._send_queue.holds(key)
             if message.trip_id is None:
-                self._counts.conflations += self._outlet.drop(self._is_mine)
-            elif self._outlet.waiting >= MAX_WAITING:
-                self._counts.conflations += self._outlet.drop(self._is_mine)
+                self._counters.conflations += self._send_queue.drop(self._is_mine)
+            elif self._send_queue.waiting >= MAX_WAITING:
+                self._counters.conflations += self._send_queue.drop(self._is_mine)
                 self._has_overrun = True
                 return
-        self._counts.deliveries += 1
-        self._outlet.put(key, frame)
+        self._counters.deliveries += 1
+        self._send_queue.put(key, frame)
 
     def end(self, error: Exception | None) -> None:
-        """Send that nothing follows. Part of the hub's Sink."""
+        """Send ``complete``, after the error if there is one. Part of the hub's Sink."""
         if self._has_ended:
             return
         self._stop()
         if error is not None:
-            shown = not_found() if isinstance(error, NotFound) else incident(error)
-            self._outlet.put((self._id, "error"), self._framing.next(encode(ExecutionResult(None, [shown]))))
-        self._outlet.put((self._id, "complete"), self._framing.complete())
+            result = ExecutionResult(None, [to_request_error(error)])
+            self._send_queue.put((self._id, "error"), self._framing.next(encode(result)))
+        self._send_queue.put((self._id, "complete"), self._framing.complete())
         self._on_end()
 
     def cancel(self) -> None:
-        """Send nothing more, not even that, nor what waits: the client may use the id anew."""
-        self._outlet.drop(self._is_mine)
+        """Send nothing more, neither ``complete`` nor waiting frames: the client may reuse the id."""
+        self._send_queue.drop(self._is_mine)
         self._stop()
 
     def _stop(self) -> None:
         self._has_ended = True
-        if self._subscription is not None:
-            self._subscription.end()
-            # It refers back to this: without that, all of it waits for the garbage collector.
-            self._subscription = None
+        if self._subscriber is not None:
+            self._subscriber.end()
+            # Break the reference cycle: otherwise both objects wait for the garbage collector.
+            self._subscriber = None
 
     def catch_up(self) -> None:
-        """The connection takes messages again: what was dropped comes as a snapshot."""
-        if self._has_overrun and self._subscription is not None:
+        """Ask for a snapshot in place of the dropped messages; called when the connection takes messages again."""
+        if self._has_overrun and self._subscriber is not None:
             self._has_overrun = False
-            self._subscription.start_over()
+            self._subscriber.start_over()
 
     def _frame(self, message: Message) -> Frame | asyncio.Future[Frame]:
         payload = message.renditions.get(self._group)
         if payload is None:
-            self._counts.executions += 1
+            self._counters.executions += 1
             payload = message.renditions[self._group] = self._group.render(message.content)
         if isinstance(payload, asyncio.Future):
             return asyncio.ensure_future(self._frame_later(payload))

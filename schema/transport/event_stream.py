@@ -13,13 +13,12 @@ from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
 from schema.api.context import Services
-from schema.api.errors import (incident, not_found, too_many_pools, unauthenticated)
-from schema.operations.execution import (Following, encode, timed_out)
-from schema.transport.uvicorn_socket import (CONNECTION, Connection)
+from schema.api.errors import to_request_error, unauthenticated
+from schema.operations.execution import Following, encode, timed_out
+from schema.transport.connection import connection_of
 from schema.transport.delivery import Delivery
-from schema.transport.send_queue import (Frame, Outlet)
+from schema.transport.send_queue import Frame, SendQueue
 from schema.transport.socket_limit import SocketLimit
-from services.live.feeds import NotFound, TooManyPools
 
 # Shorter than the idle limits of common proxies.
 KEEP_ALIVE_S = 12.0
@@ -72,21 +71,21 @@ class EventStream(Response):
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        connection: Connection = scope["extensions"][CONNECTION]
+        connection = connection_of(scope)
         # There are no pings here, but something is sent every 12 seconds.
         connection.expect_acknowledgements(within_s=UNACKNOWLEDGED_S)
-        outlet = Outlet(send, connection.abort)  # pyright: ignore[reportArgumentType]
-        outlet.put("keep-alive", _COMMENT)
+        send_queue = SendQueue(send, connection.abort)  # pyright: ignore[reportArgumentType]
+        send_queue.put("keep-alive", _COMMENT)
         over = asyncio.Event()
         delivery = Delivery(
-            "events", self._following, _EventFraming(), outlet, self._services.hub, on_end=over.set
+            "events", self._following, _EventFraming(), send_queue, self._services.hub, on_end=over.set
         )
-        outlet.on_drained = delivery.catch_up
+        send_queue.on_drained = delivery.catch_up
 
         def end_with(result: ExecutionResult) -> None:
             # The session may have ended while another end was on its way.
             if not over.is_set():
-                outlet.put("end", _EventFraming().next(encode(result)))
+                send_queue.put("end", _EventFraming().next(encode(result)))
                 delivery.end(None)
 
         is_revoked = False
@@ -98,10 +97,10 @@ class EventStream(Response):
                 return
             is_revoked = True
             # What waits is for nobody any more: also when the stream has completed, and that waits behind it.
-            if outlet.drop(lambda _: True) or not over.is_set():
-                outlet.put("end", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
+            if send_queue.drop(lambda _: True) or not over.is_set():
+                send_queue.put("end", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
                 if over.is_set():
-                    outlet.put("complete", _EventFraming().complete())
+                    send_queue.put("complete", _EventFraming().complete())
                 delivery.end(None)
 
         timeout = asyncio.timeout(self._timeout_s)
@@ -119,7 +118,7 @@ class EventStream(Response):
         with ExitStack() as stack:
             stack.callback(complete.cancel)
             stack.callback(gone.cancel)
-            stack.callback(outlet.stop)
+            stack.callback(send_queue.stop)
             stack.callback(delivery.cancel)
             stack.callback(self._services.live_sessions.register(self._actor.session_id, end_session))
             try:
@@ -130,21 +129,17 @@ class EventStream(Response):
                         end_session()
                     else:
                         await delivery.begin()
-            except NotFound:
-                end_with(ExecutionResult(None, [not_found()]))
-            except TooManyPools:
-                end_with(ExecutionResult(None, [too_many_pools()]))
             except Exception as error:
-                end_with(timed_out() if timeout.expired() else ExecutionResult(None, [incident(error)]))
+                end_with(timed_out() if timeout.expired() else ExecutionResult(None, [to_request_error(error)]))
             is_beginning = False
-            while not (over.is_set() or gone.done() or outlet.is_broken):
+            while not (over.is_set() or gone.done() or send_queue.is_broken):
                 done, _ = await asyncio.wait(
                     [gone, complete], timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not done:
-                    outlet.put("keep-alive", _COMMENT)
-            await outlet.drained()
-            if not (gone.done() or outlet.is_broken):
+                    send_queue.put("keep-alive", _COMMENT)
+            await send_queue.drained()
+            if not (gone.done() or send_queue.is_broken):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -10,10 +10,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from schema.api.context import (Context, Services)
+from schema.api.context import Context, Services
+from schema.api.errors import RequestError, incident, retry_after_s
 from schema.operations.documents import Operation
-from schema.api.errors import (RequestError, incident, retry_after_s)
-from schema.operations.execution import (Execution, Refusal, Request, encode, is_subscription, timed_out)
+from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
+from schema.transport.client_info import HttpClientInfo
 from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
@@ -27,9 +28,8 @@ from schema.transport.http_request import (
 )
 from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
 from schema.transport.origins import Origins
-from schema.transport.client_info import HttpSender
 from schema.transport.socket_limit import SocketLimit, TooManySockets
-from services.database.connections import DatabaseUnavailable
+from services.errors import DatabaseUnavailable
 
 Page = Callable[[], Response]
 
@@ -74,8 +74,8 @@ class HttpEndpoint:
             error = RequestError("TOO_MANY_SOCKETS", "Too many sockets and event streams are open.")
             await _failed(http, error, 429)(scope, receive, send)
 
-    def _sender(self, http: HttpRequest) -> HttpSender:
-        return HttpSender(http.scope, http.headers, self._cookies, knows_itself=self._knows_itself)
+    def _sender(self, http: HttpRequest) -> HttpClientInfo:
+        return HttpClientInfo(http.scope, http.headers, self._cookies, knows_itself=self._knows_itself)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -83,7 +83,7 @@ class HttpEndpoint:
         except BadRequest as bad:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
         except ClientDisconnect:
-            # Nobody reads this; it says in the log whose fault it was.
+            # The client is gone; the status tells the log that the fault was the client's.
             return _failed(http, RequestError("BAD_REQUEST", "The body was cut off."), 400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
@@ -190,6 +190,6 @@ def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str
 
 
 def _failed(http: HttpRequest, error: RequestError, status: int, **headers: str) -> Response:
-    """The HTTP request itself is at fault, or we are."""
+    """The answer to a bad HTTP request or to a failure of the server."""
     media_type = accepted(http.headers.get("accept"), JSON, RESPONSE_JSON) or JSON
     return _answer(orjson.dumps({"errors": [error.formatted]}), status, media_type, headers)

@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 
 from schema.operations.execution import Request
-from schema.operations.persisted_queries import document_id
+from schema.transport.graphql_request import NotARequest, read_request
 from schema.transport.json_text import HasBadValue, NotJson, read_json
 from schema.transport.media_types import FORM, JSON, is_utf8
 
@@ -49,7 +49,7 @@ def content_type_of(http: HttpRequest) -> str:
 async def skip_small_body(http: HttpRequest) -> None:
     """Take a body that is not wanted, or the first 64 KiB of it.
 
-    The connection is closed on what is left, and who is still sending sees that instead of the answer.
+    The server closes the connection on the rest; a client that is still sending then sees that, not the answer.
     """
     size = 0
     async for chunk in http.stream():
@@ -120,7 +120,7 @@ async def read_form(http: HttpRequest) -> FormData:
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's, but it knows whether it has seen the end: what is cut off would pass for a form."""
+    """Starlette's parser, which also tells whether the body was complete: it takes a truncated one for a form."""
 
     is_whole = False
 
@@ -166,25 +166,11 @@ def _json(data: Any, what: str) -> Any:
 
 
 def _request(data: Any) -> Request:
-    if isinstance(data, list):
-        message = "Batches are not supported: send one request at a time."
-        raise BadRequest(400, message, code="BATCHING_NOT_SUPPORTED")
-    if not isinstance(data, dict):
-        raise BadRequest(400, "A GraphQL request is an object.")
-    data = cast("dict[str, Any]", data)
-    query, name, variables = data.get("query"), data.get("operationName"), data.get("variables")
     try:
-        id = document_id(data)
-    except ValueError as error:
-        raise BadRequest(400, str(error)) from None
-    if id is not None and not query:
-        query = None
-    elif not isinstance(query, str) or not query:
+        request = read_request(data)
+    except NotARequest as error:
+        code = "BATCHING_NOT_SUPPORTED" if error.is_batch else "BAD_REQUEST"
+        raise BadRequest(400, str(error), code=code) from None
+    if request.query == "":
         raise BadRequest(400, "The query is missing.")
-    if name is not None and not isinstance(name, str):
-        raise BadRequest(400, "The operationName is not a string.")
-    if variables is not None and not isinstance(variables, dict):
-        raise BadRequest(400, "The variables are not an object.")
-    if data.get("extensions") is not None and not isinstance(data["extensions"], dict):
-        raise BadRequest(400, "The extensions are not an object.")
-    return Request(query, name, cast("dict[str, Any]", variables or {}), id)
+    return request

@@ -1,10 +1,10 @@
-"""Whose sockets had to be closed for what they sent, again and again."""
+"""Addresses whose sockets repeatedly had to be closed for what they sent."""
 
 import time
 from collections import OrderedDict
 
-from services.limits.networks import (UNKNOWN, network_of)
-from services.limits.rates import (Rate, RateLimit, RateLimited)
+from services.limits.networks import UNKNOWN, network_of
+from services.limits.rates import Rate, RateLimit, RateLimited
 
 # At most so many addresses are remembered as barred.
 MAX_BARRED = 10_000
@@ -14,19 +14,19 @@ class Offenders:
     """Bars addresses from opening sockets, within this process.
 
     An address (of IPv6, a network) whose sockets break the protocol, flood, or never introduce themselves more
-    often than ``rate`` is refused for as long as the rate's period, before anything else is done for it: whoever
-    is cut for flooding would come back at once, and a handshake costs more than most messages. None: nobody is
-    barred.
+    often than ``rate`` is refused for as long as the rate's period, before any other work: a client that
+    is cut for flooding would reconnect at once, and a handshake costs more than most messages. None: no address
+    is barred.
     """
 
     def __init__(self, rate: Rate | None) -> None:
         self._period_s = rate.period_s if rate is not None else 0
         self._limit = RateLimit(rate)
-        # Until when; the one that was barred first comes first.
+        # The end of each bar; the oldest bar comes first.
         self._barred_until: OrderedDict[str, float] = OrderedDict()
 
     def note(self, host: str) -> None:
-        """Count one offence. What no address is known of cannot be told from others, and is not barred."""
+        """Count one offence. An unknown address cannot be told from others and is not barred."""
         address = network_of(host)
         if address == UNKNOWN:
             return

@@ -24,7 +24,7 @@ class Origins:
         self.allowed = frozenset(origin.lower() for origin in allowed)
 
     def allows_socket(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a handshake may go on. Browsers always send an Origin with it; what sends none is no page."""
+        """Whether a handshake may go on. Browsers always send an Origin with it; others are no pages."""
         if "origin" not in headers and "sec-fetch-site" not in headers:
             return True
         return self._is_ours(scope, headers)

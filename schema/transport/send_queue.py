@@ -1,4 +1,4 @@
-"""The sending side of one connection: in order, and without making anybody wait."""
+"""The sending side of one connection: in order, and without making its callers wait."""
 
 import asyncio
 import types
@@ -14,7 +14,7 @@ SEND_TIMEOUT_S = 15.0
 MAX_WAITING = 256
 
 
-class Outlet:
+class SendQueue:
     """Sends ASGI messages of one connection.
 
     ``put`` never waits: a frame is written at once when nothing is before it and the transport takes it,
@@ -79,7 +79,7 @@ class Outlet:
             except StopIteration:
                 return
             except Exception:
-                # The connection is gone; whoever receives from it is told.
+                # The connection is gone; the receiving side is told.
                 self.is_broken = True
                 return
             self._writer = asyncio.create_task(self._write(_resume(sending, blocked_on)))

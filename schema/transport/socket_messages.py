@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 
 from schema.operations.execution import Request
-from schema.operations.persisted_queries import document_id
+from schema.transport.graphql_request import NotARequest, read_request
 from schema.transport.json_text import HasBadValue, NotJson, read_json
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -29,7 +29,7 @@ class CloseCode(IntEnum):
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     CONNECTION_INIT_TIMEOUT = 4408
     SUBSCRIBER_ALREADY_EXISTS = 4409
-    # Introductions on one socket, or sockets of one user.
+    # Too many connection_init messages on one socket, or too many sockets of one user.
     TOO_MANY = 4429
 
 
@@ -51,14 +51,14 @@ class ConnectionInit:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The client asks for a sign of life. ``pong`` is the encoded answer, with the payload that came."""
+    """The client asks for a pong. ``pong`` is the encoded answer, with the payload that came."""
 
     pong: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The client gives one."""
+    """The client answers a ping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +106,14 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | BadSu
             _optional_object(payload, "payload of pong")
             return Pong()
         case "subscribe":
-            if not isinstance(payload, dict):
-                raise _bad("The payload of subscribe is not an object.")
-            return Subscribe(_id(message), parse_request(cast("dict[str, Any]", payload)))
+            try:
+                return Subscribe(_id(message), read_request(payload))
+            except NotARequest as error:
+                raise _bad(str(error)) from None
         case "complete":
             return Complete(_id(message))
         case other:
             raise _bad(f"Unknown message type {other!r}."[:100])
-
-
-def parse_request(payload: dict[str, Any]) -> Request:
-    """Read the payload of a subscribe message. Raises: Closed with 4400."""
-    query, name = payload.get("query"), payload.get("operationName")
-    variables = _optional_object(payload.get("variables"), "variables")
-    _optional_object(payload.get("extensions"), "extensions")
-    try:
-        id = document_id(payload)
-    except ValueError as error:
-        raise _bad(str(error)) from None
-    if id is not None and not query:
-        query = None
-    elif not isinstance(query, str):
-        raise _bad("The query is not a string.")
-    if name is not None and not isinstance(name, str):
-        raise _bad("The operationName is not a string.")
-    return Request(query, name, variables or {}, id)
 
 
 def _bad_subscribe(error: HasBadValue) -> BadSubscribe:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import struct
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,15 +14,15 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
-from schema.api.context import (Context, Services)
-from schema.api.errors import (RequestError, bad_user_input, incident, too_many_pools)
-from schema.operations.execution import (Execution, Refusal, Request, encode, is_subscription, timed_out)
-from schema.transport.uvicorn_socket import (Connection, direct_writer, text_message)
+from schema.api.context import Context, Services
+from schema.api.errors import RequestError, bad_user_input, to_request_error
+from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
+from schema.transport.connection import Connection
 from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.delivery import Delivery
 from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
-from schema.transport.send_queue import (MAX_WAITING, Frame, Outlet)
+from schema.transport.send_queue import MAX_WAITING, Frame, SendQueue
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
@@ -35,10 +36,9 @@ from schema.transport.socket_messages import (
     Subscribe,
     parse_message,
 )
-from services.runtime import incidents
-from services.database.connections import DatabaseUnavailable
-from services.live.feeds import NotFound, TooManyPools
+from services.errors import DatabaseUnavailable
 from services.limits.sparse_log import SparseLog
+from services.runtime import incidents
 
 _log = structlog.stdlib.get_logger(__name__)
 _refusals = SparseLog(__name__)
@@ -73,7 +73,9 @@ class SocketEndpoint:
         offenders: Offenders,
         init_timeout_s: float,
         max_operations: int,
+        connection_of: Callable[[Send], Connection],
     ) -> None:
+        """``connection_of`` finds the TCP connection behind a socket's ``send``."""
         self.execution = execution
         self.services = services
         self.origins = origins
@@ -82,6 +84,7 @@ class SocketEndpoint:
         self.offenders = offenders
         self.init_timeout_s = init_timeout_s
         self.max_operations = max_operations
+        self.connection_of = connection_of
         self.sockets: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +107,7 @@ class SocketEndpoint:
             return
         if not self.origins.allows_socket(scope, headers):
             reason = self.origins.why_not(headers)
-            # No page is shown the answer, and clients try again: the log is where somebody looks.
+            # Browsers hide the answer from the page, and clients try again: the log tells the operator why.
             origin, site = headers.get("origin", ""), headers.get("sec-fetch-site", "")
             _refusals.warning("socket refused", reason=reason, origin=origin, sec_fetch_site=site, address=address)
             await _refuse(scope, receive, send, reason)
@@ -114,7 +117,7 @@ class SocketEndpoint:
             await send(_close_frame(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Speak graphql-transport-ws."))
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = Socket(self, send, self.cookies.token(headers))
+        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers))
         code = None
         self.sockets.add(socket)
         try:
@@ -138,31 +141,33 @@ async def _refuse(
     """Answer a handshake with an HTTP error."""
     error = RequestError(code, message)
     await JSONResponse({"errors": [error.formatted]}, status)(scope, receive, send)
-    # That it is over.
+    # Take the disconnect message.
     await receive()
 
 
 class Socket:
     """One connection, from accept to close."""
 
-    def __init__(self, endpoint: SocketEndpoint, send: Send, cookie_token: str | None) -> None:
+    def __init__(
+        self, endpoint: SocketEndpoint, send: Send, connection: Connection, cookie_token: str | None
+    ) -> None:
         self._endpoint = endpoint
         self._services = endpoint.services
         self._send = send
-        self._abort = Connection(send).abort
-        self._outlet = Outlet(send, self._abort, direct_writer(send))  # pyright: ignore[reportArgumentType]
-        self._outlet.on_drained = self._catch_up
+        self._abort = connection.abort
+        self._send_queue = SendQueue(send, self._abort, connection.write_ready)  # pyright: ignore[reportArgumentType]
+        self._send_queue.on_drained = self._catch_up
         self._token = cookie_token
         self._actor: Actor | None = None
         self._has_init = False
         self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
         self._closing: asyncio.Task[None] | None = None
         self._code: CloseCode | None = None
-        # What is held since the introduction, to be given back at the end.
+        # Release what connection_init acquired.
         self._releases: list[Callable[[], None]] = []
 
     async def serve(self, receive: Receive) -> int | None:
-        """Handle messages until the connection ends; leaves nothing behind. With which code it was closed."""
+        """Handle messages until the connection ends; returns the close code. Leaves nothing behind."""
         loop = asyncio.get_running_loop()
         init_timer = loop.call_later(
             self._endpoint.init_timeout_s,
@@ -185,9 +190,9 @@ class Socket:
                     self.close(closed.code, closed.reason)
                 except Exception as error:
                     self._fail(error)
-                if self._outlet.waiting >= MAX_WAITING:
-                    # Each message may be answered: what a client does not read must not pile up here.
-                    await self._outlet.drained()
+                if self._send_queue.waiting >= MAX_WAITING:
+                    # Each message may be answered: answers that the client does not read must not pile up.
+                    await self._send_queue.drained()
             return self._code or message.get("code")
         finally:
             init_timer.cancel()
@@ -196,7 +201,7 @@ class Socket:
             for operation in list(self._operations.values()):
                 operation.cancel()
             self._operations.clear()
-            self._outlet.stop()
+            self._send_queue.stop()
             if self._closing is not None:
                 self._closing.cancel()
 
@@ -207,8 +212,8 @@ class Socket:
             for operation in list(self._operations.values()):
                 operation.cancel()
             if code is CloseCode.UNAUTHORIZED:
-                # What waits is for nobody any more: results, too.
-                self._outlet.drop(lambda _: True)
+                # The session has ended: waiting results must not be sent either.
+                self._send_queue.drop(lambda _: True)
             self._closing = asyncio.create_task(self._close(code, reason))
 
     def _fail(self, error: Exception) -> None:
@@ -218,7 +223,7 @@ class Socket:
     async def _close(self, code: CloseCode, reason: str) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._outlet.drained()
+                await self._send_queue.drained()
                 await self._send(_close_frame(code, reason))
         except TimeoutError:
             self._abort()
@@ -230,7 +235,7 @@ class Socket:
             case ConnectionInit(authorization):
                 await self._init(authorization)
             case Ping(pong):
-                self._outlet.put(object(), _text_frame(pong))
+                self._send_queue.put(object(), _text_frame(pong))
             case Pong():
                 pass
             case Subscribe(operation_id, request):
@@ -243,7 +248,7 @@ class Socket:
                 if operation is not None:
                     operation.cancel()
                 # It may have ended, which the client has not read yet: the id may be used anew.
-                self._outlet.drop(functools.partial(_is_of, operation_id))
+                self._send_queue.drop(functools.partial(_is_of, operation_id))
 
     async def _init(self, authorization: str | None) -> None:
         if self._has_init:
@@ -273,7 +278,7 @@ class Socket:
         self._operations[operation_id] = task
 
     def _check_begins(self, operation_id: str) -> Actor:
-        """Who may begin an operation of that id. Raises: Closed."""
+        """The caller, if an operation of that id may begin. Raises: Closed."""
         if self._actor is None:
             raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
         if operation_id in self._operations:
@@ -288,15 +293,11 @@ class Socket:
         try:
             async with timeout:
                 refusal = await self._execute(operation_id, request, actor)
-        except NotFound as error:
-            refusal = Refusal((RequestError("NOT_FOUND", str(error) or "There is no such trip."),))
-        except TooManyPools:
-            refusal = Refusal((too_many_pools(),))
         except DatabaseUnavailable as error:
             self._fail(error)
             return
         except Exception as error:
-            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (incident(error),))
+            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (to_request_error(error),))
         finally:
             # It knows the task, whose traceback knows this frame: all of it would wait for the garbage collector.
             del timeout
@@ -318,7 +319,7 @@ class Socket:
                 operation_id,
                 following,
                 framing,
-                self._outlet,
+                self._send_queue,
                 self._services.hub,
                 on_end=functools.partial(self._operations.pop, operation_id, None),
             )
@@ -340,8 +341,8 @@ class Socket:
         if isinstance(result, Refusal):
             return result
         self._forget_current(operation_id)
-        self._outlet.put((operation_id, "result"), framing.next(encode(result)))
-        self._outlet.put((operation_id, "complete"), framing.complete())
+        self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
+        self._send_queue.put((operation_id, "complete"), framing.complete())
         return None
 
     def _forget_current(self, operation_id: str) -> None:
@@ -353,11 +354,11 @@ class Socket:
         return Context(self._services, actor)
 
     def _put(self, message: dict[str, Any]) -> None:
-        self._outlet.put(object(), _text_frame(orjson.dumps(message)))
+        self._send_queue.put(object(), _text_frame(orjson.dumps(message)))
 
     def _put_error(self, operation_id: str, errors: Sequence[object]) -> None:
         message = {"id": operation_id, "type": "error", "payload": errors}
-        self._outlet.put((operation_id, object()), _text_frame(orjson.dumps(message)))
+        self._send_queue.put((operation_id, object()), _text_frame(orjson.dumps(message)))
 
     def _catch_up(self) -> None:
         for operation in list(self._operations.values()):
@@ -389,7 +390,7 @@ def _reported(error: Exception) -> str:
 
 
 def _text_frame(data: bytes) -> Frame:
-    return {"type": "websocket.send", "text": data.decode(), "ready": text_message(data)}
+    return {"type": "websocket.send", "text": data.decode(), "ready": _text_message(data)}
 
 
 def _close_frame(code: CloseCode, reason: str) -> Frame:
@@ -399,3 +400,16 @@ def _close_frame(code: CloseCode, reason: str) -> Frame:
         "code": int(code),
         "reason": reason.encode()[:120].decode(errors="ignore"),
     }
+
+
+def _text_message(data: bytes) -> bytes:
+    """The WebSocket frame of a text message; unmasked, so that it is the same for every client.
+
+    Source: RFC 6455, section 5.2
+    """
+    size = len(data)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + data
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size) + data
+    return struct.pack("!BBQ", 0x81, 127, size) + data

@@ -3,11 +3,11 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
-from gateway.board import Console
+from gateway.board import Board
 
 
 def client_of(build: Path) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Starlette(routes=[Console(build).route()]))
+    transport = httpx.ASGITransport(Starlette(routes=[Board(build).route()]))
     return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
 
 

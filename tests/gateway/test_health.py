@@ -9,10 +9,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gateway import health
-from services.events.bus import BusState
 from application.settings import Settings
-from services.database.connections import DatabaseUnavailable
+from gateway import health
+from services.errors import DatabaseUnavailable
+from services.events.bus import BusState
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, TRIPS, Api
 from tests.support.proxy import link

@@ -14,8 +14,8 @@ import pytest_asyncio
 import structlog
 from starlette.types import Message, Scope
 
-from gateway.middleware import BodyLimit
 from application.settings import Settings
+from gateway.middleware import BodyLimit
 from tests.conftest import LiveServer, serving
 from tests.support.waiting import until
 

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.hosts import Hosts
 from application.settings import Settings
+from gateway.hosts import Hosts
 from tests.conftest import LiveServer
 from tests.support.api import open_socket
 

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 from starlette.datastructures import Headers
 
-from gateway.uvicorn.request_head import (Refused, check)
+from gateway.uvicorn.request_head import Refused, check
 from schema.transport.origins import Origins
 
 

@@ -5,8 +5,8 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.media import media_route
-from services.photos.store import PhotoStore
 from services.photos.photos import Photos
+from services.photos.store import PhotoStore
 
 NAME = "0123456789abcdef" * 2 + ".webp"
 UNKNOWN = "fedcba9876543210" * 2 + ".webp"

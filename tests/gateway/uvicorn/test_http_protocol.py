@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 import structlog
 
-from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from application.settings import Settings
+from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
 from tests.support.raw import answer, connected

@@ -7,18 +7,19 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from gateway.uvicorn.connection import Connection
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from schema.api.context import Context
-from schema.operations.execution import (Execution, Following, Request)
 from schema.build import build_schema
+from schema.operations.execution import Execution, Following, Request
 from schema.transport import delivery as delivery_module
-from schema.transport import send_queue as outlet_module
+from schema.transport import send_queue as send_queue_module
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame
 from schema.transport.sockets import Socket
+from services.events.topics import Topics
 from services.positions.freshness import Lifetime
-from services.events.channels import Topics
 from tests.schema.transport.test_send_queue import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
 from tests.support.positions import DRIVER_LOCATION, location
@@ -75,8 +76,8 @@ class Live:
         self, wire: Wire, actor: Actor | None = None, query: str = POOL, id: str = "1", **variables: Any
     ) -> Delivery:
         following = await self.follow(actor or driver(), query, **variables)
-        delivery = Delivery(id, following, Framing(id), wire.outlet, self.hub, on_end=lambda: None)
-        wire.outlet.on_drained = delivery.catch_up
+        delivery = Delivery(id, following, Framing(id), wire.send_queue, self.hub, on_end=lambda: None)
+        wire.send_queue.on_drained = delivery.catch_up
         await delivery.begin()
         return delivery
 
@@ -99,7 +100,7 @@ async def test_messages_keep_their_order_at_a_client_that_reads_late(live: Live)
     trips = [live.state.request() for _ in range(20)]
     await live.bus.publish(TOPICS.pool, *trips)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert kinds(wire)[0] == "PoolSnapshot"
     assert [text[1]["trip"]["id"] for text in wire.sent[1:]] == [str(trip.id) for trip in trips]
 
@@ -111,9 +112,9 @@ async def test_of_what_waits_about_one_trip_only_the_latest_is_sent(live: Live) 
     await live.bus.publish(TOPICS.pool, live.state.request())
     trip = live.state.request()
     await live.bus.publish(TOPICS.pool, trip, live.state.accept(trip, driver()))
-    assert wire.outlet.waiting == 1
+    assert wire.send_queue.waiting == 1
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "TripWithdrawn"]
 
 
@@ -125,9 +126,9 @@ async def test_of_the_positions_that_wait_only_the_latest_is_sent(live: Live) ->
     for lat in range(300):
         position = location(driver_.id, lat / 10, trip_id=trip.id)
         await live.bus.publish(TOPICS.car(trip.id), position.to_json())
-    assert wire.outlet.waiting == 1
+    assert wire.send_queue.waiting == 1
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert [text[1]["point"]["lat"] for text in wire.sent] == [0, 29.9]
 
 
@@ -138,7 +139,7 @@ async def test_two_operations_do_not_replace_one_anothers_messages(live: Live) -
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, live.state.request(), live.state.request())
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert [text[0] for text in wire.sent[2:]] == ["1", "2", "1", "2"]
 
 
@@ -147,12 +148,12 @@ async def test_a_snapshot_replaces_all_that_waits(live: Live) -> None:
     await live.begin(wire)
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
-    assert wire.outlet.waiting == 4
+    assert wire.send_queue.waiting == 4
     live.hub.resync()
     await live.state.reads_reach(2)
-    await until(lambda: wire.outlet.waiting == 1)
+    await until(lambda: wire.send_queue.waiting == 1)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
     assert len(wire.sent[2][1]["offers"]) == 5
 
@@ -165,7 +166,7 @@ async def test_more_than_can_wait_gives_way_to_one_new_snapshot(
     await live.begin(wire)
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(50)))
-    assert wire.outlet.waiting <= 8
+    assert wire.send_queue.waiting <= 8
     wire.open.set()
     await until(lambda: len(wire.sent) == 3)
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
@@ -192,7 +193,7 @@ async def test_an_overrun_before_the_subscription_has_begun_is_made_up_for(
     hold.clear()
     await live.state.reads_reach(2)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     hold.set()
     await beginning
     await until(lambda: kinds(wire)[-1] == "PoolSnapshot" and len(wire.sent[-1][1]["offers"]) == 5)
@@ -207,11 +208,11 @@ async def test_a_snapshot_after_a_gap_reaches_a_client_that_has_overrun(
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
     live.hub.resync()
-    await until(lambda: wire.outlet.waiting == 1)
+    await until(lambda: wire.send_queue.waiting == 1)
     last = live.state.request()
     await live.bus.publish(TOPICS.pool, last)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot", "TripOffered"]
     assert len(live.state.reads) == 2
 
@@ -224,15 +225,15 @@ async def test_complete_comes_behind_the_last_state_however_much_waits(
     trip = live.state.request()
     await live.begin(wire, id="pool")
     following = await live.follow(Actor(trip.rider, driver().session_id), TRIP, id=str(trip.id))
-    watched = Delivery("trip", following, Framing("trip"), wire.outlet, live.hub, on_end=lambda: None)
+    watched = Delivery("trip", following, Framing("trip"), wire.send_queue, live.hub, on_end=lambda: None)
     await watched.begin()
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(3)))
-    assert wire.outlet.waiting == 2
+    assert wire.send_queue.waiting == 2
     cancelled = live.state.change(trip, TripStatus.CANCELLED)
     await live.bus.publish(TOPICS.trip(trip.id), cancelled)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert [text[1] for text in wire.sent if text[0] == "trip"] == [
         {"version": 1, "status": "REQUESTED"},
         {"version": 2, "status": "CANCELLED"},
@@ -249,14 +250,14 @@ async def test_what_waits_for_an_operation_that_the_client_ended_is_not_sent(liv
     # The id may be used anew: its first message is a snapshot.
     await live.begin(wire)
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
 
 
 async def test_a_client_that_never_reads_slows_nobody_and_is_cut_off(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 0.05)
     silent, readers = Wire(), [Wire() for _ in range(20)]
     for wire in (silent, *readers):
         await live.begin(wire)
@@ -265,8 +266,8 @@ async def test_a_client_that_never_reads_slows_nobody_and_is_cut_off(
     await live.bus.publish(TOPICS.pool, *trips)
     # All have it before the silent one has been given up, and it keeps no more than its bound.
     assert [len(wire.sent) for wire in readers] == [401] * 20
-    assert silent.outlet.waiting <= outlet_module.MAX_WAITING
-    await silent.outlet.drained()
+    assert silent.send_queue.waiting <= send_queue_module.MAX_WAITING
+    await silent.send_queue.drained()
     assert silent.aborted == 1
 
 
@@ -314,7 +315,7 @@ async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_o
         init_timeout_s=60.0,
         max_operations=10,
     )
-    socket = Socket(cast("Any", endpoint), wire.send, "token")
+    socket = Socket(cast("Any", endpoint), wire.send, Connection(wire.send), "token")
     serving = asyncio.create_task(socket.serve(receive))
     subscribe = {"id": "1", "type": "subscribe", "payload": {"query": TRIP, "variables": {"id": str(trip.id)}}}
     say(type="connection_init")
@@ -331,7 +332,7 @@ async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_o
     say(**subscribe)
     await live.state.reads_reach(reads + 1)
     wire.open.set()
-    await cast("Any", socket)._outlet.drained()
+    await cast("Any", socket)._send_queue.drained()
     assert [orjson.loads(text)["type"] for text in wire.sent] == ["connection_ack", "next", "next"]
     live.state.hold.set()
     await until(lambda: len(wire.sent) == 5)
@@ -354,11 +355,11 @@ async def test_a_client_that_asks_without_reading_is_not_read_either() -> None:
         return {"type": "websocket.receive", "text": '{"type": "ping"}'}
 
     endpoint = cast("Any", SimpleNamespace(services=None, init_timeout_s=60.0))
-    socket = Socket(endpoint, wire.send, None)
+    socket = Socket(endpoint, wire.send, Connection(wire.send), None)
     serving = asyncio.create_task(socket.serve(receive))
     await asyncio.sleep(0)
     # It has stopped at its bound, and goes on once the client reads.
-    assert asked <= outlet_module.MAX_WAITING + 2
+    assert asked <= send_queue_module.MAX_WAITING + 2
     wire.open.set()
     async with asyncio.timeout(5):
         await blocked.wait()

@@ -10,11 +10,11 @@ import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from benchmarks.hostile_socket import Kind, flood_of, frame
-from schema.transport import uvicorn_socket
-from schema.transport.uvicorn_socket import PIECE_BYTES
-from schema.transport.offenders import Offenders
 from application.settings import Settings
+from benchmarks.hostile_socket import Kind, flood_of, frame
+from gateway.uvicorn import socket_protocol
+from gateway.uvicorn.socket_protocol import PIECE_BYTES
+from schema.transport.offenders import Offenders
 from services.limits.rates import Rate
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, Socket, SocketClosed, open_socket
@@ -40,7 +40,7 @@ def shared_settings(shared_settings: Settings) -> Settings:
 @pytest.fixture
 def offence_rate(shared_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses are barred here, too."""
-    monkeypatch.setattr(shared_server.application.sockets, "offenders", Offenders(Rate(OFFENCES, 3600)))
+    monkeypatch.setattr(shared_server.asgi.sockets, "offenders", Offenders(Rate(OFFENCES, 3600)))
 
 
 async def flooded(socket: Socket, data: bytes) -> SocketClosed:
@@ -84,10 +84,10 @@ async def test_as_much_as_the_rate_allows_is_answered(someone: SignUp) -> None:
 async def test_whoever_floods_and_does_not_take_the_close_is_cut(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uvicorn_socket, "CLOSE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(socket_protocol, "CLOSE_TIMEOUT_S", 0.0)
     rider = await someone("RIDER")
     async with rider.socket() as socket:
-        (served,) = shared_server.application.sockets.sockets
+        (served,) = shared_server.asgi.sockets.sockets
         transport = served._send.__self__.transport  # pyright: ignore
         was_cut = asyncio.Event()
         monkeypatch.setattr(transport, "abort", was_cut.set)
@@ -99,14 +99,14 @@ async def test_between_the_pieces_of_a_flood_others_have_their_turn(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
-    take = uvicorn_socket.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
+    take = socket_protocol.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
 
-    def noted(protocol: uvicorn_socket.SocketProtocol) -> None:
+    def noted(protocol: socket_protocol.SocketProtocol) -> None:
         taken.append("piece")
         asyncio.get_running_loop().call_soon(taken.append, "another")
         take(protocol)
 
-    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "_take_piece", noted)
+    monkeypatch.setattr(socket_protocol.SocketProtocol, "_take_piece", noted)
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         text = b'{"type":"ping","payload":{"x":"%s"}}' % (b"x" * PIECE_BYTES * 5)
@@ -122,17 +122,17 @@ async def test_of_a_socket_that_was_cut_nothing_more_is_read(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # To answer on a connection that is gone fails, and whoever cuts floods could fill the log.
-    taken: list[uvicorn_socket.SocketProtocol] = []
+    taken: list[socket_protocol.SocketProtocol] = []
     read: list[str] = []
-    take = uvicorn_socket.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
+    take = socket_protocol.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
 
-    def cut(protocol: uvicorn_socket.SocketProtocol) -> None:
+    def cut(protocol: socket_protocol.SocketProtocol) -> None:
         protocol.transport.abort()
         take(protocol)
         taken.append(protocol)
 
-    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "_take_piece", cut)
-    monkeypatch.setattr(uvicorn_socket.SocketProtocol, "handle_ping", lambda _: read.append("ping"))
+    monkeypatch.setattr(socket_protocol.SocketProtocol, "_take_piece", cut)
+    monkeypatch.setattr(socket_protocol.SocketProtocol, "handle_ping", lambda _: read.append("ping"))
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         socket.connection.transport.write(frame(0x89, b"") * PIECE_BYTES)

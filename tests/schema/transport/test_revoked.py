@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from models.values import TripSnapshot
-from models.trip_life import TripStatus
-from schema.transport import event_stream, sockets
-from schema.transport.send_queue import Outlet
-from services.trips import rows as trip_rows
 from application.settings import Settings
+from models.trip_life import TripStatus
+from models.values import TripValue
+from schema.transport import event_stream, sockets
+from schema.transport.send_queue import SendQueue
+from services.trips import rows as trip_rows
 from tests.conftest import LiveServer, SignUp
-from tests.schema.transport.test_event_stream import (Stream, stream)
+from tests.schema.transport.test_event_stream import Stream, stream
 from tests.support.api import LOG_OUT, POOL, TRIP_UPDATED, Api, Events, SocketClosed
 from tests.support.live import ScriptedState
 from tests.support.raw import take_little
@@ -39,21 +39,21 @@ def shared_settings(shared_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def outlets(monkeypatch: pytest.MonkeyPatch) -> list[Outlet]:
-    """The outlets of the connections that are made from now on."""
-    made: list[Outlet] = []
+def queues(monkeypatch: pytest.MonkeyPatch) -> list[SendQueue]:
+    """The queues of the connections that are made from now on."""
+    made: list[SendQueue] = []
 
-    class Noted(Outlet):
+    class Noted(SendQueue):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(event_stream, "Outlet", Noted)
-    monkeypatch.setattr(sockets, "Outlet", Noted)
+    monkeypatch.setattr(event_stream, "SendQueue", Noted)
+    monkeypatch.setattr(sockets, "SendQueue", Noted)
     return made
 
 
-async def publish(server: LiveServer, topic: str, trip: TripSnapshot, number: int) -> None:
+async def publish(server: LiveServer, topic: str, trip: TripValue, number: int) -> None:
     """Tell of a trip with a large pick-up that begins with a number."""
     message = replace(trip, pick_up_address=f"{number} ".ljust(MESSAGE_BYTES, "x")).to_json()
     await server.application.bus.publish([([topic], message)])
@@ -84,21 +84,21 @@ async def log_out(api: Api) -> None:
 
 
 async def test_an_event_stream_drops_what_waits_when_its_session_ends(
-    shared_server: LiveServer, someone: SignUp, outlets: list[Outlet]
+    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
 ) -> None:
     topic, driver = shared_server.application.services.topics.pool, await someone("DRIVER")
     async with stream(driver, POOL) as events:
         await events.next()
-        (outlet,) = outlets
+        (send_queue,) = queues
         take_little(events.response.extensions["network_stream"].get_extra_info("client_addr"), BUFFER_BYTES)
         # Younger than the snapshot.
         state = ScriptedState()
         for number in range(MESSAGES):
             await publish(shared_server, topic, state.request(), number)
-        await until(lambda: outlet.waiting > MESSAGES // 2)
+        await until(lambda: send_queue.waiting > MESSAGES // 2)
         await log_out(driver)
         # UNAUTHENTICATED and `complete`.
-        assert outlet.waiting <= 2
+        assert send_queue.waiting <= 2
         received = await rest(events)
     # What the system had been given comes, in order, and then nothing but the end.
     offers = [int(result["data"]["driverPool"]["trip"]["pickUpAddress"].split()[0]) for _, result in received[:-2]]
@@ -108,7 +108,7 @@ async def test_an_event_stream_drops_what_waits_when_its_session_ends(
 
 
 async def test_an_event_stream_that_has_completed_drops_what_waits_too(
-    shared_server: LiveServer, someone: SignUp, outlets: list[Outlet]
+    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
 ) -> None:
     services, rider = shared_server.application.services, await someone("RIDER")
     trip_id = UUID((await rider.create_trip())["id"])
@@ -116,7 +116,7 @@ async def test_an_event_stream_that_has_completed_drops_what_waits_too(
     assert trip is not None
     async with stream(rider, TRIP_UPDATED, id=str(trip_id)) as events:
         await events.next()
-        (outlet,) = outlets
+        (send_queue,) = queues
         take_little(events.response.extensions["network_stream"].get_extra_info("client_addr"), BUFFER_BYTES)
         for number in range(MESSAGES):
             status = TripStatus.CANCELLED if number == MESSAGES - 1 else trip.status
@@ -125,7 +125,7 @@ async def test_an_event_stream_that_has_completed_drops_what_waits_too(
             await publish(shared_server, services.topics.trip(trip_id), change, number)
         await until(lambda: services.hub.subscribers == 0)
         # The last state and `complete`.
-        assert outlet.waiting == 2
+        assert send_queue.waiting == 2
         await log_out(rider)
         received = await rest(events)
     assert "CANCELLED" not in [result["data"]["tripUpdated"]["status"] for _, result in received[:-2]]
@@ -133,7 +133,7 @@ async def test_an_event_stream_that_has_completed_drops_what_waits_too(
 
 
 async def test_a_socket_drops_the_results_that_wait_when_its_session_ends(
-    shared_server: LiveServer, someone: SignUp, outlets: list[Outlet]
+    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
 ) -> None:
     database, driver = shared_server.application.database, await someone("DRIVER")
     rider = await add_rider(database)
@@ -142,15 +142,15 @@ async def test_a_socket_drops_the_results_that_wait_when_its_session_ends(
     await database.fetch("UPDATE trips SET pick_up_address = $1, drop_off_address = $1", "x" * 300)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(driver.socket(max_size=None))
-        (outlet,) = outlets
+        (send_queue,) = queues
         transport = client.connection.transport
         stack.callback(transport.abort)
         transport.pause_reading()
         take_little(client.connection.local_address, BUFFER_BYTES)
         answers = [await client.start(LARGE_PAGE) for _ in range(ANSWERS)]
-        await until(lambda: outlet.waiting > ANSWERS)
+        await until(lambda: send_queue.waiting > ANSWERS)
         await log_out(driver)
-        assert outlet.waiting == 0
+        assert send_queue.waiting == 0
         transport.resume_reading()
         assert (await client.closed()).code == 4401
         assert [await is_answered(each) for each in answers].count(True) < ANSWERS // 2

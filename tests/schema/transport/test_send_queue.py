@@ -1,4 +1,4 @@
-"""The outlet: in order, bounded by its keys, and without making anybody wait."""
+"""The send_queue: in order, bounded by its keys, and without making anybody wait."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from schema.transport import send_queue as outlet_module
-from schema.transport.uvicorn_socket import Connection
-from schema.transport.send_queue import (Frame, Outlet)
+from gateway.uvicorn.connection import Connection
+from schema.transport import send_queue as send_queue_module
+from schema.transport.send_queue import Frame, SendQueue
 from tests.support.waiting import until
 
 
@@ -22,7 +22,7 @@ class Wire:
         self.open.set()
         self.aborted = 0
         self.failure: Exception | None = None
-        self.outlet = Outlet(self.send, self.abort)
+        self.send_queue = SendQueue(self.send, self.abort)
 
     async def send(self, frame: Frame) -> None:
         await self.open.wait()
@@ -36,7 +36,7 @@ class Wire:
         self.open.set()
 
     def put(self, key: object, text: object) -> None:
-        self.outlet.put(key, {"text": text})
+        self.send_queue.put(key, {"text": text})
 
 
 def test_a_send_that_stops_half_way_goes_on_under_either_event_loop() -> None:
@@ -49,7 +49,7 @@ def test_a_send_that_stops_half_way_goes_on_under_either_event_loop() -> None:
         wire.put(3, "behind")
         assert wire.sent == ["before"]
         wire.open.set()
-        await wire.outlet.drained()
+        await wire.send_queue.drained()
         assert wire.sent == ["before", "half way", "behind"]
         wire.put(4, "after")
         assert wire.sent[-1] == "after"
@@ -75,9 +75,9 @@ async def test_what_waits_is_replaced_by_what_is_newer_of_the_same_key() -> None
     for number in range(10):
         wire.put("a", f"a{number}")
         wire.put("b", f"b{number}")
-    assert wire.outlet.waiting == 2
+    assert wire.send_queue.waiting == 2
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert wire.sent == [0, "a9", "b9"]
 
 
@@ -86,9 +86,9 @@ async def test_what_is_unwanted_is_forgotten() -> None:
     wire.open.clear()
     for key in ("under way", "a", "b", "c"):
         wire.put(key, key)
-    wire.outlet.drop(lambda key: key in {"a", "c"})
+    wire.send_queue.drop(lambda key: key in {"a", "c"})
     wire.open.set()
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert wire.sent == ["under way", "b"]
 
 
@@ -96,11 +96,11 @@ async def test_a_frame_that_is_still_being_made_holds_its_place() -> None:
     wire = Wire()
     made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
     wire.put(0, "before")
-    wire.outlet.put(1, made)
+    wire.send_queue.put(1, made)
     wire.put(2, "behind")
     assert wire.sent == ["before"]
     made.set_result({"text": "made"})
-    await wire.outlet.drained()
+    await wire.send_queue.drained()
     assert wire.sent == ["before", "made", "behind"]
 
 
@@ -108,25 +108,25 @@ async def test_a_connection_that_ends_does_not_take_a_shared_frame_from_others()
     made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
     ending, staying = Wire(), Wire()
     for wire in (ending, staying):
-        wire.outlet.put(1, made)
+        wire.send_queue.put(1, made)
     await asyncio.sleep(0)
-    ending.outlet.stop()
+    ending.send_queue.stop()
     await asyncio.sleep(0)
     made.set_result({"text": "made"})
-    await staying.outlet.drained()
+    await staying.send_queue.drained()
     assert (ending.sent, staying.sent) == ([], ["made"])
 
 
 async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 0.05)
     wire = Wire()
     wire.open.clear()
     wire.put(1, "never taken")
     wire.put(2, "nor this")
-    await wire.outlet.drained()
-    assert (wire.aborted, wire.outlet.is_broken, wire.outlet.waiting, wire.sent) == (1, True, 0, [])
+    await wire.send_queue.drained()
+    assert (wire.aborted, wire.send_queue.is_broken, wire.send_queue.waiting, wire.sent) == (1, True, 0, [])
     wire.put(3, "nothing more is kept")
-    assert wire.outlet.waiting == 0
+    assert wire.send_queue.waiting == 0
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -138,8 +138,8 @@ async def test_a_connection_that_fails_takes_nothing_more(is_open: bool) -> None
     wire.put(1, "a")
     wire.put(2, "b")
     wire.open.set()
-    await wire.outlet.drained()
-    assert (wire.outlet.is_broken, wire.outlet.waiting, wire.sent, wire.aborted) == (True, 0, [], 0)
+    await wire.send_queue.drained()
+    assert (wire.send_queue.is_broken, wire.send_queue.waiting, wire.sent, wire.aborted) == (True, 0, [], 0)
 
 
 async def test_it_tells_when_all_has_been_taken_but_not_when_it_was_cut_off() -> None:
@@ -147,11 +147,11 @@ async def test_it_tells_when_all_has_been_taken_but_not_when_it_was_cut_off() ->
     for name, failure in (("good", None), ("bad", ConnectionError())):
         wire = Wire()
         wire.failure = failure
-        wire.outlet.on_drained = _teller(told, name)
+        wire.send_queue.on_drained = _teller(told, name)
         wire.open.clear()
         wire.put(1, "a")
         wire.open.set()
-        await wire.outlet.drained()
+        await wire.send_queue.drained()
     assert told == ["good"]
 
 
@@ -168,9 +168,9 @@ async def test_it_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(st
     wire.put(2, "b")
     for _ in range(steps):
         await asyncio.sleep(0)
-    wire.outlet.stop()
+    wire.send_queue.stop()
     async with asyncio.timeout(1):
-        await wire.outlet.drained()
+        await wire.send_queue.drained()
     await until(lambda: asyncio.all_tasks() <= before)
     wire.open.set()
     wire.put(3, "c")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ import strawberry
 import structlog
 from graphql import GraphQLResolveInfo, OperationType
 
-import server
+from application import execution as execution_of_settings
+from application.settings import Settings
 from schema.api.errors import RequestError
 from schema.build import build_schema
-from application.settings import Settings
+from schema.operations.execution import Execution
 from tests.conftest import LiveServer, serving
 from tests.schema.subscription_cases import CASES, HERE, THERE, Case
 from tests.support.api import LOG_OUT, REPORT_LOCATION, Api
@@ -221,10 +223,9 @@ class Sent:
     deliveries: int
 
 
-async def record(settings: Settings, cases: dict[str, Case], *, is_shared: bool) -> Sent:
+async def record(settings: Settings, cases: dict[str, Case]) -> Sent:
     """Play the script with everybody's subscriptions to those cases."""
     changes = {
-        "shared_execution": is_shared,
         "max_sockets_per_user": len(cases) + 2,
         "max_operations_per_socket": len(cases),
         # Over two sockets and a stream.
@@ -234,7 +235,7 @@ async def record(settings: Settings, cases: dict[str, Case], *, is_shared: bool)
     async with serving(settings.model_copy(update=changes)) as live, AsyncExitStack() as stack:
         run = Run(live, cases, stack)
         await run.play()
-        counts = live.application.services.hub.counts
+        counts = live.application.services.hub.counters
         frames = {key: recording.settled(run.names) for key, recording in run.recordings.items()}
         return Sent(frames, counts.executions, counts.deliveries)
 
@@ -248,13 +249,15 @@ def test_every_subscription_is_compared() -> None:
 async def test_sharing_changes_no_byte_of_what_any_subscriber_is_sent(
     root: str, settings: Settings, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "build_schema", mischievous_schema)
+    monkeypatch.setattr(execution_of_settings, "build_schema", mischievous_schema)
     shutil.copy(sqlite_template, tmp_path / "other.sqlite3")
     other = settings.model_copy(update={"database_url": f"sqlite://{tmp_path / 'other.sqlite3'}"})
     # It keeps the log of some hundred incidents from being written.
     with structlog.testing.capture_logs():
-        alone = await record(settings, CASES[root], is_shared=False)
-        shared = await record(other, CASES[root], is_shared=True)
+        with monkeypatch.context() as unshared:
+            unshared.setattr(execution_of_settings, "Execution", partial(Execution, shares=False))
+            alone = await record(settings, CASES[root])
+        shared = await record(other, CASES[root])
     assert alone.frames.keys() == shared.frames.keys()
     differing = [key for key, sent in alone.frames.items() if sent != shared.frames[key]]
     shown = [(key, alone.frames[key], shared.frames[key]) for key in differing[:3]]

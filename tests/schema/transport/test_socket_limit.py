@@ -53,7 +53,7 @@ async def test_a_socket_above_the_limit_closes_with_4429_and_nobody_else_notices
 async def test_a_place_comes_back_when_a_socket_goes(
     shared_server: LiveServer, someone: SignUp, is_cut: bool
 ) -> None:
-    sockets = shared_server.application.sockets.sockets
+    sockets = shared_server.asgi.sockets.sockets
     rider = await someone("RIDER")
     async with rider.socket():
         async with rider.socket() as leaving:

@@ -215,7 +215,7 @@ async def test_a_socket_that_is_gone_leaves_nothing_behind(shared_server: LiveSe
         assert application.services.hub.subscribers == 2
         socket.connection.transport.abort()
     await until(lambda: application.services.hub.subscribers == application.services.live_sessions.count == 0)
-    await until(lambda: not application.sockets.sockets)
+    await until(lambda: not shared_server.asgi.sockets.sockets)
 
 
 async def test_operations_above_the_limit_are_refused_and_the_others_go_on(someone: SignUp) -> None:
@@ -337,4 +337,4 @@ async def test_twenty_introductions_at_once_leave_one_session_and_no_socket(
             await socket.ping()
 
     await asyncio.gather(*(come_and_go() for _ in range(20)))
-    await until(lambda: not application.sockets.sockets and application.services.live_sessions.count == 0)
+    await until(lambda: not shared_server.asgi.sockets.sockets and application.services.live_sessions.count == 0)

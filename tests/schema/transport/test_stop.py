@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from server import Application
+from application.parts import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, POOL, Api
@@ -128,7 +128,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(server: Stopp
         take_little(ours)
         await _fill_the_pool(server.application)
         server.application.services.hub.resync()
-        await until(lambda: server.application.services.hub.counts.deliveries >= 2)
+        await until(lambda: server.application.services.hub.counters.deliveries >= 2)
         assert await server.stop() < AT_ONCE_S
 
 

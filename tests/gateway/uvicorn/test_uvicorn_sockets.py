@@ -16,11 +16,11 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 
+from application.settings import Settings
 from benchmarks.hostile_socket import frame
 from gateway.uvicorn.http_protocol import HttpProtocol
-from schema.transport.uvicorn_socket import SocketProtocol
-from application.settings import Settings
-from services.runtime.fair_queue import Turns
+from gateway.uvicorn.socket_protocol import SocketProtocol
+from services.runtime.fair_queue import FairQueue
 from tests.conftest import serving
 from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.in_process import listening
@@ -58,7 +58,7 @@ class Echo:
 async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> AsyncIterator[tuple[Echo, int]]:
     """A server with nothing but sockets that are kept alive; its application and its port."""
     echo = Echo()
-    ws = functools.partial(SocketProtocol, pieces=Turns())
+    ws = functools.partial(SocketProtocol, pieces=FairQueue())
     options: dict[str, Any] = {"ws": ws, "ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
     config = uvicorn.Config(
         echo, port=0, loop="none", lifespan="off", log_config=None, ws_max_size=None, **options
@@ -94,7 +94,7 @@ async def test_a_peer_that_answers_no_ping_is_cut_and_leaves_nothing_and_one_tha
 ) -> None:
     settings = settings.model_copy(update={"ping_interval_s": 0.05, "pong_timeout_s": 0.2})
     async with serving(settings) as server, Api(server.url) as driver:
-        hub, sockets = server.application.services.hub, server.application.sockets.sockets
+        hub, sockets = server.application.services.hub, server.asgi.sockets.sockets
         await driver.sign_up("DRIVER")
         async with driver.socket() as alive, driver.socket() as silent:
             pool = await alive.start(POOL)

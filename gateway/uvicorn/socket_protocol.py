@@ -1,23 +1,15 @@
-"""What ASGI has no words for: ready bytes to the TCP connection, cutting it, and seeing that nobody is there.
+"""uvicorn's WebSocket protocol with rate limits, time limits, and direct writes of encoded frames."""
 
-All of it reaches into uvicorn's protocol objects. With any other server there is nothing to reach, and ASGI has
-to do.
-"""
-
-import asyncio
 import logging
-import socket
-import struct
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.typing import BytesLike
 
-from services.runtime.tcp import reset
+from gateway.uvicorn.reset import reset
 from services.limits.rates import Rate
-from services.runtime.fair_queue import Turns
+from services.runtime.fair_queue import FairQueue
 
 # A process that stood still for a while may find a pong late before it reads what came meanwhile.
 LAST_LOOK_S = 0.5
@@ -25,7 +17,7 @@ LAST_LOOK_S = 0.5
 PIECE_BYTES = 2048
 CLOSE_TIMEOUT_S = 2.0
 TOO_MANY = 4429
-# A peer that takes nothing may hold up a stop for so long.
+# How long a peer that reads nothing may delay the stop.
 STOP_PATIENCE_S = 0.5
 _NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 # uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
@@ -36,8 +28,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's sockets, but no peer holds up the others, floods, or stays when its network has gone.
 
     A peer that does not answer a ping in time is cut: what it would see is 1006. uvicorn closes such a socket
-    with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings nobody notices
-    that a peer's network has gone while there is nothing to send to it.
+    with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings the server
+    does not notice that a peer's network has gone while it has nothing to send.
 
     What a peer sends at once is taken in pieces, one a turn of the event loop for all peers together: uvicorn
     handles all that has come, perhaps thousands of messages from each of a thousand. One that sends more than
@@ -45,17 +37,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     counts once more for each KiB.
     """
 
-    def __init__(self, *args: Any, pieces: Turns, message_rate: Rate | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, pieces: FairQueue, message_rate: Rate | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _log
         self._pieces = pieces
-        self._burst_s = message_rate.period_s if message_rate is not None else 0.0
-        self._each_s = message_rate.period_s / message_rate.times if message_rate is not None else 0.0
-        # Until when the peer has used up what it may send (the generic cell rate algorithm).
+        self._message_rate = message_rate
+        # Until when the peer has used up what it may send.
         self._used_until_s = 0.0
         self._backlog = bytearray()
         self._has_turn = False
-        # Whether it was closing when it was to be pinged.
+        # Whether the socket was closing when its ping was due.
         self._is_ending = False
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +76,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _take_piece(self) -> None:
         self._has_turn = False
         if self.transport.is_closing():
-            # It was cut meanwhile: nothing can be answered any more.
+            # The connection was cut meanwhile: no answer can be sent.
             self._backlog.clear()
             return
         piece = bytes(self._backlog[:PIECE_BYTES])
@@ -106,7 +97,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn.parser_exc = None
 
     async def receive(self) -> Any:
-        """The next message for the application; when it has had all, the next piece is taken."""
+        """The next message for the application; after the last one, takes the next piece."""
         message = await self.queue.get()
         if self.initial_response is not None:
             # It was answered with a refusal, which uvicorn would take for no answer at all.
@@ -151,16 +142,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _admits(self, data: BytesLike) -> bool:
         """Whether one more frame is within the rate; the first that is not closes the socket."""
-        if not self._each_s or self.close_sent:
+        rate = self._message_rate
+        if rate is None or self.close_sent:
             return True
         now_s = self.loop.time()
         # Long ones count once more for each KiB.
-        self._used_until_s = max(now_s, self._used_until_s) + self._each_s * (1 + (len(data) >> 10))
-        if self._used_until_s - now_s <= self._burst_s + 1e-9:
+        self._used_until_s = rate.used_until(self._used_until_s, now_s, times=1 + (len(data) >> 10))
+        if not rate.is_too_much(self._used_until_s, now_s):
             return True
         self.conn.fail(TOO_MANY, "Too many messages")
         self.handle_parser_exception()
-        # It may not read.
+        # The peer may not read.
         self.loop.call_later(CLOSE_TIMEOUT_S, reset, self.transport)
         return False
 
@@ -233,75 +225,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._await_pong()
         else:
             reset(self.transport)
-
-
-def text_message(data: bytes) -> bytes:
-    """The WebSocket frame of a text message; unmasked, so that it is the same for every client.
-
-    Source: RFC 6455, section 5.2
-    """
-    size = len(data)
-    if size < 126:
-        return struct.pack("!BB", 0x81, size) + data
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x81, 126, size) + data
-    return struct.pack("!BBQ", 0x81, 127, size) + data
-
-
-def direct_writer(send: Callable[..., Any]) -> Callable[[bytes], bool] | None:
-    """What writes ready bytes to the socket behind an ASGI ``send``; None where there is no way."""
-    protocol = getattr(send, "__self__", None)
-    # A negotiated compression would make frames differ.
-    if not isinstance(protocol, SocketProtocol) or protocol.conn.extensions:
-        return None
-    return protocol.write_ready
-
-
-# Where `server.py` leaves a request's connection: middleware wraps `send` before it gets to us.
-CONNECTION = "taxirank.connection"
-
-
-class Connection:
-    """The TCP connection behind an ASGI ``send``. What cannot be reached is not done."""
-
-    __slots__ = ("_transport",)
-
-    def __init__(self, send: Callable[..., Any]) -> None:
-        self._transport: asyncio.Transport | None = getattr(getattr(send, "__self__", None), "transport", None)
-
-    def abort(self) -> None:
-        """Cut it."""
-        if self._transport is not None:
-            reset(self._transport)
-
-    def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Have ``end`` called when the server stops, at once if it is stopping; returns how to forget that.
-
-        An answer without an end of its own would hold up the stop. It has half a second to end, then it is cut.
-        """
-        protocol: Any = self._transport.get_protocol() if self._transport is not None else None
-
-        def stop() -> None:
-            asyncio.get_running_loop().call_later(STOP_PATIENCE_S, self.abort)
-            end()
-
-        def forget() -> None:
-            protocol.on_shutdown = None
-
-        if not hasattr(protocol, "on_shutdown"):
-            return lambda: None
-        if protocol.is_shutting_down:
-            stop()
-        protocol.on_shutdown = stop
-        return forget
-
-    def expect_acknowledgements(self, *, within_s: float) -> None:
-        """Have the system cut it when the peer's system has not acknowledged for so long what was sent.
-
-        Without that, a peer whose network has gone is noticed after a quarter of an hour. Source: tcp(7),
-        TCP_USER_TIMEOUT, which Linux has.
-        """
-        option = getattr(socket, "TCP_USER_TIMEOUT", None)
-        connected = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if option is not None and connected is not None and connected.family != socket.AF_UNIX:
-            connected.setsockopt(socket.IPPROTO_TCP, option, round(within_s * 1000))
