@@ -4,11 +4,8 @@ import strawberry
 from graphql import GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
 
+from schema.api.roots import Mutation, Query, Subscription
 from schema.operations.executors import AttributeReader
-from schema.api.mutations import Mutation
-from schema.api.queries import Query
-from schema.api.subscriptions import Subscription
-from schema.api.types import (MyTripsSnapshot, Trip, User)
 
 
 def build_schema() -> strawberry.Schema:
@@ -17,7 +14,6 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[User, Trip, MyTripsSnapshot],
         config=StrawberryConfig(auto_camel_case=True),
     )
     _read_attributes_directly(schema)

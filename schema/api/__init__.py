@@ -1,1 +1,5 @@
-"""What the schema says: its types, inputs, queries, mutations and subscriptions."""
+"""What the schema says, one file a noun: its types, inputs, queries, mutations and subscriptions together.
+
+``roots.py`` lists all root fields. Shared by the nouns: ``context.py``, ``ids.py``, ``enums.py``, ``uploads.py``,
+``feed_stream.py``; failures: ``user_errors.py`` (data with a code) and ``errors.py`` (GraphQL errors).
+"""

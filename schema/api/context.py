@@ -1,23 +1,24 @@
-"""What a resolver may reach."""
+"""What resolvers can use: the use cases and the caller."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
+
+import strawberry
 
 from models.visibility import Actor
-from schema.api.errors import (bad_user_input, unauthenticated)
+from schema.api.errors import unauthenticated
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
+from services.accounts.profiles import Profiles
+from services.accounts.sessions import Sessions
+from services.events.topics import Topics
+from services.limits.per_user import PerUser
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.positions.reporting import Locations
-from services.limits.per_user import PerUser
-from services.accounts.profiles import Profiles
 from services.positions.routing import Router
-from services.accounts.sessions import Sessions
-from services.events.channels import Topics
-from services.trips.history import TripHistory
 from services.trips.commands import Trips
+from services.trips.history import TripHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +40,37 @@ class Services:
     topics: Topics
 
 
-class Sender(Protocol):
-    """Who sent an HTTP request, as far as the request itself tells."""
+class ClientInfo(Protocol):
+    """The client of an HTTP request, as the request tells."""
 
     @property
     def address(self) -> str | None:
-        """The network that limits count by; None: this machine itself."""
+        """The network that rate limits count by; None: this machine itself."""
         ...
 
     def token(self, *, is_bearer: bool) -> str | None:
-        """The token of the ``Authorization`` header, or that of the cookie."""
+        """The token in the ``Authorization`` header, or with ``is_bearer=False`` the one in the cookie."""
         ...
 
     @property
     def is_bearer(self) -> bool:
-        """Whether the caller is who the ``Authorization`` header says, whatever cookie is beside it."""
+        """Whether the ``Authorization`` header names the caller: a cookie beside it is then ignored."""
         ...
 
 
 @dataclass(slots=True)
 class Context:
-    """One operation's context. It has one caller: what begins or exchanges a session does so for the next request.
+    """What the resolvers of one operation share.
 
-    ``sender`` is there exactly over HTTP.
-    ``set_token`` is what the HTTP response has to put into the session cookie: None leaves it alone, an
-    empty string removes it.
+    ``caller`` stays the same when a mutation begins or exchanges a session: the new one is for the next request.
+    ``sender`` is None over a socket.
+    ``set_token`` is what the HTTP response puts into the session cookie: None leaves the cookie alone, an empty
+    string removes it.
     """
 
     services: Services
     caller: Actor | None
-    sender: Sender | None = None
+    sender: ClientInfo | None = None
     set_token: str | None = field(default=None)
 
     @property
@@ -79,30 +81,29 @@ class Context:
         return self.caller
 
     def end_session(self) -> None:
-        """The caller's session has ended: what follows in the operation has no caller, and the cookie goes if the
-        session was in it."""
+        """The caller's session has ended: the rest of the operation has no caller, and the cookie is removed if it
+        had that session."""
         self.caller = None
         if self.sender is not None and not self.sender.is_bearer:
             self.set_token = ""
 
 
 class SharedContext:
-    """The context of an execution whose result goes to many: it knows no caller, and asking for one raises."""
+    """The context of an execution whose result goes to many subscribers. It has no caller."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
 
     @property
     def caller(self) -> Actor:
-        """Raises: RuntimeError, since a field that depends on the viewer must make its own audience."""
+        """Raises: RuntimeError. A field that depends on the viewer needs an audience of its own."""
         raise RuntimeError("a shared execution has no caller")
 
     actor = caller
 
 
-def to_uuid(value: str, name: str) -> UUID:
-    """An id from outside. Raises: RequestError BAD_USER_INPUT when it is not a UUID."""
-    try:
-        return UUID(value)
-    except ValueError:
-        raise bad_user_input("An id is a UUID.", field=(name,)) from None
+Info = strawberry.Info[Context, None]
+"""What the resolver of a root field is given."""
+
+SharedInfo = strawberry.Info[Context | SharedContext, None]
+"""What the resolver of any other field is given. Its answer may go to many: it must not ask for the caller."""

@@ -15,6 +15,6 @@ async def read_upload(value: object, name: str) -> bytes | None:
         return None
     if not isinstance(value, UploadFile):
         raise bad_user_input("A file is sent by the GraphQL multipart request specification.", field=(name,))
-    # One file may stand in several places, and was then read before.
+    # Several arguments may name the same file: one of them may have read it already.
     await value.seek(0)
     return await value.read()

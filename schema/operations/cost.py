@@ -36,7 +36,7 @@ from graphql import (
 
 from services.trips.commands import MAX_PAGE
 
-# The cost, or what tells it once the variables are known.
+# The cost, or a function that computes it from the variables.
 Cost = float | Callable[[Mapping[str, Any]], float]
 
 
@@ -56,9 +56,9 @@ WEIGHTS: Mapping[str, int] = {
     "Query.trips": 200,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
-    # Two: of the current password, and of the new one.
+    # Two hashes: of the current password and of the new one.
     "Mutation.changePassword": 45_000,
-    # It may decode a photo.
+    # The mutation may decode a photo.
     "Mutation.updateMe": 25_000,
     "Mutation.deleteMe": 25_000,
     "Mutation.logOut": 500,
@@ -69,7 +69,7 @@ WEIGHTS: Mapping[str, int] = {
     "Subscription.myTripsUpdated": 200,
     "Subscription.driverPool": 200,
     "Subscription.driverLocation": 200,
-    # Whatever is selected of it, its row is read with those of the rider and the driver.
+    # The row is read with those of the rider and the driver, whatever fields are selected.
     "Trip": 15,
     "Trip.history": 20,
     "Trip.driverLocation": 20,
@@ -103,7 +103,7 @@ class NoEstimate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an operation asks for. ``cost`` is infinite where estimating it was given up."""
+    """What an operation asks for. ``cost`` is infinite where the estimate was abandoned."""
 
     root_fields: int
     cost: Cost
@@ -253,7 +253,7 @@ class _Selected:
 
 
 def _within(length: object, most: int) -> int:
-    """A length that was asked for. One that will be refused costs what is asked for at most."""
+    """A length that was asked for. A length that will be refused counts as the longest allowed."""
     return length if type(length) is int and 0 <= length <= most else most
 
 

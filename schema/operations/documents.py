@@ -25,10 +25,10 @@ from graphql import (
 )
 from graphql.language import FieldNode, Node, Visitor, visit
 
-from schema.operations.cost import (CostModel, Estimate)
-from schema.api.errors import (RequestError, without_value)
-from schema.operations.limits import (DEFAULT_LIMITS, Limits, exceeded, longest_list, measure)
-from services.runtime.memory import (MemoryCache, bytes_of)
+from schema.api.errors import RequestError, without_value
+from schema.operations.cost import CostModel, Estimate
+from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
+from services.runtime.memory import MemoryCache, bytes_of
 
 # A document takes 3 to 15 KB, and a hostile one of a few hundred characters megabytes.
 CACHED_BYTES = 40_000_000

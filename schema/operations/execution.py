@@ -1,4 +1,9 @@
-"""Executing operations: each query and mutation for its caller, each subscription event once for all."""
+"""Executes operations: queries and mutations for their caller, a subscription event once for all subscribers.
+
+The phases of a request, in order: ``Execution.prepare`` finds the document, parsed, measured and validated
+(``documents.py``, ``limits.py``), picks the operation and checks its cost (``cost.py``); ``run`` or ``follow``
+coerces the variables and executes the operation (``executors.py``).
+"""
 
 from __future__ import annotations
 
@@ -25,15 +30,14 @@ from graphql import (
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
-from schema.api.context import (Context, SharedContext)
-from schema.operations.documents import (Documents, Operation)
-from schema.api.errors import (RequestError, format_error, incident)
-from schema.operations.executors import (DirectExecutor, RenderedTrips, SharedExecutor)
-from schema.operations.limits import (DEFAULT_LIMITS, Limits)
+from schema.api.context import Context, SharedContext
+from schema.api.errors import RequestError, format_error, incident
+from schema.api.feed_stream import FeedStream, ToEvent
+from schema.operations.documents import Documents, Operation
+from schema.operations.executors import DirectExecutor, RenderedTrips, SharedExecutor
+from schema.operations.limits import DEFAULT_LIMITS, Limits
 from schema.operations.persisted_queries import PersistedQueries
-from schema.api.subscriptions import FeedStream
 from schema.operations.trusted_documents import TrustedDocuments
-from schema.api.types import to_event
 from services.live.feeds import Feed
 from services.live.messages import Content
 
@@ -43,13 +47,13 @@ MAX_GROUPS_A_USER = 50
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# It knows the common plain types at once, which saves a tenth of executing a page.
+# Strawberry's function tests common plain types first, which saves a tenth of executing a page.
 _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GraphQL request, whatever brought it. It has a query, or names one by ``document_id``, or both."""
+    """A GraphQL request of any transport. It has a query, or names one by ``document_id``, or both."""
 
     query: str | None
     operation_name: str | None = None
@@ -75,17 +79,18 @@ class Group:
 
     _numbers = itertools.count()
 
-    def __init__(self, executor: Executor[Any]) -> None:
+    def __init__(self, executor: Executor[Any], to_event: ToEvent) -> None:
         self._executor = executor
+        self._to_event = to_event
         self.name = f"group {next(self._numbers)}"
 
     def render(self, content: Content) -> bytes | asyncio.Future[bytes]:
         """Execute the operation for one event and encode the result; a future where a resolver has to wait.
 
-        Never raises: a failure of ours becomes a result with an incident id.
+        Never raises: a failure of the server becomes a result with an incident id.
         """
         try:
-            result = execute_subscription_event(self._executor.build_per_event_executor(to_event(content)))
+            result = execute_subscription_event(self._executor.build_per_event_executor(self._to_event(content)))
         except Exception as error:
             return encode(ExecutionResult(None, [incident(error)]))
         if isinstance(result, ExecutionResult):
@@ -102,7 +107,7 @@ async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A subscription that may begin: what to follow, and with whom its executions are shared."""
+    """A subscription that may begin: its feed, and the group that shares its executions."""
 
     feed: Feed
     group: Group
@@ -143,7 +148,7 @@ class Execution:
         )
         self._rendered_trips = RenderedTrips()
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
-        # How many of them each user was the first to ask for.
+        # The number of groups that each user was the first to ask for.
         self._groups_of: Counter[UUID] = Counter()
 
     def prepare(self, request: Request) -> Operation | Refusal:
@@ -195,11 +200,11 @@ class Execution:
             return Refusal(tuple(stream.errors or ()))
         assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
         try:
-            return Following(stream.feed, self._group(operation, request, context))
+            return Following(stream.feed, self._group(operation, request, context, stream.to_event))
         except RequestError as error:
             return Refusal((error,))
 
-    def _group(self, operation: Operation, request: Request, context: Context) -> Group:
+    def _group(self, operation: Operation, request: Request, context: Context, to_event: ToEvent) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
         key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
         group = self._groups.get(key) if self._shares else None
@@ -210,7 +215,7 @@ class Execution:
             executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
             assert isinstance(executor, SharedExecutor), "it was built with the caller's context just now"
             executor.rendered_trips = self._rendered_trips
-            group = self._groups[key] = Group(executor)
+            group = self._groups[key] = Group(executor, to_event)
             self._groups_of[user_id] += 1
             finalize(group, _forget, self._groups_of, user_id).atexit = False
         return group
@@ -237,12 +242,12 @@ class Execution:
 
 
 def is_subscription(operation: Operation) -> bool:
-    """Whether the operation goes on sending."""
+    """Whether the operation is a subscription."""
     return operation.type is OperationType.SUBSCRIPTION
 
 
 def timed_out() -> ExecutionResult:
-    """The answer to an operation that has taken longer than it may. What it has begun to write is written."""
+    """The answer to an operation that has taken longer than it may. Writes that it has begun still commit."""
     _log.warning("an operation took too long")
     return ExecutionResult(None, [RequestError("TIMEOUT", "The operation took too long.")])
 
@@ -262,8 +267,7 @@ def _forget(groups_of: Counter[UUID], user_id: UUID) -> None:
 
 
 def _unchain(executor: Executor[Any]) -> None:
-    """Let go of what refers back to the executor: without that, what a request has gathered waits for the garbage
-    collector, whatever its caller."""
+    """Break the executor's reference cycle: otherwise each request's objects wait for the garbage collector."""
     del executor.async_helpers
 
 

@@ -1,4 +1,4 @@
-"""graphql-core's executor, without what an answer of ours has no use for."""
+"""graphql-core's executor, without the steps that this schema's answers do not need."""
 
 import itertools
 from collections.abc import Hashable
@@ -16,7 +16,7 @@ from graphql import (
 from graphql.execution.collect_fields import CollectedFields, FieldDetailsList
 from graphql.pyutils import Path
 
-from schema.api.types import Trip
+from schema.api.trip import Trip
 
 MAX_RENDERED = 5000
 MAX_RENDERED_BYTES = 4096

@@ -62,28 +62,28 @@ def measure(document: DocumentNode, limits: Limits) -> RequestError | None:
     Raises:
         RecursionError: its fragments make too long a chain.
     """
-    counts = _Counts()
+    measured = _Measurements()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
-            counts.add(definition)
+            measured.add(definition)
     # Validation would refuse these anyway; but what follows relies on there being none.
-    if counts.is_ambiguous:
+    if measured.is_ambiguous:
         return RequestError("GRAPHQL_VALIDATION_FAILED", "There can be only one fragment of a name.")
-    circular = counts.circular_fragment()
+    circular = measured.circular_fragment()
     if circular is not None:
         return RequestError(
             "GRAPHQL_VALIDATION_FAILED", f"Cannot spread fragment {circular[:60]!r} within itself."
         )
     for limit, what, most, found in (
-        ("DEPTH", "Fields within fields", limits.depth, counts.depth),
-        ("ALIASES", "Aliases", limits.aliases, counts.aliases),
-        ("DIRECTIVES", "Directives", limits.directives, counts.directives),
-        ("LIST_ITEMS", "Items of a list", limits.list_items, counts.list_items),
-        ("OPERATIONS", "Operations", MAX_OPERATIONS, len(counts.operations)),
+        ("DEPTH", "Fields within fields", limits.depth, measured.depth),
+        ("ALIASES", "Aliases", limits.aliases, measured.aliases),
+        ("DIRECTIVES", "Directives", limits.directives, measured.directives),
+        ("LIST_ITEMS", "Items of a list", limits.list_items, measured.list_items),
+        ("OPERATIONS", "Operations", MAX_OPERATIONS, len(measured.operations)),
     ):
         if found > most:
             return exceeded(limit, what, most=most, found=found)
-    if _is_repetitive(document, counts.roots):
+    if _is_repetitive(document, measured.roots):
         return RequestError("MAX_REPETITIONS_LIMIT", "The same fields are selected too many times in one place.")
     return None
 
@@ -134,7 +134,7 @@ def _is_repetitive(document: DocumentNode, roots: Sequence[SelectionSetNode]) ->
 
 
 @dataclass
-class _Counts:
+class _Measurements:
     aliases: int = 0
     directives: int = 0
     list_items: int = 0
@@ -164,13 +164,13 @@ class _Counts:
 
     @property
     def roots(self) -> list[SelectionSetNode]:
-        """From where everything else is reached, if no fragment is circular: operations, and unused fragments."""
+        """The operations and the unused fragments: together they reach every selection."""
         used = {name for nesting in (*self.operations, *self.fragments.values()) for name, _ in nesting.spreads}
         unused = [nesting for name, nesting in self.fragments.items() if name not in used]
         return [nesting.selection_set for nesting in (*self.operations, *unused)]
 
     def circular_fragment(self) -> str | None:
-        """A fragment that is spread within itself, however indirectly."""
+        """A fragment that spreads itself, directly or through others."""
         sorter = TopologicalSorter({name: dict(nesting.spreads) for name, nesting in self.fragments.items()})
         try:
             sorter.prepare()

@@ -1,4 +1,4 @@
-"""Operations that are asked for by the hash of their text instead of the text.
+"""Requests that name a document by the hash of its text instead of sending the text.
 
 Sources: Apollo's protocol of automatic persisted queries (``extensions.persistedQuery``), which urql speaks too;
 "Persisted Documents" of the GraphQL over HTTP drafts (``documentId``).
@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
-from schema.operations.documents import (Document, Documents)
 from schema.api.errors import RequestError
+from schema.operations.documents import Document, Documents
 from services.runtime.memory import MemoryCache
 
 REMEMBERED_BYTES = 4_000_000
@@ -52,7 +52,7 @@ def document_id(message: Mapping[str, Any]) -> str | None:
 
 
 def mismatch() -> RequestError:
-    """A text came with the hash of another."""
+    """The text does not have the hash that came with it."""
     return RequestError("PERSISTED_QUERY_HASH_MISMATCH", "The hash is not that of the query.")
 
 
@@ -64,7 +64,7 @@ class PersistedQueries:
     """
 
     def __init__(self, documents: Documents, *, remembers: bool) -> None:
-        """``remembers``: off, there are only texts."""
+        """``remembers``: False refuses requests by hash."""
         self._documents = documents
         self._remembers = remembers
         self._texts = MemoryCache[str, str](REMEMBERED_BYTES)
@@ -87,13 +87,13 @@ class PersistedQueries:
         return self._documents.get(query)
 
     def accept(self, query: str | None, id: str | None) -> None:
-        """Remember what ``find`` was given: it is within all limits."""
+        """Remember a text that ``find`` was given and that is within all limits."""
         if not self._remembers or query is None or id is None or id in self._texts:
             return
         self._texts.put(id, query, sys.getsizeof(id) + sys.getsizeof(query))
 
     def _unknown(self) -> RequestError:
-        # urql knows these by their messages alone.
+        # urql recognises these errors by their messages alone.
         if self._remembers:
             return RequestError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         return RequestError("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")

@@ -1,4 +1,4 @@
-"""A list of operations, beside which nothing runs.
+"""An allow-list of documents: no other operation runs.
 
 Sources: the manifest of ``@apollo/generate-persisted-query-manifest``; ``persisted-documents.json`` of GraphQL
 Code Generator's client preset. The codes of what is not listed are those of Apollo Router.
@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import orjson
 
-from schema.operations.documents import (Document, Documents)
 from schema.api.errors import RequestError
-from schema.operations.persisted_queries import (mismatch, sha256)
+from schema.operations.documents import Document, Documents
+from schema.operations.persisted_queries import mismatch, sha256
 
 
 class BadManifest(Exception):
@@ -53,7 +53,7 @@ class TrustedDocuments:
         return document
 
     def accept(self, query: str | None, id: str | None) -> None:
-        """Nothing is added."""
+        """Part of the interface of PersistedQueries; the list never grows."""
 
 
 def read_manifest(path: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from server import ROOT
+from application.paths import ROOT
 from application.settings import Settings
 from tests.support import tools
 from tests.support.tools import build_once, missing, run

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
-from server import ROOT
-from application.settings import (PREFIX, Settings)
+from application.paths import ROOT
+from application.settings import PREFIX, Settings
 from tests.clients.conftest import ARIADNE, FOLDER
 from tests.clients.test_javascript_clients import CLIENTS
 

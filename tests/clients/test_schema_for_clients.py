@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server import ROOT
+from application.paths import ROOT
 from tests.clients.conftest import FOLDER
 
 # The first one may have to install the packages.

@@ -15,11 +15,11 @@ import pytest
 import pytest_asyncio
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type, is_object_type
 
+from application.settings import Settings
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from schema.build import build_schema
-from application.settings import Settings
 from tests.conftest import LiveServer
 from tests.support.api import Api, SocketClosed, open_socket
 from tests.support.attacks import Attack

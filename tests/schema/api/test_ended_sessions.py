@@ -18,17 +18,18 @@ import pytest
 from graphql import GraphQLSchema
 from starlette.datastructures import Headers
 
+from application.execution import build_execution
+from application.parts import Application
+from application.settings import Settings
 from models.values import Role
 from schema.api.context import Context
-from schema.operations.execution import (Execution, Refusal, Request, encode)
 from schema.build import build_schema
+from schema.operations.execution import Execution, Refusal, Request, encode
+from schema.transport.client_info import HttpClientInfo
 from schema.transport.credentials import COOKIE, Cookies
-from schema.transport.client_info import HttpSender
-from server import Application, build_execution
-from application.settings import Settings
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession
-from services.staff.staff import (NoSuchUser, Staff, StaffMember)
+from services.staff.staff import NoSuchUser, Staff, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
@@ -132,7 +133,7 @@ class Person:
     def context(self) -> Context:
         """Of a request whose session was just read, and is live."""
         headers = Headers({"cookie": f"{COOKIE}={self.session.token}"})
-        sender = HttpSender({"client": ("127.0.0.1", 1)}, headers, COOKIES, knows_itself=True)
+        sender = HttpClientInfo({"client": ("127.0.0.1", 1)}, headers, COOKIES, knows_itself=True)
         return Context(self.stage.application.services, self.session.actor, sender)
 
     async def ask(self, context: Context, **fields: Row) -> dict[str, str]:
@@ -175,7 +176,7 @@ class Person:
 
 @pytest.fixture
 async def stage(application: Application, settings: Settings) -> Stage:
-    await application.housekeeping.stop()
+    await application.periodic_jobs.stop()
     # Two log-ins in one operation would cost too much.
     return Stage(application, build_execution(settings.model_copy(update={"max_cost": 1_000_000})))
 

@@ -169,7 +169,7 @@ FAILURES = {
         lambda server: server.application.photos, "read", lambda api: by_get(api, f"/media/{'0' * 32}.webp")
     ),
     "the metrics": Failure(
-        lambda server: server.application.metrics, "_read_outbox_age_s", lambda api: by_get(api, "/metrics")
+        lambda server: server.asgi.metrics, "_read_outbox_age_s", lambda api: by_get(api, "/metrics")
     ),
     "GraphiQL's page": Failure(
         lambda _: Path, "read_text", lambda api: by_get(api, "/graphql", Accept="text/html"), fail
@@ -240,7 +240,7 @@ async def test_a_subscription_survives_an_event_that_cannot_be_executed(
             events = await socket.start(TRIP_UPDATED, id=trip["id"])
             assert (await events.next())["version"] == 1
             with monkeypatch.context() as broken, one_incident(shown):
-                broken.setattr("schema.operations.execution.to_event", fail)
+                broken.setattr("schema.operations.execution.execute_subscription_event", fail)
                 await rider.update_trip(trip["id"], "CANCELLED")
                 shown.append(json.dumps(await events.message()))
             await events.completed()
@@ -251,7 +251,7 @@ async def test_a_subscription_survives_an_event_that_cannot_be_executed(
         while not (await anext(lines)).startswith("data:"):
             pass
         with monkeypatch.context() as broken, one_incident(shown):
-            broken.setattr("schema.operations.execution.to_event", fail)
+            broken.setattr("schema.operations.execution.execute_subscription_event", fail)
             await rider.update_trip(trip["id"], "CANCELLED")
             shown.extend([line async for line in lines])
         assert "event: complete" in shown

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from server import ROOT
+from application.paths import ROOT
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import CREATE_TRIP, LOG_IN, MY_TRIPS, PASSWORD, SIGN_UP, TRIP_UPDATED, Api

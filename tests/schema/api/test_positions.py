@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from application.settings import Settings
 from models.geo import GeoPoint
 from models.values import Location
-from application.settings import Settings
 from services.positions.routing import DETOUR
 from services.trips.rows import find
 from tests.conftest import LiveServer, SignUp, serving
@@ -306,7 +306,7 @@ async def test_an_expiry_is_nobodys(live_server: LiveServer, rider: Api) -> None
     async with rider.socket() as socket:
         watched = await socket.start(FOLLOW_ABOUT, id=trip["id"])
         await at_version(watched, 1)
-        ago = application.database.ago(1)
+        ago = application.database.sql.ago(1)
         await application.database.fetch(f"UPDATE trips SET expires_at = {ago} WHERE id = $1", UUID(trip["id"]))
         await application.services.trips.expire_overdue()
         last = (await at_version(watched, 2))["history"][-1]
@@ -371,7 +371,7 @@ async def test_a_page_of_trips_costs_one_statement_for_all_histories_and_one_loo
         return await execute(self, *args, **options)
 
     # What goes on by itself is not of the page.
-    await live_server.application.housekeeping.stop()
+    await live_server.application.periodic_jobs.stop()
     await live_server.application.outbox.stop()
     with statements() as seen, patch.object(Redis, "execute_command", counted):
         nodes = (await rider.data(TRIPS_ABOUT))["nodes"]
@@ -391,8 +391,8 @@ async def test_an_event_with_all_of_it_is_executed_once_for_fifty_subscribers(
     async with rider.socket() as one, rider.socket() as other:
         watched = [await socket.start(FOLLOW_ABOUT, id=trip["id"]) for socket in (one, other) for _ in range(25)]
         await asyncio.gather(*(at_version(events, 1) for events in watched))
-        await application.housekeeping.stop()
-        counts = application.services.hub.counts
+        await application.periodic_jobs.stop()
+        counts = application.services.hub.counters
         executed, asked = counts.executions, 0
         find_location = application.services.locations.last
 

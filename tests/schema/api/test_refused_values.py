@@ -22,8 +22,8 @@ from graphql import (
 from graphql.language import parse_value
 from structlog.testing import capture_logs
 
-from schema.build import build_schema
 from application.settings import Settings
+from schema.build import build_schema
 from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.attacks import Attack

@@ -12,7 +12,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from server import ROOT
+from application.paths import ROOT
 
 
 def elements() -> Iterator[tuple[str, str | None]]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from models.values import Role
-from server import Application
-from services.accounts.accounts import BadCredentials
+from application.parts import Application
 from application.settings import Settings
-from services.live import live_sessions
+from models.values import Role
+from services.accounts.accounts import BadCredentials
 from services.accounts.sessions import PasswordChanged
+from services.live import live_sessions
 from tests.conftest import LiveServer, serving
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
 from tests.support.rows import add_person

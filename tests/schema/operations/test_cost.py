@@ -8,13 +8,13 @@ from graphql import FragmentDefinitionNode, OperationDefinitionNode, get_introsp
 from graphql import build_schema as build_from_sdl
 
 import benchmarks.operations
-import benchmarks.simulation.operations
-from schema.operations.cost import (CostModel, NoEstimate)
-from schema.operations.documents import (Documents, Operation)
+import simulation.operations
+from application.paths import ROOT
 from schema.api.errors import RequestError
-from schema.operations.limits import DEFAULT_LIMITS
 from schema.build import build_schema
-from server import ROOT
+from schema.operations.cost import CostModel, NoEstimate
+from schema.operations.documents import Documents, Operation
+from schema.operations.limits import DEFAULT_LIMITS
 from tests.support import api
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
@@ -185,7 +185,7 @@ def _own_documents() -> dict[str, str]:
     """What the project's clients send."""
     found = {
         f"{module.__name__}.{name}": value
-        for module in (benchmarks.operations, benchmarks.simulation.operations, api)
+        for module in (benchmarks.operations, simulation.operations, api)
         for name, value in vars(module).items()
         if isinstance(value, str) and value.strip().startswith(("query", "mutation", "subscription"))
     }

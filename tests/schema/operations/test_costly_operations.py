@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from schema.operations import execution
 from application.settings import Settings
+from schema.operations import execution
 from tests.conftest import SignUp
 from tests.support.api import Api
 from tests.support.waiting import until

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from schema.operations import documents
-from schema.operations.documents import (Document, Documents)
 from schema.api.errors import RequestError
-from schema.operations.limits import DEFAULT_LIMITS
 from schema.build import build_schema
+from schema.operations import documents
+from schema.operations.documents import Document, Documents
+from schema.operations.limits import DEFAULT_LIMITS
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
 

@@ -12,17 +12,18 @@ import orjson
 import pytest
 from graphql import ExecutionResult, subscribe
 
-from models.values import TripSnapshot
 from models.trip_life import TripStatus
+from models.values import TripValue
 from models.visibility import Actor
+from schema.api.context import Context, SharedContext
+from schema.api.feed_stream import FeedStream
+from schema.build import build_schema
 from schema.operations import execution as execution_module
 from schema.operations import executors
-from schema.api.context import (Context, SharedContext)
-from schema.operations.execution import (Execution, Following, Group, Refusal, Request, encode)
-from schema.build import build_schema
+from schema.operations.execution import Execution, Following, Group, Refusal, Request, encode
+from services.events.topics import Topics
 from services.live.feeds import Feed
 from services.live.messages import Content, PoolSnapshot, TripOffered
-from services.events.channels import Topics
 from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, driver, hub_on
 
 TOPICS = Topics("test")
@@ -100,7 +101,20 @@ class Live:
 async def live(monkeypatch: pytest.MonkeyPatch) -> Live:
     state = ScriptedState()
     state.install(monkeypatch)
-    return Live(state)
+    live = Live(state)
+
+    async def events(stream: FeedStream) -> AsyncIterator[object]:
+        """What each subscriber alone is sent, for graphql-core to execute as any GraphQL server would."""
+        sink = RecordingSink()
+        subscription = await live.hub.subscribe(stream.feed, sink)
+        try:
+            while True:
+                yield stream.to_event(await sink.next())
+        finally:
+            subscription.end()
+
+    monkeypatch.setattr(FeedStream, "__aiter__", events)
+    return live
 
 
 async def payload(rendered: bytes | asyncio.Future[bytes]) -> bytes:
@@ -385,12 +399,12 @@ def _count_versions(live: Live, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return executed
 
 
-async def _first_names(group: Group, *trips: TripSnapshot) -> list[str]:
+async def _first_names(group: Group, *trips: TripValue) -> list[str]:
     result = orjson.loads(await payload(group.render(_pool(*trips))))
     return [offer["rider"]["firstName"] for offer in result["data"]["driverPool"]["offers"]]
 
 
-def _pool(*trips: TripSnapshot) -> Content:
+def _pool(*trips: TripValue) -> Content:
     return PoolSnapshot(trips, truncated=False)
 
 

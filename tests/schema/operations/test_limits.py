@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from application.execution import limits_of
+from application.settings import Settings
+from schema.api.errors import RequestError
+from schema.build import build_schema
 from schema.operations import documents as documents_module
 from schema.operations.documents import Documents
-from schema.api.errors import RequestError
-from schema.operations.limits import (DEFAULT_LIMITS, MAX_OPERATIONS, Limits, longest_list)
-from schema.build import build_schema
-from server import limits_of
-from application.settings import Settings
+from schema.operations.limits import DEFAULT_LIMITS, MAX_OPERATIONS, Limits, longest_list
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
 LIMITS = Limits(chars=1_000, tokens=200, depth=4, aliases=3, directives=3, list_items=3, root_fields=3)

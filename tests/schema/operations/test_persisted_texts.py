@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 
+from schema.api.errors import RequestError
+from schema.build import build_schema
 from schema.operations import persisted_queries
 from schema.operations.documents import Documents
-from schema.api.errors import RequestError
-from schema.operations.persisted_queries import (PersistedQueries, document_id)
-from schema.build import build_schema
+from schema.operations.persisted_queries import PersistedQueries, document_id
 from tests.support.manifests import hash_of
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]

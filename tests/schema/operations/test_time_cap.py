@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from server import Application
+from application.parts import Application
+from services.live.subscriber import Subscriber
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, MY_TRIPS, Api
 
@@ -25,8 +26,8 @@ SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"
 class Standstill:
     """Holds up a coroutine function of an object until it is let go; until then operations may take a moment."""
 
-    def __init__(self, application: Application) -> None:
-        self._execution = application.sockets.execution
+    def __init__(self, server: LiveServer) -> None:
+        self._execution = server.asgi.sockets.execution
         self.waiting = 0
 
     @contextmanager
@@ -51,9 +52,9 @@ class Standstill:
 
 
 @pytest.fixture
-def standstill(application: Application) -> Standstill:
+def standstill(shared_server: LiveServer) -> Standstill:
     """Holds up a part of the running server."""
-    return Standstill(application)
+    return Standstill(shared_server)
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ async def test_a_subscription_that_does_not_begin_is_refused_and_leaves_nothing(
     hub = application.services.hub
     before = hub.subscribers
     async with rider.socket() as socket:
-        with standstill.of(hub, "_settle"):
+        with standstill.of(Subscriber, "begin"):
             on_socket = await socket.start(MY_TRIPS)
             response = await rider.http.post("/graphql", json={"query": MY_TRIPS}, headers=EVENTS)
             comment, first, last = response.text.strip().split("\n\n")

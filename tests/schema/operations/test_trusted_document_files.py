@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from schema.operations.documents import Documents
 from schema.build import build_schema
-from schema.operations.trusted_documents import (BadManifest, TrustedDocuments, read_manifest)
+from schema.operations.documents import Documents
+from schema.operations.trusted_documents import BadManifest, TrustedDocuments, read_manifest
 from tests.support.manifests import apollo_manifest, hash_of
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]

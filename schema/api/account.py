@@ -1,0 +1,68 @@
+"""An account's beginning and its end: sign-up and deletion."""
+
+from typing import Annotated
+
+import strawberry
+from strawberry.file_uploads import Upload
+
+from models.values import Role
+from schema.api import session
+from schema.api.context import Info
+from schema.api.uploads import read_upload
+from schema.api.user_errors import UserError, mutation
+
+
+@strawberry.input(description="A new account.")
+class SignUpInput:
+    username: str = strawberry.field(
+        description="3 to 150 characters without spaces, each word in one script; unique without regard to case "
+        "and Unicode form."
+    )
+    password1: str = strawberry.field(description="The password: hard to guess, at most 128 characters.")
+    password2: str = strawberry.field(description="The same again.")
+    first_name: str = strawberry.field(description="The given name, 1 to 150 characters.")
+    last_name: str = strawberry.field(description="The family name, 1 to 150 characters.")
+    role: Role = strawberry.field(description="What the account is for. It never changes.")
+    photo: Upload | None = strawberry.field(
+        default=None,
+        description="A JPEG, PNG or WebP file, by the GraphQL multipart request specification.",
+    )
+
+
+@strawberry.type(description="The answer to `deleteMe`.")
+class DeleteMePayload:
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@mutation(description="Create an account and log it in. Over HTTP only, since it sets the cookie.")
+async def sign_up(
+    info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
+) -> session.AuthPayload:
+    sender = session.http_sender(info)
+    new_session = await info.context.services.accounts.sign_up(
+        username=input.username,
+        password1=input.password1,
+        password2=input.password2,
+        first_name=input.first_name,
+        last_name=input.last_name,
+        role=input.role,
+        photo=await read_upload(input.photo, "photo"),
+        address=sender.address,
+        replaces=sender.token(is_bearer=False),
+    )
+    return session.begun(info, new_session, issue_token=False)
+
+
+@mutation(
+    description="Delete the caller's account, for good. Trips stay, with a user who has no name, user name or "
+    "photo; a rider's are cancelled if no car carries the rider yet. All sessions end, and their sockets are "
+    "closed. The user name is free again. Over HTTP only, since it removes the cookie."
+)
+async def delete_me(
+    info: Info,
+    password: Annotated[str, strawberry.argument(description="The password, to be sure.")],
+) -> DeleteMePayload:
+    sender = session.http_sender(info)
+    await info.context.services.deletions.delete(info.context.actor, password=password, address=sender.address)
+    info.context.end_session()
+    return DeleteMePayload()

@@ -1,0 +1,117 @@
+"""Where drivers are: a driver reports it, the trip shows it, the trip's rider follows it."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID, uuid5
+
+import strawberry
+
+from models.trip_life import is_driving
+from models.values import Location, Role, TripValue
+from models.visibility import Audience, is_on_trip
+from schema.api.context import Info, SharedInfo
+from schema.api.errors import forbidden
+from schema.api.feed_stream import follow
+from schema.api.geo_point import GeoPoint, GeoPointInput, to_geo_point
+from schema.api.ids import to_uuid
+from schema.api.user_errors import UserError, mutation
+from services.live import messages
+from services.live.feeds import DriverLocationFeed
+from services.positions.freshness import Freshness
+
+
+@strawberry.type(description="Where the driver of a trip is. One object a trip, which moves.")
+class DriverLocation:
+    id: strawberry.ID = strawberry.field(description="Made from the trip's id: the same for every position.")
+    point: GeoPoint = strawberry.field(description="The position.")
+    heading: float | None = strawberry.field(
+        description="Where the car goes, in degrees from north, clockwise; null if it was not told."
+    )
+    recorded_at: datetime = strawberry.field(description="When the position was measured.")
+    is_stale: bool = strawberry.field(
+        description="Whether no newer one has come for a while (a minute, unless the operator says otherwise): "
+        "the car may be elsewhere."
+    )
+    is_gone: bool = strawberry.field(
+        description="Whether the server has forgotten the position, since no newer one has come for long: do not "
+        "show the car there any more. Only the subscription says so; a query answers null instead."
+    )
+
+
+@strawberry.input(description="Where the calling driver is.")
+class LocationInput:
+    point: GeoPointInput = strawberry.field(description="The position.")
+    heading: float | None = strawberry.field(
+        default=None, description="Where the car goes, in degrees from north, clockwise: 0 to 360."
+    )
+    recorded_at: datetime = strawberry.field(
+        description="When the position was measured. One that is older than the last is STALE_LOCATION. Up to a "
+        "minute ahead of the server's clock counts as now."
+    )
+
+
+@strawberry.type(description="The answer to `reportLocation`.")
+class LocationPayload:
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+def to_driver_location(trip_id: UUID, location: Location, freshness: Freshness) -> DriverLocation:
+    """The GraphQL form of the position of a trip's driver."""
+    return DriverLocation(
+        id=strawberry.ID(str(uuid5(trip_id, "driver location"))),
+        point=to_geo_point(location.point),
+        heading=location.heading,
+        recorded_at=location.recorded_at,
+        is_stale=freshness is not Freshness.LIVE,
+        is_gone=freshness is Freshness.GONE,
+    )
+
+
+async def shown_location(
+    info: SharedInfo, trip: TripValue, audience: Audience
+) -> tuple[Location | None, Freshness]:
+    """The position of the trip's driver, if ``audience`` may see it and it was measured on this trip."""
+    locations = info.context.services.locations
+    if audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
+        return None, Freshness.GONE
+    location = await locations.last(trip.driver.id)
+    if location is None or not is_on_trip(location, trip):
+        return None, Freshness.GONE
+    freshness = locations.lifetime.freshness(location)
+    # The clock of the process that keeps it may differ: what is kept may be gone by ours.
+    return (location if freshness is not Freshness.GONE else None), freshness
+
+
+@mutation(
+    description="Tell where the calling driver is. The last position is kept for a while: offers are those "
+    "around it, and the rider of the driver's active trip sees it. For drivers."
+)
+async def report_location(
+    info: Info, input: Annotated[LocationInput, strawberry.argument(description="The position.")]
+) -> LocationPayload:
+    await info.context.services.locations.report(
+        info.context.actor,
+        point=input.point.value(),
+        heading=input.heading,
+        recorded_at=input.recorded_at,
+    )
+    return LocationPayload()
+
+
+@strawberry.subscription(
+    description="Where the driver of a trip is: the latest position only, as soon as there is one, and once "
+    "more when it becomes stale and when it is gone. Completes when the trip has ended. For the trip's rider."
+)
+async def driver_location(
+    info: Info, trip_id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
+) -> AsyncGenerator[DriverLocation, None]:
+    actor, services = info.context.actor, info.context.services
+    if actor.user.role is not Role.RIDER:
+        raise forbidden("Only the rider of a trip follows its driver.")
+    feed = DriverLocationFeed(actor, services.topics, to_uuid(trip_id, "tripId"), services.locations.lifetime)
+    return await follow(feed, _to_event, info)
+
+
+def _to_event(content: messages.DriverAt) -> DriverLocation:
+    return to_driver_location(content.trip_id, content.location, content.freshness)

@@ -1,0 +1,101 @@
+"""The pool: the open requests around a driver, live."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import strawberry
+
+from models.trip_life import WithdrawReason
+from models.values import Role
+from models.visibility import Audience
+from schema.api.context import Info
+from schema.api.enums import describe
+from schema.api.errors import bad_user_input, forbidden
+from schema.api.feed_stream import follow
+from schema.api.geo_point import GeoPointInput
+from schema.api.trip import Trip, to_trip
+from services.live import messages
+from services.live.pool_feed import PoolFeed
+from services.positions.areas import MAX_RADIUS_M
+from services.validation.points import on_earth
+
+describe(
+    WithdrawReason,
+    "Why an offer has gone.",
+    {
+        "TAKEN": "A driver has accepted the trip.",
+        "CANCELLED": "The trip was called off.",
+        "EXPIRED": "No driver accepted in time.",
+        "OUT_OF_RANGE": "The pick-up is no longer near, or 200 others are nearer. The trip has not changed.",
+    },
+)
+
+
+@strawberry.input(description="An area: all within a radius of a position.")
+class NearInput:
+    point: GeoPointInput = strawberry.field(description="The middle of the area.")
+    radius_m: float | None = strawberry.field(
+        default=None,
+        description="The radius in metres, 1 to 50000; without it the one within which trips are offered.",
+    )
+
+
+@strawberry.type(description="The open requests.")
+class PoolSnapshot:
+    offers: list[Trip] = strawberry.field(
+        description="At most 200, the nearest first, or without an area the newest. They replace what was known."
+    )
+    truncated: bool = strawberry.field(description="Whether there are more than are listed.")
+
+
+@strawberry.type(description="A trip waits for a driver.")
+class TripOffered:
+    trip: Trip = strawberry.field(description="The trip that can be accepted.")
+
+
+@strawberry.type(description="An offer has gone.")
+class TripWithdrawn:
+    trip_id: strawberry.ID = strawberry.field(description="Which trip.")
+    version: int = strawberry.field(description="The trip's version at which it went.")
+    reason: WithdrawReason = strawberry.field(description="Why.")
+
+
+PoolEvent = Annotated[
+    PoolSnapshot | TripOffered | TripWithdrawn,
+    strawberry.union("PoolEvent", description="What `driverPool` sends: the snapshot first."),
+]
+
+
+@strawberry.subscription(
+    description="The open requests around the driver's last position, or around `near`; all of them as long "
+    "as neither is known. Requests without a position are offered to everybody. For drivers."
+)
+async def driver_pool(
+    info: Info,
+    near: Annotated[
+        NearInput | None,
+        strawberry.argument(description="Look at this area, wherever the driver is."),
+    ] = None,
+) -> AsyncGenerator[PoolEvent, None]:
+    actor, services = info.context.actor, info.context.services
+    if actor.user.role is not Role.DRIVER:
+        raise forbidden("Only drivers follow the pool.")
+    radius_m = services.offer_radius_m
+    if near is not None and near.radius_m is not None:
+        radius_m = near.radius_m
+        if not 1 <= radius_m <= MAX_RADIUS_M:
+            raise bad_user_input(f"A radius lies between 1 and {MAX_RADIUS_M:.0f} m.", field=("near", "radiusM"))
+    point = on_earth(near.point.value(), "near", "point") if near is not None else None
+    return await follow(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), _to_event, info)
+
+
+def _to_event(
+    content: messages.PoolSnapshot | messages.TripOffered | messages.TripWithdrawn,
+) -> PoolEvent:
+    match content:
+        case messages.PoolSnapshot(offers, truncated):
+            return PoolSnapshot(offers=[to_trip(trip, Audience.POOL) for trip in offers], truncated=truncated)
+        case messages.TripOffered(trip):
+            return TripOffered(trip=to_trip(trip, Audience.POOL))
+        case messages.TripWithdrawn(trip_id, version, reason):
+            return TripWithdrawn(trip_id=strawberry.ID(str(trip_id)), version=version, reason=reason)

@@ -1,0 +1,41 @@
+"""All root fields, in the order of ``schema.graphql``. Each is written in the file of its noun."""
+
+from strawberry.tools import create_type
+
+from schema.api import (
+    account,
+    driver_location,
+    driver_pool,
+    my_trips,
+    node,
+    password,
+    profile,
+    session,
+    trip,
+    trip_page,
+    user,
+)
+
+Query = create_type("Query", [user.me, node.node, trip.trip, trip_page.trips], description="What can be asked.")
+
+Mutation = create_type(
+    "Mutation",
+    [
+        account.sign_up,
+        session.log_in,
+        password.change_password,
+        session.log_out,
+        profile.update_me,
+        account.delete_me,
+        trip.create_trip,
+        trip.update_trip,
+        driver_location.report_location,
+    ],
+    description="What can be done.",
+)
+
+Subscription = create_type(
+    "Subscription",
+    [trip.trip_updated, my_trips.my_trips_updated, driver_pool.driver_pool, driver_location.driver_location],
+    description="What can be followed. Each begins with the state as it is, then sends changes.",
+)

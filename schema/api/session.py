@@ -1,0 +1,88 @@
+"""Sessions: log-in and log-out, and the payload of the mutations that begin one."""
+
+from typing import Annotated
+
+import strawberry
+
+from schema.api.context import ClientInfo, Info
+from schema.api.errors import RequestError
+from schema.api.user import User, to_user
+from schema.api.user_errors import UserError, mutation
+from services.accounts.sessions import NewSession
+
+
+@strawberry.type(description="The answer to `signUp`, `logIn` and `changePassword`.")
+class AuthPayload:
+    user: User | None = strawberry.field(default=None, description="Who is logged in now; null if it failed.")
+    token: str | None = strawberry.field(
+        default=None,
+        description="The session's token, for `Authorization: Bearer`; only if `issueToken` asked for it, or the "
+        "password was changed with such a token.",
+    )
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@strawberry.type(description="The answer to `logOut`.")
+class LogOutPayload:
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+@mutation(
+    description="Begin a session. The one whose cookie (or, with `issueToken`, bearer token) came with the "
+    "request ends. Over HTTP only, since it sets the cookie."
+)
+async def log_in(
+    info: Info,
+    username: Annotated[str, strawberry.argument(description="The user name, in any case.")],
+    password: Annotated[str, strawberry.argument(description="The password.")],
+    issue_token: Annotated[
+        bool,
+        strawberry.argument(
+            description="Return the token, for clients without cookies; the cookie is then not set."
+        ),
+    ] = False,
+) -> AuthPayload:
+    sender = http_sender(info)
+    session = await info.context.services.accounts.log_in(
+        username=username,
+        password=password,
+        address=sender.address,
+        # The client forgets this session's token for the new one: nobody could end the session any more.
+        replaces=sender.token(is_bearer=issue_token),
+    )
+    return begun(info, session, issue_token=issue_token)
+
+
+@mutation(description="End the session; its sockets are closed. A cookie beside a bearer token is left alone.")
+async def log_out(
+    info: Info,
+    everywhere: Annotated[
+        bool, strawberry.argument(description="End all sessions of the caller's, on every device.")
+    ] = False,
+) -> LogOutPayload:
+    await info.context.services.sessions.end(info.context.actor, everywhere=everywhere)
+    info.context.end_session()
+    return LogOutPayload()
+
+
+def http_sender(info: Info) -> ClientInfo:
+    """The HTTP client of the request, for a mutation that sets the cookie.
+
+    Raises:
+        RequestError: COOKIE_TRANSPORT_REQUIRED over a socket.
+    """
+    if info.context.sender is None:
+        raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP: a socket cannot set a cookie.")
+    return info.context.sender
+
+
+def begun(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
+    """The answer that gives the client its new session: by the cookie, or with ``issue_token`` as a token."""
+    caller = info.context.caller
+    if caller is not None and caller.session_id == session.replaced:
+        info.context.end_session()
+    if not issue_token:
+        info.context.set_token = session.token
+    return AuthPayload(
+        user=to_user(session.actor.user, with_username=True), token=session.token if issue_token else None
+    )

@@ -1,0 +1,188 @@
+"""A trip: its fields, and how one is requested, changed and followed."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from models.trip_life import is_on_the_way
+from models.values import TripValue
+from models.visibility import Actor, Audience, audience_of
+from schema.api.context import Info, SharedInfo
+from schema.api.driver_location import DriverLocation, shown_location, to_driver_location
+from schema.api.feed_stream import follow
+from schema.api.geo_point import GeoPoint, GeoPointInput, to_geo_point
+from schema.api.ids import Node, to_uuid
+from schema.api.trip_history import HistoryEntry, shown_history
+from schema.api.trip_status import TripStatus
+from schema.api.user import User, to_user
+from schema.api.user_errors import UserError, mutation
+from services.live import messages
+from services.live.feeds import TripFeed
+from services.positions.freshness import Freshness
+from services.positions.routing import eta_s
+
+
+@strawberry.type(description="One ride, from request to end.")
+class Trip(Node):
+    created: datetime = strawberry.field(description="When it was requested.")
+    updated: datetime = strawberry.field(description="When it last changed.")
+    version: int = strawberry.field(description="Counts the changes, from 1. A newer state has a greater version.")
+    status: TripStatus = strawberry.field(description="Where it is in its life.")
+    pick_up_address: str = strawberry.field(description="Where the rider waits.")
+    drop_off_address: str = strawberry.field(description="Where the rider wants to go.")
+    pick_up: GeoPoint | None = strawberry.field(description="The position of the pick-up, if it was given.")
+    drop_off: GeoPoint | None = strawberry.field(description="The position of the drop-off, if it was given.")
+    expires_at: datetime | None = strawberry.field(
+        description="When the request lapses without a driver; null once it does not wait for one."
+    )
+    cancel_reason: str | None = strawberry.field(description="What was said at cancelling.")
+    rider: User = strawberry.field(description="Who requested it.")
+    driver: User | None = strawberry.field(description="Who accepted it.")
+    snapshot: strawberry.Private[TripValue]
+    audience: strawberry.Private[Audience]
+
+    @strawberry.field(
+        description="Where the driver is, while the trip is under way; null before and after, and while no "
+        "position is known. For the trip's rider and driver."
+    )
+    async def driver_location(self, info: SharedInfo) -> DriverLocation | None:
+        location, freshness = await shown_location(info, self.snapshot, self.audience)
+        return to_driver_location(self.snapshot.id, location, freshness) if location is not None else None
+
+    @strawberry.field(
+        description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
+        "the way and both positions are known, if the driver's is stale, and beyond four hours. For the trip's "
+        "rider and driver."
+    )
+    async def pick_up_eta(self, info: SharedInfo) -> int | None:
+        trip = self.snapshot
+        if trip.pick_up is None or not is_on_the_way(trip.status):
+            return None
+        location, freshness = await shown_location(info, trip, self.audience)
+        if location is None or freshness is not Freshness.LIVE:
+            return None
+        return await eta_s(info.context.services.router, location.point, trip.pick_up)
+
+    @strawberry.field(
+        description="Who changed what, and when, up to this version; the first change first. For the trip's rider "
+        "and driver; null for everybody else."
+    )
+    async def history(self, info: SharedInfo) -> list[HistoryEntry] | None:
+        return await shown_history(info, self.snapshot, self.audience)
+
+
+@strawberry.input(description="A trip to request.")
+class CreateTripInput:
+    pick_up_address: str = strawberry.field(description="Where the rider waits, 1 to 255 characters.")
+    drop_off_address: str = strawberry.field(description="Where the rider wants to go, 1 to 255 characters.")
+    pick_up: GeoPointInput | None = strawberry.field(default=None, description="The position of the pick-up.")
+    drop_off: GeoPointInput | None = strawberry.field(default=None, description="The position of the drop-off.")
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="The rider's own key, kept for 24 hours: the same request asked again makes no second trip.",
+    )
+
+
+@strawberry.input(description="A change of a trip's status.")
+class UpdateTripInput:
+    id: strawberry.ID = strawberry.field(description="Which trip.")
+    status: TripStatus = strawberry.field(
+        description="Where it should go. Drivers: STARTED accepts, IN_PROGRESS picks up, COMPLETED arrives, "
+        "REQUESTED gives back. Riders: CANCELLED."
+    )
+    if_version: int | None = strawberry.field(
+        default=None, description="Change it only at this version, else VERSION_CONFLICT."
+    )
+    reason: str | None = strawberry.field(default=None, description="Why it is cancelled, at most 500 characters.")
+
+
+@strawberry.type(description="The answer to a change of a trip.")
+class TripPayload:
+    trip: Trip | None = strawberry.field(default=None, description="The trip after the change; null if it failed.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+
+
+def to_trip(trip: TripValue, audience: Audience) -> Trip:
+    """The trip as ``audience`` sees it."""
+    with_usernames = audience is Audience.PARTY
+    return Trip(
+        id=strawberry.ID(str(trip.id)),
+        created=trip.created,
+        updated=trip.updated,
+        version=trip.version,
+        status=trip.status,
+        pick_up_address=trip.pick_up_address,
+        drop_off_address=trip.drop_off_address,
+        pick_up=to_geo_point(trip.pick_up) if trip.pick_up is not None else None,
+        drop_off=to_geo_point(trip.drop_off) if trip.drop_off is not None else None,
+        expires_at=trip.expires_at,
+        cancel_reason=trip.cancel_reason,
+        rider=to_user(trip.rider, with_username=with_usernames),
+        driver=to_user(trip.driver, with_username=with_usernames) if trip.driver is not None else None,
+        snapshot=trip,
+        audience=audience,
+    )
+
+
+async def find_trip(info: Info, actor: Actor, trip_id: UUID) -> Trip | None:
+    """The trip, if ``actor`` may see it."""
+    trip = await info.context.services.trips.find(actor, trip_id=trip_id)
+    audience = audience_of(actor, trip) if trip is not None else None
+    return to_trip(trip, audience) if trip is not None and audience is not None else None
+
+
+@strawberry.field(description="A trip that the caller may see; null for every other id.")
+async def trip(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+) -> Trip | None:
+    return await find_trip(info, info.context.actor, to_uuid(id, "id"))
+
+
+@mutation(description="Request a trip. For riders.")
+async def create_trip(
+    info: Info, input: Annotated[CreateTripInput, strawberry.argument(description="The trip.")]
+) -> TripPayload:
+    trip = await info.context.services.trips.request(
+        info.context.actor,
+        pick_up_address=input.pick_up_address,
+        drop_off_address=input.drop_off_address,
+        pick_up=input.pick_up.value() if input.pick_up is not None else None,
+        drop_off=input.drop_off.value() if input.drop_off is not None else None,
+        idempotency_key=input.idempotency_key,
+    )
+    return TripPayload(trip=to_trip(trip, Audience.PARTY))
+
+
+@mutation(
+    description="Move a trip to another status. Of several simultaneous callers exactly one succeeds; "
+    "the same change asked again by the same caller succeeds too."
+)
+async def update_trip(
+    info: Info, input: Annotated[UpdateTripInput, strawberry.argument(description="The change.")]
+) -> TripPayload:
+    actor = info.context.actor
+    trip = await info.context.services.trips.update(
+        actor,
+        trip_id=to_uuid(input.id, "id"),
+        status=input.status,
+        if_version=input.if_version,
+        reason=input.reason,
+    )
+    # A driver who has given a trip back may ask for that again, and is shown what the pool sees: no user name, and
+    # none of the history that the trip has had since.
+    return TripPayload(trip=to_trip(trip, audience_of(actor, trip) or Audience.POOL))
+
+
+@strawberry.subscription(description="A trip as it is now, then at each change; completes when it has ended.")
+async def trip_updated(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
+) -> AsyncGenerator[Trip, None]:
+    feed = TripFeed(info.context.actor, info.context.services.topics, to_uuid(id, "id"))
+    return await follow(feed, _to_event, info)
+
+
+def _to_event(content: messages.TripState) -> Trip:
+    return to_trip(content.trip, content.audience)

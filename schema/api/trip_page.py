@@ -1,0 +1,75 @@
+"""A page of the caller's trips: the query `trips`."""
+
+from typing import Annotated
+
+import strawberry
+
+from models.values import TripValue
+from models.visibility import audience_of
+from schema.api import cursors
+from schema.api.context import Info
+from schema.api.trip import Trip, to_trip
+from schema.api.trip_status import TripStatus
+
+
+@strawberry.type(description="Where a page begins and ends (GraphQL Cursor Connections Specification).")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there are more behind the last.")
+    has_previous_page: bool = strawberry.field(description="Whether this page began behind a cursor.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last; give it as `after`.")
+
+
+@strawberry.type(description="A trip with its place in the list.")
+class TripEdge:
+    cursor: str = strawberry.field(description="Marks the place; stays valid when trips are added.")
+    node: Trip = strawberry.field(description="The trip.")
+
+
+@strawberry.type(description="A page of trips.")
+class TripConnection:
+    nodes: list[Trip] = strawberry.field(description="The trips alone.")
+    page_info: PageInfo = strawberry.field(description="Where the page begins and ends.")
+    page: strawberry.Private[tuple[TripValue, ...]]
+
+    @strawberry.field(description="The trips with their cursors.")
+    def edges(self) -> list[TripEdge]:
+        return [
+            TripEdge(cursor=cursors.encode(trip), node=node)
+            for trip, node in zip(self.page, self.nodes, strict=True)
+        ]
+
+
+@strawberry.field(description="The caller's trips, newest first: a rider's own; a driver's own and the open ones.")
+async def trips(
+    info: Info,
+    status: Annotated[
+        list[TripStatus] | None, strawberry.argument(description="Only trips with one of these.")
+    ] = None,
+    first: Annotated[int, strawberry.argument(description="How many, at most 100.")] = 20,
+    after: Annotated[
+        str | None, strawberry.argument(description="Begin behind this cursor (`pageInfo.endCursor`).")
+    ] = None,
+) -> TripConnection:
+    actor = info.context.actor
+    page = await info.context.services.trips.page(
+        actor,
+        statuses=status,
+        first=first,
+        after=cursors.decode(after) if after is not None else None,
+    )
+    nodes: list[Trip] = []
+    for trip in page.trips:
+        audience = audience_of(actor, trip)
+        assert audience is not None, "a page holds what the caller may see"
+        nodes.append(to_trip(trip, audience))
+    return TripConnection(
+        nodes=nodes,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=after is not None,
+            start_cursor=cursors.encode(page.trips[0]) if page.trips else None,
+            end_cursor=cursors.encode(page.trips[-1]) if page.trips else None,
+        ),
+        page=page.trips,
+    )
