@@ -1,11 +1,11 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-/** The types of the console's operations, made anew by every build: they cannot differ from the schema. */
+/** The types of the board's operations, made anew by every build: they cannot differ from the schema. */
 const config: CodegenConfig = {
   schema: "../schema.graphql",
-  documents: ["src/console/api/operations.ts"],
+  documents: ["src/board/api/operations.ts"],
   generates: {
-    "src/console/api/generated/": {
+    "src/board/api/generated/": {
       preset: "client",
       presetConfig: { fragmentMasking: false },
       config: {

@@ -8,7 +8,7 @@ export default defineConfig({
     assetsDir: "assets",
     rolldownOptions: {
       // One build, one entry a page: the pages share their chunks.
-      input: { console: "index.html", graphiql: "graphiql/index.html" },
+      input: { board: "index.html", graphiql: "graphiql/index.html" },
       // Libraries carry directives for React's compiler, which has run on them already.
       checks: { moduleLevelDirective: false },
     },

@@ -8,10 +8,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 from pytest_asyncio import is_async_test
 
-from gateway.web_build import WebBuild
 from application.settings import Settings
+from gateway.web_build import WebBuild
 from tests.browser.admin_page import AdminPage
-from tests.browser.console_page import ConsolePage
+from tests.browser.board_page import BoardPage
 from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.browser.watched_page import WatchedPage
@@ -122,7 +122,7 @@ async def graphiql(live_server, web_build, new_context: NewContext) -> GraphiQLP
     return page
 
 
-OpenBoard = Callable[..., Awaitable[ConsolePage]]
+OpenBoard = Callable[..., Awaitable[BoardPage]]
 OpenAdmin = Callable[..., Awaitable[AdminPage]]
 
 
@@ -133,11 +133,11 @@ async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterato
     Whatever else happened, a request to another host, an error of a script or something that the policy of the
     page forbids fails the test.
     """
-    pages: list[ConsolePage | AdminPage] = []
+    pages: list[BoardPage | AdminPage] = []
 
     async def open_page(
-        kind: type[ConsolePage | AdminPage], url: str = live_server.url, **context: Any
-    ) -> ConsolePage | AdminPage:
+        kind: type[BoardPage | AdminPage], url: str = live_server.url, **context: Any
+    ) -> BoardPage | AdminPage:
         options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
         page = kind(await (await new_context(**options)).new_page(), url=url)
         pages.append(page)
@@ -153,8 +153,8 @@ async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterato
 
 @pytest.fixture
 def board(visit) -> OpenBoard:
-    """Opens the console, as ``visit`` does."""
-    return partial(visit, ConsolePage)
+    """Opens the board, as ``visit`` does."""
+    return partial(visit, BoardPage)
 
 
 @pytest.fixture

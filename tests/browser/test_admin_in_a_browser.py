@@ -7,8 +7,8 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.admin_page import AdminPage
+from tests.browser.board_page import BoardPage
 from tests.browser.conftest import OpenAdmin, OpenBoard
-from tests.browser.console_page import ConsolePage
 from tests.conftest import LiveServer
 from tests.support.staff import make_staff
 
@@ -20,15 +20,15 @@ pytestmark = [
 ]
 
 
-Pages = tuple[ConsolePage, AdminPage]
+Pages = tuple[BoardPage, AdminPage]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def pages(admin: OpenAdmin, board: OpenBoard, live_server: LiveServer) -> Pages:
-    """The console, and the log-in page of the admin in another browser, for Stella of the staff."""
+    """The board, and the log-in page of the admin in another browser, for Stella of the staff."""
     await make_staff(live_server.application, "stella")
-    console, log_in = await asyncio.gather(board(), admin())
-    return console, log_in
+    people, staff = await asyncio.gather(board(), admin())
+    return people, staff
 
 
 async def test_staff_cancel_a_trip_and_the_pages_of_its_rider_and_its_driver_change(pages: Pages) -> None:

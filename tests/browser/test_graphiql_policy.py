@@ -59,7 +59,7 @@ async def server_without_a_build(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveServer]:
     """A server of a clone in which nobody has built the pages."""
-    monkeypatch.setattr("server.WEB_BUILD", tmp_path)
+    monkeypatch.setattr("application.asgi.WEB_BUILD", tmp_path)
     async with serving(settings) as server:
         yield server
 

@@ -1,0 +1,168 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Locator, Page, Route, expect
+
+from tests.browser.watched_page import WatchedPage
+
+PASSWORD = "correct-horse-battery-9"
+SLOW_MS = 15_000
+
+
+class Panel:
+    """One person's panel on the page."""
+
+    def __init__(self, page: Page, panel_id: str) -> None:
+        self.page = page
+        self.root = page.locator(f"#panel-{panel_id}")
+        self.map = self.root.locator("svg.city")
+        self.title = self.root.locator("h2").first
+        self.headline = self.root.locator("h3")
+        self.link = self.root.locator(".link")
+        self.notice = self.root.locator(".notice")
+        self.problems = self.root.locator(".problems p")
+        self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
+
+    async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:
+        """Be somebody new; ends when the panel is theirs."""
+        await self.fill_sign_up(first_name, photo=photo)
+        await self.press("Sign up")
+        await self.is_live(first_name)
+
+    async def fill_sign_up(self, first_name: str, *, password: str = PASSWORD, photo: Path | None = None) -> None:
+        await self.root.get_by_label("First name").fill(first_name)
+        await self.root.get_by_label("Last name").fill("Vos")
+        await self.root.get_by_label("User name").fill(f"{first_name.lower()}@example.com")
+        await self.root.get_by_label("Password").fill(password)
+        if photo is not None:
+            await self.root.get_by_label("Photo").set_input_files(photo)
+
+    async def log_in(self, first_name: str) -> None:
+        await self.fill_log_in(first_name)
+        await self.is_live(first_name)
+
+    async def fill_log_in(self, first_name: str, password: str = PASSWORD) -> None:
+        await self.root.get_by_label("I have an account").check()
+        await self.root.get_by_label("User name").fill(f"{first_name.lower()}@example.com")
+        await self.root.get_by_label("Password").fill(password)
+        await self.root.get_by_role("button", name="Log in").click()
+
+    async def is_live(self, first_name: str) -> None:
+        await expect(self.title).to_contain_text(first_name)
+        await expect(self.link).to_have_text("Live")
+
+    async def press(self, name: str) -> None:
+        await self.button(name).click()
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name)
+
+    async def click_map(self, x: float, y: float) -> None:
+        """Click at these parts of its width and height."""
+        box = await self.map.bounding_box()
+        assert box is not None
+        await self.map.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+    async def drag_car(self, x: float, y: float) -> None:
+        """Drag the car to these parts of the map's width and height."""
+        map_box, car = await self.map.bounding_box(), await self.marker("car").bounding_box()
+        assert map_box is not None
+        assert car is not None
+        mouse = self.page.mouse
+        await mouse.move(car["x"] + car["width"] / 2, car["y"] + car["height"] / 2)
+        await mouse.down()
+        await mouse.move(map_box["x"] + x * map_box["width"], map_box["y"] + y * map_box["height"], steps=4)
+        await mouse.up()
+
+    def end(self, name: str) -> Locator:
+        """The fields of where a trip begins or ends."""
+        return self.root.get_by_role("group", name=name)
+
+    async def request(self, pick_up: str, drop_off: str) -> None:
+        """Request a trip between two places."""
+        await self.end("Pick-up").get_by_label("Address or place").fill(pick_up)
+        await self.end("Drop-off").get_by_label("Address or place").fill(drop_off)
+        await self.press("Request a trip")
+        await expect(self.headline).to_have_text("Looking for a driver")
+
+    def marker(self, kind: str) -> Locator:
+        return self.map.locator(f"[data-marker={kind}]")
+
+    async def where(self, kind: str) -> str:
+        """Where a marker is drawn."""
+        transform = await self.marker(kind).get_attribute("style")
+        assert transform is not None
+        return transform
+
+    async def history(self) -> list[str]:
+        """What the newest trip's history says, without the times."""
+        details = self.root.locator("details.history").first
+        if await details.get_attribute("open") is None:
+            await details.locator("summary").click()
+        return await details.locator("li > span").all_inner_texts()
+
+
+class BoardPage(WatchedPage):
+    """The live board in a browser."""
+
+    def __init__(self, page: Page, *, url: str) -> None:
+        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        self.rider = Panel(page, "RIDER")
+        self.driver = Panel(page, "DRIVER-1")
+
+    async def leave(self) -> None:
+        """Go away, and forget the browser's own words about a server that was."""
+        await self.page.goto("about:blank")
+        self.errors.clear()
+
+    async def open(self) -> None:
+        await self.go("/")
+        await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)
+
+    def panel(self, panel_id: str) -> Panel:
+        return Panel(self.page, panel_id)
+
+    async def token(self, panel_id: str) -> str:
+        """The token that the page keeps for a panel."""
+        stored = await self.page.evaluate("sessionStorage.getItem('taxirank.panels')")
+        return {each["id"]: each["token"] for each in json.loads(stored)}[panel_id]
+
+    @asynccontextmanager
+    async def no_answers(self) -> AsyncIterator[None]:
+        """Let nothing that the page asks by HTTP reach the server; its sockets stay as they are."""
+        await self.page.route("**/graphql", lambda route: route.fulfill(body="away"))
+        yield
+        await self.page.unroute("**/graphql")
+
+    @asynccontextmanager
+    async def late_answers(self) -> AsyncIterator[None]:
+        """Let the page hear of no answer before the block has ended."""
+        ended = asyncio.Event()
+
+        async def answer(route: Route) -> None:
+            response = await route.fetch()
+            await ended.wait()
+            await route.fulfill(response=response)
+
+        await self.page.route("**/graphql", answer)
+        yield
+        ended.set()
+
+    async def is_drawn(self) -> None:
+        """Wait until the page has drawn what it has heard of."""
+        await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    async def tab_to(self, target: Locator, *, backwards: bool = False) -> None:
+        """Press Tab until that has the focus."""
+        for _ in range(60):
+            await self.page.keyboard.press("Shift+Tab" if backwards else "Tab")
+            if await target.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError("The keyboard does not get there.")
+
+    async def is_dark(self) -> bool:
+        ground = await self.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        return int(ground.split("(")[1].split(",")[0]) < 128

@@ -1,0 +1,182 @@
+import "./Account.css";
+
+import { useEffect, useId, useRef } from "react";
+
+import type { Connection } from "./api/connection";
+import { ChangePassword, DeleteMe, UpdateMe, type Person } from "./api/operations";
+import { userProblems } from "./api/problems";
+import { Avatar } from "./ui/Avatar";
+import { Field } from "./ui/Field";
+import { photoOf, PhotoField } from "./ui/PhotoField";
+import { Problems } from "./ui/Problems";
+import { textOf, useForm } from "./ui/useForm";
+
+interface Props {
+  connection: Connection;
+  person: Person;
+  onPerson: (person: Person) => void;
+  /** The password is another now, and with it the session's token. */
+  onToken: (token: string) => void;
+  onDeleted: () => void;
+  onClose: () => void;
+}
+
+/** A dialogue in which somebody changes how they are shown, their password, or deletes their account. */
+export function Account({ connection, person, onPerson, onToken, onDeleted, onClose }: Props) {
+  const id = useId();
+  const dialogue = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialogue.current!.showModal(), []);
+  // The browser's own event of a close comes later, and now and then not at all.
+  const close = () => {
+    dialogue.current!.close();
+    onClose();
+  };
+
+  return (
+    <dialog className="account" ref={dialogue} aria-labelledby={id} onClose={onClose} onCancel={close}>
+      <header className="panel-top">
+        <h2 id={id}>Your account</h2>
+        <button type="button" className="quiet" onClick={close}>
+          Close
+        </button>
+      </header>
+      <Appearance connection={connection} person={person} onPerson={onPerson} />
+      <Password connection={connection} onToken={onToken} />
+      <Deletion connection={connection} isRider={person.role === "RIDER"} onDeleted={onDeleted} />
+    </dialog>
+  );
+}
+
+function Appearance({ connection, person, onPerson }: Pick<Props, "connection" | "person" | "onPerson">) {
+  const form = useForm(["firstName", "lastName", "photo"], async (data) => {
+    const photo = photoOf(data);
+    const input = {
+      firstName: textOf(data, "firstName"),
+      lastName: textOf(data, "lastName"),
+      ...(photo !== null || data.has("noPhoto") ? { photo } : {}),
+    };
+    const { data: answer, problems } = await connection.ask(UpdateMe, { input });
+    if (answer?.updateMe.user) onPerson(answer.updateMe.user);
+    return answer === null ? problems : userProblems(answer.updateMe.errors);
+  });
+  const { problems } = form;
+  return (
+    <form {...form.props} aria-label="Name and photo">
+      <div className="pair">
+        <Field
+          label="First name"
+          name="firstName"
+          defaultValue={person.firstName}
+          autoComplete="off"
+          required
+          maxLength={150}
+          problems={problems}
+        />
+        <Field
+          label="Last name"
+          name="lastName"
+          defaultValue={person.lastName}
+          autoComplete="off"
+          required
+          maxLength={150}
+          problems={problems}
+        />
+      </div>
+      <PhotoField key={person.photo} label="Another photo" problems={problems} onProblem={form.add}>
+        <Avatar person={person} size="large" />
+      </PhotoField>
+      {person.photo !== null && (
+        <label className="check">
+          <input type="checkbox" name="noPhoto" />
+          No photo
+        </label>
+      )}
+      <Problems problems={form.others} />
+      <button type="submit" disabled={form.isBusy}>
+        Save
+      </button>
+      <Done text={form.isDone ? "Saved." : ""} />
+    </form>
+  );
+}
+
+function Password({ connection, onToken }: Pick<Props, "connection" | "onToken">) {
+  const form = useForm(["currentPassword", "password1"], async (data) => {
+    const password = textOf(data, "password1");
+    const input = { currentPassword: textOf(data, "currentPassword"), password1: password, password2: password };
+    return connection.askToEnd(async () => {
+      const { data: answer, problems } = await connection.ask(ChangePassword, { input });
+      if (answer?.changePassword.token) onToken(answer.changePassword.token);
+      return answer === null ? problems : userProblems(answer.changePassword.errors);
+    });
+  });
+
+  return (
+    <form {...form.props} aria-label="Password">
+      <Field
+        label="Current password"
+        name="currentPassword"
+        type="password"
+        autoComplete="off"
+        required
+        problems={form.problems}
+      />
+      <Field
+        label="New password"
+        name="password1"
+        type="password"
+        autoComplete="new-password"
+        required
+        help="All your other sessions end"
+        problems={form.problems}
+      />
+      <Problems problems={form.others} />
+      <button type="submit" disabled={form.isBusy}>
+        Change the password
+      </button>
+      <Done text={form.isDone ? "The password is changed." : ""} />
+    </form>
+  );
+}
+
+function Deletion({ connection, isRider, onDeleted }: Pick<Props, "connection" | "onDeleted"> & { isRider: boolean }) {
+  const form = useForm(["password"], (data) =>
+    connection.askToEnd(async () => {
+      const { data: answer, problems } = await connection.ask(DeleteMe, { password: textOf(data, "password") });
+      if (answer?.deleteMe.errors.length === 0) onDeleted();
+      return answer === null ? problems : userProblems(answer.deleteMe.errors);
+    }),
+  );
+
+  return (
+    <details>
+      <summary>Delete the account</summary>
+      <form {...form.props} aria-label="Delete the account">
+        <p className="quiet-text">
+          Your name, photo and user name are deleted for good. Your trips stay, without them.
+          {isRider && " One for which you are not in the car yet is cancelled."}
+        </p>
+        <Field
+          label="Your password, to be sure"
+          name="password"
+          type="password"
+          autoComplete="off"
+          required
+          problems={form.problems}
+        />
+        <Problems problems={form.others} />
+        <button type="submit" className="danger" disabled={form.isBusy}>
+          Delete it for good
+        </button>
+      </form>
+    </details>
+  );
+}
+
+function Done({ text }: { text: string }) {
+  return (
+    <p className="done" role="status">
+      {text}
+    </p>
+  );
+}

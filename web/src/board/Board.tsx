@@ -1,0 +1,149 @@
+import "./Board.css";
+
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore, type KeyboardEvent } from "react";
+
+import { loadChosen, loadPanels, MOST_DRIVERS, storeChosen, storePanels, titleOf, withDriver, type Panel } from "./panels";
+import { PersonPanel } from "./PersonPanel";
+import { Announcer } from "./ui/announcer";
+import { ThemeSwitch } from "./ui/theme";
+import logo from "../favicon.svg";
+
+const NARROW = matchMedia("(max-width: 47.99rem)");
+
+/** The live board: a rider and drivers, each somebody else, side by side; on a phone one at a time. */
+export function Board() {
+  const [panels, setPanels] = useState(loadPanels);
+  const [chosen, setChosen] = useState(() => loadChosen(panels));
+  const [news, setNews] = useState<Record<string, string>>({});
+  const isNarrow = useSyncExternalStore(listenToWidth, () => NARROW.matches);
+  const isNew = panels.every(({ token }) => token === null);
+
+  useEffect(() => storePanels(panels), [panels]);
+  useEffect(() => storeChosen(chosen), [chosen]);
+
+  const change = useCallback((id: string, token: string | null) => {
+    setPanels((before) => before.map((panel) => (panel.id === id ? { ...panel, token } : panel)));
+  }, []);
+  const tellNews = useCallback((id: string, text: string) => {
+    setNews((before) => (before[id] === text ? before : { ...before, [id]: text }));
+  }, []);
+
+  function addDriver() {
+    const more = withDriver(panels);
+    setPanels(more);
+    setChosen(more.at(-1)!.id);
+  }
+
+  function removePanel(id: string) {
+    setPanels(panels.filter((panel) => panel.id !== id));
+    setChosen(panels[0]!.id);
+  }
+
+  const canAdd = panels.filter(({ role }) => role === "DRIVER").length < MOST_DRIVERS;
+  return (
+    <Announcer>
+      <header className="top">
+        <h1>
+          <img src={logo} alt="" width="36" height="36" />
+          Taxirank <span className="tagline">live board</span>
+        </h1>
+        <div className="tools">
+          {canAdd && (
+            <button type="button" className="quiet" onClick={addDriver}>
+              Add a driver
+            </button>
+          )}
+          <a className="quiet" href="/graphql">
+            API
+          </a>
+          <ThemeSwitch />
+        </div>
+      </header>
+      <main>
+        {isNew && <Welcome />}
+        {isNarrow && <Tabs panels={panels} chosen={chosen} news={news} onChoose={setChosen} />}
+        <div className={`board of-${panels.length}`}>
+          {panels.map((panel) => (
+            <PersonPanel
+              key={panel.id}
+              panel={panel}
+              isTab={isNarrow}
+              isHidden={isNarrow && panel.id !== chosen}
+              onToken={change}
+              onNews={tellNews}
+              onRemove={panel.role === "DRIVER" && panel.id !== "DRIVER-1" ? removePanel : null}
+            />
+          ))}
+        </div>
+      </main>
+    </Announcer>
+  );
+}
+
+function Welcome() {
+  return (
+    <section className="welcome" aria-labelledby="welcome">
+      <h2 id="welcome">A whole ride on one page</h2>
+      <ol>
+        <li>
+          <strong>Sign up a rider and a driver.</strong> Each panel below is a person of its own, with a session of its own.
+        </li>
+        <li>
+          <strong>Request a trip as the rider.</strong> Click the map twice: where you are, and where you want to go.
+        </li>
+        <li>
+          <strong>Accept it as the driver, and drive.</strong> The rider watches the car come.
+        </li>
+      </ol>
+      <p>
+        To meet on two devices, open this page on both. To see a city at work, run <code>uv run server.py simulate</code> and
+        sign up as a rider.
+      </p>
+    </section>
+  );
+}
+
+interface TabsProps {
+  panels: Panel[];
+  chosen: string;
+  news: Record<string, string>;
+  onChoose: (id: string) => void;
+}
+
+function Tabs({ panels, chosen, news, onChoose }: TabsProps) {
+  const list = useRef<HTMLDivElement>(null);
+
+  function steer(event: KeyboardEvent) {
+    const index = panels.findIndex(({ id }) => id === chosen);
+    const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: panels.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = (to + panels.length) % panels.length;
+    onChoose(panels[next]!.id);
+    list.current!.querySelectorAll<HTMLButtonElement>("[role=tab]")[next]!.focus();
+  }
+
+  return (
+    <div className="tabs" role="tablist" aria-label="People" ref={list} onKeyDown={steer}>
+      {panels.map((panel) => (
+        <button
+          key={panel.id}
+          type="button"
+          role="tab"
+          id={`tab-${panel.id}`}
+          aria-controls={`panel-${panel.id}`}
+          aria-selected={panel.id === chosen}
+          tabIndex={panel.id === chosen ? 0 : -1}
+          onClick={() => onChoose(panel.id)}
+        >
+          {titleOf(panel)} {news[panel.id] && <span className="badge">{news[panel.id]}</span>}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function listenToWidth(listener: () => void): () => void {
+  NARROW.addEventListener("change", listener);
+  return () => NARROW.removeEventListener("change", listener);
+}

@@ -1,0 +1,257 @@
+import "./PersonPanel.css";
+
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+
+import { Account } from "./Account";
+import { Connection, backoff, type SocketState } from "./api/connection";
+import { LogOut, Me, type Person } from "./api/operations";
+import { isUnreachable, type Problem } from "./api/problems";
+import { DriverPanel } from "./DriverPanel";
+import { RiderPanel } from "./RiderPanel";
+import { titleOf, type Panel } from "./panels";
+import { SignIn } from "./SignIn";
+import { useAnnounce } from "./ui/announcer";
+import { Avatar } from "./ui/Avatar";
+import { Problems } from "./ui/Problems";
+
+interface Props {
+  panel: Panel;
+  isTab: boolean;
+  isHidden: boolean;
+  onToken: (id: string, token: string | null) => void;
+  onNews: (id: string, text: string) => void;
+  onRemove: ((id: string) => void) | null;
+}
+
+/** Props of `RiderPanel` and `DriverPanel`. */
+export interface RolePanelProps {
+  connection: Connection;
+  person: Person;
+  panelId: string;
+  /** A word or two for the panel's tab; empty for none. */
+  onNews: (text: string) => void;
+}
+
+const AWAY = "The server cannot be reached. Is it running? This page keeps trying.";
+const ENDED = "Your session has ended. Log in again.";
+const DELETED = "Your account is deleted.";
+
+/** One person's panel: strangers sign up or log in, and then they see a rider's or a driver's part. */
+export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove }: Props) {
+  const { id, token } = panel;
+  const [notice, setNotice] = useState<string | null>(null);
+  const [takesFocus, setTakesFocus] = useState(false);
+  const section = useRef<HTMLElement>(null);
+  const title = useRef<HTMLHeadingElement>(null);
+  const announce = useAnnounce();
+  const name = titleOf(panel);
+
+  const leave = useCallback(
+    (why: string | null) => {
+      setNotice(why);
+      if (why !== null) announce(`${name}: ${why}`);
+      // What was pressed is gone; when the session just ends, something that had the focus may be.
+      setTakesFocus(why !== ENDED || (section.current?.contains(document.activeElement) ?? false));
+      onToken(id, null);
+      onNews(id, "");
+    },
+    [id, name, announce, onToken, onNews],
+  );
+  const end = useCallback(() => leave(ENDED), [leave]);
+  const tell = useCallback((text: string) => onNews(id, text), [id, onNews]);
+
+  useEffect(() => {
+    if (token !== null || !takesFocus) return;
+    title.current?.focus({ preventScroll: true });
+    setTakesFocus(false);
+  }, [token, takesFocus]);
+
+  return (
+    <section
+      ref={section}
+      className={`panel ${panel.role.toLowerCase()}`}
+      id={`panel-${id}`}
+      role={isTab ? "tabpanel" : undefined}
+      aria-labelledby={isTab ? `tab-${id}` : `title-${id}`}
+      hidden={isHidden}
+    >
+      {token === null ? (
+        <>
+          <header className="panel-top">
+            <h2 id={`title-${id}`} ref={title} tabIndex={-1}>
+              {name}
+            </h2>
+            {onRemove && (
+              <button type="button" className="quiet" onClick={() => onRemove(id)}>
+                Remove
+              </button>
+            )}
+          </header>
+          <SignIn
+            role={panel.role}
+            notice={notice}
+            hasAccount={notice === ENDED}
+            onToken={(given) => {
+              setNotice(null);
+              setTakesFocus(true);
+              onToken(id, given);
+            }}
+          />
+        </>
+      ) : (
+        <SignedIn
+          panel={panel}
+          token={token}
+          name={name}
+          takesFocus={takesFocus}
+          onToken={(given) => onToken(id, given)}
+          onEnd={end}
+          onLogOut={() => leave(null)}
+          onDeleted={() => leave(DELETED)}
+          onNews={tell}
+        />
+      )}
+    </section>
+  );
+}
+
+interface SignedInProps {
+  panel: Panel;
+  token: string;
+  name: string;
+  /** The title takes the focus: the log-in form that had it is gone. */
+  takesFocus: boolean;
+  /** The same person has another token now. */
+  onToken: (token: string) => void;
+  /** The session is over, and it was not this page that ended it. */
+  onEnd: () => void;
+  onLogOut: () => void;
+  onDeleted: () => void;
+  onNews: (text: string) => void;
+}
+
+function SignedIn({ panel, token, name, takesFocus, onToken, onEnd, onLogOut, onDeleted, onNews }: SignedInProps) {
+  const [connection, setConnection] = useState<Connection | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  const [person, setPerson] = useState<Person | null>(null);
+  const [problems, setProblems] = useState<Problem[]>([]);
+  const [isAccountOpen, setIsAccountOpen] = useState(false);
+  const title = useRef<HTMLHeadingElement>(null);
+
+  useEffect(() => {
+    const opened = new Connection(token, onEnd);
+    let isCurrent = true;
+    setConnection(opened);
+    setProblems([]);
+    void meet();
+    return () => {
+      isCurrent = false;
+      opened.close();
+    };
+
+    async function meet() {
+      for (let tries = 0; isCurrent; tries += 1) {
+        const { data, problems: found } = await opened.ask(Me, {});
+        if (!isCurrent) return;
+        setProblems(found.map((each) => (isUnreachable(each) ? { ...each, text: AWAY } : each)));
+        if (data?.me) setPerson(data.me);
+        else if (data) onEnd();
+        if (!found.some(isUnreachable)) return;
+        await backoff(tries);
+      }
+    }
+  }, [token, attempt, onEnd]);
+
+  useEffect(() => {
+    if (takesFocus) title.current?.focus({ preventScroll: true });
+  }, [takesFocus]);
+
+  async function logOut() {
+    // That the server ends the session then is no news.
+    connection?.close();
+    await connection?.ask(LogOut, {});
+    // Whether or not the server has heard of it, this page forgets the token.
+    onLogOut();
+  }
+
+  return (
+    <>
+      <header className="panel-top">
+        <h2 id={`title-${panel.id}`} ref={title} tabIndex={-1}>
+          {person && <Avatar person={person} />}
+          <span>
+            <small>{name}</small>
+            <span className="name">{person ? `${person.firstName} ${person.lastName}` : "…"}</span>
+          </span>
+        </h2>
+        <div className="session">
+          {connection && <Link connection={connection} who={name} />}
+          {connection && person && (
+            <button type="button" className="quiet" onClick={() => setIsAccountOpen(true)}>
+              Account
+            </button>
+          )}
+          <button type="button" className="quiet" onClick={() => void logOut()}>
+            Log out
+          </button>
+        </div>
+      </header>
+      {connection && person && isAccountOpen && (
+        <Account
+          connection={connection}
+          person={person}
+          onPerson={setPerson}
+          onToken={onToken}
+          onDeleted={onDeleted}
+          onClose={() => setIsAccountOpen(false)}
+        />
+      )}
+      {connection && (
+        <Lost connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />
+      )}
+      {connection && person && (
+        <RolePanel key={attempt} connection={connection} person={person} panelId={panel.id} onNews={onNews} />
+      )}
+    </>
+  );
+}
+
+function RolePanel(props: RolePanelProps) {
+  return props.person.role === "RIDER" ? <RiderPanel {...props} /> : <DriverPanel {...props} />;
+}
+
+const STATES: Record<SocketState, string> = {
+  connecting: "Connecting…",
+  live: "Live",
+  reconnecting: "Reconnecting…",
+  lost: "Not connected",
+};
+
+/** The state of the socket, in a word. */
+function Link({ connection, who }: { connection: Connection; who: string }) {
+  const state = useSyncExternalStore(connection.listen, connection.readState);
+  const announce = useAnnounce();
+  const before = useRef(state);
+  useEffect(() => {
+    if (before.current === state) return;
+    if (state === "reconnecting") announce(`${who}: the connection is lost, reconnecting`);
+    else if (state === "live" && before.current === "reconnecting") announce(`${who}: connected again`);
+    before.current = state;
+  }, [state, who, announce]);
+  return <span className={`link ${state}`}>{STATES[state]}</span>;
+}
+
+/** Offers to connect again when the connection does not recover by itself. */
+function Lost({ connection, problems, onAgain }: { connection: Connection; problems: Problem[]; onAgain: () => void }) {
+  const state = useSyncExternalStore(connection.listen, connection.readState);
+  if (state !== "lost" && problems.length === 0) return null;
+  return (
+    <div className="lost">
+      {state === "lost" && <p>The server has closed the connection. What you see may be old.</p>}
+      <Problems problems={problems} />
+      <button type="button" onClick={onAgain}>
+        Connect again
+      </button>
+    </div>
+  );
+}

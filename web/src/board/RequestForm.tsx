@@ -1,0 +1,168 @@
+import "./RequestForm.css";
+
+import { useEffect, useId, useRef, useState, type FormEvent } from "react";
+import { flushSync } from "react-dom";
+
+import type { Connection } from "./api/connection";
+import { RequestTrip, type Trip } from "./api/operations";
+import { userProblems } from "./api/problems";
+import { format, parse, type GeoPoint } from "./map/geo";
+import { PLACES, placeNamed } from "./map/places";
+import { focusOnFault } from "./ui/faults";
+import { IS_TOUCHED } from "./ui/pointing";
+import { Problems } from "./ui/Problems";
+import { useProblems } from "./useProblems";
+
+/** One end of a trip as it is typed, picked or named. */
+export interface End {
+  address: string;
+  /** As it is in the field: perhaps not, or not yet, a position. */
+  position: string;
+}
+
+export const NO_END: End = { address: "", position: "" };
+
+/** Which end of a trip. */
+export type Which = "pickUp" | "dropOff";
+
+interface Props {
+  connection: Connection;
+  pickUp: End;
+  dropOff: End;
+  onChange: (which: Which, end: End) => void;
+  /** Somebody points at the fields of an end. */
+  onPoint: (which: Which) => void;
+  onRequested: (trip: Trip) => void;
+}
+
+/** Where a rider says from where and where to. The map fills it too. */
+export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, onRequested }: Props) {
+  const [problems, setProblems] = useProblems(connection);
+  const [isBusy, setIsBusy] = useState(false);
+  // The same request asked again, after an answer that was lost, makes no second trip.
+  const asked = useRef({ request: "", key: "" });
+
+  // What was wrong was about what was asked before.
+  useEffect(() => setProblems([]), [pickUp, dropOff, setProblems]);
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const wrong = [pickUp, dropOff].some(({ position }) => position.trim() !== "" && parse(position) === null);
+    if (wrong) {
+      setProblems([{ code: "BAD_POSITION", text: "A position is a latitude and a longitude, such as 52.3731, 4.8926." }]);
+      focusOnFault(form);
+      return;
+    }
+    const request = JSON.stringify([pickUp, dropOff]);
+    if (asked.current.request !== request) asked.current = { request, key: randomKey() };
+    setIsBusy(true);
+    const { data, problems: failed } = await connection.ask(RequestTrip, {
+      input: {
+        pickUpAddress: pickUp.address.trim(),
+        dropOffAddress: dropOff.address.trim(),
+        pickUp: parse(pickUp.position),
+        dropOff: parse(dropOff.position),
+        idempotencyKey: asked.current.key,
+      },
+    });
+    flushSync(() => {
+      setIsBusy(false);
+      setProblems(data === null ? failed : userProblems(data.createTrip.errors));
+    });
+    if (data?.createTrip.trip) {
+      asked.current = { request: "", key: "" };
+      onRequested(data.createTrip.trip);
+    } else focusOnFault(form);
+  }
+
+  return (
+    <form className="request" onSubmit={(event) => void submit(event)} aria-label="Request a trip">
+      <EndFields
+        legend="Pick-up"
+        kind="from"
+        end={pickUp}
+        onChange={(end) => onChange("pickUp", end)}
+        onPoint={() => onPoint("pickUp")}
+      />
+      <EndFields
+        legend="Drop-off"
+        kind="to"
+        end={dropOff}
+        onChange={(end) => onChange("dropOff", end)}
+        onPoint={() => onPoint("dropOff")}
+      />
+      <Problems problems={problems} />
+      <button className="primary" type="submit" disabled={isBusy}>
+        Request a trip
+      </button>
+    </form>
+  );
+}
+
+interface EndProps {
+  legend: string;
+  kind: "from" | "to";
+  end: End;
+  onChange: (end: End) => void;
+  onPoint: () => void;
+}
+
+function EndFields({ legend, kind, end, onChange, onPoint }: EndProps) {
+  const id = useId();
+  const isWrong = end.position.trim() !== "" && parse(end.position) === null;
+
+  function name(address: string) {
+    const place = placeNamed(address);
+    const before = placeNamed(end.address);
+    // A position that came with the name of a place goes with it.
+    const rest = before && end.position === format(before.point) ? "" : end.position;
+    onChange({ address, position: place ? format(place.point) : rest });
+  }
+
+  return (
+    <fieldset className={`end ${kind}`} onPointerDown={onPoint}>
+      <legend>{legend}</legend>
+      <div className="field">
+        <label htmlFor={`${id}-address`}>Address or place</label>
+        <input
+          id={`${id}-address`}
+          list={`${id}-places`}
+          value={end.address}
+          required
+          maxLength={255}
+          autoComplete="off"
+          placeholder={`${IS_TOUCHED ? "Tap" : "Click"} the map, or type`}
+          onChange={(event) => name(event.currentTarget.value)}
+        />
+        <datalist id={`${id}-places`}>
+          {PLACES.map((place) => (
+            <option key={place.name} value={place.name} />
+          ))}
+        </datalist>
+      </div>
+      <div className="field position">
+        <label htmlFor={`${id}-position`}>Latitude, longitude</label>
+        <input
+          id={`${id}-position`}
+          value={end.position}
+          inputMode="text"
+          autoComplete="off"
+          placeholder="optional"
+          aria-invalid={isWrong || undefined}
+          onChange={(event) => onChange({ ...end, position: event.currentTarget.value })}
+        />
+      </div>
+    </fieldset>
+  );
+}
+
+/** Also where `crypto.randomUUID` is missing: on pages without https. */
+function randomKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The position of an end, if it has one. */
+export function pointOf({ position }: End): GeoPoint | null {
+  return parse(position);
+}

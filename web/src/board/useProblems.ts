@@ -1,0 +1,14 @@
+import { useEffect, useState } from "react";
+
+import type { Connection } from "./api/connection";
+import { isUnreachable, type Problem } from "./api/problems";
+
+/** The problems of the last request. "Cannot be reached" is removed when the socket reconnects. */
+export function useProblems(connection: Connection) {
+  const [problems, setProblems] = useState<Problem[]>([]);
+  useEffect(
+    () => connection.onReturn(() => setProblems((before) => before.filter((each) => !isUnreachable(each)))),
+    [connection],
+  );
+  return [problems, setProblems] as const;
+}
