@@ -25,16 +25,16 @@ RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/s
 WORKDIR /app
 COPY --from=dependencies /app/.venv .venv
 COPY server.py ./
-COPY benchmarks/__init__.py benchmarks/latencies.py benchmarks/
-COPY simulation simulation
 COPY admin admin
+COPY application application
 COPY gateway gateway
 COPY migrations migrations
 COPY models models
 COPY schema schema
 COPY services services
+COPY simulation simulation
 COPY --from=web /source/web/dist web/dist
-RUN python -m compileall -q server.py admin benchmarks gateway migrations models schema services
+RUN python -m compileall -q server.py admin application gateway migrations models schema services simulation
 
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

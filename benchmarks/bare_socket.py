@@ -21,10 +21,11 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from application.asgi import GRAPHQL_PATH
+from application.serving import uvicorn_options
+from application.settings import load_settings
 from benchmarks.operations import POOL_ID
 from benchmarks.sizes import Sizes
-from server import GRAPHQL_PATH, uvicorn_options
-from application.settings import load_settings
 
 JSON = "application/json"
 

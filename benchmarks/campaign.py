@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from application.settings import load_settings
 from benchmarks.areas import areas
 from benchmarks.fan_out import fan_out
 from benchmarks.hostile import HOSTILE_USERS, hostile
@@ -18,7 +19,6 @@ from benchmarks.sizes import Sizes, measure_sizes
 from benchmarks.stage import Scale, Stage
 from benchmarks.target import BARE, TARGETS, TAXIRANK, UNSHARED, Target, running
 from benchmarks.trip_pairs import trip_pairs
-from application.settings import load_settings
 
 
 class Workload(StrEnum):

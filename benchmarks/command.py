@@ -12,6 +12,8 @@ import orjson
 import typer
 import uvloop
 
+from application.paths import ROOT
+from application.settings import load_settings
 from benchmarks import cores
 from benchmarks.areas import SIZES
 from benchmarks.campaign import Campaign, Workload
@@ -19,8 +21,6 @@ from benchmarks.chart import draw
 from benchmarks.stage import Scale
 from benchmarks.table import table
 from benchmarks.target import TARGETS
-from server import ROOT
-from application.settings import load_settings
 from tests.support import servers
 
 RESULTS = ROOT / "benchmarks" / "results.json"

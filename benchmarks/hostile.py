@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import orjson
 
+from application.paths import ROOT
 from benchmarks import operations
 from benchmarks.fan_out import OPEN_AT_ONCE, RIDERS, SETTLE_S, WARM_UP_S, steady
 from benchmarks.http_client import HttpClient
@@ -16,7 +17,6 @@ from benchmarks.live_socket import open_sockets
 from benchmarks.measures import Figures
 from benchmarks.offers import Offers
 from benchmarks.stage import Stage
-from server import ROOT
 
 HONEST = 200
 # With as many sockets as the server lets each have.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from models.values import (Role, UserSnapshot)
-from server import Application
+from application.parts import Application
 from application.settings import Settings
+from models.values import Role, UserValue
 from services.database.connections import Database
 
 OPEN_OFFERS = 20
@@ -82,7 +82,7 @@ class People:
 
     async def _person(self, role: Role) -> Person:
         name = uuid4().hex
-        user = UserSnapshot(uuid4(), f"{name}@example.com", "Robin", "Okafor", role, None)
+        user = UserValue(uuid4(), f"{name}@example.com", "Robin", "Okafor", role, None)
         await self._database.fetch(
             "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, "
             "is_staff, is_active, created) VALUES ($1, $2, $2, $3, $4, $5, $6, FALSE, TRUE, {now})",

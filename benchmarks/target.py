@@ -7,17 +7,17 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 import psutil
 
+from application.paths import ROOT
+from application.settings import PREFIX
 from benchmarks import cores
 from benchmarks.http_client import HttpClient, HttpFailed
 from benchmarks.sizes import Sizes
-from server import ROOT
-from application.settings import PREFIX
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
@@ -30,16 +30,10 @@ class Target:
     name: str
     label: str
     module: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 TAXIRANK = Target("taxirank", "Taxirank", ("server.py", "serve"))
-UNSHARED = Target(
-    "unshared",
-    "without sharing",
-    ("server.py", "serve"),
-    {"TAXIRANK_SHARED_EXECUTION": "false"},
-)
+UNSHARED = Target("unshared", "without sharing", ("-m", "benchmarks.unshared", "serve"))
 BARE = Target("bare", "bare Starlette", ("-m", "benchmarks.bare_socket"))
 TARGETS = (TAXIRANK, UNSHARED, BARE)
 
@@ -67,7 +61,7 @@ async def running(
     if sizes is not None and target is BARE:
         command += ["--sizes", orjson.dumps(asdict(sizes)).decode()]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    process = _start(command, {**inherited, **environment, **target.environment}, log)
+    process = _start(command, {**inherited, **environment}, log)
     try:
         await _answers(process, port, log)
         yield Running(target, port, psutil.Process(process.pid))

@@ -1,4 +1,4 @@
-"""Signing people up, with names to read on a screen."""
+"""Signs up the simulated riders and drivers."""
 
 import secrets
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import httpx
 
 from simulation import operations
-from simulation.client import (Client, Failed, Limited)
+from simulation.client import Client, Failed, Limited
 from simulation.counts import Counts
 from simulation.habits import Habits
-from simulation.names import (FIRST_NAMES, LAST_NAMES)
+from simulation.names import FIRST_NAMES, LAST_NAMES
 from simulation.options import CannotSimulate
 
 
 class SignUpFailed(CannotSimulate):
-    """The server does not take our people."""
+    """The server refuses the sign-ups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who has signed up."""
+    """An account that was signed up."""
 
     id: str
     token: str
@@ -29,8 +29,8 @@ class Account:
 class Registration:
     """Signs up the people of one run.
 
-    User names and passwords are not of the seed: who repeats a run on the same server gets other people, and
-    nobody can guess how to log in as one of them.
+    User names and passwords do not come from the seed: a repeated run on the same server makes new accounts, and
+    nobody can guess their passwords.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from simulation.city import (City, heading_to, moved)
-from models.geo import GeoPoint, distance_m
+from simulation.city import City, heading_to, moved
+from simulation.geo import GeoPoint, distance_m
 
 _LEG_M = (200.0, 1500.0)
 _TURN_DEG = 90.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import asin, atan2, cos, degrees, radians, sin, sqrt
 from random import Random
 
-from models.geo import EARTH_RADIUS_M, GeoPoint, distance_m
+from simulation.geo import EARTH_RADIUS_M, GeoPoint, distance_m
 
 # From the border, whatever way within so many degrees of the centre stays inside for a whole radius.
 _INWARDS_DEG = 60.0

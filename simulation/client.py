@@ -45,7 +45,7 @@ class Changed:
 
 
 def http_client(url: str, *, connections: int) -> httpx.AsyncClient:
-    """What everybody's requests go through. It keeps no cookies: they would mix people up."""
+    """The HTTP client that all simulated people share. It keeps no cookies: they would mix sessions up."""
     return httpx.AsyncClient(
         base_url=url,
         timeout=TIMEOUT_S,
@@ -55,7 +55,7 @@ def http_client(url: str, *, connections: int) -> httpx.AsyncClient:
 
 
 class Client:
-    """Asks as one person, by a token; without one, as a stranger. Failures are counted, then raised."""
+    """Sends requests as one person, by a token; without one, anonymously. Failures are counted, then raised."""
 
     def __init__(self, http: httpx.AsyncClient, counts: Counts, token: str | None = None) -> None:
         self._http = http
@@ -74,9 +74,9 @@ class Client:
             raise
 
     async def insist(self, document: str, /, **variables: Any) -> Any:
-        """The same, again and again for a while if there is no answer: for what may be done twice.
+        """Like ``ask``, repeated for a while without an answer: for idempotent requests.
 
-        Raises: Unanswered, Refused, Limited (for longer than anybody wants to wait)
+        Raises: Unanswered, Refused, Limited (with a wait above a minute)
         """
         attempt = 0
         while True:

@@ -11,7 +11,7 @@ import uvloop
 from rich.console import Console
 
 from simulation import display
-from simulation.options import (Options, OptionsError)
+from simulation.options import Options, OptionsError
 from simulation.simulation import Simulation
 from simulation.summary import Summary
 
@@ -21,13 +21,13 @@ FAULTY = 2
 
 
 def simulate(options: Options, *, json_path: Path | None) -> int:
-    """Run a simulation; the exit status. Ctrl-C ends it with the summary so far, twice: at once.
+    """Run a simulation; returns the exit status. Ctrl-C ends it with the summary so far, a second one at once.
 
     Raises:
-        CannotSimulate: there is no such server, it does not take our people, or the file cannot be written.
+        CannotSimulate: there is no such server, it refuses the sign-ups, or the file cannot be written.
     """
     if json_path is not None:
-        # Before a minute has been spent on what cannot be written.
+        # Before the run: its result must not be lost to a file that cannot be written.
         try:
             json_path.touch()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""What is counted as it happens."""
+"""The counters of one simulation."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.options import Options
-from simulation.simulation import (Phase, Progress)
-from simulation.summary import (Summary, Times)
+from simulation.simulation import Phase, Progress
+from simulation.summary import Summary, Times
 
 _REDRAW_S = 0.25
 _LINE_EVERY_S = 5.0

@@ -7,12 +7,12 @@ from typing import Any
 
 from simulation import operations
 from simulation.car import Car
-from simulation.client import (Client, Failed, Limited)
+from simulation.client import Client, Failed, Limited
 from simulation.counts import Counts
+from simulation.geo import GeoPoint, distance_m
 from simulation.habits import Habits
-from simulation.ledger import (UNDER_WAY, Ledger)
+from simulation.ledger import UNDER_WAY, Ledger
 from simulation.live_socket import LiveSocket
-from models.geo import GeoPoint, distance_m
 
 _AFTER_FAILURE_S = 0.5
 

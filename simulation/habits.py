@@ -6,7 +6,7 @@ from typing import TypeVar
 
 _SPEED_KMH = (22.0, 38.0)
 _REACTION_S = (1.0, 3.0)
-# Who is far away looks whether somebody nearer takes it.
+# A driver who is far away leaves a nearer one time to accept.
 _RELUCTANCE_MPS = 500.0
 _BOARDING_S = (10.0, 30.0)
 _GIVE_BACK_SHARE = 0.05

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from simulation.city import City
-from models.geo import GeoPoint
+from simulation.geo import GeoPoint
 
 _RADII_M = (100.0, 50_000.0)
 _SPEED_UPS = (0.1, 100.0)
@@ -13,7 +13,7 @@ _REPORTS_S = (0.25, 600.0)
 
 
 class CannotSimulate(Exception):
-    """Why there can be no simulation. Its text is one line that says what to do."""
+    """The simulation cannot run. Its text is one line that says what to do."""
 
 
 class OptionsError(CannotSimulate):

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from simulation import operations
 from simulation.city import City
-from simulation.client import (Client, Failed)
+from simulation.client import Client, Failed
 from simulation.counts import Counts
+from simulation.geo import GeoPoint
 from simulation.habits import Habits
-from simulation.ledger import (ENDED, UNDER_WAY, Ledger)
+from simulation.ledger import ENDED, UNDER_WAY, Ledger
 from simulation.live_socket import LiveSocket
 from simulation.names import STREETS
-from models.geo import GeoPoint
 
 
 class Rider:

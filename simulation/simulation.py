@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 import httpx
 
 from simulation import operations
-from simulation.accounts import (Account, Registration)
+from simulation.accounts import Account, Registration
 from simulation.car import Car
-from simulation.client import (Client, Failed, http_client)
+from simulation.client import Client, Failed, http_client
 from simulation.counts import Counts
 from simulation.driver import Driver
 from simulation.habits import Habits
 from simulation.ledger import Ledger
 from simulation.live_socket import LiveSocket
-from simulation.options import (CannotSimulate, Options)
+from simulation.options import CannotSimulate, Options
 from simulation.rider import Rider
-from simulation.summary import (Summary, summarise)
+from simulation.summary import Summary, summarise
 
 # The server hashes two passwords at once; a few more wait in line, so that it always has work.
 _SIGN_UPS_AT_ONCE = 4
@@ -36,11 +36,11 @@ T = TypeVar("T")
 
 
 class NoTaxirank(CannotSimulate):
-    """There is no Taxirank at that address."""
+    """No Taxirank answers at the address."""
 
 
 class Phase(StrEnum):
-    """What is going on."""
+    """The phase of a simulation."""
 
     CALLING = "calling the server"
     SIGNING_UP = "signing up"
@@ -51,7 +51,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a simulation is."""
+    """The progress of a simulation."""
 
     phase: Phase
     signed_up: int
@@ -108,7 +108,7 @@ class Simulation:
                 await self._unless_stopped(self._drive())
                 self._phase = Phase.ENDING
                 await self._settle()
-                # What people do to go home is not part of it.
+                # The summary leaves out the requests that end the trips.
                 self._result = self.summary()
                 await self._go_home()
                 for socket in sockets:
@@ -159,10 +159,10 @@ class Simulation:
 
         roles = ["DRIVER"] * self.options.drivers + ["RIDER"] * self.options.riders
         accounts = await _all(sign_up(role, number) for number, role in enumerate(roles, 1))
-        self._meet(http, accounts[: self.options.drivers], accounts[self.options.drivers :])
+        self._create_people(http, accounts[: self.options.drivers], accounts[self.options.drivers :])
 
-    def _meet(self, http: httpx.AsyncClient, drivers: list[Account], riders: list[Account]) -> None:
-        """Give everybody an app, and the drivers a car."""
+    def _create_people(self, http: httpx.AsyncClient, drivers: list[Account], riders: list[Account]) -> None:
+        """Create a client and a socket for each account, and a car for each driver."""
         options, habits = self.options, self._habits
         gate = asyncio.Semaphore(_CONNECTING_AT_ONCE)
 
@@ -194,7 +194,7 @@ class Simulation:
         self._phase = Phase.CONNECTING
         for rider in self._riders:
             await rider.arrive()
-        # Whoever is late comes later.
+        # People who connect late join later.
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await _all(person.socket.live.wait() for person in (*self._drivers, *self._riders))
@@ -212,7 +212,7 @@ class Simulation:
             self._ended_s = self.ledger.clock()
 
     async def _request_trips(self, lives: asyncio.TaskGroup) -> None:
-        """Let somebody request a trip every now and then."""
+        """Let a free rider request a trip at random intervals."""
         while True:
             await asyncio.sleep(self._habits.until_next_request_s(self.options.requests_per_minute))
             free = [rider for rider in self._riders if rider.is_free]
@@ -222,13 +222,13 @@ class Simulation:
                 self.counts.requests_skipped += 1
 
     async def _settle(self) -> None:
-        """Give what has been answered the time to be heard of."""
+        """Wait until the riders have heard of every answered change."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_S):
                 await self.ledger.settled()
 
     async def _go_home(self) -> None:
-        """Leave nothing behind that waits: no request without a rider, no car that never comes."""
+        """End all trips: no open request remains, and no rider waits for a car."""
 
         async def leave(person: Driver | Rider) -> None:
             with suppress(Failed):

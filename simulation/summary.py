@@ -1,13 +1,12 @@
-"""What a simulation came to."""
+"""The figures of a simulation."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.latencies import Latencies
 from simulation.counts import Counts
-from simulation.ledger import (UNDER_WAY, Ledger, Record)
+from simulation.ledger import UNDER_WAY, Ledger, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +21,14 @@ class Times:
         """The percentiles of durations in seconds."""
         if not durations_s:
             return cls(None, None)
-        latencies = Latencies(durations_s)
-        return cls(round(latencies.percentile_ms(50), 1), round(latencies.percentile_ms(99), 1))
+        ordered = sorted(durations_s)
+        return cls(_percentile_ms(ordered, 50), _percentile_ms(ordered, 99))
+
+
+def _percentile_ms(ordered_s: list[float], percent: int) -> float:
+    """The nearest-rank percentile, in milliseconds."""
+    rank = -(-len(ordered_s) * percent // 100)
+    return round(ordered_s[max(0, rank - 1)] * 1000, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Summary:
         return not (self.accepted_by_two or self.not_heard_by_rider or self.older_after_newer)
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
+        """The summary as a JSON object."""
         return asdict(self)
 
 
@@ -123,7 +128,7 @@ def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: 
 
 
 def _fate(record: Record) -> str:
-    """What has become of a trip, in one word or two."""
+    """The outcome of a trip."""
     if record.status in UNDER_WAY:
         return "under way"
     if record.status == "COMPLETED":

@@ -3,8 +3,8 @@ from random import Random
 import pytest
 
 from simulation.car import Car
-from simulation.city import (City, moved)
-from models.geo import GeoPoint, distance_m
+from simulation.city import City, moved
+from simulation.geo import GeoPoint, distance_m
 
 CITY = City(GeoPoint(52.3702, 4.8952), 2_000)
 

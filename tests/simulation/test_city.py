@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulation.city import (City, heading_to, moved)
-from models.geo import EARTH_RADIUS_M, GeoPoint, distance_m
+from simulation.city import City, heading_to, moved
+from simulation.geo import EARTH_RADIUS_M, GeoPoint, distance_m
 
 AMSTERDAM = GeoPoint(52.3702, 4.8952)
 CENTERS = st.builds(GeoPoint, st.floats(-90, 90), st.floats(-180, 180))

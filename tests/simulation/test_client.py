@@ -3,12 +3,12 @@ from random import Random
 
 import pytest
 
+from application.settings import Settings
 from simulation import operations
-from simulation.accounts import (Registration, SignUpFailed)
-from simulation.client import (Client, Limited, Refused, Unanswered, http_client)
+from simulation.accounts import Registration, SignUpFailed
+from simulation.client import Client, Limited, Refused, Unanswered, http_client
 from simulation.counts import Counts
 from simulation.habits import Habits
-from application.settings import Settings
 from tests.conftest import LiveServer, serving
 
 

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 from simulation.car import Car
 from simulation.city import City
-from simulation.client import (Changed, Client)
+from simulation.client import Changed, Client
 from simulation.counts import Counts
 from simulation.driver import Driver
+from simulation.geo import GeoPoint
 from simulation.habits import Habits
 from simulation.ledger import Ledger
 from simulation.live_socket import LiveSocket
-from models.geo import GeoPoint
 
 TRIP = {"id": "t", "version": 2, "status": "STARTED"}
 

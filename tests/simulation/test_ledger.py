@@ -6,7 +6,7 @@ import pytest
 
 from simulation.counts import Counts
 from simulation.ledger import Ledger
-from simulation.summary import (Summary, summarise)
+from simulation.summary import Summary, summarise
 
 
 class Clock:

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from simulation.city import City
-from simulation.options import (Options, OptionsError, point, server_url)
-from models.geo import GeoPoint
+from simulation.geo import GeoPoint
+from simulation.options import Options, OptionsError, point, server_url
 
 URL = "http://localhost:8000"
 
