@@ -25,12 +25,15 @@ import uvicorn
 from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
 
-import server
+from application import execution as execution_of_settings
+from application.asgi import Asgi
+from application.lifespan import running
+from application.parts import Application
+from application.serving import uvicorn_options
+from application.settings import Settings
 from schema.operations import execution
-from server import Application, uvicorn_options
 from services.accounts import passwords
 from services.limits import throttle
-from application.settings import Settings
 from tests.support import attacks, servers, tools
 from tests.support.api import Api
 from tests.support.in_process import listening
@@ -40,17 +43,24 @@ from tests.support.remembered import RememberedDocuments, rates_once
 pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent
-# Browsers, clients in other languages, servers in processes of their own, load and fuzzing; the longest first.
+# Browsers, clients in other languages, servers in processes of their own, load, fuzzing and many rows: two thirds
+# of all the time; the longest first.
 SLOW = (
-    *("live/", "browser/", "clients/", "audits/", "benchmarks/", "fuzzing/"),
-    "schema/test_sharing.py",
-    "services/test_migrations.py",
-    "services/test_postgres.py",
-    "test_attack_command.py",
-    "test_audit.py",
-    "test_command_line.py",
-    "test_log_secrets.py",
+    *("browser/", "live/", "clients/", "audits/", "simulation/", "fuzzing/"),
+    "application/test_command_line.py",
+    "gateway/test_malformed_requests.py",
+    "services/database/test_postgres.py",
     "test_races.py",
+    "schema/transport/test_sharing.py",
+    "application/test_workers.py",
+    "services/database/test_query_plans.py",
+    "services/database/test_migrations.py",
+    "services/events/test_redis_outages.py",
+    "test_audit.py",
+    "test_attack_command.py",
+    "application/test_extreme_settings.py",
+    "test_log_secrets.py",
+    "test_readme.py",
 )
 
 
@@ -67,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
     # No server changes it, and to build it takes as long as all the rest of a start.
-    server.build_schema = cache(server.build_schema)
+    execution_of_settings.build_schema = cache(execution_of_settings.build_schema)
     execution.Documents = RememberedDocuments
     passwords.zxcvbn = rates_once(passwords.zxcvbn)
     # Each server compiles the admin's templates for itself; the cache knows them by what is in them.
@@ -173,6 +183,7 @@ class LiveServer:
 
     url: str
     application: Application
+    asgi: Asgi
     loop: asyncio.AbstractEventLoop
 
 
@@ -180,9 +191,10 @@ class LiveServer:
 async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
     """Serve an application as `server.py` does."""
     application = Application(settings)
+    asgi = Asgi(application)
     options = {**uvicorn_options(settings, host="127.0.0.1", port=0), "loop": "none"}
-    async with listening(uvicorn.Config(application.asgi, **options)) as port:
-        running = LiveServer(f"http://127.0.0.1:{port}", application, asyncio.get_running_loop())
+    async with listening(uvicorn.Config(asgi, **options)) as port:
+        running = LiveServer(f"http://127.0.0.1:{port}", application, asgi, asyncio.get_running_loop())
         yield running
         await attacks.see_alive_if_attacked(running.url)
 
@@ -190,7 +202,7 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
 @pytest.fixture
 def topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that start from now on leave a topic soon after its last follower."""
-    monkeypatch.setattr("server.LINGER_S", 0.05)
+    monkeypatch.setattr("application.parts.LINGER_S", 0.05)
 
 
 @pytest.fixture
@@ -204,7 +216,7 @@ async def live_server(settings: Settings) -> AsyncIterator[LiveServer]:
 async def application(settings: Settings) -> AsyncIterator[Application]:
     """A server's use cases without HTTP."""
     application = Application(settings)
-    async with application.running():
+    async with running(application):
         yield application
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server import ROOT
+from application.paths import ROOT
 from tests.support.tools import need_node
 
 pytestmark = pytest.mark.attack("fuzzing")

@@ -13,15 +13,16 @@ import yaml
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from application.commands import cli
+from application.paths import ROOT
+from application.settings import PREFIX, Settings, SettingsError, load_settings
 from gateway.health import health_routes
-from server import ROOT, cli
 from services.events.bus import BusState
-from application.settings import (PREFIX, Settings, SettingsError, load_settings)
 
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-SIMULATION = ROOT / "benchmarks" / "simulation"
+SIMULATION = ROOT / "simulation"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 # One instruction a line.
 INSTRUCTIONS = [
@@ -172,15 +173,14 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
 def test_the_image_has_all_of_the_source_and_nothing_else() -> None:
     copied = {line.split()[-1].removesuffix("./") for line in FINAL_STAGE if line.startswith("COPY ")} - {""}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    # A folder of migrations is no package. Of the benchmarks only the simulation is for users.
-    assert copied == {*packages, "migrations", "web/dist", ".venv", "benchmarks/", "simulation"}
+    # A folder of migrations is no package.
+    assert copied == {*packages, "migrations", "web/dist", ".venv"}
     sources = {
         source
         for line in FINAL_STAGE
         if line.startswith("COPY ") and "--from" not in line
         for source in line.split()[1:-1]
     }
-    assert {source for source in sources if source.startswith("benchmarks/")} == simulation_files()
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {line[1:] for line in ignored if line.startswith("!")} == sources | {
         "web",
@@ -193,17 +193,7 @@ def test_the_simulation_needs_nothing_that_the_image_lacks() -> None:
     main = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     libraries = {re.split(r"[\[>]", requirement)[0] for requirement in main}
     imported = {name.split(".")[0] for path in SIMULATION.glob("*.py") for name in imports(path)}
-    assert imported - sys.stdlib_module_names <= libraries | {"benchmarks", "models"}
-
-
-def simulation_files() -> set[str]:
-    """The simulation, and what it imports of the other benchmarks."""
-    modules = {
-        name for path in SIMULATION.glob("*.py") for name in imports(path) if name.startswith("benchmarks.")
-    }
-    others = {name for name in modules if not name.startswith("simulation.")}
-    files = {f"{name.replace('.', '/')}.py" for name in others}
-    return files | {"benchmarks/__init__.py", "simulation"}
+    assert imported - sys.stdlib_module_names <= libraries | {"simulation"}
 
 
 def imports(path: Path) -> set[str]:
@@ -213,9 +203,7 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            found.add(
-                f"{node.module}.{node.names[0].name}" if node.module == "simulation" else node.module
-            )
+            found.add(f"{node.module}.{node.names[0].name}" if node.module == "simulation" else node.module)
     return found
 
 

@@ -4,14 +4,16 @@ import re
 
 from prometheus_client.metrics_core import Metric
 
-from server import ROOT, Application
+from application.asgi import Asgi
+from application.parts import Application
+from application.paths import ROOT
 from application.settings import Settings
 
 PARTS = ("bucket", "count", "sum")
 
 
 def test_the_dashboard_shows_every_gauge_and_nothing_that_is_not_measured(settings: Settings) -> None:
-    metrics = Application(settings).metrics
+    metrics = Asgi(Application(settings)).metrics
     families: list[Metric] = list(metrics._registry.collect())  # pyright: ignore[reportPrivateUsage]
     measured = {sample.name for family in families for sample in family.samples} | {"taxirank_outbox_age_seconds"}
     gauges = {family.name for family in families if family.type == "gauge"}

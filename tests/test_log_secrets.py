@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from server import ROOT
-from services.database.connections import (Conflict, Database)
+from application.paths import ROOT
+from services.database.connections import Conflict, Database
 from tests.schema.api.test_incidents import hides_the_inside
 from tests.support.api import LOG_IN, MY_TRIPS, SIGN_UP, TRIPS, Api, SocketClosed, open_socket
 from tests.support.attacks import Attack

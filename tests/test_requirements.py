@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from server import ROOT
+from application.paths import ROOT
 from tests.support.tools import missing
 
 HOW = "uv export --frozen --no-emit-project --no-annotate --no-header"

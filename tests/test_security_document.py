@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server import ROOT
+from application.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "security.md"
 # By their names, which no two share.

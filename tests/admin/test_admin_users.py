@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from server import ROOT
+from application.paths import ROOT
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api
 from tests.support.rows import add_rider

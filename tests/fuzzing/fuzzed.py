@@ -83,7 +83,7 @@ class Fuzzed:
             api.http.cookies.clear()
             assert response.json() == {"data": {"me": {"role": who} if who != "NOBODY" else None}}
         application = self.server.application
-        await until(lambda: not application.sockets.sockets and application.services.hub.subscribers == 0)
+        await until(lambda: not self.server.asgi.sockets.sockets and application.services.hub.subscribers == 0)
         async with open_socket(self.server.url, headers=self.headers("RIDER")) as socket:
             await socket.init()
             await socket.ping()

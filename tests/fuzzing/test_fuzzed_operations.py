@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import Mode, mutations, queries
 
-from server import ROOT
+from application.paths import ROOT
 from tests.fuzzing.fuzzed import Fuzzed, assert_no_growth, check_errors, fuzz
 from tests.support.api import Socket, open_socket
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.events import outbox as outbox_module
-from services.events.bus import BusState
-from services.events import redis_backend
 from application.settings import Settings
+from services.events import outbox as outbox_module
+from services.events import redis_backend
+from services.events.bus import BusState
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.brokers import Broker, broker

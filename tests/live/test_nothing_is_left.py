@@ -26,7 +26,7 @@ async def leaving_nothing(server: LiveServer, settings: Settings) -> AsyncGenera
             hub.topics,
             hub.subscribers,
             application.live_sessions.count,
-            len(application.sockets.sockets),
+            len(server.asgi.sockets.sockets),
             await subscriptions(settings.redis_url, settings.redis_prefix) if settings.redis_url else None,
         )
 
@@ -45,7 +45,7 @@ async def leaving_nothing(server: LiveServer, settings: Settings) -> AsyncGenera
 
 
 def _tasks() -> set[str]:
-    """What runs here of ours: by name, since housekeeping renews its own."""
+    """What runs here of ours: by name, since the periodic jobs renew its own."""
     return {_name(task) for task in asyncio.all_tasks()}
 
 

@@ -14,18 +14,19 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from application.lifespan import running
+from application.parts import Application
+from application.settings import Settings
 from models.geo import GeoPoint
-from models.values import TripSnapshot
 from models.trip_life import TripStatus, WithdrawReason, is_open
+from models.values import TripValue
 from models.visibility import Actor
-from server import Application
+from services.live.events import Message
+from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.pool_feed import PoolFeed
+from services.live.subscriber import Subscriber
 from services.positions import areas
 from services.positions.areas import KEPT
-from application.settings import Settings
-from services.live.hub import Subscription
-from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.events import Message
-from services.live.pool_feed import PoolFeed
 from tests.support.globe import destination, vector_distance_m
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.rows import add_driver, add_rider
@@ -38,7 +39,7 @@ class Screen:
     """What a driver's screen shows, and every message that did not fit it."""
 
     def __init__(self) -> None:
-        self.offers: dict[UUID, TripSnapshot] = {}
+        self.offers: dict[UUID, TripValue] = {}
         self.snapshots = 0
         self.withdrawn: dict[UUID, WithdrawReason] = {}
         self.faults: list[str] = []
@@ -68,13 +69,13 @@ class Screen:
 
 async def follow(
     application: Application, actor: Actor, *, radius_m: float, near: GeoPoint | None = None
-) -> tuple[Screen, Subscription]:
+) -> tuple[Screen, Subscriber]:
     screen = Screen()
     feed = PoolFeed(actor, application.services.topics, radius_m=radius_m, near=near)
     return screen, await application.services.hub.subscribe(feed, screen)
 
 
-async def request(application: Application, rider: Actor, at: GeoPoint | None) -> TripSnapshot:
+async def request(application: Application, rider: Actor, at: GeoPoint | None) -> TripValue:
     return await application.services.trips.request(
         rider, pick_up_address="Here", drop_off_address="There", pick_up=at
     )
@@ -119,7 +120,7 @@ def test_exactly_those_within_the_radius_are_offered_a_request(sqlite_template: 
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         application = Application(embedded(sqlite_template, tmp_path))
-        runner.run(stack.enter_async_context(application.running()))
+        runner.run(stack.enter_async_context(running(application)))
         rider = runner.run(add_rider(application.database))
 
         @hypothesis_settings(
@@ -141,9 +142,9 @@ def test_exactly_those_within_the_radius_are_offered_a_request(sqlite_template: 
 async def _check(
     application: Application, rider: Actor, pick_up: GeoPoint, radius_m: float, positions: Sequence[GeoPoint]
 ) -> None:
-    trip: TripSnapshot | None = None
+    trip: TripValue | None = None
     screens: list[tuple[Screen, GeoPoint | None]] = []
-    subscriptions: list[Subscription] = []
+    subscriptions: list[Subscriber] = []
     everybody: list[GeoPoint | None] = [*positions, None]
     for number, position in enumerate([*everybody, *everybody]):
         if number == len(everybody):
@@ -181,7 +182,7 @@ async def _check(
 async def application(settings: Settings) -> AsyncIterator[Application]:
     """As elsewhere, but time may pass faster than reports are let through."""
     application = Application(settings.model_copy(update={"location_rate": "off", "location_ttl_s": 3600}))
-    async with application.running():
+    async with running(application):
         yield application
 
 
@@ -200,7 +201,7 @@ class Drive:
         self.rng = rng
         self.bearing = rng.uniform(0, 360)
         self.screen = Screen()
-        self.subscription: Subscription | None = None
+        self.subscription: Subscriber | None = None
 
     async def step(self, recorded_at: datetime) -> None:
         """Go on for four seconds, and report."""
@@ -210,7 +211,7 @@ class Drive:
         if self.subscription is None:
             self.screen, self.subscription = await follow(self.application, self.actor, radius_m=RADIUS_M)
 
-    def differences(self, trips: dict[UUID, TripSnapshot]) -> dict[UUID, int | None]:
+    def differences(self, trips: dict[UUID, TripValue]) -> dict[UUID, int | None]:
         """Where the screen is not what a look at all open trips says."""
         shown = {trip.id: trip.version for trip in self.screen.offers.values()}
         wanted = {
@@ -237,7 +238,7 @@ async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_
     start = rng.choice([GeoPoint(52.37, 4.9), GeoPoint(-16.8, 179.99), CORNER])
     rider = await add_rider(application.database)
     drives = [Drive(application, await add_driver(application.database), start, rng) for _ in range(3)]
-    trips: dict[UUID, TripSnapshot] = {}
+    trips: dict[UUID, TripValue] = {}
     began = datetime.now(UTC) - timedelta(seconds=STEPS * STEP_S)
     cells: set[int] = set()
     for number in range(STEPS):
@@ -265,7 +266,7 @@ async def _change_something(
     application: Application,
     rider: Actor,
     drives: Sequence[Drive],
-    trips: dict[UUID, TripSnapshot],
+    trips: dict[UUID, TripValue],
     rng: random.Random,
 ) -> None:
     """A request around one of the drivers, or a change of an open or accepted one."""

@@ -79,7 +79,7 @@ async def see_alive_if_attacked(url: str) -> None:
 
 @pytest.fixture
 def attempts(request: pytest.FixtureRequest) -> Attack:
-    """Counts the attacks of a test that makes several."""
+    """Counters the attacks of a test that makes several."""
     return request.node.stash[_ATTACK]
 
 

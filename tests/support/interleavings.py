@@ -19,22 +19,20 @@ import pytest
 import structlog
 
 from models.geo import GeoPoint, distance_m
-from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus, has_ended, is_driving, is_open
+from models.values import Location, Role, TripValue, UserValue
 from models.visibility import Actor, is_on_trip, may_see
 from schema.operations.execution import Following
 from schema.transport import delivery as delivery_module
-from schema.transport import send_queue as outlet_module
+from schema.transport import send_queue as send_queue_module
 from schema.transport.delivery import Delivery
-from schema.transport.send_queue import (Frame, Outlet)
-from services.positions import areas
-from services.trips import rows as trip_rows
-from services.runtime.counters import Counts
-from services.database.connections import DatabaseUnavailable
-from services.positions.freshness import Lifetime
-from services.live import hub as hub_module
+from schema.transport.send_queue import Frame, SendQueue
+from services.errors import DatabaseUnavailable
+from services.events.topics import Topics
 from services.live import pool_feed as pool_feed_module
 from services.live import screen as screen_module
+from services.live import subscriber as subscriber_module
+from services.live.events import Message
 from services.live.feeds import DriverLocationFeed, Feed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub
 from services.live.messages import (
@@ -47,10 +45,13 @@ from services.live.messages import (
     TripState,
     TripWithdrawn,
 )
-from services.live.events import (Message, found)
 from services.live.pool_feed import PoolFeed
-from services.live.reads import State
-from services.events.channels import Topics
+from services.live.reads import StateReader
+from services.positions import areas
+from services.positions.freshness import Lifetime
+from services.runtime.counters import Counters
+from services.trips import rows as trip_rows
+from services.trips.announcements import found_message
 from services.trips.rows import TripsAt
 from tests.support.globe import destination
 
@@ -139,7 +140,7 @@ class Wire:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
-        self.outlet = Outlet(self.send, lambda: None)
+        self.send_queue = SendQueue(self.send, lambda: None)
 
     async def send(self, frame: Frame) -> None:
         await self.open.wait()
@@ -148,7 +149,7 @@ class Wire:
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One subscription: what its client shows, and what has been handed to its outlet."""
+    """One subscription: what its client shows, and what has been handed to its send_queue."""
 
     kind: str
     actor: Actor
@@ -207,7 +208,7 @@ class Screen:
                     raise Broken(f"backwards: {self.name}: a position")
                 self.driver_at = location
 
-    def _replace(self, trips: Iterable[TripSnapshot]) -> None:
+    def _replace(self, trips: Iterable[TripValue]) -> None:
         self.has_snapshot = True
         self.shown = {}
         for trip in trips:
@@ -247,8 +248,8 @@ class World:
         self.failures: list[BaseException] = []
         self.clock = datetime(2026, 1, 1, tzinfo=UTC)
         # The database: what is committed, and what is written and not committed yet.
-        self.trips: dict[UUID, TripSnapshot] = {}
-        self.uncommitted: dict[UUID, tuple[TripSnapshot, UUID | None]] = {}
+        self.trips: dict[UUID, TripValue] = {}
+        self.uncommitted: dict[UUID, tuple[TripValue, UUID | None]] = {}
         self.requested = 0
         self.failing_reads = 0
         self.gates: list[tuple[str, asyncio.Future[None]]] = []
@@ -334,12 +335,12 @@ class World:
         monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         monkeypatch.setattr(delivery_module, "MAX_WAITING", MAX_SENDING)
-        monkeypatch.setattr(outlet_module, "SEND_TIMEOUT_S", 1e9)
-        monkeypatch.setattr(hub_module, "MAX_BUFFERED_EVENTS", MAX_BUFFERED)
+        monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 1e9)
+        monkeypatch.setattr(subscriber_module, "MAX_BUFFERED_EVENTS", MAX_BUFFERED)
 
     def _build(self) -> None:
-        state = State(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counts())
-        self.hub = Hub(state, self._listen, TOPICS, Counts())
+        state = StateReader(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counters())
+        self.hub = Hub(state, self._listen, TOPICS, Counters())
 
     def _call(self, work: Callable[[], object]) -> None:
         """Do something within the event loop, behind what is ready."""
@@ -497,7 +498,7 @@ class World:
         self.clock += timedelta(microseconds=1)
         return self.clock
 
-    async def _read(self, name: str, select: Callable[[], Iterable[TripSnapshot]]) -> TripsAt:
+    async def _read(self, name: str, select: Callable[[], Iterable[TripValue]]) -> TripsAt:
         begun = self._tick()
         await self._gate(f"begin {name}")
         trips = tuple(sorted(select(), key=lambda trip: trip.created, reverse=True))
@@ -514,13 +515,13 @@ class World:
         )
 
     async def _open_trips(self, _: object, *, limit: int) -> TripsAt:
-        def select() -> list[TripSnapshot]:
+        def select() -> list[TripValue]:
             return [trip for trip in self.trips.values() if is_open(trip.status)][-MAX_SHOWN - 1 :]
 
         return await self._read("read of all", select)
 
     async def _open_trips_in(self, _: object, cells: Collection[int], *, limit: int) -> TripsAt:
-        def select() -> list[TripSnapshot]:
+        def select() -> list[TripValue]:
             return [
                 trip
                 for trip in self.trips.values()
@@ -532,7 +533,7 @@ class World:
     async def _trips_of(
         self, _: object, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
     ) -> TripsAt:
-        def select() -> list[TripSnapshot]:
+        def select() -> list[TripValue]:
             return [trip for trip in self.trips.values() if user_id in _parties(trip)]
 
         return await self._read(f"read of user {user_id.int}", select)
@@ -549,13 +550,13 @@ class World:
 
     def _person(self, role: Role, number: int) -> Actor:
         name = f"{role.value}{number}"
-        return Actor(UserSnapshot(UUID(int=number + 1), name, name, "", role, None), UUID(int=1000 + number))
+        return Actor(UserValue(UUID(int=number + 1), name, name, "", role, None), UUID(int=1000 + number))
 
-    def _pick(self, *statuses: TripStatus) -> TripSnapshot | None:
+    def _pick(self, *statuses: TripStatus) -> TripValue | None:
         trips = [t for t in self.trips.values() if t.status in statuses and t.id not in self.uncommitted]
         return trips[self.choices.below(len(trips))] if trips else None
 
-    def _write(self, trip: TripSnapshot, former: UUID | None = None) -> str:
+    def _write(self, trip: TripValue, former: UUID | None = None) -> str:
         self.uncommitted[trip.id] = (trip, former)
         if self.choices.below(4):
             self._commit(trip.id)
@@ -583,7 +584,7 @@ class World:
         if trip_id in self.uncommitted:
             self._commit(trip_id)
 
-    def _topics_of(self, trip: TripSnapshot, former: Collection[UUID | None], *, for_pool: bool) -> list[str]:
+    def _topics_of(self, trip: TripValue, former: Collection[UUID | None], *, for_pool: bool) -> list[str]:
         topics = [TOPICS.trip(trip.id), *(TOPICS.user(user_id) for user_id in _parties(trip))]
         topics += [TOPICS.user(driver_id) for driver_id in former if driver_id is not None]
         if for_pool:
@@ -601,7 +602,7 @@ class World:
         number = FIRST_TRIP + self.requested
         self.requested += 1
         place = self.choices.below(len(PLACES))
-        trip = TripSnapshot(
+        trip = TripValue(
             id=UUID(int=number),
             created=now,
             updated=now,
@@ -639,7 +640,7 @@ class World:
 
     def _take_swept(self) -> str | None:
         """What a sweeper has found and not told of yet is taken meanwhile, and that is told at once."""
-        found = [TripSnapshot.from_json(message[message.index(b"{") :]).id for _, message in self.swept]
+        found = [TripValue.from_json(message[message.index(b"{") :]).id for _, message in self.swept]
         trips = [self.trips[trip_id] for trip_id in found if trip_id not in self.uncommitted]
         trips = [trip for trip in trips if is_open(trip.status)]
         if not trips:
@@ -655,7 +656,7 @@ class World:
         trip = self._pick(TripStatus.REQUESTED)
         return self._accept_trip(trip) if trip is not None else None
 
-    def _accept_trip(self, trip: TripSnapshot) -> str | None:
+    def _accept_trip(self, trip: TripValue) -> str | None:
         busy = {t.driver.id for t in self.trips.values() if t.driver and is_driving(t.status)}
         busy |= {t.driver.id for t, _ in self.uncommitted.values() if t.driver}
         able = [d for d in self.drivers if d.id not in trip.given_back_by and d.id not in busy]
@@ -677,9 +678,7 @@ class World:
         trip = self._pick(TripStatus.REQUESTED, TripStatus.STARTED)
         return self._change(trip, TripStatus.CANCELLED) if trip is not None else None
 
-    def _change(
-        self, trip: TripSnapshot, status: TripStatus, *, former: UUID | None = None, **changes: Any
-    ) -> str:
+    def _change(self, trip: TripValue, status: TripStatus, *, former: UUID | None = None, **changes: Any) -> str:
         changed = replace(trip, status=status, version=trip.version + 1, updated=self._tick(), **changes)
         return self._write(changed, former)
 
@@ -742,7 +741,7 @@ class World:
             former = {driver_id for note, driver_id in notes.items() if note[0] == trip_id}
             topics = self._topics_of(trip, former, for_pool=True)
             # Read at once; how long after that it is published is another choice.
-            self.swept.append((topics, found(trip, begun)))
+            self.swept.append((topics, found_message(trip, begun)))
         return ", ".join(f"{trip_id.int} v{self.trips[trip_id].version}" for trip_id, _ in notes)
 
     def _publish_swept(self) -> str | None:
@@ -754,7 +753,7 @@ class World:
         return self._named(message)
 
     def _named(self, message: bytes) -> str:
-        trip = TripSnapshot.from_json(message[message.index(b"{") :])
+        trip = TripValue.from_json(message[message.index(b"{") :])
         return f"{trip.id.int} v{trip.version}"
 
     def _send(self, topic: str, message: bytes) -> None:
@@ -843,12 +842,12 @@ class World:
             len(self.subscriptions),
             Following(feed, cast("Any", self.rendering)),
             cast("Any", framing),
-            subscription.wire.outlet,
+            subscription.wire.send_queue,
             self.hub,
             on_end=lambda: None,
         )
         cast("Any", subscription.delivery).tap = lambda message: self._tap(subscription, message)
-        subscription.wire.outlet.on_drained = subscription.delivery.catch_up
+        subscription.wire.send_queue.on_drained = subscription.delivery.catch_up
         self.subscriptions.append(subscription)
         subscription.task = asyncio.create_task(self._begin(subscription))
         return name
@@ -921,7 +920,7 @@ class World:
             if is_open(trip.status) and actor.id not in trip.given_back_by
         }
         center = self._center(subscription)
-        within: dict[UUID, TripSnapshot] = {}
+        within: dict[UUID, TripValue] = {}
         for trip in able.values():
             distance = distance_m(center, trip.pick_up) if center and trip.pick_up else 0.0
             if distance <= RADIUS_M:
@@ -1018,5 +1017,5 @@ async def _taken(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
         yield await queue.get()
 
 
-def _parties(trip: TripSnapshot) -> list[UUID]:
+def _parties(trip: TripValue) -> list[UUID]:
     return [trip.rider.id, *([trip.driver.id] if trip.driver is not None else [])]

@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from models.values import (Location, Role, TripSnapshot, UserSnapshot)
 from models.trip_life import TripStatus, has_ended, is_open
+from models.values import Location, Role, TripValue, UserValue
 from models.visibility import Actor
-from services.positions import areas
-from services.trips import rows as trip_rows
-from services.runtime.counters import Counts
-from services.database.connections import DatabaseUnavailable
-from services.live.hub import Hub
-from services.live.messages import Content
-from services.live.events import Message
-from services.live.reads import State
+from services.errors import DatabaseUnavailable
+from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.limits.throttle import ProcessThrottle
-from services.events.channels import Topics
+from services.live.events import Message
+from services.live.hub import Hub
+from services.live.messages import Content
+from services.live.reads import StateReader
+from services.positions import areas
+from services.runtime.counters import Counters
+from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
 
 TIMEOUT_S = 5.0
@@ -29,11 +29,11 @@ TIMEOUT_S = 5.0
 FREELY = PerUser("anything", None, ProcessThrottle())
 
 
-def user(role: Role, **changes: Any) -> UserSnapshot:
+def user(role: Role, **changes: Any) -> UserValue:
     """Somebody new."""
     user_id = uuid4()
     name = role.value.lower()
-    return replace(UserSnapshot(user_id, f"{name}-{user_id}@example.com", name, "Test", role, None), **changes)
+    return replace(UserValue(user_id, f"{name}-{user_id}@example.com", name, "Test", role, None), **changes)
 
 
 def rider() -> Actor:
@@ -54,7 +54,7 @@ class ScriptedState:
     """
 
     def __init__(self) -> None:
-        self.trips: dict[UUID, TripSnapshot] = {}
+        self.trips: dict[UUID, TripValue] = {}
         self.now = datetime.now(UTC)
         self.reads: list[str] = []
         self.failures = 0
@@ -74,10 +74,10 @@ class ScriptedState:
         self.now += timedelta(milliseconds=1)
         return self.now
 
-    def request(self, **changes: Any) -> TripSnapshot:
+    def request(self, **changes: Any) -> TripValue:
         """Commit a new trip."""
         now = self.tick()
-        trip = TripSnapshot(
+        trip = TripValue(
             id=uuid4(),
             created=now,
             updated=now,
@@ -95,21 +95,21 @@ class ScriptedState:
         )
         return self._commit(replace(trip, **changes))
 
-    def change(self, trip: TripSnapshot, status: TripStatus, **changes: Any) -> TripSnapshot:
+    def change(self, trip: TripValue, status: TripStatus, **changes: Any) -> TripValue:
         """Commit a change of a trip."""
         return self._commit(replace(trip, status=status, version=trip.version + 1, updated=self.tick(), **changes))
 
-    def accept(self, trip: TripSnapshot, actor: Actor) -> TripSnapshot:
+    def accept(self, trip: TripValue, actor: Actor) -> TripValue:
         """Commit that a driver accepts."""
         return self.change(trip, TripStatus.STARTED, driver=actor.user)
 
-    def give_back(self, trip: TripSnapshot) -> TripSnapshot:
+    def give_back(self, trip: TripValue) -> TripValue:
         """Commit that the driver gives the trip back."""
         assert trip.driver is not None
         given_back_by = trip.given_back_by | {trip.driver.id}
         return self.change(trip, TripStatus.REQUESTED, driver=None, given_back_by=given_back_by)
 
-    def _commit(self, trip: TripSnapshot) -> TripSnapshot:
+    def _commit(self, trip: TripValue) -> TripValue:
         self.trips[trip.id] = trip
         return trip
 
@@ -118,7 +118,7 @@ class ScriptedState:
         async with asyncio.timeout(TIMEOUT_S), self._has_read:
             await self._has_read.wait_for(lambda: len(self.reads) >= count)
 
-    async def _read(self, name: str, found: Iterable[TripSnapshot]) -> TripsAt:
+    async def _read(self, name: str, found: Iterable[TripValue]) -> TripsAt:
         self.reads.append(name)
         async with self._has_read:
             self._has_read.notify_all()
@@ -166,12 +166,12 @@ def hub_on(
     bus: "FakeBus", topics: Topics, locations: ScriptedLocations | None = None, *, linger_s: float = 0.0
 ) -> Hub:
     """A hub that reads from the scripted state that a test has installed."""
-    counts = Counts()
-    state = State(cast("Any", None), cast("Any", locations or ScriptedLocations()), counts)
-    return Hub(state, bus.listen, topics, counts, linger_s=linger_s)
+    counters = Counters()
+    state = StateReader(cast("Any", None), cast("Any", locations or ScriptedLocations()), counters)
+    return Hub(state, bus.listen, topics, counters, linger_s=linger_s)
 
 
-def _parties(trip: TripSnapshot) -> set[UUID]:
+def _parties(trip: TripValue) -> set[UUID]:
     return {trip.rider.id} | ({trip.driver.id} if trip.driver is not None else set())
 
 
@@ -216,7 +216,7 @@ class FakeBus:
                 queue.get_nowait()
                 queue.task_done()
 
-    async def publish(self, topic: str, *trips: TripSnapshot | bytes) -> None:
+    async def publish(self, topic: str, *trips: TripValue | bytes) -> None:
         """Deliver, and return when the listener has handled it or left."""
         queue = self.listening[topic]
         for trip in trips:

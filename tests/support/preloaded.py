@@ -3,7 +3,8 @@
 from functools import cache
 from importlib import import_module
 
-import server
+import server  # noqa: F401 - loads all of it
+from application import execution
 
 # uvicorn and Tortoise import these by name, when they start.
 for name in (
@@ -14,5 +15,5 @@ for name in (
 ):
     import_module(name)
 # No server changes it, and to build it takes as long as all the rest of a start.
-server.build_schema = cache(server.build_schema)
-server.build_schema()
+execution.build_schema = cache(execution.build_schema)
+execution.build_schema()

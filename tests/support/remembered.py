@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
-from schema.operations.documents import (Document, Documents)
+from schema.operations.documents import Document, Documents
 from tests.support.api import PASSWORD
 
 # A test of the memory that documents take must not find all of them here.

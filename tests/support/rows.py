@@ -2,10 +2,11 @@
 
 from uuid import UUID, uuid4
 
-from models.values import (Role, UserSnapshot)
 from models.trip_life import TripStatus
+from models.values import Role, UserValue
 from models.visibility import Actor
-from services.database.connections import (Database, Row, uuid)
+from services.database.connections import Database
+from services.database.dialects import Row, uuid
 from tests.support.api import NUMBERS
 
 WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
@@ -14,7 +15,7 @@ WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
 async def add_person(database: Database, role: Role, *, has_session: bool = True) -> Actor:
     """An account of that role and a session of theirs, without the cost of a password. Nobody has the token."""
     number = next(NUMBERS)
-    user = UserSnapshot(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
+    user = UserValue(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
     await database.fetch(
         "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
         "is_active, created) VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8, {now})",
@@ -62,10 +63,11 @@ async def add_trip(
     """A trip at version 1, in whatever state."""
     is_open = status is TripStatus.REQUESTED
     trip_id = uuid4()
+    deadline = database.sql.ago(-expires_in_s) if is_open else "NULL"
     await database.fetch(
         "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, expires_at, "
-        f"given_back_by, idempotency_key, rider_id, driver_id) VALUES ($1, {database.ago(age_s)}, "
-        f"{database.ago(age_s)}, 1, $2, 'Here', 'There', {database.ago(-expires_in_s) if is_open else 'NULL'}, "
+        f"given_back_by, idempotency_key, rider_id, driver_id) VALUES ($1, {database.sql.ago(age_s)}, "
+        f"{database.sql.ago(age_s)}, 1, $2, 'Here', 'There', {deadline}, "
         "$3, $4, $5, $6)",
         trip_id,
         status,
