@@ -10,7 +10,7 @@ from starlette_admin.filters.date import DateTimeBetweenFilter
 from starlette_admin.filters.enum import InFilter, NotInFilter
 from starlette_admin.filters.string import ContainsFilter, NotContainsFilter, StartsWithFilter
 
-from services.staff.list_query import (Group, Match, Rule)
+from services.staff.list_query import Group, Match, Rule
 
 
 class _Contains(ContainsFilter):

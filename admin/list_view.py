@@ -1,4 +1,4 @@
-"""What the lists have in common."""
+"""The base of the lists: reading rows, and showing the failures of forms and buttons."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -14,10 +14,10 @@ from starlette_admin.views import BaseModelView
 from admin.csv_export import PlainCsv
 from admin.filters import FILTERS, condition
 from admin.log_in import member_of
-from services.runtime import incidents
 from services.errors import BadInput, UserFault, UserFaults
+from services.runtime import incidents
 from services.staff.list_query import Listing
-from services.staff.staff import (NoSuchUser, NotOneself, Staff)
+from services.staff.staff import NoSuchUser, NotOneself, Staff
 from services.staff.trail import NotStaff
 
 T = TypeVar("T")
@@ -43,23 +43,23 @@ class ListedView(BaseModelView, Generic[T]):
         super().__init__()
 
     def can_create(self, request: Request) -> bool:
-        """Only where a view says so."""
+        """A view that creates rows overrides this."""
         return False
 
     def can_edit(self, request: Request) -> bool:
-        """Never."""
+        """Part of starlette-admin: the admin never does this."""
         return False
 
     def can_delete(self, request: Request) -> bool:
-        """Never."""
+        """Part of starlette-admin: the admin never does this."""
         return False
 
     def can_import(self, request: Request) -> bool:
-        """Never."""
+        """Part of starlette-admin: the admin never does this."""
         return False
 
     def get_filter_registry(self) -> FilterRegistry:
-        """The filters that a listing knows."""
+        """The filters of a list."""
         return FILTERS
 
     async def find_all(
@@ -103,7 +103,7 @@ class ListedView(BaseModelView, Generic[T]):
         return str(obj.id)
 
     async def before_export(self, request: Request, ctx: Any) -> None:
-        """Write down what is taken out."""
+        """Write the export into the trail."""
         query = request.query_params.get("_list_query", "")
         try:
             await self._staff.note_export(member_of(request), what=f"{len(ctx.rows)} × {self.key} {query}".strip())
@@ -111,15 +111,15 @@ class ListedView(BaseModelView, Generic[T]):
             raise ActionFailed("You are no member of staff any more.") from None
 
     async def create(self, request: Request, data: dict[str, Any]) -> Any:
-        """Nothing is created here."""
+        """Part of starlette-admin; ``can_create`` forbids it."""
         raise NotImplementedError
 
     async def edit(self, request: Request, pk: Any, data: dict[str, Any]) -> Any:
-        """Nothing is edited."""
+        """Part of starlette-admin; ``can_edit`` forbids it."""
         raise NotImplementedError
 
     async def delete(self, request: Request, pks: list[Any]) -> int | None:
-        """Nothing is deleted."""
+        """Part of starlette-admin; ``can_delete`` forbids it."""
         raise NotImplementedError
 
     def _by_name(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def is_action(request: Request, *actions: RequestAction) -> bool:
 
 
 async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
-    """Await what a form asks for, and show whatever a use case refuses beside the field.
+    """Await a form's use case, and show what it refuses beside the field.
 
     ``fields`` maps the names of a use case's fields to the form's; the last one gets what belongs to none.
     """
@@ -164,7 +164,7 @@ async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
 
 
 async def in_dialogue(work: Awaitable[R]) -> R:
-    """Await what a button asks for, and show whatever goes wrong in a message."""
+    """Await a button's use case, and show any failure in a message."""
     try:
         return await work
     except (UserFault, BadInput, NoSuchUser, NotOneself) as fault:
@@ -172,5 +172,5 @@ async def in_dialogue(work: Awaitable[R]) -> R:
     except NotStaff:
         raise ActionFailed("You are no member of staff any more.") from None
     except Exception as error:
-        # The library's script shows nothing of any other answer.
+        # The library's script shows no other kind of answer.
         raise ActionFailed(incidents.shown(incidents.report(error))) from error

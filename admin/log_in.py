@@ -13,7 +13,7 @@ from starlette_admin.helpers import index_url, safe_redirect_url
 
 from services.accounts.accounts import BadCredentials
 from services.limits.rates import RateLimited
-from services.staff.staff import (Staff, StaffMember)
+from services.staff.staff import Staff, StaffMember
 
 
 class SessionCookie(Protocol):
@@ -29,12 +29,12 @@ class SessionCookie(Protocol):
 
 
 def member_of(request: Request) -> StaffMember:
-    """Who makes the request; the log-in page aside, it is always somebody."""
+    """The member of staff who makes the request; every page but the log-in page has one."""
     return request.state.member
 
 
 class LogIn(AuthProvider):
-    """Lets members of staff in, and nobody else."""
+    """Lets only members of staff log in."""
 
     def __init__(
         self, staff: Staff, *, cookie: SessionCookie, address_of: Callable[[Request], str | None]
@@ -55,8 +55,8 @@ class LogIn(AuthProvider):
         return AdminUser(username=member.actor.user.username)
 
     async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:
-        """Begin a session, held to the same rates as ``logIn``. The one of before ends."""
-        # Files that somebody has put into it.
+        """Begin a session, held to the same rates as ``logIn``. The previous session ends."""
+        # Close files that the form may hold.
         await request.close()
         # For the form, if it is shown again.
         request.state.refused_name = username

@@ -19,16 +19,16 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
-from admin.session_signing import (FormTokens, KeyedBySession, Signing)
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.public_address import PublicAddress
+from admin.session_signing import FormTokens, SessionSigning, Signing
 from admin.time_zones import TimeZones
 from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
-from services.staff import lists
 from services.database.connections import Database
+from services.staff import lists
 from services.staff.list_query import MAX_ROWS
 from services.staff.staff import Staff
 from services.trips.history import TripHistory
@@ -82,7 +82,7 @@ class _Pages(BaseAdmin):
         self._add_keyed(FormTokens)
 
     def _add_keyed(self, signing: Signing) -> None:
-        self.middlewares.append(Middleware(KeyedBySession, signing=signing, token_of=self._cookie.kept))
+        self.middlewares.append(Middleware(SessionSigning, signing=signing, token_of=self._cookie.kept))
 
 
 def mount(

@@ -1,4 +1,4 @@
-"""What every request to the admin passes through: who may ask, and what the answer may load."""
+"""The middleware of the admin: refuses foreign pages, and sets the Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -87,7 +87,7 @@ class Protection:
         try:
             await self._app(scope, receive, send_guarded)
         except ClientDisconnect:
-            # Nobody reads this; it says in the log whose fault it was.
+            # The client is gone; the status tells the log that the fault was the client's.
             await PlainTextResponse("The body was cut off.", 400)(scope, receive, send_guarded)
         except Exception as error:
             incident_id = incidents.report(error)

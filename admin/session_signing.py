@@ -1,4 +1,4 @@
-"""Signatures without a secret of the server's."""
+"""Cookies and form tokens signed with the session's token: the server needs no secret."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -36,7 +36,7 @@ class FormTokens(CSRFMiddleware):
             return PlainTextResponse(f"The form cannot be read: {error}", 400)
 
     async def _get_submitted_token(self, request: Request) -> str | None:
-        # First, since whoever has gone is no bad form.
+        # First: a client that has gone did not send a bad form.
         await request.body()
         _, options = parse_options_header(request.headers.get("content-type"))
         if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
@@ -48,7 +48,7 @@ class FormTokens(CSRFMiddleware):
         except HTTPException as error:
             raise _Unreadable(error.detail) from None
         except Exception:
-            # Whatever the parsers raise of what they are given: it was given by the client.
+            # Any error of the parsers: the client sent what they parse.
             raise _Unreadable("malformed") from None
         try:
             return await super()._get_submitted_token(request)
@@ -57,7 +57,7 @@ class FormTokens(CSRFMiddleware):
             await request.close()
 
 
-class KeyedBySession:
+class SessionSigning:
     """Runs a signing middleware with the session's token as its key.
 
     So every process accepts what another has signed, and there is nothing to configure: only the browser knows the

@@ -5,13 +5,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette_admin.fields import EnumField, StringField
 
-from admin.list_view import (ListedView, time_field)
+from admin.list_view import ListedView, time_field
 from models.staff_action import StaffActionKind
 from services.staff.lists import ListedAction
 
 
 class TrailView(ListedView[ListedAction]):
-    """What staff did: to be read, and nothing else."""
+    """The trail of staff's actions, read-only."""
 
     key = "staff-action"
     menu_label = "Staff actions"
@@ -35,7 +35,7 @@ class TrailView(ListedView[ListedAction]):
         super().__init__(*args)
 
     def to_id(self, pk: Any) -> int | None:
-        """A number."""
+        """The numeric id, or None."""
         text = str(pk)
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 

@@ -19,16 +19,16 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.list_view import (ListedView, in_dialogue, in_form, is_action, time_field, to_uuid)
+from admin.list_view import ListedView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.geo import GeoPoint
-from models.values import TripSnapshot
 from models.trip_life import TripStatus, has_ended
+from models.values import TripValue
 from services.staff.list_query import Listing
-from services.staff.staff import Staff
 from services.staff.lists import ListedTrip
+from services.staff.staff import Staff
+from services.trips.faults import TripNotFound
 from services.trips.history import TripHistory
-from services.trips.commands import TripNotFound
 
 _NAMES = {
     "pickUpAddress": "pick_up_address",
@@ -60,7 +60,7 @@ def _driver(_: Request, trip: Any) -> _Named | None:
 
 
 def _coordinate(_: Request, text: Any) -> float | None:
-    """A number from a form; NaN, which is nowhere, if it is none."""
+    """A number from a form; NaN, which no position accepts, if the text is no number."""
     if not text:
         return None
     try:
@@ -74,7 +74,7 @@ def _coordinate_field(name: str, label: str) -> FloatField:
 
 
 class TripView(ListedView[ListedTrip]):
-    """Trips: listed, requested for a rider, and cancelled. Nothing else of a trip is for staff to change."""
+    """Trips: listed, requested for a rider, and cancelled. Staff can change nothing else of a trip."""
 
     key = "trip"
     menu_label = "Trips"
@@ -158,7 +158,7 @@ class TripView(ListedView[ListedTrip]):
         """A trip can be requested for a rider."""
         return True
 
-    async def create(self, request: Request, data: dict[str, Any]) -> TripSnapshot:
+    async def create(self, request: Request, data: dict[str, Any]) -> TripValue:
         """Request a trip for a rider."""
         rider_id = to_uuid(data["rider"])
         if rider_id is None:
@@ -203,7 +203,7 @@ class TripView(ListedView[ListedTrip]):
         flash(request, "The trip was cancelled.", "success")
 
     async def repr(self, obj: Any, request: Request) -> str:
-        """From where to where."""
+        """The addresses of the trip."""
         return f"{obj.pick_up_address} → {obj.drop_off_address}"
 
 

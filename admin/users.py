@@ -16,12 +16,12 @@ from starlette_admin.fields import (
 )
 from starlette_admin.flash import flash
 
-from admin.list_view import (ListedView, in_dialogue, in_form, time_field, to_uuid)
+from admin.list_view import ListedView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
-from models.values import (Role, UserSnapshot)
+from models.values import Role, UserValue
 from services.photos.photos import url_path
-from services.staff.staff import NoSuchUser
 from services.staff.lists import ListedUser
+from services.staff.staff import NoSuchUser
 
 _NAMES = {
     "username": "username",
@@ -99,7 +99,7 @@ class UserView(ListedView[ListedUser]):
         """A user can be added."""
         return True
 
-    async def create(self, request: Request, data: dict[str, Any]) -> UserSnapshot:
+    async def create(self, request: Request, data: dict[str, Any]) -> UserValue:
         """Add a user, by the rules of signing up."""
         upload, _ = data["photo"]
         photo: bytes | None = None
