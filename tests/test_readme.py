@@ -21,8 +21,11 @@ from application.paths import ROOT
 from application.settings import PREFIX, RENAMED, Settings
 
 README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 TIMEOUT_S = 20.0
+TYPED = {"bash", "python"}
+SHOWN = {"json", "text"}
 _BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<person>\w+))?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 # What differs from run to run.
 _RANDOM = (
@@ -89,7 +92,8 @@ async def terminal(folder: Path) -> AsyncIterator[Terminal]:
     """A terminal in that folder, where `uv run` is this Python with its packages."""
     uv = folder / "bin" / "uv"
     uv.parent.mkdir(exist_ok=True)
-    uv.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} "$@"\n')
+    # Python reads its input as it comes only from a terminal, or with -i.
+    uv.write_text(f'#!/bin/sh\nshift\n[ "$*" = python ] && set -- -i\nexec {sys.executable} "$@"\n')
     uv.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
         "bash",
@@ -146,18 +150,24 @@ async def fresh_server(folder: Path) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def test_the_example_of_the_readme_works_as_written(tmp_path: Path) -> None:
+async def test_the_examples_of_readme_and_tutorial_work_as_written(tmp_path: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    steps = [block for block in blocks(README) if block.person is not None]
-    assert {block.language for block in steps} == {"bash", "json"}
+    async with fresh_server(tmp_path) as port:
+        for document in (README, TUTORIAL):
+            await _follow(document, tmp_path, port)
+
+
+async def _follow(document: Path, folder: Path, port: int) -> None:
+    steps = [block for block in blocks(document) if block.person is not None]
+    assert {block.language for block in steps} <= TYPED | SHOWN
+    assert any("COMPLETED" in block.text for block in steps if block.language in SHOWN)
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(fresh_server(tmp_path))
         people: dict[str, Terminal] = {}
         for step in steps:
             assert step.person is not None
             if step.person not in people:
-                people[step.person] = await stack.enter_async_context(terminal(tmp_path))
-            if step.language == "bash":
+                people[step.person] = await stack.enter_async_context(terminal(folder))
+            if step.language in TYPED:
                 await people[step.person].run(step.text.replace("localhost:8000", f"localhost:{port}"))
             else:
                 await people[step.person].shows(step.text.splitlines())

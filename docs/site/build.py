@@ -16,10 +16,8 @@ DOCS = ROOT / "docs"
 SITE = ROOT / "var" / "site"
 # Which sections of the README make a page, under which title.
 PAGES = {
-    "quick-start.md": ("Quick start", ("Start it", "A trip from end to end", "Watch a city drive")),
-    "guarantees.md": ("Guarantees", ("What you can rely on",)),
+    "quick-start.md": ("Quick start", ("Start it", "A trip from end to end")),
     "production.md": ("In production", ("In production",)),
-    "performance.md": ("How fast", ("How fast",)),
 }
 _SECTION = re.compile(r"^## (?P<title>.+)\n(?P<text>(?:(?!^## ).*\n)*)", re.MULTILINE)
 _PAGE = re.compile(r'"([\w/-]+\.md)"')
@@ -73,7 +71,7 @@ def _linked_within_the_site(text: str) -> str:
         ("](docs/", "]("),
         ("](schema.graphql)", "](schema.md)"),
         ("](../schema.graphql)", "](schema.md)"),
-        ("](benchmarks/results.json)", "](results.json)"),
+        ("](../benchmarks/results.json)", "](results.json)"),
         ("](../README.md)", "](index.md)"),
     ):
         text = text.replace(old, new)
