@@ -142,7 +142,8 @@ class Topic:
         try:
             async with listen(self.name) as messages:
                 self._confirmed.set_result(None)
-                self.state = TopicState.OPEN
+                if self.state is TopicState.OPENING:
+                    self.state = TopicState.OPEN
                 async for message in messages:
                     try:
                         receive(self, message)

@@ -154,13 +154,14 @@ class Staff:
     async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
         async with self._outbox.transaction() as transaction:
-            # Both rows in one order: of two who deactivate each other at once one succeeds.
-            lock = self._database.sql.locked("NO KEY UPDATE")
-            await transaction.fetch(
-                f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}",
-                member.actor.id,
-                user_id,
-            )
+            if not self._database.sql.writes_one_by_one:
+                # Both rows in one order: of two who deactivate each other at once one succeeds.
+                lock = self._database.sql.locked("NO KEY UPDATE")
+                await transaction.fetch(
+                    f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}",
+                    member.actor.id,
+                    user_id,
+                )
             changed = await transaction.fetch(
                 "UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND deleted IS NULL "
                 "RETURNING id",
