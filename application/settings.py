@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableSetting
 
 from services.database.postgres import Address
+from services.database.settings import sqlite_path
 from services.limits.rates import Rate
 
 PREFIX = "TAXIRANK_"
@@ -375,8 +376,7 @@ class Settings(BaseSettings):
     @property
     def sqlite_path(self) -> Path | None:
         """The database file, or None on PostgreSQL."""
-        scheme, _, rest = self.database_url.partition("://")
-        return Path(rest) if scheme == "sqlite" else None
+        return sqlite_path(self.database_url)
 
     @property
     def is_embedded(self) -> bool:

@@ -70,35 +70,27 @@ class PostgresDialect:
     writes_one_by_one = False
 
     def among(self, column: str, parameter: int) -> str:
-        """See Dialect."""
         return f"{column} = ANY(${parameter})"
 
     def ids(self, parameter: int) -> str:
-        """See Dialect."""
         return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
 
     def ago(self, seconds: int) -> str:
-        """See Dialect."""
         return f"now() - interval '{seconds:d} seconds'"
 
     def is_true(self, column: str) -> str:
-        """See Dialect."""
         return column
 
     def locked(self, how: str) -> str:
-        """See Dialect."""
         return f" FOR {how}"
 
     def contains(self, column: str, pattern: str) -> str:
-        """See Dialect."""
         return f"{column} ILIKE {pattern} ESCAPE '\\'"
 
     def between(self, column: str, lower: str, upper: str) -> str:
-        """See Dialect."""
         return f"{column} ~>=~ {lower} AND {column} ~<=~ {upper}"
 
     def spelled(self, sql: str) -> str:
-        """See Dialect."""
         return _for_postgres(sql)
 
 
@@ -109,35 +101,27 @@ class SqliteDialect:
     writes_one_by_one = True
 
     def among(self, column: str, parameter: int) -> str:
-        """See Dialect."""
         return f"{column} IN (SELECT value FROM json_each(${parameter}))"
 
     def ids(self, parameter: int) -> str:
-        """See Dialect."""
         return f"(SELECT value AS id FROM json_each(${parameter}))"
 
     def ago(self, seconds: int) -> str:
-        """See Dialect."""
         return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"
 
     def is_true(self, column: str) -> str:
-        """See Dialect."""
         return f"{column} = 1"
 
     def locked(self, how: str) -> str:
-        """See Dialect."""
         return ""
 
     def contains(self, column: str, pattern: str) -> str:
-        """See Dialect."""
         return f"{column} LIKE {pattern} ESCAPE '\\'"
 
     def between(self, column: str, lower: str, upper: str) -> str:
-        """See Dialect."""
         return f"{column} >= {lower} AND {column} <= {upper}"
 
     def spelled(self, sql: str) -> str:
-        """See Dialect."""
         return _for_sqlite(sql)
 
 

@@ -17,7 +17,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from services.database.connections import APP, connect_alone, connection_name, direct_connector, tortoise_config
 from services.database.postgres import reason
-from services.database.settings import DatabaseSettings
+from services.database.settings import DatabaseSettings, sqlite_path
 from services.database.sqlite_file import check_file
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -161,5 +161,4 @@ class _Offline:
 
     @property
     def sqlite_path(self) -> Path | None:
-        scheme, _, rest = self.database_url.partition("://")
-        return Path(rest) if scheme == "sqlite" else None
+        return sqlite_path(self.database_url)

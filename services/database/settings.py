@@ -4,6 +4,12 @@ from pathlib import Path
 from typing import Protocol
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file of a database's URL; None unless it begins with ``sqlite://``."""
+    scheme, _, rest = url.partition("://")
+    return Path(rest) if scheme == "sqlite" else None
+
+
 class DatabaseSettings(Protocol):
     """The settings that the database reads; `Settings` of the application has them."""
 
