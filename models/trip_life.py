@@ -1,4 +1,7 @@
-"""The life of a trip: one table of its transitions, and the only place where states are compared."""
+"""The life of a trip: one table of its transitions, and the only place where statuses are compared.
+
+SQL has its conditions from the sets below, by ``services/trips/conditions.py``.
+"""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -69,8 +72,15 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("cancel", _S.IN_PROGRESS, _S.CANCELLED, Party.STAFF),
 )
 
-ENDED: frozenset[TripStatus] = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED})
+# The status of a new trip.
+FIRST = _S.REQUESTED
+# Waits for a driver.
+OPEN: frozenset[TripStatus] = frozenset({_S.REQUESTED})
+# A driver is on the way to the rider, or is driving the rider to the drop-off.
 DRIVING: frozenset[TripStatus] = frozenset({_S.STARTED, _S.IN_PROGRESS})
+ACTIVE: frozenset[TripStatus] = OPEN | DRIVING
+# Nothing leads out of these.
+ENDED: frozenset[TripStatus] = frozenset(_S) - ACTIVE
 
 
 def transitions(target: TripStatus, *parties: Party) -> tuple[Transition, ...]:
@@ -93,7 +103,7 @@ def changed_by(party: Party) -> ChangedBy:
 
 def is_open(status: TripStatus) -> bool:
     """Whether the trip waits for a driver."""
-    return status is TripStatus.REQUESTED
+    return status in OPEN
 
 
 def is_driving(status: TripStatus) -> bool:

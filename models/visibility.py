@@ -33,7 +33,7 @@ def audience_of(actor: Actor, trip: TripValue) -> Audience | None:
     user = actor.user
     if user.id == trip.rider.id or (trip.driver is not None and user.id == trip.driver.id):
         return Audience.PARTY
-    if user.role is Role.DRIVER and is_open(trip.status) and user.id not in trip.given_back_by:
+    if user.role is Role.DRIVER and may_take(user.id, trip):
         return Audience.POOL
     return None
 
@@ -43,12 +43,21 @@ def may_see(actor: Actor, trip: TripValue) -> bool:
     return audience_of(actor, trip) is not None
 
 
+def may_take(driver_id: UUID, trip: TripValue) -> bool:
+    """Whether a driver may accept the trip, and so is offered it: it is open, and they have not given it back.
+
+    The same as SQL is ``may_take`` in ``services/trips/conditions.py``.
+    """
+    # Most were given back by nobody; to hash an id takes as long as all the rest.
+    return is_open(trip.status) and not (trip.given_back_by and driver_id in trip.given_back_by)
+
+
 def is_on_trip(location: Location, trip: TripValue) -> bool:
     """Whether the rider and driver of ``trip`` may see this position of the driver.
 
-    They may if it was reported for this trip, or before the trip's last change. So the
-    position from before the driver
-    accepted is shown, and what the driver reports after the end is not, even if ``trip`` is older than the end.
+    They may if it was reported for this trip, or before the trip's last change. So the position from before the
+    driver accepted is shown, and what the driver reports after the end is not, even if ``trip`` is older than the
+    end.
     """
     if trip.driver is None or trip.driver.id != location.driver_id or not is_driving(trip.status):
         return False

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from application.paths import ROOT
+from models.trip_life import TripStatus
 from services.events.topics import Topics
 
 PACKAGES = ("application", "schema", "gateway", "admin", "services", "models")
+STATUSES = "|".join(TripStatus)
 LINT_IMPORTS = ROOT / ".venv" / "bin" / "lint-imports"
 
 
@@ -188,16 +190,48 @@ def test_every_topic_begins_with_the_prefix_and_no_two_are_alike() -> None:
     assert not set(names) & {other.pool, other.sessions, other.trip(an_id), other.user(an_id)}
 
 
-def test_states_are_compared_in_one_place() -> None:
-    """Only models/trip_life.py says what a status means; SQL keeps the literals that its indexes need."""
-    for path in sources():
-        if name_of(path) == "models/trip_life.py":
-            continue
-        for node in ast.walk(tree_of(path)):
-            if not isinstance(node, ast.Compare):
+def compares_statuses(tree: ast.AST) -> list[int]:
+    """The lines that compare a trip's status, or spell one in SQL."""
+    lines: list[int] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare():
+                compared: list[ast.expr | ast.pattern] = [node.left, *node.comparators]
+            case ast.match_case():
+                compared = [node.pattern]
+            case ast.Constant(value=str(text)) if re.search(rf"'({STATUSES})'", text):
+                lines.append(node.lineno)
                 continue
-            for operand in (node.left, *node.comparators):
-                assert "TripStatus." not in ast.unparse(operand), (name_of(path), node.lineno)
+            case _:
+                continue
+        if any(re.search(rf"\bTripStatus\.|'({STATUSES})'", ast.unparse(each)) for each in compared):
+            lines.append(compared[0].lineno)
+    return lines
+
+
+def test_statuses_are_compared_in_one_place() -> None:
+    """Only ``models/trip_life.py`` says what a status means; SQL has its conditions from there too."""
+    found = {name_of(path): lines for path in sources() if (lines := compares_statuses(tree_of(path)))}
+
+    assert set(found) <= {"models/trip_life.py"}, found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trip.status is TripStatus.STARTED",
+        "trip.status in (TripStatus.STARTED, TripStatus.IN_PROGRESS)",
+        "trip.status == 'STARTED'",
+        "match trip.status:\n    case TripStatus.STARTED: ...",
+        "\"SELECT id FROM trips WHERE status = 'REQUESTED'\"",
+        "f\"INSERT INTO trips SELECT {an_id}, 'REQUESTED'\"",
+    ],
+)
+def test_a_status_that_is_compared_elsewhere_is_noticed(text: str) -> None:
+    assert compares_statuses(ast.parse(text))
+    assert not compares_statuses(
+        ast.parse("move(trip, to=TripStatus.STARTED)\nREASONS = {'CANCELLED': 'Called off.'}")
+    )
 
 
 def test_only_the_database_tells_its_dialects_apart() -> None:

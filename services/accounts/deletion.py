@@ -1,20 +1,19 @@
 """The use case of deleting an account; its trips stay."""
 
-from uuid import UUID
-
 from models.trip_life import Party, TripStatus
 from models.values import Role
 from models.visibility import Actor
 from services.accounts.accounts import BadCredentials, key_of
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
-from services.database.connections import Database, Source
-from services.database.dialects import Row, uuid
+from services.database.connections import Database
+from services.database.dialects import Row
 from services.errors import ErrorCode, SessionEnded, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.attempts import Attempts
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
+from services.trips import rows as trip_rows
 from services.trips.commands import Trips
 
 
@@ -109,17 +108,9 @@ class Deletions:
             TripUnderWay: something is.
         """
         if actor.user.role is Role.RIDER:
-            for trip_id in await self._active(transaction, actor):
+            for trip_id in await trip_rows.active_ids(transaction, actor.id, actor.user.role):
                 await self._trips.move(
                     transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=actor.id
                 )
-        if await self._active(transaction, actor):
+        if await trip_rows.active_ids(transaction, actor.id, actor.user.role):
             raise TripUnderWay("A trip of yours is under way. It has to end first.")
-
-    async def _active(self, transaction: Source, actor: Actor) -> list[UUID]:
-        party = "rider_id" if actor.user.role is Role.RIDER else "driver_id"
-        rows = await transaction.fetch(
-            f"SELECT id FROM trips WHERE {party} = $1 AND status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')",
-            actor.id,
-        )
-        return [uuid(row["id"]) for row in rows]

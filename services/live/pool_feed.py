@@ -5,13 +5,13 @@ from uuid import UUID
 
 from models.geo import GeoPoint
 from models.values import Location
-from models.visibility import Actor
+from models.visibility import Actor, may_take
 from services.events.topics import Topics
 from services.live.events import LocationEvent, Message, StateRead
 from services.live.feeds import Event, Outcome, Verdict
 from services.live.messages import PoolSnapshot
 from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
-from services.live.screen import Screen, may_take, offered, withdrawn
+from services.live.screen import Screen, offered, withdrawn
 from services.positions.areas import Area
 
 
@@ -142,5 +142,5 @@ class PoolFeed:
 
 
 def _newest(read: StateRead, without: UUID | None) -> PoolSnapshot:
-    offers = tuple(t for t in read.trips[:POOL_SNAPSHOT_LIMIT] if without not in t.given_back_by)
+    offers = tuple(t for t in read.trips[:POOL_SNAPSHOT_LIMIT] if without is None or may_take(without, t))
     return PoolSnapshot(offers, truncated=len(read.trips) > POOL_SNAPSHOT_LIMIT)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from models.geo import distance_m
-from models.trip_life import WithdrawReason, is_open, withdraw_reason
+from models.trip_life import WithdrawReason, withdraw_reason
 from models.values import TripValue
+from models.visibility import may_take
 from services.live.events import Message, StateRead, TripEvent
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.reads import POOL_SNAPSHOT_LIMIT
@@ -173,12 +174,6 @@ class Screen:
         # Requests without coordinates come last, the newest first.
         pick_up = event.trip.pick_up
         return distance_m(self.area.center, pick_up) if pick_up is not None else float("inf")
-
-
-def may_take(actor_id: UUID, trip: TripValue) -> bool:
-    """Whether the driver may accept the trip."""
-    # Most were given back by nobody; to hash an id takes as long as all the rest.
-    return is_open(trip.status) and not (trip.given_back_by and actor_id in trip.given_back_by)
 
 
 def offered(event: TripEvent) -> Message:

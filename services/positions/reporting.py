@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.geo import GeoPoint
+from models.trip_life import DRIVING
 from models.values import Location, Role
 from models.visibility import Actor
 from services.accounts.sessions import Sessions
@@ -17,6 +18,7 @@ from services.limits.rates import RateLimit
 from services.positions.freshness import Lifetime
 from services.positions.store import LocationStore, Stored
 from services.runtime.data_loader import DataLoader
+from services.trips.conditions import has_status
 from services.trips.faults import NotADriver
 from services.validation.points import on_earth
 
@@ -128,7 +130,7 @@ class Locations:
             "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
             f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
             "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
-            "ON t.driver_id = u.id AND t.status IN ('STARTED', 'IN_PROGRESS') "
+            f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
             f"WHERE {self._sessions.is_live}",
             list(session_ids),
         )

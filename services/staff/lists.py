@@ -6,16 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from models.staff_action import StaffActionKind
-from models.trip_life import TripStatus, has_ended
+from models.trip_life import ACTIVE, TripStatus
 from models.values import Role
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import MAX_ROWS, Listing, Match, Query, Rule, Source
+from services.trips.conditions import has_status
 
 # The trips of so many users whose names begin alike are searched.
 MAX_NAMESAKES = 100
-
-_ACTIVE = frozenset(status.value for status in TripStatus if not has_ended(status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +177,7 @@ def _if_active(rule: Rule) -> str | None:
     """Trips under way are few, and have an index: they are found however old they are."""
     if rule.column != "status" or rule.match is not Match.ONE_OF or not isinstance(rule.value, list):
         return None
-    # Spelled like the condition of the partial index; else the database does not use it.
-    return "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')" if _ACTIVE.issuperset(rule.value) else None
+    return has_status(ACTIVE, "t") if ACTIVE.issuperset(rule.value) else None
 
 
 def _listed_user(row: Row) -> ListedUser:

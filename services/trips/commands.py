@@ -18,7 +18,6 @@ from models.trip_life import (
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor, may_see
 from services.database.connections import Conflict, Database
-from services.database.dialects import uuid
 from services.errors import BadInput, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.per_user import PerUser
@@ -313,12 +312,9 @@ class Trips:
 
     async def expire_overdue(self) -> int:
         """Expire open trips whose deadline has passed; returns their number. Any process may do it at any time."""
-        rows = await self._database.fetch(
-            f"SELECT id FROM trips WHERE status = 'REQUESTED' AND expires_at <= {{begun}} LIMIT {EXPIRY_BATCH}"
-        )
         expired = 0
-        for row in rows:
-            taken = await self._shield.run(self._take(_EXPIRY, None, uuid(row["id"]), None, None))
+        for trip_id in await trip_rows.overdue_ids(self._database, limit=EXPIRY_BATCH):
+            taken = await self._shield.run(self._take(_EXPIRY, None, trip_id, None, None))
             expired += taken is not None
         return expired
 

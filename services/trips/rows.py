@@ -6,12 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.trip_life import TripStatus
+from models.trip_life import ACTIVE, ENDED, OPEN, TripStatus
 from models.values import Role, TripValue
 from models.visibility import Actor
 from services.accounts.users import user_in
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
+from services.trips.conditions import has_status, listed, may_take
 
 _COLUMNS = """
     t.id, t.created, t.updated, t.version, t.status, t.pick_up_address, t.drop_off_address,
@@ -27,9 +28,9 @@ _JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver
 # True in a statement whose ``WITH`` has found the session that it writes in as ``caller``.
 CALLED = "EXISTS (SELECT 1 FROM caller)"
 
-_OPEN = "t.status = 'REQUESTED'"
-_ACTIVE = "t.status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
-_ENDED = "t.status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"
+_IS_OPEN = has_status(OPEN, "t")
+_IS_ACTIVE = has_status(ACTIVE, "t")
+_HAS_ENDED = has_status(ENDED, "t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,10 @@ async def page(
         selected = f"SELECT * FROM trips t WHERE t.rider_id = $1{narrowing} {order}"
     else:
         # Two index scans of at most a page each: one OR over both would read every trip.
-        args.append(f"%{actor.id}%")
+        args.append(listed(actor.id))
         selected = (
             f"SELECT * FROM (SELECT * FROM trips t WHERE t.driver_id = $1{narrowing} {order}) own UNION ALL "
-            f"SELECT * FROM (SELECT * FROM trips t WHERE {_OPEN} AND t.given_back_by NOT LIKE ${len(args)}"
+            f"SELECT * FROM (SELECT * FROM trips t WHERE {may_take(f'${len(args)}', 't')}"
             f"{narrowing} {order}) open"
         )
     rows = await database.fetch(
@@ -128,7 +129,7 @@ async def open_trips(database: Database, *, limit: int) -> TripsAt:
     """The newest ``limit`` trips that wait for a driver."""
     return await _at(
         database,
-        f"SELECT * FROM trips t WHERE {_OPEN} ORDER BY t.created DESC, t.id DESC LIMIT $1",
+        f"SELECT * FROM trips t WHERE {_IS_OPEN} ORDER BY t.created DESC, t.id DESC LIMIT $1",
         limit,
     )
 
@@ -138,7 +139,7 @@ async def open_trips_in(database: Database, cells: Collection[int], *, limit: in
     here = f"({database.sql.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
     return await _at(
         database,
-        f"SELECT * FROM trips t WHERE {_OPEN} AND {here} ORDER BY t.created DESC, t.id DESC LIMIT $2",
+        f"SELECT * FROM trips t WHERE {_IS_OPEN} AND {here} ORDER BY t.created DESC, t.id DESC LIMIT $2",
         list(cells),
         limit,
     )
@@ -148,15 +149,29 @@ async def trips_of(
     database: Database, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
 ) -> TripsAt:
     """The active trips of a rider or a driver, and the newest that ended lately; newest first."""
-    mine = "t.rider_id = $1" if role is Role.RIDER else "t.driver_id = $1"
+    mine = f"{_party(role)} = $1"
     return await _at(
         database,
-        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ACTIVE}) active UNION ALL "
-        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_ENDED} "
+        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_IS_ACTIVE}) active UNION ALL "
+        f"SELECT * FROM (SELECT * FROM trips t WHERE {mine} AND {_HAS_ENDED} "
         f"AND t.updated > {database.sql.ago(ended_since_s)} ORDER BY t.updated DESC LIMIT $2) ended",
         user_id,
         ended_limit,
     )
+
+
+async def active_ids(source: Source, user_id: UUID, role: Role) -> list[UUID]:
+    """The active trips of a rider or a driver."""
+    rows = await source.fetch(f"SELECT id FROM trips t WHERE {_party(role)} = $1 AND {_IS_ACTIVE}", user_id)
+    return [uuid(row["id"]) for row in rows]
+
+
+async def overdue_ids(database: Database, *, limit: int) -> list[UUID]:
+    """Trips that wait for a driver and whose deadline has passed."""
+    rows = await database.fetch(
+        f"SELECT id FROM trips t WHERE {_IS_OPEN} AND expires_at <= {{begun}} LIMIT {limit}"
+    )
+    return [uuid(row["id"]) for row in rows]
 
 
 async def _at(database: Database, selected: str, *args: object) -> TripsAt:
@@ -196,6 +211,10 @@ def trip_of(row: Row) -> TripValue:
         rider=user_in(row, row["rider_id"], "r_"),
         driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
     )
+
+
+def _party(role: Role) -> str:
+    return "t.rider_id" if role is Role.RIDER else "t.driver_id"
 
 
 def _point(lat: float | None, lng: float | None) -> GeoPoint | None:

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from models.trip_life import ChangedBy, Party, Transition, changed_by, is_open, keeps_reason
+from models.trip_life import (
+    ACTIVE,
+    FIRST,
+    OPEN,
+    ChangedBy,
+    Party,
+    Transition,
+    changed_by,
+    is_open,
+    keeps_reason,
+)
 from models.values import TripValue
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
@@ -15,6 +25,7 @@ from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
+from services.trips.conditions import has_not_given_back, has_status, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,8 @@ class TripWrites:
         return Write(
             "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
             "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-            "idempotency_key, rider_id) SELECT $1, {begun}, {begun}, 1, 'REQUESTED', $2, $3, $4, $5, $6, $7, $8, "
-            f"{self._deadline()}, '', $9, $10 WHERE {conditions} "
+            f"idempotency_key, rider_id) SELECT $1, {{begun}}, {{begun}}, 1, '{FIRST.value}', $2, $3, $4, $5, $6, "
+            f"$7, $8, {self._deadline()}, '', $9, $10 WHERE {conditions} "
             "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
             (
                 uuid4(),
@@ -111,7 +122,7 @@ class TripWrites:
             return f"${len(args)}"
 
         if step.by is Party.ANY_DRIVER:
-            conditions += [f"given_back_by NOT LIKE {bind(f'%{actor_id}%')}", "expires_at > {now}"]
+            conditions += [has_not_given_back(bind(listed(actor_id))), "expires_at > {now}"]
             changes.append(f"driver_id = {bind(actor_id)}")
         elif step.by is Party.DRIVER:
             conditions.append(f"driver_id = {bind(actor_id)}")
@@ -218,10 +229,8 @@ class TripWrites:
             return "TRUE"
         if self._database.sql.writes_one_by_one:
             # The second condition says which index has it.
-            active = "status IN ('REQUESTED', 'STARTED', 'IN_PROGRESS')"
-            open_trips = (
-                f"(SELECT count(*) FROM trips WHERE rider_id = {rider} AND status = 'REQUESTED' AND {active})"
-            )
+            is_open, is_active = has_status(OPEN), has_status(ACTIVE)
+            open_trips = f"(SELECT count(*) FROM trips WHERE rider_id = {rider} AND {is_open} AND {is_active})"
         else:
             # Counted under a lock of the rider's, by a function of the migrations.
             open_trips = f"open_trips_of({rider}::uuid)"

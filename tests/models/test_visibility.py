@@ -1,7 +1,7 @@
 """Who sees a trip, and as what."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,6 +10,7 @@ from models.geo import GeoPoint
 from models.trip_life import TripStatus
 from models.values import Location, Role, TripValue, UserValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip, may_see
+from tests.support.trips import NOW, trip_value
 
 
 def actor(role: Role) -> Actor:
@@ -18,24 +19,15 @@ def actor(role: Role) -> Actor:
 
 RIDER, OTHER_RIDER = actor(Role.RIDER), actor(Role.RIDER)
 DRIVER, OTHER_DRIVER, GAVE_BACK = actor(Role.DRIVER), actor(Role.DRIVER), actor(Role.DRIVER)
-NOW = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=UTC)
 
 
 def trip(status: TripStatus, *, driver: Actor | None = None, point: GeoPoint | None = None) -> TripValue:
-    return TripValue(
-        id=uuid4(),
-        created=NOW,
-        updated=NOW,
-        version=3,
-        status=status,
-        pick_up_address="Hier",
+    return trip_value(
+        RIDER.user,
+        status,
         drop_off_address="Ünter den Linden",
         pick_up=point,
-        drop_off=None,
-        expires_at=NOW if status is TripStatus.REQUESTED else None,
-        cancel_reason=None,
         given_back_by=frozenset({GAVE_BACK.id}),
-        rider=RIDER.user,
         driver=driver.user if driver is not None else None,
     )
 

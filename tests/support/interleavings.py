@@ -54,6 +54,7 @@ from services.trips import rows as trip_rows
 from services.trips.announcements import found_message
 from services.trips.rows import TripsAt
 from tests.support.globe import destination
+from tests.support.trips import trip_value
 
 TOPICS = Topics("t")
 RADIUS_M = 100.0
@@ -602,21 +603,8 @@ class World:
         number = FIRST_TRIP + self.requested
         self.requested += 1
         place = self.choices.below(len(PLACES))
-        trip = TripValue(
-            id=UUID(int=number),
-            created=now,
-            updated=now,
-            version=1,
-            status=TripStatus.REQUESTED,
-            pick_up_address="",
-            drop_off_address="",
-            pick_up=PLACES[place],
-            drop_off=None,
-            expires_at=None,
-            cancel_reason=None,
-            given_back_by=frozenset(),
-            rider=self.riders[number % RIDERS].user,
-            driver=None,
+        trip = trip_value(
+            self.riders[number % RIDERS].user, id=UUID(int=number), created=now, pick_up=PLACES[place]
         )
         return f"at place {place}: {self._write(trip)}"
 

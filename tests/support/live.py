@@ -23,6 +23,7 @@ from services.positions import areas
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
+from tests.support.trips import trip_value
 
 TIMEOUT_S = 5.0
 # Nobody is held to a rate.
@@ -77,23 +78,8 @@ class ScriptedState:
     def request(self, **changes: Any) -> TripValue:
         """Commit a new trip."""
         now = self.tick()
-        trip = TripValue(
-            id=uuid4(),
-            created=now,
-            updated=now,
-            version=1,
-            status=TripStatus.REQUESTED,
-            pick_up_address="1 Main Street",
-            drop_off_address="9 Side Street",
-            pick_up=None,
-            drop_off=None,
-            expires_at=now + timedelta(minutes=10),
-            cancel_reason=None,
-            given_back_by=frozenset(),
-            rider=user(Role.RIDER),
-            driver=None,
-        )
-        return self._commit(replace(trip, **changes))
+        made = {"rider": user(Role.RIDER), "created": now, "expires_at": now + timedelta(minutes=10)}
+        return self._commit(trip_value(**made | changes))
 
     def change(self, trip: TripValue, status: TripStatus, **changes: Any) -> TripValue:
         """Commit a change of a trip."""

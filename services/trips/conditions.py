@@ -1,0 +1,36 @@
+"""Conditions on trips as SQL, made of the rules in ``models/trip_life.py`` and ``models/visibility.py``."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from models.trip_life import OPEN, TripStatus
+
+
+def has_status(statuses: Collection[TripStatus], table: str = "") -> str:
+    """The trip has one of the statuses. ``table`` is the alias of ``trips``, if there is one.
+
+    Literals in the order of a trip's life, as in the conditions of the partial indexes: a database finds such an
+    index only by a condition that reads like it.
+    """
+    listed = [f"'{status.value}'" for status in TripStatus if status in statuses]
+    column = _column("status", table)
+    return f"{column} = {listed[0]}" if len(listed) == 1 else f"{column} IN ({', '.join(listed)})"
+
+
+def may_take(driver: str, table: str = "") -> str:
+    """A driver may accept the trip, and so is offered it. ``driver``: a parameter, ``listed(driver_id)``."""
+    return f"{has_status(OPEN, table)} AND {has_not_given_back(driver, table)}"
+
+
+def has_not_given_back(driver: str, table: str = "") -> str:
+    """The driver has not given the trip back. ``driver``: a parameter, ``listed(driver_id)``."""
+    return f"{_column('given_back_by', table)} NOT LIKE {driver}"
+
+
+def listed(driver_id: UUID | None) -> str:
+    """The pattern that finds a driver among those who gave a trip back."""
+    return f"%{driver_id}%"
+
+
+def _column(name: str, table: str) -> str:
+    return f"{table}.{name}" if table else name
