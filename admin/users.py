@@ -19,7 +19,6 @@ from starlette_admin.flash import flash
 from admin.list_view import ListedView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
 from models.values import Role, UserValue
-from services.photos.photos import url_path
 from services.staff.lists import ListedUser
 from services.staff.staff import NoSuchUser
 
@@ -33,10 +32,13 @@ _NAMES = {
 }
 
 
-def _photo(_: Request, user: Any) -> dict[str, str] | None:
+def _photo(request: Request, user: Any) -> dict[str, str] | None:
     # A trip's row knows no more of its users than their names.
     photo: str | None = getattr(user, "photo", None)
-    return {"url": url_path(photo), "filename": photo, "content_type": "image/webp"} if photo else None
+    if not photo:
+        return None
+    url = request.url_for("media", name=photo).path
+    return {"url": url, "filename": photo, "content_type": "image/webp"}
 
 
 def _role(_: Request, user: Any) -> Role | None:

@@ -30,6 +30,7 @@ from gateway.middleware import BodyLimit, Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
+from schema.api.user import PHOTO_FOLDER
 from schema.operations.execution import Execution
 from schema.transport.client_info import HttpClientInfo
 from schema.transport.connection import set_connection
@@ -147,7 +148,7 @@ class Asgi:
         has_pages = settings.board or settings.admin or self._has_graphiql
         return [
             Route(GRAPHQL_PATH, http),
-            media_route(application.photos, is_embeddable=bool(settings.allowed_origins)),
+            media_route(PHOTO_FOLDER, application.photos, is_embeddable=bool(settings.allowed_origins)),
             *([self.metrics.route()] if settings.metrics else []),
             *health_routes(
                 ping_database=application.database.ping,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from application.errors import StartError
 from application.settings import PREFIX, Settings
+from gateway.media import PHOTO_HEADERS
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
@@ -25,8 +26,9 @@ from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
 from services.photos.account_photos import AccountPhotos
+from services.photos.media_url import BadOptions, open_store
 from services.photos.photos import Photos
-from services.photos.store import LOOK_AGAIN_S, BadOptions, PhotoStore
+from services.photos.store import LOOK_AGAIN_S, PhotoStore
 from services.positions.freshness import Lifetime
 from services.positions.reporting import Locations
 from services.positions.routing import Osrm, Router, StraightLine
@@ -187,7 +189,7 @@ def _router(settings: Settings) -> Router:
 def open_photo_store(settings: Settings) -> PhotoStore:
     """The store of photos that the settings name. Raises: StartError."""
     try:
-        return PhotoStore.from_url(settings.media_url, settings.media_options)
+        return open_store(settings.media_url, settings.media_options, attributes=PHOTO_HEADERS)
     except BadOptions as error:
         # Options may also stand in the query of MEDIA_URL.
         name = "MEDIA_OPTIONS" if settings.media_options else "MEDIA_URL"

@@ -4,8 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photos.photos import CONTENT_TYPE, Photos, url_path
-from services.photos.store import IMMUTABLE, StoreUnreachable
+from services.photos.photos import Photos
+from services.photos.store import StoreUnreachable
+
+_CONTENT_TYPE = "image/webp"
+# A name never gets other contents, so that whoever has a photo may keep it for a year.
+_IMMUTABLE = "public, max-age=31536000, immutable"
+# What an object store keeps with each photo, in case that it serves them itself.
+PHOTO_HEADERS = {"Content-Type": _CONTENT_TYPE, "Cache-Control": _IMMUTABLE}
 
 # A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
 _INERT = {
@@ -16,13 +22,12 @@ _INERT = {
 }
 
 
-def media_route(photos: Photos, *, is_embeddable: bool = False) -> Route:
+def media_route(folder: str, photos: Photos, *, is_embeddable: bool = False) -> Route:
     """Serve the photos to anyone who knows a name, by GET and HEAD; a name without a photo is 404.
 
-    ``is_embeddable``: pages of other origins may show them. Otherwise a browser keeps them from such a page, which
-    could tell by the time whether the photo had been seen.
-    A name always stands for the same bytes, so that they may be cached for a year. A store that cannot be
-    reached is 503 and no 404.
+    ``folder``: the path under which they are. ``is_embeddable``: pages of other origins may show them. Otherwise a
+    browser keeps them from such a page, which could tell by the time whether the photo had been seen. A store that
+    cannot be reached is 503 and no 404.
     """
 
     inert = {**_INERT, "Cross-Origin-Resource-Policy": "cross-origin" if is_embeddable else "same-origin"}
@@ -37,12 +42,12 @@ def media_route(photos: Photos, *, is_embeddable: bool = False) -> Route:
         if photo is None:
             return Response(status_code=404, headers=inert)
         etag = f'"{name}"'
-        headers = {**inert, "Cache-Control": IMMUTABLE, "ETag": etag}
+        headers = {**inert, "Cache-Control": _IMMUTABLE, "ETag": etag}
         if _names(request.headers.get("If-None-Match", ""), etag):
             return Response(status_code=304, headers=headers)
-        return Response(photo, media_type=CONTENT_TYPE, headers=headers)
+        return Response(photo, media_type=_CONTENT_TYPE, headers=headers)
 
-    return Route(url_path("{name}"), serve, methods=["GET", "HEAD"], name="media")
+    return Route(f"{folder}/{{name}}", serve, methods=["GET", "HEAD"], name="media")
 
 
 def _names(if_none_match: str, etag: str) -> bool:

@@ -70,6 +70,28 @@ def names_topic(tree: ast.AST) -> bool:
     )
 
 
+def speaks_http(tree: ast.AST) -> list[str]:
+    """What a file says, outside of its docstrings, that only HTTP has: headers, media types, paths, statuses."""
+    texts = re.compile(
+        r"(?i)cache-control|content-type|cookie|max-age|\b(image|text|application|multipart)/[a-z]|^/[a-z]"
+    )
+    names = re.compile(r"(?i)url_path|cookie|header|status_code|(content|media|mime)_?type")
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, described) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    found = [name for name in imports(tree) if name.split(".")[0] in {"starlette", "uvicorn", "http"}]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            found += [node.value] if texts.search(node.value) else []
+        for field in ("id", "attr", "arg", "name"):
+            name = getattr(node, field, None)
+            found += [name] if isinstance(name, str) and names.search(name) else []
+    return found
+
+
 def lint(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = str(LINT_IMPORTS) if LINT_IMPORTS.exists() else "lint-imports"
     return subprocess.run(
@@ -127,7 +149,7 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
             "redis",
             {"services/events/redis_backend.py", "services/events/redis_link.py", "services/positions/store.py"},
         ),
-        ("obstore", {"services/photos/store.py"}),
+        ("obstore", {"services/photos/store.py", "services/photos/media_url.py"}),
         ("tortoise", {"services/database/connections.py", "services/database/migrations.py"}),
     ],
 )
@@ -232,6 +254,29 @@ def test_a_status_that_is_compared_elsewhere_is_noticed(text: str) -> None:
     assert not compares_statuses(
         ast.parse("move(trip, to=TripStatus.STARTED)\nREASONS = {'CANCELLED': 'Called off.'}")
     )
+
+
+def test_no_service_speaks_http() -> None:
+    """What a photo is served with, and where, is for those who serve it."""
+    services = (ROOT / "services").rglob("*.py")
+    found = {name_of(path): words for path in services if (words := speaks_http(tree_of(path)))}
+
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'IMMUTABLE = "public, max-age=31536000, immutable"',
+        'TYPE = "image/webp"',
+        'def path_of(name): return f"/media/{name}"',
+        "def put(name, data, content_type): ...",
+        "from starlette.responses import Response",
+    ],
+)
+def test_a_word_of_http_in_a_service_is_noticed(text: str) -> None:
+    assert speaks_http(ast.parse(text))
+    assert not speaks_http(ast.parse('def put(name, data):\n    """Served as image/webp."""'))
 
 
 def test_only_the_database_tells_its_dialects_apart() -> None:

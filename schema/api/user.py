@@ -6,7 +6,9 @@ from models.values import Role, UserValue
 from schema.api.context import Info
 from schema.api.enums import describe
 from schema.api.ids import Node
-from services.photos.photos import url_path
+
+# Under this path photos are served by their names.
+PHOTO_FOLDER = "/media"
 
 describe(
     Role,
@@ -36,7 +38,7 @@ def to_user(user: UserValue, *, with_username: bool) -> User:
         first_name=user.first_name,
         last_name=user.last_name,
         role=user.role,
-        photo=url_path(user.photo) if user.photo is not None else None,
+        photo=f"{PHOTO_FOLDER}/{user.photo}" if user.photo is not None else None,
     )
 
 

@@ -17,15 +17,13 @@ from services.errors import ErrorCode, UserFault
 from services.photos.store import PhotoStore, StoreUnreachable
 from services.photos.structure import OddStructure, check_structure
 
-# One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
-# that Pillow writes fast.
-CONTENT_TYPE = "image/webp"
-MEDIA_PATH = "/media"
-
 _log = structlog.stdlib.get_logger(__name__)
 
 _ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 _LONGEST_SIDE_PX = 1024
+# One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
+# that Pillow writes fast.
+_FORMAT = "WEBP"
 _WEBP_QUALITY = 80
 _NAME_BYTES = 16
 
@@ -58,11 +56,6 @@ class PhotosUnavailable(UserFault):
 
     code = ErrorCode.PHOTOS_UNAVAILABLE
     retryable = True
-
-
-def url_path(name: str) -> str:
-    """Return the path, on this server, at which the photo of that name is served."""
-    return f"{MEDIA_PATH}/{name}"
 
 
 class Photos:
@@ -101,7 +94,7 @@ class Photos:
         if announce is not None:
             await announce(name)
         try:
-            await self._store.put(name, photo, CONTENT_TYPE)
+            await self._store.put(name, photo)
         except StoreUnreachable as error:
             raise PhotosUnavailable("Photos cannot be kept at the moment.", field=("photo",)) from error
         return name
@@ -139,7 +132,7 @@ def _clean(data: bytes, max_pixels: int) -> bytes:
     # From raw pixels, since an image of Pillow carries what it found in its file along.
     pixels = Image.frombytes(image.mode, image.size, image.tobytes())
     encoded = io.BytesIO()
-    pixels.save(encoded, "WEBP", quality=_WEBP_QUALITY)
+    pixels.save(encoded, _FORMAT, quality=_WEBP_QUALITY)
     return encoded.getvalue()
 
 

@@ -5,6 +5,7 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.media import media_route
+from services.photos.media_url import open_store
 from services.photos.photos import Photos
 from services.photos.store import PhotoStore
 
@@ -15,17 +16,17 @@ PHOTO = b"RIFF....WEBP a photo"
 
 @pytest.fixture
 def store(tmp_path: Path) -> PhotoStore:
-    return PhotoStore.from_url(str(tmp_path / "media"))
+    return open_store(str(tmp_path / "media"))
 
 
 @pytest.fixture
 def client(store: PhotoStore) -> httpx.AsyncClient:
-    app = Starlette(routes=[media_route(Photos(store, max_bytes=1_000, max_pixels=1_000))])
+    app = Starlette(routes=[media_route("/media", Photos(store, max_bytes=1_000, max_pixels=1_000))])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
 async def test_a_photo_is_served_inert_and_for_ever(store: PhotoStore, client: httpx.AsyncClient) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
 
     response = await client.get(f"/media/{NAME}")
 
@@ -40,7 +41,7 @@ async def test_a_photo_is_served_inert_and_for_ever(store: PhotoStore, client: h
 
 
 async def test_head_tells_the_same_without_the_photo(store: PhotoStore, client: httpx.AsyncClient) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
 
     got, head = await client.get(f"/media/{NAME}"), await client.head(f"/media/{NAME}")
 
@@ -69,7 +70,7 @@ async def test_head_tells_the_same_without_the_photo(store: PhotoStore, client: 
 async def test_anything_else_is_not_found(
     store: PhotoStore, client: httpx.AsyncClient, tmp_path: Path, method: str, path: str
 ) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
     (tmp_path / NAME).write_bytes(b"outside")
     (tmp_path / "media" / "keep.txt").write_bytes(b"inside")
 
@@ -80,7 +81,7 @@ async def test_anything_else_is_not_found(
 
 
 async def test_a_removed_photo_is_not_found(store: PhotoStore, client: httpx.AsyncClient) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
     await store.delete(NAME)
 
     assert (await client.get(f"/media/{NAME}")).status_code == 404
@@ -95,7 +96,7 @@ async def test_photos_cannot_be_changed_here(client: httpx.AsyncClient, method: 
 async def test_who_has_the_photo_is_not_sent_it_again(
     store: PhotoStore, client: httpx.AsyncClient, known: str
 ) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
     etag = (await client.get(f"/media/{NAME}")).headers["ETag"]
 
     response = await client.get(f"/media/{NAME}", headers={"If-None-Match": known.format(etag)})
@@ -107,7 +108,7 @@ async def test_who_has_the_photo_is_not_sent_it_again(
 
 
 async def test_who_has_another_photo_is_sent_this_one(store: PhotoStore, client: httpx.AsyncClient) -> None:
-    await store.put(NAME, PHOTO, "image/webp")
+    await store.put(NAME, PHOTO)
 
     response = await client.get(f"/media/{NAME}", headers={"If-None-Match": f'"{UNKNOWN}"'})
 
@@ -121,7 +122,7 @@ async def test_a_removed_photo_is_not_found_even_by_who_has_it(client: httpx.Asy
 
 
 async def test_a_store_that_fails_is_no_missing_photo() -> None:
-    store = PhotoStore.from_url(
+    store = open_store(
         "s3://photos",
         {
             "endpoint": "http://127.0.0.1:1",
@@ -130,7 +131,7 @@ async def test_a_store_that_fails_is_no_missing_photo() -> None:
             "secret_access_key": "secret",
         },
     )
-    app = Starlette(routes=[media_route(Photos(store, max_bytes=1_000, max_pixels=1_000))])
+    app = Starlette(routes=[media_route("/media", Photos(store, max_bytes=1_000, max_pixels=1_000))])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test", verify=False) as client:

@@ -9,6 +9,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from application.parts import open_photo_store
+from application.settings import Settings
+from services.photos.media_url import open_store
 from services.photos.store import PhotoStore, StoreUnreachable
 
 NAME = "0123456789abcdef" * 2 + ".webp"
@@ -60,13 +63,13 @@ def client_of(endpoint: str):
 
 
 def bucket_store(endpoint: str, prefix: str) -> PhotoStore:
-    return PhotoStore.from_url(f"s3://{BUCKET}/{prefix}", {**KEYS, "endpoint": endpoint, "allow_http": "true"})
+    return open_store(f"s3://{BUCKET}/{prefix}", {**KEYS, "endpoint": endpoint, "allow_http": "true"})
 
 
 @pytest.fixture(params=["folder", "bucket"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> PhotoStore:
     if request.param == "folder":
-        return PhotoStore.from_url(str(tmp_path / "media"))
+        return open_store(str(tmp_path / "media"))
     return bucket_store(request.getfixturevalue("s3_endpoint"), token_hex(8))
 
 
@@ -101,7 +104,7 @@ async def test_a_store_that_can_be_used_is_left_as_it_was(store: PhotoStore) -> 
 
 
 async def test_a_bucket_that_is_not_there_is_refused_with_what_to_do(s3_endpoint: str) -> None:
-    store = PhotoStore.from_url("s3://nowhere", {**KEYS, "endpoint": s3_endpoint, "allow_http": "true"})
+    store = open_store("s3://nowhere", {**KEYS, "endpoint": s3_endpoint, "allow_http": "true"})
     with pytest.raises(ValueError, match="bucket is not there: create it"):
         await store.check()
 
@@ -119,8 +122,8 @@ async def test_a_bucket_that_does_not_answer_is_an_outage_and_no_wrong_setting()
 
 
 async def test_what_was_put_is_what_one_gets(store: PhotoStore) -> None:
-    await store.put(NAME, b"one\x00\xff", "image/webp")
-    await store.put(OTHER, b"two", "image/webp")
+    await store.put(NAME, b"one\x00\xff")
+    await store.put(OTHER, b"two")
 
     assert await store.get(NAME) == b"one\x00\xff"
     assert await store.get(OTHER) == b"two"
@@ -131,15 +134,15 @@ async def test_nothing_lies_under_an_unknown_name(store: PhotoStore) -> None:
 
 
 async def test_a_second_put_replaces_the_first(store: PhotoStore) -> None:
-    await store.put(NAME, b"one", "image/webp")
-    await store.put(NAME, b"two", "image/webp")
+    await store.put(NAME, b"one")
+    await store.put(NAME, b"two")
 
     assert await store.get(NAME) == b"two"
 
 
 async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: PhotoStore) -> None:
-    await store.put(NAME, b"one", "image/webp")
-    await store.put(OTHER, b"two", "image/webp")
+    await store.put(NAME, b"one")
+    await store.put(OTHER, b"two")
 
     await store.delete(NAME)
     await store.delete(NAME)
@@ -151,13 +154,13 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: PhotoStor
 async def test_what_is_no_name_for_a_photo_never_reaches_the_store(store: PhotoStore) -> None:
     for name in NO_NAMES:
         with pytest.raises(ValueError, match="no name for a photo"):
-            await store.put(name, b"data", "image/webp")
+            await store.put(name, b"data")
         assert await store.get(name) is None
         await store.delete(name)
 
 
 def test_other_files_can_be_neither_read_nor_deleted_nor_written(tmp_path: Path) -> None:
-    store = PhotoStore.from_url(str(tmp_path / "media"))
+    store = open_store(str(tmp_path / "media"))
     inside, outside = tmp_path / "media" / "keep.txt", tmp_path / NAME
     inside.write_text("inside")
     outside.write_text("outside")
@@ -166,7 +169,7 @@ def test_other_files_can_be_neither_read_nor_deleted_nor_written(tmp_path: Path)
         assert await store.get(name) is None
         await store.delete(name)
         with pytest.raises(ValueError, match="no name for a photo"):
-            await store.put(name, b"overwritten", "image/webp")
+            await store.put(name, b"overwritten")
 
     asyncio.run(attack("keep.txt"))
     asyncio.run(attack(f"../{NAME}"))
@@ -180,16 +183,16 @@ def test_a_folder_is_created_with_its_parents_and_outlives_the_store(tmp_path: P
     folder = tmp_path / "a folder" / "media"
     url = scheme + (quote(str(folder)) if scheme else str(folder))
 
-    asyncio.run(PhotoStore.from_url(url).put(NAME, b"one", "image/webp"))
+    asyncio.run(open_store(url).put(NAME, b"one"))
 
     assert folder.joinpath(NAME).read_bytes() == b"one"
-    assert asyncio.run(PhotoStore.from_url(url).get(NAME)) == b"one"
+    assert asyncio.run(open_store(url).get(NAME)) == b"one"
 
 
 def test_a_relative_folder_is_one_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    asyncio.run(PhotoStore.from_url("var/media").put(NAME, b"one", "image/webp"))
+    asyncio.run(open_store("var/media").put(NAME, b"one"))
 
     assert (tmp_path / "var" / "media" / NAME).read_bytes() == b"one"
 
@@ -197,15 +200,18 @@ def test_a_relative_folder_is_one_of_the_current_folder(tmp_path: Path, monkeypa
 async def test_two_prefixes_of_a_bucket_do_not_share_photos(s3_endpoint: str) -> None:
     one, other = (bucket_store(s3_endpoint, token_hex(8)) for _ in range(2))
 
-    await one.put(NAME, b"one", "image/webp")
+    await one.put(NAME, b"one")
 
     assert await other.get(NAME) is None
 
 
 async def test_an_object_carries_its_type_and_may_be_cached_for_ever(s3_endpoint: str) -> None:
     prefix = token_hex(8)
+    settings = Settings(
+        media_url=f"s3://{BUCKET}/{prefix}", media_options={**KEYS, "endpoint": s3_endpoint, "allow_http": "true"}
+    )
 
-    await bucket_store(s3_endpoint, prefix).put(NAME, b"one", "image/webp")
+    await open_photo_store(settings).put(NAME, b"one")
 
     head = await asyncio.to_thread(client_of(s3_endpoint).head_object, Bucket=BUCKET, Key=f"{prefix}/{NAME}")
     assert head["ContentType"] == "image/webp"
@@ -223,7 +229,7 @@ async def test_a_photo_is_deleted_by_the_request_that_every_object_store_knows()
 async def test_a_bucket_that_cannot_be_reached_raises() -> None:
     store = bucket_store(await closed_port(), "prefix")
 
-    for use in (store.put(NAME, b"one", "image/webp"), store.get(NAME), store.delete(NAME)):
+    for use in (store.put(NAME, b"one"), store.get(NAME), store.delete(NAME)):
         with pytest.raises(StoreUnreachable):
             await use
 
@@ -252,7 +258,7 @@ async def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(variable, value)
 
     async with recorded_requests() as (endpoint, heads):
-        await bucket_store(endpoint, "prefix").put(NAME, b"one", "image/webp")
+        await bucket_store(endpoint, "prefix").put(NAME, b"one")
 
     (head,) = heads
     assert head.startswith(f"PUT /{BUCKET}/prefix/{NAME} ")
@@ -268,8 +274,8 @@ async def test_options_may_stand_in_the_query_and_are_overruled_by_those_given_a
             f"endpoint={quote(endpoint)}&allow_http=true&region=eu-west-1"
             "&access_key_id=from-query&secret_access_key=s%2F%2B&session_token=passing"
         )
-        store = PhotoStore.from_url(f"s3://{BUCKET}?{query}", {"region": "eu-north-1"})
-        await store.put(NAME, b"one", "image/webp")
+        store = open_store(f"s3://{BUCKET}?{query}", {"region": "eu-north-1"})
+        await store.put(NAME, b"one")
 
     (head,) = heads
     assert head.startswith(f"PUT /{BUCKET}/{NAME} ")
@@ -309,7 +315,7 @@ def test_a_bad_url_is_refused_in_one_line_that_says_what_to_do(
     url: str, options: dict[str, str], advice: str
 ) -> None:
     with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the advice is compared below
-        PhotoStore.from_url(url, options)
+        open_store(url, options)
 
     message = str(refusal.value)
     assert advice in message
