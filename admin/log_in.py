@@ -11,7 +11,7 @@ from starlette_admin.auth import AdminUser, AuthProvider
 from starlette_admin.exceptions import LoginFailed
 from starlette_admin.helpers import index_url, safe_redirect_url
 
-from services.accounts.accounts import BadCredentials
+from services.accounts.log_in import BadCredentials
 from services.limits.rates import RateLimited
 from services.staff.staff import Staff, StaffMember
 

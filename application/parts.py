@@ -10,6 +10,7 @@ from gateway.media import PHOTO_HEADERS
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
+from services.accounts.log_in import LogIns
 from services.accounts.passwords import Passwords
 from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
@@ -18,7 +19,7 @@ from services.events.bus import Bus
 from services.events.outbox import Outbox
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
-from services.limits.attempts import Attempts
+from services.limits.log_in_rate import LogInRate
 from services.limits.per_user import PerUser
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import ProcessThrottle, SharedThrottle, Throttle
@@ -75,7 +76,8 @@ class Application:
             SharedThrottle(self.redis, topics) if self.redis is not None else ProcessThrottle()
         )
         passwords = _passwords(settings)
-        log_ins = Attempts("log-in", Rate.parse(settings.log_in_rate), self.throttle)
+        log_in_rate = LogInRate("log-in", Rate.parse(settings.log_in_rate), self.throttle)
+        log_ins = LogIns(self.database, self.shield, passwords=passwords, sessions=sessions, rate=log_in_rate)
         accounts = Accounts(
             self.database,
             self.shield,
@@ -83,8 +85,7 @@ class Application:
             photos=account_photos,
             sessions=sessions,
             photo_required=settings.photo_required,
-            log_ins=log_ins,
-            sign_ups=Attempts("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
+            rate=LogInRate("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
         trips = Trips(
             self.database,
@@ -100,7 +101,13 @@ class Application:
             changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
         )
         self.staff = Staff(
-            self.database, self.outbox, self.shield, accounts=accounts, sessions=sessions, trips=trips
+            self.database,
+            self.outbox,
+            self.shield,
+            accounts=accounts,
+            log_ins=log_ins,
+            sessions=sessions,
+            trips=trips,
         )
         self.location_store: LocationStore = (
             RedisLocations(self.redis, self.bus, topics) if self.redis is not None else MemoryLocations(self.bus)
@@ -125,6 +132,7 @@ class Application:
         self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
+            log_ins=log_ins,
             profiles=Profiles(
                 self.database,
                 self.shield,
@@ -140,7 +148,7 @@ class Application:
                 photos=account_photos,
                 sessions=sessions,
                 trips=trips,
-                log_ins=log_ins,
+                log_in_rate=log_in_rate,
             ),
             sessions=sessions,
             trips=trips,

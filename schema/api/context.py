@@ -9,6 +9,7 @@ from models.visibility import Actor
 from schema.api.errors import unauthenticated
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
+from services.accounts.log_in import LogIns
 from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
 from services.events.topics import Topics
@@ -26,6 +27,7 @@ class Services:
     """The use cases of one application, built once."""
 
     accounts: Accounts
+    log_ins: LogIns
     profiles: Profiles
     deletions: Deletions
     sessions: Sessions

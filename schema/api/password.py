@@ -25,7 +25,7 @@ async def change_password(
     info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="The passwords.")]
 ) -> session.AuthPayload:
     sender = session.http_sender(info)
-    new_session = await info.context.services.accounts.change_password(
+    new_session = await info.context.services.log_ins.change_password(
         info.context.actor,
         current=input.current_password,
         password1=input.password1,

@@ -43,7 +43,7 @@ async def log_in(
     ] = False,
 ) -> AuthPayload:
     sender = http_sender(info)
-    session = await info.context.services.accounts.log_in(
+    session = await info.context.services.log_ins.log_in(
         username=username,
         password=password,
         address=sender.address,

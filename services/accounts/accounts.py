@@ -1,4 +1,4 @@
-"""The use cases of an account: sign-up, log-in, change of password, and looking up a user."""
+"""The use cases of creating an account, and of looking one up."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -7,17 +7,15 @@ from uuid import UUID, uuid4
 from models.values import Role, UserValue
 from models.visibility import Actor
 from services.accounts import usernames
+from services.accounts.names import checked_name
 from services.accounts.passwords import Passwords
-from services.accounts.sessions import NewSession, PasswordChanged, Sessions
+from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Conflict, Database, Transaction
-from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
-from services.limits.attempts import Attempts
+from services.errors import ErrorCode, UserFault, UserFaults
+from services.limits.log_in_rate import LogInRate
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
-from services.validation import texts
-
-MAX_NAME_CHARS = 150
 
 # Writes more in the transaction that creates an account.
 AlsoWrites = Callable[[Transaction, UserValue], Awaitable[None]]
@@ -27,12 +25,6 @@ class UsernameTaken(UserFault):
     """Another account has the name, possibly in another case or Unicode form."""
 
     code = ErrorCode.USERNAME_TAKEN
-
-
-class BadCredentials(UserFault):
-    """No such name, a wrong password, or a deactivated account: all are the same answer."""
-
-    code = ErrorCode.BAD_CREDENTIALS
 
 
 class PhotoRequired(UserFault):
@@ -53,8 +45,7 @@ class Accounts:
         photos: AccountPhotos,
         sessions: Sessions,
         photo_required: bool,
-        log_ins: Attempts,
-        sign_ups: Attempts,
+        rate: LogInRate,
     ) -> None:
         self._database = database
         self._shield = shield
@@ -62,8 +53,7 @@ class Accounts:
         self._photos = photos
         self._sessions = sessions
         self._photo_required = photo_required
-        self._log_ins = log_ins
-        self._sign_ups = sign_ups
+        self._rate = rate
 
     async def sign_up(
         self,
@@ -90,7 +80,7 @@ class Accounts:
         """
         user = _new_user(username, first_name, last_name, role)
         # Count before any look-up: sign-up reveals whether a name is taken, so limit how many a client can test.
-        await self._sign_ups.count(name=key_of(username), address=address)
+        await self._rate.count(name=usernames.lookup_key(username), address=address)
         return await self._shield.run(self._sign_up(user, password1, password2, photo, replaces))
 
     async def _sign_up(
@@ -210,89 +200,6 @@ class Accounts:
             )
         )
 
-    async def log_in(
-        self,
-        *,
-        username: str,
-        password: str,
-        address: str | None = None,
-        replaces: str | None = None,
-        staff_only: bool = False,
-    ) -> NewSession:
-        """Begin a session. Takes as long for an unknown name as for a wrong password.
-
-        ``staff_only``: other users get the same answer as for a wrong password.
-
-        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
-
-        Raises:
-            RateLimited: too many attempts from the address, or at the name.
-            BadCredentials: the name and the password do not belong together.
-        """
-        key = key_of(username)
-        await self._log_ins.count(name=key, address=address)
-        rows = await self._database.fetch(
-            "SELECT id, username, first_name, last_name, role, photo, password_hash, is_active, is_staff "
-            "FROM users WHERE username_key = $1",
-            key,
-        )
-        row = rows[0] if rows else None
-        right = await self._passwords.verify(row["password_hash"] if row else None, password)
-        wrong = BadCredentials("The user name or the password is wrong.")
-        if row is None or not right or not row["is_active"] or (staff_only and not row["is_staff"]):
-            raise wrong
-        try:
-            session = await self._sessions.begin(
-                user_of(row), password_hash=row["password_hash"], replaces=replaces
-            )
-        except PasswordChanged:
-            raise wrong from None
-        await self._log_ins.succeeded(name=key)
-        if self._passwords.is_outdated(row["password_hash"]):
-            await self._shield.run(self._hash_anew(session.actor.id, row["password_hash"], password))
-        return session
-
-    async def _hash_anew(self, user_id: UUID, old_hash: str, password: str) -> None:
-        new_hash = await self._passwords.hash(password)
-        await self._database.fetch(
-            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user_id, old_hash, new_hash
-        )
-
-    async def change_password(
-        self, actor: Actor, *, current: str, password1: str, password2: str, address: str | None = None
-    ) -> NewSession:
-        """Give the caller a new password. All sessions of theirs end, also this one, and a new one begins.
-
-        This locks out anyone who has stolen a session or the password.
-
-        Raises:
-            RateLimited: too many attempts from the address, or at the name; they count as log-ins.
-            BadCredentials: the current password is wrong.
-            PasswordMismatch, PasswordWeak: of the new one.
-            SessionEnded: the caller's session has ended.
-        """
-        user = actor.user
-        key = key_of(user.username)
-        await self._log_ins.count(name=key, address=address)
-        rows = await self._database.fetch(self._sessions.live_sql("$1", "u.password_hash"), actor.session_id)
-        if not rows:
-            raise SessionEnded
-        old_hash = rows[0]["password_hash"]
-        wrong = BadCredentials("The current password is wrong.", field=("currentPassword",))
-        if not await self._passwords.verify(old_hash, current):
-            raise wrong
-        await self._passwords.check(
-            password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
-        )
-        try:
-            session = await self._sessions.change_password(
-                actor, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
-            )
-        except PasswordChanged:
-            raise wrong from None
-        await self._log_ins.succeeded(name=key)
-        return session
-
     async def find(self, actor: Actor, *, user_id: UUID) -> UserValue | None:
         """The caller, or the other party of one of the caller's trips; None for any other user."""
         if user_id == actor.id:
@@ -307,11 +214,6 @@ class Accounts:
         return user_of(rows[0]) if rows else None
 
 
-def key_of(username: str) -> str:
-    """The key of a name from outside; empty, which is nobody's, if it cannot be a name."""
-    return usernames.key(username) if usernames.may_exist(username) else ""
-
-
 def _taken() -> UsernameTaken:
     return UsernameTaken("This user name is taken.", field=("username",))
 
@@ -320,17 +222,3 @@ def _new_user(username: str, first_name: str, last_name: str, role: Role) -> Use
     return UserValue(
         uuid4(), username, checked_name(first_name, "firstName"), checked_name(last_name, "lastName"), role, None
     )
-
-
-def checked_name(text: str, field: str) -> str:
-    """A person's name as it is kept.
-
-    Raises:
-        BadInput: it is empty (also if nothing of it can be seen), too long, or hides something.
-    """
-    text = text.strip()
-    if not texts.trimmed(text) or len(text) > MAX_NAME_CHARS:
-        raise BadInput(f"A name has 1 to {MAX_NAME_CHARS} characters.", field=(field,))
-    if texts.hides_something(text):
-        raise BadInput("A name has no control characters or invisible ones.", field=(field,))
-    return text

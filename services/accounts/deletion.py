@@ -3,14 +3,15 @@
 from models.trip_life import Party, TripStatus
 from models.values import Role
 from models.visibility import Actor
-from services.accounts.accounts import BadCredentials, key_of
+from services.accounts import usernames
+from services.accounts.log_in import BadCredentials
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row
 from services.errors import ErrorCode, SessionEnded, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
-from services.limits.attempts import Attempts
+from services.limits.log_in_rate import LogInRate
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 from services.trips import rows as trip_rows
@@ -37,7 +38,7 @@ class Deletions:
         photos: AccountPhotos,
         sessions: Sessions,
         trips: Trips,
-        log_ins: Attempts,
+        log_in_rate: LogInRate,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -46,7 +47,7 @@ class Deletions:
         self._photos = photos
         self._sessions = sessions
         self._trips = trips
-        self._log_ins = log_ins
+        self._log_in_rate = log_in_rate
 
     async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
         """Delete the caller's account. All of it happens, or nothing.
@@ -61,7 +62,7 @@ class Deletions:
             TripUnderWay: a driver has an active trip, or a rider is being driven.
             SessionEnded: the caller's session has ended. Of two deletions at once one succeeds.
         """
-        await self._log_ins.count(name=key_of(actor.user.username), address=address)
+        await self._log_in_rate.count(name=usernames.lookup_key(actor.user.username), address=address)
         while True:
             rows = await self._database.fetch(
                 self._sessions.live_sql("$1", "u.password_hash, u.photo"), actor.session_id

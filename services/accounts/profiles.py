@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 from models.values import UserValue
 from models.visibility import Actor
-from services.accounts.accounts import PhotoRequired, checked_name
+from services.accounts.accounts import PhotoRequired
+from services.accounts.names import checked_name
 from services.accounts.sessions import Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database

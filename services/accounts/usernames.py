@@ -62,6 +62,11 @@ def key(username: str) -> str:
     return unicodedata.normalize("NFKC", folded)
 
 
+def lookup_key(username: str) -> str:
+    """The key of a name from outside; empty, which is nobody's, if it cannot be a name."""
+    return key(username) if may_exist(username) else ""
+
+
 def _unmarked(text: str) -> str:
     """The text without accents: a mark would end the word that it stands in."""
     return "".join(char for char in text if unicodedata.category(char)[0] != "M")

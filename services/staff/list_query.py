@@ -75,7 +75,7 @@ class Query:
 
     def named_like(self, text: str) -> str:
         """The user's name begins with the text; by an index."""
-        key = usernames.key(text) if usernames.may_exist(text) else ""
+        key = usernames.lookup_key(text)
         return self._sql.between("u.username_key", self.bind(key), self.bind(key + _LAST)) if key else "1 = 0"
 
 

@@ -10,7 +10,8 @@ from models.staff_action import StaffActionKind
 from models.trip_life import Party, TripStatus, has_ended
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor
-from services.accounts.accounts import Accounts, BadCredentials
+from services.accounts.accounts import Accounts
+from services.accounts.log_in import BadCredentials, LogIns
 from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
@@ -53,6 +54,7 @@ class Staff:
         shield: Shield,
         *,
         accounts: Accounts,
+        log_ins: LogIns,
         sessions: Sessions,
         trips: Trips,
     ) -> None:
@@ -60,6 +62,7 @@ class Staff:
         self._outbox = outbox
         self._shield = shield
         self._accounts = accounts
+        self._log_ins = log_ins
         self._sessions = sessions
         self._trips = trips
         self._trail = StaffTrail(sessions)
@@ -67,12 +70,12 @@ class Staff:
     async def log_in(
         self, *, username: str, password: str, address: str | None, replaces: str | None
     ) -> NewSession:
-        """Begin a session, as ``Accounts.log_in`` does, for members of staff alone.
+        """Begin a session, as ``LogIns.log_in`` does, for members of staff alone.
 
         Raises:
             RateLimited, BadCredentials: as there.
         """
-        session = await self._accounts.log_in(
+        session = await self._log_ins.log_in(
             username=username, password=password, address=address, replaces=replaces, staff_only=True
         )
         try:

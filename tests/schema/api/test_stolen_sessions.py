@@ -11,7 +11,7 @@ import pytest
 from application.parts import Application
 from application.settings import Settings
 from models.values import Role
-from services.accounts.accounts import BadCredentials
+from services.accounts.log_in import BadCredentials
 from services.accounts.sessions import PasswordChanged
 from services.live import live_sessions
 from tests.conftest import LiveServer, serving
@@ -270,7 +270,7 @@ def _errors(body: dict[str, Any]) -> list[Any]:
 async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accounts, sessions = application.services.accounts, application.services.sessions
+    log_ins, sessions = application.services.log_ins, application.services.sessions
     owner = await application.services.accounts.sign_up(
         username="rosa",
         password1=PASSWORD,
@@ -287,9 +287,9 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
         return await begin(*args, **options)
 
     monkeypatch.setattr(sessions, "begin", begin_late)
-    late = asyncio.create_task(accounts.log_in(username="rosa", password=PASSWORD))
+    late = asyncio.create_task(log_ins.log_in(username="rosa", password=PASSWORD))
     try:
-        owner = await accounts.change_password(owner.actor, current=PASSWORD, password1=NEW, password2=NEW)
+        owner = await log_ins.change_password(owner.actor, current=PASSWORD, password1=NEW, password2=NEW)
     finally:
         changed.set()
     with pytest.raises(BadCredentials):
@@ -297,8 +297,8 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
 
     # The same without a script: whichever comes first, nobody is in with the old one.
     monkeypatch.undo()
-    attempts = [accounts.log_in(username="rosa", password=NEW) for _ in range(8)]
-    changing = accounts.change_password(owner.actor, current=NEW, password1=PASSWORD, password2=PASSWORD)
+    attempts = [log_ins.log_in(username="rosa", password=NEW) for _ in range(8)]
+    changing = log_ins.change_password(owner.actor, current=NEW, password1=PASSWORD, password2=PASSWORD)
     *begun, renewed = await asyncio.gather(*attempts, changing, return_exceptions=True)
     assert not isinstance(renewed, BaseException)
     assert {type(each) for each in begun} <= {BadCredentials, type(renewed)}

@@ -244,7 +244,7 @@ async def test_every_failed_log_in_costs_one_hash_of_the_same_strength(
     ):
         verified.clear()
         with pytest.raises(Exception, match="wrong"):
-            await accounts.log_in(username=username, password=password)
+            await application.services.log_ins.log_in(username=username, password=password)
         assert verified == [f"$argon2id$v=19$m={HASH_MEMORY_KIB},t=2,p=1"]
 
 

@@ -17,7 +17,7 @@ from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.limits import rates
 from services.limits import throttle as throttle_module
-from services.limits.attempts import Attempts
+from services.limits.log_in_rate import LogInRate
 from services.limits.rates import MAX_KEYS, Rate, RateLimit, RateLimited
 from services.limits.throttle import Claim, ProcessThrottle, SharedThrottle, Throttle
 from tests.support.brokers import broker
@@ -113,7 +113,7 @@ async def test_processes_share_what_is_left(shared: Shared) -> None:
 async def test_redis_keeps_nobodys_name_and_nothing_for_long(redis_url: str) -> None:
     topics = Topics(f"test-{uuid4().hex}")
     async with of_a_process(redis_url, topics) as throttle:
-        attempts = Attempts("log-in", Rate(10, 60), throttle)
+        attempts = LogInRate("log-in", Rate(10, 60), throttle)
         await attempts.count(name="rosa@example.com", address="203.0.113.1")
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         keys = await client.keys(f"{topics.rate('', '')[:-2]}:*")
@@ -263,7 +263,7 @@ async def test_who_leaves_while_waiting_keeps_nobody_else_waiting(shared: Shared
 @attack
 async def test_a_flood_of_names_takes_a_bounded_amount_of_memory() -> None:
     throttle = ProcessThrottle()
-    attempts = Attempts("log-in", Rate(10, DAY_S), throttle)
+    attempts = LogInRate("log-in", Rate(10, DAY_S), throttle)
     for number in range(2 * MAX_KEYS):
         await attempts.count(name=f"name-{number}" * 20, address=f"address-{number}")
     kept = [vars(attempts)[name]._used_until for name in ("_by_address", "_by_name")]
@@ -291,7 +291,7 @@ async def test_an_attack_from_everywhere_leaves_the_owner_of_a_name_a_place_ever
 ) -> None:
     now = 1_000.0
     monkeypatch.setattr(rates, "time", SimpleNamespace(monotonic=lambda: now))
-    attempts = Attempts("log-in", Rate(10, 60), ProcessThrottle())
+    attempts = LogInRate("log-in", Rate(10, 60), ProcessThrottle())
     addresses = iter(range(100_000))
 
     async def attack(times: int) -> int:

@@ -1,4 +1,4 @@
-"""Rate limits of log-ins and sign-ups, by address and by user name."""
+"""The rate of log-ins, and that of sign-ups: by address and by user name."""
 
 import hashlib
 
@@ -9,8 +9,8 @@ from services.limits.throttle import Claim, Throttle
 NAME_FACTOR = 10
 
 
-class Attempts:
-    """Limits attempts by address and by user name.
+class LogInRate:
+    """Limits log-ins, or sign-ups, by address and by user name.
 
     - From one address come at most ``rate``, whatever the names and however they end.
     - At one name there are at most ``NAME_FACTOR`` times that many from all addresses together, not counting those
