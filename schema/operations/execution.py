@@ -40,6 +40,7 @@ from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
 from services.live.feeds import Feed
 from services.live.messages import Content
+from services.runtime.memory import trimmed
 
 # Each group costs an execution an event. An app has a handful of subscriptions; a user who could write each of
 # theirs differently would have every event executed a thousand times.
@@ -206,7 +207,7 @@ class Execution:
 
     def _group(self, operation: Operation, request: Request, context: Context, to_event: ToEvent) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
-        key = (operation, orjson.dumps(shared, option=orjson.OPT_SORT_KEYS))
+        key = (operation, trimmed(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)))
         group = self._groups.get(key) if self._shares else None
         if group is None:
             user_id = context.actor.id

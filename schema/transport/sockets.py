@@ -39,6 +39,7 @@ from schema.transport.socket_messages import (
 from services.errors import DatabaseUnavailable
 from services.limits.sparse_log import SparseLog
 from services.runtime import incidents
+from services.runtime.memory import trimmed
 
 _log = structlog.stdlib.get_logger(__name__)
 _refusals = SparseLog(__name__)
@@ -371,7 +372,7 @@ class _SocketFraming:
 
     def __init__(self, operation_id: str) -> None:
         self.key = f"socket {operation_id}"
-        self._id = orjson.dumps(operation_id)
+        self._id = trimmed(orjson.dumps(operation_id))
 
     def next(self, payload: bytes) -> Frame:
         return _text_frame(b'{"id":' + self._id + b',"type":"next","payload":' + payload + b"}")

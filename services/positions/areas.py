@@ -4,12 +4,14 @@ Cells are H3's, of two sizes, so that an area of any radius is a few dozen of th
 cells; a driver hears of those of one size that can hold a point within reach.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
 import h3.api.basic_int as h3
 
 from models.geo import GeoPoint, distance_m
+from services.runtime.memory import MemoryCache
 
 # Edges of about 1.4 km and 9.9 km.
 FINE, COARSE = 7, 5
@@ -21,6 +23,11 @@ MAX_RADIUS_M = 50_000.0
 KEPT = 1.1
 # A cell's border runs between its corners a little further out than the straight line.
 _MARGIN = 1.01
+# Drivers roam the globe: each cache is bounded by what it takes. 2,500 small areas, and 50 of the largest in fine
+# cells, are more than a metropolis has.
+CACHED_BYTES = 8_000_000
+CACHED_FINE_BYTES = 16_000_000
+_INT_BYTES = 32
 
 
 def cell_of(point: GeoPoint) -> int:
@@ -71,12 +78,21 @@ def _cell(point: GeoPoint, size: int) -> int:
     return fine if size == FINE else h3.cell_to_parent(fine, size)
 
 
-@lru_cache(maxsize=4096)
-def _cover(cell: int, radius_m: float) -> frozenset[int]:
-    """The cells with any point that lies within the radius of any point of ``cell``.
+_covers = MemoryCache[tuple[int, float], frozenset[int]](CACHED_BYTES)
+_fine_cells = MemoryCache[frozenset[int], frozenset[int]](CACHED_FINE_BYTES)
 
-    What an area touches hangs together, so that the rings around the cell are searched until one has none.
-    """
+
+def _cover(cell: int, radius_m: float) -> frozenset[int]:
+    """The cells with any point that lies within the radius of any point of ``cell``."""
+    covered = _covers.get((cell, radius_m))
+    if covered is None:
+        covered = _search(cell, radius_m)
+        _covers.put((cell, radius_m), covered, _bytes_of(covered))
+    return covered
+
+
+def _search(cell: int, radius_m: float) -> frozenset[int]:
+    """What an area touches hangs together, so that the rings around the cell are searched until one has none."""
     center, reach = _center(cell), radius_m + _extent_m(cell)
     covered = {cell}
     frontier = {cell}
@@ -87,12 +103,12 @@ def _cover(cell: int, radius_m: float) -> frozenset[int]:
     return frozenset(covered)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _center(cell: int) -> GeoPoint:
     return GeoPoint(*h3.cell_to_latlng(cell))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _extent_m(cell: int) -> float:
     """How far a point whose cell (or whose fine cell's parent) this is can lie from the cell's center."""
     center = _center(cell)
@@ -103,8 +119,15 @@ def _extent_m(cell: int) -> float:
     return corners * _MARGIN + _extent_m(h3.cell_to_center_child(cell, FINE)) * 2
 
 
-@lru_cache(maxsize=128)
 def _fine(cells: frozenset[int]) -> frozenset[int]:
     if h3.get_resolution(next(iter(cells))) == FINE:
         return cells
-    return frozenset(child for cell in cells for child in h3.cell_to_children(cell, FINE))
+    fine = _fine_cells.get(cells)
+    if fine is None:
+        fine = frozenset(child for cell in cells for child in h3.cell_to_children(cell, FINE))
+        _fine_cells.put(cells, fine, _bytes_of(fine) + _bytes_of(cells))
+    return fine
+
+
+def _bytes_of(cells: frozenset[int]) -> int:
+    return sys.getsizeof(cells) + _INT_BYTES * len(cells)

@@ -52,6 +52,14 @@ class MemoryCache(Generic[K, V]):
             self.bytes -= self._entries.popitem(last=False)[1][1]
 
 
+def trimmed(data: bytes) -> bytes:
+    """The same bytes, for keeping: orjson's take the whole buffer that they were written into, 4 KB or more.
+
+    Source: https://github.com/home-assistant/core/pull/181245
+    """
+    return b"".join((data, b""))
+
+
 def bytes_of(*values: object, at_most: int) -> int | None:
     """The bytes that the values and everything they refer to take, to within 10 %; None if above ``at_most``.
 

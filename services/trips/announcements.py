@@ -10,6 +10,7 @@ from services.database.dialects import Row, uuid
 from services.events.outbox import Announcement
 from services.events.topics import Topics
 from services.positions import areas
+from services.runtime.memory import trimmed
 from services.trips import rows as trip_rows
 
 # Begins no JSON.
@@ -28,7 +29,9 @@ class TripAnnouncements:
     ) -> Announcement:
         """A trip has just changed to what it is now; the driver that it had before hears of it too."""
         former = () if former_driver_id is None else (former_driver_id,)
-        return Announcement([note_id], self._topics_of(trip, former, for_pool=for_pool), trip.to_json())
+        topics = self._topics_of(trip, former, for_pool=for_pool)
+        # Thousands wait while the broker is away.
+        return Announcement([note_id], topics, trimmed(trip.to_json()))
 
     async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:
         """Trips as they are now, each for all who had to hear of any change in ``noted``: rows of the outbox."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import tracemalloc
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -28,6 +30,7 @@ from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, dr
 
 TOPICS = Topics("test")
 TIMEOUT_S = 5.0
+EMOJI = "\U0001f600"
 
 PLAIN = "subscription ($id: ID!) { tripUpdated(id: $id) { id version status rider { username } } }"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -373,7 +376,8 @@ async def test_a_trip_of_which_something_failed_is_executed_again(
 
 
 async def test_what_is_kept_of_trips_is_bounded(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "MAX_RENDERED", 2)
+    monkeypatch.setattr(executors, "RENDERED_BYTES", 6_000)
+    live.execution = Execution(live.schema, introspection=False)
     group, executed = await live.group(POOL_LISTS), _count_versions(live, monkeypatch)
     first, second, third = live.state.request(), live.state.request(), live.state.request()
     await _first_names(group, first, second, third)
@@ -385,6 +389,46 @@ async def test_what_is_kept_of_trips_is_bounded(live: Live, monkeypatch: pytest.
     for times in (5, 6):
         assert await _first_names(group, long) == [long.rider.first_name]
         assert len(executed) == times
+
+
+# Trips of which much is kept, whatever of them was asked for.
+LARGE: dict[str, Callable[[TripValue], TripValue]] = {
+    "ordinary": lambda trip: trip,
+    "four bytes a character": lambda trip: replace(
+        trip,
+        pick_up_address=EMOJI * 255,
+        drop_off_address=EMOJI * 255,
+        cancel_reason=EMOJI * 500,
+        rider=replace(trip.rider, first_name=EMOJI * 150, last_name=EMOJI * 150),
+    ),
+    "given back by many": lambda trip: replace(trip, given_back_by=frozenset(uuid4() for _ in range(300))),
+}
+
+
+@pytest.mark.attack("cost")
+@pytest.mark.parametrize("kind", LARGE)
+async def test_whatever_is_kept_of_trips_takes_no_more_than_the_bound(
+    live: Live, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    bound = 400_000
+    monkeypatch.setattr(executors, "RENDERED_BYTES", bound)
+    live.execution = Execution(live.schema, introspection=False)
+    group = await live.group(POOL_LISTS)
+    trip = LARGE[kind](replace(live.state.request(), driver=driver().user))
+    await _first_names(group, trip)
+    tracemalloc.start()
+    try:
+        for _ in range(bound // 2_000):
+            # As an event brings it: it shares nothing with others.
+            group.render(_pool(TripValue.from_json(replace(trip, id=uuid4()).to_json())))
+        gc.collect()
+        full, _ = tracemalloc.get_traced_memory()
+        del group, live.execution
+        gc.collect()
+        taken = full - tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 * bound < taken < 1.1 * bound
 
 
 def _count_versions(live: Live, monkeypatch: pytest.MonkeyPatch) -> list[int]:

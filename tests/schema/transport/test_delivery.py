@@ -1,6 +1,7 @@
 """Delivery: what a slow client is sent, and that it slows nobody."""
 
 import asyncio
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from schema.build import build_schema
 from schema.operations.execution import Execution, Following, Request
 from schema.transport import delivery as delivery_module
 from schema.transport import send_queue as send_queue_module
+from schema.transport import sockets as sockets_module
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame
 from schema.transport.sockets import Socket
@@ -339,6 +341,16 @@ async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_o
     assert [orjson.loads(text)["type"] for text in wire.sent[3:]] == ["next", "complete"]
     serving.cancel()
     await asyncio.wait([serving])
+
+
+def test_what_is_kept_of_an_operation_to_frame_its_results_is_small() -> None:
+    tracemalloc.start()
+    try:
+        framings = [sockets_module._SocketFraming(str(number)) for number in range(1_000)]  # pyright: ignore[reportPrivateUsage]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(framings) < 600
 
 
 async def test_a_client_that_asks_without_reading_is_not_read_either() -> None:

@@ -1,5 +1,7 @@
 """The cells of an area hold every point of it, everywhere on Earth, and not many more."""
 
+import tracemalloc
+
 import h3.api.basic_int as h3
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from models.geo import GeoPoint
 from services.positions import areas
 from services.positions.areas import MAX_FINE_RADIUS_M, MAX_RADIUS_M, Area
+from services.runtime.memory import MemoryCache
 from tests.support.globe import destination, vector_distance_m
 
 PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(areas.FINE)]
@@ -85,3 +88,26 @@ def test_far_away_is_not_looked_at(radius_m: float) -> None:
     here = GeoPoint(52.37, 4.9)
     far = destination(here, 10, radius_m * 5 + 20_000)
     assert not Area.around(here, radius_m).cells.intersection(areas.cells_of(far))
+
+
+@pytest.mark.attack("cost")
+@pytest.mark.parametrize(("radius_m", "places"), [(3_000.0, 150), (MAX_RADIUS_M, 10)])
+def test_areas_all_over_the_globe_are_remembered_in_bounded_memory(
+    monkeypatch: pytest.MonkeyPatch, radius_m: float, places: int
+) -> None:
+    bound = 200_000
+    for place in range(places):
+        # The cells' centers are remembered too, in another place.
+        Area.around(GeoPoint(place / 3, place), radius_m)
+    tracemalloc.start()
+    try:
+        monkeypatch.setattr(areas, "_covers", MemoryCache(bound))
+        monkeypatch.setattr(areas, "_fine_cells", MemoryCache(3 * bound))
+        for place in range(places):
+            assert Area.around(GeoPoint(place / 3, place), radius_m).fine_cells
+        full, _ = tracemalloc.get_traced_memory()
+        monkeypatch.undo()
+        taken = full - tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.7 * bound < taken < 4.4 * bound
