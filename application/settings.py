@@ -1,20 +1,21 @@
-"""The settings, read from the environment and ``.env``: the only module that looks there."""
+"""The settings, read from the environment and ``.env``: the only module that looks there.
+
+Longer than 300 lines because all settings stand in one table; their kinds are in ``application/setting_types.py``.
+"""
 
 import os
 import re
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UndecodableSetting
 
-from services.database.postgres import Address
+from application import setting_types as types
 from services.database.settings import sqlite_path
-from services.limits.rates import Rate
 
 PREFIX = "TAXIRANK_"
 
@@ -39,21 +40,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
-    database_url: str = Field(
+    database_url: types.DatabaseUrl = Field(
         "sqlite://var/taxirank.sqlite3",
         description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; of several `HOST:PORT`, "
         "separated by commas, the one that takes writes.",
     )
-    database_direct_url: str | None = Field(
+    database_direct_url: types.PostgresUrl | None = Field(
         None,
         description="PostgreSQL's own address where DATABASE_URL is a pooler such as PgBouncer: for locks and "
         "migrations.",
     )
     database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
-    redis_url: str | None = Field(
+    redis_url: types.RedisUrl | None = Field(
         None, description="`redis://` or `rediss://` of the event bus; none: in this process only."
     )
-    redis_prefix: str = Field("taxirank", description="What every topic begins with.")
+    redis_prefix: types.TopicPrefix = Field("taxirank", description="What every topic begins with.")
     media_url: str = Field(
         "var/media", min_length=1, description="Where photos are kept: a folder, or `s3://BUCKET/PATH`."
     )
@@ -70,19 +71,19 @@ class Settings(BaseSettings):
     photo_concurrency: int = Field(
         2, ge=1, le=64, description="Photos decoded at once in each process; one takes up to 21 bytes a pixel."
     )
-    public_url: str | None = Field(
+    public_url: types.PublicUrl | None = Field(
         None,
         description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
     )
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_origins: types.Origins = Field(
         (), description="Other origins whose pages may call the API, separated by commas."
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    allowed_hosts: types.HostNames = Field(
         (),
         description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
         "`*` is any. Addresses and private names always are.",
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: types.Networks = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
     )
     cookie_samesite: Literal["lax", "strict", "none"] = Field(
@@ -102,7 +103,7 @@ class Settings(BaseSettings):
     persisted_queries: bool = Field(
         True, description="Know a query that was sent once by its hash (automatic persisted queries)."
     )
-    trusted_documents: Path | None = Field(
+    trusted_documents: types.File | None = Field(
         None, description="A file of operations, beside which nothing runs; none: whatever is valid."
     )
     max_document_chars: int = Field(
@@ -133,19 +134,21 @@ class Settings(BaseSettings):
     request_ttl_s: int = Field(
         600, ge=1, le=7 * DAY_S, description="A request without a driver expires after so many seconds."
     )
-    open_trips_per_rider: int | None = Field(
-        5, ge=1, le=1_000, description="Requests of one rider that wait for a driver at once; or `off`."
+    open_trips_per_rider: Annotated[int | None, Field(ge=1, le=1_000), types.OFF_IS_NONE] = Field(
+        5, description="Requests of one rider that wait for a driver at once; or `off`."
     )
-    log_in_rate: str = Field(
+    log_in_rate: types.RateText = Field(
         "10/minute",
         description="Log-ins and changes of passwords from one address; ten times as many that fail at one name; "
         "or `off`.",
     )
-    sign_up_rate: str = Field(
+    sign_up_rate: types.RateText = Field(
         "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
     )
-    trip_rate: str = Field("60/minute", description="How often a user may request or change a trip; or `off`.")
-    subscribe_rate: str = Field("300/minute", description="How often a user may subscribe; or `off`.")
+    trip_rate: types.RateText = Field(
+        "60/minute", description="How often a user may request or change a trip; or `off`."
+    )
+    subscribe_rate: types.RateText = Field("300/minute", description="How often a user may subscribe; or `off`.")
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
     )
@@ -155,13 +158,13 @@ class Settings(BaseSettings):
     location_stale_s: float = Field(
         60.0, ge=0.1, le=86_400, description="A driver's position is shown as stale after so many seconds."
     )
-    location_rate: str = Field(
+    location_rate: types.RateText = Field(
         "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
     )
     driving_speed_kmh: float = Field(
         25, ge=1, le=300, description="The average speed from which times of arrival are estimated."
     )
-    routing_url: str | None = Field(
+    routing_url: types.HttpUrl | None = Field(
         None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
     )
     routing_timeout_s: float = Field(
@@ -205,11 +208,11 @@ class Settings(BaseSettings):
         le=100_000,
         description="Sockets and event streams that one user has open at once, in each process.",
     )
-    socket_message_rate: str = Field(
+    socket_message_rate: types.RateText = Field(
         "100/second",
         description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
     )
-    socket_offence_rate: str = Field(
+    socket_offence_rate: types.RateText = Field(
         "20/minute",
         description="An address whose sockets break the protocol more often is refused for that time; or `off`.",
     )
@@ -242,116 +245,6 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
 
-    @field_validator("database_url")
-    @classmethod
-    def _database_scheme(cls, value: str) -> str:
-        if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
-            raise ValueError("must begin with sqlite:// or postgresql://")
-        if not value.startswith("sqlite://"):
-            Address.parse(value)
-        return value
-
-    @field_validator("database_direct_url")
-    @classmethod
-    def _postgresql_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            if not re.match(r"^(postgres|postgresql)://.", value):
-                raise ValueError("must begin with postgresql://")
-            Address.parse(value)
-        return value
-
-    @field_validator("redis_prefix")
-    @classmethod
-    def _plain_prefix(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value):
-            raise ValueError("must be 1 to 40 of the characters A-Z, a-z, 0-9, _ and -")
-        return value
-
-    @field_validator("trusted_documents", mode="before")
-    @classmethod
-    def _named_file(cls, value: object) -> object:
-        # Empty would be the folder that the server runs in.
-        if value == "":
-            raise ValueError("must name a file")
-        return value
-
-    @field_validator("open_trips_per_rider", mode="before")
-    @classmethod
-    def _number_or_off(cls, value: object) -> object:
-        return None if value == "off" else value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        for item in filter(None, map(str.strip, value.split(","))):
-            try:
-                network = ip_network(item)
-            except ValueError:
-                raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
-            if network.prefixlen == 0:
-                # Then the client itself says where it comes from.
-                raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
-        return value
-
-    @field_validator(
-        "location_rate",
-        "log_in_rate",
-        "sign_up_rate",
-        "trip_rate",
-        "subscribe_rate",
-        "socket_message_rate",
-        "socket_offence_rate",
-    )
-    @classmethod
-    def _rate(cls, value: str) -> str:
-        Rate.parse(value)
-        return value
-
-    @field_validator("routing_url")
-    @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        # In ASCII: of other host names, not all can be asked for.
-        if value is not None and not (value.isascii() and re.fullmatch(r"https?://[\w\[][^\s?#]*", value)):
-            raise ValueError("must be an address such as http://osrm.example:5000")
-        return _with_port(value) if value is not None else None
-
-    @field_validator("redis_url")
-    @classmethod
-    def _redis_scheme(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must begin with redis:// or rediss://")
-        return _with_port(value) if value is not None else None
-
-    @field_validator("allowed_origins", "allowed_hosts", mode="before")
-    @classmethod
-    def _split_list(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(origin.strip() for origin in value.split(",") if origin.strip())
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            if not re.fullmatch(r"https?://[^/*\s,]+", origin):
-                raise ValueError(f"{origin!r} is not an origin such as https://app.example")
-        return tuple(_as_browsers_send(origin) for origin in value)
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for host in value:
-            if not re.fullmatch(r"\*|[^\s/:*@]+", host):
-                raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
-        return tuple(host.lower() for host in value)
-
-    @field_validator("public_url")
-    @classmethod
-    def _plain_public_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^/*\s]+/?", value):
-            raise ValueError("must be an address such as https://taxi.example")
-        return _as_browsers_send(_with_port(value.rstrip("/"))) if value else value
-
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
         if self.cookie_samesite == "none" and not self.secure_cookies:
@@ -382,20 +275,6 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """SQLite without Redis: nothing to set up, one process."""
         return self.sqlite_path is not None and self.redis_url is None
-
-
-def _with_port(url: str) -> str:
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        raise ValueError("its port is not a number up to 65535") from None
-    return url
-
-
-def _as_browsers_send(origin: str) -> str:
-    """In lower case, without the scheme's own port: origins are compared as text."""
-    scheme, _, host = origin.lower().partition("://")
-    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from application.paths import ROOT
-from services.database.connections import Conflict, Database
+from services.database.connections import Database
+from services.database.failures import Conflict
 from tests.schema.api.test_incidents import hides_the_inside
 from tests.support.api import LOG_IN, MY_TRIPS, SIGN_UP, TRIPS, Api, SocketClosed, open_socket
 from tests.support.attacks import Attack

@@ -1,9 +1,8 @@
 """What an operation costs at most, estimated from its text and its variables.
 
-The unit is one value of the answer, about two microseconds. A field costs what it takes to find it
-(``WEIGHTS``), and each of its objects one and what is selected of it. Lists are as long as they are usually at
-most (``SIZES``); pages as long as is asked for. Fields that the executor merges are counted once, and what a
-directive may leave out is counted in.
+A field costs what it takes to find it (``WEIGHTS``), and each of its objects one and what is selected of it. Lists
+are as long as they are usually at most (``SIZES``); pages as long as is asked for. Fields that the executor merges
+are counted once, and what a directive may leave out is counted in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,71 +33,18 @@ from graphql import (
     is_non_null_type,
 )
 
-from services.trips.commands import MAX_PAGE
+from schema.operations.cost_tables import SIZES, WEIGHTS, Page
 
 # The cost, or a function that computes it from the variables.
 Cost = float | Callable[[Mapping[str, Any]], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The length of a list is an argument of the field that it is in: at most ``most``."""
-
-    argument: str
-    most: int
-
-
-# A statement is worth about 100 values, a password's hash far more than a page of everything.
-WEIGHTS: Mapping[str, int] = {
-    "Query.me": 0,
-    "Query.node": 200,
-    "Query.trip": 100,
-    "Query.trips": 200,
-    "Mutation.signUp": 25_000,
-    "Mutation.logIn": 25_000,
-    # Two hashes: of the current password and of the new one.
-    "Mutation.changePassword": 45_000,
-    # The mutation may decode a photo.
-    "Mutation.updateMe": 25_000,
-    "Mutation.deleteMe": 25_000,
-    "Mutation.logOut": 500,
-    "Mutation.createTrip": 500,
-    "Mutation.updateTrip": 500,
-    "Mutation.reportLocation": 300,
-    "Subscription.tripUpdated": 200,
-    "Subscription.myTripsUpdated": 200,
-    "Subscription.driverPool": 200,
-    "Subscription.driverLocation": 200,
-    # The row is read with those of the rider and the driver, whatever fields are selected.
-    "Trip": 15,
-    "Trip.history": 20,
-    "Trip.driverLocation": 20,
-    "Trip.pickUpEta": 20,
-    # Introspection resolves each value by a function.
-    "__Type": 5,
-    "__Field": 5,
-    "__InputValue": 5,
-}
-SIZES: Mapping[str, int | Page] = {
-    "Trip.history": 8,
-    "TripConnection.nodes": Page("first", MAX_PAGE),
-    "TripConnection.edges": Page("first", MAX_PAGE),
-    "MyTripsSnapshot.trips": 25,
-    "PoolSnapshot.offers": 200,
-    "AuthPayload.errors": 5,
-    "LogOutPayload.errors": 1,
-    "UserPayload.errors": 1,
-    "DeleteMePayload.errors": 1,
-    "TripPayload.errors": 1,
-    "LocationPayload.errors": 1,
-    "UserError.field": 2,
-}
 # More fields than this, each counted where it is selected, are not worth estimating.
 MAX_STEPS = 20_000
 
 
 class NoEstimate(Exception):
-    """A field of the schema is missing in the tables above."""
+    """A field of the schema is missing in the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +72,9 @@ class CostModel:
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
             if parent in {"Query", "Mutation", "Subscription"} and coordinate not in weights:
-                raise NoEstimate(f"{coordinate} needs a weight in schema/operations/cost.py")
+                raise NoEstimate(f"{coordinate} needs a weight in schema/operations/cost_tables.py")
             if _is_list(field) and coordinate not in self._sizes:
-                raise NoEstimate(f"{coordinate} is a list, and needs a size in schema/operations/cost.py")
+                raise NoEstimate(f"{coordinate} is a list, and needs a size in schema/operations/cost_tables.py")
 
     def estimate(
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]

@@ -11,7 +11,8 @@ from services.accounts.names import checked_name
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
-from services.database.connections import Conflict, Database, Transaction
+from services.database.connections import Database, Transaction
+from services.database.failures import Conflict
 from services.errors import ErrorCode, UserFault, UserFaults
 from services.limits.log_in_rate import LogInRate
 from services.photos.account_photos import AccountPhotos

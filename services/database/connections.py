@@ -1,7 +1,6 @@
 """The database of one application: its connections, and one SQL spelling for both dialects."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -16,58 +15,21 @@ from tortoise.context import (
     TortoiseContext,
     _current_context,  # pyright: ignore[reportPrivateUsage]
 )
-from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 
 from services.database.dialects import Dialect, PostgresDialect, Row, SqliteDialect, sqlite_value
+from services.database.failures import UNAVAILABLE, translated
 from services.database.postgres import (
     CONNECT_TIMEOUT_S,
     DIRECT_URL,
-    FORGETS_STATEMENTS,
     URL,
     Connector,
     WrongDatabase,
     check_pooler,
-    reason,
 )
 from services.database.settings import DatabaseSettings
-from services.errors import DatabaseUnavailable
 
 APP = "models"
 COMMAND_TIMEOUT_S = 30
-
-
-class Conflict(Exception):
-    """A constraint of the database refused a write. ``detail`` names it."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
-# What the drivers raise when the server is unreachable, disconnects during a statement, or lacks resources.
-_UNAVAILABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    # The connection broke between two statements.
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    # The server is starting or stopping, or an administrator ended this session.
-    asyncpg.OperatorInterventionError,
-    # Too many connections, a full disk, one that cannot be read.
-    asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresSystemError,
-    # Time limits that the database or the role has of its own.
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    # A deadlock: one of the two transactions must be tried again.
-    asyncpg.TransactionRollbackError,
-    # A migration changed a column under a prepared statement, which asyncpg has forgotten by now.
-    asyncpg.InvalidCachedStatementError,
-    # A primary that was made read-only, or a standby that took its place behind one address.
-    asyncpg.ReadOnlySQLTransactionError,
-    DBConnectionError,
-)
 
 
 def connection_name(settings: DatabaseSettings) -> str:
@@ -301,36 +263,10 @@ async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[Ba
             yield transaction
         except BaseException:
             # Fails when it has not begun or the link is lost: then there is nothing to roll back.
-            with suppress(*_UNAVAILABLE):
+            with suppress(*UNAVAILABLE):
                 await transaction.rollback()
             raise
         else:
             await transaction.commit()
         finally:
             connections.reset(token)
-
-
-class _Translated:
-    """Translates exceptions of the drivers into Conflict and DatabaseUnavailable; others pass unchanged."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
-            cause: Any = error.args[0] if isinstance(error, IntegrityError) else error
-            if isinstance(cause, asyncpg.PostgresError):
-                # The detail shows the whole row, perhaps with a password hash: keep it out of the log.
-                vars(cause)["detail"] = None
-            raise Conflict(str(error)) from error
-        if isinstance(error, asyncpg.DuplicatePreparedStatementError | asyncpg.InvalidSQLStatementNameError):
-            raise DatabaseUnavailable(FORGETS_STATEMENTS) from error
-        cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
-        if isinstance(error, _UNAVAILABLE) or isinstance(cause, _UNAVAILABLE):
-            raise DatabaseUnavailable(reason(cause)) from error
-        # The code tells a file that is locked, full or gone from a statement that is wrong.
-        if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-            raise DatabaseUnavailable(str(error)) from error
-
-
-translated = _Translated()

@@ -12,7 +12,8 @@ from typing import IO
 import asyncpg
 import structlog
 
-from services.database.connections import Database, WrongDatabase, connect_alone, translated
+from services.database.connections import Database, WrongDatabase, connect_alone
+from services.database.failures import translated
 from services.database.postgres import DIRECT_URL
 from services.database.settings import DatabaseSettings
 from services.errors import DatabaseUnavailable

@@ -17,7 +17,8 @@ from models.trip_life import (
 )
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor, may_see
-from services.database.connections import Conflict, Database
+from services.database.connections import Database
+from services.database.failures import Conflict
 from services.errors import BadInput, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.per_user import PerUser

@@ -17,8 +17,9 @@ import pytest
 from application.settings import Settings
 from models import Session
 from models.values import Role
-from services.database.connections import Conflict, Database
+from services.database.connections import Database
 from services.database.dialects import moment, uuid
+from services.database.failures import Conflict
 from services.errors import DatabaseUnavailable
 from tests.support.rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres

@@ -9,7 +9,8 @@ import pytest
 
 from application.settings import Settings
 from models.trip_life import DRIVING, ENDED, TripStatus, is_open
-from services.database.connections import Conflict, Database
+from services.database.connections import Database
+from services.database.failures import Conflict
 from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
 
 CHECKS = {

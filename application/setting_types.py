@@ -1,0 +1,129 @@
+"""The kinds of text that settings have. A wrong one is a ValueError that says what it must be."""
+
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import NoDecode
+
+from services.database.postgres import Address
+from services.limits.rates import Rate
+
+
+def _database_url(value: str) -> str:
+    if not re.match(r"^(sqlite|postgres|postgresql)://.", value):
+        raise ValueError("must begin with sqlite:// or postgresql://")
+    if not value.startswith("sqlite://"):
+        Address.parse(value)
+    return value
+
+
+def _postgres_url(value: str) -> str:
+    if not re.match(r"^(postgres|postgresql)://.", value):
+        raise ValueError("must begin with postgresql://")
+    Address.parse(value)
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis:// or rediss://")
+    return _with_port(value)
+
+
+def _topic_prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", value):
+        raise ValueError("must be 1 to 40 of the characters A-Z, a-z, 0-9, _ and -")
+    return value
+
+
+def _http_url(value: str) -> str:
+    # In ASCII: of other host names, not all can be asked for.
+    if not (value.isascii() and re.fullmatch(r"https?://[\w\[][^\s?#]*", value)):
+        raise ValueError("must be an address such as http://osrm.example:5000")
+    return _with_port(value)
+
+
+def _public_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/*\s]+/?", value):
+        raise ValueError("must be an address such as https://taxi.example")
+    return _as_browsers_send(_with_port(value.rstrip("/")))
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not re.fullmatch(r"https?://[^/*\s,]+", origin):
+            raise ValueError(f"{origin!r} is not an origin such as https://app.example")
+    return tuple(_as_browsers_send(origin) for origin in value)
+
+
+def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    for host in value:
+        if not re.fullmatch(r"\*|[^\s/:*@]+", host):
+            raise ValueError(f"{host!r} is not a name such as taxi.example, without a port")
+    return tuple(host.lower() for host in value)
+
+
+def _networks(value: str) -> str:
+    for item in filter(None, map(str.strip, value.split(","))):
+        try:
+            network = ip_network(item)
+        except ValueError:
+            raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
+        if network.prefixlen == 0:
+            # Then the client itself says where it comes from.
+            raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
+    return value
+
+
+def _rate(value: str) -> str:
+    Rate.parse(value)
+    return value
+
+
+def _file(value: object) -> object:
+    # Empty would be the folder that the server runs in.
+    if value == "":
+        raise ValueError("must name a file")
+    return value
+
+
+def _none_if_off(value: object) -> object:
+    return None if value == "off" else value
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _with_port(url: str) -> str:
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ValueError("its port is not a number up to 65535") from None
+    return url
+
+
+def _as_browsers_send(origin: str) -> str:
+    """In lower case, without the scheme's own port: origins are compared as text."""
+    scheme, _, host = origin.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
+HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_host_names)]
+Networks = Annotated[str, AfterValidator(_networks)]
+RateText = Annotated[str, AfterValidator(_rate)]
+File = Annotated[Path, BeforeValidator(_file)]
+OFF_IS_NONE = BeforeValidator(_none_if_off)
