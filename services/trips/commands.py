@@ -1,4 +1,7 @@
-"""The use cases of a trip: requesting it, moving it through its life, and reading it."""
+"""The use cases of a trip: requesting it, moving it through its life, and reading it.
+
+Longer than 300 lines because all of them are here, each with what it guarantees and raises.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,39 +13,32 @@ from models.trip_life import (
     Party,
     Transition,
     TripStatus,
-    WithdrawReason,
-    is_open,
     transitions,
-    withdraw_reason,
 )
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor, may_see
 from services.database.connections import Database
 from services.database.failures import Conflict
-from services.errors import BadInput, UserFault
+from services.errors import BadInput
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.per_user import PerUser
 from services.runtime.shield import Shield
+from services.trips import idempotency_keys
 from services.trips import rows as trip_rows
 from services.trips.checks import Journey, check_key, checked_journey, checked_reason
 from services.trips.faults import (
     DriverBusy,
     IdempotencyConflict,
     IllegalTransition,
-    NotADriver,
     NotARider,
     TooManyOpenTrips,
-    TripCancelled,
-    TripExpired,
-    TripNotFound,
-    TripTaken,
     VersionConflict,
 )
 from services.trips.rows import TripPage
+from services.trips.steps import is_made, steps_of, too_late
 from services.trips.writes import TripWrites, Write
 
 MAX_PAGE = 100
-IDEMPOTENCY_KEY_TTL_S = 24 * 3600
 EXPIRY_BATCH = 200
 
 (_EXPIRY,) = transitions(TripStatus.EXPIRED, Party.SYSTEM)
@@ -180,7 +176,8 @@ class Trips:
             raise self._too_many_open()
         # Before the key is looked up: a trip that is requested with it in between is found.
         is_full = await self._is_full(actor)
-        earlier = None if await self._release(actor, key) else await self._of_key(actor, key)
+        is_free = await idempotency_keys.release(self._database, actor.id, key)
+        earlier = None if is_free else await idempotency_keys.find(self._database, actor.id, key)
         if earlier is None:
             if is_full:
                 raise self._too_many_open()
@@ -195,23 +192,6 @@ class Trips:
 
     def _too_many_open(self) -> TooManyOpenTrips:
         return TooManyOpenTrips(f"There are {self._writes.open_trips_per_rider} open requests already.")
-
-    async def _release(self, actor: Actor, key: str) -> bool:
-        """Release the key if it is older than 24 h; returns whether it was."""
-        released = await self._database.fetch(
-            "UPDATE trips SET idempotency_key = NULL WHERE rider_id = $1 AND idempotency_key = $2 "
-            f"AND created < {self._database.sql.ago(IDEMPOTENCY_KEY_TTL_S)} RETURNING id",
-            actor.id,
-            key,
-        )
-        return bool(released)
-
-    async def _of_key(self, actor: Actor, key: str) -> TripValue | None:
-        """The trip that was requested with the key, if any."""
-        rows = await self._database.fetch(
-            "SELECT id FROM trips WHERE rider_id = $1 AND idempotency_key = $2", actor.id, key
-        )
-        return await trip_rows.find(self._database, rows[0]["id"]) if rows else None
 
     async def update(
         self,
@@ -240,7 +220,7 @@ class Trips:
         """
         await self._changing.count(actor)
         return await self._shield.run(
-            self._update(actor, _steps(actor, status), trip_id, status, if_version, checked_reason(reason))
+            self._update(actor, steps_of(actor, status), trip_id, status, if_version, checked_reason(reason))
         )
 
     async def _update(
@@ -264,10 +244,10 @@ class Trips:
                 if trip is not None:
                     return trip
             trip = await trip_rows.find(self._database, trip_id)
-            if trip is not None and steps and _is_same(actor, trip, status):
+            if trip is not None and steps and is_made(actor, trip, status):
                 return trip
             if trip is None or not may_see(actor, trip):
-                raise _too_late(actor, trip, status)
+                raise too_late(actor, trip, status)
             if if_version is not None and trip.version != if_version:
                 raise VersionConflict(f"The trip is at version {trip.version}.", field=("ifVersion",))
             if busy:
@@ -345,39 +325,3 @@ class Trips:
         if self._writes.open_trips_per_rider is None:
             return False
         return not await self._database.fetch(f"SELECT 1 AS one WHERE {self._writes.has_room('$1')}", actor.id)
-
-
-def _steps(actor: Actor, status: TripStatus) -> tuple[Transition, ...]:
-    """The transitions to ``status`` that the caller's role may take."""
-    for_riders = transitions(status, Party.RIDER)
-    for_drivers = transitions(status, Party.ANY_DRIVER, Party.DRIVER)
-    steps = for_riders if actor.user.role is Role.RIDER else for_drivers
-    if not steps and for_drivers:
-        raise NotADriver("Only drivers make this change.")
-    if not steps and for_riders:
-        raise NotARider("Only riders make this change.")
-    return steps
-
-
-def _is_same(actor: Actor, trip: TripValue, status: TripStatus) -> bool:
-    """Whether this actor has already made this change."""
-    if trip.status is not status:
-        return False
-    if is_open(status):
-        return actor.id in trip.given_back_by
-    party = trip.rider if actor.user.role is Role.RIDER else trip.driver
-    return party is not None and party.id == actor.id
-
-
-def _too_late(actor: Actor, trip: TripValue | None, status: TripStatus) -> UserFault:
-    """The fault for a trip that the caller may not see."""
-    accepting = bool(transitions(status, Party.ANY_DRIVER)) and actor.user.role is Role.DRIVER
-    if trip is None or not accepting or actor.id in trip.given_back_by:
-        return TripNotFound("There is no such trip.", field=("id",))
-    match withdraw_reason(trip.status):
-        case WithdrawReason.CANCELLED:
-            return TripCancelled("The rider has cancelled this trip.")
-        case WithdrawReason.EXPIRED:
-            return TripExpired("This request has expired.")
-        case _:
-            return TripTaken("Another driver has taken this trip.")
