@@ -169,8 +169,6 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         try:
             async with self._database.transaction() as transaction:
-                # Not by Tortoise's `create`: it keeps its statement for the whole process, in the dialect of
-                # whichever application came first.
                 await transaction.fetch(
                     "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, "
                     "photo, is_staff, is_active, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {now})",
