@@ -1,13 +1,10 @@
-"""Requests that name a document by the hash of its text instead of sending the text.
+"""Documents that are asked for by the hash of their text.
 
-Sources: Apollo's protocol of automatic persisted queries (``extensions.persistedQuery``), which urql speaks too;
-"Persisted Documents" of the GraphQL over HTTP drafts (``documentId``).
+Source: Apollo's protocol of automatic persisted queries, which urql speaks too
 """
 
 import hashlib
 import sys
-from collections.abc import Mapping
-from typing import Any, cast
 
 from schema.api.errors import RequestError
 from schema.operations.documents import Document, Documents
@@ -15,40 +12,10 @@ from services.runtime.memory import MemoryCache
 
 REMEMBERED_BYTES = 4_000_000
 
-_SHA256_PREFIX = "sha256:"
-
 
 def sha256(text: str) -> str:
     """The hash by which a text is asked for."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def document_id(message: Mapping[str, Any]) -> str | None:
-    """The document that a request names: by ``extensions.persistedQuery``; or, where it has no text, by
-    ``documentId`` or ``id``; or None.
-
-    Raises:
-        ValueError: it is malformed, or of a version that is not known.
-    """
-    extensions = message.get("extensions")
-    persisted = cast("dict[str, Any]", extensions).get("persistedQuery") if isinstance(extensions, dict) else None
-    if persisted is not None:
-        if not isinstance(persisted, dict):
-            raise ValueError("The persistedQuery is not an object.")
-        persisted = cast("dict[str, Any]", persisted)
-        if persisted.get("version") != 1:
-            raise ValueError("Unsupported version of a persistedQuery.")
-        given = persisted.get("sha256Hash")
-    elif message.get("query"):
-        return None
-    else:
-        given = message.get("documentId")
-        given = message.get("id") if given is None else given
-        if given is None:
-            return None
-    if not isinstance(given, str) or not given:
-        raise ValueError("The id of a document is not a string.")
-    return given.removeprefix(_SHA256_PREFIX)
 
 
 def mismatch() -> RequestError:

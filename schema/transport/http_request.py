@@ -11,8 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request as HttpRequest
 
 from schema.operations.execution import Request
-from schema.transport.graphql_request import NotARequest, read_request
-from schema.transport.json_text import HasBadValue, NotJson, read_json
+from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 from schema.transport.media_types import FORM, JSON, is_utf8
 
 MAX_FILES = 5

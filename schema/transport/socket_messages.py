@@ -10,8 +10,7 @@ from typing import Any, cast
 import orjson
 
 from schema.operations.execution import Request
-from schema.transport.graphql_request import NotARequest, read_request
-from schema.transport.json_text import HasBadValue, NotJson, read_json
+from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 
 SUBPROTOCOL = "graphql-transport-ws"
 

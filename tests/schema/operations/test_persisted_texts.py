@@ -1,4 +1,4 @@
-"""The texts that are known by their hashes, and the forms in which a request names one."""
+"""The texts that are known by their hashes."""
 
 import gc
 import tracemalloc
@@ -9,16 +9,10 @@ from schema.api.errors import RequestError
 from schema.build import build_schema
 from schema.operations import persisted_queries
 from schema.operations.documents import Documents
-from schema.operations.persisted_queries import PersistedQueries, document_id
+from schema.operations.persisted_queries import PersistedQueries
 from tests.support.manifests import hash_of
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
-
-
-def test_an_id_beside_a_text_is_nobody_s_hash() -> None:
-    assert document_id({"query": "{ me { id } }", "id": 7, "documentId": "x"}) is None
-    assert document_id({"query": "{ me { id } }", "extensions": None}) is None
-    assert document_id({"query": "{ me { id } }", "extensions": []}) is None
 
 
 @pytest.mark.attack("cost")

@@ -1,8 +1,8 @@
-"""JSON whose grammar is right, and which has values that nobody can keep."""
+"""What is read of a request's JSON."""
 
 import pytest
 
-from schema.transport.json_text import HasBadValue, NotJson, read_json
+from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 
 
 @pytest.mark.parametrize("of_bytes", [False, True])
@@ -55,3 +55,10 @@ def test_of_equal_keys_the_last_counts_whichever_parser_reads() -> None:
 
 def test_null_characters_and_whole_emoji_are_text() -> None:
     assert read_json(r'"\u0000\ud83d\ude00"') == "\x00😀"
+
+
+def test_an_id_beside_a_text_is_nobody_s_hash() -> None:
+    assert read_request({"query": "{ me { id } }", "id": 7, "documentId": "x"}).document_id is None
+    assert read_request({"query": "{ me { id } }", "extensions": None}).document_id is None
+    with pytest.raises(NotARequest, match="extensions"):
+        read_request({"query": "{ me { id } }", "extensions": []})
