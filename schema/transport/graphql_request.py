@@ -1,7 +1,7 @@
 """Reading a GraphQL request from JSON, the same over HTTP and sockets.
 
-Sources: the GraphQL over HTTP specification, section 5.1; "Persisted Documents" of its drafts (``documentId``); Apollo's
-protocol of automatic persisted queries (``extensions.persistedQuery``)
+Sources: the GraphQL over HTTP specification, section 5.1; "Persisted Documents" of its drafts (``documentId``);
+Apollo's protocol of automatic persisted queries (``extensions.persistedQuery``)
 """
 
 import json
