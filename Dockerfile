@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# The live board and GraphiQL, built into files that ask no other host for anything.
+# The board and GraphiQL, built into files that ask no other host for anything.
 FROM node:22-slim AS web
 WORKDIR /source/web
 COPY web/package.json web/package-lock.json web/.npmrc ./

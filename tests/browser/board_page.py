@@ -106,7 +106,7 @@ class Panel:
 
 
 class BoardPage(WatchedPage):
-    """The live board in a browser."""
+    """The board in a browser."""
 
     def __init__(self, page: Page, *, url: str) -> None:
         super().__init__(page, url=url, slow_ms=SLOW_MS)

@@ -1,4 +1,4 @@
-"""The live board, as people use it."""
+"""The board, as people use it."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The live board against a server that takes few positions."""
+"""The board against a server that takes few positions."""
 
 import pytest
 from playwright.async_api import expect

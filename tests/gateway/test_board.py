@@ -18,8 +18,8 @@ async def test_without_a_build_the_page_says_so_and_a_build_is_served_at_once(tm
     assert "are not built yet" in before.text
     assert before.headers["cache-control"] == "no-cache"
 
-    (tmp_path / "index.html").write_text("<title>Taxirank · live board</title>", encoding="utf-8")
-    assert (await client.get("/")).text == "<title>Taxirank · live board</title>"
+    (tmp_path / "index.html").write_text("<title>Taxirank · board</title>", encoding="utf-8")
+    assert (await client.get("/")).text == "<title>Taxirank · board</title>"
 
 
 async def test_the_page_runs_no_script_and_asks_no_host_but_its_own(tmp_path):

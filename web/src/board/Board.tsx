@@ -10,7 +10,7 @@ import logo from "../favicon.svg";
 
 const NARROW = matchMedia("(max-width: 47.99rem)");
 
-/** The live board: a rider and drivers, each somebody else, side by side; on a phone one at a time. */
+/** The board: a rider and drivers, each somebody else, side by side; on a phone one at a time. */
 export function Board() {
   const [panels, setPanels] = useState(loadPanels);
   const [chosen, setChosen] = useState(() => loadChosen(panels));
@@ -45,7 +45,7 @@ export function Board() {
       <header className="top">
         <h1>
           <img src={logo} alt="" width="36" height="36" />
-          Taxirank <span className="tagline">live board</span>
+          Taxirank <span className="tagline">board</span>
         </h1>
         <div className="tools">
           {canAdd && (
