@@ -156,8 +156,19 @@ class Screen:
             return messages
         # What has gone is not to be seen in it; the event that would say why is not waited for.
         self.shown = {trip_id: event for trip_id, event in self.shown.items() if trip_id in self._around}
+        self._fill()
         self._truncated = self._is_truncated
         return (Message(self._snapshot(), None),)
+
+    def _fill(self) -> None:
+        """Show the nearest of those that have no place, as many as there are places free."""
+        free = POOL_SNAPSHOT_LIMIT - len(self.shown)
+        if self._hidden and free > 0:
+            waiting = sorted((self._around[trip_id] for trip_id in self._hidden), key=self._distance_of)
+            for event in waiting[:free]:
+                self.shown[event.trip.id] = event
+                self._hidden.remove(event.trip.id)
+            self._by_distance = None
 
     def _snapshot(self) -> PoolSnapshot:
         nearest = sorted(self.shown.values(), key=self._distance_of)

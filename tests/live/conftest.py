@@ -15,3 +15,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="how many orders tests/live/test_interleavings.py tries, other ones each time",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long pass of the interleavings may take its time."""
+    if config.getoption("interleavings", default=None):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))

@@ -441,6 +441,24 @@ async def test_more_changes_at_once_than_half_a_screen_are_one_snapshot(
     assert city.sink.is_empty
 
 
+async def test_a_snapshot_gives_the_places_of_what_has_gone_to_what_had_none(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 3)
+    there = destination(HOME, 90, 2_000)
+    gone = [city.state.request(pick_up=there), city.state.request(pick_up=destination(there, 90, 100))]
+    city.stands(HOME)
+    await city.follow()
+    assert await city.sink.next() == offers(*gone)
+    # Nobody has heard yet that they were taken, nor of the others: the read of the next cells knows.
+    taken = [city.state.accept(trip, driver()) for trip in gone]
+    others = [city.state.request(pick_up=destination(there, 90, metres)) for metres in (200, 300, 400)]
+    await city.moves(there)
+    assert await city.sink.next() == offers(*others)
+    await city.publish(*taken)
+    assert city.sink.is_empty
+
+
 # Gaps and failures
 
 
