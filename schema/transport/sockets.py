@@ -161,7 +161,8 @@ class Socket:
         self._token = cookie_token
         self._actor: Actor | None = None
         self._has_init = False
-        self._operations: dict[str, asyncio.Task[None] | Delivery] = {}
+        # Whatever is removed has been cancelled or has ended: nothing of it follows, and its id may be used anew.
+        self._operations: dict[str, _Beginning | Delivery] = {}
         self._closing: asyncio.Task[None] | None = None
         self._code: CloseCode | None = None
         # Release what connection_init acquired.
@@ -275,8 +276,8 @@ class Socket:
         if len(self._operations) >= self._endpoint.max_operations:
             self._refuse(operation_id, RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket."))
             return
-        task = asyncio.create_task(self._run(operation_id, request, actor))
-        self._operations[operation_id] = task
+        operation = self._operations[operation_id] = _Beginning()
+        operation.task = asyncio.create_task(self._run(operation, operation_id, request, actor))
 
     def _check_begins(self, operation_id: str) -> Actor:
         """The caller, if an operation of that id may begin. Raises: Closed."""
@@ -289,11 +290,11 @@ class Socket:
     def _refuse(self, operation_id: str, error: RequestError) -> None:
         self._put_error(operation_id, [error.formatted])
 
-    async def _run(self, operation_id: str, request: Request, actor: Actor) -> None:
+    async def _run(self, operation: "_Beginning", operation_id: str, request: Request, actor: Actor) -> None:
         timeout = asyncio.timeout(self._endpoint.execution.timeout_s)
         try:
             async with timeout:
-                refusal = await self._execute(operation_id, request, actor)
+                refusal = await self._execute(operation, operation_id, request, actor)
         except DatabaseUnavailable as error:
             self._fail(error)
             return
@@ -302,11 +303,12 @@ class Socket:
         finally:
             # It knows the task, whose traceback knows this frame: all of it would wait for the garbage collector.
             del timeout
-        if refusal is not None:
-            self._forget_current(operation_id)
+        if refusal is not None and self._ends(operation, operation_id):
             self._put_error(operation_id, refusal.formatted())
 
-    async def _execute(self, operation_id: str, request: Request, actor: Actor) -> Refusal | None:
+    async def _execute(
+        self, beginning: "_Beginning", operation_id: str, request: Request, actor: Actor
+    ) -> Refusal | None:
         execution = self._endpoint.execution
         operation = execution.prepare(request)
         if isinstance(operation, Refusal):
@@ -316,7 +318,7 @@ class Socket:
             following = await execution.follow(operation, request, self._context(actor))
             if isinstance(following, Refusal):
                 return following
-            delivery = Delivery(
+            delivery = beginning.delivery = Delivery(
                 operation_id,
                 following,
                 framing,
@@ -327,9 +329,11 @@ class Socket:
             try:
                 await delivery.begin()
             except asyncio.CancelledError:
-                delivery.cancel()
+                if self._operations.get(operation_id) is beginning:
+                    # Its time is up. (What the client completes is cancelled at once, and the id may be another's.)
+                    delivery.cancel()
                 raise
-            if self._operations.get(operation_id) is asyncio.current_task():
+            if self._operations.get(operation_id) is beginning:
                 self._operations[operation_id] = delivery
             return None
         # The socket may be hours old: roles, names and photos are read again for each operation.
@@ -341,15 +345,17 @@ class Socket:
         result = await execution.run(operation, request, self._context(current))
         if isinstance(result, Refusal):
             return result
-        self._forget_current(operation_id)
-        self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
-        self._send_queue.put((operation_id, "complete"), framing.complete())
+        if self._ends(beginning, operation_id):
+            self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
+            self._send_queue.put((operation_id, "complete"), framing.complete())
         return None
 
-    def _forget_current(self, operation_id: str) -> None:
-        """The operation of this task has ended; the client may have begun another of that id."""
-        if self._operations.get(operation_id) is asyncio.current_task():
-            del self._operations[operation_id]
+    def _ends(self, operation: "_Beginning", operation_id: str) -> bool:
+        """Remove an operation; False: it was cancelled, and the client may have begun another of that id."""
+        if self._operations.get(operation_id) is not operation:
+            return False
+        del self._operations[operation_id]
+        return True
 
     def _context(self, actor: Actor) -> Context:
         return Context(self._services, actor)
@@ -365,6 +371,23 @@ class Socket:
         for operation in list(self._operations.values()):
             if isinstance(operation, Delivery):
                 operation.catch_up()
+
+
+class _Beginning:
+    """An operation until its result is there, or until events flow to its subscription."""
+
+    __slots__ = ("delivery", "task")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.delivery: Delivery | None = None
+
+    def cancel(self) -> None:
+        """Send nothing more. The task goes on until its next turn, and its topics may fail before that."""
+        if self.delivery is not None:
+            self.delivery.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
 
 class _SocketFraming:

@@ -21,4 +21,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The long pass of the interleavings may take its time."""
     if config.getoption("interleavings", default=None):
         for item in items:
-            item.add_marker(pytest.mark.timeout(0))
+            if item.path.name == "test_interleavings.py":
+                item.add_marker(pytest.mark.timeout(0))

@@ -2,14 +2,16 @@
 
 import asyncio
 import tracemalloc
+from collections.abc import Callable, Collection
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import orjson
 import pytest
 
 from gateway.uvicorn.connection import Connection
 from models.trip_life import TripStatus
+from models.values import TripValue
 from models.visibility import Actor
 from schema.api.context import Context
 from schema.build import build_schema
@@ -21,6 +23,7 @@ from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame
 from schema.transport.sockets import Socket
 from services.events.topics import Topics
+from services.live.topic import ListeningEnded
 from services.positions.freshness import Lifetime
 from tests.schema.transport.test_send_queue import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
@@ -294,53 +297,123 @@ async def test_one_event_is_executed_and_framed_once_for_equal_subscriptions(
     assert {id(wire.sent[-1]) for wire in wires} == {id(wires[0].sent[-1])}
 
 
+class Conversation:
+    """A client of one socket, from its introduction on."""
+
+    def __init__(self, live: Live, actor: Actor) -> None:
+        self.wire = Wire()
+        self._messages: asyncio.Queue[str] = asyncio.Queue()
+        # Called when all messages have been handled, before anything else goes on.
+        self.when_heard: Callable[[], None] = lambda: None
+
+        async def actor_of(_: str) -> Actor:
+            return actor
+
+        live.services.sessions = SimpleNamespace(actor_of=actor_of)
+        live.services.live_sessions = SimpleNamespace(register=lambda *_: lambda: None)
+        endpoint = SimpleNamespace(
+            execution=live.execution,
+            services=live.services,
+            limit=SimpleNamespace(take=lambda _: lambda: None),
+            init_timeout_s=60.0,
+            max_operations=10,
+        )
+        self.socket = Socket(cast("Any", endpoint), self.wire.send, Connection(self.wire.send), "token")
+
+    async def __aenter__(self) -> Self:
+        self._serving = asyncio.create_task(self.socket.serve(self._receive))
+        self.say(type="connection_init")
+        await until(lambda: self.said == ["connection_ack"])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._serving.cancel()
+        await asyncio.wait([self._serving])
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._messages.empty():
+            self.when_heard()
+        return {"type": "websocket.receive", "text": await self._messages.get()}
+
+    def say(self, **message: Any) -> None:
+        self.say_text(orjson.dumps(message).decode())
+
+    def say_text(self, text: str) -> None:
+        self._messages.put_nowait(text)
+
+    def follow(self, trip: TripValue, id: str = "1") -> None:
+        payload = {"query": TRIP, "variables": {"id": str(trip.id)}}
+        self.say(id=id, type="subscribe", payload=payload)
+
+    @property
+    def said(self) -> list[str]:
+        """The types of the server's messages."""
+        return [orjson.loads(text)["type"] for text in self.wire.sent]
+
+
 async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_one_of_its_id(live: Live) -> None:
-    wire, trip = Wire(), live.state.request()
-    actor = Actor(trip.rider, driver().session_id)
-    messages: asyncio.Queue[str] = asyncio.Queue()
+    trip = live.state.request()
+    async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
+        client.follow(trip)
+        await until(lambda: len(client.said) == 2)
+        client.wire.open.clear()
+        taken = live.state.accept(trip, driver())
+        ended = live.state.change(taken, TripStatus.CANCELLED)
+        # The first is on its way; the last state and `complete` wait behind it.
+        await live.bus.publish(TOPICS.trip(trip.id), taken, ended)
+        live.state.hold.clear()
+        reads = len(live.state.reads)
+        client.say(id="1", type="complete")
+        client.follow(trip)
+        await live.state.reads_reach(reads + 1)
+        client.wire.open.set()
+        await cast("Any", client.socket)._send_queue.drained()
+        assert client.said == ["connection_ack", "next", "next"]
+        live.state.hold.set()
+        await until(lambda: len(client.said) == 5)
+        assert client.said[3:] == ["next", "complete"]
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.receive", "text": await messages.get()}
 
-    def say(**message: Any) -> None:
-        messages.put_nowait(orjson.dumps(message).decode())
+async def test_an_operation_that_fails_when_its_id_is_used_anew_does_not_end_the_next_one(live: Live) -> None:
+    trip = live.state.request()
+    async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
+        live.state.hold.clear()
+        client.follow(trip)
+        await live.state.reads_reach(1)
+        (first,) = topic_followers(live, trip)
+        # The broker ends the topic in the turn in which the client ends the first and begins the second.
+        client.when_heard = lambda: cast("Any", first).fail(ListeningEnded("scripted"))
+        client.say(id="1", type="complete")
+        client.follow(trip)
+        await until(lambda: set(topic_followers(live, trip)) - {first})
+        live.state.hold.set()
+        await until(lambda: len(client.said) == 2)
+        await live.bus.publish(TOPICS.trip(trip.id), live.state.change(trip, TripStatus.CANCELLED))
+        await until(lambda: len(client.said) == 4)
+        assert client.said == ["connection_ack", "next", "next", "complete"]
 
-    async def actor_of(_: str) -> Actor:
-        return actor
 
-    live.services.sessions = SimpleNamespace(actor_of=actor_of)
-    live.services.live_sessions = SimpleNamespace(register=lambda *_: lambda: None)
-    endpoint = SimpleNamespace(
-        execution=live.execution,
-        services=live.services,
-        limit=SimpleNamespace(take=lambda _: lambda: None),
-        init_timeout_s=60.0,
-        max_operations=10,
-    )
-    socket = Socket(cast("Any", endpoint), wire.send, Connection(wire.send), "token")
-    serving = asyncio.create_task(socket.serve(receive))
-    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": TRIP, "variables": {"id": str(trip.id)}}}
-    say(type="connection_init")
-    say(**subscribe)
-    await until(lambda: len(wire.sent) == 2)
-    wire.open.clear()
-    taken = live.state.accept(trip, driver())
-    ended = live.state.change(taken, TripStatus.CANCELLED)
-    # The first is on its way; the last state and `complete` wait behind it.
-    await live.bus.publish(TOPICS.trip(trip.id), taken, ended)
-    live.state.hold.clear()
-    reads = len(live.state.reads)
-    say(id="1", type="complete")
-    say(**subscribe)
-    await live.state.reads_reach(reads + 1)
-    wire.open.set()
-    await cast("Any", socket)._send_queue.drained()
-    assert [orjson.loads(text)["type"] for text in wire.sent] == ["connection_ack", "next", "next"]
-    live.state.hold.set()
-    await until(lambda: len(wire.sent) == 5)
-    assert [orjson.loads(text)["type"] for text in wire.sent[3:]] == ["next", "complete"]
-    serving.cancel()
-    await asyncio.wait([serving])
+async def test_what_the_next_operation_of_an_id_sends_is_not_dropped_with_the_one_before(live: Live) -> None:
+    trip = live.state.request()
+    async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
+        live.state.hold.clear()
+        client.follow(trip)
+        await live.state.reads_reach(1)
+        client.wire.open.clear()
+        client.say(type="ping")
+        await until(lambda: cast("Any", client.socket)._send_queue.is_busy)
+        client.say(id="1", type="complete")
+        # Refused at once, since half of a character cannot be read; its error waits behind the pong.
+        client.say_text(r'{"id":"1","type":"subscribe","payload":{"query":"\ud800"}}')
+        await until(lambda: len(topic_followers(live, trip)) == 0)
+        client.wire.open.set()
+        await cast("Any", client.socket)._send_queue.drained()
+        assert client.said == ["connection_ack", "pong", "error"]
+
+
+def topic_followers(live: Live, trip: TripValue) -> Collection[object]:
+    topic = cast("Any", live.hub)._topics._topics.get(TOPICS.trip(trip.id))
+    return topic.followers if topic is not None else ()
 
 
 def test_what_is_kept_of_an_operation_to_frame_its_results_is_small() -> None:
