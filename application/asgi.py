@@ -140,7 +140,16 @@ class Asgi:
             bus_state=lambda: application.bus.state,
             store_is_up=application.store_is_up,
             photos_are_up=lambda: application.photo_store.is_up,
-            outbox_age_s=application.outbox.oldest_age_s,
+            stored={
+                "outbox_age_seconds": (
+                    "Age of the oldest change not yet published; 0 when there is none.",
+                    application.outbox.oldest_age_s,
+                ),
+                "unreferenced_photos": (
+                    "Photos that may be stored without an account: on their way to one, or left over.",
+                    application.account_photos.unreferenced,
+                ),
+            },
         )
 
     def _routes(self, http: HttpEndpoint) -> list[BaseRoute]:

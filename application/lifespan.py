@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from application.parts import Application
 from application.shutdown import Shutdown
 from services.database.instance_lock import AnotherServer, InstanceLock
-from services.runtime.tasks import cancel_and_wait
+from services.runtime.tasks import cancel_and_wait, log_failure
 
 # The parts' share of SHUTDOWN_TIMEOUT_S. It follows that of the requests (serving.py); the process has the rest.
 SHARE_OF_PARTS = 0.3
@@ -38,7 +38,8 @@ async def running(application: Application) -> AsyncGenerator[None]:
         await application.periodic_jobs.start()
         shutdown.add("periodic_jobs", application.periodic_jobs.stop)
         # The start does not wait for a bucket that does not answer: trips work without it.
-        looking = asyncio.create_task(application.photo_store.look())
+        looking = asyncio.create_task(application.photo_store.look(), name="look at the photos")
+        looking.add_done_callback(log_failure)
         shutdown.add("photos", lambda: cancel_and_wait([looking]))
         yield
     if instance_lock.is_lost:

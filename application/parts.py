@@ -58,13 +58,13 @@ class Application:
         self.shield = Shield()
         topics = Topics(settings.redis_prefix)
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
-        self.bus = Bus(self.redis, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         self.counters = counters = Counters()
+        self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
-        self.outbox = Outbox(self.database, self.bus, topics, find_changed=announcements.find_changed)
+        self.outbox = Outbox(self.database, self.bus, topics, counters, find_changed=announcements.find_changed)
         self.photo_store = open_photo_store(settings)
         self.photos = _photos(settings, self.photo_store)
-        account_photos = AccountPhotos(self.database, self.photos, counters)
+        self.account_photos = account_photos = AccountPhotos(self.database, self.photos, counters)
         sessions = Sessions(
             self.database,
             self.outbox,
@@ -129,7 +129,7 @@ class Application:
             linger_s=LINGER_S,
             max_pools_per_user=settings.max_pools_per_user,
         )
-        self.live_sessions = LiveSessions(sessions, topic=topics.sessions, listen=self.bus.listen)
+        self.live_sessions = LiveSessions(sessions, counters, topic=topics.sessions, listen=self.bus.listen)
         self.services = Services(
             accounts=accounts,
             log_ins=log_ins,
@@ -162,6 +162,7 @@ class Application:
             topics=topics,
         )
         self.periodic_jobs = PeriodicJobs(
+            counters,
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),

@@ -17,8 +17,8 @@ from services.runtime.counters import Counters
 class Metrics(Collector):
     """Reads the gauges when it is asked, so that counting costs the hot path nothing but an addition.
 
-    ``gauges`` maps a name to its help and how to read it. ``outbox_age_s`` is asked at each scrape: the age of
-    the oldest change that is not known to have been published.
+    ``gauges`` maps a name to its help and how to read it; ``stored`` does for what the database is asked at each
+    scrape, and which is left out without one.
     """
 
     def __init__(
@@ -29,15 +29,15 @@ class Metrics(Collector):
         bus_state: Callable[[], BusState],
         store_is_up: Callable[[], bool],
         photos_are_up: Callable[[], bool],
-        outbox_age_s: Callable[[], Awaitable[float]],
+        stored: dict[str, tuple[str, Callable[[], Awaitable[float]]]],
     ) -> None:
         self._counters = counters
         self._gauges = gauges
         self._bus_state = bus_state
         self._store_is_up = store_is_up
         self._photos_are_up = photos_are_up
-        self._read_outbox_age_s = outbox_age_s
-        self._outbox_age_s: float | None = None
+        self._stored = stored
+        self._found: dict[str, float] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._folders: frozenset[str] = frozenset()
@@ -81,21 +81,17 @@ class Metrics(Collector):
             "1 while photos can be kept and shown, 0 while their folder or bucket fails.",
             value=self._photos_are_up(),
         )
-        if self._outbox_age_s is not None:
-            yield GaugeMetricFamily(
-                "taxirank_outbox_age_seconds",
-                "Age of the oldest change not yet published; 0 when there is none.",
-                value=self._outbox_age_s,
-            )
+        for name, value in self._found.items():
+            yield GaugeMetricFamily(f"taxirank_{name}", self._stored[name][0], value=value)
 
     def route(self) -> Route:
-        """``/metrics``, in the text format of Prometheus. Without a database the outbox's age is left out."""
+        """``/metrics``, in the text format of Prometheus."""
 
         async def metrics(_: Request) -> Response:
             try:
-                self._outbox_age_s = await self._read_outbox_age_s()
+                self._found = {name: await read() for name, (_, read) in self._stored.items()}
             except DatabaseUnavailable:
-                self._outbox_age_s = None
+                self._found = {}
             return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
@@ -113,4 +109,5 @@ _COUNTERS = {
     "resyncs": "Subscribers brought up to date by a new snapshot.",
     "reads": "Statements that read state for subscribers.",
     "left_over_photos": "Photos that no account has, removed by the sweep.",
+    "restarted_tasks": "Background tasks that ended by themselves and began again.",
 }

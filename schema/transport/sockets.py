@@ -330,7 +330,7 @@ class Socket:
                 await delivery.begin()
             except asyncio.CancelledError:
                 if self._operations.get(operation_id) is beginning:
-                    # Its time is up. (What the client completes is cancelled at once, and the id may be another's.)
+                    # Its time is up. What a client completes was cancelled before, and its id may be another's.
                     delivery.cancel()
                 raise
             if self._operations.get(operation_id) is beginning:

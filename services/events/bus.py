@@ -9,6 +9,8 @@ from broadcaster import Broadcast
 
 from services.events.redis_backend import RedisBackend
 from services.events.redis_link import RedisLink
+from services.runtime.counters import Counters
+from services.runtime.tasks import keep_running
 
 Message = bytes
 OnGap = Callable[[], None]
@@ -28,15 +30,15 @@ class Bus:
     subscribed again. What was published meanwhile is then gone, and listeners must read the state anew.
     """
 
-    def __init__(self, link: RedisLink | None, *, heartbeat_topic: str, on_gap: OnGap) -> None:
+    def __init__(self, link: RedisLink | None, counters: Counters, *, heartbeat_topic: str, on_gap: OnGap) -> None:
         """``link``: the Redis to use; None: an in-process bus."""
         self._link = link
         if link is None:
             self._redis: RedisBackend | None = None
-            self._broadcast = Broadcast("memory://")
+            self._broadcast = _Broadcast(counters, on_gap, url="memory://")
         else:
-            self._redis = RedisBackend(link, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
-            self._broadcast = Broadcast(backend=self._redis)
+            self._redis = RedisBackend(link, counters, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
+            self._broadcast = _Broadcast(counters, on_gap, backend=self._redis)
 
     @property
     def state(self) -> BusState:
@@ -91,6 +93,26 @@ class Bus:
             if has_begun or error.__context__ is None:
                 raise
             raise error.__context__ from None
+
+
+class _Broadcast(Broadcast):
+    """broadcaster, whose one task that takes events to their listeners does not end unnoticed."""
+
+    def __init__(self, counters: Counters, on_gap: OnGap, **options: Any) -> None:
+        super().__init__(**options)
+        self._counters = counters
+        self._on_gap = on_gap
+
+    async def _listener(self) -> None:
+        await keep_running("bus listener", self._listen, self._counters)
+
+    async def _listen(self) -> None:
+        try:
+            await super()._listener()
+        except Exception:
+            # The event that it had taken is lost.
+            self._on_gap()
+            raise
 
 
 async def _messages(subscriber: Any) -> AsyncIterator[Message]:

@@ -18,7 +18,8 @@ from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.events.bus import Bus, BusState
 from services.events.topics import Topics
-from services.runtime.tasks import cancel_and_wait
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -93,8 +94,11 @@ def _session_end(topics: Topics, row: Row) -> Announcement:
 class Outbox:
     """Announces what its transactions have changed: soon after the commit, or later by a sweep."""
 
-    def __init__(self, database: Database, bus: Bus, topics: Topics, *, find_changed: FindChanged) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, topics: Topics, counters: Counters, *, find_changed: FindChanged
+    ) -> None:
         self._database = database
+        self._counters = counters
         self._bus = bus
         self._topics = topics
         self._find_changed = find_changed
@@ -105,8 +109,8 @@ class Outbox:
     async def start(self) -> None:
         """Begin to publish and to sweep."""
         self._tasks = [
-            asyncio.create_task(self._publish_waiting()),
-            asyncio.create_task(self._sweep()),
+            asyncio.create_task(keep_running("outbox", self._publish_waiting, self._counters)),
+            asyncio.create_task(keep_running("outbox sweep", self._sweep, self._counters)),
         ]
 
     async def stop(self) -> None:

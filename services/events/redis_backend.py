@@ -14,7 +14,8 @@ from broadcaster import BroadcastBackend, Event
 from redis.asyncio.connection import AbstractConnection
 
 from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
-from services.runtime.tasks import cancel_and_wait
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -49,8 +50,11 @@ class RedisBackend(BroadcastBackend):
     written, and one client that leaves at once would cost every subscriber a gap.
     """
 
-    def __init__(self, link: RedisLink, *, heartbeat_topic: str, on_gap: Callable[[], None]) -> None:
+    def __init__(
+        self, link: RedisLink, counters: Counters, *, heartbeat_topic: str, on_gap: Callable[[], None]
+    ) -> None:
         self._link = link
+        self._counters = counters
         self._redis = link.client(timeout_s=PUBLISH_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
@@ -70,7 +74,7 @@ class RedisBackend(BroadcastBackend):
 
     async def connect(self) -> None:
         """Start the supervisor, and give it one moment to connect."""
-        self._supervisor = asyncio.create_task(self._supervise())
+        self._supervisor = asyncio.create_task(keep_running("bus link", self._supervise, self._counters))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), CONNECT_TIMEOUT_S)
 
@@ -276,6 +280,7 @@ class RedisBackend(BroadcastBackend):
         try:
             self._link.beat(await probe(self._redis, self._heartbeat_topic))
             self._failure = None
-        except LINK_ERRORS as error:
+        except Exception as error:
+            # Any error: nobody else hears of it.
             self._failure = error
             self._link.failed(error)

@@ -1,6 +1,7 @@
 """Closes the sockets of sessions that have ended."""
 
 import asyncio
+import functools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +11,8 @@ import structlog
 
 from services.accounts.sessions import Sessions
 from services.errors import DatabaseUnavailable
-from services.runtime.tasks import cancel_and_wait
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -32,11 +34,13 @@ class LiveSessions:
     def __init__(
         self,
         sessions: Sessions,
+        counters: Counters,
         *,
         topic: str,
         listen: Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]],
     ) -> None:
         self._sessions = sessions
+        self._counters = counters
         self._topic = topic
         self._listen = listen
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
@@ -53,8 +57,10 @@ class LiveSessions:
         """Start watching for ended sessions."""
         listening = asyncio.get_running_loop().create_future()
         self._tasks = [
-            asyncio.create_task(self._hear(listening)),
-            asyncio.create_task(self._check_often()),
+            asyncio.create_task(
+                keep_running("session ends", functools.partial(self._hear, listening), self._counters)
+            ),
+            asyncio.create_task(keep_running("session checks", self._check_often, self._counters)),
         ]
         await listening
 
@@ -97,7 +103,8 @@ class LiveSessions:
 
     async def _hear(self, listening: "asyncio.Future[None]") -> None:
         async with self._listen(self._topic) as messages:
-            listening.set_result(None)
+            if not listening.done():
+                listening.set_result(None)
             async for message in messages:
                 try:
                     session_id = UUID(message.decode())

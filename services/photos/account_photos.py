@@ -90,6 +90,11 @@ class AccountPhotos:
         except Exception as error:
             _log.warning("a photo has to wait to be removed", photo=name, error=str(error))
 
+    async def unreferenced(self) -> int:
+        """How many photos may be stored without an account: those on their way to one, and left-over ones."""
+        rows = await self._database.fetch("SELECT count(*) AS number FROM unreferenced_photos")
+        return rows[0]["number"]
+
     async def sweep(self) -> None:
         """Remove what was left over. Several processes may do so at once."""
         await self._database.fetch(

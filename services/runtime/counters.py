@@ -11,7 +11,7 @@ class Counters:
     equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
     by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
     ``reads``: statements that read state for subscribers. ``left_over_photos``: removed from the store later than
-    their account's change.
+    their account's change. ``restarted_tasks``: background tasks that ended by themselves, which none should.
     """
 
     events: int = 0
@@ -21,3 +21,4 @@ class Counters:
     resyncs: int = 0
     reads: int = 0
     left_over_photos: int = 0
+    restarted_tasks: int = 0

@@ -1,12 +1,14 @@
 """Jobs that each process runs at intervals."""
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from services.errors import DatabaseUnavailable
-from services.runtime.tasks import cancel_and_wait
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -14,14 +16,17 @@ _log = structlog.stdlib.get_logger(__name__)
 class PeriodicJobs:
     """Runs jobs at their intervals until it is stopped. A job that fails is logged and tried again."""
 
-    def __init__(self, **jobs: tuple[float, Callable[[], Awaitable[object]]]) -> None:
+    def __init__(self, counters: Counters, **jobs: tuple[float, Callable[[], Awaitable[object]]]) -> None:
         """``jobs`` maps a name to an interval in seconds and what to do."""
+        self._counters = counters
         self._jobs = jobs
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._repeat(name, interval_s, job))
+            asyncio.create_task(
+                keep_running(name, functools.partial(self._repeat, name, interval_s, job), self._counters)
+            )
             for name, (interval_s, job) in self._jobs.items()
         ]
 

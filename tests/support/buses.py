@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from services.events.bus import Bus
 from services.events.redis_link import RedisLink
+from services.runtime.counters import Counters
 
 TIMEOUT_S = 10.0
 
@@ -19,7 +20,7 @@ class Process:
         self.gaps = 0
         self._gap = asyncio.Event()
         self.link = RedisLink(url) if url else None
-        self.bus = Bus(self.link, heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
+        self.bus = Bus(self.link, Counters(), heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
 
     def _on_gap(self) -> None:
         self.gaps += 1

@@ -8,11 +8,14 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.connection import SSLConnection
+from structlog.testing import capture_logs
 
 from services.events import redis_backend
-from services.events.bus import BusState
+from services.events.bus import Bus, BusState
 from services.events.redis_backend import RedisBackend
 from services.events.redis_link import RedisLink
+from services.runtime import tasks
+from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, subscriptions
 from tests.support.buses import TIMEOUT_S, process
 from tests.support.waiting import until
@@ -239,6 +242,54 @@ async def test_a_failure_in_the_handling_of_a_gap_does_not_end_the_bus(own_broke
         assert await heard.next() == b"after"
 
 
+async def test_events_come_again_after_what_supervises_the_link_has_failed(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+    async with process(own_broker.url) as one, one.listen("a") as heard:
+        assert one.link is not None
+        went_down = one.link.went_down
+
+        async def fail_once(error: BaseException) -> None:
+            monkeypatch.setattr(one.link, "went_down", went_down)
+            await went_down(error)
+            raise RuntimeError("a failure of ours")
+
+        monkeypatch.setattr(one.link, "went_down", fail_once)
+        gap = asyncio.create_task(one.gap())
+        with capture_logs() as logs:
+            await own_broker.restart()
+            await gap
+        await one.publish("a", b"after")
+        assert await heard.next() == b"after"
+    assert ("bus link", "error") in [(entry.get("task"), entry["log_level"]) for entry in logs]
+
+
+async def test_events_come_again_after_broadcaster_has_failed_and_a_gap_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+    gaps, counters = asyncio.Event(), Counters()
+    bus = Bus(None, counters, heartbeat_topic="", on_gap=gaps.set)
+    backend = cast("Any", bus)._broadcast._backend
+    next_published = backend.next_published
+
+    async def fail_once() -> object:
+        await next_published()
+        monkeypatch.setattr(backend, "next_published", next_published)
+        raise RuntimeError("a failure of theirs")
+
+    monkeypatch.setattr(backend, "next_published", fail_once)
+    await bus.connect()
+    async with bus.listen("a") as messages, asyncio.timeout(5):
+        await bus.publish([(["a"], b"lost")])
+        await gaps.wait()
+        await bus.publish([(["a"], b"after")])
+        assert await anext(aiter(messages)) == b"after"
+    await bus.disconnect()
+    assert counters.restarted_tasks == 1
+
+
 async def test_too_many_waiting_events_are_a_gap_not_a_heap(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,7 +301,7 @@ async def test_too_many_waiting_events_are_a_gap_not_a_heap(
         gaps += 1
 
     # Without broadcaster, nobody takes the events.
-    backend = RedisBackend(RedisLink(own_broker.url), heartbeat_topic="heartbeat", on_gap=on_gap)
+    backend = RedisBackend(RedisLink(own_broker.url), Counters(), heartbeat_topic="heartbeat", on_gap=on_gap)
     await backend.connect()
     try:
         await backend.subscribe("a")
@@ -273,7 +324,7 @@ async def test_the_password_of_the_address_is_used() -> None:
 
 async def test_a_rediss_address_is_spoken_to_with_tls_and_its_password() -> None:
     link = RedisLink("rediss://me:pass%40word@redis.example:6390/2")
-    backend = RedisBackend(link, heartbeat_topic="h", on_gap=lambda: None)
+    backend = RedisBackend(link, Counters(), heartbeat_topic="h", on_gap=lambda: None)
     connection = cast("Any", backend)._redis.connection_pool.make_connection()
     assert isinstance(connection, SSLConnection)
     assert (connection.host, connection.port, connection.username, connection.password) == (

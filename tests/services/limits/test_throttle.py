@@ -20,6 +20,7 @@ from services.limits import throttle as throttle_module
 from services.limits.log_in_rate import LogInRate
 from services.limits.rates import MAX_KEYS, Rate, RateLimit, RateLimited
 from services.limits.throttle import Claim, ProcessThrottle, SharedThrottle, Throttle
+from services.runtime.counters import Counters
 from tests.support.brokers import broker
 from tests.support.waiting import until
 
@@ -54,7 +55,7 @@ async def shared(redis_url: str) -> AsyncIterator[Shared]:
 async def of_a_process(url: str, topics: Topics) -> AsyncIterator[SharedThrottle]:
     """The throttle of one process, on its link to Redis."""
     link = RedisLink(url)
-    bus = Bus(link, heartbeat_topic=topics.heartbeat(), on_gap=lambda: None)
+    bus = Bus(link, Counters(), heartbeat_topic=topics.heartbeat(), on_gap=lambda: None)
     await bus.connect()
     try:
         yield SharedThrottle(link, topics)

@@ -1,17 +1,22 @@
 """The end of a session closes what belongs to it, whatever the order and whoever fails."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.live import live_sessions as live_sessions_module
 from services.live.live_sessions import LiveSessions
+from services.runtime import tasks
+from services.runtime.counters import Counters
 from tests.support.live import FakeBus
 from tests.support.waiting import until
 
 TOPIC = "test:sessions"
+TIMEOUT_S = 5.0
 
 
 class Sessions:
@@ -35,7 +40,10 @@ class Sessions:
 class Live:
     def __init__(self) -> None:
         self.bus, self.sessions = FakeBus(), Sessions()
-        self.sessions_here = LiveSessions(cast("Any", self.sessions), topic=TOPIC, listen=self.bus.listen)
+        self.counters = Counters()
+        self.sessions_here = LiveSessions(
+            cast("Any", self.sessions), self.counters, topic=TOPIC, listen=self.bus.listen
+        )
         self.closed: list[UUID] = []
 
     def register(self) -> UUID:
@@ -111,3 +119,29 @@ async def test_what_the_bus_did_not_tell_the_database_does(live: Live, monkeypat
     await until(lambda: live.closed)
     assert live.closed == [ended]
     assert living not in live.closed
+
+
+@pytest.mark.attack("access")
+async def test_log_outs_are_heard_again_after_their_topic_has_ended(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+    ending = live.register()
+    with capture_logs() as logs:
+        await live.bus.end(TOPIC)
+        await until(lambda: live.counters.restarted_tasks and TOPIC in live.bus.listening)
+        await live.bus.publish(TOPIC, str(ending).encode())
+    assert live.closed == [ending]
+    assert [(entry["task"], entry["log_level"]) for entry in logs] == [("session ends", "error")]
+
+
+async def test_a_server_starts_as_soon_as_log_outs_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+    live = Live()
+    live.bus.failure = ConnectionError("scripted")
+    starting = asyncio.create_task(live.sessions_here.start())
+    await until(lambda: live.counters.restarted_tasks >= 2)
+    live.bus.failure = None
+    async with asyncio.timeout(TIMEOUT_S):
+        await starting
+    await live.sessions_here.stop()

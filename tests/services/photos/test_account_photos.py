@@ -4,7 +4,7 @@ import asyncio
 import io
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -40,8 +40,7 @@ async def referenced(application: Application) -> set[str]:
 
 
 async def waiting(application: Application) -> int:
-    (row,) = await application.database.fetch("SELECT count(*) AS number FROM unreferenced_photos")
-    return row["number"]
+    return await application.account_photos.unreferenced()
 
 
 async def sign_up(application: Application, name: str = "rosa") -> NewSession:
@@ -119,13 +118,16 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
         await let_pass(another.database, 3_500)
         await do_jobs(another)
         assert len(stored(another)) == 1
+        assert "taxirank_unreferenced_photos 1.0" in await scrape(another)
         await let_pass(another.database, 3_700)
         with capture_logs() as logs:
             await do_jobs(another)
         assert stored(another) == set()
         assert await waiting(another) == 0
         assert {"event": "removed photos that were left over", "photos": 1, "log_level": "info"} in logs
-        assert "taxirank_left_over_photos_total 1" in await scrape(another)
+        told = await scrape(another)
+        assert "taxirank_left_over_photos_total 1.0" in told
+        assert "taxirank_unreferenced_photos 0.0" in told
     finally:
         await another.database.disconnect()
         killed.goes_on.set()
@@ -136,8 +138,8 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
 
 
 async def scrape(application: Application) -> str:
-    metric = next(m for m in Asgi(application).metrics.collect() if m.name == "taxirank_left_over_photos")
-    return "\n".join(f"{sample.name} {sample.value}" for sample in metric.samples)
+    response = await Asgi(application).metrics.route().endpoint(cast("Any", None))
+    return response.body.decode()
 
 
 async def test_a_photo_is_removed_if_its_account_is_refused(application: Application) -> None:

@@ -19,6 +19,7 @@ from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.positions import store as location_store
 from services.positions.store import LocationStore, MemoryLocations, RedisLocations, Stored
+from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.positions import location
 from tests.support.waiting import until
@@ -32,7 +33,7 @@ class Process:
     def __init__(self, url: str | None, prefix: str) -> None:
         self.topics = Topics(prefix)
         self.link = RedisLink(url) if url is not None else None
-        self.bus = Bus(self.link, heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.bus = Bus(self.link, Counters(), heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
         self.store: LocationStore = (
             RedisLocations(self.link, self.bus, self.topics) if self.link else MemoryLocations(self.bus)
         )
@@ -141,7 +142,7 @@ async def test_what_has_expired_is_gone(here: Process) -> None:
 async def test_memory_keeps_nothing_that_has_expired_nor_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(location_store, "MAX_KEPT", 10)
     now = 0.0
-    store = MemoryLocations(Bus(None, heartbeat_topic="", on_gap=lambda: None), clock=lambda: now)
+    store = MemoryLocations(Bus(None, Counters(), heartbeat_topic="", on_gap=lambda: None), clock=lambda: now)
     positions = [location() for _ in range(15)]
     for position in positions:
         store.keep(position, TTL_S)

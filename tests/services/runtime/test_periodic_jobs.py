@@ -7,6 +7,8 @@ from structlog.testing import capture_logs
 
 from application.parts import Application
 from services.errors import DatabaseUnavailable
+from services.runtime import tasks
+from services.runtime.counters import Counters
 from services.runtime.periodic_jobs import PeriodicJobs
 from tests.support.rows import add_rider, add_trip
 
@@ -27,7 +29,7 @@ async def test_a_job_that_fails_is_logged_and_done_again(failure: Exception) -> 
     async def other() -> None:
         other_done.set()
 
-    periodic_jobs = PeriodicJobs(flaky=(0.001, job), steady=(0.001, other))
+    periodic_jobs = PeriodicJobs(Counters(), flaky=(0.001, job), steady=(0.001, other))
     with capture_logs() as logs:
         await periodic_jobs.start()
         async with asyncio.timeout(TIMEOUT_S):
@@ -37,6 +39,29 @@ async def test_a_job_that_fails_is_logged_and_done_again(failure: Exception) -> 
 
     level = "warning" if isinstance(failure, DatabaseUnavailable) else "error"
     assert [(entry["job"], entry["log_level"]) for entry in logs] == [("flaky", level)] * 2
+
+
+async def test_a_job_that_waits_for_what_is_cancelled_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+    counters, done, calls = Counters(), asyncio.Event(), 0
+
+    async def job() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            waited = asyncio.get_running_loop().create_future()
+            waited.cancel()
+            await waited
+        done.set()
+
+    periodic_jobs = PeriodicJobs(counters, flaky=(0.001, job))
+    with capture_logs() as logs:
+        await periodic_jobs.start()
+        async with asyncio.timeout(TIMEOUT_S):
+            await done.wait()
+        await periodic_jobs.stop()
+    assert [(entry["task"], entry["log_level"]) for entry in logs] == [("flaky", "error")]
+    assert counters.restarted_tasks == 1
 
 
 async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it() -> None:
@@ -50,7 +75,7 @@ async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it
             cancelled.set()
             raise
 
-    periodic_jobs = PeriodicJobs(job=(0, job))
+    periodic_jobs = PeriodicJobs(Counters(), job=(0, job))
     await periodic_jobs.start()
     async with asyncio.timeout(TIMEOUT_S):
         await begun.wait()
@@ -61,7 +86,7 @@ async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it
 
 
 async def test_one_that_never_began_can_be_stopped() -> None:
-    await PeriodicJobs(job=(1, asyncio.Event().wait)).stop()
+    await PeriodicJobs(Counters(), job=(1, asyncio.Event().wait)).stop()
 
 
 async def test_a_server_expires_what_is_overdue_by_itself_and_says_so(application: Application) -> None:

@@ -1,0 +1,86 @@
+"""A task that should live as long as the server does not end without anybody noticing."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.runtime import tasks
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait, keep_running, log_failure
+
+TIMEOUT_S = 5
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
+
+
+async def fails() -> None:
+    raise RuntimeError("broken")
+
+
+async def returns() -> None: ...
+
+
+async def waits_for_what_is_cancelled() -> None:
+    waited = asyncio.get_running_loop().create_future()
+    waited.cancel()
+    await waited
+
+
+@pytest.mark.parametrize("end", [fails, returns, waits_for_what_is_cancelled])
+async def test_a_task_that_ends_by_itself_is_logged_in_full_counted_and_begins_again(
+    end: Callable[[], asyncio.Future[None]],
+) -> None:
+    counters, again, times = Counters(), asyncio.Event(), 0
+
+    async def work() -> None:
+        nonlocal times
+        times += 1
+        if times < 3:
+            await end()
+        else:
+            again.set()
+            await asyncio.Event().wait()
+
+    with capture_logs() as logs:
+        task = asyncio.create_task(keep_running("something", work, counters))
+        async with asyncio.timeout(TIMEOUT_S):
+            await again.wait()
+            await cancel_and_wait([task])
+    assert [(entry["task"], entry["log_level"]) for entry in logs] == [("something", "error")] * 2
+    raised = type(logs[0]["exc_info"])
+    assert raised is {fails: RuntimeError, returns: type(None)}.get(end, asyncio.CancelledError)
+    assert counters.restarted_tasks == 2
+    assert task.cancelled()
+
+
+async def test_the_failure_of_a_task_that_nobody_awaits_is_logged_at_once() -> None:
+    with capture_logs() as logs:
+        task = asyncio.create_task(fails(), name="something")
+        task.add_done_callback(log_failure)
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+    assert [(entry["task"], type(entry["exc_info"])) for entry in logs] == [("something", RuntimeError)]
+
+
+async def test_a_task_that_is_cancelled_ends_whatever_its_work_makes_of_that() -> None:
+    counters, begun = Counters(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # As asyncio.wait_for does on Python 3.11, now and then.
+            return
+
+    with capture_logs() as logs:
+        task = asyncio.create_task(keep_running("something", work, counters))
+        await begun.wait()
+        async with asyncio.timeout(TIMEOUT_S):
+            await cancel_and_wait([task])
+    assert (logs, counters.restarted_tasks) == ([], 0)
