@@ -16,7 +16,7 @@ from admin.filters import FILTERS, condition
 from admin.log_in import member_of
 from services.errors import BadInput, UserFault, UserFaults
 from services.runtime import incidents
-from services.staff.list_query import Listing
+from services.staff.list_query import StaffList
 from services.staff.staff import NoSuchUser, NotOneself, Staff
 from services.staff.trail import NotStaff
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ListedView(BaseModelView, Generic[T]):
+class ListView(BaseModelView, Generic[T]):
     """A list of rows, with their details. Nothing is edited, deleted or imported here.
 
     Every export is written into the trail.
@@ -37,8 +37,8 @@ class ListedView(BaseModelView, Generic[T]):
     page_size = 25
     row_actions: Sequence[str] | None = ("view",)
 
-    def __init__(self, listing: Listing[T], staff: Staff) -> None:
-        self._listing = listing
+    def __init__(self, staff_list: StaffList[T], staff: Staff) -> None:
+        self._staff_list = staff_list
         self._staff = staff
         super().__init__()
 
@@ -72,7 +72,7 @@ class ListedView(BaseModelView, Generic[T]):
         filters: FilterGroup | None = None,
     ) -> Sequence[T]:
         """A page of the list."""
-        return await self._listing.page(
+        return await self._staff_list.page(
             search=q,
             where=condition(filters, self._by_name()),
             order=[(name, direction == "desc") for name, direction in sorts or ()],
@@ -82,7 +82,7 @@ class ListedView(BaseModelView, Generic[T]):
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
         """How many there are."""
-        return await self._listing.count(search=q, where=condition(filters, self._by_name()))
+        return await self._staff_list.count(search=q, where=condition(filters, self._by_name()))
 
     async def find_by_pk(self, request: Request, pk: Any) -> T | None:
         """The row of an id."""
@@ -92,7 +92,7 @@ class ListedView(BaseModelView, Generic[T]):
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[T]:
         """The rows of ids, as far as there are any."""
         ids = [found for pk in pks if (found := self.to_id(pk)) is not None]
-        return await self._listing.find(ids)
+        return await self._staff_list.find(ids)
 
     def to_id(self, pk: Any) -> UUID | int | None:
         """An id from an address; None if it cannot be one."""

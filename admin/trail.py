@@ -5,12 +5,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette_admin.fields import EnumField, StringField
 
-from admin.list_view import ListedView, time_field
+from admin.list_view import ListView, time_field
 from models.staff_action import StaffActionKind
-from services.staff.lists import ListedAction
+from services.staff.lists import ActionRow
 
 
-class TrailView(ListedView[ListedAction]):
+class TrailView(ListView[ActionRow]):
     """The trail of staff's actions, read-only."""
 
     key = "staff-action"

@@ -19,13 +19,13 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.list_view import ListedView, in_dialogue, in_form, is_action, time_field, to_uuid
+from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.geo import GeoPoint
 from models.trip_life import TripStatus, has_ended
 from models.values import TripValue
-from services.staff.list_query import Listing
-from services.staff.lists import ListedTrip
+from services.staff.list_query import StaffList
+from services.staff.lists import TripRow
 from services.staff.staff import Staff
 from services.trips.faults import TripNotFound
 from services.trips.history import TripHistory
@@ -73,7 +73,7 @@ def _coordinate_field(name: str, label: str) -> FloatField:
     return FloatField(name, label=label, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
 
 
-class TripView(ListedView[ListedTrip]):
+class TripView(ListView[TripRow]):
     """Trips: listed, requested for a rider, and cancelled. Staff can change nothing else of a trip."""
 
     key = "trip"
@@ -101,7 +101,7 @@ class TripView(ListedView[ListedTrip]):
     )
     fields_default_sort = (("created", True),)
 
-    def __init__(self, listing: Listing[ListedTrip], staff: Staff, history: TripHistory) -> None:
+    def __init__(self, staff_list: StaffList[TripRow], staff: Staff, history: TripHistory) -> None:
         self._history = history
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
@@ -143,7 +143,7 @@ class TripView(ListedView[ListedTrip]):
                 exclude_from_export=True,
             ),
         ]
-        super().__init__(listing, staff)
+        super().__init__(staff_list, staff)
 
     async def _changes(self, request: Request, trip: Any) -> str:
         if not is_action(request, RequestAction.DETAIL):

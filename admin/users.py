@@ -16,10 +16,10 @@ from starlette_admin.fields import (
 )
 from starlette_admin.flash import flash
 
-from admin.list_view import ListedView, in_dialogue, in_form, time_field, to_uuid
+from admin.list_view import ListView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
 from models.values import Role, UserValue
-from services.staff.lists import ListedUser
+from services.staff.lists import UserRow
 from services.staff.staff import NoSuchUser
 
 _NAMES = {
@@ -53,7 +53,7 @@ def _photo_field() -> ImageField:
     return field
 
 
-class UserView(ListedView[ListedUser]):
+class UserView(ListView[UserRow]):
     """Users: listed, added, deactivated and reactivated. Names, roles and passwords are the users' own affair."""
 
     key = "user"

@@ -18,7 +18,7 @@ from benchmarks.measures import Figures
 from benchmarks.offers import Offer, Offers
 from benchmarks.stage import Stage
 from models.geo import GeoPoint
-from services.positions import areas as cells
+from services.positions import cells
 
 # One driver in each cell: of the default radius of 3 km that is the driver in the cell of the pick-up, and the
 # six around it, as the centers of cells lie 2.4 km apart, and the next ones 4.2 km.

@@ -10,8 +10,8 @@ from models.values import Location, TripValue
 from models.visibility import Actor
 from services.database.connections import Database
 from services.live.events import StateRead
-from services.positions import areas
-from services.positions.areas import Area
+from services.live.offer_radius import Area
+from services.positions.cells import cell_of
 from services.positions.reporting import Locations
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
@@ -151,7 +151,7 @@ class _AreaReads:
 def _by_cell(trips: Iterable[TripValue]) -> dict[int | None, list[TripValue]]:
     by_cell: dict[int | None, list[TripValue]] = {}
     for trip in trips:
-        cell = areas.cell_of(trip.pick_up) if trip.pick_up is not None else None
+        cell = cell_of(trip.pick_up) if trip.pick_up is not None else None
         by_cell.setdefault(cell, []).append(trip)
     return by_cell
 

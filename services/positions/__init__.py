@@ -1,1 +1,1 @@
-"""Where drivers are: reports, where they are kept, areas, and times of arrival."""
+"""Where drivers are: reports, where they are kept, cells, and times of arrival."""

@@ -100,7 +100,7 @@ class Source(Generic[T]):
     narrowed: Callable[[Rule], str | None] = field(default=lambda _: None)
 
 
-class Listing(Generic[T]):
+class StaffList(Generic[T]):
     """The rows of one source."""
 
     def __init__(self, database: Database, source: Source[T]) -> None:

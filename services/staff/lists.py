@@ -10,7 +10,7 @@ from models.trip_life import ACTIVE, TripStatus
 from models.values import Role
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
-from services.staff.list_query import MAX_ROWS, Listing, Match, Query, Rule, Source
+from services.staff.list_query import MAX_ROWS, Match, Query, Rule, Source, StaffList
 from services.trips.conditions import has_status
 
 # The trips of so many users whose names begin alike are searched.
@@ -18,7 +18,7 @@ MAX_NAMESAKES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class ListedUser:
+class UserRow:
     """An account as staff see it."""
 
     id: UUID
@@ -34,7 +34,7 @@ class ListedUser:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedTrip:
+class TripRow:
     """A trip as staff see it."""
 
     id: UUID
@@ -57,7 +57,7 @@ class ListedTrip:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedAction:
+class ActionRow:
     """An action of a member of staff."""
 
     id: int
@@ -70,10 +70,10 @@ class ListedAction:
     detail: str
 
 
-def users(database: Database) -> Listing[ListedUser]:
+def users(database: Database) -> StaffList[UserRow]:
     """All accounts, the deleted ones too."""
     names = ("id", "username", "first_name", "last_name", "role", "is_staff", "is_active", "created", "deleted")
-    return Listing(
+    return StaffList(
         database,
         Source(
             columns={name: f"w.{name}" for name in names},
@@ -84,12 +84,12 @@ def users(database: Database) -> Listing[ListedUser]:
             ),
             newest=lambda where: _newest("users", where),
             searched=_searched_users,
-            make=_listed_user,
+            make=_user_row,
         ),
     )
 
 
-def trips(database: Database) -> Listing[ListedTrip]:
+def trips(database: Database) -> StaffList[TripRow]:
     """All trips."""
     names = (
         "id",
@@ -102,7 +102,7 @@ def trips(database: Database) -> Listing[ListedTrip]:
         "updated",
         "expires_at",
     )
-    return Listing(
+    return StaffList(
         database,
         Source(
             columns={name: f"w.{name}" for name in names} | {"rider": "r.username", "driver": "d.username"},
@@ -115,16 +115,16 @@ def trips(database: Database) -> Listing[ListedTrip]:
             ),
             newest=lambda where: _newest("trips", where),
             searched=_searched_trips,
-            make=_listed_trip,
+            make=_trip_row,
             narrowed=_if_active,
         ),
     )
 
 
-def actions(database: Database) -> Listing[ListedAction]:
+def actions(database: Database) -> StaffList[ActionRow]:
     """The trail of what staff did."""
     columns = {name: f"w.{name}" for name in ("id", "at", "action", "detail", "trip_id", "user_id")}
-    return Listing(
+    return StaffList(
         database,
         Source(
             columns=columns | {"staff": "w.staff_username", "user": "u.username"},
@@ -135,7 +135,7 @@ def actions(database: Database) -> Listing[ListedAction]:
             ),
             newest=lambda where: _newest("staff_actions", where, time="at"),
             searched=_searched_actions,
-            make=_listed_action,
+            make=_action_row,
         ),
     )
 
@@ -180,8 +180,8 @@ def _if_active(rule: Rule) -> str | None:
     return has_status(ACTIVE, "t") if ACTIVE.issuperset(rule.value) else None
 
 
-def _listed_user(row: Row) -> ListedUser:
-    return ListedUser(
+def _user_row(row: Row) -> UserRow:
+    return UserRow(
         id=uuid(row["id"]),
         username=row["username"],
         first_name=row["first_name"],
@@ -195,8 +195,8 @@ def _listed_user(row: Row) -> ListedUser:
     )
 
 
-def _listed_trip(row: Row) -> ListedTrip:
-    return ListedTrip(
+def _trip_row(row: Row) -> TripRow:
+    return TripRow(
         id=uuid(row["id"]),
         status=TripStatus(row["status"]),
         version=row["version"],
@@ -217,8 +217,8 @@ def _listed_trip(row: Row) -> ListedTrip:
     )
 
 
-def _listed_action(row: Row) -> ListedAction:
-    return ListedAction(
+def _action_row(row: Row) -> ActionRow:
+    return ActionRow(
         id=row["id"],
         at=moment(row["at"]),
         action=StaffActionKind(row["action"]),

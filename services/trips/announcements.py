@@ -9,7 +9,7 @@ from services.database.connections import Database
 from services.database.dialects import Row, uuid
 from services.events.outbox import Announcement
 from services.events.topics import Topics
-from services.positions import areas
+from services.positions.cells import cells_of
 from services.runtime.memory import trimmed
 from services.trips import rows as trip_rows
 
@@ -54,7 +54,7 @@ class TripAnnouncements:
             if trip.pick_up is None:
                 topics.append(self._topics.pool_any)
             else:
-                topics += [self._topics.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
+                topics += [self._topics.pool_cell(cell) for cell in cells_of(trip.pick_up)]
         return topics
 
 

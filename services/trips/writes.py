@@ -20,7 +20,7 @@ from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.errors import SessionEnded
 from services.events.outbox import OutboxTransaction, note_sql
-from services.positions import areas
+from services.positions.cells import cell_of
 from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
@@ -88,7 +88,7 @@ class TripWrites:
                 journey.drop_off_address,
                 pick_up.lat if pick_up else None,
                 pick_up.lng if pick_up else None,
-                areas.cell_of(pick_up) if pick_up else None,
+                cell_of(pick_up) if pick_up else None,
                 drop_off.lat if drop_off else None,
                 drop_off.lng if drop_off else None,
                 key,

@@ -23,10 +23,10 @@ from models.values import TripValue
 from models.visibility import Actor
 from services.live.events import Message
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.offer_radius import KEPT
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
-from services.positions import areas
-from services.positions.areas import KEPT
+from services.positions.cells import COARSE, FINE, cell_of
 from tests.support.globe import destination, vector_distance_m
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.rows import add_driver, add_rider
@@ -96,8 +96,8 @@ def embedded(template: Path, folder: Path) -> Settings:
 
 # Exactly those within the radius
 
-PENTAGON = GeoPoint(*h3.cell_to_latlng(h3.get_pentagons(areas.FINE)[3]))
-CORNER = GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, areas.COARSE))[2])
+PENTAGON = GeoPoint(*h3.cell_to_latlng(h3.get_pentagons(FINE)[3]))
+CORNER = GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, COARSE))[2])
 
 places = st.sampled_from(
     [
@@ -249,7 +249,7 @@ async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_
             *(drive.step(recorded_at) for drive in drives),
             _change_something(application, rider, drives, trips, rng),
         )
-        cells |= {areas.cell_of(drive.at) for drive in drives}
+        cells |= {cell_of(drive.at) for drive in drives}
         try:
             await until(lambda: not any(drive.differences(trips) for drive in drives), 5.0)
         except TimeoutError:

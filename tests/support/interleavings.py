@@ -47,7 +47,8 @@ from services.live.messages import (
 )
 from services.live.pool_feed import PoolFeed
 from services.live.reads import StateReader
-from services.positions import areas
+from services.positions import cells as h3_cells
+from services.positions.cells import cell_of, cells_of
 from services.positions.freshness import Lifetime
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
@@ -70,7 +71,7 @@ MIXTURE = (0, 1, 1, 5)
 NEVER_STALE = Lifetime(stale_s=1e9, ttl_s=1e9)
 
 # On the border of two cells: a step across it is a change of the area, and what is near it stays in reach.
-BORDER = destination(GeoPoint(*areas.h3.cell_to_latlng(areas.cell_of(GeoPoint(52.3702, 4.8952)))), 60, 1_258)
+BORDER = destination(GeoPoint(*h3_cells.h3.cell_to_latlng(cell_of(GeoPoint(52.3702, 4.8952)))), 60, 1_258)
 
 
 def _at(metres: float) -> GeoPoint:
@@ -81,8 +82,8 @@ def _at(metres: float) -> GeoPoint:
 SPOTS = (_at(-20), _at(20), _at(-12), _at(20_000))
 PLACES = (_at(-60), _at(95), _at(10), None, _at(20_030), _at(40))
 # What nobody asks for needs no topic: a whole ring of cells would be listened to in vain.
-INHABITED = frozenset(cell for place in PLACES if place is not None for cell in areas.cells_of(place))
-_cover = areas._cover  # pyright: ignore[reportPrivateUsage]
+INHABITED = frozenset(cell for place in PLACES if place is not None for cell in cells_of(place))
+_cover = h3_cells._cover  # pyright: ignore[reportPrivateUsage]
 
 # What lets the loop turn many times.
 RUN_TO_READS, RUN_TO_REST = "run to reads", "run to rest"
@@ -332,7 +333,7 @@ class World:
         monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
         monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
         monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
-        monkeypatch.setattr(areas, "_cover", lambda cell, radius_m: _cover(cell, radius_m) & INHABITED | {cell})
+        monkeypatch.setattr(h3_cells, "_cover", lambda cell, radius_m: _cover(cell, radius_m) & INHABITED | {cell})
         monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         monkeypatch.setattr(delivery_module, "MAX_WAITING", MAX_SENDING)
@@ -526,7 +527,7 @@ class World:
             return [
                 trip
                 for trip in self.trips.values()
-                if is_open(trip.status) and (trip.pick_up is None or areas.cell_of(trip.pick_up) in cells)
+                if is_open(trip.status) and (trip.pick_up is None or cell_of(trip.pick_up) in cells)
             ]
 
         return await self._read("read of cells", select)
@@ -593,7 +594,7 @@ class World:
             if trip.pick_up is None:
                 topics.append(TOPICS.pool_any)
             else:
-                topics += [TOPICS.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
+                topics += [TOPICS.pool_cell(cell) for cell in cells_of(trip.pick_up)]
         return topics
 
     def _request(self) -> str | None:

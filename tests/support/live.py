@@ -19,7 +19,7 @@ from services.live.events import Message
 from services.live.hub import Hub
 from services.live.messages import Content
 from services.live.reads import StateReader
-from services.positions import areas
+from services.positions.cells import cell_of
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
@@ -125,7 +125,7 @@ class ScriptedState:
         around = [
             trip
             for trip in self.trips.values()
-            if is_open(trip.status) and (trip.pick_up is None or areas.cell_of(trip.pick_up) in cells)
+            if is_open(trip.status) and (trip.pick_up is None or cell_of(trip.pick_up) in cells)
         ]
         return await self._read("areas", around[-limit:])
 

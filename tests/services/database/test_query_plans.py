@@ -23,7 +23,7 @@ from services.database.connections import Database
 from services.database.dialects import uuid
 from services.live.reads import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
 from services.staff import lists
-from services.staff.list_query import Group, Listing, Match, Rule
+from services.staff.list_query import Group, Match, Rule, StaffList
 from services.trips import rows as trip_rows
 from tests.support import servers
 from tests.support.rows import add_driver, add_rider
@@ -270,10 +270,10 @@ async def test_the_lists_of_staff_find_their_rows_by_an_index(
     # The window is to these tables what it is to tables of two millions.
     monkeypatch.setattr(lists, "MAX_ROWS", 100)
 
-    async def indexes(listing: Listing[Any], table: str, **asked: Any) -> set[str]:
+    async def indexes(staff_list: StaffList[Any], table: str, **asked: Any) -> set[str]:
         with recorded() as seen:
-            assert await listing.page(**asked, limit=25)
-            assert await listing.count(**asked)
+            assert await staff_list.page(**asked, limit=25)
+            assert await staff_list.count(**asked)
         page, count = [await used(database, *statement, table) for statement in seen]
         return page & count
 

@@ -15,10 +15,10 @@ from services.events.topics import Topics
 from services.live import screen as screen_module
 from services.live import subscriber
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.offer_radius import Area
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
-from services.positions import areas
-from services.positions.areas import Area
+from services.positions.cells import cell_of, cells_of
 from tests.support.globe import destination
 from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on
 from tests.support.waiting import until
@@ -72,7 +72,7 @@ class City:
             if trip.pick_up is None:
                 names.append(TOPICS.pool_any)
             else:
-                names += [TOPICS.pool_cell(cell) for cell in areas.cells_of(trip.pick_up)]
+                names += [TOPICS.pool_cell(cell) for cell in cells_of(trip.pick_up)]
             for name in names:
                 if name in self.bus.listening:
                     await self.bus.publish(name, trip)
@@ -104,9 +104,9 @@ async def city(monkeypatch: pytest.MonkeyPatch) -> City:
 
 def test_the_places_are_what_they_are_called() -> None:
     area = Area.around(HOME, RADIUS_M)
-    assert areas.cell_of(OUTSKIRTS) in area.cells
+    assert cell_of(OUTSKIRTS) in area.cells
     assert not area.holds(OUTSKIRTS)
-    assert areas.cell_of(AWAY) not in area.cells
+    assert cell_of(AWAY) not in area.cells
 
 
 # The snapshot
@@ -214,7 +214,7 @@ async def test_a_trip_that_the_driver_gave_back_is_not_offered_again(city: City)
 
 async def test_moving_within_a_cell_offers_and_withdraws_without_a_read(city: City) -> None:
     there = destination(HOME, 90, 400)
-    assert areas.cell_of(there) == areas.cell_of(HOME)
+    assert cell_of(there) == cell_of(HOME)
     left = city.state.request(pick_up=destination(HOME, 270, 2_900))
     right = city.state.request(pick_up=destination(HOME, 90, 3_100))
     city.stands(HOME)
@@ -261,7 +261,7 @@ async def test_a_request_that_the_read_has_and_the_topic_tells_is_offered_once(c
     await city.follow()
     city.bus.confirm.clear()
     await city.moves(AWAY)
-    await until(lambda: TOPICS.pool_cell(areas.cell_of(AWAY)) in city.bus.asked)
+    await until(lambda: TOPICS.pool_cell(cell_of(AWAY)) in city.bus.asked)
     trip = city.state.request(pick_up=AWAY)
     city.state.hold.clear()
     city.bus.confirm.set()
@@ -364,7 +364,7 @@ async def test_a_trip_made_and_taken_while_the_first_position_is_read_around_is_
     trip = city.state.request(pick_up=HOME)
     taken = city.state.accept(trip, driver())
     # Topic by topic, as a batch arrives.
-    for topic in (TOPICS.pool, TOPICS.pool_cell(areas.cell_of(HOME))):
+    for topic in (TOPICS.pool, TOPICS.pool_cell(cell_of(HOME))):
         if topic in city.bus.listening:
             await city.bus.publish(topic, trip, taken)
     city.state.hold.set()

@@ -1,11 +1,10 @@
-"""Areas: the H3 cells that cover a circle.
+"""The H3 cells in which requests are told of, and those that cover a circle.
 
-Cells are H3's, of two sizes, so that an area of any radius is a few dozen of them. A request is told of in its two
+Cells are of two sizes, so that a circle of any radius is a few dozen of them. A request is told of in its two
 cells; a driver hears of those of one size that can hold a point within reach.
 """
 
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 
 import h3.api.basic_int as h3
@@ -15,16 +14,12 @@ from services.runtime.memory import MemoryCache
 
 # Edges of about 1.4 km and 9.9 km.
 FINE, COARSE = 7, 5
-# Above it, an area has too many fine cells.
+# Above it, a circle has too many fine cells.
 MAX_FINE_RADIUS_M = 5_000.0
-MAX_RADIUS_M = 50_000.0
-# What is shown goes only when it is so much further away than what is new may be: the position of a phone at
-# rest moves, and an offer at the border would come and go with it.
-KEPT = 1.1
 # A cell's border runs between its corners a little further out than the straight line.
 _MARGIN = 1.01
-# Drivers roam the globe: each cache is bounded by what it takes. 2,500 small areas, and 50 of the largest in fine
-# cells, are more than a metropolis has.
+# Drivers roam the globe: each cache is bounded by what it takes. 2,500 small circles, and 50 of the largest in
+# fine cells, are more than a metropolis has.
 CACHED_BYTES = 8_000_000
 CACHED_FINE_BYTES = 16_000_000
 _INT_BYTES = 32
@@ -41,35 +36,12 @@ def cells_of(point: GeoPoint) -> tuple[int, int]:
     return fine, h3.cell_to_parent(fine, COARSE)
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
-    """All points within ``radius_m`` of ``center``; ``cells`` hold all of them, those of the margin, and more.
+def covering(center: GeoPoint, radius_m: float, *, size: int) -> frozenset[int]:
+    """The cells of that size that hold all points within the radius, and more.
 
-    Two areas of one radius whose centers share a cell have the same cells.
+    The same for all centers in one cell.
     """
-
-    center: GeoPoint
-    radius_m: float
-    cells: frozenset[int]
-
-    @classmethod
-    def around(cls, center: GeoPoint, radius_m: float) -> "Area":
-        """The area; ``radius_m`` is at most 50 km."""
-        size = FINE if radius_m <= MAX_FINE_RADIUS_M else COARSE
-        return cls(center, radius_m, _cover(_cell(center, size), radius_m * KEPT))
-
-    @property
-    def fine_cells(self) -> frozenset[int]:
-        """The same cells in the size of the rows' cells."""
-        return _fine(self.cells)
-
-    def holds(self, point: GeoPoint) -> bool:
-        """Whether the point lies within the radius."""
-        return distance_m(self.center, point) <= self.radius_m
-
-    def keeps(self, point: GeoPoint) -> bool:
-        """Whether the point lies within the radius and the margin of what is shown already."""
-        return distance_m(self.center, point) <= self.radius_m * KEPT
+    return _cover(_cell(center, size), radius_m)
 
 
 def _cell(point: GeoPoint, size: int) -> int:
@@ -92,7 +64,7 @@ def _cover(cell: int, radius_m: float) -> frozenset[int]:
 
 
 def _search(cell: int, radius_m: float) -> frozenset[int]:
-    """What an area touches hangs together, so that the rings around the cell are searched until one has none."""
+    """What a circle touches hangs together, so that the rings around the cell are searched until one has none."""
     center, reach = _center(cell), radius_m + _extent_m(cell)
     covered = {cell}
     frontier = {cell}
@@ -119,7 +91,8 @@ def _extent_m(cell: int) -> float:
     return corners * _MARGIN + _extent_m(h3.cell_to_center_child(cell, FINE)) * 2
 
 
-def _fine(cells: frozenset[int]) -> frozenset[int]:
+def fine(cells: frozenset[int]) -> frozenset[int]:
+    """The same cells in the size of the rows' cells."""
     if h3.get_resolution(next(iter(cells))) == FINE:
         return cells
     fine = _fine_cells.get(cells)

@@ -8,13 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.geo import GeoPoint
-from services.positions import areas
-from services.positions.areas import MAX_FINE_RADIUS_M, MAX_RADIUS_M, Area
+from services.live.offer_radius import MAX_RADIUS_M, Area
+from services.positions import cells
+from services.positions.cells import MAX_FINE_RADIUS_M
 from services.runtime.memory import MemoryCache
 from tests.support.globe import destination, vector_distance_m
 
-PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(areas.FINE)]
-CORNERS = [GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, areas.COARSE))[0])]
+PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(cells.FINE)]
+CORNERS = [GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, cells.COARSE))[0])]
 EDGES = [
     GeoPoint(90, 0),
     GeoPoint(-90, 0),
@@ -49,8 +50,8 @@ def test_whatever_lies_within_the_radius_is_told_of_in_a_cell_of_the_area(
     area = Area.around(center, radius_m)
     point = destination(center, bearing, radius_m * part)
 
-    assert area.cells.intersection(areas.cells_of(point))
-    assert areas.cell_of(point) in area.fine_cells
+    assert area.cells.intersection(cells.cells_of(point))
+    assert cells.cell_of(point) in area.fine_cells
 
 
 @settings(deadline=None, max_examples=300)
@@ -66,7 +67,7 @@ def test_an_area_holds_what_is_near_enough(center: GeoPoint, radius_m: float, be
 @given(points, radii)
 def test_a_request_is_told_of_in_one_cell_of_each_size(center: GeoPoint, radius_m: float) -> None:
     area = Area.around(center, radius_m)
-    assert len(area.cells.intersection(areas.cells_of(center))) == 1
+    assert len(area.cells.intersection(cells.cells_of(center))) == 1
 
 
 @settings(deadline=None, max_examples=100)
@@ -76,10 +77,10 @@ def test_an_area_is_a_few_dozen_cells(center: GeoPoint, radius_m: float) -> None
 
 
 def test_who_moves_within_a_cell_keeps_the_cells() -> None:
-    cell = h3.latlng_to_cell(52.37, 4.9, areas.FINE)
+    cell = h3.latlng_to_cell(52.37, 4.9, cells.FINE)
     center = GeoPoint(*h3.cell_to_latlng(cell))
     there = destination(center, 45, 800)
-    assert areas.cell_of(there) == cell
+    assert cells.cell_of(there) == cell
     assert Area.around(center, 3_000).cells == Area.around(there, 3_000).cells
 
 
@@ -87,7 +88,7 @@ def test_who_moves_within_a_cell_keeps_the_cells() -> None:
 def test_far_away_is_not_looked_at(radius_m: float) -> None:
     here = GeoPoint(52.37, 4.9)
     far = destination(here, 10, radius_m * 5 + 20_000)
-    assert not Area.around(here, radius_m).cells.intersection(areas.cells_of(far))
+    assert not Area.around(here, radius_m).cells.intersection(cells.cells_of(far))
 
 
 @pytest.mark.attack("cost")
@@ -101,8 +102,8 @@ def test_areas_all_over_the_globe_are_remembered_in_bounded_memory(
         Area.around(GeoPoint(place / 3, place), radius_m)
     tracemalloc.start()
     try:
-        monkeypatch.setattr(areas, "_covers", MemoryCache(bound))
-        monkeypatch.setattr(areas, "_fine_cells", MemoryCache(3 * bound))
+        monkeypatch.setattr(cells, "_covers", MemoryCache(bound))
+        monkeypatch.setattr(cells, "_fine_cells", MemoryCache(3 * bound))
         for place in range(places):
             assert Area.around(GeoPoint(place / 3, place), radius_m).fine_cells
         full, _ = tracemalloc.get_traced_memory()

@@ -1,0 +1,45 @@
+"""The radius within which trips are offered to a driver.
+
+It is ``TAXIRANK_OFFER_RADIUS_M``, unless the driver asks for another (``schema/api/driver_pool.py``).
+"""
+
+from dataclasses import dataclass
+
+from models.geo import GeoPoint, distance_m
+from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, covering, fine
+
+MAX_RADIUS_M = 50_000.0
+# What is shown goes only when it is so much further away than what is new may be: the position of a phone at
+# rest moves, and an offer at the border would come and go with it.
+KEPT = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """All points within ``radius_m`` of ``center``; ``cells`` hold all of them, those of the margin, and more.
+
+    Two areas of one radius whose centers share a cell have the same cells.
+    """
+
+    center: GeoPoint
+    radius_m: float
+    cells: frozenset[int]
+
+    @classmethod
+    def around(cls, center: GeoPoint, radius_m: float) -> "Area":
+        """The area; ``radius_m`` is at most 50 km."""
+        size = FINE if radius_m <= MAX_FINE_RADIUS_M else COARSE
+        return cls(center, radius_m, covering(center, radius_m * KEPT, size=size))
+
+    @property
+    def fine_cells(self) -> frozenset[int]:
+        """The same cells in the size of the rows' cells."""
+        return fine(self.cells)
+
+    def holds(self, point: GeoPoint) -> bool:
+        """Whether the point lies within the radius."""
+        return distance_m(self.center, point) <= self.radius_m
+
+    def keeps(self, point: GeoPoint) -> bool:
+        """Whether the point lies within the radius and the margin of what is shown already."""
+        return distance_m(self.center, point) <= self.radius_m * KEPT
