@@ -19,10 +19,7 @@ async def with_application(work: Callable[[Application], Awaitable[None]]) -> No
     """Run a command's work with the use cases, beside a server or without one."""
     settings = read_settings()
     logs.configure(level="warning", format=settings.log_format)
-    if settings.sqlite_path is not None:
-        await migrations.apply(settings)
-    else:
-        await migrations.check(settings)
+    await migrations.apply_or_check(settings)
     application = Application(settings)
     await application.database.connect()
     try:

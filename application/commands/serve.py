@@ -87,10 +87,7 @@ async def _check_start(settings: Settings) -> None:
     try:
         await instance_lock.acquire()
         try:
-            if settings.sqlite_path is not None:
-                await migrations.apply(settings)
-            else:
-                await migrations.check(settings)
+            await migrations.apply_or_check(settings)
         finally:
             await instance_lock.release()
     except OSError as error:

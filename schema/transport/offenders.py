@@ -1,10 +1,10 @@
 """Addresses whose sockets repeatedly had to be closed for what they sent."""
 
 import time
-from collections import OrderedDict
 
 from services.limits.networks import UNKNOWN, network_of
 from services.limits.rates import Rate, RateLimit, RateLimited
+from services.runtime.expiring_keys import ExpiringKeys
 
 # At most so many addresses are remembered as barred.
 MAX_BARRED = 10_000
@@ -22,8 +22,7 @@ class Offenders:
     def __init__(self, rate: Rate | None) -> None:
         self._period_s = rate.period_s if rate is not None else 0
         self._limit = RateLimit(rate)
-        # The end of each bar; the oldest bar comes first.
-        self._barred_until: OrderedDict[str, float] = OrderedDict()
+        self._barred = ExpiringKeys[str](MAX_BARRED)
 
     def note(self, host: str) -> None:
         """Count one offence. An unknown address cannot be told from others and is not barred."""
@@ -33,20 +32,9 @@ class Offenders:
         try:
             self._limit.check(address)
         except RateLimited:
-            self._barred_until[address] = time.monotonic() + self._period_s
-            self._barred_until.move_to_end(address)
-            if len(self._barred_until) > MAX_BARRED:
-                self._barred_until.popitem(last=False)
+            now = time.monotonic()
+            self._barred.add(address, now + self._period_s, now)
 
     def are_at(self, host: str) -> bool:
         """Whether the address is barred now."""
-        if not self._barred_until:
-            return False
-        address = network_of(host)
-        until = self._barred_until.get(address)
-        if until is None:
-            return False
-        if until > time.monotonic():
-            return True
-        del self._barred_until[address]
-        return False
+        return bool(self._barred) and self._barred.until(network_of(host), time.monotonic()) is not None

@@ -95,6 +95,18 @@ async def check(settings: DatabaseSettings) -> None:
             )
 
 
+async def apply_or_check(settings: DatabaseSettings) -> None:
+    """What a start does: SQLite gets the missing migrations; on PostgreSQL, none may be missing.
+
+    Raises:
+        MigrationError, UnusableFile, DatabaseUnavailable: see ``apply`` and ``check``.
+    """
+    if settings.sqlite_path is not None:
+        await apply(settings)
+    else:
+        await check(settings)
+
+
 def _refuse_newer(applied: Sequence[str]) -> None:
     known = Migrate.get_all_version_files()
     if newer := [name for name in applied if name not in known]:

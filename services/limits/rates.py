@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+
+from services.runtime.expiring_keys import ExpiringKeys
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")
@@ -71,24 +72,20 @@ class RateLimit:
     def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:
         self.name = name
         self.rate = rate
-        self._max_keys = max_keys
-        # For each key, the time until which its rate is used up; least recently used first.
-        self._used_until: OrderedDict[Hashable, float] = OrderedDict()
+        # For each key, the time until which its rate is used up.
+        self._used = ExpiringKeys[Hashable](max_keys)
 
     def check(self, key: Hashable) -> None:
         """Count one use. Raises: RateLimited; then nothing is counted."""
         if self.rate is None:
             return
         now = time.monotonic()
-        used_until = self.rate.used_until(self._used_until.get(key, now), now)
+        used_until = self.rate.used_until(self._used.until(key, now) or now, now)
         if self.rate.is_too_much(used_until, now):
             raise RateLimited(used_until - now - self.rate.period_s)
-        self._used_until[key] = used_until
-        self._used_until.move_to_end(key)
-        while len(self._used_until) > self._max_keys or next(iter(self._used_until.values())) < now:
-            self._used_until.popitem(last=False)
+        self._used.add(key, used_until, now)
 
     def give_back(self, key: Hashable) -> None:
         """Take back one use."""
-        if self.rate is not None and key in self._used_until:
-            self._used_until[key] -= self.rate.interval_s
+        if self.rate is not None:
+            self._used.shorten(key, self.rate.interval_s)

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
@@ -12,6 +11,7 @@ import structlog
 from services.accounts.sessions import Sessions
 from services.errors import DatabaseUnavailable
 from services.runtime.counters import Counters
+from services.runtime.expiring_keys import ExpiringKeys
 from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -44,8 +44,8 @@ class LiveSessions:
         self._topic = topic
         self._listen = listen
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
-        # Sessions that ended recently, and when; the oldest first.
-        self._ended: OrderedDict[UUID, float] = OrderedDict()
+        # Sessions that ended recently.
+        self._ended = ExpiringKeys[UUID](MAX_ENDED)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -82,15 +82,13 @@ class LiveSessions:
             if not closers:
                 self._closers.pop(session_id, None)
 
-        if session_id in self._ended:
+        if self._ended.until(session_id, asyncio.get_running_loop().time()) is not None:
             self._close(close)
         return unregister
 
     def _end(self, session_id: UUID) -> None:
         now = asyncio.get_running_loop().time()
-        self._ended[session_id] = now
-        while len(self._ended) > MAX_ENDED or next(iter(self._ended.values())) < now - ENDED_TTL_S:
-            self._ended.popitem(last=False)
+        self._ended.add(session_id, now + ENDED_TTL_S, now)
         for close in list(self._closers.get(session_id, {}).values()):
             self._close(close)
 

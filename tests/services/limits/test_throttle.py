@@ -267,9 +267,9 @@ async def test_a_flood_of_names_takes_a_bounded_amount_of_memory() -> None:
     attempts = LogInRate("log-in", Rate(10, DAY_S), throttle)
     for number in range(2 * MAX_KEYS):
         await attempts.count(name=f"name-{number}" * 20, address=f"address-{number}")
-    kept = [vars(attempts)[name]._used_until for name in ("_by_address", "_by_name")]
+    kept = [vars(attempts)[name]._used for name in ("_by_address", "_by_name")]
     assert [len(each) for each in kept] == [MAX_KEYS, MAX_KEYS]
-    key_bytes = max(sys.getsizeof(key) for each in kept for key in each)
+    key_bytes = max(sys.getsizeof(key) for each in kept for key in each._until)
     assert key_bytes < 100
 
 
@@ -280,7 +280,7 @@ async def test_a_flood_does_not_make_room_for_itself() -> None:
         limit.check(number)
     with pytest.raises(RateLimited):
         limit.check(99)
-    assert len(limit._used_until) == 100  # pyright: ignore[reportPrivateUsage]
+    assert len(limit._used) == 100  # pyright: ignore[reportPrivateUsage]
 
 
 # Nobody is locked out for long.

@@ -12,6 +12,7 @@ from services.live import live_sessions as live_sessions_module
 from services.live.live_sessions import LiveSessions
 from services.runtime import tasks
 from services.runtime.counters import Counters
+from services.runtime.expiring_keys import ExpiringKeys
 from tests.support.live import FakeBus
 from tests.support.waiting import until
 
@@ -82,9 +83,10 @@ async def test_a_socket_that_comes_while_its_session_ends_is_closed(live: Live) 
 async def test_ended_sessions_are_remembered_only_so_long_and_so_many(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_sessions_module, "MAX_ENDED", 3)
+    sessions: Any = live.sessions_here
+    monkeypatch.setattr(sessions, "_ended", ExpiringKeys[UUID](3))
     await live.bus.publish(TOPIC, *(str(uuid4()).encode() for _ in range(10)))
-    assert len(cast("Any", live.sessions_here)._ended) == 3
+    assert len(sessions._ended) == 3
 
 
 async def test_one_that_fails_to_close_keeps_nobody_open(live: Live) -> None:
