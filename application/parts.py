@@ -2,11 +2,12 @@
 
 import functools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from application.errors import StartError
 from application.settings import PREFIX, Settings
 from gateway.media import PHOTO_HEADERS
+from models.values import Location
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
@@ -16,6 +17,7 @@ from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.events.bus import Bus
+from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
@@ -30,6 +32,7 @@ from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
 from services.photos.photos import Photos
 from services.photos.store import LOOK_AGAIN_S, PhotoStore
+from services.positions.active_trips import LOOK_INTERVAL_S, ActiveTrips
 from services.positions.freshness import Lifetime
 from services.positions.reporting import Locations
 from services.positions.routing import Osrm, Router, StraightLine
@@ -61,7 +64,8 @@ class Application:
         self.counters = counters = Counters()
         self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
-        self.outbox = Outbox(self.database, self.bus, topics, counters, find_changed=announcements.find_changed)
+        self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
+        self.outbox = Outbox(self.database, self.bus, topics, self.leases, counters, find_changed=announcements.find_changed)
         self.photo_store = open_photo_store(settings)
         self.photos = _photos(settings, self.photo_store)
         self.account_photos = account_photos = AccountPhotos(self.database, self.photos, counters)
@@ -109,14 +113,18 @@ class Application:
             sessions=sessions,
             trips=trips,
         )
+
+        def tell(topics: Sequence[str], location: Location) -> None:
+            hub.tell(topics, location)
+
         self.location_store: LocationStore = (
-            RedisLocations(self.redis, self.bus, topics) if self.redis is not None else MemoryLocations(self.bus)
+            RedisLocations(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryLocations(tell)
         )
+        active_trips = ActiveTrips(self.database, sessions, self.leases)
         locations = Locations(
-            self.database,
             self.location_store,
             topics,
-            sessions=sessions,
+            active_trips=active_trips,
             lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
             limit=RateLimit(Rate.parse(settings.location_rate)),
         )
@@ -130,6 +138,7 @@ class Application:
             max_pools_per_user=settings.max_pools_per_user,
         )
         self.live_sessions = LiveSessions(sessions, counters, topic=topics.sessions, listen=self.bus.listen)
+        self.active_trips = active_trips
         self.services = Services(
             accounts=accounts,
             log_ins=log_ins,
@@ -163,6 +172,7 @@ class Application:
         )
         self.periodic_jobs = PeriodicJobs(
             counters,
+            look_at_active_trips=(LOOK_INTERVAL_S, active_trips.look),
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from models.values import UserValue
@@ -72,9 +73,9 @@ class Sessions:
             ended: Sequence[Row] = ()
             if replaces is not None:
                 ended = await transaction.fetch(
-                    "DELETE FROM sessions WHERE token_hash = $1 RETURNING id", _digest(replaces)
+                    "DELETE FROM sessions WHERE token_hash = $1 RETURNING id, user_id", _digest(replaces)
                 )
-            await transaction.end_sessions([uuid(row["id"]) for row in ended])
+            await transaction.end_sessions(ended)
         return replace(session, replaced=uuid(ended[0]["id"])) if ended else session
 
     async def _insert(self, transaction: Source, user: UserValue, password_hash: str | None) -> NewSession:
@@ -167,11 +168,11 @@ class Sessions:
                 await self.end_all(transaction, actor.id)
             else:
                 ended = await transaction.fetch(
-                    "DELETE FROM sessions WHERE id = $1 RETURNING id", actor.session_id
+                    "DELETE FROM sessions WHERE id = $1 RETURNING id, user_id", actor.session_id
                 )
                 if not ended:
                     raise SessionEnded
-                await transaction.end_sessions([uuid(row["id"]) for row in ended])
+                await transaction.end_sessions(ended)
 
     async def hold(self, transaction: Source, actor: Actor) -> None:
         """Begin a transaction that ends the caller's sessions: nothing is written in them at the same time.
@@ -215,8 +216,8 @@ class Sessions:
 
     async def end_all(self, transaction: OutboxTransaction, user_id: UUID) -> None:
         """End all sessions of a user in the caller's transaction. Their sockets are closed after its commit."""
-        ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id", user_id)
-        await transaction.end_sessions([uuid(row["id"]) for row in ended])
+        ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id, user_id", user_id)
+        await transaction.end_sessions(ended)
 
     async def change_password(self, actor: Actor, *, old_hash: str, new_hash: str) -> NewSession:
         """Exchange the caller's password, end all sessions of theirs, and begin one.
@@ -243,6 +244,10 @@ class Sessions:
                 raise PasswordChanged
             await self.end_all(transaction, user.id)
             return await self._insert(transaction, user, new_hash)
+
+    def expires_at(self, *, created: datetime, used: datetime) -> datetime:
+        """When a session ends by itself unless it is used again."""
+        return min(used + timedelta(seconds=self._ttl_s), created + timedelta(seconds=self._max_age_s))
 
     async def remove_ended(self) -> None:
         """Delete the rows of sessions that have expired."""

@@ -38,6 +38,10 @@ class Dialect(Protocol):
         """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
         ...
 
+    def pairs(self, parameter: int, other: int) -> str:
+        """SQL for a table of the ids in two lists of one length, in its columns ``id`` and ``other``."""
+        ...
+
     def ago(self, seconds: int) -> str:
         """SQL for the database's clock, so many seconds back (ahead, if negative)."""
         ...
@@ -75,6 +79,9 @@ class PostgresDialect:
     def ids(self, parameter: int) -> str:
         return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
 
+    def pairs(self, parameter: int, other: int) -> str:
+        return f"(SELECT unnest(${parameter}::uuid[]) AS id, unnest(${other}::uuid[]) AS other)"
+
     def ago(self, seconds: int) -> str:
         return f"now() - interval '{seconds:d} seconds'"
 
@@ -105,6 +112,12 @@ class SqliteDialect:
 
     def ids(self, parameter: int) -> str:
         return f"(SELECT value AS id FROM json_each(${parameter}))"
+
+    def pairs(self, parameter: int, other: int) -> str:
+        return (
+            f"(SELECT ids.value AS id, others.value AS other FROM json_each(${parameter}) ids "
+            f"JOIN json_each(${other}) others ON others.key = ids.key)"
+        )
 
     def ago(self, seconds: int) -> str:
         return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"

@@ -66,15 +66,22 @@ class Bus:
             return True
         if await self._redis.publish_all(events):
             return True
-        self.publish_here(events)
+        for topics, message in events:
+            for topic in topics:
+                self._redis.publish_here(topic, message)
         return False
 
-    def publish_here(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
-        """Publish to the listeners of this process alone, since the broker does not take it."""
+    def own(self, message: Message) -> Message:
+        """A JSON object that this process does not hear when it is published: it tells its listeners directly.
+
+        The others hear it with one key more, ``origin``.
+        """
+        return self._redis.own(message) if self._redis is not None else message
+
+    async def tell_others(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
+        """Publish what is ``own``, as far as the broker takes it."""
         if self._redis is not None:
-            for topics, message in events:
-                for topic in topics:
-                    self._redis.publish_here(topic, message)
+            await self._redis.publish_all(events)
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[Message]]:

@@ -17,6 +17,7 @@ import structlog
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.events.bus import Bus, BusState
+from services.events.leases import REMEMBERED_S, Leases
 from services.events.topics import Topics
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
@@ -53,11 +54,20 @@ def note_sql(changed: str, *, former: str, pool: str) -> str:
 class OutboxTransaction:
     """The transaction of an ``Outbox.transaction`` block: runs statements and collects announcements."""
 
-    def __init__(self, source: Source, database: Database, topics: Topics) -> None:
+    def __init__(self, source: Source, database: Database, topics: Topics, leases: Leases) -> None:
         self._source = source
         self._database = database
         self._topics = topics
+        self._leases = leases
         self.announcements: list[Announcement] = []
+        # The users of whom something changes that processes may remember.
+        self.changing: set[UUID] = set()
+        self.is_told = True
+
+    @property
+    def commits_at_once(self) -> bool:
+        """Whether each statement is a transaction by itself."""
+        return self._source is self._database
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement and return its rows."""
@@ -67,6 +77,18 @@ class OutboxTransaction:
         """Publish a change soon after the commit, and only if it commits."""
         self.announcements.append(announcement)
 
+    async def change_of(self, *user_ids: UUID, is_end: bool = True) -> None:
+        """What processes remember of these users is about to become untrue; to be said before that is committed.
+
+        ``is_end``: it has become untrue everywhere when the ``Outbox``'s block ends. Otherwise that may take
+        ``REMEMBERED_S`` seconds where a process is cut off from Redis.
+        """
+        unsaid = set(user_ids) - self.changing
+        if unsaid:
+            self.changing |= unsaid
+            is_told = await self._leases.begin_change(unsaid)
+            self.is_told = self.is_told and (is_told or not is_end)
+
     async def note_trip(self, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None) -> int:
         """Note that a trip changed; returns the id of the outbox row."""
         rows = await self.fetch(
@@ -74,14 +96,18 @@ class OutboxTransaction:
         )
         return rows[0]["id"]
 
-    async def end_sessions(self, session_ids: Sequence[UUID]) -> None:
-        """Note and announce that sessions have ended, so that their sockets are closed everywhere."""
-        if not session_ids:
+    async def end_sessions(self, ended: Sequence[Row]) -> None:
+        """Note and announce that sessions have ended, so that their sockets are closed everywhere.
+
+        ``ended``: their ``id`` and ``user_id``.
+        """
+        if not ended:
             return
+        await self.change_of(*(uuid(row["user_id"]) for row in ended))
         rows = await self.fetch(
             "INSERT INTO outbox (session_id, for_pool, created) "
             f"SELECT ended.id, FALSE, {{now}} FROM {self._database.sql.ids(1)} ended RETURNING id, session_id",
-            list(session_ids),
+            [uuid(row["id"]) for row in ended],
         )
         for row in rows:
             self.announce(_session_end(self._topics, row))
@@ -95,12 +121,20 @@ class Outbox:
     """Announces what its transactions have changed: soon after the commit, or later by a sweep."""
 
     def __init__(
-        self, database: Database, bus: Bus, topics: Topics, counters: Counters, *, find_changed: FindChanged
+        self,
+        database: Database,
+        bus: Bus,
+        topics: Topics,
+        leases: Leases,
+        counters: Counters,
+        *,
+        find_changed: FindChanged,
     ) -> None:
         self._database = database
         self._counters = counters
         self._bus = bus
         self._topics = topics
+        self._leases = leases
         self._find_changed = find_changed
         self._waiting: list[Announcement] = []
         self._work = asyncio.Event()
@@ -127,9 +161,9 @@ class Outbox:
         Raises: as ``Database.transaction`` does.
         """
         async with self._database.transaction() as transaction:
-            changes = OutboxTransaction(transaction, self._database, self._topics)
+            changes = OutboxTransaction(transaction, self._database, self._topics, self._leases)
             yield changes
-        self._publish_soon(changes)
+        await self._end(changes)
 
     @asynccontextmanager
     async def statement(self) -> AsyncGenerator[OutboxTransaction]:
@@ -141,13 +175,19 @@ class Outbox:
             async with self.transaction() as changes:
                 yield changes
             return
-        changes = OutboxTransaction(self._database, self._database, self._topics)
+        changes = OutboxTransaction(self._database, self._database, self._topics, self._leases)
         yield changes
-        self._publish_soon(changes)
+        await self._end(changes)
 
-    def _publish_soon(self, changes: OutboxTransaction) -> None:
+    async def _end(self, changes: OutboxTransaction) -> None:
+        """After the commit. (A change that fails is not known to have failed, and ends by itself.)"""
         for announcement in changes.announcements:
             self._enqueue(announcement)
+        if changes.changing:
+            self._leases.end_change(changes.changing)
+        if not changes.is_told:
+            # Others may still believe what was. Nobody is told that it is over before it is.
+            await asyncio.sleep(REMEMBERED_S)
 
     async def oldest_age_s(self) -> float:
         """How long the oldest change has waited to be published, in seconds; 0 when none waits."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from broadcaster import BroadcastBackend, Event
@@ -58,6 +59,8 @@ class RedisBackend(BroadcastBackend):
         self._redis = link.client(timeout_s=PUBLISH_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
+        # What every JSON object begins with that this process publishes and has told its own listeners.
+        self._own = f'{{"origin":"{uuid4().hex}",'.encode()
         self._wanted: set[str] = set()
         self._commands: list[tuple[str, str]] = []
         self._has_commands = asyncio.Event()
@@ -133,6 +136,10 @@ class RedisBackend(BroadcastBackend):
             self._link.failed(error)
             return False
         return True
+
+    def own(self, message: bytes) -> bytes:
+        """A JSON object, with a mark by which it is dropped when it comes back."""
+        return self._own + message[1:]
 
     def publish_here(self, channel: str, message: Any) -> None:
         """Publish to the listeners of this process only."""
@@ -241,9 +248,12 @@ class RedisBackend(BroadcastBackend):
 
     def _receive(self, reply: Any) -> bool:
         """Take in one reply; True when it confirms a subscription."""
-        kind, channel = reply[0], reply[1].decode()
+        kind = reply[0]
         if kind == b"message":
             self._last_heard = asyncio.get_running_loop().time()
+            if reply[2].startswith(self._own):
+                return False
+            channel = reply[1].decode()
             if channel == self._heartbeat_topic:
                 self._heartbeats += 1
             else:

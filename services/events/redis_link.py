@@ -55,6 +55,8 @@ class RedisLink:
         self._server = _shown(url)
         self._clients: list[Redis] = []
         self._up = False
+        # Changes whenever Redis may have lost something, or this process may have reached another one.
+        self.epoch = 0
         self._part_error: str | BaseException | None = None
         self._quiet_heartbeats = 0
         self._away = _Outage("redis is away: each process works for itself until it is back")
@@ -93,6 +95,7 @@ class RedisLink:
     async def went_down(self, error: BaseException) -> None:
         """No events travel. Drops all connections: when the address leads elsewhere, all have to follow."""
         self._up = False
+        self.epoch += 1
         self._away.begin(error, server=self._server)
         if not self._failing.is_on:
             self._part_error = None
@@ -105,6 +108,7 @@ class RedisLink:
 
     def failed(self, error: str | BaseException) -> None:
         """Redis has refused something, or has not answered in time. Logged only if the link outlives it."""
+        self.epoch += 1
         self._part_error = error
         self._quiet_heartbeats = 0
 

@@ -44,6 +44,10 @@ class Topics:
         """The key of the driver's last position."""
         return f"{self._prefix}:last-location:{driver_id}"
 
+    def lease(self, user_id: UUID) -> str:
+        """The key of the lease on what processes remember of a user."""
+        return f"{self._prefix}:lease:{user_id}"
+
     def rate(self, limit: str, key: str) -> str:
         """The Redis key of the used part of a limit."""
         return f"{self._prefix}:rate:{limit}:{key}"

@@ -7,11 +7,14 @@ from typing import Protocol
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
 from services.limits.rates import RateLimit, RateLimited
+from services.runtime.batches import Batches
 
 # The longest wait for an unresponsive Redis. After one such timeout no request waits, until Redis has worked
 # for a while. Not shorter: a machine that is busy for a moment is no outage.
 TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 64
+# Redis does nothing else meanwhile.
+MAX_TAKES = 256
 
 _MICROSECONDS = 1_000_000
 # Each of several takes has one or more keys, all of which must have room, or none is counted. Times are Redis's
@@ -98,8 +101,7 @@ class SharedThrottle:
         self._link = link
         self._topics = topics
         self._here = ProcessThrottle()
-        self._asked: list[tuple[Sequence[Claim], asyncio.Future[float]]] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._takes: Batches[Sequence[Claim], float] = Batches(self._wait_s, at_most=MAX_TAKES)
 
     async def take(self, *claims: Claim) -> None:
         """Count one for each claim, or none. Raises: RateLimited."""
@@ -109,11 +111,7 @@ class SharedThrottle:
         await self._here.take(*claims)
         if not self._link.keeps:
             return
-        wait: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._asked.append((claims, wait))
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
-        wait_s = await wait
+        wait_s = await self._takes.run(claims)
         if wait_s > 0:
             _give_back(claims)
             raise RateLimited(wait_s)
@@ -133,26 +131,7 @@ class SharedThrottle:
         except LINK_ERRORS as error:
             self._link.failed(error)
 
-    async def _ask(self) -> None:
-        """Send all waiting claims to Redis, until none waits."""
-        try:
-            while self._asked:
-                asked, self._asked = self._asked, []
-                try:
-                    waits = await self._wait_s([claims for claims, _ in asked])
-                except Exception as error:
-                    for _, waiting in asked:
-                        if not waiting.done():
-                            waiting.set_exception(error)
-                    continue
-                for (_, waiting), wait_s in zip(asked, waits, strict=True):
-                    # The caller may have been cancelled.
-                    if not waiting.done():
-                        waiting.set_result(wait_s)
-        finally:
-            self._asking = None
-
-    async def _wait_s(self, takes: Sequence[Sequence[Claim]]) -> Sequence[float]:
+    async def _wait_s(self, takes: Sequence[Sequence[Claim]], __: float) -> Sequence[float]:
         """How long each take has to wait, in seconds; 0 means that it was counted."""
         if not self._link.keeps:
             return [0.0] * len(takes)

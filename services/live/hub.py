@@ -1,7 +1,7 @@
 """Live delivery: from the topics of the bus to the subscribers of this process."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -96,6 +96,16 @@ class Hub:
         """Send a new snapshot to every subscriber: events may have been lost."""
         for subscriber in list(self._subscribers):
             subscriber.start_over()
+
+    def tell(self, topics: Sequence[str], location: Location) -> None:
+        """Pass on a position of which this process learnt without the bus, as if it had come on these topics."""
+        event: LocationEvent | None = None
+        for name in topics:
+            topic = self._topics.flowing(name)
+            if topic is not None and topic.followers:
+                event = event or LocationEvent(location)
+                self.counters.events += 1
+                topic.pass_on_location(event)
 
     async def stop(self) -> None:
         """Leave every topic."""

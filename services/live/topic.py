@@ -241,12 +241,16 @@ class OpenTopics:
         """Whether the topic has not failed or been closed."""
         return self._topics.get(topic.name) is topic
 
+    def flowing(self, name: str) -> Topic | None:
+        """A topic whose messages come already; None if they do not."""
+        topic = self._topics.get(name)
+        return topic if topic is not None and topic.state in (TopicState.OPEN, TopicState.LINGERING) else None
+
     def enter_at_once(self, name: str) -> Topic | None:
         """Enter a topic whose messages come already; None if they do not."""
-        topic = self._topics.get(name)
-        if topic is None or topic.state not in (TopicState.OPEN, TopicState.LINGERING):
-            return None
-        topic.enter()
+        topic = self.flowing(name)
+        if topic is not None:
+            topic.enter()
         return topic
 
     async def enter(self, name: str) -> Topic:

@@ -1,24 +1,20 @@
 """Reports of positions, and the users who may see them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.trip_life import DRIVING
 from models.values import Location, Role
 from models.visibility import Actor
-from services.accounts.sessions import Sessions
-from services.database.connections import Database
-from services.database.dialects import moment, uuid
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
+from services.events.leases import Lease
 from services.events.topics import Topics
 from services.limits.rates import RateLimit
+from services.positions.active_trips import ActiveTrip, ActiveTrips
 from services.positions.freshness import Lifetime
 from services.positions.store import LocationStore, Stored
 from services.runtime.data_loader import DataLoader
-from services.trips.conditions import has_status
 from services.trips.faults import NotADriver
 from services.validation.points import on_earth
 
@@ -35,14 +31,6 @@ class StaleLocation(UserFault):
     code = ErrorCode.STALE_LOCATION
 
 
-@dataclass(frozen=True, slots=True)
-class _ActiveTrip:
-    """The trip that a driver drives, if any, at ``as_of``, the database's clock."""
-
-    trip_id: UUID | None
-    as_of: datetime
-
-
 class Locations:
     """Positions of the drivers of one application: the last of each, with an expiry.
 
@@ -53,23 +41,20 @@ class Locations:
 
     def __init__(
         self,
-        database: Database,
         store: LocationStore,
         topics: Topics,
         *,
-        sessions: Sessions,
+        active_trips: ActiveTrips,
         lifetime: Lifetime,
         limit: RateLimit,
     ) -> None:
         self.lifetime = lifetime
-        self._database = database
-        self._sessions = sessions
+        self._active_trips = active_trips
         self._store = store
         self._topics = topics
         self._ttl = timedelta(seconds=lifetime.ttl_s)
         self._limit = limit
         self._fresh = max(MIN_FRESH, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0))
-        self._active_trips = DataLoader(self._find_active_trips)
         self._last = DataLoader(store.last)
 
     async def report(
@@ -106,40 +91,60 @@ class Locations:
             raise _stale()
         counted_as = actor.id if age < self._fresh else (actor.id, "backlog")
         self._limit.check(counted_as)
-        active = await self._active_trips.get(actor.session_id)
-        if active is None:
-            raise SessionEnded
-        location = Location(
-            actor.id, active.trip_id, point, heading, recorded_at.astimezone(UTC), as_of=active.as_of
-        )
-        topics = [self._topics.location(actor.id)]
-        if active.trip_id is not None:
-            topics.append(self._topics.car(active.trip_id))
-        if await self._store.put(location, topics, ttl_s=(self._ttl - age).total_seconds()) is Stored.STALE:
+        report = _Report(actor.id, point, heading, recorded_at.astimezone(UTC), (self._ttl - age).total_seconds())
+        stored = await self._put_as_remembered(actor, report)
+        if stored in (Stored.UNSURE, Stored.UNANSWERED):
+            active = await self._active_trips.find(actor)
+            if active is None:
+                raise SessionEnded
+            stored = await self._put(report, active, in_time=stored is Stored.UNSURE)
+        if stored is Stored.STALE:
             # Another process received the newer one.
             self._limit.give_back(counted_as)
             raise _stale()
+
+    async def _put_as_remembered(self, actor: Actor, report: "_Report") -> Stored:
+        """Without asking the database; UNSURE and UNANSWERED: it has to be asked."""
+        remembered = self._active_trips.remembered(actor)
+        if remembered is None:
+            return Stored.UNSURE
+        active, lease = remembered
+        stored = await self._put(report, active, lease)
+        if stored is Stored.UNSURE:
+            self._active_trips.forget(actor, lease)
+        return stored
+
+    async def _put(
+        self, report: "_Report", active: ActiveTrip, lease: Lease | None = None, *, in_time: bool = True
+    ) -> Stored:
+        """``in_time``: there is time to ask Redis."""
+        location = report.stamped(active)
+        topics = [self._topics.location(location.driver_id)]
+        if active.trip_id is not None:
+            topics.append(self._topics.car(active.trip_id))
+        if not in_time:
+            return await self._store.put_here(location, topics, ttl_s=report.ttl_s)
+        return await self._store.put(location, topics, ttl_s=report.ttl_s, lease=lease)
 
     async def last(self, driver_id: UUID) -> Location | None:
         """The last position of a driver, if it has not expired. The caller checks access."""
         return await self._last.get(driver_id)
 
-    async def _find_active_trips(self, session_ids: Sequence[UUID]) -> dict[UUID, _ActiveTrip]:
-        """For each driver's session that is live: a position costs no statement more for being asked that."""
-        rows = await self._database.fetch(
-            "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
-            f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
-            "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
-            f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
-            f"WHERE {self._sessions.is_live}",
-            list(session_ids),
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A checked report, before it is known which trip it belongs to."""
+
+    driver_id: UUID
+    point: GeoPoint
+    heading: float | None
+    recorded_at: datetime
+    ttl_s: float
+
+    def stamped(self, active: ActiveTrip) -> Location:
+        return Location(
+            self.driver_id, active.trip_id, self.point, self.heading, self.recorded_at, as_of=active.as_of
         )
-        return {
-            uuid(row["session_id"]): _ActiveTrip(
-                uuid(row["trip_id"]) if row["trip_id"] is not None else None, moment(row["as_of"])
-            )
-            for row in rows
-        }
 
 
 def _stale() -> StaleLocation:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
 import structlog
@@ -14,50 +14,85 @@ from redis.exceptions import ResponseError
 
 from models.values import Location
 from services.events.bus import Bus
+from services.events.leases import Lease
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
+from services.runtime.batches import Batches
 
 _log = structlog.stdlib.get_logger(__name__)
 
 TIMEOUT_S = 2.0
 MAX_KEPT = 100_000
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 8
+# Positions of one script: Redis does nothing else meanwhile.
+MAX_PUT = 256
 
 # Sixteen digits of microseconds, then the location, so that the script compares ages without reading JSON.
 _AGE_DIGITS = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Answers what became of it and, if Redis did not keep it, why; then it is told all the same.
+# Of each position: how many topics, age, time to live, message, lease, topics. Answers what became of each: a
+# word, or the newer one that is known, or "!" and why Redis did not keep it. Then it is told all the same.
 _STORE = f"""
-local last = redis.call('GET', KEYS[1])
-if last then
-    local age = string.sub(last, 1, {_AGE_DIGITS})
-    if age > ARGV[1] then return {{'stale'}} end
-    if age == ARGV[1] then return {{'known'}} end
+local answers, arg = {{}}, 1
+for i = 1, #KEYS / 2 do
+    local key, topics, age = KEYS[2 * i - 1], tonumber(ARGV[arg]), ARGV[arg + 1]
+    local message, lease = ARGV[arg + 3], ARGV[arg + 4]
+    local last = redis.pcall('GET', key)
+    if type(last) ~= 'string' then last = '' end
+    local last_age = string.sub(last, 1, {_AGE_DIGITS})
+    if lease ~= '' and redis.pcall('GET', KEYS[2 * i]) ~= lease then
+        answers[i] = 'unsure'
+    elseif last_age > age then
+        answers[i] = last
+    elseif last_age == age then
+        answers[i] = 'known'
+    else
+        answers[i] = 'new'
+        local kept = redis.pcall('SET', key, age .. message, 'PX', ARGV[arg + 2])
+        if kept.err then answers[i] = '!' .. kept.err end
+        for topic = arg + 5, arg + 4 + topics do
+            local told = redis.pcall('PUBLISH', ARGV[topic], message)
+            if type(told) == 'table' then answers[i] = '!' .. told.err end
+        end
+    end
+    arg = arg + 5 + topics
 end
-local kept = redis.pcall('SET', KEYS[1], ARGV[1] .. ARGV[3], 'PX', ARGV[2])
-for i = 4, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[3]) end
-if kept.err then return {{'new', kept.err}} end
-return {{'new'}}
+return answers
 """
+
+# Tells those in this process who listen to the topics of a position.
+Tell = Callable[[Sequence[str], Location], None]
 
 
 class Stored(Enum):
-    """The result of storing a position."""
+    """The result of storing a position.
+
+    UNSURE: nothing was done, since the lease is not held. UNANSWERED: whether anything was done under the lease is
+    not known, and there is no more time to ask.
+    """
 
     NEW = "new"
     KNOWN = "known"
     STALE = "stale"
+    UNSURE = "unsure"
+    UNANSWERED = "unanswered"
 
 
 class LocationStore(Protocol):
     """Keeps the last position of every driver, and tells of each new one."""
 
-    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """Keep a position that is newer than the last for so many seconds, and publish it on the topics.
+    async def put(
+        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
+    ) -> Stored:
+        """Keep a position that is newer than the last for so many seconds, and tell of it on the topics.
 
-        The newest wins a race.
+        The newest wins a race. With a ``lease`` nothing is done unless it is held.
         """
+        ...
+
+    async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """The same in this process alone: what ``put`` has left UNANSWERED."""
         ...
 
     def newest(self, driver_id: UUID) -> datetime | None:
@@ -72,16 +107,24 @@ class LocationStore(Protocol):
 class MemoryLocations:
     """Positions within this process."""
 
-    def __init__(self, bus: Bus, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bus = bus
+    def __init__(self, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
         self._clock = clock
         # With the moment at which each expires; the one that came first, first.
         self._kept: OrderedDict[UUID, tuple[Location, float]] = OrderedDict()
 
-    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+    async def put(
+        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
+    ) -> Stored:
+        if lease is not None and not lease.is_held:
+            return Stored.UNSURE
+        return await self.put_here(location, topics, ttl_s=ttl_s)
+
+    async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """Keep and tell."""
         stored = self.keep(location, ttl_s)
         if stored is Stored.NEW:
-            await self._bus.publish([(topics, location.to_json())])
+            self._tell(topics, location)
         return stored
 
     def keep(self, location: Location, ttl_s: float) -> Stored:
@@ -111,63 +154,107 @@ class MemoryLocations:
         return location if expires > self._clock() else None
 
 
+class _Put(NamedTuple):
+    """A position on its way to Redis."""
+
+    location: Location
+    topics: Sequence[str]
+    ttl_s: float
+    lease: bytes
+    message: bytes
+
+
 class RedisLocations:
     """Positions in Redis, with the expiry there; what this process was told is remembered here too.
 
-    While Redis is away, and after it has forgotten everything, this process answers from what it remembers. A
-    position that Redis does not keep is published all the same: to all processes if Redis
-    passes it on, else within this
-    process.
+    While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
+
+    A new position is told within this process directly. The other processes are told by Redis, also of one that it
+    does not keep, as long as it passes on what is published. While a batch is under way, what comes goes in the
+    next.
     """
 
-    def __init__(self, link: RedisLink, bus: Bus, topics: Topics) -> None:
+    def __init__(self, link: RedisLink, bus: Bus, topics: Topics, tell: Tell) -> None:
         self._link = link
-        self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=2 * MAX_CONNECTIONS)
+        self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._store = self._redis.register_script(_STORE)
         self._bus = bus
         self._topics = topics
-        self._memory = MemoryLocations(bus)
-        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._tell = tell
+        self._memory = MemoryLocations(tell)
+        self._puts: Batches[_Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
 
-    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """Keep and publish, in one round trip."""
+    async def put(
+        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
+    ) -> Stored:
+        """Keep and publish, in one round trip, for which it waits at most ``TIMEOUT_S``."""
+        if lease is not None:
+            return await self._put_under(lease, location, topics, ttl_s)
         remembered = self._memory.keep(location, ttl_s)
         # Redis may have forgotten the newer one since.
         if remembered is Stored.STALE:
             return remembered
-        message = location.to_json()
-        if not self._link.is_up:
-            self._bus.publish_here([(topics, message)])
-            return remembered
-        age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
+        message = self._bus.own(location.to_json())
+        stored = remembered
         try:
-            # Of the whole: the client's own time-outs are those of each step.
-            async with asyncio.timeout(TIMEOUT_S), self._slots:
-                stored, *refusal = await self._store(
-                    keys=[self._topics.last_location(location.driver_id)],
-                    args=[age, max(1, int(ttl_s * 1000)), message, *topics],
-                )
+            if self._link.is_up:
+                answer = await self._puts.run(_Put(location, topics, ttl_s, b"", message))
+                stored = self._understand(answer, location, ttl_s)
         except ResponseError as error:
             # It refuses the script, not what is published.
             self._link.failed(error)
-            await self._bus.publish([(topics, message)])
-            return remembered
+            await self._bus.tell_others([(topics, message)])
         except LINK_ERRORS as error:
             self._link.failed(error)
-            self._bus.publish_here([(topics, message)])
-            return remembered
-        if refusal:
-            self._link.failed(refusal[0].decode())
-        became = Stored(stored.decode())
-        if became is Stored.STALE:
-            await self._learn_newer(location, ttl_s)
-        return became
+        if stored is Stored.NEW:
+            self._tell(topics, location)
+        return stored
 
-    async def _learn_newer(self, than: Location, ttl_s: float) -> None:
-        """Remember what another process was told, so that what else is older is known to be stale here."""
-        newer = (await self.last([than.driver_id])).get(than.driver_id)
-        if newer is not None:
-            self._memory.keep(newer, ttl_s + (newer.recorded_at - than.recorded_at).total_seconds())
+    async def _put_under(self, lease: Lease, location: Location, topics: Sequence[str], ttl_s: float) -> Stored:
+        if not lease.is_held:
+            return Stored.UNSURE
+        message = self._bus.own(location.to_json())
+        try:
+            answer = await self._puts.run(_Put(location, topics, ttl_s, lease.token, message))
+        except ResponseError as error:
+            self._link.failed(error)
+            return Stored.UNSURE
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            return Stored.UNANSWERED
+        stored = self._understand(answer, location, ttl_s)
+        if stored in (Stored.NEW, Stored.KNOWN):
+            self._memory.keep(location, ttl_s)
+        if stored is Stored.NEW:
+            self._tell(topics, location)
+        return stored
+
+    async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """Keep and tell, without Redis."""
+        return await self._memory.put_here(location, topics, ttl_s=ttl_s)
+
+    async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
+        keys: list[str] = []
+        args: list[str | bytes | int] = []
+        for location, topics, ttl_s, lease, message in puts:
+            keys += self._topics.last_location(location.driver_id), self._topics.lease(location.driver_id)
+            age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
+            args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease, *topics
+        # Of the whole: the client's own time-outs are those of each step.
+        async with asyncio.timeout_at(since + TIMEOUT_S):
+            return await self._store(keys=keys, args=args)
+
+    def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
+        if answer[:1].isdigit():
+            # Remembered, so that what else is older is known to be stale here.
+            newer = _read(answer)
+            if newer is not None:
+                self._memory.keep(newer, ttl_s + (newer.recorded_at - location.recorded_at).total_seconds())
+            return Stored.STALE
+        if answer.startswith(b"!"):
+            self._link.failed(answer[1:].decode())
+            return Stored.NEW
+        return Stored(answer.decode())
 
     def newest(self, driver_id: UUID) -> datetime | None:
         """When the last position was measured that this process was told, or has learnt of."""
@@ -179,7 +266,7 @@ class RedisLocations:
         if not self._link.is_up:
             return found
         try:
-            async with asyncio.timeout(TIMEOUT_S), self._slots:
+            async with asyncio.timeout(TIMEOUT_S):
                 values = await self._redis.mget(
                     [self._topics.last_location(driver_id) for driver_id in driver_ids]
                 )

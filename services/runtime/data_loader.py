@@ -8,8 +8,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+# One look-up that hangs, on a connection of which the other end has gone, does not hold up all.
+MAX_UNDER_WAY = 2
+
+
 class DataLoader(Generic[K, V]):
     """Fetches all keys of one event-loop iteration at once: a page of trips takes one statement, not twenty.
+
+    While ``MAX_UNDER_WAY`` look-ups are under way, those who ask wait and go together in the next.
 
     It is not a cache: each fetch begins after ``get`` was called.
     """
@@ -17,7 +23,7 @@ class DataLoader(Generic[K, V]):
     def __init__(self, fetch: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._fetch = fetch
         self._asked: dict[K, asyncio.Future[V | None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V | None:
         """The value of the key; None if there is none. Raises: what ``fetch`` raises."""
@@ -25,15 +31,20 @@ class DataLoader(Generic[K, V]):
         if found is None:
             loop = asyncio.get_running_loop()
             if not self._asked:
-                loop.call_soon(self._fetch_soon)
+                loop.call_soon(self._fetch_next)
             found = self._asked[key] = loop.create_future()
         return await asyncio.shield(found)
 
-    def _fetch_soon(self) -> None:
-        asked, self._asked = self._asked, {}
-        task = asyncio.create_task(self._answer(asked))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _fetch_next(self) -> None:
+        if self._asked and len(self._under_way) < MAX_UNDER_WAY:
+            asked, self._asked = self._asked, {}
+            task = asyncio.create_task(self._answer(asked))
+            self._under_way.add(task)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._fetch_next()
 
     async def _answer(self, asked: dict[K, "asyncio.Future[V | None]"]) -> None:
         try:

@@ -288,7 +288,9 @@ class Trips:
             Conflict: a constraint refused it.
             SessionEnded: the session that it is written in has ended.
         """
-        async with self._outbox.statement() as changes:
+        # Whose drive it ends has to be known before the commit.
+        is_one = write.driver_id is not None or not write.ends_drive
+        async with self._outbox.statement() if is_one else self._outbox.transaction() as changes:
             return await self._writes.run(changes, write)
 
     async def expire_overdue(self) -> int:

@@ -12,6 +12,7 @@ from models.trip_life import (
     Party,
     Transition,
     changed_by,
+    is_driving,
     is_open,
     keeps_reason,
 )
@@ -40,6 +41,10 @@ class Write:
     session_id: UUID | None
     for_pool: bool
     former_driver_id: UUID | None = None
+    # Whether a driver begins or ends to drive the trip by it, and who that is, if that is known beforehand.
+    begins_drive: bool = False
+    ends_drive: bool = False
+    driver_id: UUID | None = None
 
 
 class TripWrites:
@@ -149,10 +154,15 @@ class TripWrites:
             session_id=session_id,
             for_pool=step.pool_hears,
             former_driver_id=actor_id if gives_back else None,
+            begins_drive=is_driving(step.target) and not is_driving(step.source),
+            ends_drive=is_driving(step.source) and not is_driving(step.target),
+            driver_id=actor_id if step.by in (Party.ANY_DRIVER, Party.DRIVER) else None,
         )
 
     async def run(self, transaction: OutboxTransaction, write: Write) -> TripValue | None:
         """Write one trip, add it to the history, note and announce it; None if it hit no row.
+
+        What ends a drive and does not name its driver needs a transaction that does not commit at once.
 
         Raises:
             Conflict: a constraint refused it.
@@ -163,16 +173,25 @@ class TripWrites:
             args.append(write.session_id)
             caller = self._sessions.live_sql(f"${len(args)}") + self._sessions.session_lock_sql
         run = self._run_as_one if self._database.sql.writes_with_reads else self._run_in_steps
+        if transaction.commits_at_once:
+            await self._tell_of_drive(transaction, write, write.driver_id)
         written = await run(transaction, write, args, caller)
         if written is None:
             return None
         note_id, trip = written
+        driver = trip.driver
+        await self._tell_of_drive(transaction, write, driver.id if driver is not None else write.driver_id)
         transaction.announce(
             self._announcements.changed(
                 note_id, trip, for_pool=write.for_pool, former_driver_id=write.former_driver_id
             )
         )
         return trip
+
+    async def _tell_of_drive(self, transaction: OutboxTransaction, write: Write, driver_id: UUID | None) -> None:
+        """Before the commit: where the driver is must not be told to a rider any more, or to another one."""
+        if driver_id is not None and (write.begins_drive or write.ends_drive):
+            await transaction.change_of(driver_id, is_end=write.ends_drive)
 
     async def _run_in_steps(
         self, transaction: OutboxTransaction, write: Write, args: Sequence[object], caller: str | None

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from application.paths import ROOT
 from services.events import redis_backend, redis_link
 from services.events.bus import BusState
+from services.events.leases import SharedLeases
 from services.events.redis_link import RedisLink, UnusableRedis
 from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit
@@ -164,7 +165,7 @@ async def test_an_outage_is_two_lines_whoever_notices_it_and_the_first_names_the
     with capture_logs() as logs:
         async with process(address_of_somebody(redis), topics.rate("", "")) as one:
             assert one.link is not None
-            positions = RedisLocations(one.link, one.bus, topics)
+            positions = RedisLocations(one.link, one.bus, topics, lambda *_: None)
             throttle = SharedThrottle(one.link, topics)
 
             async def use() -> None:
@@ -273,13 +274,20 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
     async with process(address_of_somebody(redis), prefix) as one, one.listen("a") as heard:
         assert one.link is not None
         position, claim = location(), (RateLimit(Rate(5, 60), name="any"), "rosa")
-        positions, throttle = RedisLocations(one.link, one.bus, topics), SharedThrottle(one.link, topics)
+        positions, throttle = (
+            RedisLocations(one.link, one.bus, topics, lambda *_: None),
+            SharedThrottle(one.link, topics),
+        )
+        leases = SharedLeases(one.link, topics)
         await positions.put(position, [one.topic("a")], ttl_s=60)
-        await heard.next()
         assert await positions.last([position.driver_id]) == {position.driver_id: position}
         await throttle.take(claim)
         await throttle.give_back(claim)
+        assert position.driver_id in await leases.take([position.driver_id])
+        assert await leases.begin_change([position.driver_id])
+        leases.end_change([position.driver_id])
         assert await one.publish("a", b"1")
+        await heard.next()
         assert one.link.keeps
 
 

@@ -77,3 +77,22 @@ async def test_who_gives_up_takes_the_answer_from_nobody(source: Source) -> None
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert source.asked == [["a"]]
+
+
+async def test_while_two_look_ups_are_under_way_those_who_ask_go_together_in_the_next(source: Source) -> None:
+    lengths = DataLoader(source.fetch)
+    source.hold.clear()
+    asking: list[asyncio.Task[int | None]] = []
+    for key in ("a", "bb"):
+        source.began.clear()
+        asking.append(asyncio.create_task(lengths.get(key)))
+        await source.began.wait()
+    for key in ("ccc", "dddd"):
+        asking.append(asyncio.create_task(lengths.get(key)))
+        # A turn of the loop each: they do not come at once.
+        await asyncio.sleep(0)
+    source.hold.set()
+
+    assert await asyncio.gather(*asking) == [1, 2, 3, 4]
+
+    assert source.asked == [["a"], ["bb"], ["ccc", "dddd"]]

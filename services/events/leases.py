@@ -1,0 +1,212 @@
+"""Leases: what a process may remember of a user, until any process begins to change it."""
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.topics import Topics
+from services.runtime.batches import Batches
+
+# Whoever remembers something compares it with the database more often than that.
+REMEMBERED_S = 2.0
+# How long a change counts as under way of which nobody says that it is over: longer than any statement may take,
+# and than anything is remembered.
+LONGEST_CHANGE_S = 65.0
+# A lease that is not used any more leaves Redis.
+LEASE_TTL_S = 600
+MAX_LEASES = 100_000
+TIMEOUT_S = 1.0
+MAX_CONNECTIONS = 8
+# Redis does nothing else meanwhile.
+MAX_CALLS = 256
+
+_BEGIN, _END, _TAKE = b"begin", b"end", b"take"
+_CHANGING = re.compile(rb"!\d+")
+_NO_ANSWER = b"!"
+# A key has a lease, or "!" and how many changes are under way; empty is as good as none. Answers each call with
+# what the key has then, or with "!" and why Redis has not kept it.
+_SCRIPT = """
+local answers = {}
+for i = 1, #KEYS do
+    local call = ARGV[2 * i + 1]
+    local value = redis.call('GET', KEYS[i]) or ''
+    local changes = tonumber(string.match(value, '^!(%d+)$')) or 0
+    local wanted, ttl_ms = value, ARGV[1]
+    if call == 'begin' then
+        wanted = '!' .. changes + 1
+    elseif call == 'end' and changes > 1 then
+        wanted = '!' .. changes - 1
+    elseif call == 'end' then
+        wanted, ttl_ms = '', 1
+    elseif value == '' then
+        wanted, ttl_ms = ARGV[2 * i + 2], ARGV[2]
+    end
+    answers[i] = wanted
+    if wanted ~= value then
+        local kept = redis.pcall('SET', KEYS[i], wanted, 'PX', ttl_ms)
+        if kept.err then answers[i] = '!' .. kept.err end
+    end
+end
+return answers
+"""
+
+
+class Lease(Protocol):
+    """A lease on what was read of a user after it was taken."""
+
+    @property
+    def token(self) -> bytes:
+        """What Redis has under ``Topics.lease`` while the lease is held; without Redis it means nothing."""
+        ...
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease is held, as far as this process knows; with Redis, it alone knows for certain."""
+        ...
+
+
+class Leases(Protocol):
+    """Lets processes remember what they have read of a user, and takes that back before it becomes untrue.
+
+    Who remembers takes a lease, then reads, and uses what was read only while the lease is held. Who changes what
+    others may remember says so before the change is committed: no lease is held from then on, and none is given
+    until the change is over. So nobody uses what a committed change has made untrue.
+    """
+
+    async def begin_change(self, user_ids: Collection[UUID]) -> bool:
+        """No lease on these users is held from now on. False: not everybody could be told of that.
+
+        Then what others remember is untrue for at most ``REMEMBERED_S`` seconds after the commit.
+        """
+        ...
+
+    def end_change(self, user_ids: Collection[UUID]) -> None:
+        """What was changed is committed. Without that it counts as under way for ``LONGEST_CHANGE_S`` seconds."""
+        ...
+
+    async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
+        """A lease on each user of whom nothing is being changed."""
+        ...
+
+
+class _ProcessLease:
+    __slots__ = ("is_held",)
+
+    token = b""
+
+    def __init__(self) -> None:
+        self.is_held = True
+
+
+class ProcessLeases:
+    """Leases within this process."""
+
+    def __init__(self) -> None:
+        # The one that came first, first.
+        self._leases: OrderedDict[UUID, _ProcessLease] = OrderedDict()
+        # How many changes are under way, and until when that counts if nobody ends them.
+        self._changes: dict[UUID, tuple[int, float]] = {}
+
+    async def begin_change(self, user_ids: Collection[UUID]) -> bool:
+        until = time.monotonic() + LONGEST_CHANGE_S
+        for user_id in user_ids:
+            self._changes[user_id] = (self._under_way(user_id) + 1, until)
+            self._drop(user_id)
+        return True
+
+    def end_change(self, user_ids: Collection[UUID]) -> None:
+        for user_id in user_ids:
+            under_way = self._under_way(user_id)
+            if under_way > 1:
+                self._changes[user_id] = (under_way - 1, self._changes[user_id][1])
+            else:
+                self._changes.pop(user_id, None)
+
+    async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
+        taken: dict[UUID, Lease] = {}
+        for user_id in user_ids:
+            if not self._under_way(user_id):
+                taken[user_id] = self._leases.setdefault(user_id, _ProcessLease())
+        while len(self._leases) > MAX_LEASES:
+            self._drop(next(iter(self._leases)))
+        return taken
+
+    def _under_way(self, user_id: UUID) -> int:
+        count, until = self._changes.get(user_id, (0, 0.0))
+        return count if until > time.monotonic() else 0
+
+    def _drop(self, user_id: UUID) -> None:
+        lease = self._leases.pop(user_id, None)
+        if lease is not None:
+            lease.is_held = False
+
+
+class _SharedLease:
+    __slots__ = ("_epoch", "_link", "token")
+
+    def __init__(self, token: bytes, link: RedisLink, epoch: int) -> None:
+        self.token = token
+        self._link = link
+        self._epoch = epoch
+
+    @property
+    def is_held(self) -> bool:
+        return self._link.keeps and self._link.epoch == self._epoch
+
+
+class SharedLeases:
+    """Leases in Redis, of all processes that share it. While it is away or fails, nobody remembers anything."""
+
+    def __init__(self, link: RedisLink, topics: Topics) -> None:
+        self._link = link
+        self._topics = topics
+        redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._script = redis.register_script(_SCRIPT)
+        self._calls: Batches[tuple[bytes, UUID], bytes | None] = Batches(self._send, at_most=MAX_CALLS)
+
+    async def begin_change(self, user_ids: Collection[UUID]) -> bool:
+        if not self._link.is_up:
+            return False
+        answers = await asyncio.gather(*(self._calls.run((_BEGIN, user_id)) for user_id in user_ids))
+        return all(_CHANGING.fullmatch(answer) for answer in answers)
+
+    def end_change(self, user_ids: Collection[UUID]) -> None:
+        if self._link.is_up:
+            for user_id in user_ids:
+                self._calls.run((_END, user_id))
+
+    async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
+        if not self._link.keeps:
+            return {}
+        # What breaks while they are taken breaks them.
+        epoch = self._link.epoch
+        tokens = await asyncio.gather(*(self._calls.run((_TAKE, user_id)) for user_id in user_ids))
+        return {
+            user_id: _SharedLease(token, self._link, epoch)
+            for user_id, token in zip(user_ids, tokens, strict=True)
+            if not token.startswith(b"!")
+        }
+
+    async def _send(self, calls: Sequence[tuple[bytes, UUID]], since: float) -> Sequence[bytes]:
+        try:
+            async with asyncio.timeout_at(since + TIMEOUT_S):
+                answers: list[bytes] = await self._script(
+                    keys=[self._topics.lease(user_id) for _, user_id in calls],
+                    args=[
+                        round(LONGEST_CHANGE_S * 1000),
+                        LEASE_TTL_S * 1000,
+                        *(arg for call, _ in calls for arg in (call, uuid4().hex if call is _TAKE else b"")),
+                    ],
+                )
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            return [_NO_ANSWER] * len(calls)
+        for answer in answers:
+            if answer.startswith(b"!") and not _CHANGING.fullmatch(answer):
+                self._link.failed(answer[1:].decode())
+        return answers

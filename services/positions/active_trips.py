@@ -1,0 +1,187 @@
+"""Which trip each driver drives: asked of the database, or remembered while that is known to be true."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from models.trip_life import DRIVING
+from models.visibility import Actor
+from services.accounts.sessions import Sessions
+from services.database.connections import Database
+from services.database.dialects import Row, moment, uuid
+from services.events.leases import REMEMBERED_S, Lease, Leases
+from services.runtime.data_loader import DataLoader
+from services.trips.conditions import has_status
+
+# Half of how long something is remembered without being looked at.
+LOOK_INTERVAL_S = REMEMBERED_S / 2
+# A driver who has not reported for so long is asked for anew.
+IDLE_S = 60.0
+MAX_REMEMBERED = 100_000
+# Drivers of one statement.
+CHECKED_AT_ONCE = 500
+
+_NO_TRIP, _UNKNOWN = UUID(int=0), UUID(int=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTrip:
+    """The trip that a driver drives, if any, at ``as_of``, the database's clock."""
+
+    trip_id: UUID | None
+    as_of: datetime
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """A driver's session, and what is known of it: that it is live, and the active trip, while the lease is held.
+
+    The times are the loop's: of the last report, of the begin of the last look, and the end of the session.
+    """
+
+    driver_id: UUID
+    reported: float
+    lease: Lease | None = None
+    active: ActiveTrip | None = None
+    looked: float = 0.0
+    expires: float = 0.0
+
+
+class ActiveTrips:
+    """The active trips of drivers in their sessions.
+
+    Where nothing is remembered, the database is asked. What is remembered was read under a lease: whoever ends a
+    session, or begins or ends a trip, takes it back before that is committed (``services/events/leases.py``).
+    It is also compared with the database every second, and not used when that has not happened in time.
+    """
+
+    def __init__(self, database: Database, sessions: Sessions, leases: Leases) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._leases = leases
+        self._asked = DataLoader(self._find_all)
+        # By session; who has not reported for the longest first.
+        self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
+
+    async def find(self, actor: Actor) -> ActiveTrip | None:
+        """Ask the database; None: the session has ended. The drivers of one turn are one statement."""
+        active = await self._asked.get(actor.session_id)
+        if active is None:
+            self._remembered.pop(actor.session_id, None)
+        elif actor.session_id not in self._remembered:
+            self._remembered[actor.session_id] = _Remembered(actor.id, asyncio.get_running_loop().time())
+            if len(self._remembered) > MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return active
+
+    def remembered(self, actor: Actor) -> tuple[ActiveTrip, Lease] | None:
+        """What is remembered of a live session, and the lease that has to be held still when that is used."""
+        known = self._remembered.get(actor.session_id)
+        if known is None:
+            return None
+        now = known.reported = asyncio.get_running_loop().time()
+        self._remembered.move_to_end(actor.session_id)
+        if (
+            known.active is None
+            or known.lease is None
+            or not known.lease.is_held
+            or now >= known.looked + REMEMBERED_S
+            or now >= known.expires
+        ):
+            return None
+        return known.active, known.lease
+
+    def forget(self, actor: Actor, lease: Lease) -> None:
+        """The lease is not held any more."""
+        known = self._remembered.get(actor.session_id)
+        if known is not None and known.lease is lease:
+            known.lease = known.active = None
+
+    async def look(self) -> None:
+        """Compare what is remembered with the database, and learn what is not known of those who report."""
+        now = asyncio.get_running_loop().time()
+        while self._remembered and next(iter(self._remembered.values())).reported < now - IDLE_S:
+            self._remembered.popitem(last=False)
+        session_ids = list(self._remembered)
+        for first in range(0, len(session_ids), CHECKED_AT_ONCE):
+            asked = {
+                session_id: known
+                for session_id in session_ids[first : first + CHECKED_AT_ONCE]
+                if (known := self._remembered.get(session_id)) is not None
+            }
+            await self._look_at(asked)
+
+    async def _look_at(self, asked: dict[UUID, _Remembered]) -> None:
+        unknown = [
+            known
+            for known in asked.values()
+            if known.active is None or known.lease is None or not known.lease.is_held
+        ]
+        # Before the database is asked: what changes from now on is not remembered as it was.
+        leases = await self._leases.take({known.driver_id for known in unknown})
+        for known in unknown:
+            known.active, known.lease = None, leases.get(known.driver_id)
+        held = {session_id: known.lease for session_id, known in asked.items() if known.lease is not None}
+        if not held:
+            return
+        looked = asyncio.get_running_loop().time()
+        changed = {uuid(row["session_id"]): row for row in await self._find_changed(asked, list(held))}
+        for session_id, lease in held.items():
+            known = asked[session_id]
+            row = changed.get(session_id)
+            if known.lease is not lease:
+                continue
+            if row is not None and row["created"] is None:
+                # The session has ended.
+                self._remembered.pop(session_id, None)
+                known.active = None
+            else:
+                known.looked = looked
+                if row is not None:
+                    self._learn(known, row)
+
+    def _learn(self, known: _Remembered, row: Row) -> None:
+        as_of = moment(row["as_of"])
+        ends = self._sessions.expires_at(created=moment(row["created"]), used=moment(row["used"]))
+        known.active = ActiveTrip(_trip_id(row), as_of)
+        known.expires = known.looked + (ends - as_of).total_seconds()
+
+    async def _find_changed(self, asked: dict[UUID, _Remembered], session_ids: list[UUID]) -> Sequence[Row]:
+        """Those of which something else is true than what is remembered."""
+        trip_ids = [_known_as(asked[session_id].active) for session_id in session_ids]
+        return await self._database.fetch(
+            "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, {now} AS as_of "
+            f"FROM {self._database.sql.pairs(1, 2)} asked "
+            f"LEFT JOIN (sessions s JOIN users u ON u.id = s.user_id AND {self._sessions.is_live}) "
+            "ON s.id = asked.id LEFT JOIN trips t "
+            f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
+            "WHERE s.id IS NULL OR COALESCE(t.id, $3) <> asked.other",
+            session_ids,
+            trip_ids,
+            _NO_TRIP,
+        )
+
+    async def _find_all(self, session_ids: Sequence[UUID]) -> dict[UUID, ActiveTrip]:
+        """For each driver's session that is live."""
+        rows = await self._database.fetch(
+            "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
+            f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
+            "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
+            f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
+            f"WHERE {self._sessions.is_live}",
+            list(session_ids),
+        )
+        return {uuid(row["session_id"]): ActiveTrip(_trip_id(row), moment(row["as_of"])) for row in rows}
+
+
+def _trip_id(row: Row) -> UUID | None:
+    return uuid(row["trip_id"]) if row["trip_id"] is not None else None
+
+
+def _known_as(active: ActiveTrip | None) -> UUID:
+    if active is None:
+        return _UNKNOWN
+    return active.trip_id or _NO_TRIP

@@ -1,0 +1,70 @@
+"""What comes while a round trip is under way goes together in the next; alone, nothing waits."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.runtime.batches import Batches
+
+
+class Line:
+    """Doubles numbers, a batch at a time. ``hold`` keeps an answer back until it is set."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[int]] = []
+        self.failure: Exception | None = None
+        self.hold = asyncio.Event()
+        self.hold.set()
+        self.began = asyncio.Event()
+
+    async def send(self, items: list[int], since: float) -> Sequence[int]:
+        assert since <= asyncio.get_running_loop().time()
+        self.sent.append(items)
+        self.began.set()
+        await self.hold.wait()
+        if self.failure is not None:
+            raise self.failure
+        return [2 * item for item in items]
+
+
+async def held(line: Line, doubles: Batches[int, int], first: int) -> asyncio.Future[int]:
+    """A round trip that is under way."""
+    line.hold.clear()
+    asking = doubles.run(first)
+    await line.began.wait()
+    return asking
+
+
+async def test_alone_it_goes_at_once() -> None:
+    line = Line()
+    doubles = Batches(line.send, at_most=10)
+    assert [await doubles.run(1), await doubles.run(2)] == [2, 4]
+    assert line.sent == [[1], [2]]
+
+
+async def test_what_comes_during_a_round_trip_goes_together_in_the_next_in_order() -> None:
+    line = Line()
+    doubles = Batches(line.send, at_most=3)
+    first = await held(line, doubles, 0)
+    later = [doubles.run(item) for item in range(1, 6)]
+    await asyncio.sleep(0)
+    line.hold.set()
+
+    assert await asyncio.gather(first, *later) == [0, 2, 4, 6, 8, 10]
+
+    assert line.sent == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_a_failure_reaches_its_batch_alone_and_who_has_gone_holds_up_nobody() -> None:
+    line = Line()
+    doubles = Batches(line.send, at_most=10)
+    first = await held(line, doubles, 0)
+    gone, stays = doubles.run(1), doubles.run(2)
+    await asyncio.sleep(0)
+    gone.cancel()
+    line.failure = OSError("away")
+    line.hold.set()
+    results = await asyncio.gather(first, gone, stays, return_exceptions=True)
+    assert [type(result) for result in results] == [OSError, asyncio.CancelledError, OSError]
+
+    line.failure = None
+    assert await doubles.run(3) == 6
