@@ -65,7 +65,9 @@ class Application:
         self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
-        self.outbox = Outbox(self.database, self.bus, topics, self.leases, counters, find_changed=announcements.find_changed)
+        self.outbox = Outbox(
+            self.database, self.bus, topics, self.leases, counters, find_changed=announcements.find_changed
+        )
         self.photo_store = open_photo_store(settings)
         self.photos = _photos(settings, self.photo_store)
         self.account_photos = account_photos = AccountPhotos(self.database, self.photos, counters)

@@ -21,6 +21,11 @@ from services.live.feeds import DriverLocationFeed
 from services.positions.freshness import Freshness
 
 
+# The root fields of which the use case itself finds out whether the session is live, and that need no more of the
+# caller than what never changes: a socket's caller need not be read again for them.
+TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
+
+
 @strawberry.type(description="Where the driver of a trip is. One object a trip, which moves.")
 class DriverLocation:
     id: strawberry.ID = strawberry.field(description="Made from the trip's id: the same for every position.")

@@ -75,6 +75,17 @@ class Operation:
             )
 
 
+def root_fields(operation: Operation) -> set[str | None]:
+    """The names of the fields of the operation's root; of what is spread there, None."""
+    for definition in operation.document.definitions:
+        if isinstance(definition, OperationDefinitionNode) and operation.name == (
+            definition.name.value if definition.name else None
+        ):
+            selections = definition.selection_set.selections
+            return {node.name.value if isinstance(node, FieldNode) else None for node in selections}
+    return set()
+
+
 class Document:
     """A document that was parsed and validated, or the errors that this found."""
 

@@ -15,7 +15,9 @@ from starlette.types import Receive, Scope, Send
 
 from models.visibility import Actor
 from schema.api.context import Context, Services
+from schema.api.driver_location import TAKE_THE_CALLER_AS_KNOWN
 from schema.api.errors import RequestError, bad_user_input, to_request_error
+from schema.operations.documents import root_fields
 from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.connection import Connection
 from schema.transport.credentials import Cookies, bearer_token
@@ -36,7 +38,7 @@ from schema.transport.socket_messages import (
     Subscribe,
     parse_message,
 )
-from services.errors import DatabaseUnavailable
+from services.errors import DatabaseUnavailable, SessionEnded
 from services.limits.sparse_log import SparseLog
 from services.runtime import incidents
 from services.runtime.memory import trimmed
@@ -218,6 +220,9 @@ class Socket:
                 self._send_queue.drop(lambda _: True)
             self._closing = asyncio.create_task(self._close(code, reason))
 
+    def _end_with_session(self) -> None:
+        self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
+
     def _fail(self, error: Exception) -> None:
         """Close the socket since the server cannot go on with it; on 1013 clients come back."""
         self.close(CloseCode.TRY_AGAIN_LATER, _reported(error))
@@ -265,9 +270,7 @@ class Socket:
             self._releases.append(self._endpoint.limit.take(self._actor.id))
         except TooManySockets:
             raise Closed(CloseCode.TOO_MANY, "Too many sockets") from None
-        unregister = self._services.live_sessions.register(
-            self._actor.session_id, lambda: self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
-        )
+        unregister = self._services.live_sessions.register(self._actor.session_id, self._end_with_session)
         self._releases.append(unregister)
         self._put({"type": "connection_ack"})
 
@@ -336,15 +339,20 @@ class Socket:
             if self._operations.get(operation_id) is beginning:
                 self._operations[operation_id] = delivery
             return None
-        # The socket may be hours old: roles, names and photos are read again for each operation.
-        assert self._token is not None
-        current = await self._services.sessions.actor_of(self._token)
-        if current is None:
-            self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
-            return None
-        result = await execution.run(operation, request, self._context(current))
+        current: Actor | None = None
+        if not root_fields(operation) <= TAKE_THE_CALLER_AS_KNOWN:
+            # The socket may be hours old: names and photos are read again for each operation.
+            assert self._token is not None
+            current = await self._services.sessions.actor_of(self._token)
+            if current is None:
+                self._end_with_session()
+                return None
+        result = await execution.run(operation, request, self._context(current or actor))
         if isinstance(result, Refusal):
             return result
+        if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
+            self._end_with_session()
+            return None
         if self._ends(beginning, operation_id):
             self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
             self._send_queue.put((operation_id, "complete"), framing.complete())

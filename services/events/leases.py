@@ -167,7 +167,7 @@ class SharedLeases:
         self._topics = topics
         redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._script = redis.register_script(_SCRIPT)
-        self._calls: Batches[tuple[bytes, UUID], bytes | None] = Batches(self._send, at_most=MAX_CALLS)
+        self._calls: Batches[tuple[bytes, UUID], bytes] = Batches(self._send, at_most=MAX_CALLS)
 
     async def begin_change(self, user_ids: Collection[UUID]) -> bool:
         if not self._link.is_up:
