@@ -20,7 +20,6 @@ from services.live import messages
 from services.live.feeds import DriverLocationFeed
 from services.positions.freshness import Freshness
 
-
 # The root fields of which the use case itself finds out whether the session is live, and that need no more of the
 # caller than what never changes: a socket's caller need not be read again for them.
 TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
