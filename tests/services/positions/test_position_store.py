@@ -3,8 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import cast
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from models.values import Location
 from services.events import redis_backend
 from services.events.bus import Bus, BusState
+from services.events.leases import Lease, Leases, ProcessLeases, SharedLeases
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.positions import store as location_store
@@ -39,15 +41,19 @@ class Process:
             if self.link
             else MemoryLocations(self.tell)
         )
+        self.leases: Leases = SharedLeases(self.link, self.topics) if self.link else ProcessLeases()
+        # Of another process, if there can be one.
+        self.others: Leases = SharedLeases(self.link, self.topics) if self.link else self.leases
         # What those were told who listen here.
         self.told: list[Location] = []
 
     def tell(self, topics: Sequence[str], position: Location) -> None:
-        assert topics == [self.topics.location(position.driver_id)]
+        assert len(topics) == 1
         self.told.append(position)
 
-    async def put(self, position: Location, *, ttl_s: float = TTL_S) -> Stored:
-        return await self.store.put(position, [self.topics.location(position.driver_id)], ttl_s=ttl_s)
+    async def put(self, position: Location, *, ttl_s: float = TTL_S, lease: Lease | None = None) -> Stored:
+        topics = [self.topics.location(position.driver_id)]
+        return await self.store.put(position, topics, ttl_s=ttl_s, lease=lease)
 
     async def last(self, driver_id: UUID) -> Location | None:
         return (await self.store.last([driver_id])).get(driver_id)
@@ -133,6 +139,25 @@ async def test_only_what_is_new_is_told_of(here: Process) -> None:
     assert here.told == [second, third]
 
 
+async def test_under_a_lease_that_is_not_held_nothing_is_done(here: Process) -> None:
+    first, second, third = (location(age_s=age_s) for age_s in (3, 2, 1))
+    driver_id = first.driver_id
+    second, third = replace(second, driver_id=driver_id), replace(third, driver_id=driver_id)
+    lease = (await here.leases.take([driver_id]))[driver_id]
+    assert await here.put(first, lease=lease) is Stored.NEW
+    assert await here.put(first, lease=lease) is Stored.KNOWN
+    assert await here.put(location(driver_id, age_s=9), lease=lease) is Stored.STALE
+
+    # By another process, of which this one hears nothing.
+    await here.others.begin_change([driver_id])
+
+    assert await here.put(second, lease=lease) is Stored.UNSURE
+    assert (here.told, here.store.newest(driver_id)) == ([first], first.recorded_at)
+    assert await here.last(driver_id) == first
+    assert await here.put(third) is Stored.NEW
+    assert here.told == [first, third]
+
+
 async def test_what_has_expired_is_gone(here: Process) -> None:
     position = location()
     await here.put(position, ttl_s=0.05)
@@ -168,6 +193,56 @@ async def test_one_key_a_driver_in_redis_and_it_expires(redis_url: str) -> None:
         assert await redis.keys(f"{key.split(':')[0]}:last-location:*") == [key.encode()]
         assert 0 < await redis.pttl(key) <= 5_000
         assert await here.put(location(), ttl_s=1e-6) is Stored.NEW
+
+
+async def test_what_comes_during_a_round_trip_goes_together_in_the_next(redis_url: str) -> None:
+    async with process(redis_url) as here:
+        store = cast("RedisLocations", here.store)
+        await here.put(location())
+        with count_scripts(store) as scripts:
+            assert await asyncio.gather(*(here.put(location()) for _ in range(100))) == [Stored.NEW] * 100
+        assert scripts == [100]
+        assert len(here.told) == 101
+
+
+@contextmanager
+def count_scripts(store: RedisLocations) -> Iterator[list[int]]:
+    """The positions of each script that is sent meanwhile."""
+    sent: list[int] = []
+    script = store._store  # pyright: ignore[reportPrivateUsage]
+
+    async def counted(keys: Sequence[str], args: Sequence[object]) -> object:
+        sent.append(len(keys) // 2)
+        return await script(keys=keys, args=args)
+
+    with patch.object(store, "_store", counted):
+        yield sent
+
+
+async def test_a_position_that_redis_refuses_keeps_no_other_of_its_batch_out(redis_url: str) -> None:
+    positions = [location() for _ in range(3)]
+    async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
+        await redis.lpush(here.topics.last_location(positions[1].driver_id), "x")  # pyright: ignore
+        assert await asyncio.gather(*(here.put(position) for position in positions)) == [Stored.NEW] * 3
+        assert [await here.last(position.driver_id) for position in positions] == positions
+
+
+async def test_the_others_hear_of_a_position_and_this_process_is_told_once(redis_url: str) -> None:
+    prefix, driver_id = f"locations-{uuid4().hex}", uuid4()
+    one, two = location(driver_id, age_s=1), location(driver_id)
+    async with (
+        process(redis_url, prefix) as here,
+        process(redis_url, prefix) as there,
+        here.bus.listen(here.topics.location(driver_id)) as heard_here,
+        there.bus.listen(there.topics.location(driver_id)) as heard_there,
+    ):
+        await here.put(one)
+        # It shows that nothing came before it.
+        await there.put(two)
+        async with asyncio.timeout(5):
+            assert Location.from_json(await anext(aiter(heard_here))) == two
+            assert Location.from_json(await anext(aiter(heard_there))) == one
+    assert (here.told, there.told) == ([one], [two])
 
 
 async def test_twenty_drivers_are_one_round_trip(redis_url: str) -> None:
@@ -370,6 +445,24 @@ async def test_a_redis_that_hangs_holds_up_a_report_and_a_look_for_their_time_ou
         assert here.bus.state is BusState.OK
         # Three time-outs, and what a busy machine adds.
         assert time.monotonic() - began < 3 * 0.2 + 1
+        own_broker.thaw()
+
+
+async def test_under_a_lease_a_redis_that_hangs_leaves_the_answer_open_and_no_time_to_ask_again(
+    own_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(location_store, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
+    position = location()
+    async with process(own_broker.url) as here:
+        lease = (await here.leases.take([position.driver_id]))[position.driver_id]
+        own_broker.freeze()
+        assert await here.put(position, lease=lease) is Stored.UNANSWERED
+        assert (here.told, await here.last(position.driver_id), lease.is_held) == ([], None, False)
+        began = time.monotonic()
+        assert await here.store.put_here(position, ["any"], ttl_s=TTL_S) is Stored.NEW
+        assert time.monotonic() - began < 0.2
+        assert here.told == [position]
         own_broker.thaw()
 
 

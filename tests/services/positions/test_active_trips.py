@@ -1,0 +1,361 @@
+"""A position costs no statement where the driver's session and trip are known; and what is known is true."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from application.lifespan import running
+from application.parts import Application
+from application.settings import Settings
+from models.trip_life import Party, TripStatus
+from models.values import Role
+from models.visibility import Actor
+from services.database.connections import Database
+from services.errors import SessionEnded
+from services.events import leases as leases_module
+from services.events import outbox as outbox_module
+from services.events.leases import SharedLeases
+from services.positions import active_trips as active_trips_module
+from services.staff.staff import StaffMember
+from tests.services.positions.test_reporting import Town
+from tests.services.trips.test_trips_pages import statements
+from tests.support.rows import add_person, add_trip
+from tests.support.waiting import until
+
+STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED
+
+
+@asynccontextmanager
+async def of(settings: Settings) -> AsyncIterator[Town]:
+    """A server whose jobs do not run, and which announces nothing: nobody hears of anything."""
+    application = Application(settings.model_copy(update={"location_rate": "off"}))
+    async with running(application):
+        await application.periodic_jobs.stop()
+        await application.outbox.stop()
+        yield Town(application)
+
+
+@pytest.fixture
+async def town(settings: Settings) -> AsyncIterator[Town]:
+    async with of(settings) as town:
+        yield town
+
+
+@pytest.fixture
+async def other(settings: Settings, town: Town) -> AsyncIterator[Town]:
+    """Another server, if there can be one: else the same."""
+    if settings.redis_url is None:
+        yield town
+        return
+    async with of(settings) as other:
+        yield other
+
+
+async def stamp(town: Town, driver: Actor) -> UUID | None:
+    """The trip that a position has which is reported now."""
+    await town.reports(driver)
+    found = await town.last(driver)
+    assert found is not None
+    return found.trip_id
+
+
+async def is_known(town: Town, driver: Actor) -> bool:
+    """Whether a report costs no statement."""
+    with statements() as seen:
+        await town.reports(driver)
+    return not seen
+
+
+async def known(town: Town, driver: Actor) -> None:
+    """Have the driver known: who has reported is looked at."""
+
+    async def is_known_now() -> bool:
+        if await is_known(town, driver):
+            return True
+        await town.application.active_trips.look()
+        return False
+
+    await until(is_known_now)
+
+
+async def on_a_trip(town: Town) -> tuple[Actor, Actor, UUID]:
+    rider, driver = await town.rider(), await town.driver()
+    trip_id = await town.request(rider)
+    await town.moves(driver, trip_id, STARTED)
+    await known(town, driver)
+    assert await stamp(town, driver) == trip_id
+    return rider, driver, trip_id
+
+
+# What it costs.
+
+
+async def test_soon_the_positions_of_a_driver_cost_no_statement(settings: Settings) -> None:
+    application = Application(settings.model_copy(update={"location_rate": "off"}))
+    async with running(application):
+        town = Town(application)
+        driver = await town.driver()
+
+        async def is_free() -> bool:
+            with statements() as seen:
+                await town.reports(driver)
+            return not [sql for sql in seen if "asked JOIN sessions" in sql]
+
+        await until(is_free)
+
+
+async def test_drivers_who_are_known_are_looked_at_together_and_only_changes_are_sent(town: Town) -> None:
+    drivers = [await town.driver() for _ in range(10)]
+    trip_id = await add_trip(town.database, await town.rider(), status=STARTED, driver=drivers[0])
+    for driver in drivers:
+        await known(town, driver)
+    rows: list[int] = []
+    run = Database._run  # pyright: ignore[reportPrivateUsage]
+
+    async def counted(self: Database, connection: Any, sql: str, args: Any) -> Any:
+        found = await run(self, connection, sql, args)
+        rows.append(len(found))
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Database, "_run", counted)
+        await town.application.active_trips.look()
+    assert rows == [0]
+    assert await stamp(town, drivers[0]) == trip_id
+    assert await stamp(town, drivers[1]) is None
+
+
+async def test_who_does_not_report_any_more_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = await town.driver()
+    await known(town, driver)
+    monkeypatch.setattr(active_trips_module, "IDLE_S", 0.0)
+    with statements() as seen:
+        await town.application.active_trips.look()
+    assert seen == []
+    assert not await is_known(town, driver)
+
+
+async def test_no_more_drivers_are_remembered_than_may_be(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(active_trips_module, "MAX_REMEMBERED", 2)
+    drivers = [await town.driver() for _ in range(3)]
+    for driver in drivers:
+        await town.reports(driver)
+    await town.application.active_trips.look()
+    assert [await is_known(town, driver) for driver in reversed(drivers)] == [True, True, False]
+
+
+# A trip begins and ends.
+
+
+async def test_each_step_of_a_trip_is_in_the_next_position_though_nobody_has_heard_of_it(
+    town: Town, other: Town
+) -> None:
+    rider, driver = await town.rider(), await town.driver()
+    await known(town, driver)
+    for _ in range(2):
+        trip_id = await other.request(rider)
+        for status, stamped in ((STARTED, trip_id), (IN_PROGRESS, trip_id), (COMPLETED, None)):
+            await other.moves(driver, trip_id, status)
+            assert await stamp(town, driver) == stamped
+            await known(town, driver)
+            assert await stamp(town, driver) == stamped
+
+
+async def give_back(town: Town, rider: Actor, driver: Actor, trip_id: UUID) -> None:
+    await town.moves(driver, trip_id, TripStatus.REQUESTED)
+
+
+async def rider_cancels(town: Town, rider: Actor, driver: Actor, trip_id: UUID) -> None:
+    await town.moves(rider, trip_id, TripStatus.CANCELLED)
+
+
+async def staff_cancels(town: Town, rider: Actor, driver: Actor, trip_id: UUID) -> None:
+    member = await staff(town)
+    await town.application.staff.cancel_trip(member, trip_id=trip_id, reason="")
+
+
+async def rider_is_deleted(town: Town, rider: Actor, driver: Actor, trip_id: UUID) -> None:
+    async with town.application.outbox.transaction() as transaction:
+        # As the deletion of an account does.
+        await town.services.trips.move(
+            transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=rider.id
+        )
+
+
+async def staff(town: Town) -> StaffMember:
+    actor = await add_person(town.database, Role.RIDER)
+    await town.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", actor.id, True)
+    return StaffMember(actor)
+
+
+@pytest.mark.attack("access")
+@pytest.mark.parametrize("end", [give_back, rider_cancels, staff_cancels, rider_is_deleted])
+async def test_whoever_ends_a_trip_ends_it_for_the_next_position_on_every_server(
+    town: Town, other: Town, end: Callable[..., Awaitable[None]]
+) -> None:
+    rider, driver, trip_id = await on_a_trip(town)
+
+    await end(other, rider, driver, trip_id)
+
+    assert await stamp(town, driver) is None
+
+
+async def test_a_trip_that_ends_while_it_is_looked_at_is_not_remembered_as_it_was(
+    town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change is committed between the look at the database and what is learnt of it."""
+    rider, driver = await town.rider(), await town.driver()
+    trip_id = await town.request(rider)
+    await town.moves(driver, trip_id, STARTED)
+    await town.reports(driver)
+    fetch = town.database.fetch
+
+    async def overtaken(sql: str, *args: object) -> Any:
+        rows = await fetch(sql, *args)
+        monkeypatch.undo()
+        await other.moves(rider, trip_id, TripStatus.CANCELLED)
+        return rows
+
+    monkeypatch.setattr(town.database, "fetch", overtaken)
+    await town.application.active_trips.look()
+
+    assert await stamp(town, driver) is None
+
+
+async def test_while_a_trip_is_being_ended_nothing_is_remembered(
+    town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look at the database falls between the begin of a change and its commit."""
+    if town.database.sql.writes_one_by_one:
+        pytest.skip("nobody looks while somebody writes")
+    rider, driver, trip_id = await on_a_trip(town)
+    begin_change = other.application.leases.begin_change
+
+    async def overtaken(user_ids: Collection[UUID]) -> bool:
+        told = await begin_change(user_ids)
+        assert await stamp(town, driver) == trip_id
+        await town.application.active_trips.look()
+        return told
+
+    monkeypatch.setattr(other.application.leases, "begin_change", overtaken)
+    await other.moves(rider, trip_id, TripStatus.CANCELLED)
+
+    assert await stamp(town, driver) is None
+
+
+async def test_what_nobody_has_announced_is_found_within_a_second(town: Town) -> None:
+    _, driver, trip_id = await on_a_trip(town)
+    await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
+    await town.application.active_trips.look()
+    assert await stamp(town, driver) is None
+
+
+async def test_what_could_not_be_compared_with_the_database_in_time_is_not_used(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, driver, trip_id = await on_a_trip(town)
+    monkeypatch.setattr(active_trips_module, "REMEMBERED_S", 0.0)
+    await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
+    assert await stamp(town, driver) is None
+
+
+# A session ends.
+
+
+async def log_out(town: Town, driver: Actor) -> None:
+    await town.services.sessions.end(driver)
+
+
+async def log_out_everywhere(town: Town, driver: Actor) -> None:
+    await town.services.sessions.end(driver, everywhere=True)
+
+
+async def change_password(town: Town, driver: Actor) -> None:
+    await town.services.sessions.change_password(driver, old_hash="", new_hash="another")
+
+
+async def log_in_anew(town: Town, driver: Actor) -> None:
+    token_hash = hashlib.sha256(b"token").hexdigest()
+    await town.database.fetch("UPDATE sessions SET token_hash = $2 WHERE id = $1", driver.session_id, token_hash)
+    await town.services.sessions.begin(driver.user, replaces="token")
+
+
+async def deactivation(town: Town, driver: Actor) -> None:
+    await town.application.staff.deactivate(await staff(town), user_id=driver.id)
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("end", [log_out, log_out_everywhere, change_password, log_in_anew, deactivation])
+async def test_in_a_session_that_has_ended_no_position_is_taken_though_nobody_has_heard_of_the_end(
+    town: Town, other: Town, end: Callable[[Town, Actor], Awaitable[None]]
+) -> None:
+    driver = await town.driver()
+    await known(town, driver)
+    before = await town.last(driver)
+
+    await end(other, driver)
+
+    for _ in range(2):
+        with pytest.raises(SessionEnded):
+            await town.reports(driver, 1)
+    assert await town.last(driver) == before
+
+
+async def test_a_session_that_ends_by_itself_ends_for_positions_too(town: Town) -> None:
+    driver = await town.driver()
+    age = town.database.sql.ago(town.application.settings.session_max_age_s - 1)
+    await town.database.fetch(f"UPDATE sessions SET created = {age} WHERE id = $1", driver.session_id)
+    await known(town, driver)
+
+    async def has_ended() -> bool:
+        try:
+            await town.reports(driver)
+        except SessionEnded:
+            return True
+        return False
+
+    await until(has_ended)
+
+
+# Redis.
+
+
+async def test_who_cannot_tell_the_others_answers_when_they_know_by_themselves(
+    town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if town is other:
+        pytest.skip("one process has nobody to tell")
+    for module in (leases_module, outbox_module, active_trips_module):
+        monkeypatch.setattr(module, "REMEMBERED_S", 0.3)
+    rider, driver, trip_id = await on_a_trip(town)
+    assert isinstance(other.application.leases, SharedLeases)
+
+    async def cut_off(_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(other.application.leases, "begin_change", cut_off)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await other.moves(rider, trip_id, TripStatus.CANCELLED)
+
+    assert loop.time() - began >= 0.3
+    assert await stamp(town, driver) is None
+    # What begins is not waited for: it may be told a little later.
+    next_id = await other.request(rider)
+    began = loop.time()
+    await other.moves(driver, next_id, STARTED)
+    assert loop.time() - began < 0.3
+
+
+async def test_what_is_remembered_is_not_used_once_redis_has_failed(town: Town, other: Town) -> None:
+    if town.application.redis is None:
+        pytest.skip("there is none")
+    _, driver, trip_id = await on_a_trip(town)
+    await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
+    town.application.redis.failed("away for a moment")
+    assert await stamp(town, driver) is None
