@@ -13,6 +13,7 @@ from services.events.bus import Bus, BusState
 from services.events.leases import Lease, Leases, ProcessLeases, SharedLeases
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
+from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.waiting import until
 
@@ -23,7 +24,7 @@ class Shared:
     def __init__(self, url: str, prefix: str) -> None:
         self.topics = Topics(prefix)
         self.link = RedisLink(url)
-        self.bus = Bus(self.link, heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.bus = Bus(self.link, Counters(), heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
         self.leases = SharedLeases(self.link, self.topics)
 
 
