@@ -17,7 +17,7 @@ from services.positions.routing import DETOUR
 from services.trips.rows import find
 from tests.conftest import LiveServer, SignUp, serving
 from tests.services.trips.test_trips_pages import statements
-from tests.support.api import REPORT_LOCATION, Api, Events
+from tests.support.api import LOG_OUT, REPORT_LOCATION, Api, Events
 from tests.support.positions import DRIVER_LOCATION, LNG, report, report_input, shows
 from tests.support.waiting import until
 
@@ -97,6 +97,31 @@ async def test_the_rider_follows_the_driver_from_acceptance_to_the_end(rider: Ap
         await followed.completed()
         # Of what has ended nothing is told to whoever comes late.
         await (await socket.start(DRIVER_LOCATION, tripId=trip["id"])).completed()
+
+
+async def test_over_a_socket_the_positions_of_a_driver_soon_cost_no_statement_until_the_session_ends(
+    live_server: LiveServer, driver: Api
+) -> None:
+    application = live_server.application
+    await application.periodic_jobs.stop()
+    async with driver.socket() as socket:
+
+        async def reports() -> list[str]:
+            """The statements of a report."""
+            with statements() as seen:
+                reported = await socket.start(REPORT_LOCATION, input=report_input())
+                assert (await reported.next())["errors"] == []
+            return [sql for sql in seen if "sessions" in sql and "NOT EXISTS" not in sql]
+
+        assert len(await reports()) == 1
+        await application.active_trips.look()
+        assert await reports() == []
+        # Nobody hears of the end.
+        await application.live_sessions.stop()
+        await application.outbox.stop()
+        await driver.data(LOG_OUT)
+        await socket.start(REPORT_LOCATION, input=report_input())
+        assert (await socket.closed()).code == 4401
 
 
 async def test_queries_and_events_of_both_parties_show_the_driver_while_the_trip_is_under_way(
