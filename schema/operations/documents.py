@@ -1,11 +1,13 @@
 """Documents, parsed and validated once."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import Any
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
@@ -30,6 +32,8 @@ from schema.operations.cost import CostModel, Estimate
 from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
 from services.runtime.memory import MemoryCache, bytes_of
 
+_numbers = itertools.count()
+
 # A document takes 3 to 15 KB, and a hostile one of a few hundred characters megabytes.
 CACHED_BYTES = 40_000_000
 CACHED_BYTES_EACH = 1_000_000
@@ -40,13 +44,16 @@ class Operation:
     """One operation of a valid document.
 
     ``shared_variables`` are the variables used anywhere but in the arguments of the root fields: the only
-    ones on which the result of a subscription's event depends.
+    ones on which the result of a subscription's event depends. ``condition_variables`` are those on which it
+    depends what is selected (``@skip``, ``@include``). ``number``: no other operation has it.
     """
 
+    number: int
     document: DocumentNode
     name: str | None
     type: OperationType
     shared_variables: frozenset[str]
+    condition_variables: tuple[str, ...]
     list_variables: tuple[str, ...]
     estimate: Estimate
     limits: Limits
@@ -179,15 +186,18 @@ class Documents:
 
     def _operations(self, ast: DocumentNode) -> dict[str | None, Operation]:
         fragments = {d.name.value: d for d in ast.definitions if isinstance(d, FragmentDefinitionNode)}
+        conditions = _condition_variables(ast)
         operations: dict[str | None, Operation] = {}
         for definition in ast.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 name = definition.name.value if definition.name else None
                 operations[name] = Operation(
+                    next(_numbers),
                     ast,
                     name,
                     definition.operation,
                     _variables_below_root(definition, fragments),
+                    conditions,
                     tuple(
                         variable.variable.name.value
                         for variable in definition.variable_definitions or ()
@@ -225,6 +235,22 @@ class _VariableNames(Visitor):
 
     def enter_variable(self, node: VariableNode, *_: object) -> None:
         self.names.add(node.name.value)
+
+
+class _Conditions(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.visitor = _VariableNames()
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        visit(node, self.visitor)
+
+
+def _condition_variables(ast: DocumentNode) -> tuple[str, ...]:
+    """Variables in directives, anywhere in the document."""
+    conditions = _Conditions()
+    visit(ast, conditions)
+    return tuple(sorted(conditions.visitor.names))
 
 
 def _variables_below_root(

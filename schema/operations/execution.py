@@ -33,8 +33,11 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from schema.api.context import Context, SharedContext
 from schema.api.errors import RequestError, format_error, incident
 from schema.api.feed_stream import FeedStream, ToEvent
+from schema.operations.compiled.answers import ResolverInfo, Run
+from schema.operations.compiled.plan import Failure, Plan, Unfinished
+from schema.operations.compiled.plans import Plans
 from schema.operations.documents import Documents, Operation
-from schema.operations.executors import DirectExecutor, RenderedTrips, SharedExecutor
+from schema.operations.executors import FinishingExecutor, failed_subscription
 from schema.operations.limits import DEFAULT_LIMITS, Limits
 from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
@@ -80,8 +83,8 @@ class Group:
 
     _numbers = itertools.count()
 
-    def __init__(self, executor: Executor[Any], to_event: ToEvent) -> None:
-        self._executor = executor
+    def __init__(self, rendering: Rendering, to_event: ToEvent) -> None:
+        self._rendering = rendering
         self._to_event = to_event
         self.name = f"group {next(self._numbers)}"
 
@@ -91,12 +94,52 @@ class Group:
         Never raises: a failure of the server becomes a result with an incident id.
         """
         try:
-            result = execute_subscription_event(self._executor.build_per_event_executor(self._to_event(content)))
+            result = self._rendering.of(self._to_event(content))
         except Exception as error:
             return encode(ExecutionResult(None, [incident(error)]))
         if isinstance(result, ExecutionResult):
             return encode(result)
         return asyncio.ensure_future(_encode_later(result))
+
+
+class Rendering:
+    """Executes a subscription for its events: as compiled, if it is and the event is as expected."""
+
+    def __init__(
+        self,
+        plan: Plan | None,
+        variables: Mapping[str, Any],
+        context: SharedContext,
+        build: Callable[[], Executor[Any]],
+    ) -> None:
+        """``build`` makes an executor of graphql-core."""
+        self._plan = plan
+        self._variables = plan.variables(variables) if plan is not None else ()
+        self._info = ResolverInfo(context)
+        self._build = build
+
+    def of(self, event: object) -> ExecutionResult | Awaitable[ExecutionResult]:
+        """The result of an event. Raises: any Exception, for a failure of the server."""
+        if self._plan is None:
+            return self._without_plan(event)
+        try:
+            data, run = self._plan.event(event, self._info, self._variables)
+        except Exception:
+            return self._without_plan(event)
+        return self._settled(data, run, event) if run.is_waiting else ExecutionResult(data, None)
+
+    async def _settled(self, data: dict[str, Any], run: Run, event: object) -> ExecutionResult:
+        try:
+            await run.settle()
+        except Exception:
+            result = self._without_plan(event)
+            return result if isinstance(result, ExecutionResult) else await result
+        return ExecutionResult(data, None)
+
+    def _without_plan(self, event: object) -> ExecutionResult | Awaitable[ExecutionResult]:
+        # A new one for each event: it remembers the fields below each list of nodes, and collects those of the
+        # root in a new list each time.
+        return execute_subscription_event(self._build().build_per_event_executor(event))
 
 
 async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
@@ -147,7 +190,7 @@ class Execution:
             if trusted is not None
             else PersistedQueries(documents, remembers=persisted_queries)
         )
-        self._rendered_trips = RenderedTrips()
+        self._plans = Plans(schema)
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
         # The number of groups that each user was the first to ask for.
         self._groups_of: Counter[UUID] = Counter()
@@ -168,9 +211,17 @@ class Execution:
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         """Execute a query or a mutation; a Refusal if its variables do not fit."""
         try:
+            outcomes: Mapping[str, object] = {}
+            plan = self._plans.find(operation, request.variables, lambda: self._build(operation, request, context))
+            if plan is not None:
+                data = await plan.execute(context, request.variables)
+                if not isinstance(data, Unfinished):
+                    return ExecutionResult(data, None)
+                outcomes = data.outcomes
             executor = self._build(operation, request, context)
             if isinstance(executor, Refusal):
                 return executor
+            executor.outcomes = outcomes
             try:
                 result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
                 if isawaitable(result):
@@ -186,26 +237,43 @@ class Execution:
 
     async def follow(self, operation: Operation, request: Request, context: Context) -> Following | Refusal:
         """Resolve a subscription to what it follows; a Refusal if it may not begin."""
+        try:
+            # Each has many events.
+            plan = self._plans.find(
+                operation, request.variables, lambda: self._build(operation, request, context), uses=1
+            )
+            stream = await self._source(plan, operation, request, context)
+        except Exception as error:
+            return Refusal((incident(error),))
+        if isinstance(stream, Refusal):
+            return stream
+        assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
+        try:
+            return Following(stream.feed, self._group(plan, operation, request, context, stream.to_event))
+        except RequestError as error:
+            return Refusal((error,))
+
+    async def _source(self, plan: Plan | None, operation: Operation, request: Request, context: Context) -> object:
+        """What the resolver of a subscription returns; a Refusal if it raises, or its variables do not fit."""
+        source = await plan.subscribe(context, request.variables) if plan is not None else Unfinished({})
+        if not isinstance(source, Unfinished | Failure):
+            return source
         executor = self._build(operation, request, context)
         if isinstance(executor, Refusal):
             return executor
         try:
+            if isinstance(source, Failure):
+                return Refusal((failed_subscription(executor, source.error),))
             stream = create_source_event_stream(executor)
             if isawaitable(stream):
                 stream = await stream
-        except Exception as error:
-            return Refusal((incident(error),))
         finally:
             _unchain(executor)
-        if isinstance(stream, ExecutionResult):
-            return Refusal(tuple(stream.errors or ()))
-        assert isinstance(stream, FeedStream), "every subscription of this schema follows a feed"
-        try:
-            return Following(stream.feed, self._group(operation, request, context, stream.to_event))
-        except RequestError as error:
-            return Refusal((error,))
+        return Refusal(tuple(stream.errors or ())) if isinstance(stream, ExecutionResult) else stream
 
-    def _group(self, operation: Operation, request: Request, context: Context, to_event: ToEvent) -> Group:
+    def _group(
+        self, plan: Plan | None, operation: Operation, request: Request, context: Context, to_event: ToEvent
+    ) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
         key = (operation, trimmed(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)))
         group = self._groups.get(key) if self._shares else None
@@ -213,10 +281,15 @@ class Execution:
             user_id = context.actor.id
             if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
                 raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
-            executor = self._build(operation, request, SharedContext(context.services), SharedExecutor)
-            assert isinstance(executor, SharedExecutor), "it was built with the caller's context just now"
-            executor.rendered_trips = self._rendered_trips
-            group = self._groups[key] = Group(executor, to_event)
+            shared_context = SharedContext(context.services)
+
+            def build() -> Executor[Any]:
+                executor = self._build(operation, request, shared_context)
+                assert not isinstance(executor, Refusal), "it began"
+                return executor
+
+            rendering = Rendering(plan, request.variables, shared_context, build)
+            group = self._groups[key] = Group(rendering, to_event)
             self._groups_of[user_id] += 1
             finalize(group, _forget, self._groups_of, user_id).atexit = False
         return group
@@ -226,9 +299,8 @@ class Execution:
         operation: Operation,
         request: Request,
         context: Context | SharedContext,
-        executor_class: type[Executor[Any]] = DirectExecutor,
-    ) -> Executor[Any] | Refusal:
-        executor = executor_class.build(
+    ) -> FinishingExecutor | Refusal:
+        executor = FinishingExecutor.build(
             self._schema,
             operation.document,
             raw_variable_values=request.variables,
@@ -237,8 +309,9 @@ class Execution:
             is_awaitable=_is_awaitable,
             hide_suggestions=self._hides_suggestions,
         )
-        if isinstance(executor, Executor):
+        if isinstance(executor, FinishingExecutor):
             return executor
+        assert isinstance(executor, list), "it has errors"
         return Refusal(tuple(_as_bad_input(error) for error in executor))
 
 

@@ -44,8 +44,11 @@ class MemoryCache(Generic[K, V]):
         return entry[0]
 
     def put(self, key: K, value: V, taken_bytes: int) -> None:
-        """Keep a value under a new key. ``taken_bytes``: what both take; the entry itself is added here."""
+        """Keep a value under a key. ``taken_bytes``: what both take; the entry itself is added here."""
         taken_bytes += ENTRY_BYTES
+        replaced = self._entries.pop(key, None)
+        if replaced is not None:
+            self.bytes -= replaced[1]
         self._entries[key] = value, taken_bytes
         self.bytes += taken_bytes
         while self.bytes > self._max_bytes:

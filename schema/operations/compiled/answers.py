@@ -1,0 +1,269 @@
+"""Functions that make what is answered out of what resolvers have returned.
+
+Each takes a value and the ``Run``. It is written for values as they nearly always are; of any other it raises, and
+graphql-core makes the answer or the error of the same value.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum, EnumType
+from functools import partial
+from typing import Any, cast
+
+import strawberry
+from graphql import (
+    Executor,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
+from graphql.pyutils import gather_with_cancel
+from strawberry.extensions import FieldExtension
+from strawberry.types.field import StrawberryField
+
+from schema.operations.compiled.arguments import Arguments
+from schema.operations.compiled.module import PLAIN, CannotCompile, Module, NotAsExpected, refuse
+
+# A selection of more fields is not worth compiling: nobody writes it for more than one use.
+MAX_FIELDS = 1000
+
+
+class ResolverInfo:
+    """What a compiled operation gives to resolvers as ``info``: the context, and nothing else."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: object) -> None:
+        self.context = context
+
+
+class Run:
+    """One execution: what its resolvers are given, and what has to be waited for."""
+
+    __slots__ = ("_later", "info", "variables")
+
+    def __init__(self, info: ResolverInfo, variables: tuple[Any, ...]) -> None:
+        self.info = info
+        self.variables = variables
+        self._later: list[tuple[dict[str, Any], str, Any, Callable[..., Any]]] = []
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a part of the answer is still to be waited for."""
+        return bool(self._later)
+
+    def later(self, answer: dict[str, Any], key: str, value: Any, complete: Callable[..., Any]) -> None:
+        """Put a value into the answer once it is there."""
+        self._later.append((answer, key, value, complete))
+
+    async def settle(self) -> None:
+        """Wait until every part of the answer is there, all at once."""
+        while self._later:
+            waiting, self._later = self._later, []
+            if len(waiting) == 1:
+                values = [await waiting[0][2]]
+            else:
+                values = await gather_with_cancel(*(value for _, _, value, _ in waiting))
+            for (answer, key, _, complete), value in zip(waiting, values, strict=True):
+                answer[key] = complete(value, self)
+
+    def abandon(self) -> None:
+        """Nothing will be waited for."""
+        for _, _, value, _ in self._later:
+            value.close()
+        self._later.clear()
+
+
+class Resolver:
+    """How Strawberry would call the function of a field: what it wants beside the field's arguments."""
+
+    def __init__(self, field: StrawberryField) -> None:
+        """Raises: CannotCompile."""
+        resolver = field.base_resolver
+        if resolver is None:
+            raise CannotCompile
+        self.is_async = field.is_async
+        self.function: Callable[..., Any] = resolver.wrapped_func  # pyright: ignore[reportAttributeAccessIssue]
+        for extension in field.extensions:
+            if (
+                type(extension).map_arguments is not FieldExtension.map_arguments
+                or type(extension).resolve_async is FieldExtension.resolve_async
+                or not self.is_async
+            ):
+                raise CannotCompile
+        self.extensions = field.extensions
+        self._takes = [
+            *(["o"] if resolver.self_parameter else []),
+            *(
+                f"{parameter.name}=o"
+                for parameter in (resolver.parent_parameter, resolver.root_parameter)
+                if parameter is not None
+            ),
+            *([f"{resolver.info_parameter.name}=run.info"] if resolver.info_parameter else []),
+        ]
+
+    def call(self, module: Module, arguments: str | None) -> str:
+        """An expression that calls it. ``arguments``: an expression for the field's own ones."""
+        parameters = [*self._takes, *([f"**{arguments}"] if arguments else [])]
+        if not self.extensions:
+            return f"{module.constant(self.function, 'resolve')}({', '.join(parameters)})"
+        called: Callable[..., Any] = _without_source_and_info(self.function, self._takes)
+        for extension in self.extensions:
+            called = partial(extension.resolve_async, called)
+        name = module.constant(called, "resolve")
+        return f"{name}(o, run.info{', **' + arguments if arguments else ''})"
+
+
+def _without_source_and_info(function: Callable[..., Any], takes: list[str]) -> Callable[..., Any]:
+    """What an extension calls next: it hands on the source and ``info``, whether they are wanted or not."""
+    if takes not in ([], ["info=run.info"]):
+        raise CannotCompile
+    wants_info = bool(takes)
+
+    def call(_source: object, info: object, **arguments: Any) -> Any:
+        return function(info=info, **arguments) if wants_info else function(**arguments)
+
+    return call
+
+
+class Answers:
+    """Writes the functions of one operation.
+
+    The executor of graphql-core tells which fields are selected: so directives, fragments and merged fields are
+    what it says they are.
+    """
+
+    def __init__(
+        self, schema: strawberry.Schema, executor: Executor[Any], module: Module, arguments: Arguments
+    ) -> None:
+        self._schema = schema
+        self._types: GraphQLSchema = executor.schema
+        self._executor = executor
+        self._module = module
+        self._arguments = arguments
+        self._fields = 0
+        self._leaves: dict[str, str] = {}
+
+    def root_fields(self) -> tuple[GraphQLObjectType, GroupedFieldSet]:
+        """The type of the operation, and its fields."""
+        executor = self._executor
+        root = self._types.get_root_type(executor.operation.operation)
+        assert root is not None, "the operation is valid"
+        collected = collect_fields(
+            self._types, executor.fragments, executor.variable_values, root, executor.operation
+        )
+        return root, self._counted(collected.grouped_field_set)
+
+    def definition(self, parent: GraphQLObjectType, details: FieldDetailsList) -> StrawberryField:
+        """How Strawberry knows a field. Raises: CannotCompile for those of introspection."""
+        definition = self._schema.get_field_for_type(details[0].node.name.value, parent.name)
+        if definition is None:
+            raise CannotCompile
+        return definition
+
+    def completing(self, type_: Any, details: FieldDetailsList) -> str:
+        """Write a function that makes the answer of a field's value; its name."""
+        return self._module.function("complete", "v, run", [f"return {self._answer(type_, details, 'v')}"])
+
+    def _answer(self, type_: Any, details: FieldDetailsList, value: str, depth: int = 0) -> str:
+        """An expression for the answer of the value that has a name."""
+        if is_non_null_type(type_):
+            return self._present(type_.of_type, details, value, depth)
+        return f"(None if {value} is None else {self._present(type_, details, value, depth)})"
+
+    def _present(self, type_: Any, details: FieldDetailsList, value: str, depth: int) -> str:
+        """The same for a value that is not null."""
+        if is_list_type(type_):
+            item = f"x{depth}"
+            items = self._answer(type_.of_type, details, item, depth + 1)
+            unusual = self._module.constant(refuse, "refuse")
+            return f"([{items} for {item} in {value}] if type({value}) is list else {unusual}())"
+        if is_leaf_type(type_):
+            return self._leaf(type_, value)
+        if is_abstract_type(type_):
+            functions = {
+                self._module.constant(self._class_of(possible), "type"): self._object(possible, details)
+                for possible in self._types.get_possible_types(type_)
+            }
+            return f"{self._module.table('functions', functions)}[type({value})]({value}, run)"
+        return f"{self._object(type_, details)}({value}, run)"
+
+    def _leaf(self, type_: GraphQLLeafType, value: str) -> str:
+        leaf = self._leaves.get(type_.name)
+        if leaf is None:
+            leaf = self._leaves[type_.name] = self._leaf_template(type_)
+        return leaf.format(value)
+
+    def _leaf_template(self, type_: GraphQLLeafType) -> str:
+        """The expression for any value, whose name is to be put in."""
+
+        def coerce(value: Any) -> Any:
+            if value is None or value is Undefined or isinstance(value, Exception):
+                raise NotAsExpected
+            return Executor.complete_leaf_value(type_, value)
+
+        coerced = f"{self._module.constant(coerce, type_.name)}({{0}})"
+        if type_.name in PLAIN:
+            return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
+        if type_.name == "DateTime":
+            return f"({{0}}.isoformat() if type({{0}}) is {self._module.constant(datetime, 'datetime')} else {coerced})"
+        enum = getattr(self._schema.get_type_by_name(type_.name), "wrapped_cls", None)
+        if not isinstance(enum, EnumType):
+            return coerced
+        names = {member.value: type_.coerce_output_value(member) for member in cast("type[Enum]", enum)}
+        kind, named = self._module.constant(enum, "enum"), self._module.constant(names, "names")
+        return f"({named}[{{0}}._value_] if type({{0}}) is {kind} else {coerced})"
+
+    def _object(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
+        """Write the function of an object; its name."""
+        selected = self._executor.collect_subfields(type_, details)
+        if selected.new_defer_usages:
+            raise CannotCompile
+        unusual, kind = (
+            self._module.constant(refuse, "refuse"),
+            self._module.constant(self._class_of(type_), "type"),
+        )
+        body = [f"if type(o) is not {kind}:", f"    {unusual}()"]
+        entries: list[str] = []
+        later: list[str] = []
+        for number, (key, field) in enumerate(self._counted(selected.grouped_field_set).items()):
+            name = field[0].node.name.value
+            if name == "__typename":
+                entries.append(f"{key!r}: {type_.name!r}")
+                continue
+            definition, returned = self.definition(type_, field), type_.fields[name].type
+            value = f"v{number}"
+            if definition.is_basic_field:
+                body.append(f"{value} = o.{definition.python_name}")
+                entries.append(f"{key!r}: {self._answer(returned, field, value)}")
+                continue
+            resolver = Resolver(definition)
+            arguments = self._arguments.of(type_.fields[name], definition, field[0].node)
+            call = resolver.call(self._module, f"{arguments}(run.variables)" if arguments else None)
+            if not resolver.is_async:
+                body.append(f"{value} = {call}")
+                entries.append(f"{key!r}: {self._answer(returned, field, value)}")
+                continue
+            entries.append(f"{key!r}: None")
+            later.append(f"run.later(answer, {key!r}, {call}, {self.completing(returned, field)})")
+        body.append(f"answer = {{{', '.join(entries)}}}")
+        return self._module.function(type_.name, "o, run", [*body, *later, "return answer"])
+
+    def _counted(self, fields: GroupedFieldSet) -> GroupedFieldSet:
+        self._fields += len(fields)
+        if self._fields > MAX_FIELDS:
+            raise CannotCompile
+        return fields
+
+    def _class_of(self, type_: GraphQLObjectType) -> type:
+        definition = self._schema.get_type_by_name(type_.name)
+        origin = getattr(definition, "origin", None)
+        if not isinstance(origin, type):
+            raise CannotCompile
+        return origin

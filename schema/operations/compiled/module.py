@@ -1,0 +1,74 @@
+"""Writes the Python functions of one operation, and loads them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+# What a value of these types is checked by, in place of asking the type.
+PLAIN = {
+    "String": "type({0}) is str",
+    "ID": "type({0}) is str",
+    "Boolean": "type({0}) is bool",
+    "Int": "type({0}) is int and -2147483648 <= {0} <= 2147483647",
+    # Neither an infinity nor NaN.
+    "Float": "type({0}) is float and {0} - {0} == 0.0",
+}
+
+
+class CannotCompile(Exception):
+    """The operation has something that only graphql-core executes."""
+
+
+class NotAsExpected(Exception):
+    """A value is not what the function was written for: graphql-core looks at it instead."""
+
+
+def refuse(*_: object) -> NoReturn:
+    """For use in an expression. Raises: NotAsExpected."""
+    raise NotAsExpected
+
+
+class Module:
+    """Functions and the constants that they use.
+
+    Of a request's text nothing becomes code but names, which are quoted by ``repr``.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+        self._values: dict[str, object] = {}
+        self._functions: dict[tuple[str, ...], str] = {}
+        self._text: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All that was written."""
+        return "\n".join(self._text)
+
+    def constant(self, value: object, hint: str) -> str:
+        """The name under which the functions find a value. ``hint``: how it should be called."""
+        name = self._names.get(id(value))
+        if name is None:
+            name = self._names[id(value)] = f"{hint}_{len(self._names)}"
+            self._values[name] = value
+        return name
+
+    def function(self, hint: str, parameters: str, body: Sequence[str]) -> str:
+        """Write a function; its name. The same one is written once."""
+        key = (parameters, *body)
+        name = self._functions.get(key)
+        if name is None:
+            name = self._functions[key] = f"{hint}_f{len(self._functions)}"
+            self._text += [f"def {name}({parameters}):", *(f"    {line}" for line in body)]
+        return name
+
+    def table(self, hint: str, entries: Mapping[str, str]) -> str:
+        """Write a dictionary, of expressions by expressions; its name."""
+        name = f"{hint}_t{len(self._text)}"
+        self._text.append(f"{name} = {{{', '.join(f'{key}: {value}' for key, value in entries.items())}}}")
+        return name
+
+    def load(self) -> Callable[[str], Callable[..., Any]]:
+        """Compile what was written: gives the functions by name."""
+        # The text is ours, see above.
+        exec(compile(self.text, "<compiled operation>", "exec"), self._values)  # noqa: S102
+        return lambda name: self._values[name]  # pyright: ignore[reportReturnType]

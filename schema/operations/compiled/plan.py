@@ -1,0 +1,153 @@
+"""A compiled operation: what it runs, field by field, and what is left to graphql-core."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import strawberry
+from graphql import Executor, OperationType
+
+from schema.operations.compiled.answers import Answers, Resolver, ResolverInfo, Run
+from schema.operations.compiled.arguments import Arguments
+from schema.operations.compiled.module import CannotCompile, Module
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the resolver of a root field has raised."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The answer is graphql-core's to make. ``outcomes``: what the root fields that were resolved came to."""
+
+    outcomes: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    key: str
+    resolve: Callable[[object, Run], Awaitable[Any]]
+    complete: Callable[[Any, Run], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an operation is run. ``text``: the functions, to be read."""
+
+    text: str
+    _fields: tuple[_Field, ...]
+    _read_variables: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    _is_serial: bool
+
+    async def execute(self, context: object, variables: Mapping[str, Any]) -> dict[str, Any] | Unfinished:
+        """Run a query or a mutation: its data, if nothing went wrong.
+
+        Every root field is resolved once at most, here or by graphql-core.
+        """
+        outcomes: dict[str, object] = {}
+        try:
+            run = Run(ResolverInfo(context), self._read_variables(variables))
+        except Exception:
+            return Unfinished(outcomes)
+        try:
+            if self._is_serial:
+                return await self._one_by_one(run, outcomes)
+            return await self._together(run, outcomes)
+        except Exception:
+            return Unfinished(outcomes)
+        finally:
+            run.abandon()
+
+    async def _one_by_one(self, run: Run, outcomes: dict[str, object]) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for field in self._fields:
+            try:
+                outcome = outcomes[field.key] = await field.resolve(None, run)
+            except Exception as error:
+                outcomes[field.key] = Failure(error)
+                raise
+            data[field.key] = field.complete(outcome, run)
+            if run.is_waiting:
+                await run.settle()
+        return data
+
+    async def _together(self, run: Run, outcomes: dict[str, object]) -> dict[str, Any]:
+        resolving = [field.resolve(None, run) for field in self._fields]
+        resolved = await asyncio.gather(*resolving, return_exceptions=True)
+        for field, outcome in zip(self._fields, resolved, strict=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+                raise outcome
+            outcomes[field.key] = Failure(outcome) if isinstance(outcome, Exception) else outcome
+        data = {field.key: field.complete(outcomes[field.key], run) for field in self._fields}
+        if run.is_waiting:
+            await run.settle()
+        return data
+
+    def variables(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The variables of a request, for ``event``. Raises: any Exception, if they do not fit."""
+        return self._read_variables(variables)
+
+    async def subscribe(self, context: object, variables: Mapping[str, Any]) -> object:
+        """The source of a subscription's events; a Failure if its resolver raises, Unfinished if the variables do
+        not fit.
+        """
+        try:
+            run = Run(ResolverInfo(context), self._read_variables(variables))
+        except Exception:
+            return Unfinished({})
+        try:
+            return await self._fields[0].resolve(None, run)
+        except Exception as error:
+            return Failure(error)
+
+    def event(self, event: object, info: ResolverInfo, variables: tuple[Any, ...]) -> tuple[dict[str, Any], Run]:
+        """The data of a subscription's event, and the run that may still have to settle.
+
+        Raises: any Exception, if graphql-core has to execute the event.
+        """
+        run = Run(info, variables)
+        field = self._fields[0]
+        try:
+            return {field.key: field.complete(event, run)}, run
+        except BaseException:
+            run.abandon()
+            raise
+
+
+def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Plan | None:
+    """Compile the operation of an executor, for the values that its directives' variables have there.
+
+    None if it cannot be compiled.
+    """
+    try:
+        module = Module()
+        arguments = Arguments(schema, executor, module)
+        answers = Answers(schema, executor, module, arguments)
+        root, selected = answers.root_fields()
+        names: list[tuple[str, str, str]] = []
+        for key, details in selected.items():
+            definition = answers.definition(root, details)
+            field = root.fields[details[0].node.name.value]
+            resolver = Resolver(definition)
+            made = arguments.of(field, definition, details[0].node)
+            call = resolver.call(module, f"{made}(run.variables)" if made else None)
+            if not resolver.is_async:
+                raise CannotCompile
+            names.append(
+                (
+                    key,
+                    module.function("resolve", "o, run", [f"return {call}"]),
+                    answers.completing(field.type, details),
+                )
+            )
+        reading = arguments.reading()
+        function = module.load()
+    except (CannotCompile, RecursionError):
+        return None
+    fields = tuple(_Field(key, function(resolve), function(complete)) for key, resolve, complete in names)
+    is_serial = len(fields) == 1 or executor.operation.operation is OperationType.MUTATION
+    return Plan(module.text, fields, function(reading), is_serial)

@@ -1,0 +1,59 @@
+"""The plans of the operations that come again and again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import strawberry
+from graphql import Executor
+
+from schema.operations.compiled.plan import Plan, compile_operation
+from schema.operations.documents import Operation
+from services.runtime.memory import MemoryCache
+
+# A plan takes about 20 bytes for each character of its text, some 50 KB for a page of trips.
+CACHED_BYTES = 40_000_000
+BYTES_A_CHARACTER = 20
+# Compiling costs about as much as executing once without: what comes once is not compiled.
+USES = 2
+
+_NOT_GIVEN = object()
+
+
+class Plans:
+    """Compiles operations when they are worth it; remembers those that were used last."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema
+        # Plan: compiled; None: cannot be; a number: how often it was executed without.
+        self._plans = MemoryCache[tuple[object, ...], Plan | int | None](CACHED_BYTES)
+
+    def find(
+        self,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        build: Callable[[], Executor[Any] | object],
+        *,
+        uses: int | None = None,
+    ) -> Plan | None:
+        """The plan of an operation; None if graphql-core has to execute it.
+
+        ``build`` makes the executor that it is compiled from, or anything else if the variables do not fit.
+        ``uses``: from which use on it is compiled.
+        """
+        conditions = [variables.get(name, _NOT_GIVEN) for name in operation.condition_variables]
+        if not all(value is True or value is False or value is _NOT_GIVEN for value in conditions):
+            return None
+        key = (operation.number, *conditions)
+        known = self._plans.get(key)
+        if isinstance(known, Plan) or (known is None and key in self._plans):
+            return known
+        used = (known or 0) + 1
+        if used < (USES if uses is None else uses):
+            self._plans.put(key, used, 0)
+            return None
+        executor = build()
+        if not isinstance(executor, Executor):
+            return None
+        plan = compile_operation(self._schema, executor)
+        self._plans.put(key, plan, BYTES_A_CHARACTER * len(plan.text) if plan is not None else 0)
+        return plan
