@@ -32,6 +32,7 @@ from application.parts import Application
 from application.serving import uvicorn_options
 from application.settings import Settings
 from schema.operations import execution
+from schema.operations.compiled import answers, plans
 from services.accounts import passwords
 from services.limits import throttle
 from tests.support import attacks, servers, tools
@@ -64,6 +65,13 @@ SLOW = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the other way to execute."""
+    parser.addoption(
+        "--graphql-core", action="store_true", help="compile no operation: graphql-core executes whatever is sent"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Count what attacks try, and spare what a start and a failure cost a thousand times over."""
     config.pluginmanager.register(attacks, "attacks")
@@ -84,6 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # Each client would read the system's certificates, or a TLS library at least, for plain HTTP on loopback.
     transports.create_ssl_context = cache(transports.create_ssl_context)
+    # Compiled, an operation is to say what it always said: also one that a test sends once.
+    plans.USES = 1
+    if config.getoption("graphql_core"):
+        answers.MAX_FIELDS = 0
     # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.
     throttle.TIMEOUT_S = 10.0
 

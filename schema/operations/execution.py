@@ -2,7 +2,7 @@
 
 The phases of a request, in order: ``Execution.prepare`` finds the document, parsed, measured and validated
 (``documents.py``, ``limits.py``), picks the operation and checks its cost (``cost.py``); ``run`` or ``follow``
-coerces the variables and executes the operation (``executors.py``).
+coerces the variables and executes the operation, compiled (``compiled/``) or field by field (``executors.py``).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from schema.operations.compiled.answers import ResolverInfo, Run
 from schema.operations.compiled.plan import Failure, Plan, Unfinished
 from schema.operations.compiled.plans import Plans
 from schema.operations.documents import Documents, Operation
-from schema.operations.executors import FinishingExecutor, failed_subscription
+from schema.operations.executors import FinishingExecutor, failed_subscription, unchain
 from schema.operations.limits import DEFAULT_LIMITS, Limits
 from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
@@ -113,8 +113,14 @@ class Rendering:
         build: Callable[[], Executor[Any]],
     ) -> None:
         """``build`` makes an executor of graphql-core."""
+        self._variables: tuple[Any, ...] = ()
+        try:
+            if plan is not None:
+                self._variables = plan.variables(variables)
+        except Exception:
+            # They are right, but not as expected.
+            plan = None
         self._plan = plan
-        self._variables = plan.variables(variables) if plan is not None else ()
         self._info = ResolverInfo(context)
         self._build = build
 
@@ -212,7 +218,7 @@ class Execution:
         """Execute a query or a mutation; a Refusal if its variables do not fit."""
         try:
             outcomes: Mapping[str, object] = {}
-            plan = self._plans.find(operation, request.variables, lambda: self._build(operation, request, context))
+            plan = self._plans.find(operation, request.variables)
             if plan is not None:
                 data = await plan.execute(context, request.variables)
                 if not isinstance(data, Unfinished):
@@ -227,7 +233,7 @@ class Execution:
                 if isawaitable(result):
                     result = await result
             finally:
-                _unchain(executor)
+                unchain(executor)
         except Exception as error:
             return ExecutionResult(None, [incident(error)])
         if result.data is None and result.errors and all(e.path is None for e in result.errors):
@@ -239,9 +245,7 @@ class Execution:
         """Resolve a subscription to what it follows; a Refusal if it may not begin."""
         try:
             # Each has many events.
-            plan = self._plans.find(
-                operation, request.variables, lambda: self._build(operation, request, context), uses=1
-            )
+            plan = self._plans.find(operation, request.variables, uses=1)
             stream = await self._source(plan, operation, request, context)
         except Exception as error:
             return Refusal((incident(error),))
@@ -268,7 +272,7 @@ class Execution:
             if isawaitable(stream):
                 stream = await stream
         finally:
-            _unchain(executor)
+            unchain(executor)
         return Refusal(tuple(stream.errors or ())) if isinstance(stream, ExecutionResult) else stream
 
     def _group(
@@ -338,11 +342,6 @@ def _forget(groups_of: Counter[UUID], user_id: UUID) -> None:
     groups_of[user_id] -= 1
     if not groups_of[user_id]:
         del groups_of[user_id]
-
-
-def _unchain(executor: Executor[Any]) -> None:
-    """Break the executor's reference cycle: otherwise each request's objects wait for the garbage collector."""
-    del executor.async_helpers
 
 
 def _as_bad_input(error: GraphQLError) -> GraphQLError:

@@ -30,28 +30,19 @@ class FinishingExecutor(Executor[Any]):
         key = path.key
         if path.prev is not None or not isinstance(key, str) or key not in self.outcomes:
             return super().execute_field(parent_type, source, field_details_list, path, position_context)
-        outcome = self.outcomes[key]
-        name = field_details_list[0].node.name.value
-        returned = parent_type.fields[name].type
+        field = parent_type.fields[field_details_list[0].node.name.value]
         nodes = [details.node for details in field_details_list]
-        try:
-            if isinstance(outcome, Failure):
-                raise outcome.error
-            info = self.build_resolve_info(parent_type.fields[name], nodes, parent_type, path)
-            completed = self.complete_value(returned, field_details_list, info, path, outcome, position_context)
-        except Exception as error:
-            self.handle_field_error(error, returned, field_details_list, path)
-            return None
-        if not self.is_awaitable(completed):
-            return completed
-        return self._completed_later(completed, returned, field_details_list, path)
+        info = self.build_resolve_info(field, nodes, parent_type, path)
+        return self.complete_awaitable_value(
+            field.type, field_details_list, info, path, _returned(self.outcomes[key]), position_context
+        )
 
-    async def _completed_later(self, completed: Any, returned: Any, details: FieldDetailsList, path: Path) -> Any:
-        try:
-            return await completed
-        except Exception as error:
-            self.handle_field_error(error, returned, details, path)
-            return None
+
+async def _returned(outcome: object) -> object:
+    """What the resolver did."""
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome
 
 
 def failed_subscription(executor: Executor[Any], error: Exception) -> GraphQLError:
@@ -63,3 +54,8 @@ def failed_subscription(executor: Executor[Any], error: Exception) -> GraphQLErr
     ).grouped_field_set
     key, details = next(iter(fields.items()))
     return located_error(error, [each.node for each in details], [key])
+
+
+def unchain(executor: Executor[Any]) -> None:
+    """Break the executor's reference cycle: otherwise each request's objects wait for the garbage collector."""
+    del executor.async_helpers

@@ -108,16 +108,15 @@ class Resolver:
             *([f"{resolver.info_parameter.name}=run.info"] if resolver.info_parameter else []),
         ]
 
-    def call(self, module: Module, arguments: str | None) -> str:
-        """An expression that calls it. ``arguments``: an expression for the field's own ones."""
-        parameters = [*self._takes, *([f"**{arguments}"] if arguments else [])]
+    def call(self, module: Module, arguments: str) -> str:
+        """An expression that calls it. ``arguments``: an expression for the field's own ones, as a dictionary."""
         if not self.extensions:
-            return f"{module.constant(self.function, 'resolve')}({', '.join(parameters)})"
+            function = module.constant(self.function, "resolve")
+            return f"{function}({', '.join([*self._takes, f'**{arguments}'])})"
         called: Callable[..., Any] = _without_source_and_info(self.function, self._takes)
         for extension in self.extensions:
             called = partial(extension.resolve_async, called)
-        name = module.constant(called, "resolve")
-        return f"{name}(o, run.info{', **' + arguments if arguments else ''})"
+        return f"{module.constant(called, 'resolve')}(o, run.info, **{arguments})"
 
 
 def _without_source_and_info(function: Callable[..., Any], takes: list[str]) -> Callable[..., Any]:
@@ -204,7 +203,7 @@ class Answers:
         """The expression for any value, whose name is to be put in."""
 
         def coerce(value: Any) -> Any:
-            if value is None or value is Undefined or isinstance(value, Exception):
+            if value is None or value is Undefined:
                 raise NotAsExpected
             return Executor.complete_leaf_value(type_, value)
 
@@ -212,7 +211,8 @@ class Answers:
         if type_.name in PLAIN:
             return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
         if type_.name == "DateTime":
-            return f"({{0}}.isoformat() if type({{0}}) is {self._module.constant(datetime, 'datetime')} else {coerced})"
+            moment = self._module.constant(datetime, "datetime")
+            return f"({{0}}.isoformat() if type({{0}}) is {moment} else {coerced})"
         enum = getattr(self._schema.get_type_by_name(type_.name), "wrapped_cls", None)
         if not isinstance(enum, EnumType):
             return coerced
@@ -240,12 +240,15 @@ class Answers:
             definition, returned = self.definition(type_, field), type_.fields[name].type
             value = f"v{number}"
             if definition.is_basic_field:
+                if not getattr(type_.fields[name].resolve, "_is_default", False):
+                    # Somebody has exchanged it in the schema.
+                    raise CannotCompile
                 body.append(f"{value} = o.{definition.python_name}")
                 entries.append(f"{key!r}: {self._answer(returned, field, value)}")
                 continue
             resolver = Resolver(definition)
             arguments = self._arguments.of(type_.fields[name], definition, field[0].node)
-            call = resolver.call(self._module, f"{arguments}(run.variables)" if arguments else None)
+            call = resolver.call(self._module, f"{arguments}(run.variables)")
             if not resolver.is_async:
                 body.append(f"{value} = {call}")
                 entries.append(f"{key!r}: {self._answer(returned, field, value)}")

@@ -5,6 +5,7 @@ not plainly right raises; graphql-core then reads the variables, and says what i
 """
 
 import dataclasses
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, cast
 
@@ -88,10 +89,8 @@ class Arguments:
         values = "".join(f"v{number}, " for number in range(len(self._variables)))
         return self._module.function("variables", "raw", [*self._reading, f"return ({values})"])
 
-    def of(self, field: GraphQLField, definition: StrawberryField, node: FieldNode) -> str | None:
-        """Write a function that makes a field's arguments out of the variables; its name, None if it has none."""
-        if not definition.arguments:
-            return None
+    def of(self, field: GraphQLField, definition: StrawberryField, node: FieldNode) -> str:
+        """Write a function that makes a field's arguments out of the variables; its name."""
         nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
         entries, later = list[str](), list[str]()
         for argument in definition.arguments:
@@ -184,7 +183,7 @@ class Arguments:
 
     def _constant(self, value: object) -> str:
         """The name of what may be given to many."""
-        if value is None or value is UNSET or isinstance(value, str | int | float | Enum):
+        if value is None or value is UNSET or isinstance(value, str | int | float | Enum | datetime):
             return self._module.constant(value, "value")
         raise CannotCompile
 

@@ -1,7 +1,7 @@
 """A compiled operation: what it runs, field by field, and what is left to graphql-core."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ class Unfinished:
 @dataclass(frozen=True, slots=True)
 class _Field:
     key: str
-    resolve: Callable[[object, Run], Awaitable[Any]]
+    arguments: Callable[[tuple[Any, ...]], dict[str, Any]]
+    resolve: Callable[[object, Run, dict[str, Any]], Awaitable[Any]]
     complete: Callable[[Any, Run], Any]
 
 
@@ -51,22 +52,25 @@ class Plan:
         outcomes: dict[str, object] = {}
         try:
             run = Run(ResolverInfo(context), self._read_variables(variables))
+            arguments = [field.arguments(run.variables) for field in self._fields]
         except Exception:
             return Unfinished(outcomes)
         try:
             if self._is_serial:
-                return await self._one_by_one(run, outcomes)
-            return await self._together(run, outcomes)
+                return await self._one_by_one(run, arguments, outcomes)
+            return await self._together(run, arguments, outcomes)
         except Exception:
             return Unfinished(outcomes)
         finally:
             run.abandon()
 
-    async def _one_by_one(self, run: Run, outcomes: dict[str, object]) -> dict[str, Any]:
+    async def _one_by_one(
+        self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
+    ) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for field in self._fields:
+        for field, given in zip(self._fields, arguments, strict=True):
             try:
-                outcome = outcomes[field.key] = await field.resolve(None, run)
+                outcome = outcomes[field.key] = await field.resolve(None, run, given)
             except Exception as error:
                 outcomes[field.key] = Failure(error)
                 raise
@@ -75,9 +79,13 @@ class Plan:
                 await run.settle()
         return data
 
-    async def _together(self, run: Run, outcomes: dict[str, object]) -> dict[str, Any]:
-        resolving = [field.resolve(None, run) for field in self._fields]
-        resolved = await asyncio.gather(*resolving, return_exceptions=True)
+    async def _together(
+        self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
+    ) -> dict[str, Any]:
+        fields = zip(self._fields, arguments, strict=True)
+        resolved = await asyncio.gather(
+            *(field.resolve(None, run, given) for field, given in fields), return_exceptions=True
+        )
         for field, outcome in zip(self._fields, resolved, strict=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
                 raise outcome
@@ -95,12 +103,14 @@ class Plan:
         """The source of a subscription's events; a Failure if its resolver raises, Unfinished if the variables do
         not fit.
         """
+        field = self._fields[0]
         try:
             run = Run(ResolverInfo(context), self._read_variables(variables))
+            arguments = field.arguments(run.variables)
         except Exception:
             return Unfinished({})
         try:
-            return await self._fields[0].resolve(None, run)
+            return await field.resolve(None, run, arguments)
         except Exception as error:
             return Failure(error)
 
@@ -128,19 +138,20 @@ def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Pla
         arguments = Arguments(schema, executor, module)
         answers = Answers(schema, executor, module, arguments)
         root, selected = answers.root_fields()
-        names: list[tuple[str, str, str]] = []
+        names: list[tuple[str, str, str, str]] = []
         for key, details in selected.items():
             definition = answers.definition(root, details)
             field = root.fields[details[0].node.name.value]
             resolver = Resolver(definition)
-            made = arguments.of(field, definition, details[0].node)
-            call = resolver.call(module, f"{made}(run.variables)" if made else None)
             if not resolver.is_async:
                 raise CannotCompile
             names.append(
                 (
                     key,
-                    module.function("resolve", "o, run", [f"return {call}"]),
+                    arguments.of(field, definition, details[0].node),
+                    module.function(
+                        "resolve", "o, run, arguments", [f"return {resolver.call(module, 'arguments')}"]
+                    ),
                     answers.completing(field.type, details),
                 )
             )
@@ -148,6 +159,6 @@ def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Pla
         function = module.load()
     except (CannotCompile, RecursionError):
         return None
-    fields = tuple(_Field(key, function(resolve), function(complete)) for key, resolve, complete in names)
+    fields = tuple(_Field(key, *map(function, functions)) for key, *functions in names)
     is_serial = len(fields) == 1 or executor.operation.operation is OperationType.MUTATION
     return Plan(module.text, fields, function(reading), is_serial)

@@ -240,7 +240,7 @@ async def test_a_subscription_survives_an_event_that_cannot_be_executed(
             events = await socket.start(TRIP_UPDATED, id=trip["id"])
             assert (await events.next())["version"] == 1
             with monkeypatch.context() as broken, one_incident(shown):
-                broken.setattr("schema.operations.execution.execute_subscription_event", fail)
+                broken.setattr("schema.operations.execution.Rendering.of", fail)
                 await rider.update_trip(trip["id"], "CANCELLED")
                 shown.append(json.dumps(await events.message()))
             await events.completed()
@@ -251,7 +251,7 @@ async def test_a_subscription_survives_an_event_that_cannot_be_executed(
         while not (await anext(lines)).startswith("data:"):
             pass
         with monkeypatch.context() as broken, one_incident(shown):
-            broken.setattr("schema.operations.execution.execute_subscription_event", fail)
+            broken.setattr("schema.operations.execution.Rendering.of", fail)
             await rider.update_trip(trip["id"], "CANCELLED")
             shown.extend([line async for line in lines])
         assert "event: complete" in shown

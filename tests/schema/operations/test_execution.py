@@ -2,13 +2,11 @@
 
 import asyncio
 import gc
-import tracemalloc
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import uuid4
 
 import orjson
 import pytest
@@ -20,9 +18,7 @@ from models.visibility import Actor
 from schema.api.context import Context, SharedContext
 from schema.api.feed_stream import FeedStream
 from schema.build import build_schema
-from schema.operations import execution as execution_module
-from schema.operations import executors
-from schema.operations.execution import Execution, Following, Group, Refusal, Request, encode
+from schema.operations.execution import Execution, Following, Group, Refusal, Rendering, Request, encode
 from services.events.topics import Topics
 from services.live.feeds import Feed
 from services.live.messages import Content, PoolSnapshot, TripOffered
@@ -30,7 +26,6 @@ from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, dr
 
 TOPICS = Topics("test")
 TIMEOUT_S = 5.0
-EMOJI = "\U0001f600"
 
 PLAIN = "subscription ($id: ID!) { tripUpdated(id: $id) { id version status rider { username } } }"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -224,14 +219,14 @@ async def test_one_event_is_executed_once_for_two_hundred_and_once_for_each_othe
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executed = 0
-    execute = execution_module.execute_subscription_event
+    execute = Rendering.of
 
-    def count(*args: Any, **options: Any) -> Any:
+    def count(rendering: Rendering, event: object) -> Any:
         nonlocal executed
         executed += 1
-        return execute(*args, **options)
+        return execute(rendering, event)
 
-    monkeypatch.setattr(execution_module, "execute_subscription_event", count)
+    monkeypatch.setattr(Rendering, "of", count)
     followers: list[tuple[RecordingSink, Group]] = []
     queries = [
         f"subscription {{ driverPool {{ __typename {extra} }} }}"
@@ -293,13 +288,12 @@ async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(li
 async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_other(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = await live.group("subscription { driverPool { ... on TripOffered { trip { pickUpAddress } } } }")
-    sound = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
-
     def fail(*_: object) -> str:
         raise ValueError("a secret of ours")
 
     monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["pickUpAddress"], "resolve", fail)  # type: ignore[attr-defined]
+    failing = await live.group("subscription { driverPool { ... on TripOffered { trip { pickUpAddress } } } }")
+    sound = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
     content = await _offer(live)
     result = orjson.loads(await payload(failing.render(content)))
     assert result["data"] is None
@@ -323,7 +317,7 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
-    at_once = group.render(await _offer(live))
+    at_once = group.render(offer := await _offer(live))
     assert isinstance(at_once, bytes)
     gate = asyncio.Event()
 
@@ -332,39 +326,19 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
         return 1
 
     monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["version"], "resolve", wait)  # type: ignore[attr-defined]
-    later = group.render(await _offer(live))
+    waiting = await live.group("subscription { driverPool { ... on TripOffered { trip { version } }} }")
+    later = waiting.render(offer)
     assert isinstance(later, asyncio.Future)
     gate.set()
     assert await later == at_once
 
 
-POOL_LISTS = "subscription { driverPool { ... on PoolSnapshot { offers { version rider { firstName } } } } }"
-
-
-async def test_a_trip_that_comes_again_is_not_executed_again(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    group, executed = await live.group(POOL_LISTS), _count_versions(live, monkeypatch)
-    first, second, third = live.state.request(), live.state.request(), live.state.request()
-    names = await _first_names(group, first, second)
-    assert executed == [1, 1]
-    assert await _first_names(group, third, first, second) == [third.rider.first_name, *names]
-    assert executed == [1, 1, 1]
-    changed = replace(second, version=2)
-    renamed = replace(first, rider=replace(first.rider, first_name="Renée"))
-    assert await _first_names(group, renamed, changed) == ["Renée", names[1]]
-    assert executed == [1, 1, 1, 1, 2]
-    await _first_names(await live.group(POOL_LISTS.replace("rider", "status rider")), first)
-    assert len(executed) == 6
-
-
-async def test_a_trip_of_which_something_failed_is_executed_again(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    group = await live.group("subscription { driverPool { ... on PoolSnapshot { offers { id cancelReason } } } }")
-
+async def test_what_fails_says_where_it_stands_in_each_event(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise ValueError("a secret of ours")
 
     monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["cancelReason"], "resolve", fail)  # type: ignore[attr-defined]
+    group = await live.group("subscription { driverPool { ... on PoolSnapshot { offers { id cancelReason } } } }")
     first, second = live.state.request(), live.state.request()
     for trips in ([first], [second, first]):
         result = orjson.loads(await payload(group.render(_pool(*trips))))
@@ -375,79 +349,6 @@ async def test_a_trip_of_which_something_failed_is_executed_again(
         assert paths == [["driverPool", "offers", at, "cancelReason"] for at in range(len(trips))]
 
 
-async def test_what_is_kept_of_trips_is_bounded(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "RENDERED_BYTES", 6_000)
-    live.execution = Execution(live.schema, introspection=False)
-    group, executed = await live.group(POOL_LISTS), _count_versions(live, monkeypatch)
-    first, second, third = live.state.request(), live.state.request(), live.state.request()
-    await _first_names(group, first, second, third)
-    await _first_names(group, third, second)
-    assert len(executed) == 3
-    await _first_names(group, first)
-    assert len(executed) == 4
-    long = replace(first, rider=replace(first.rider, first_name="x" * executors.MAX_RENDERED_BYTES))
-    for times in (5, 6):
-        assert await _first_names(group, long) == [long.rider.first_name]
-        assert len(executed) == times
-
-
-# Trips of which much is kept, whatever of them was asked for.
-LARGE: dict[str, Callable[[TripValue], TripValue]] = {
-    "ordinary": lambda trip: trip,
-    "four bytes a character": lambda trip: replace(
-        trip,
-        pick_up_address=EMOJI * 255,
-        drop_off_address=EMOJI * 255,
-        cancel_reason=EMOJI * 500,
-        rider=replace(trip.rider, first_name=EMOJI * 150, last_name=EMOJI * 150),
-    ),
-    "given back by many": lambda trip: replace(trip, given_back_by=frozenset(uuid4() for _ in range(300))),
-}
-
-
-@pytest.mark.attack("cost")
-@pytest.mark.parametrize("kind", LARGE)
-async def test_whatever_is_kept_of_trips_takes_no_more_than_the_bound(
-    live: Live, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    bound = 400_000
-    monkeypatch.setattr(executors, "RENDERED_BYTES", bound)
-    live.execution = Execution(live.schema, introspection=False)
-    group = await live.group(POOL_LISTS)
-    trip = LARGE[kind](replace(live.state.request(), driver=driver().user))
-    await _first_names(group, trip)
-    tracemalloc.start()
-    try:
-        for _ in range(bound // 2_000):
-            # As an event brings it: it shares nothing with others.
-            group.render(_pool(TripValue.from_json(replace(trip, id=uuid4()).to_json())))
-        gc.collect()
-        full, _ = tracemalloc.get_traced_memory()
-        del group, live.execution
-        gc.collect()
-        taken = full - tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    assert 0.5 * bound < taken < 1.1 * bound
-
-
-def _count_versions(live: Live, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The versions of the trips that are executed from now on."""
-    executed: list[int] = []
-
-    def count(trip: Any, _: object) -> int:
-        executed.append(trip.version)
-        return trip.version
-
-    monkeypatch.setattr(live.schema._schema.type_map["Trip"].fields["version"], "resolve", count)  # type: ignore[attr-defined]
-    return executed
-
-
-async def _first_names(group: Group, *trips: TripValue) -> list[str]:
-    result = orjson.loads(await payload(group.render(_pool(*trips))))
-    return [offer["rider"]["firstName"] for offer in result["data"]["driverPool"]["offers"]]
-
-
 def _pool(*trips: TripValue) -> Content:
     return PoolSnapshot(trips, truncated=False)
 
@@ -456,12 +357,12 @@ def _pool(*trips: TripValue) -> Content:
 async def test_a_shared_execution_knows_no_caller(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeError):
         _ = SharedContext(cast("Any", None)).actor
-    group = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
-    monkeypatch.setattr(
-        live.schema._schema.type_map["Trip"].fields["version"],  # type: ignore[attr-defined]
-        "resolve",
-        lambda _, info: info.context.actor.user.username,
-    )
+
+    async def ask_for_the_caller(info: Any, *_: object) -> object:
+        return info.context.actor.user.username
+
+    monkeypatch.setattr("schema.api.trip.shown_history", ask_for_the_caller)
+    group = await live.group("subscription { driverPool { ... on TripOffered { trip { history { version } } } } }")
     result = orjson.loads(await payload(group.render(await _offer(live))))
     assert result["errors"][0]["extensions"]["code"] == "INTERNAL"
 

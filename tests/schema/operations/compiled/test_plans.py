@@ -1,0 +1,88 @@
+"""What is compiled, when, and how much is remembered of it."""
+
+import gc
+import tracemalloc
+
+import pytest
+
+from schema.build import build_schema
+from schema.operations.compiled import answers, plans
+from schema.operations.compiled.plans import Plans
+from schema.operations.documents import Documents, Operation
+
+SCHEMA = build_schema()
+TYPES = SCHEMA._schema
+DOCUMENTS = Documents(TYPES, introspection=True)
+
+
+@pytest.fixture(autouse=True)
+def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "USES", 2)
+
+
+def operation(text: str) -> Operation:
+    return DOCUMENTS.prepare(text).operation(None)
+
+
+def test_what_comes_once_is_not_compiled() -> None:
+    known = Plans(SCHEMA)
+    asked = operation("{ me { id } }")
+    assert known.find(asked, {}) is None
+    plan = known.find(asked, {})
+    assert plan is not None
+    assert known.find(asked, {}) is plan
+    assert known.find(operation("{ me { id } }"), {}) is None
+
+
+def test_a_subscription_is_compiled_at_once() -> None:
+    assert Plans(SCHEMA).find(operation("subscription { driverPool { __typename } }"), {}, uses=1) is not None
+
+
+def test_variables_that_do_not_fit_say_nothing_about_the_next() -> None:
+    known = Plans(SCHEMA)
+    asked = operation("query ($id: ID!) { trip(id: $id) { id } }")
+    assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
+    assert known.find(asked, {"id": "1"}) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["{ __schema { types { name } } }", '{ me { id } __type(name: "User") { name } }']
+)
+def test_introspection_is_left_to_graphql_core(text: str) -> None:
+    known = Plans(SCHEMA)
+    asked = operation(text)
+    assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
+
+
+def test_a_selection_that_is_very_large_is_left_to_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_FIELDS", 5)
+    known = Plans(SCHEMA)
+    assert known.find(operation("{ me { id role photo username } }"), {}, uses=1) is not None
+    assert known.find(operation("{ me { id role photo username firstName } }"), {}, uses=1) is None
+
+
+def fill(known: Plans) -> None:
+    """Have more compiled than there is room for."""
+    for number in range(150):
+        asked = operation(
+            f"{{ trips {{ a{number}: nodes {{ id status rider {{ id photo }} driver {{ id role }} }} }} }}"
+        )
+        assert known.find(asked, {}, uses=1) is not None
+    # Functions and the names that they know hold each other.
+    gc.collect()
+
+
+@pytest.mark.attack("cost")
+def test_what_is_remembered_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "CACHED_BYTES", 1_000_000)
+    # What the libraries remember comes once.
+    fill(Plans(SCHEMA))
+    known = Plans(SCHEMA)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        fill(known)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 300_000 < taken < 1_000_000

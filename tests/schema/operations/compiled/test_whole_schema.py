@@ -1,0 +1,265 @@
+"""The API itself says the same compiled and not compiled, whatever the use cases return and raise."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+from uuid import UUID
+
+import orjson
+import pytest
+from graphql import GraphQLSchema, OperationType, StringValueNode
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis_graphql import mutations, queries
+
+from models.geo import GeoPoint
+from models.trip_life import ChangedBy, TripStatus, WithdrawReason
+from models.values import Location, Role, TripChangeValue, TripValue, UserValue
+from models.visibility import Actor, Audience
+from schema.api.context import Context
+from schema.build import build_schema
+from schema.operations.compiled import plans
+from schema.operations.execution import Execution, Following, Refusal, Request, encode
+from services.errors import BadInput, SessionEnded
+from services.events.topics import Topics
+from services.limits.rates import RateLimited
+from services.live import messages
+from services.positions.freshness import Freshness, Lifetime
+from services.trips.faults import TripTaken
+from tests.fuzzing import fuzzed
+from tests.fuzzing.fuzzed import LONG_FACTOR, fuzz
+from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Written
+
+SCHEMA = build_schema()
+TYPES: GraphQLSchema = SCHEMA._schema
+# Those of sessions set cookies, and have tests of their own.
+MUTATIONS = ("createTrip", "updateTrip", "reportLocation", "updateMe", "deleteMe")
+QUERIES = ("me", "node", "trip", "trips")
+# Below the root field: graphql-core asks them once more when it has to finish what was compiled.
+ASKED_AGAIN = {"history.of", "locations.last", "router.drive_time_s"}
+
+
+def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
+    """A use case that says the same to the same: graphql-core may ask what a compiled operation has asked."""
+    return lambda *args: act(World(str(args)))
+
+
+class World:
+    """What use cases return, at random but the same for the same seed."""
+
+    def __init__(self, seed: int | str) -> None:
+        self._random = Random(seed)
+        self.actor = Actor(self.user(), self._id())
+
+    def services(self) -> Any:
+        """Use cases that return and raise anything, and note how they were called."""
+        services = Mock()
+        services.offer_radius_m = 3_000.0
+        services.topics = Topics("test")
+        services.subscribing.count = AsyncMock(side_effect=self._raising(lambda: None))
+        services.locations.lifetime = Lifetime(stale_s=60, ttl_s=600)
+        services.locations.last = AsyncMock(side_effect=pure(lambda world: world._maybe(world.location)))
+        services.locations.report = AsyncMock(side_effect=self._raising(lambda: None))
+        services.router.drive_time_s = AsyncMock(side_effect=pure(lambda world: world._random.uniform(0, 20_000)))
+        services.history.of = AsyncMock(side_effect=pure(World.history))
+        services.accounts.find = AsyncMock(side_effect=self._raising(lambda: self._maybe(self.user)))
+        services.profiles.update = AsyncMock(side_effect=self._raising(self.user))
+        services.deletions.delete = AsyncMock(side_effect=self._raising(lambda: None))
+        services.trips.find = AsyncMock(side_effect=self._raising(lambda: self._maybe(self.trip)))
+        services.trips.request = AsyncMock(side_effect=self._raising(self.trip))
+        services.trips.update = AsyncMock(side_effect=self._raising(self.trip))
+        services.trips.page = AsyncMock(side_effect=self._raising(self.page))
+        return services
+
+    def event(self, name: str) -> Any:
+        """What a feed of that subscription sends."""
+        trips = tuple(self.trip() for _ in range(self._random.randint(0, 3)))
+        match name:
+            case "tripUpdated":
+                return messages.TripState(self.trip(), self._random.choice(list(Audience)))
+            case "myTripsUpdated":
+                return self._random.choice([messages.MyTripsSnapshot(trips), messages.TripChanged(self.trip())])
+            case "driverPool":
+                withdrawn = messages.TripWithdrawn(self._id(), 3, self._random.choice(list(WithdrawReason)))
+                return self._random.choice(
+                    [messages.PoolSnapshot(trips, self._half()), messages.TripOffered(self.trip()), withdrawn]
+                )
+            case _:
+                return messages.DriverAt(self._id(), self.location(), self._random.choice(list(Freshness)))
+
+    def history(self) -> list[TripChangeValue]:
+        if self._random.random() < 0.2:
+            raise ValueError("a secret")
+        return [self.change() for _ in range(3)]
+
+    def user(self) -> UserValue:
+        photo = self._maybe(lambda: "photo.webp")
+        return UserValue(self._id(), self._random.choice(["", "ann"]), "Ann", "Ünï", self._role(), photo)
+
+    def location(self) -> Location:
+        return Location(self._id(), None, self._point(), self._maybe(lambda: 1.5), self._now(), self._now())
+
+    def change(self) -> TripChangeValue:
+        user = self._maybe(self.user)
+        return TripChangeValue(1, self._status(), self._now(), self._random.choice(list(ChangedBy)), user)
+
+    def trip(self) -> TripValue:
+        mine = self.actor.user
+        trip = TripValue(
+            id=self._id(),
+            created=self._now(),
+            updated=self._now(),
+            version=self._random.choice([1, 2, 2**31]) if self._random.random() < 0.2 else 1,
+            status=self._status(),
+            pick_up_address="A street",
+            drop_off_address="B street",
+            pick_up=self._maybe(self._point),
+            drop_off=self._maybe(self._point),
+            expires_at=self._maybe(self._now),
+            cancel_reason=self._maybe(lambda: "why"),
+            given_back_by=frozenset(),
+            rider=mine,
+            driver=self._maybe(self.user),
+        )
+        # A few are not what their type says.
+        return replace(trip, drop_off_address=cast("Any", None)) if self._random.random() < 0.1 else trip
+
+    def page(self) -> Any:
+        trips = tuple(self.trip() for _ in range(self._random.randint(0, 3)))
+        return SimpleNamespace(trips=trips, has_next=self._half())
+
+    def _raising(self, make: Callable[[], Any]) -> Callable[..., Any]:
+        faults = (TripTaken("Taken."), BadInput("Bad."), SessionEnded(), RateLimited(3.0), ValueError("a secret"))
+
+        def act(*_: Any, **__: Any) -> Any:
+            if self._random.random() < 0.15:
+                raise self._random.choice(faults)
+            return make()
+
+        return act
+
+    def _half(self) -> bool:
+        return self._random.random() < 0.5
+
+    def _maybe(self, make: Callable[[], Any]) -> Any:
+        return make() if self._random.random() < 0.7 else None
+
+    def _id(self) -> UUID:
+        return UUID(int=self._random.getrandbits(128))
+
+    def _role(self) -> Role:
+        return self._random.choice(list(Role))
+
+    def _status(self) -> TripStatus:
+        return self._random.choice(list(TripStatus))
+
+    def _point(self) -> GeoPoint:
+        return GeoPoint(self._random.uniform(-90, 90), self._random.choice([4.0, cast("Any", 4)]))
+
+    def _now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._random.randint(0, 10**6))
+
+
+@pytest.fixture(scope="module")
+def executions() -> Iterator[tuple[Execution, Execution]]:
+    """One that leaves all to graphql-core, and one that compiles whatever comes."""
+    judge, compiling = Execution(SCHEMA, introspection=True), Execution(SCHEMA, introspection=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("services.runtime.incidents.report", lambda _: "incident")
+        patched.setattr(judge._plans, "find", lambda *_, **__: None)
+        patched.setattr(plans, "USES", 1)
+        yield judge, compiling
+
+
+async def answer(
+    execution: Execution, kind: str, name: str, request: Request, seed: int
+) -> tuple[bytes, list[Any]]:
+    """What is answered, and how the use cases were called."""
+    world = World(seed)
+    services = world.services()
+    context = Context(services, world.actor if seed % 7 else None)
+    operation = execution.prepare(request)
+    if isinstance(operation, Refusal):
+        return b"invalid", []
+    if kind == "subscription":
+        result = await execution.follow(operation, request, context)
+    else:
+        result = await execution.run(operation, request, context)
+    if isinstance(result, Refusal):
+        said = orjson.dumps(result.formatted())
+    elif isinstance(result, Following):
+        rendered = [result.group.render(world.event(name)) for _ in range(5)]
+        said = b"".join([each if isinstance(each, bytes) else await each for each in rendered])
+    else:
+        said = encode(result)
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(cast("Any", others))
+    return said, [call for call in services.mock_calls if call[0] not in ASKED_AGAIN]
+
+
+async def check(executions: tuple[Execution, Execution], kind: str, name: str, request: Request, seed: int) -> str:
+    """Assert that nothing differs; what became of the operation."""
+    judge, compiling = executions
+    said, calls = await answer(judge, kind, name, request, seed)
+    said_compiled, calls_compiled = await answer(compiling, kind, name, request, seed)
+    assert said == said_compiled, (seed, request)
+    assert calls == calls_compiled, (seed, request)
+    operation = compiling.prepare(request)
+    if isinstance(operation, Refusal):
+        return "invalid"
+    compiled = compiling._plans.find(operation, request.variables) is not None
+    return ("compiled" if compiled else "not compiled") + (" with errors" if b'"message"' in said else "")
+
+
+FIELDS = [
+    *(("query", name) for name in QUERIES),
+    *(("mutation", name) for name in MUTATIONS),
+    *(("subscription", name) for name in TYPES.type_map["Subscription"].fields),  # type: ignore[attr-defined]
+]
+
+
+@pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+async def test_every_field_of_the_api_with_directives_fragments_and_variables(
+    executions: tuple[Execution, Execution], kind: str, name: str
+) -> None:
+    root = TYPES.get_root_type(OperationType(kind))
+    assert root is not None
+    became = Counter[str]()
+    for seed in range(25 * (LONG_FACTOR if fuzzed.is_long else 1)):
+        written = Written(Random(seed), TYPES)
+        request = Request(written.text(kind, name, root.fields[name]), variables=written.variables)
+        became[await check(executions, kind, name, request, seed)] += 1
+    compiled, valid = became["compiled"] + became["compiled with errors"], became.total() - became["invalid"]
+    assert compiled > 0.5 * valid > 6, became
+
+
+def _texts(*texts: str) -> st.SearchStrategy[StringValueNode]:
+    return st.sampled_from([StringValueNode(value=text) for text in texts])
+
+
+SCALARS: dict[str, st.SearchStrategy[Any]] = {
+    "ID": _texts("00000000-0000-4000-8000-000000000000", "", "1"),
+    "DateTime": _texts("2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "now"),
+    "Upload": _texts(""),
+}
+
+
+@pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
+@fuzz(40)
+@given(queries(TYPES, fields=QUERIES, custom_scalars=SCALARS), st.integers(0, 10**6))
+async def test_what_hypothesis_asks(executions: tuple[Execution, Execution], text: str, seed: int) -> None:
+    await check(executions, "query", "", Request(text), seed)
+
+
+@pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
+@fuzz(30)
+@given(mutations(TYPES, fields=MUTATIONS, custom_scalars=SCALARS), st.integers(0, 10**6))
+async def test_what_hypothesis_changes(executions: tuple[Execution, Execution], text: str, seed: int) -> None:
+    await check(executions, "mutation", "", Request(text), seed)
