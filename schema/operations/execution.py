@@ -34,10 +34,10 @@ from schema.api.context import Context, SharedContext
 from schema.api.errors import RequestError, format_error, incident
 from schema.api.feed_stream import FeedStream, ToEvent
 from schema.operations.compiled.answers import ResolverInfo, Run
-from schema.operations.compiled.plan import Failure, Plan, Unfinished
+from schema.operations.compiled.plan import Plan, Unfinished
 from schema.operations.compiled.plans import Plans
 from schema.operations.documents import Documents, Operation
-from schema.operations.executors import FinishingExecutor, failed_subscription, unchain
+from schema.operations.executors import Failure, FinishingExecutor, failed_subscription, unchain
 from schema.operations.limits import DEFAULT_LIMITS, Limits
 from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments

@@ -1,13 +1,19 @@
 """graphql-core's executor, for operations that are not compiled and for what compiled ones leave to it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import Executor, GraphQLError, GraphQLObjectType, located_error
 from graphql.execution.collect_fields import FieldDetailsList, collect_fields
 from graphql.pyutils import Path
 
-from schema.operations.compiled.plan import Failure
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the resolver of a root field has raised."""
+
+    error: Exception
 
 
 class FinishingExecutor(Executor[Any]):

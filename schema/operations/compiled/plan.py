@@ -11,13 +11,7 @@ from graphql import Executor, OperationType
 from schema.operations.compiled.answers import Answers, Resolver, ResolverInfo, Run
 from schema.operations.compiled.arguments import Arguments
 from schema.operations.compiled.module import CannotCompile, Module
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What the resolver of a root field has raised."""
-
-    error: Exception
+from schema.operations.executors import Failure
 
 
 @dataclass(frozen=True, slots=True)
