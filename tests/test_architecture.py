@@ -288,6 +288,13 @@ def test_a_word_of_http_in_a_service_is_noticed(text: str) -> None:
     assert not speaks_http(ast.parse('def put(name, data):\n    """Served as image/webp."""'))
 
 
+def test_a_module_of_more_than_300_lines_says_why() -> None:
+    long = [path for path in sources() if len(path.read_text().splitlines()) > 300]
+
+    for path in long:
+        assert "Longer than 300 lines because" in (ast.get_docstring(tree_of(path)) or ""), name_of(path)
+
+
 def test_only_the_database_tells_its_dialects_apart() -> None:
     """Everybody else asks ``Database.sql`` for the piece of SQL."""
     apart = re.compile(r"\bis_sqlite\b|\bis_postgres\b|json_each|strftime\(|\bunnest\(|\bILIKE\b")

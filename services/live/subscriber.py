@@ -1,4 +1,7 @@
-"""A subscriber: decides what to send, in which order, and when to read the state."""
+"""A subscriber: decides what to send, in which order, and when to read the state.
+
+Longer than 300 lines because a subscriber is one state machine, whose transitions have to be seen side by side.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping

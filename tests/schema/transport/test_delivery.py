@@ -18,9 +18,9 @@ from schema.build import build_schema
 from schema.operations.execution import Execution, Following, Request
 from schema.transport import delivery as delivery_module
 from schema.transport import send_queue as send_queue_module
-from schema.transport import sockets as sockets_module
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame
+from schema.transport.socket_frames import OperationFraming
 from schema.transport.sockets import Socket
 from services.events.topics import Topics
 from services.live.topic import ListeningEnded
@@ -419,7 +419,7 @@ def topic_followers(live: Live, trip: TripValue) -> Collection[object]:
 def test_what_is_kept_of_an_operation_to_frame_its_results_is_small() -> None:
     tracemalloc.start()
     try:
-        framings = [sockets_module._SocketFraming(str(number)) for number in range(1_000)]  # pyright: ignore[reportPrivateUsage]
+        framings = [OperationFraming(str(number)) for number in range(1_000)]
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

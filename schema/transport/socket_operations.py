@@ -1,0 +1,185 @@
+"""The operations under way on one socket."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Hashable, Sequence
+
+import orjson
+
+from models.visibility import Actor
+from schema.api.context import Context, Services
+from schema.api.driver_location import TAKE_THE_CALLER_AS_KNOWN
+from schema.api.errors import RequestError, to_request_error
+from schema.operations.documents import root_fields
+from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
+from schema.transport.delivery import Delivery
+from schema.transport.send_queue import SendQueue
+from schema.transport.socket_frames import OperationFraming, text_frame
+from schema.transport.socket_messages import CloseCode, Closed
+from services.errors import DatabaseUnavailable, SessionEnded
+
+
+class _Beginning:
+    """An operation until its result is there, or until events flow to its subscription."""
+
+    __slots__ = ("delivery", "task")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.delivery: Delivery | None = None
+
+    def cancel(self) -> None:
+        """Send nothing more. The task goes on until its next turn, and its topics may fail before that."""
+        if self.delivery is not None:
+            self.delivery.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+
+class SocketOperations:
+    """The operations of a socket whose client has introduced itself, by the ids that the client gave them."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        services: Services,
+        send_queue: SendQueue,
+        *,
+        actor: Actor,
+        token: str,
+        max_operations: int,
+        end_session: Callable[[], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """``end_session`` is called if the session of the token has ended, ``fail`` with an error that the socket
+        cannot go on after."""
+        self._execution = execution
+        self._services = services
+        self._send_queue = send_queue
+        self._send_queue.on_drained = self._catch_up
+        self._actor = actor
+        self._token = token
+        self._max_operations = max_operations
+        self._end_session = end_session
+        self._fail = fail
+        # Whatever is removed has been cancelled or has ended: nothing of it follows, and its id may be used anew.
+        self._operations: dict[str, _Beginning | Delivery] = {}
+
+    def begin(self, operation_id: str, request: Request) -> None:
+        """Begin an operation. Raises: Closed, if one of that id is under way."""
+        self._check_is_new(operation_id)
+        if len(self._operations) >= self._max_operations:
+            error = RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket.")
+            self._put_error(operation_id, [error.formatted])
+            return
+        operation = self._operations[operation_id] = _Beginning()
+        operation.task = asyncio.create_task(self._run(operation, operation_id, request))
+
+    def refuse(self, operation_id: str, error: RequestError) -> None:
+        """Answer an operation that cannot begin. Raises: Closed, if one of that id is under way."""
+        self._check_is_new(operation_id)
+        self._put_error(operation_id, [error.formatted])
+
+    def complete(self, operation_id: str) -> None:
+        """The client has ended an operation: send nothing more of it."""
+        operation = self._operations.pop(operation_id, None)
+        if operation is not None:
+            operation.cancel()
+        # It may have ended, which the client has not read yet: the id may be used anew.
+        self._send_queue.drop(functools.partial(_is_of, operation_id))
+
+    def cancel(self) -> None:
+        """Send nothing more of any operation."""
+        for operation in list(self._operations.values()):
+            operation.cancel()
+
+    def clear(self) -> None:
+        """Cancel all operations and forget them: the connection has ended."""
+        self.cancel()
+        self._operations.clear()
+
+    def _check_is_new(self, operation_id: str) -> None:
+        if operation_id in self._operations:
+            raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
+
+    async def _run(self, operation: _Beginning, operation_id: str, request: Request) -> None:
+        timeout = asyncio.timeout(self._execution.timeout_s)
+        try:
+            async with timeout:
+                refusal = await self._execute(operation, operation_id, request)
+        except DatabaseUnavailable as error:
+            self._fail(error)
+            return
+        except Exception as error:
+            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (to_request_error(error),))
+        finally:
+            # It knows the task, whose traceback knows this frame: all of it would wait for the garbage collector.
+            del timeout
+        if refusal is not None and self._ends(operation, operation_id):
+            self._put_error(operation_id, refusal.formatted())
+
+    async def _execute(self, beginning: _Beginning, operation_id: str, request: Request) -> Refusal | None:
+        execution, services = self._execution, self._services
+        operation = execution.prepare(request)
+        if isinstance(operation, Refusal):
+            return operation
+        framing = OperationFraming(operation_id)
+        if is_subscription(operation):
+            following = await execution.follow(operation, request, Context(services, self._actor))
+            if isinstance(following, Refusal):
+                return following
+            delivery = beginning.delivery = Delivery(
+                operation_id,
+                following,
+                framing,
+                self._send_queue,
+                services.hub,
+                on_end=functools.partial(self._operations.pop, operation_id, None),
+            )
+            try:
+                await delivery.begin()
+            except asyncio.CancelledError:
+                if self._operations.get(operation_id) is beginning:
+                    # Its time is up. What a client completes was cancelled before, and its id may be another's.
+                    delivery.cancel()
+                raise
+            if self._operations.get(operation_id) is beginning:
+                self._operations[operation_id] = delivery
+            return None
+        current: Actor | None = None
+        if not root_fields(operation) <= TAKE_THE_CALLER_AS_KNOWN:
+            # The socket may be hours old: names and photos are read again for each operation.
+            current = await services.sessions.actor_of(self._token)
+            if current is None:
+                self._end_session()
+                return None
+        result = await execution.run(operation, request, Context(services, current or self._actor))
+        if isinstance(result, Refusal):
+            return result
+        if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
+            self._end_session()
+            return None
+        if self._ends(beginning, operation_id):
+            self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
+            self._send_queue.put((operation_id, "complete"), framing.complete())
+        return None
+
+    def _ends(self, operation: _Beginning, operation_id: str) -> bool:
+        """Remove an operation; False: it was cancelled, and the client may have begun another of that id."""
+        if self._operations.get(operation_id) is not operation:
+            return False
+        del self._operations[operation_id]
+        return True
+
+    def _put_error(self, operation_id: str, errors: Sequence[object]) -> None:
+        message = {"id": operation_id, "type": "error", "payload": errors}
+        self._send_queue.put((operation_id, object()), text_frame(orjson.dumps(message)))
+
+    def _catch_up(self) -> None:
+        for operation in list(self._operations.values()):
+            if isinstance(operation, Delivery):
+                operation.catch_up()
+
+
+def _is_of(operation_id: str, key: Hashable) -> bool:
+    return isinstance(key, tuple) and key[0] == operation_id
