@@ -3,6 +3,8 @@
 The phases of a request, in order: ``Execution.prepare`` finds the document, parsed, measured and validated
 (``documents.py``, ``limits.py``), picks the operation and checks its cost (``cost.py``); ``run`` or ``follow``
 coerces the variables and executes the operation, compiled (``compiled/``) or field by field (``executors.py``).
+
+Longer than 300 lines because the phases are to be seen one after the other.
 """
 
 from __future__ import annotations
