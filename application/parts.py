@@ -34,9 +34,9 @@ from services.photos.photos import Photos
 from services.photos.store import LOOK_AGAIN_S, PhotoStore
 from services.positions.active_trips import LOOK_INTERVAL_S, ActiveTrips
 from services.positions.freshness import Lifetime
-from services.positions.reporting import Locations
+from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
-from services.positions.store import LocationStore, MemoryLocations, RedisLocations
+from services.positions.store import MemoryPositions, PositionStore, RedisPositions
 from services.runtime.counters import Counters
 from services.runtime.periodic_jobs import PeriodicJobs
 from services.runtime.shield import Shield
@@ -119,12 +119,12 @@ class Application:
         def tell(topics: Sequence[str], location: Location) -> None:
             hub.tell(topics, location)
 
-        self.location_store: LocationStore = (
-            RedisLocations(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryLocations(tell)
+        self.position_store: PositionStore = (
+            RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
         )
         active_trips = ActiveTrips(self.database, sessions, self.leases)
-        locations = Locations(
-            self.location_store,
+        positions = Positions(
+            self.position_store,
             topics,
             active_trips=active_trips,
             lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
@@ -132,7 +132,7 @@ class Application:
         )
         self.router = _router(settings)
         hub = Hub(
-            StateReader(self.database, locations, counters),
+            StateReader(self.database, positions, counters),
             self.bus.listen,
             topics,
             counters,
@@ -164,7 +164,7 @@ class Application:
             sessions=sessions,
             trips=trips,
             history=TripHistory(self.database),
-            locations=locations,
+            positions=positions,
             router=self.router,
             offer_radius_m=settings.offer_radius_m,
             subscribing=PerUser("subscribe", Rate.parse(settings.subscribe_rate), self.throttle),

@@ -16,7 +16,7 @@ from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
-from services.positions.reporting import Locations
+from services.positions.reporting import Positions
 from services.positions.routing import Router
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
@@ -33,7 +33,7 @@ class Services:
     sessions: Sessions
     trips: Trips
     history: TripHistory
-    locations: Locations
+    positions: Positions
     router: Router
     offer_radius_m: float
     subscribing: PerUser

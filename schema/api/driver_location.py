@@ -76,13 +76,13 @@ async def shown_location(
     info: SharedInfo, trip: TripValue, audience: Audience
 ) -> tuple[Location | None, Freshness]:
     """The position of the trip's driver, if ``audience`` may see it and it was measured on this trip."""
-    locations = info.context.services.locations
+    positions = info.context.services.positions
     if audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
         return None, Freshness.GONE
-    location = await locations.last(trip.driver.id)
+    location = await positions.last(trip.driver.id)
     if location is None or not is_on_trip(location, trip):
         return None, Freshness.GONE
-    freshness = locations.lifetime.freshness(location)
+    freshness = positions.lifetime.freshness(location)
     # The clock of the process that keeps it may differ: what is kept may be gone by ours.
     return (location if freshness is not Freshness.GONE else None), freshness
 
@@ -94,7 +94,7 @@ async def shown_location(
 async def report_location(
     info: Info, input: Annotated[LocationInput, strawberry.argument(description="The position.")]
 ) -> LocationPayload:
-    await info.context.services.locations.report(
+    await info.context.services.positions.report(
         info.context.actor,
         point=input.point.value(),
         heading=input.heading,
@@ -113,7 +113,7 @@ async def driver_location(
     actor, services = info.context.actor, info.context.services
     if actor.user.role is not Role.RIDER:
         raise forbidden("Only the rider of a trip follows its driver.")
-    feed = DriverLocationFeed(actor, services.topics, to_uuid(trip_id, "tripId"), services.locations.lifetime)
+    feed = DriverLocationFeed(actor, services.topics, to_uuid(trip_id, "tripId"), services.positions.lifetime)
     return await follow(feed, _to_event, info)
 
 

@@ -41,7 +41,7 @@ class Trip(Node):
     cancel_reason: str | None = strawberry.field(description="What was said at cancelling.")
     rider: User = strawberry.field(description="Who requested it.")
     driver: User | None = strawberry.field(description="Who accepted it.")
-    snapshot: strawberry.Private[TripValue]
+    value: strawberry.Private[TripValue]
     audience: strawberry.Private[Audience]
 
     @strawberry.field(
@@ -49,8 +49,8 @@ class Trip(Node):
         "position is known. For the trip's rider and driver."
     )
     async def driver_location(self, info: SharedInfo) -> DriverLocation | None:
-        location, freshness = await shown_location(info, self.snapshot, self.audience)
-        return to_driver_location(self.snapshot.id, location, freshness) if location is not None else None
+        location, freshness = await shown_location(info, self.value, self.audience)
+        return to_driver_location(self.value.id, location, freshness) if location is not None else None
 
     @strawberry.field(
         description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
@@ -58,7 +58,7 @@ class Trip(Node):
         "rider and driver."
     )
     async def pick_up_eta(self, info: SharedInfo) -> int | None:
-        trip = self.snapshot
+        trip = self.value
         if trip.pick_up is None or not is_on_the_way(trip.status):
             return None
         location, freshness = await shown_location(info, trip, self.audience)
@@ -71,7 +71,7 @@ class Trip(Node):
         "and driver; null for everybody else."
     )
     async def history(self, info: SharedInfo) -> list[HistoryEntry] | None:
-        return await shown_history(info, self.snapshot, self.audience)
+        return await shown_history(info, self.value, self.audience)
 
 
 @strawberry.input(description="A trip to request.")
@@ -122,7 +122,7 @@ def to_trip(trip: TripValue, audience: Audience) -> Trip:
         cancel_reason=trip.cancel_reason,
         rider=to_user(trip.rider, with_username=with_usernames),
         driver=to_user(trip.driver, with_username=with_usernames) if trip.driver is not None else None,
-        snapshot=trip,
+        value=trip,
         audience=audience,
     )
 

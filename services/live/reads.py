@@ -12,7 +12,7 @@ from services.database.connections import Database
 from services.live.events import StateRead
 from services.live.offer_radius import Area
 from services.positions.cells import cell_of
-from services.positions.reporting import Locations
+from services.positions.reporting import Positions
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
@@ -34,9 +34,9 @@ class StateReader:
     1,000 drivers who come back together cost a handful.
     """
 
-    def __init__(self, database: Database, locations: Locations, counters: Counters) -> None:
+    def __init__(self, database: Database, positions: Positions, counters: Counters) -> None:
         self._database = database
-        self._locations = locations
+        self._positions = positions
         self._counters = counters
         self._reads = _SharedReads(counters)
         self._areas = _AreaReads(database, counters)
@@ -70,7 +70,7 @@ class StateReader:
 
     async def location_of(self, driver_id: UUID) -> Location | None:
         """The last position of a driver."""
-        return await self._locations.last(driver_id)
+        return await self._positions.last(driver_id)
 
 
 class _SharedReads:

@@ -13,7 +13,7 @@ from services.events.topics import Topics
 from services.limits.rates import RateLimit
 from services.positions.active_trips import ActiveTrip, ActiveTrips
 from services.positions.freshness import Lifetime
-from services.positions.store import LocationStore, Stored
+from services.positions.store import PositionStore, Stored
 from services.runtime.data_loader import DataLoader
 from services.trips.faults import NotADriver
 from services.validation.points import on_earth
@@ -31,7 +31,7 @@ class StaleLocation(UserFault):
     code = ErrorCode.STALE_LOCATION
 
 
-class Locations:
+class Positions:
     """Positions of the drivers of one application: the last of each, with an expiry.
 
     A position is told to the driver's own subscriptions, and to those of the rider of the trip that was the
@@ -41,7 +41,7 @@ class Locations:
 
     def __init__(
         self,
-        store: LocationStore,
+        store: PositionStore,
         topics: Topics,
         *,
         active_trips: ActiveTrips,

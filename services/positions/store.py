@@ -79,7 +79,7 @@ class Stored(Enum):
     UNANSWERED = "unanswered"
 
 
-class LocationStore(Protocol):
+class PositionStore(Protocol):
     """Keeps the last position of every driver, and tells of each new one."""
 
     async def put(
@@ -104,7 +104,7 @@ class LocationStore(Protocol):
         ...
 
 
-class MemoryLocations:
+class MemoryPositions:
     """Positions within this process."""
 
     def __init__(self, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -164,7 +164,7 @@ class _Put(NamedTuple):
     message: bytes
 
 
-class RedisLocations:
+class RedisPositions:
     """Positions in Redis, with the expiry there; what this process was told is remembered here too.
 
     While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
@@ -181,7 +181,7 @@ class RedisLocations:
         self._bus = bus
         self._topics = topics
         self._tell = tell
-        self._memory = MemoryLocations(tell)
+        self._memory = MemoryPositions(tell)
         self._puts: Batches[_Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
 
     async def put(

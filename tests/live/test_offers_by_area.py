@@ -152,7 +152,7 @@ async def _check(
         actor = await add_driver(application.database)
         pinned = position if number % 2 else None
         if position is not None and pinned is None:
-            await application.services.locations.report(actor, point=position, recorded_at=datetime.now(UTC))
+            await application.services.positions.report(actor, point=position, recorded_at=datetime.now(UTC))
         screen, subscription = await follow(application, actor, radius_m=radius_m, near=pinned)
         screens.append((screen, position))
         subscriptions.append(subscription)
@@ -207,7 +207,7 @@ class Drive:
         """Go on for four seconds, and report."""
         self.bearing += self.rng.uniform(-15, 15)
         self.at = destination(self.at, self.bearing, SPEED_M_PER_S * STEP_S)
-        await self.application.services.locations.report(self.actor, point=self.at, recorded_at=recorded_at)
+        await self.application.services.positions.report(self.actor, point=self.at, recorded_at=recorded_at)
         if self.subscription is None:
             self.screen, self.subscription = await follow(self.application, self.actor, radius_m=RADIUS_M)
 

@@ -137,7 +137,7 @@ class ScriptedState:
         return await self._read("user", [trip for trip in mine if not has_ended(trip.status)] + ended)
 
 
-class ScriptedLocations:
+class ScriptedPositions:
     """The last positions of drivers, as a test says."""
 
     def __init__(self) -> None:
@@ -149,11 +149,11 @@ class ScriptedLocations:
 
 
 def hub_on(
-    bus: "FakeBus", topics: Topics, locations: ScriptedLocations | None = None, *, linger_s: float = 0.0
+    bus: "FakeBus", topics: Topics, positions: ScriptedPositions | None = None, *, linger_s: float = 0.0
 ) -> Hub:
     """A hub that reads from the scripted state that a test has installed."""
     counters = Counters()
-    state = StateReader(cast("Any", None), cast("Any", locations or ScriptedLocations()), counters)
+    state = StateReader(cast("Any", None), cast("Any", positions or ScriptedPositions()), counters)
     return Hub(state, bus.listen, topics, counters, linger_s=linger_s)
 
 

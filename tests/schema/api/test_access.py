@@ -376,7 +376,7 @@ class World:
         self.apis["ended session"].http.headers["Authorization"] = f"Bearer {ended.token}"
         for viewer in DRIVERS:
             # Whoever of them takes the trip is seen on the map.
-            await self.server.application.services.locations.report(
+            await self.server.application.services.positions.report(
                 self.people[viewer], point=PLACE, recorded_at=datetime.now(UTC)
             )
 
@@ -414,7 +414,7 @@ class World:
                 self.people[viewer].id,
             )
         if with_driver:
-            await self.server.application.services.locations.report(
+            await self.server.application.services.positions.report(
                 self.people["driver"], point=PLACE, recorded_at=datetime.now(UTC)
             )
 

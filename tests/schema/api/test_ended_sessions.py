@@ -171,7 +171,7 @@ class Person:
                 ("staff_actions", "id"),
             )
         ]
-        return tables, await services.locations.last(self.session.actor.id)
+        return tables, await services.positions.last(self.session.actor.id)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ async def test_after_a_field_that_ends_the_session_the_operation_has_no_caller(
                 person.trip_id,
             )
             assert not written, (ender, writer)
-            assert await stage.application.services.locations.last(person.session.actor.id) is None
+            assert await stage.application.services.positions.last(person.session.actor.id) is None
 
 
 async def test_a_write_whose_session_ended_after_it_was_read_writes_nothing(

@@ -419,14 +419,14 @@ async def test_an_event_with_all_of_it_is_executed_once_for_fifty_subscribers(
         await application.periodic_jobs.stop()
         counts = application.services.hub.counters
         executed, asked = counts.executions, 0
-        find_location = application.services.locations.last
+        find_location = application.services.positions.last
 
         async def counted(driver_id: UUID) -> Location | None:
             nonlocal asked
             asked += 1
             return await find_location(driver_id)
 
-        monkeypatch.setattr(application.services.locations, "last", counted)
+        monkeypatch.setattr(application.services.positions, "last", counted)
         with statements() as seen:
             await driver.update_trip(trip["id"], "STARTED")
             events = await asyncio.gather(*(at_version(each, 2) for each in watched))

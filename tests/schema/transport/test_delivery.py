@@ -66,7 +66,7 @@ class Live:
                 topics=TOPICS,
                 offer_radius_m=3_000,
                 subscribing=FREELY,
-                locations=SimpleNamespace(lifetime=Lifetime(stale_s=60, ttl_s=600)),
+                positions=SimpleNamespace(lifetime=Lifetime(stale_s=60, ttl_s=600)),
             ),
         )
 

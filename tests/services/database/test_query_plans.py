@@ -217,7 +217,7 @@ async def test_reports_and_histories_find_their_rows_by_an_index(crowd: Crowd) -
     services, database = crowd.application.services, crowd.database
     (row,) = await database.fetch("SELECT id FROM trips LIMIT 1")
     with recorded() as seen:
-        await services.locations.report(crowd.driver, point=GeoPoint(1, 2), recorded_at=datetime.now(UTC))
+        await services.positions.report(crowd.driver, point=GeoPoint(1, 2), recorded_at=datetime.now(UTC))
         await services.history.of(uuid(row["id"]))
     report, history = seen
 

@@ -19,7 +19,7 @@ from services.events.redis_link import RedisLink, UnusableRedis
 from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import SharedThrottle
-from services.positions.store import RedisLocations
+from services.positions.store import RedisPositions
 from tests.support.brokers import Broker, broker, free_port, lasting_broker
 from tests.support.buses import process
 from tests.support.positions import location
@@ -165,7 +165,7 @@ async def test_an_outage_is_two_lines_whoever_notices_it_and_the_first_names_the
     with capture_logs() as logs:
         async with process(address_of_somebody(redis), topics.rate("", "")) as one:
             assert one.link is not None
-            positions = RedisLocations(one.link, one.bus, topics, lambda *_: None)
+            positions = RedisPositions(one.link, one.bus, topics, lambda *_: None)
             throttle = SharedThrottle(one.link, topics)
 
             async def use() -> None:
@@ -275,7 +275,7 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
         assert one.link is not None
         position, claim = location(), (RateLimit(Rate(5, 60), name="any"), "rosa")
         positions, throttle = (
-            RedisLocations(one.link, one.bus, topics, lambda *_: None),
+            RedisPositions(one.link, one.bus, topics, lambda *_: None),
             SharedThrottle(one.link, topics),
         )
         leases = SharedLeases(one.link, topics)

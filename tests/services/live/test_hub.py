@@ -31,7 +31,7 @@ from services.live.subscriber import Subscriber
 from services.live.topic import ListeningEnded
 from services.positions.freshness import Lifetime
 from services.trips.announcements import found_message
-from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on, rider
+from tests.support.live import FakeBus, RecordingSink, ScriptedPositions, ScriptedState, driver, hub_on, rider
 from tests.support.positions import location
 from tests.support.waiting import until
 
@@ -82,9 +82,9 @@ async def test_fifty_positions_need_one_timer_and_a_subscriber_who_leaves_none(
 ) -> None:
     me, car = rider(), driver()
     trip = state.accept(state.request(rider=me.user), car)
-    locations = ScriptedLocations()
-    locations.known[car.id] = location(car.id, trip_id=trip.id)
-    hub, sink, begun = hub_on(bus, TOPICS, locations), RecordingSink(), list[asyncio.TimerHandle]()
+    positions = ScriptedPositions()
+    positions.known[car.id] = location(car.id, trip_id=trip.id)
+    hub, sink, begun = hub_on(bus, TOPICS, positions), RecordingSink(), list[asyncio.TimerHandle]()
     loop = asyncio.get_running_loop()
     call_later = loop.call_later
 

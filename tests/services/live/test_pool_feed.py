@@ -20,7 +20,7 @@ from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
 from services.positions.cells import cell_of, cells_of
 from tests.support.globe import destination
-from tests.support.live import FakeBus, RecordingSink, ScriptedLocations, ScriptedState, driver, hub_on
+from tests.support.live import FakeBus, RecordingSink, ScriptedPositions, ScriptedState, driver, hub_on
 from tests.support.waiting import until
 
 TOPICS = Topics("test")
@@ -38,8 +38,8 @@ class City:
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
         self.bus = FakeBus()
-        self.locations = ScriptedLocations()
-        self.hub = hub_on(self.bus, TOPICS, self.locations)
+        self.positions = ScriptedPositions()
+        self.hub = hub_on(self.bus, TOPICS, self.positions)
         self.actor = driver()
         self.sink = RecordingSink()
         self._moment = START
@@ -55,7 +55,7 @@ class City:
 
     def stands(self, point: GeoPoint) -> Location:
         """The store knows of a position; nobody has been told."""
-        location = self.locations.known[self.actor.id] = self.location(point)
+        location = self.positions.known[self.actor.id] = self.location(point)
         return location
 
     async def moves(self, point: GeoPoint) -> None:
@@ -477,7 +477,7 @@ async def test_a_store_that_forgot_the_position_offers_nothing_out_of_reach(city
     city.state.request(pick_up=AWAY)
     city.stands(HOME)
     await city.follow()
-    city.locations.known.clear()
+    city.positions.known.clear()
     city.hub.resync()
     await city.publish(city.state.request(pick_up=AWAY))
     await city.shows(offers(here), offers(here))
@@ -524,7 +524,7 @@ async def test_a_thousand_drivers_all_over_the_city_who_come_back_at_once_cost_a
     actors = [driver() for _ in range(1_000)]
     for number, actor in enumerate(actors):
         point = destination(HOME, number * 7 % 360, number * 11 % 12_000)
-        city.locations.known[actor.id] = city.location(point, actor)
+        city.positions.known[actor.id] = city.location(point, actor)
     sinks = [RecordingSink() for _ in actors]
     await asyncio.gather(
         *(
@@ -533,7 +533,7 @@ async def test_a_thousand_drivers_all_over_the_city_who_come_back_at_once_cost_a
         )
     )
     for actor, sink in zip(actors, sinks, strict=True):
-        area = Area.around(city.locations.known[actor.id].point, RADIUS_M)
+        area = Area.around(city.positions.known[actor.id].point, RADIUS_M)
         snapshot = await sink.next()
         assert isinstance(snapshot, PoolSnapshot)
         assert {t.id for t in snapshot.offers} == {t.id for t in trips if t.pick_up and area.holds(t.pick_up)}

@@ -19,8 +19,8 @@ from services.events.bus import Bus, BusState
 from services.events.leases import Lease, Leases, ProcessLeases, SharedLeases
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
-from services.positions import store as location_store
-from services.positions.store import LocationStore, MemoryLocations, RedisLocations, Stored
+from services.positions import store as position_store
+from services.positions.store import MemoryPositions, PositionStore, RedisPositions, Stored
 from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.positions import location
@@ -36,10 +36,10 @@ class Process:
         self.topics = Topics(prefix)
         self.link = RedisLink(url) if url is not None else None
         self.bus = Bus(self.link, Counters(), heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
-        self.store: LocationStore = (
-            RedisLocations(self.link, self.bus, self.topics, self.tell)
+        self.store: PositionStore = (
+            RedisPositions(self.link, self.bus, self.topics, self.tell)
             if self.link
-            else MemoryLocations(self.tell)
+            else MemoryPositions(self.tell)
         )
         self.leases: Leases = SharedLeases(self.link, self.topics) if self.link else ProcessLeases()
         # Of another process, if there can be one.
@@ -170,9 +170,9 @@ async def test_what_has_expired_is_gone(here: Process) -> None:
 
 
 async def test_memory_keeps_nothing_that_has_expired_nor_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(location_store, "MAX_KEPT", 10)
+    monkeypatch.setattr(position_store, "MAX_KEPT", 10)
     now = 0.0
-    store = MemoryLocations(lambda *_: None, clock=lambda: now)
+    store = MemoryPositions(lambda *_: None, clock=lambda: now)
     positions = [location() for _ in range(15)]
     for position in positions:
         store.keep(position, TTL_S)
@@ -197,7 +197,7 @@ async def test_one_key_a_driver_in_redis_and_it_expires(redis_url: str) -> None:
 
 async def test_what_comes_during_a_round_trip_goes_together_in_the_next(redis_url: str) -> None:
     async with process(redis_url) as here:
-        store = cast("RedisLocations", here.store)
+        store = cast("RedisPositions", here.store)
         await here.put(location())
         with count_scripts(store) as scripts:
             assert await asyncio.gather(*(here.put(location()) for _ in range(100))) == [Stored.NEW] * 100
@@ -206,7 +206,7 @@ async def test_what_comes_during_a_round_trip_goes_together_in_the_next(redis_ur
 
 
 @contextmanager
-def count_scripts(store: RedisLocations) -> Iterator[list[int]]:
+def count_scripts(store: RedisPositions) -> Iterator[list[int]]:
     """The positions of each script that is sent meanwhile."""
     sent: list[int] = []
     script = store._store  # pyright: ignore[reportPrivateUsage]
@@ -264,8 +264,8 @@ async def test_twenty_drivers_are_one_round_trip(redis_url: str) -> None:
 async def test_any_number_of_reports_at_once_takes_a_few_connections(redis_url: str) -> None:
     async with process(redis_url) as here:
         results = await asyncio.gather(*(here.put(location()) for _ in range(500)))
-        pool = cast("RedisLocations", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
-        assert len(pool._available_connections) <= location_store.MAX_CONNECTIONS
+        pool = cast("RedisPositions", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
+        assert len(pool._available_connections) <= position_store.MAX_CONNECTIONS
     assert results == [Stored.NEW] * 500
 
 
@@ -431,7 +431,7 @@ async def test_a_report_that_redis_had_not_taken_is_taken_when_it_is_sent_again(
 async def test_a_redis_that_hangs_holds_up_a_report_and_a_look_for_their_time_out_at_most(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(location_store, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
     # It does not notice by itself meanwhile.
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     position = location()
@@ -451,7 +451,7 @@ async def test_a_redis_that_hangs_holds_up_a_report_and_a_look_for_their_time_ou
 async def test_under_a_lease_a_redis_that_hangs_leaves_the_answer_open_and_no_time_to_ask_again(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(location_store, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     position = location()
     async with process(own_broker.url) as here:

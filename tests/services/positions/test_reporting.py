@@ -51,7 +51,7 @@ class Town:
     async def reports(self, driver: Actor, lat: float = 52.5, *, age_s: float = 0.0, **changes: Any) -> None:
         recorded_at = datetime.now(UTC) - timedelta(seconds=age_s)
         given = {"point": GeoPoint(lat, LNG), "recorded_at": recorded_at, **changes}
-        await self.services.locations.report(driver, **given)
+        await self.services.positions.report(driver, **given)
 
     async def moves(self, driver: Actor, trip_id: UUID, *statuses: TripStatus) -> None:
         for status in statuses:
@@ -61,7 +61,7 @@ class Town:
         return (await self.services.trips.request(rider, pick_up_address="Here", drop_off_address="There")).id
 
     async def last(self, driver: Actor) -> Location | None:
-        return await self.services.locations.last(driver.id)
+        return await self.services.positions.last(driver.id)
 
     async def hears_late(self, driver: Actor, trip_id: UUID, lat: float) -> None:
         """A report that was under way, and is told of only now."""
@@ -71,7 +71,7 @@ class Town:
 
     async def follow(self, rider: Actor, trip_id: UUID) -> RecordingSink:
         sink = RecordingSink()
-        feed = DriverLocationFeed(rider, self.services.topics, trip_id, self.services.locations.lifetime)
+        feed = DriverLocationFeed(rider, self.services.topics, trip_id, self.services.positions.lifetime)
         await self.services.hub.subscribe(feed, sink)
         return sink
 
@@ -102,7 +102,7 @@ async def test_the_last_report_is_known_and_the_same_one_again_succeeds(town: To
     driver = await town.driver()
     recorded_at = datetime.now(UTC)
     for _ in range(2):
-        await town.services.locations.report(driver, point=HERE, heading=359.5, recorded_at=recorded_at)
+        await town.services.positions.report(driver, point=HERE, heading=359.5, recorded_at=recorded_at)
     found = await town.last(driver)
     assert found is not None
     assert (found.point, found.heading, found.recorded_at, found.trip_id) == (HERE, 359.5, recorded_at, None)
@@ -459,7 +459,7 @@ async def test_a_position_that_was_stamped_after_the_trip_that_is_read_is_not_sh
     trip_id = await town.request(rider)
     await town.moves(driver, trip_id, STARTED)
     await town.reports(driver, 1)
-    last = town.services.locations.last
+    last = town.services.positions.last
 
     async def after_the_end(driver_id: UUID) -> Location | None:
         # The trip has been read; it ends before the position is.
@@ -468,7 +468,7 @@ async def test_a_position_that_was_stamped_after_the_trip_that_is_read_is_not_sh
         await town.reports(driver, 2)
         return await last(driver_id)
 
-    monkeypatch.setattr(town.services.locations, "last", after_the_end)
+    monkeypatch.setattr(town.services.positions, "last", after_the_end)
     followed = await town.follow(rider, trip_id)
 
     assert await followed.ended() is None

@@ -42,7 +42,7 @@ TYPES: GraphQLSchema = SCHEMA._schema
 MUTATIONS = ("createTrip", "updateTrip", "reportLocation", "updateMe", "deleteMe")
 QUERIES = ("me", "node", "trip", "trips")
 # Below the root field: graphql-core asks them once more when it has to finish what was compiled.
-ASKED_AGAIN = {"history.of", "locations.last", "router.drive_time_s"}
+ASKED_AGAIN = {"history.of", "positions.last", "router.drive_time_s"}
 
 
 def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
@@ -63,9 +63,9 @@ class World:
         services.offer_radius_m = 3_000.0
         services.topics = Topics("test")
         services.subscribing.count = AsyncMock(side_effect=self._raising(lambda: None))
-        services.locations.lifetime = Lifetime(stale_s=60, ttl_s=600)
-        services.locations.last = AsyncMock(side_effect=pure(lambda world: world._maybe(world.location)))
-        services.locations.report = AsyncMock(side_effect=self._raising(lambda: None))
+        services.positions.lifetime = Lifetime(stale_s=60, ttl_s=600)
+        services.positions.last = AsyncMock(side_effect=pure(lambda world: world._maybe(world.location)))
+        services.positions.report = AsyncMock(side_effect=self._raising(lambda: None))
         services.router.drive_time_s = AsyncMock(side_effect=pure(lambda world: world._random.uniform(0, 20_000)))
         services.history.of = AsyncMock(side_effect=pure(World.history))
         services.accounts.find = AsyncMock(side_effect=self._raising(lambda: self._maybe(self.user)))
