@@ -80,7 +80,7 @@ OPEN: frozenset[TripStatus] = frozenset({_S.REQUESTED})
 DRIVING: frozenset[TripStatus] = frozenset({_S.STARTED, _S.IN_PROGRESS})
 ACTIVE: frozenset[TripStatus] = OPEN | DRIVING
 # Nothing leads out of these.
-ENDED: frozenset[TripStatus] = frozenset(_S) - ACTIVE
+ENDED: frozenset[TripStatus] = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED})
 
 
 def transitions(target: TripStatus, *parties: Party) -> tuple[Transition, ...]:

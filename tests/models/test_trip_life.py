@@ -3,8 +3,10 @@
 import pytest
 
 from models.trip_life import (
+    ACTIVE,
     DRIVING,
     ENDED,
+    OPEN,
     TRANSITIONS,
     Party,
     TripStatus,
@@ -58,7 +60,8 @@ def test_the_steps_to_a_status_are_those_of_the_parties_asked_for() -> None:
 def test_a_status_is_open_under_way_or_ended() -> None:
     assert [status for status in TripStatus if is_open(status)] == [TripStatus.REQUESTED]
     assert {status for status in TripStatus if has_ended(status)} == ENDED
-    assert set(TripStatus) - ENDED - DRIVING == {TripStatus.REQUESTED}
+    assert set(TripStatus) - ENDED - DRIVING == OPEN == {TripStatus.REQUESTED}
+    assert set(TripStatus) - ENDED == ACTIVE
 
 
 def test_only_a_cancelled_trip_keeps_a_reason() -> None:
