@@ -135,7 +135,14 @@ class Asgi:
                 "sockets": ("Open WebSockets.", lambda: len(self.sockets.sockets)),
                 "subscribers": ("Running subscriptions.", lambda: application.services.hub.subscribers),
                 "topics": ("Topics that this process listens to.", lambda: application.services.hub.topics),
+                "waiting_messages": ("Messages not passed on yet.", lambda: application.services.hub.waiting),
                 "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
+            },
+            durations={
+                "loop_lag_seconds": (
+                    "How late the event loop was, each 20 ms.",
+                    application.loop_lag.durations,
+                ),
             },
             bus_state=lambda: application.bus.state,
             store_is_up=application.store_is_up,

@@ -21,6 +21,8 @@ async def running(application: Application) -> AsyncGenerator[None]:
     """
     instance_lock = InstanceLock(application.settings, on_lost=application.on_database_lost)
     async with Shutdown(application.settings.shutdown_timeout_s * SHARE_OF_PARTS) as shutdown:
+        await application.loop_lag.start()
+        shutdown.add("loop_lag", application.loop_lag.stop)
         await instance_lock.acquire()
         shutdown.add("lock", instance_lock.release)
         await application.database.connect()

@@ -38,6 +38,7 @@ from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
 from services.positions.store import MemoryPositions, PositionStore, RedisPositions
 from services.runtime.counters import Counters
+from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
 from services.runtime.shield import Shield
 from services.staff.staff import Staff
@@ -62,6 +63,7 @@ class Application:
         topics = Topics(settings.redis_prefix)
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
         self.counters = counters = Counters()
+        self.loop_lag = LoopLag()
         self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()

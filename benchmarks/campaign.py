@@ -9,6 +9,7 @@ from pathlib import Path
 
 from application.settings import load_settings
 from benchmarks.areas import areas
+from benchmarks.crowd import crowd
 from benchmarks.fan_out import fan_out
 from benchmarks.hostile import HOSTILE_USERS, hostile
 from benchmarks.http_requests import mutation, query
@@ -31,6 +32,7 @@ class Workload(StrEnum):
     RECONNECT = "reconnect"
     AREAS = "areas"
     HOSTILE = "hostile"
+    CROWD = "crowd"
 
 
 _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
@@ -41,11 +43,14 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.RECONNECT: reconnect,
     Workload.AREAS: areas,
     Workload.HOSTILE: hostile,
+    Workload.CROWD: crowd,
 }
 # Nothing in these is shared among subscribers; and a bare socket knows of no areas, and of no limits.
 SKIPPED = {
-    UNSHARED.name: frozenset({Workload.QUERY, Workload.MUTATION, Workload.AREAS, Workload.HOSTILE}),
-    BARE.name: frozenset({Workload.AREAS, Workload.HOSTILE}),
+    UNSHARED.name: frozenset(
+        {Workload.QUERY, Workload.MUTATION, Workload.AREAS, Workload.HOSTILE, Workload.CROWD}
+    ),
+    BARE.name: frozenset({Workload.AREAS, Workload.HOSTILE, Workload.CROWD}),
 }
 # Beyond the pairs: riders without a part in them.
 MORE_RIDERS = 20
@@ -94,6 +99,7 @@ class Campaign:
             riders=scale.pairs + MORE_RIDERS,
             drivers=max(scale.sockets, scale.pairs) + HOSTILE_USERS,
             cruisers=scale.drivers,
+            crowd=scale.crowd,
         )
         try:
             for number in range(rounds):

@@ -18,6 +18,7 @@ from benchmarks import cores
 from benchmarks.areas import SIZES
 from benchmarks.campaign import Campaign, Workload
 from benchmarks.chart import draw
+from benchmarks.crowd import MORE_FILES, raise_file_limit
 from benchmarks.stage import Scale
 from benchmarks.table import table
 from benchmarks.target import TARGETS
@@ -28,6 +29,7 @@ CHART = ROOT / "docs" / "images" / "benchmark.svg"
 # Partial and quick runs do not replace what the documents show.
 DRAFTS = ROOT / "var" / "benchmarks"
 QUICK_SOCKETS = 100
+CROWD = 10_000
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -56,7 +58,9 @@ def benchmark(
         area_seconds=seconds if quick else max(seconds, load_settings().ping_interval_s),
         pairs=30 if quick else 300,
         ramp_steps=1 if quick else 25,
+        crowd=QUICK_SOCKETS if quick else CROWD if not only or Workload.CROWD in only else 0,
     )
+    raise_file_limit(scale.crowd + MORE_FILES)
     cores.pin(os.getpid(), cores.LOAD_CORE)
     # Sockets and latencies live as long as they are measured: there is nothing to find.
     gc.disable()

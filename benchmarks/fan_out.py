@@ -64,7 +64,7 @@ async def fan_out(stage: Stage) -> Figures:
     sockets = stage.scale.sockets
     tokens = [driver.token for driver in stage.people.drivers[:sockets]]
     offers = Offers(sockets)
-    await _warm_sockets(stage, tokens[:OPEN_AT_ONCE])
+    await warm_sockets(stage, tokens[:OPEN_AT_ONCE])
     empty_kb = stage.server.process.memory_info().rss / 1024
     opened = await open_sockets(
         stage.port,
@@ -160,7 +160,7 @@ async def _request(http: HttpClient, token: str, offer: Offer) -> bool:
     return True
 
 
-async def _warm_sockets(stage: Stage, tokens: list[str]) -> None:
+async def warm_sockets(stage: Stage, tokens: list[str]) -> None:
     """Open and close a few sockets, so that what is made once does not count as memory of a socket."""
     opened = await open_sockets(stage.port, tokens, lambda _: [operations.follow_pool()], lambda _, __: None)
     for socket in opened:

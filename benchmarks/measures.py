@@ -63,6 +63,19 @@ MEASURES = (
     Measure("hostile", "ended_403", "hostile ones refused with HTTP 403", ""),
     Measure("hostile", "ended_1006", "hostile ones cut", ""),
     Measure("hostile", "honest_cut", "honest ones cut", ""),
+    Measure("crowd", "open_ms", "10,000 sockets, 100 at a time, until all are live", "ms"),
+    Measure("crowd", "memory_kb", "memory a socket", "KB"),
+    Measure("crowd", "idle_cpu_ms", "server CPU an idle second", "ms"),
+    Measure("crowd", "cpu_us", "server CPU a delivery at 20,000/s", "µs"),
+    Measure("crowd", "p50_ms", "create request to receipt, p50", "ms"),
+    Measure("crowd", "p99_ms", "create request to receipt, p99", "ms"),
+    Measure("crowd", "query_p50_ms", "a page of trips beside it, p50", "ms"),
+    Measure("crowd", "query_p99_ms", "a page of trips beside it, p99", "ms"),
+    Measure("crowd", "stalls", "event loop late by more than 20 ms", "times"),
+    Measure("crowd", "back_ms", "all cut at once, until all are live", "ms"),
+    Measure("crowd", "empty_mb", "memory before they came", "MB"),
+    Measure("crowd", "full_mb", "memory with them", "MB"),
+    Measure("crowd", "left_mb", "memory after they had left", "MB"),
 )
 
 # Should be 0; shown when they are not.

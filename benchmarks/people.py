@@ -36,13 +36,16 @@ class People:
         self.drivers: list[Person] = []
         # Drivers whose positions are known; the others hear of every request.
         self.cruisers: list[Person] = []
+        # Drivers of a whole city.
+        self.crowd: list[Person] = []
 
-    async def arrive(self, *, riders: int, drivers: int, cruisers: int) -> None:
+    async def arrive(self, *, riders: int, drivers: int, cruisers: int, crowd: int) -> None:
         """Create the accounts."""
         await self._database.connect()
         self.riders = [await self._person(Role.RIDER) for _ in range(riders)]
         self.drivers = [await self._person(Role.DRIVER) for _ in range(drivers)]
         self.cruisers = [await self._person(Role.DRIVER) for _ in range(cruisers)]
+        self.crowd = [await self._person(Role.DRIVER) for _ in range(crowd)]
         await self._database.fetch("ANALYZE users, sessions")
 
     async def leave(self) -> None:

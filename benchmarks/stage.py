@@ -10,7 +10,8 @@ from benchmarks.target import Running
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured. ``sockets``: of the fan-out and the reconnect; ``seconds``: of each stretch;
-    ``drivers``: how many drivers there are for the areas, ``area_seconds``: of each stretch there.
+    ``drivers``: how many drivers there are for the areas, ``area_seconds``: of each stretch there, and of an idle
+    one; ``crowd``: the sockets of the workload of that name.
     """
 
     sockets: int
@@ -19,6 +20,7 @@ class Scale:
     area_seconds: float
     pairs: int
     ramp_steps: int
+    crowd: int
 
 
 @dataclass(frozen=True, slots=True)

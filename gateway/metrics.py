@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,13 +12,14 @@ from starlette.routing import Route
 from services.errors import DatabaseUnavailable
 from services.events.bus import BusState
 from services.runtime.counters import Counters
+from services.runtime.loop_lag import Durations
 
 
 class Metrics(Collector):
     """Reads the gauges when it is asked, so that counting costs the hot path nothing but an addition.
 
     ``gauges`` maps a name to its help and how to read it; ``stored`` does for what the database is asked at each
-    scrape, and which is left out without one.
+    scrape, and which is left out without one. ``durations`` maps a name to its help and what was counted.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Metrics(Collector):
         counters: Counters,
         *,
         gauges: dict[str, tuple[str, Callable[[], float]]],
+        durations: dict[str, tuple[str, Durations]],
         bus_state: Callable[[], BusState],
         store_is_up: Callable[[], bool],
         photos_are_up: Callable[[], bool],
@@ -33,6 +35,7 @@ class Metrics(Collector):
     ) -> None:
         self._counters = counters
         self._gauges = gauges
+        self._durations = durations
         self._bus_state = bus_state
         self._store_is_up = store_is_up
         self._photos_are_up = photos_are_up
@@ -63,11 +66,15 @@ class Metrics(Collector):
         self._request_seconds.labels(path=shown, status=str(status)).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """All that is not a histogram. Part of prometheus-client's Collector."""
+        """All but the requests. Part of prometheus-client's Collector."""
         for name, help_text in _COUNTERS.items():
             yield CounterMetricFamily(f"taxirank_{name}", help_text, value=getattr(self._counters, name))
         for name, (help_text, read) in self._gauges.items():
             yield GaugeMetricFamily(f"taxirank_{name}", help_text, value=read())
+        for name, (help_text, durations) in self._durations.items():
+            yield HistogramMetricFamily(
+                f"taxirank_{name}", help_text, buckets=durations.buckets(), sum_value=durations.sum_s
+            )
         yield GaugeMetricFamily(
             "taxirank_bus_up", "1 while events travel, 0 while degraded.", value=self._bus_state() is BusState.OK
         )

@@ -13,6 +13,7 @@ from schema.transport.send_queue import MAX_WAITING, Frame, SendQueue
 from services.live.events import Message
 from services.live.hub import Hub
 from services.live.subscriber import Subscriber
+from services.runtime.shared_result import SharedResult
 
 
 class Framing(Protocol):
@@ -151,13 +152,13 @@ class Delivery:
             self._has_overrun = False
             self._subscriber.start_over()
 
-    def _frame(self, message: Message) -> Frame | asyncio.Future[Frame]:
+    def _frame(self, message: Message) -> Frame | SharedResult[Frame]:
         payload = message.renditions.get(self._group)
         if payload is None:
             self._counters.executions += 1
             payload = message.renditions[self._group] = self._group.render(message.content)
         if isinstance(payload, asyncio.Future):
-            return asyncio.ensure_future(self._frame_later(payload))
+            return SharedResult(asyncio.ensure_future(self._frame_later(payload)), self._hub.wake_ups)
         return self._framing.next(payload)
 
     async def _frame_later(self, payload: "asyncio.Future[bytes]") -> Frame:

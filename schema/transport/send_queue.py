@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from contextlib import suppress
 from typing import Any
 
+from services.runtime.shared_result import SharedResult
+
 # An ASGI message. ``ready`` beside its own keys, which servers ignore, holds what it is on the wire.
 Frame = dict[str, Any]
 
@@ -35,7 +37,7 @@ class SendQueue:
         self._send = send
         self._write_ready = write_ready
         self._abort = abort
-        self._waiting: dict[Hashable, Frame | asyncio.Future[Frame]] = {}
+        self._waiting: dict[Hashable, Frame | SharedResult[Frame]] = {}
         self._writer: asyncio.Task[None] | None = None
         self.is_broken = False
         self.on_drained: Callable[[], None] | None = None
@@ -54,7 +56,7 @@ class SendQueue:
         """Whether a frame of that key waits, which a newer one will replace."""
         return key in self._waiting
 
-    def put_at_once(self, frame: Frame | asyncio.Future[Frame]) -> bool:
+    def put_at_once(self, frame: Frame | SharedResult[Frame]) -> bool:
         """Send a frame of ready bytes if the transport takes it now; False: nothing was done."""
         return (
             self._writer is None
@@ -65,7 +67,7 @@ class SendQueue:
             and self._write_ready(frame["ready"])
         )
 
-    def put(self, key: Hashable, frame: Frame | asyncio.Future[Frame]) -> None:
+    def put(self, key: Hashable, frame: Frame | SharedResult[Frame]) -> None:
         """Send a frame, or a frame that is still being made, after all that wait."""
         if self.is_broken:
             return
@@ -116,12 +118,13 @@ class SendQueue:
                 await self._in_time(unfinished)
             while self._waiting:
                 key, frame = next(iter(self._waiting.items()))
-                if isinstance(frame, asyncio.Future) and not frame.done():
-                    # It stays where a newer one can take its place, and where it can be dropped. Others share it.
-                    await asyncio.wait([frame])
+                if isinstance(frame, SharedResult) and not frame.done():
+                    # It stays where a newer one can take its place, and where it can be dropped.
+                    with suppress(Exception):
+                        await frame.wait()
                     continue
                 del self._waiting[key]
-                await self._in_time(self._send(frame.result() if isinstance(frame, asyncio.Future) else frame))
+                await self._in_time(self._send(frame.result() if isinstance(frame, SharedResult) else frame))
         except Exception:
             self.is_broken = True
             self._waiting.clear()

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.live.topic import Follower, ListeningEnded, OpenTopics, Topic
+from services.live.open_topics import OpenTopics
+from services.live.topic import Follower, ListeningEnded, Topic
 
 
 class FollowedTopics:
@@ -78,7 +79,7 @@ class FollowedTopics:
 
     def have_told(self, trip_id: UUID, *, since: datetime) -> bool:
         """Whether an event of the trip before the present one may have come that is newer than ``since``."""
-        return any(topic.told_before(trip_id) > since for topic in self._topics.values())
+        return any(topic.marks.told_before(trip_id) > since for topic in self._topics.values())
 
     def _attach_all(self, follower: Follower, topics: Sequence[Topic]) -> None:
         for topic in topics:

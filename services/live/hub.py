@@ -1,7 +1,7 @@
 """Live delivery: from the topics of the bus to the subscribers of this process."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,14 +9,20 @@ from models.values import Location
 from services.events.topics import Topics
 from services.live.events import LocationEvent, TripEvent
 from services.live.feeds import Event, Feed, TooManyPools
+from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.live.subscriber import Sink, Subscriber
-from services.live.topic import Listen, OpenTopics, Topic
+from services.live.topic import Delivering, Follower, Listen, Topic
 from services.runtime.counters import Counters
+from services.runtime.fair_queue import FairQueue
 
 RECENT_EVENTS = 256
 # Longer than the first reconnect delay of clients.
 LINGER_S = 3.0
+# How long messages are passed on in one iteration of the event loop. A query takes about five iterations.
+TURN_S = 0.002
+# So many subscribers start over in one iteration: each asks for its state.
+RESTARTED_AT_ONCE = 32
 
 E = TypeVar("E", TripEvent, LocationEvent)
 
@@ -35,6 +41,7 @@ class Hub:
       come back do not have to wait until as many topics have been left and entered again.
     - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
     - What changes by time alone is told when it is time, with one timer a subscriber.
+    - No event holds the event loop: however many follow it, others are served every few milliseconds.
 
     The cost of an event is one decision a subscriber; reads, contents and encodings are shared.
     """
@@ -48,12 +55,20 @@ class Hub:
         *,
         linger_s: float = 0.0,
         max_pools_per_user: int = 20,
+        turn_s: float = TURN_S,
     ) -> None:
-        """``max_pools_per_user``: how many feeds a user may have that move with the position."""
+        """``max_pools_per_user``: how many feeds a user may have that move with the position.
+
+        ``turn_s``: how long messages are passed on in one iteration of the event loop.
+        """
         self.counters = counters
+        # What wakes many at once goes by this: a few of them in each iteration.
+        self.wake_ups = FairQueue()
         self._state = state
         self._names = topics
-        self._topics = OpenTopics(listen, self._receive, linger_s=linger_s)
+        delivering = Delivering(self._begin, self._restart, topics.is_of_locations, FairQueue(turn_s=turn_s))
+        self._topics = OpenTopics(listen, delivering, linger_s=linger_s)
+        self._restarting: dict[Follower, None] = {}
         self._subscribers: dict[Subscriber, None] = {}
         self._max_pools = max_pools_per_user
         self._pools: Counter[UUID] = Counter()
@@ -68,6 +83,11 @@ class Hub:
     def subscribers(self) -> int:
         """How many subscribers there are."""
         return len(self._subscribers)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages of the bus are not passed on yet."""
+        return self._topics.waiting
 
     async def subscribe(self, feed: Feed, sink: Sink) -> Subscriber:
         """Deliver ``feed`` to ``sink``, its snapshot first, until the subscriber is ended.
@@ -94,8 +114,7 @@ class Hub:
 
     def resync(self) -> None:
         """Send a new snapshot to every subscriber: events may have been lost."""
-        for subscriber in list(self._subscribers):
-            subscriber.start_over()
+        self._restart(self._subscribers)
 
     def tell(self, topics: Sequence[str], location: Location) -> None:
         """Pass on a position of which this process learnt without the bus, as if it had come on these topics."""
@@ -105,7 +124,7 @@ class Hub:
             if topic is not None and topic.followers:
                 event = event or LocationEvent(location)
                 self.counters.events += 1
-                topic.pass_on_location(event)
+                topic.take(event)
 
     async def stop(self) -> None:
         """Leave every topic."""
@@ -113,22 +132,38 @@ class Hub:
 
     def _forget(self, subscriber: Subscriber) -> None:
         del self._subscribers[subscriber]
+        self._restarting.pop(subscriber, None)
         feed = subscriber.feed
         if feed.moves:
             self._pools[feed.actor.id] -= 1
             if not self._pools[feed.actor.id]:
                 del self._pools[feed.actor.id]
 
-    def _receive(self, topic: Topic, message: bytes) -> None:
-        """Decode a message once, even if it arrives on several topics, and pass it on."""
+    def _restart(self, followers: Iterable[Follower]) -> None:
+        """Make them start over, a few at a time. Their events flow until then: what is read later has them."""
+        is_under_way = bool(self._restarting)
+        self._restarting.update(dict.fromkeys(followers))
+        if not is_under_way:
+            self._restart_some()
+
+    def _restart_some(self) -> None:
+        some = [self._restarting.popitem()[0] for _ in range(min(RESTARTED_AT_ONCE, len(self._restarting)))]
+        if self._restarting:
+            self.wake_ups.put(self._restart_some)
+        for follower in some:
+            follower.start_over()
+
+    def _begin(self, topic: Topic, message: bytes | LocationEvent) -> Iterator[None]:
+        """Decode a message once, even if it arrives on several topics, and begin to pass it on."""
+        if isinstance(message, LocationEvent):
+            return topic.tell_of_location(message)
         if self._names.is_of_locations(topic.name):
             location = self._decoded(message, LocationEvent, _location_event)
             self.counters.events += 1
-            topic.pass_on_location(location)
-        else:
-            trip = self._decoded(message, TripEvent, TripEvent.from_message)
-            self.counters.events += 1
-            topic.pass_on(trip)
+            return topic.tell_of_location(location)
+        trip = self._decoded(message, TripEvent, TripEvent.from_message)
+        self.counters.events += 1
+        return topic.tell_of_trip(trip)
 
     def _decoded(self, message: bytes, kind: type[E], decode: Callable[[bytes], E]) -> E:
         event = self._recent.get(message)

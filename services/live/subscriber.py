@@ -15,8 +15,9 @@ from models.visibility import may_see
 from services.live.events import LocationEvent, Message, TripEvent
 from services.live.feeds import Event, Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
+from services.live.marks import NEVER
+from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
-from services.live.topic import NEVER, OpenTopics
 from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -1,11 +1,11 @@
-"""A bus topic that this process listens to: its lifetime, its followers, and the versions it passed on."""
+"""A bus topic that this process listens to: its lifetime, its followers, and what is passed on to them."""
 
 import asyncio
 import functools
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
@@ -13,16 +13,16 @@ from uuid import UUID
 import structlog
 
 from services.live.events import LocationEvent, TripEvent
-from services.runtime.tasks import cancel_and_wait
+from services.live.marks import Marks
+from services.runtime.fair_queue import FairQueue
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# How long a topic remembers the last version that it passed on, by the database's clock.
-MARK_TTL = timedelta(minutes=10)
-MAX_MARKS = 100_000
-# More than lies between a change's `updated` and its commit: statements are given up after 30 seconds.
-LONGEST_COMMIT = timedelta(minutes=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
+# So many followers are told in one piece of work, about a quarter of a millisecond.
+TOLD_AT_ONCE = 16
+# Of the messages of one topic so many wait to be passed on. More would take the memory, and be told late.
+MAX_WAITING_TRIPS = 1_000
+MAX_WAITING_LOCATIONS = 16
 
 Listen = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 
@@ -40,7 +40,7 @@ class Follower(Protocol):
         ...
 
     def take_trip(self, event: TripEvent, known: int | None, *, is_old: bool) -> None:
-        """A trip has changed. ``known`` is its version by ``known``; ``is_old``: see ``Topic.pass_on``."""
+        """A trip has changed. ``known`` is its version by ``known``; ``is_old``: see ``Topic.tell_of_trip``."""
         ...
 
     def take_location(self, event: LocationEvent) -> None:
@@ -66,31 +66,52 @@ class TopicState(Enum):
     CLOSED = "nothing comes on it any more"
 
 
-class Topic:
-    """One topic. Each ``enter`` needs a ``leave``; it closes ``linger_s`` seconds after the last one."""
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """How the messages of all topics get to their followers.
 
-    def __init__(self, name: str, *, linger_s: float) -> None:
+    ``begin`` decodes a message and returns the telling of it, piece by piece; it may raise. ``turns`` does the
+    pieces of all topics. ``restart`` makes followers start over. ``is_of_locations`` knows the names of topics
+    that carry positions.
+    """
+
+    begin: Callable[["Topic", bytes | LocationEvent], Iterator[None]]
+    restart: Callable[[Iterable["Follower"]], None]
+    is_of_locations: Callable[[str], bool]
+    turns: FairQueue
+
+
+class Topic:
+    """One topic. Each ``enter`` needs a ``leave``; it closes ``linger_s`` seconds after the last one.
+
+    Its messages are passed on one after the other, in pieces of a few followers, between which others are served.
+    Who follows when the first piece begins is told, unless they have left meanwhile. Who comes later is not: their
+    state is read after that, and has what the message says.
+    """
+
+    def __init__(self, name: str, delivering: Delivering, *, linger_s: float) -> None:
         self.name = name
         self.state = TopicState.OPENING
         self.followers: dict[Follower, None] = {}
+        self.marks = Marks()
+        self._delivering = delivering
+        self._has_locations = delivering.is_of_locations(name)
         self._linger_s = linger_s
         self._users = 0
         self._confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
         self._lingering: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
-        # Of each trip the last version passed on, and its `as_of`, and that of the ones before; the oldest first.
-        self._marks: OrderedDict[UUID, tuple[int, datetime, datetime]] = OrderedDict()
-        # The newest `as_of` of those marks that are gone.
-        self._forgotten = NEVER
+        # What is passed on now, and the messages that wait for that; None stands for some that were dropped.
+        self._telling: Iterator[None] | None = None
+        self._waiting: deque[bytes | LocationEvent | None] = deque()
+        self._has_turn = False
 
     # Its lifetime
 
-    def open(
-        self, listen: Listen, receive: Callable[["Topic", bytes], None], on_closed: Callable[["Topic"], None]
-    ) -> None:
-        """Begin to listen. ``receive`` is called with each message, ``on_closed`` when no more come."""
-        self._listener = asyncio.create_task(self._listen(listen, receive, on_closed))
+    def open(self, listen: Listen, on_closed: Callable[["Topic"], None]) -> None:
+        """Begin to listen. ``on_closed`` is called when no more messages come."""
+        self._listener = asyncio.create_task(self._listen(listen, on_closed))
         self._listener.add_done_callback(functools.partial(self._settle, on_closed))
 
     def enter(self) -> None:
@@ -121,6 +142,8 @@ class Topic:
             self._lingering = None
         assert self._listener is not None, "there is one from its opening to its end"
         self.state = TopicState.CLOSING
+        self._waiting.clear()
+        self._telling = None
         self._listener.cancel()
 
     async def confirmed(self) -> None:
@@ -136,22 +159,14 @@ class Topic:
         """The task that listens; None once it is closed."""
         return self._listener
 
-    async def _listen(
-        self, listen: Listen, receive: Callable[["Topic", bytes], None], on_closed: Callable[["Topic"], None]
-    ) -> None:
+    async def _listen(self, listen: Listen, on_closed: Callable[["Topic"], None]) -> None:
         try:
             async with listen(self.name) as messages:
                 self._confirmed.set_result(None)
                 if self.state is TopicState.OPENING:
                     self.state = TopicState.OPEN
                 async for message in messages:
-                    try:
-                        receive(self, message)
-                    except Exception:
-                        _log.exception("undecodable event", topic=self.name)
-                        # Something has changed, and only the state says what. (A newer release may have sent it.)
-                        for follower in list(self.followers):
-                            follower.start_over()
+                    self.take(message)
             raise ListeningEnded(self.name)
         except Exception as error:
             _log.exception("listening failed", topic=self.name)
@@ -161,8 +176,9 @@ class Topic:
             if not self._confirmed.done():
                 self._confirmed.set_exception(error)
                 self._confirmed.exception()
-            for follower in list(self.followers):
-                follower.fail(error)
+            self._waiting.clear()
+            self._telling = self._tell_of_failure(error)
+            self._go_on_soon()
 
     def _settle(self, on_closed: Callable[["Topic"], None], _: "asyncio.Task[None]") -> None:
         # Not a `finally` of the listener: one that is cancelled before its first step never gets there.
@@ -174,108 +190,85 @@ class Topic:
 
     # What it passes on
 
-    def pass_on(self, event: TripEvent) -> None:
-        """Tell all followers of a change, unless the same version or a newer one was told before."""
-        is_old = self._may_have_forgotten(event)
-        if not is_old and not self._marks_as_newer(event):
+    @property
+    def waiting(self) -> int:
+        """How many messages are not passed on yet."""
+        return len(self._waiting) + (self._telling is not None)
+
+    def tell_of_trip(self, event: TripEvent) -> Iterator[None]:
+        """Tell all followers of a change, unless the same version or a newer one was told before.
+
+        ``is_old``, they are told, when a newer version may have been told, which is forgotten.
+        """
+        is_old = self.marks.may_have_forgotten(event)
+        if not is_old and not self.marks.note(event):
             return
         trip_id = event.trip.id
         read: Mapping[UUID, int] | None = None
         known: int | None = None
-        for follower in list(self.followers):
-            if follower.known is not read:
-                # Many have the same.
-                read = follower.known
-                known = read.get(trip_id)
-            follower.take_trip(event, known, is_old=is_old)
+        for number, piece in enumerate(self._pieces()):
+            if number:
+                yield
+            for follower in piece:
+                if follower.known is not read:
+                    # Many have the same.
+                    read = follower.known
+                    known = read.get(trip_id)
+                follower.take_trip(event, known, is_old=is_old)
 
-    def pass_on_location(self, event: LocationEvent) -> None:
+    def tell_of_location(self, event: LocationEvent) -> Iterator[None]:
         """Tell all followers of a position."""
-        for follower in list(self.followers):
-            follower.take_location(event)
+        for number, piece in enumerate(self._pieces()):
+            if number:
+                yield
+            for follower in piece:
+                follower.take_location(event)
 
-    def told_before(self, trip_id: UUID) -> datetime:
-        """The newest ``as_of`` that an event of the trip before the present one may have had."""
-        mark = self._marks.get(trip_id)
-        return mark[2] if mark is not None else self._forgotten
+    def _tell_of_failure(self, error: Exception) -> Iterator[None]:
+        for piece in self._pieces():
+            for follower in piece:
+                follower.fail(error)
+            yield
 
-    def _marks_as_newer(self, event: TripEvent) -> bool:
-        """Whether the event is of a newer version than was passed on; it is remembered then.
+    def _pieces(self) -> Iterator[list[Follower]]:
+        """Those who follow now, a few at a time, without those who have left by then."""
+        followers = list(self.followers)
+        for first in range(0, len(followers), TOLD_AT_ONCE):
+            yield [each for each in followers[first : first + TOLD_AT_ONCE] if each in self.followers]
 
-        Not to be asked of an event of which a newer version may be forgotten: remembering the old one would let
-        all versions between the two pass.
-        """
-        trip_id, as_of = event.trip.id, event.as_of
-        mark = self._marks.get(trip_id)
-        if mark is not None and event.trip.version <= mark[0]:
-            return False
-        before = max(mark[1:]) if mark is not None else self._forgotten
-        self._marks[trip_id] = (event.trip.version, as_of, before)
-        self._marks.move_to_end(trip_id)
-        oldest = as_of - MARK_TTL
-        while len(self._marks) > MAX_MARKS or next(iter(self._marks.values()))[1] < oldest:
-            self._forgotten = max(self._forgotten, self._marks.popitem(last=False)[1][1])
-        return True
+    def take(self, message: bytes | LocationEvent) -> None:
+        """Pass a message on, after those that wait."""
+        if self._has_locations:
+            if len(self._waiting) >= MAX_WAITING_LOCATIONS:
+                self._waiting.popleft()
+        elif len(self._waiting) >= MAX_WAITING_TRIPS:
+            _log.warning("messages come faster than they are passed on", topic=self.name)
+            self._waiting.clear()
+            self._waiting.append(None)
+        self._waiting.append(message)
+        self._go_on_soon()
 
-    def _may_have_forgotten(self, event: TripEvent) -> bool:
-        """Whether a newer version of the event's trip may have been passed on, of which the mark is gone.
+    def _go_on_soon(self) -> None:
+        if not self._has_turn:
+            self._has_turn = True
+            self._delivering.turns.put(self._go_on)
 
-        That version was committed after ``event.as_of``. No clock of this process is asked: it may jump.
-        """
-        return event.trip.id not in self._marks and event.as_of <= self._forgotten + LONGEST_COMMIT
-
-
-class OpenTopics:
-    """The topics that this process listens to, by name."""
-
-    def __init__(self, listen: Listen, receive: Callable[[Topic, bytes], None], *, linger_s: float) -> None:
-        self._listen = listen
-        self._receive = receive
-        self._linger_s = linger_s
-        self._topics: dict[str, Topic] = {}
-
-    def __len__(self) -> int:
-        return len(self._topics)
-
-    def has(self, topic: Topic) -> bool:
-        """Whether the topic has not failed or been closed."""
-        return self._topics.get(topic.name) is topic
-
-    def flowing(self, name: str) -> Topic | None:
-        """A topic whose messages come already; None if they do not."""
-        topic = self._topics.get(name)
-        return topic if topic is not None and topic.state in (TopicState.OPEN, TopicState.LINGERING) else None
-
-    def enter_at_once(self, name: str) -> Topic | None:
-        """Enter a topic whose messages come already; None if they do not."""
-        topic = self.flowing(name)
-        if topic is not None:
-            topic.enter()
-        return topic
-
-    async def enter(self, name: str) -> Topic:
-        """Enter a topic once the broker has confirmed it; it is opened if it is not open."""
-        while (topic := self._topics.get(name)) is not None and topic.state is TopicState.CLOSING:
-            # broadcaster loses a subscription that begins while another ends.
-            await topic.closed()
-        if topic is None:
-            topic = self._topics[name] = Topic(name, linger_s=self._linger_s)
-            topic.open(self._listen, self._receive, self._remove)
-        topic.enter()
+    def _go_on(self) -> None:
+        """Do the next piece of what is passed on."""
+        self._has_turn = False
         try:
-            await topic.confirmed()
-        except BaseException:
-            topic.leave()
-            raise
-        return topic
-
-    async def close(self) -> None:
-        """Close all of them."""
-        listeners = [topic.listener for topic in self._topics.values()]
-        for topic in list(self._topics.values()):
-            topic.close()
-        await cancel_and_wait([listener for listener in listeners if listener is not None])
-
-    def _remove(self, topic: Topic) -> None:
-        if self.has(topic):
-            del self._topics[topic.name]
+            if self._telling is None and self._waiting:
+                message = self._waiting.popleft()
+                if message is None:
+                    self._delivering.restart(self.followers)
+                else:
+                    self._telling = self._delivering.begin(self, message)
+            if self._telling is not None and next(self._telling, self) is self:
+                self._telling = None
+        except Exception:
+            _log.exception("undecodable event", topic=self.name)
+            # Something has changed, and only the state says what. (A newer release may have sent it.)
+            self._telling = None
+            self._delivering.restart(self.followers)
+        if self._telling is not None or self._waiting:
+            self._go_on_soon()

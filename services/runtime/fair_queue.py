@@ -1,30 +1,38 @@
-"""Runs bursts of work one piece per event-loop iteration."""
+"""Runs bursts of work in turns, so that others are served in between."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 
 
 class FairQueue:
-    """Runs one piece of work per event-loop iteration, first in, first out.
+    """Runs pieces of work first in, first out: one per event-loop iteration, or what begins within ``turn_s``.
 
     A handshake of a WebSocket costs as much as hundreds of deliveries, and so does what a flooding peer sends.
     When a thousand of them come at once, other connections wait for one of them, not for all.
     """
 
-    def __init__(self) -> None:
-        self._waiting: deque[Callable[[], None]] = deque()
+    def __init__(self, *, turn_s: float = 0.0) -> None:
+        """``turn_s``: how long new pieces are begun within one iteration; 0: one piece."""
+        self._turn_s = turn_s
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._has_turn = False
 
-    def put(self, work: Callable[[], None]) -> None:
+    def put(self, work: Callable[[], object]) -> None:
         """Queue the work. What it raises goes to the event loop's exception handler."""
         self._waiting.append(work)
-        if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_soon(self._do_one)
+        if not self._has_turn:
+            self._has_turn = True
+            asyncio.get_running_loop().call_soon(self._take_turn)
 
-    def _do_one(self) -> None:
+    def _take_turn(self) -> None:
+        until_s = perf_counter() + self._turn_s
         try:
-            self._waiting[0]()
+            self._waiting.popleft()()
+            while self._waiting and perf_counter() < until_s:
+                self._waiting.popleft()()
         finally:
-            self._waiting.popleft()
-            if self._waiting:
-                asyncio.get_running_loop().call_soon(self._do_one)
+            self._has_turn = bool(self._waiting)
+            if self._has_turn:
+                asyncio.get_running_loop().call_soon(self._take_turn)

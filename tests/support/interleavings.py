@@ -29,9 +29,12 @@ from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame, SendQueue
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
+from services.live import hub as hub_module
 from services.live import pool_feed as pool_feed_module
+from services.live import reads as reads_module
 from services.live import screen as screen_module
 from services.live import subscriber as subscriber_module
+from services.live import topic as topic_module
 from services.live.events import Message
 from services.live.feeds import DriverLocationFeed, Feed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub
@@ -50,6 +53,7 @@ from services.live.reads import StateReader
 from services.positions import cells as h3_cells
 from services.positions.cells import cell_of, cells_of
 from services.positions.freshness import Lifetime
+from services.runtime import shared_result as shared_result_module
 from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.announcements import found_message
@@ -61,7 +65,7 @@ TOPICS = Topics("t")
 RADIUS_M = 100.0
 MARGIN = 1.1
 # Small enough that a short run meets every bound.
-MAX_SHOWN, MAX_SENDING, MAX_BUFFERED = 3, 3, 6
+MAX_SHOWN, MAX_SENDING, MAX_BUFFERED, MAX_TOPIC = 3, 3, 6, 2
 RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 12
 FIRST_TRIP = 100
 # How much more often than usual an action comes in a run.
@@ -336,13 +340,22 @@ class World:
         monkeypatch.setattr(h3_cells, "_cover", lambda cell, radius_m: _cover(cell, radius_m) & INHABITED | {cell})
         monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
+        if self.choices.below(4):
+            monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1)
+            monkeypatch.setattr(hub_module, "RESTARTED_AT_ONCE", 1)
+            monkeypatch.setattr(shared_result_module, "WOKEN_AT_ONCE", 1)
+            monkeypatch.setattr(reads_module, "AREAS_AT_ONCE", 1)
+        if not self.choices.below(4):
+            monkeypatch.setattr(topic_module, "MAX_WAITING_TRIPS", MAX_TOPIC)
+            monkeypatch.setattr(topic_module, "MAX_WAITING_LOCATIONS", 1)
         monkeypatch.setattr(delivery_module, "MAX_WAITING", MAX_SENDING)
         monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 1e9)
         monkeypatch.setattr(subscriber_module, "MAX_BUFFERED_EVENTS", MAX_BUFFERED)
 
     def _build(self) -> None:
         state = StateReader(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counters())
-        self.hub = Hub(state, self._listen, TOPICS, Counters())
+        # By a clock no run would be the same twice: a turn is one piece, of one follower or of all.
+        self.hub = Hub(state, self._listen, TOPICS, Counters(), turn_s=0.0)
 
     def _call(self, work: Callable[[], object]) -> None:
         """Do something within the event loop, behind what is ready."""

@@ -24,6 +24,7 @@ from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
 from tests.support.trips import trip_value
+from tests.support.waiting import until
 
 TIMEOUT_S = 5.0
 # Nobody is held to a rate.
@@ -154,7 +155,9 @@ def hub_on(
     """A hub that reads from the scripted state that a test has installed."""
     counters = Counters()
     state = StateReader(cast("Any", None), cast("Any", positions or ScriptedPositions()), counters)
-    return Hub(state, bus.listen, topics, counters, linger_s=linger_s)
+    hub = Hub(state, bus.listen, topics, counters, linger_s=linger_s)
+    bus.hubs.append(hub)
+    return hub
 
 
 def _parties(trip: TripValue) -> set[UUID]:
@@ -179,6 +182,8 @@ class FakeBus:
         # Each topic that somebody began to listen to, as often as that happened.
         self.asked: list[str] = []
         self.failure: Exception | None = None
+        # Those who listen.
+        self.hubs: list[Hub] = []
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -203,11 +208,12 @@ class FakeBus:
                 queue.task_done()
 
     async def publish(self, topic: str, *trips: TripValue | bytes) -> None:
-        """Deliver, and return when the listener has handled it or left."""
+        """Deliver, and return when the listener has passed it on or left."""
         queue = self.listening[topic]
         for trip in trips:
             queue.put_nowait(trip if isinstance(trip, bytes) else trip.to_json())
         await queue.join()
+        await until(lambda: not any(hub.waiting for hub in self.hubs))
 
     async def end(self, topic: str) -> None:
         """End a topic that nobody has left."""

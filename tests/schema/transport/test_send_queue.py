@@ -10,6 +10,8 @@ import uvloop
 from gateway.uvicorn.connection import Connection
 from schema.transport import send_queue as send_queue_module
 from schema.transport.send_queue import Frame, SendQueue
+from services.runtime.fair_queue import FairQueue
+from services.runtime.shared_result import SharedResult
 from tests.support.waiting import until
 
 
@@ -96,7 +98,7 @@ async def test_a_frame_that_is_still_being_made_holds_its_place() -> None:
     wire = Wire()
     made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
     wire.put(0, "before")
-    wire.send_queue.put(1, made)
+    wire.send_queue.put(1, SharedResult(made, FairQueue()))
     wire.put(2, "behind")
     assert wire.sent == ["before"]
     made.set_result({"text": "made"})
@@ -108,7 +110,7 @@ async def test_a_connection_that_ends_does_not_take_a_shared_frame_from_others()
     made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
     ending, staying = Wire(), Wire()
     for wire in (ending, staying):
-        wire.send_queue.put(1, made)
+        wire.send_queue.put(1, SharedResult(made, FairQueue()))
     await asyncio.sleep(0)
     ending.send_queue.stop()
     await asyncio.sleep(0)

@@ -1,9 +1,11 @@
 """Work that takes turns."""
 
 import asyncio
+import functools
 
 import pytest
 
+from services.runtime import fair_queue
 from services.runtime.fair_queue import FairQueue
 from tests.support.waiting import until
 
@@ -50,3 +52,25 @@ async def test_work_that_fails_is_reported_and_holds_up_nobody() -> None:
     (error,) = reported
     with pytest.raises(ValueError, match="broken"):
         raise error or AssertionError
+
+
+async def test_pieces_are_begun_until_the_turn_is_over_and_the_rest_comes_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, done = 0.0, list[int]()
+    monkeypatch.setattr(fair_queue, "perf_counter", lambda: now_s)
+    turns = FairQueue(turn_s=0.002)
+
+    def work(number: int) -> None:
+        nonlocal now_s
+        now_s += 0.0005
+        done.append(number)
+
+    for number in range(10):
+        turns.put(functools.partial(work, number))
+    counts = list[int]()
+    while len(done) < 10:
+        await asyncio.sleep(0)
+        counts.append(len(done))
+    assert counts == [4, 8, 10]
+    assert done == list(range(10))
