@@ -76,9 +76,9 @@ class Deletions:
                 return
 
     async def _delete(self, actor: Actor, row: Row) -> bool:
-        """Whether nothing has changed meanwhile."""
+        """Delete the account; False if it has changed since the row was read."""
         async with self._outbox.transaction() as transaction:
-            # What the user has begun to write is there by now, and is dealt with; nothing more is begun.
+            # The user's writes that were under way are committed by now, and no others begin before the commit.
             await self._sessions.hold(transaction, actor)
             # No user name has a space in its key, so no new account can collide with a deleted one.
             forgotten = await transaction.fetch(
@@ -103,10 +103,10 @@ class Deletions:
         return True
 
     async def _cancel_trips(self, transaction: OutboxTransaction, actor: Actor) -> None:
-        """Cancel what a rider may; nothing may be under way after that.
+        """Cancel the active trips that a rider may cancel.
 
         Raises:
-            TripUnderWay: something is.
+            TripUnderWay: another one is active.
         """
         if actor.user.role is Role.RIDER:
             for trip_id in await trip_rows.active_ids(transaction, actor.id, actor.user.role):

@@ -36,7 +36,7 @@ class Passwords:
     """Checks and hashes passwords with Argon2id (RFC 9106), at most ``concurrency`` at once."""
 
     def __init__(self, *, concurrency: int, memory_kib: int) -> None:
-        # A pool and no semaphore: the thread of a caller who left works on, and must still count.
+        # A pool, not a semaphore: the thread of a cancelled caller works on, and must still count.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="passwords")
         # Two passes on one thread, for the 19 MiB of the settings: OWASP's Password Storage Cheat Sheet.
         self._hasher = PasswordHasher(time_cost=2, memory_cost=memory_kib, parallelism=1)

@@ -25,7 +25,7 @@ TOUCH_INTERVAL_S = 3600
 class NewSession:
     """A new session. ``token`` is available only here; the database has its hash.
 
-    ``replaced`` is the session that ended with that, if any.
+    ``replaced`` is the session whose place it took, if any.
     """
 
     actor: Actor

@@ -25,8 +25,8 @@ class AccountPhotos:
     """Stores photos for accounts and removes those that no account has.
 
     The store takes no part in transactions. A row of ``unreferenced_photos`` says for each photo that may be there
-    without an account: so a process can end at any moment, and the store or the database be away, and no photo
-    stays or is lost. Of a photo without a row an account has it.
+    without an account: a process can end at any moment, and the store or the database can be away, and yet no
+    photo stays for ever or is lost. A photo without a row belongs to an account.
     """
 
     def __init__(self, database: Database, photos: Photos, counters: Counters) -> None:

@@ -70,13 +70,13 @@ class Photos:
         self._store = store
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
-        # A pool and no semaphore: the thread of a caller who left works on, and must still count.
+        # A pool, not a semaphore: the thread of a cancelled caller works on, and must still count.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="photos")
 
     async def store(self, data: bytes, *, announce: Callable[[str], Awaitable[None]] | None = None) -> str:
         """Check a photo, clean it, keep it, and return its new name, which nobody can guess.
 
-        ``announce`` is told the name before anything lies under it.
+        ``announce`` is called with the name before the photo is stored.
 
         The content alone decides what it is. What is kept is upright, in sRGB, at most 1024 px on its longest
         side, and without any metadata; transparency stays, and of an animation the first frame.
@@ -172,7 +172,7 @@ def _orientation(file: Image.Image) -> int:
 
 
 def _with_eight_bits(file: Image.Image) -> Image.Image:
-    """Return the image in L, RGB, RGBA or CMYK: the modes that scale well and that profiles speak of."""
+    """Return the image in L, RGB, RGBA or CMYK: modes that scale well and that colour profiles are made for."""
     if file.mode == "I;16":
         # The high byte of each sample; Pillow's own conversion clips, which leaves a white area.
         return Image.frombytes("L", file.size, file.tobytes()[1::2])

@@ -47,8 +47,8 @@ class PhotoStore:
         """Check that the store can save and delete a photo.
 
         Raises:
-            ValueError: never as it is set; the one line says what to do.
-            StoreUnreachable: not now.
+            ValueError: the settings have to change; the one line says what to do.
+            StoreUnreachable: it cannot now.
         """
         if isinstance(self._objects, LocalStore):
             assert self._objects.prefix is not None

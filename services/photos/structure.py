@@ -12,7 +12,7 @@ import zlib
 _JPEG_SCANS_MAX = 64
 # A camera's has some tens; 5 MB of metadata and profiles in the largest segments are eighty more.
 _JPEG_SEGMENTS_MAX = 1_000
-# Between the segments of a head there is nothing, but for what some cameras fill up with.
+# Nothing stands between the segments of a head, except padding of some cameras.
 _JPEG_JUNK_BYTES_MAX = 4_096
 _JPEG_START = b"\xff\xd8"
 # What begins a segment with a length, and 0xD9, which ends the image; the search passes over other markers.
@@ -34,10 +34,10 @@ class OddStructure(Exception):
 
 
 def check_structure(data: bytes) -> None:
-    """Look at how a JPEG or PNG is put together; some ten milliseconds at most, whatever it is.
+    """Check how a JPEG or PNG is put together. Takes some ten milliseconds at most.
 
-    Says nothing of files of other formats. WebP is taken apart in C, at once. Of what the parts contain, only the
-    checksums of a PNG are looked at: JPEG and WebP have none.
+    Files of other formats pass: the parts of a WebP are read in C, which takes no time. Of the contents only the
+    checksums of a PNG are checked: JPEG and WebP have none.
 
     Raises:
         OddStructure: it has more parts than any photo, or is damaged.

@@ -56,31 +56,31 @@ class Group:
 
 
 class Query:
-    """Collects a statement's parameters, and spells what differs between the dialects."""
+    """The parameters of a statement, and conditions that use them."""
 
     def __init__(self, database: Database) -> None:
         self.args: list[object] = []
         self._sql = database.sql
 
     def bind(self, value: object) -> str:
-        """The mark of a parameter."""
+        """Add a parameter; returns its mark in the SQL."""
         # PostgreSQL keeps no null characters, so none is ever found.
         self.args.append(value.replace("\x00", "\ufffd") if isinstance(value, str) else value)
         return f"${len(self.args)}"
 
     def like(self, column: str, before: str, text: str) -> str:
-        """The column has the text, in any case (ASCII's alone on SQLite), behind ``before``, a pattern."""
+        """SQL: the column is ``before`` (a pattern), the text, and anything, in any case (on SQLite ASCII's)."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return self._sql.contains(column, self.bind(f"{before}{escaped}%"))
 
     def named_like(self, text: str) -> str:
-        """The user's name begins with the text; by an index."""
+        """SQL: the user's name begins with the text; found by an index."""
         key = usernames.lookup_key(text)
         return self._sql.between("u.username_key", self.bind(key), self.bind(key + _LAST)) if key else "1 = 0"
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Generic[T]):
+class ListedTable(Generic[T]):
     """A table that can be listed, and its SQL.
 
     - ``columns`` maps the names that rules and orders may use to SQL.
@@ -101,11 +101,11 @@ class Source(Generic[T]):
 
 
 class StaffList(Generic[T]):
-    """The rows of one source."""
+    """The rows of one table."""
 
-    def __init__(self, database: Database, source: Source[T]) -> None:
+    def __init__(self, database: Database, table: ListedTable[T]) -> None:
         self._database = database
-        self._source = source
+        self._table = table
 
     async def page(
         self,
@@ -119,14 +119,14 @@ class StaffList(Generic[T]):
         """Rows in the order of (column, is descending); the newest first among equals."""
         query = Query(self._database)
         selected = self._selected(query, search, where)
-        by = [f"{self._source.columns[name]} {'DESC' if descending else 'ASC'}" for name, descending in order]
-        newest_first = [f"{self._source.columns[self._source.time]} DESC", f"{self._source.columns['id']} DESC"]
+        by = [f"{self._table.columns[name]} {'DESC' if descending else 'ASC'}" for name, descending in order]
+        newest_first = [f"{self._table.columns[self._table.time]} DESC", f"{self._table.columns['id']} DESC"]
         rows = await self._database.fetch(
             f"{selected} ORDER BY {', '.join(by + newest_first)} "
             f"LIMIT {query.bind(min(limit, MAX_ROWS))} OFFSET {query.bind(min(skip, MAX_ROWS))}",
             *query.args,
         )
-        return [self._source.make(row) for row in rows]
+        return [self._table.make(row) for row in rows]
 
     async def count(self, *, search: str | None = None, where: Group = Group()) -> int:
         """The number of rows in the window."""
@@ -141,31 +141,31 @@ class StaffList(Generic[T]):
         ids_of = f"({', '.join(query.bind(each) for each in ids[:MAX_ROWS])})"
         if not ids:
             return []
-        window = self._source.newest(f"{self._source.columns['id'].replace('w.', 't.')} IN {ids_of}")
-        rows = await self._database.fetch(self._source.rows(window), *query.args)
-        return [self._source.make(row) for row in rows]
+        window = self._table.newest(f"{self._table.columns['id'].replace('w.', 't.')} IN {ids_of}")
+        rows = await self._database.fetch(self._table.rows(window), *query.args)
+        return [self._table.make(row) for row in rows]
 
     def _selected(self, query: Query, search: str | None, where: Group) -> str:
-        newest = self._source.newest(" AND ".join(self._indexed(query, where)) or "1 = 1")
+        newest = self._table.newest(" AND ".join(self._indexed(query, where)) or "1 = 1")
         window, within = newest, [self._condition(query, where)]
         if search is not None and (search := search.strip()[:MAX_SEARCH_CHARS]):
-            by_index, condition = self._source.searched(query, search, _uuid(search))
+            by_index, condition = self._table.searched(query, search, _uuid(search))
             selects = list(by_index)
             if condition is not None:
                 selects.append(f"SELECT * FROM ({newest}) w WHERE {condition}")
             window = " UNION ".join(f"SELECT * FROM ({select}) s{i}" for i, select in enumerate(selects))
-        return f"{self._source.rows(window)} WHERE {' AND '.join(within)}"
+        return f"{self._table.rows(window)} WHERE {' AND '.join(within)}"
 
     def _indexed(self, query: Query, where: Group) -> list[str]:
         """What narrows the window itself: conditions that hold for all, and that an index knows."""
         rules = [part for part in where.parts if isinstance(part, Rule)] if not where.is_any else []
-        time = self._source.columns[self._source.time].replace("w.", "t.")
+        time = self._table.columns[self._table.time].replace("w.", "t.")
         periods = [
             f"{time} {rule.match.value} {query.bind(rule.value)}"
             for rule in rules
-            if rule.column == self._source.time and rule.match in (Match.FROM, Match.UNTIL)
+            if rule.column == self._table.time and rule.match in (Match.FROM, Match.UNTIL)
         ]
-        return periods + [sql for rule in rules if (sql := self._source.narrowed(rule)) is not None]
+        return periods + [sql for rule in rules if (sql := self._table.narrowed(rule)) is not None]
 
     def _condition(self, query: Query, part: Rule | Group) -> str:
         if isinstance(part, Rule):
@@ -174,7 +174,7 @@ class StaffList(Generic[T]):
         return f"({(' OR ' if part.is_any else ' AND ').join(conditions)})" if conditions else "1 = 1"
 
     def _rule(self, query: Query, rule: Rule) -> str:
-        column = self._source.columns[rule.column]
+        column = self._table.columns[rule.column]
         match rule.match:
             case Match.EQUAL | Match.FROM | Match.UNTIL:
                 return f"{column} {rule.match.value} {query.bind(rule.value)}"

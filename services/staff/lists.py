@@ -10,10 +10,10 @@ from models.trip_life import ACTIVE, TripStatus
 from models.values import Role
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
-from services.staff.list_query import MAX_ROWS, Match, Query, Rule, Source, StaffList
+from services.staff.list_query import MAX_ROWS, ListedTable, Match, Query, Rule, StaffList
 from services.trips.conditions import has_status
 
-# The trips of so many users whose names begin alike are searched.
+# Of the users whose names begin with the text, the trips of so many are searched.
 MAX_NAMESAKES = 100
 
 
@@ -75,7 +75,7 @@ def users(database: Database) -> StaffList[UserRow]:
     names = ("id", "username", "first_name", "last_name", "role", "is_staff", "is_active", "created", "deleted")
     return StaffList(
         database,
-        Source(
+        ListedTable(
             columns={name: f"w.{name}" for name in names},
             time="created",
             rows=lambda window: (
@@ -104,7 +104,7 @@ def trips(database: Database) -> StaffList[TripRow]:
     )
     return StaffList(
         database,
-        Source(
+        ListedTable(
             columns={name: f"w.{name}" for name in names} | {"rider": "r.username", "driver": "d.username"},
             time="created",
             rows=lambda window: (
@@ -126,7 +126,7 @@ def actions(database: Database) -> StaffList[ActionRow]:
     columns = {name: f"w.{name}" for name in ("id", "at", "action", "detail", "trip_id", "user_id")}
     return StaffList(
         database,
-        Source(
+        ListedTable(
             columns=columns | {"staff": "w.staff_username", "user": "u.username"},
             time="at",
             rows=lambda window: (

@@ -81,7 +81,7 @@ class Staff:
         try:
             await self._shield.run(self._trail.record(self._database, session.actor, StaffActionKind.LOG_IN))
         except NotStaff:
-            # Deactivated or deleted since the password was looked at.
+            # Deactivated or deleted since the password was verified.
             raise BadCredentials("The user name or the password is wrong.") from None
         return session
 
@@ -269,7 +269,7 @@ class Staff:
                 raise TripNotFound("There is no such trip.")
             if has_ended(trip.status):
                 raise IllegalTransition(f"This trip has ended: it is {trip.status.value}.")
-            # It moved from one state to another between two of the attempts.
+            # Its status changed between two of the attempts.
 
     async def note_export(self, member: StaffMember, *, what: str) -> None:
         """Record in the trail that the caller exports data.

@@ -13,7 +13,7 @@ from services.positions.cells import cells_of
 from services.runtime.memory import trimmed
 from services.trips import rows as trip_rows
 
-# Begins no JSON.
+# No JSON begins with it.
 _FOUND = b"@"
 
 
@@ -27,10 +27,10 @@ class TripAnnouncements:
     def changed(
         self, note_id: int, trip: TripValue, *, for_pool: bool, former_driver_id: UUID | None
     ) -> Announcement:
-        """A trip has just changed to what it is now; the driver that it had before hears of it too."""
+        """The announcement that a trip has just become what it is now; its former driver hears of it too."""
         former = () if former_driver_id is None else (former_driver_id,)
         topics = self._topics_of(trip, former, for_pool=for_pool)
-        # Thousands wait while the broker is away.
+        # Trimmed, since thousands may wait while the broker is away.
         return Announcement([note_id], topics, trimmed(trip.to_json()))
 
     async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:

@@ -28,7 +28,7 @@ def checked_journey(
     """A journey as it is kept.
 
     Raises:
-        BadInput: an address is empty, too long or contains a forbidden character, or a point is none.
+        BadInput: an address is empty, too long or contains a forbidden character, or a point is not on Earth.
     """
     return Journey(
         _address(pick_up_address, "pickUpAddress"),

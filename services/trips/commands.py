@@ -87,7 +87,7 @@ class Trips:
             TooManyOpenTrips: the caller has the maximum of open trips.
             IdempotencyConflict: the key was used with other contents.
             BadInput: an address or the key is empty, too long or contains a forbidden character, or a point is
-                none.
+                not on Earth.
             SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.RIDER:
@@ -118,7 +118,8 @@ class Trips:
         Raises:
             NotARider: they are a driver.
             TooManyOpenTrips: they have the maximum of open trips.
-            BadInput: an address is empty, too long or contains a forbidden character, or a point is none.
+            BadInput: an address is empty, too long or contains a forbidden character, or a point is not on
+                Earth.
         """
         if rider.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")

@@ -37,7 +37,7 @@ class Write:
     args: Sequence[object]
     changed_by: ChangedBy
     user_id: UUID | None
-    # In which session it is written: then the statement asks for ``trip_rows.CALLED``.
+    # The session that it is written in, if any: the statement then has ``trip_rows.CALLED``.
     session_id: UUID | None
     for_pool: bool
     former_driver_id: UUID | None = None
@@ -76,7 +76,7 @@ class TripWrites:
         key: str | None = None,
         session_id: UUID | None = None,
     ) -> Write:
-        """Insert a trip if the rider has room for one more. A key that is used inserts nothing."""
+        """Insert a trip if the rider may have one more open trip, and the key is not used already."""
         conditions = self.has_room("$10")
         if session_id is not None:
             conditions = f"{trip_rows.CALLED} AND {conditions}"
