@@ -12,6 +12,7 @@ from schema.api.context import Services
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
 from services.accounts.log_in import LogIns
+from services.accounts.lookalikes import FILL_INTERVAL_S, fill_skeletons
 from services.accounts.passwords import Passwords
 from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
@@ -181,6 +182,7 @@ class Application:
             remove_ended_sessions=(600.0, sessions.remove_ended),
             look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
+            fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )
 
     def store_is_up(self) -> bool:

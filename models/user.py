@@ -9,7 +9,8 @@ from models.values import Role
 class User(Model):
     """An account of a rider or a driver; the role never changes.
 
-    ``username_key`` is the form under which the name is unique (case and Unicode form folded);
+    ``username_key`` is the form under which the name is unique (case and Unicode form folded), and
+    ``username_skeleton`` is equal for names that look alike; of users from before it may be missing;
     ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, because
     trips refer to it, but its personal data is erased.
     """
@@ -17,6 +18,7 @@ class User(Model):
     id = fields.UUIDField(primary_key=True)
     username = fields.CharField(max_length=150)
     username_key = fields.CharField(max_length=450, unique=True)
+    username_skeleton = fields.CharField(max_length=64, null=True)
     password_hash = fields.CharField(max_length=255)
     first_name = fields.CharField(max_length=150)
     last_name = fields.CharField(max_length=150)

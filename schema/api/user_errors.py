@@ -14,7 +14,8 @@ describe(
     ErrorCode,
     "What went wrong, for a screen to handle. Codes are added, never renamed.",
     {
-        "USERNAME_TAKEN": "Somebody has that user name, in whatever case or Unicode form.",
+        "USERNAME_TAKEN": "Somebody has that user name, in whatever case or Unicode form, or one that looks like "
+        "it.",
         "USERNAME_INVALID": "The user name is too short or too long, has spaces or what cannot be seen, or mixes "
         "the letters of several scripts in one word.",
         "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",

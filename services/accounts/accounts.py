@@ -10,6 +10,7 @@ from services.accounts import usernames
 from services.accounts.names import checked_name
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, Sessions
+from services.accounts.skeletons import skeleton
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
 from services.database.failures import Conflict
@@ -23,7 +24,7 @@ AlsoWrites = Callable[[Transaction, UserValue], Awaitable[None]]
 
 
 class UsernameTaken(UserFault):
-    """Another account has the name, possibly in another case or Unicode form."""
+    """Another account has the name, possibly in another case or Unicode form, or one that looks alike."""
 
     code = ErrorCode.USERNAME_TAKEN
 
@@ -170,11 +171,13 @@ class Accounts:
         try:
             async with self._database.transaction() as transaction:
                 await transaction.fetch(
-                    "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, "
-                    "photo, is_staff, is_active, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {now})",
+                    "INSERT INTO users (id, username, username_key, username_skeleton, password_hash, first_name, "
+                    "last_name, role, photo, is_staff, is_active, created) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, {now})",
                     user.id,
                     user.username,
                     usernames.key(user.username),
+                    skeleton(user.username),
                     password_hash,
                     user.first_name,
                     user.last_name,
@@ -188,14 +191,16 @@ class Accounts:
                 if also is not None:
                     await also(transaction, user)
         except Conflict:
-            # Two sign-ups of one name at once: the unique key lets one through.
+            # Two sign-ups of one name at once, or of two that look alike: the unique keys let one through.
             raise UserFaults([_taken()]) from None
         return user
 
     async def _exists(self, username: str) -> bool:
         return bool(
             await self._database.fetch(
-                "SELECT 1 AS one FROM users WHERE username_key = $1", usernames.key(username)
+                "SELECT 1 AS one FROM users WHERE username_key = $1 OR username_skeleton = $2",
+                usernames.key(username),
+                skeleton(username),
             )
         )
 
@@ -214,7 +219,7 @@ class Accounts:
 
 
 def _taken() -> UsernameTaken:
-    return UsernameTaken("This user name is taken.", field=("username",))
+    return UsernameTaken("This user name is taken, or looks like one that is.", field=("username",))
 
 
 def _new_user(username: str, first_name: str, last_name: str, role: Role) -> UserValue:

@@ -82,8 +82,9 @@ class Deletions:
             await self._sessions.hold(transaction, actor)
             # No user name has a space in its key, so no new account can collide with a deleted one.
             forgotten = await transaction.fetch(
-                "UPDATE users SET username = '', username_key = $2, password_hash = '', first_name = 'Deleted', "
-                "last_name = 'user', photo = NULL, is_active = $3, is_staff = $3, deleted = {now} "
+                "UPDATE users SET username = '', username_key = $2, username_skeleton = NULL, password_hash = '', "
+                "first_name = 'Deleted', last_name = 'user', photo = NULL, is_active = $3, is_staff = $3, "
+                "deleted = {now} "
                 "WHERE id = $1 AND deleted IS NULL AND password_hash = $4 AND COALESCE(photo, '') = $5 "
                 "RETURNING id",
                 actor.id,

@@ -32,7 +32,7 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
 async def test_a_user_is_added_by_the_rules_of_signing_up(live_server: LiveServer, staff: StaffBrowser) -> None:
     wrong = await staff.form("/user/create", {**NEW, "username": "STELLA", "password": "password1"})
     assert wrong.status_code == 422
-    assert "This user name is taken." in wrong.text
+    assert "This user name is taken, or looks like one that is." in wrong.text
     assert "easy to guess" in wrong.text
     assert await trail(live_server) == []
 

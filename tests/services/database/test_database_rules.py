@@ -47,6 +47,8 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "sessions_of_user": (False, None),
     "staff_actions_by_time": (False, None),
     "users_by_created": (False, None),
+    "users_skeleton": (True, "username_skeleton IS NOT NULL"),
+    "users_without_skeleton": (False, "username_skeleton IS NULL) = (deleted IS NULL"),
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }

@@ -19,6 +19,8 @@ import pytest
 from application.paths import ROOT
 from application.settings import Settings
 from models.trip_life import ChangedBy, TripStatus
+from services.accounts.lookalikes import fill_skeletons
+from services.accounts.skeletons import skeleton
 from services.database import migrations
 from services.database.connections import Database
 from services.database.migrations import MigrationError
@@ -243,6 +245,25 @@ async def with_trips(settings: Settings) -> dict[str, Any]:
     trips = await database.fetch("SELECT id, created FROM trips")
     await database.disconnect()
     return {"rider": rider.user, "created": {str(trip["id"]): trip["created"] for trip in trips}}
+
+
+async def test_two_users_whose_names_look_alike_already_keep_them(
+    empty: Settings, only_first: pytest.MonkeyPatch
+) -> None:
+    await alone(migrations.apply(empty))
+    database = Database(empty)
+    await database.connect()
+    names = {"capa", "\u0441\u0430\u0440\u0430"}
+    for name in names:
+        user_id = (await add_rider(database)).id
+        await database.fetch("UPDATE users SET username = $2, username_key = $2 WHERE id = $1", user_id, name)
+    only_first.undo()
+    await alone(migrations.apply(empty))
+    await fill_skeletons(database)
+    rows = await database.fetch("SELECT username, username_skeleton FROM users")
+    await database.disconnect()
+    assert {row["username"] for row in rows} == names
+    assert {row["username_skeleton"] for row in rows} == {None, skeleton("capa")}
 
 
 async def check_histories(settings: Settings, expected: dict[str, Any]) -> None:
