@@ -113,8 +113,9 @@ class SocketOperations:
         except Exception as error:
             refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (to_request_error(error),))
         finally:
-            # It knows the task, whose traceback knows this frame: all of it would wait for the garbage collector.
+            # They know the task, whose traceback knows this frame: all of it would wait for the garbage collector.
             del timeout
+            operation.task = None
         if refusal is not None and self._ends(operation, operation_id):
             self._put_error(operation_id, refusal.formatted())
 

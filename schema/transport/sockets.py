@@ -193,6 +193,8 @@ class Socket:
                 release()
             if self._operations is not None:
                 self._operations.clear()
+                # It refers back to this: all of it would wait for the garbage collector.
+                self._operations = None
             self._send_queue.stop()
             if self._closing is not None:
                 self._closing.cancel()
