@@ -15,6 +15,7 @@ from benchmarks.hostile import HOSTILE_USERS, hostile
 from benchmarks.http_requests import mutation, query
 from benchmarks.measures import Figures, medians
 from benchmarks.people import People
+from benchmarks.positions import positions
 from benchmarks.reconnect import reconnect
 from benchmarks.sizes import Sizes, measure_sizes
 from benchmarks.stage import Scale, Stage
@@ -29,6 +30,7 @@ class Workload(StrEnum):
     PAIRS = "pairs"
     QUERY = "query"
     MUTATION = "mutation"
+    POSITIONS = "positions"
     RECONNECT = "reconnect"
     AREAS = "areas"
     HOSTILE = "hostile"
@@ -40,17 +42,25 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.PAIRS: trip_pairs,
     Workload.QUERY: query,
     Workload.MUTATION: mutation,
+    Workload.POSITIONS: positions,
     Workload.RECONNECT: reconnect,
     Workload.AREAS: areas,
     Workload.HOSTILE: hostile,
     Workload.CROWD: crowd,
 }
-# Nothing in these is shared among subscribers; and a bare socket knows of no areas, and of no limits.
+# Nothing in these is shared among subscribers; and a bare socket knows of no drivers, no areas and no limits.
 SKIPPED = {
     UNSHARED.name: frozenset(
-        {Workload.QUERY, Workload.MUTATION, Workload.AREAS, Workload.HOSTILE, Workload.CROWD}
+        {
+            Workload.QUERY,
+            Workload.MUTATION,
+            Workload.POSITIONS,
+            Workload.AREAS,
+            Workload.HOSTILE,
+            Workload.CROWD,
+        }
     ),
-    BARE.name: frozenset({Workload.AREAS, Workload.HOSTILE, Workload.CROWD}),
+    BARE.name: frozenset({Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD}),
 }
 # Beyond the pairs: riders without a part in them.
 MORE_RIDERS = 20

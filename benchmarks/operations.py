@@ -36,6 +36,12 @@ UPDATE_TRIP = f"""
 REPORT_LOCATION = """
     mutation ReportLocation($input: LocationInput!) { reportLocation(input: $input) { errors { code message } } }
 """
+DRIVER_LOCATION = """
+    subscription DriverLocation($id: ID!) {
+        driverLocation(tripId: $id) { id point { lat lng } heading recordedAt isStale isGone }
+    }
+"""
+MY_TRIPS = "subscription MyTrips { myTripsUpdated { __typename } }"
 CENTRAL_STATION = GeoPoint(52.3791, 4.9003)
 
 # The operation id of every pool subscription; equal ids make equal frames, as with equal clients.
@@ -89,6 +95,16 @@ def follow_pool() -> bytes:
 def follow_trip(trip_id: str) -> bytes:
     """The socket message that begins to follow a trip, under its own id."""
     return _subscribe(trip_id, TRIP_UPDATED, "TripUpdated", id=trip_id)
+
+
+def follow_car(trip_id: str) -> bytes:
+    """The socket message that begins to follow the driver of a trip."""
+    return _subscribe("car", DRIVER_LOCATION, "DriverLocation", id=trip_id)
+
+
+def follow_own_trips() -> bytes:
+    """The socket message that begins to follow one's own trips."""
+    return _subscribe("trips", MY_TRIPS, "MyTrips")
 
 
 def _subscribe(operation_id: str, query: str, name: str, **variables: Any) -> bytes:

@@ -40,10 +40,12 @@ class _Remembered:
     """A driver's session, and what is known of it: that it is live, and the active trip, while the lease is held.
 
     The times are the loop's: of the last report, of the begin of the last look, and the end of the session.
+    ``asking``: how many reports wait for the database.
     """
 
     driver_id: UUID
     reported: float
+    asking: int = 0
     lease: Lease | None = None
     active: ActiveTrip | None = None
     looked: float = 0.0
@@ -67,14 +69,20 @@ class ActiveTrips:
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
 
     async def find(self, actor: Actor) -> ActiveTrip | None:
-        """Ask the database; None: the session has ended. The drivers of one turn are one statement."""
-        active = await self._asked.get(actor.session_id)
-        if active is None:
-            self._remembered.pop(actor.session_id, None)
-        elif actor.session_id not in self._remembered:
-            self._remembered[actor.session_id] = _Remembered(actor.id, asyncio.get_running_loop().time())
+        """Ask the database; None: the session has ended. Drivers who report together are one statement."""
+        known = self._remembered.get(actor.session_id)
+        if known is None:
+            known = _Remembered(actor.id, asyncio.get_running_loop().time())
+            self._remembered[actor.session_id] = known
             if len(self._remembered) > MAX_REMEMBERED:
                 self._remembered.popitem(last=False)
+        known.asking += 1
+        try:
+            active = await self._asked.get(actor.session_id)
+        finally:
+            known.asking -= 1
+        if active is None:
+            self._remembered.pop(actor.session_id, None)
         return active
 
     def remembered(self, actor: Actor) -> tuple[ActiveTrip, Lease] | None:
@@ -85,7 +93,9 @@ class ActiveTrips:
         now = known.reported = asyncio.get_running_loop().time()
         self._remembered.move_to_end(actor.session_id)
         if (
-            known.active is None
+            # One that waits must not be overtaken: it would be stale.
+            known.asking
+            or known.active is None
             or known.lease is None
             or not known.lease.is_held
             or now >= known.looked + REMEMBERED_S

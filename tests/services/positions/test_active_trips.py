@@ -130,6 +130,30 @@ async def test_drivers_who_are_known_are_looked_at_together_and_only_changes_are
     assert await stamp(town, drivers[1]) is None
 
 
+async def test_a_report_that_waits_for_the_database_is_not_overtaken_by_the_next(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = await town.driver()
+    await town.reports(driver, age_s=3)
+    fetch, asked, going_on = town.database.fetch, asyncio.Event(), asyncio.Event()
+
+    async def held(sql: str, *args: object) -> Any:
+        asked.set()
+        await going_on.wait()
+        return await fetch(sql, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(town.database, "fetch", held)
+        first = asyncio.create_task(town.reports(driver, 1, age_s=2))
+        await asked.wait()
+    await town.application.active_trips.look()
+    second = asyncio.create_task(town.reports(driver, 2, age_s=1))
+    await asyncio.sleep(0)
+    going_on.set()
+
+    await asyncio.gather(first, second)
+
+
 async def test_who_does_not_report_any_more_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = await town.driver()
     await known(town, driver)
