@@ -1,10 +1,11 @@
 """Addresses whose sockets repeatedly had to be closed for what they sent."""
 
 import time
+from typing import Literal
 
 from services.limits.networks import UNKNOWN, network_of
 from services.limits.rates import Rate, RateLimit, RateLimited
-from services.runtime.expiring_keys import ExpiringKeys
+from services.runtime.expiring_map import ExpiringMap
 
 # At most so many addresses are remembered as barred.
 MAX_BARRED = 10_000
@@ -22,7 +23,7 @@ class Offenders:
     def __init__(self, rate: Rate | None) -> None:
         self._period_s = rate.period_s if rate is not None else 0
         self._limit = RateLimit(rate)
-        self._barred = ExpiringKeys[str](MAX_BARRED)
+        self._barred = ExpiringMap[str, Literal[True]](MAX_BARRED)
 
     def note(self, host: str) -> None:
         """Count one offence. An unknown address cannot be told from others and is not barred."""
@@ -33,8 +34,8 @@ class Offenders:
             self._limit.check(address)
         except RateLimited:
             now = time.monotonic()
-            self._barred.add(address, now + self._period_s, now)
+            self._barred.put(address, True, until_s=now + self._period_s, now_s=now)
 
     def are_at(self, host: str) -> bool:
         """Whether the address is barred now."""
-        return bool(self._barred) and self._barred.until(network_of(host), time.monotonic()) is not None
+        return bool(self._barred) and self._barred.get(network_of(host), now_s=time.monotonic()) is not None

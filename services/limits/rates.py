@@ -5,7 +5,7 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from services.runtime.expiring_keys import ExpiringKeys
+from services.runtime.expiring_map import ExpiringMap
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([1-9][0-9]{0,5})/(second|minute|hour|day)")
@@ -73,19 +73,22 @@ class RateLimit:
         self.name = name
         self.rate = rate
         # For each key, the time until which its rate is used up.
-        self._used = ExpiringKeys[Hashable](max_keys)
+        self._used = ExpiringMap[Hashable, float](max_keys)
 
     def check(self, key: Hashable) -> None:
         """Count one use. Raises: RateLimited; then nothing is counted."""
         if self.rate is None:
             return
         now = time.monotonic()
-        used_until = self.rate.used_until(self._used.until(key, now) or now, now)
+        used_until = self.rate.used_until(self._used.get(key, now_s=now) or now, now)
         if self.rate.is_too_much(used_until, now):
             raise RateLimited(used_until - now - self.rate.period_s)
-        self._used.add(key, used_until, now)
+        self._used.put(key, used_until, until_s=used_until, now_s=now)
 
     def give_back(self, key: Hashable) -> None:
         """Take back one use."""
-        if self.rate is not None:
-            self._used.shorten(key, self.rate.interval_s)
+        now = time.monotonic()
+        used_until = self._used.get(key, now_s=now)
+        if self.rate is not None and used_until is not None:
+            used_until -= self.rate.interval_s
+            self._used.put(key, used_until, until_s=used_until, now_s=now)

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Literal
 from uuid import UUID
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from services.accounts.sessions import Sessions
 from services.errors import DatabaseUnavailable
 from services.runtime.counters import Counters
-from services.runtime.expiring_keys import ExpiringKeys
+from services.runtime.expiring_map import ExpiringMap
 from services.runtime.tasks import cancel_and_wait, keep_running
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -45,7 +46,7 @@ class LiveSessions:
         self._listen = listen
         self._closers: dict[UUID, dict[object, Callable[[], None]]] = {}
         # Sessions that ended recently.
-        self._ended = ExpiringKeys[UUID](MAX_ENDED)
+        self._ended = ExpiringMap[UUID, Literal[True]](MAX_ENDED)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -82,13 +83,13 @@ class LiveSessions:
             if not closers:
                 self._closers.pop(session_id, None)
 
-        if self._ended.until(session_id, asyncio.get_running_loop().time()) is not None:
+        if self._ended.get(session_id, now_s=asyncio.get_running_loop().time()):
             self._close(close)
         return unregister
 
     def _end(self, session_id: UUID) -> None:
         now = asyncio.get_running_loop().time()
-        self._ended.add(session_id, now + ENDED_TTL_S, now)
+        self._ended.put(session_id, True, until_s=now + ENDED_TTL_S, now_s=now)
         for close in list(self._closers.get(session_id, {}).values()):
             self._close(close)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -18,6 +17,7 @@ from services.events.leases import Lease
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
 from services.runtime.batches import Batches
+from services.runtime.expiring_map import ExpiringMap
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -110,8 +110,7 @@ class MemoryPositions:
     def __init__(self, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell
         self._clock = clock
-        # With the moment at which each expires; the one that came first, first.
-        self._kept: OrderedDict[UUID, tuple[Location, float]] = OrderedDict()
+        self._kept = ExpiringMap[UUID, Location](MAX_KEPT)
 
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
@@ -133,10 +132,7 @@ class MemoryPositions:
         if last is not None and last.recorded_at >= location.recorded_at:
             return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.STALE
         now = self._clock()
-        self._kept[location.driver_id] = (location, now + ttl_s)
-        self._kept.move_to_end(location.driver_id)
-        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[1] < now:
-            self._kept.popitem(last=False)
+        self._kept.put(location.driver_id, location, until_s=now + ttl_s, now_s=now)
         return Stored.NEW
 
     def newest(self, driver_id: UUID) -> datetime | None:
@@ -150,8 +146,7 @@ class MemoryPositions:
         return {driver_id: location for driver_id, location in found if location is not None}
 
     def _live(self, driver_id: UUID) -> Location | None:
-        location, expires = self._kept.get(driver_id, (None, 0.0))
-        return location if expires > self._clock() else None
+        return self._kept.get(driver_id, now_s=self._clock())
 
 
 class _Put(NamedTuple):

@@ -269,7 +269,7 @@ async def test_a_flood_of_names_takes_a_bounded_amount_of_memory() -> None:
         await attempts.count(name=f"name-{number}" * 20, address=f"address-{number}")
     kept = [vars(attempts)[name]._used for name in ("_by_address", "_by_name")]
     assert [len(each) for each in kept] == [MAX_KEYS, MAX_KEYS]
-    key_bytes = max(sys.getsizeof(key) for each in kept for key in each._until)
+    key_bytes = max(sys.getsizeof(key) for each in kept for key in each._entries)
     assert key_bytes < 100
 
 

@@ -12,7 +12,7 @@ from services.live import live_sessions as live_sessions_module
 from services.live.live_sessions import LiveSessions
 from services.runtime import tasks
 from services.runtime.counters import Counters
-from services.runtime.expiring_keys import ExpiringKeys
+from services.runtime.expiring_map import ExpiringMap
 from tests.support.live import FakeBus
 from tests.support.waiting import until
 
@@ -84,7 +84,7 @@ async def test_ended_sessions_are_remembered_only_so_long_and_so_many(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions: Any = live.sessions_here
-    monkeypatch.setattr(sessions, "_ended", ExpiringKeys[UUID](3))
+    monkeypatch.setattr(sessions, "_ended", ExpiringMap[UUID, bool](3))
     await live.bus.publish(TOPIC, *(str(uuid4()).encode() for _ in range(10)))
     assert len(sessions._ended) == 3
 

@@ -1,0 +1,40 @@
+"""A map whose entries expire, without a task that cleans up."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class ExpiringMap(Generic[K, V]):
+    """Keeps each value until a time, by a clock of the caller's. What has expired goes when something is put.
+
+    At most ``max_entries`` are kept: beyond that, the one that was put longest ago goes.
+    """
+
+    __slots__ = ("_entries", "_max_entries")
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        # With the time at which each expires; the one that was put longest ago comes first.
+        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, key: K, value: V, *, until_s: float, now_s: float) -> None:
+        """Keep a value until then, in place of any other of that key."""
+        self._entries[key] = value, until_s
+        self._entries.move_to_end(key)
+        while self._entries:
+            (_, oldest_until_s) = next(iter(self._entries.values()))
+            if oldest_until_s >= now_s and len(self._entries) <= self._max_entries:
+                break
+            self._entries.popitem(last=False)
+
+    def get(self, key: K, *, now_s: float) -> V | None:
+        """The value; None if there is none, or none any more."""
+        entry = self._entries.get(key)
+        return entry[0] if entry is not None and entry[1] > now_s else None
