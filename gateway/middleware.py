@@ -5,7 +5,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 from urllib.parse import quote
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime import incidents
+from services.runtime.tasks import within
 
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -158,8 +160,9 @@ class BodyLimit:
             began = loop.time()
             try:
                 # While an answer is being sent, the server does not wait for the client.
-                async with asyncio.timeout(None if has_begun else patience_s):
-                    message = await receive()
+                message = await within(
+                    None if has_begun else patience_s, cast("Coroutine[Any, Any, Message]", receive())
+                )
             except TimeoutError:
                 raise _Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.") from None
             patience_s -= loop.time() - began

@@ -34,7 +34,21 @@ from services.errors import DatabaseUnavailable
 Page = Callable[[], Response]
 
 # Answers are for one caller, and repeat what was sent: no cache may keep them, no browser guess at them.
-_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+_HEADERS = [(b"cache-control", b"no-store"), (b"vary", b"Accept"), (b"x-content-type-options", b"nosniff")]
+
+
+class JsonAnswer(Response):
+    """An answer in JSON. Its headers are written out: nearly every request gets the same ones."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Part of Starlette's Response."""
+        self.raw_headers = [
+            *_HEADERS,
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", str(self.media_type).encode()),
+        ]
+        if headers:
+            self.headers.update(headers)
 
 
 class HttpEndpoint:
@@ -186,7 +200,7 @@ def _retry_after(errors: Sequence[GraphQLError] | None) -> Mapping[str, str] | N
 def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     if media_type == EVENT_STREAM:
         return single_event(body, headers)
-    return Response(body, status, headers={**_HEADERS, **(headers or {})}, media_type=media_type)
+    return JsonAnswer(body, status, headers=headers, media_type=media_type)
 
 
 def _failed(http: HttpRequest, error: RequestError, status: int, **headers: str) -> Response:

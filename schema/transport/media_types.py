@@ -1,6 +1,7 @@
 """Which media type an answer has (GraphQL over HTTP specification, "Media Types")."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -20,6 +21,10 @@ def accepted(accept: str | None, *offered: str) -> str | None:
     """
     if accept is None or not accept.strip():
         return offered[0]
+    return (_remembered if len(accept) <= _REMEMBERED_CHARS else _best)(accept, offered)
+
+
+def _best(accept: str, offered: tuple[str, ...]) -> str | None:
     best: tuple[_Preference, str] | None = None
     for media_type in offered:
         preference = _preference(accept, media_type)
@@ -27,6 +32,10 @@ def accepted(accept: str | None, *offered: str) -> str | None:
             best = (preference, media_type)
     return best[1] if best else None
 
+
+# Clients of one kind send the same header with every request. Longer ones would fill the memory.
+_REMEMBERED_CHARS = 256
+_remembered = lru_cache(maxsize=256)(_best)
 
 # The weight, how closely the header names the type, and how early (negated); the greater is preferred.
 _Preference = tuple[float, int, int]

@@ -1,12 +1,12 @@
 """The sending side of one connection: in order, and without making its callers wait."""
 
 import asyncio
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from contextlib import suppress
 from typing import Any
 
 from services.runtime.shared_result import SharedResult
+from services.runtime.tasks import resumed
 
 # An ASGI message. ``ready`` beside its own keys, which servers ignore, holds what it is on the wire.
 Frame = dict[str, Any]
@@ -84,7 +84,7 @@ class SendQueue:
                 # The connection is gone; the receiving side is told.
                 self.is_broken = True
                 return
-            self._writer = asyncio.create_task(self._write(_resume(sending, blocked_on)))
+            self._writer = asyncio.create_task(self._write(resumed(sending, blocked_on)))
             return
         self._waiting[key] = frame
         if self._writer is None:
@@ -141,19 +141,3 @@ class SendQueue:
             with suppress(Exception):
                 self._abort()
             raise
-
-
-@types.coroutine
-def _resume(started: Coroutine[Any, Any, None], blocked_on: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was started by hand and stopped at its first wait."""
-    while True:
-        try:
-            value = yield blocked_on
-        except BaseException as error:
-            advance, argument = started.throw, error
-        else:
-            advance, argument = started.send, value
-        try:
-            blocked_on = advance(argument)
-        except StopIteration:
-            return

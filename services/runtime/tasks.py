@@ -1,12 +1,15 @@
 """Tasks that live as long as the server: kept running, and cancelled reliably."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+import types
+from collections.abc import Callable, Collection, Coroutine, Generator
+from typing import Any, TypeVar
 
 import structlog
 
 from services.runtime.counters import Counters
+
+T = TypeVar("T")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -36,6 +39,36 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, None]],
         counters.restarted_tasks += 1
         del error
         await asyncio.sleep(RESTART_DELAY_S)
+
+
+async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine. A timer is set only if it has to wait, which most often it need not.
+
+    Raises:
+        TimeoutError: it took longer. It was cancelled then.
+    """
+    try:
+        blocked_on = work.send(None)
+    except StopIteration as done:
+        return done.value
+    async with asyncio.timeout(seconds):
+        return await resumed(work, blocked_on)
+
+
+@types.coroutine
+def resumed(work: Coroutine[Any, Any, T], blocked_on: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine that was started by ``send`` and stopped at its first wait."""
+    while True:
+        try:
+            value = yield blocked_on
+        except BaseException as error:
+            advance, argument = work.throw, error
+        else:
+            advance, argument = work.send, value
+        try:
+            blocked_on = advance(argument)
+        except StopIteration as done:
+            return done.value
 
 
 def log_failure(task: "asyncio.Task[None]") -> None:

@@ -34,8 +34,9 @@ class Plans:
         ``uses``: from which use on it is compiled.
         """
         conditions = [variables.get(name, _NOT_GIVEN) for name in operation.condition_variables]
-        if not all(value is True or value is False or value is _NOT_GIVEN for value in conditions):
-            return None
+        for value in conditions:
+            if value is not True and value is not False and value is not _NOT_GIVEN:
+                return None
         key = (operation.number, *conditions)
         known = self._plans.get(key)
         if isinstance(known, Plan) or (known is None and key in self._plans):
