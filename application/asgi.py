@@ -68,7 +68,8 @@ class Asgi:
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         self.sockets = self._socket_endpoint(execution, limit)
         self.metrics = self._build_metrics()
-        starlette = Starlette(lifespan=self._lifespan, routes=self._routes())
+        # Starlette answers what fails below it with a plain 500, if nobody has before.
+        starlette = Starlette(lifespan=self._lifespan, routes=self._routes(), middleware=[Middleware(Incidents)])
         if settings.admin:
             self._mount_admin(starlette)
         starlette.router.redirect_slashes = False
