@@ -146,7 +146,7 @@ class TripFeed(_TripsFeed):
         audience = audience_of(self.actor, event.trip)
         if audience is None:
             return Verdict.SIGHT_LOST
-        # The whole of what is followed: no trip's id, so that a slow client is never denied the last of them.
+        # It is all that is followed: without a trip's id, so that a slow client always gets the last change.
         return _trip_now(event, event.trip, audience)
 
 

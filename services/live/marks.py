@@ -15,7 +15,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Marks:
-    """Remembers of each trip the last version that was passed on, for ten minutes, and what it has forgotten."""
+    """The last version of each trip that was passed on, remembered for ten minutes, and how new the forgotten are."""
 
     def __init__(self) -> None:
         # Of each trip the last version passed on, and its `as_of`, and that of the ones before; the oldest first.

@@ -29,7 +29,7 @@ class PoolFeed:
     An offer looks the same to every driver; this class decides which driver sees it.
     """
 
-    # One a subscriber, and looked at for each event: without a dictionary it is smaller and nearer.
+    # There is one for each subscriber, and each event reads it: without a dictionary it is smaller and faster.
     __slots__ = (
         "_actor_id",
         "_location",
@@ -47,9 +47,9 @@ class PoolFeed:
         self._names = topics
         self._radius_m = radius_m
         self._location: Location | None = None
-        # The position of the driver, unless an area is pinned; where it is unknown, all topics but this are too.
+        # The topic of the driver's position, unless an area is pinned. Without a position no other topic is known.
         self._own_topics = () if near is not None else (topics.location(actor.id),)
-        # None as long as there is no area: then what the driver is shown is not known here.
+        # None while there is no area: then it is not known here what the driver is shown.
         self._screen: Screen | None = None
         self.topics: Collection[str] = self._own_topics
         if near is not None:

@@ -17,8 +17,8 @@ from services.live.reads import POOL_SNAPSHOT_LIMIT
 class Screen:
     """What one driver is shown, and the messages that bring the screen from one state to the next.
 
-    - What is new is shown if it lies within the radius. What is shown stays until it lies 10 % further away, or is
-      no longer to be had.
+    - A new offer is shown if it lies within the radius. What is shown stays until it lies 10 % further away, or
+      can no longer be accepted.
     - At most 200 offers are shown. Where there are more, the nearest are: one that is nearer by 10 % takes the
       place of the farthest. What has no place is offered when a quarter of the places is free, or with the next
       position.
@@ -33,7 +33,7 @@ class Screen:
         self.area = area
         self.shown: dict[UUID, TripEvent] = {}
         self._actor_id = actor_id
-        # Every open trip in the cells of the area, and those within reach that have no place.
+        # Every open trip in the cells of the area; and those of them within reach for which there is no place.
         self._around: dict[UUID, TripEvent] = {}
         self._hidden: set[UUID] = set()
         # Whether the read has left trips out, and what the last snapshot said of that.
@@ -55,7 +55,7 @@ class Screen:
         return read.message(("nearest", self._truncated, *self.shown), self._snapshot)
 
     def refresh(self, read: StateRead) -> Sequence[Message]:
-        """Show what a read has found around the area, which is another one than before."""
+        """Show what a read has found around the area, which has changed."""
         self._take_in(read)
         gone = [
             event
@@ -79,7 +79,7 @@ class Screen:
             self._around.pop(trip.id, None)
             self._hidden.discard(trip.id)
             if self.shown.pop(trip.id, None) is None:
-                # Nobody sees it go, but it may have been the last that had no place.
+                # It was not shown, but it may have been the last that had no place.
                 return self._settled([])
             if self._hidden and len(self.shown) <= POOL_SNAPSHOT_LIMIT * 3 // 4:
                 return self._update([withdrawn(event)])

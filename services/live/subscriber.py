@@ -275,7 +275,7 @@ class Subscriber:
             self._end(error)
 
     def _deliver_if_seen(self, event: TripEvent) -> None:
-        """Send a trip as a read has found it, unless it is nothing to the subscriber and never was."""
+        """Send a trip as a read has found it, if the subscriber may see it, or its client may still show it."""
         if may_see(self._feed.actor, event.trip) or self._may_show(event.trip.id):
             self._deliver(event)
 
@@ -286,9 +286,9 @@ class Subscriber:
     # Time
 
     def _set_timer(self) -> None:
-        """Look at the feed again when it may have something to say without an event.
+        """Ask the feed again when it may have something to say without an event.
 
-        A timer that runs is left alone: what has put that off is found out when it rings.
+        A timer that runs is left alone: if the time has been put off meanwhile, that is found when it rings.
         """
         if self.timer is None and self.state is not SubscriberState.ENDED:
             delay_s = self._feed.changes_in_s
@@ -317,10 +317,10 @@ class Subscriber:
         feed, as_snapshot = self._feed, self._read_again
         self._read_again = self._look_around = False
         if as_snapshot:
-            # Before the position is asked for, too, nothing that is told of it may be lost.
+            # Before the position is read, too: no report in between may be lost.
             await self._topics.follow(self, feed.topics)
             await feed.prepare(self._reads)
-        # Before the read: a trip may come on the old topics and on the new ones, each with marks of its own.
+        # Before the read: an event may come on an old topic and on a new one, and each has marks of its own.
         self._topics.drop(self, await self._topics.follow(self, feed.topics))
         if as_snapshot:
             # What has come before the read begins is in it. (After a look around what has gone is told of.)

@@ -198,7 +198,7 @@ class Topic:
     def tell_of_trip(self, event: TripEvent) -> Iterator[None]:
         """Tell all followers of a change, unless the same version or a newer one was told before.
 
-        ``is_old``, they are told, when a newer version may have been told, which is forgotten.
+        ``is_old`` says that a newer version may have been told, which is forgotten.
         """
         is_old = self.marks.may_have_forgotten(event)
         if not is_old and not self.marks.note(event):
