@@ -1,8 +1,11 @@
 """The schema."""
 
+from datetime import datetime
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from schema.api.date_time import DATE_TIME
 from schema.api.roots import Mutation, Query, Subscription
 
 
@@ -12,5 +15,5 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
-        config=StrawberryConfig(auto_camel_case=True),
+        config=StrawberryConfig(auto_camel_case=True, scalar_map={datetime: DATE_TIME}),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -60,10 +61,15 @@ class LocationPayload:
     errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
 
 
+@lru_cache(maxsize=4096)
+def _id_of(trip_id: UUID) -> strawberry.ID:
+    return strawberry.ID(str(uuid5(trip_id, "driver location")))
+
+
 def to_driver_location(trip_id: UUID, location: Location, freshness: Freshness) -> DriverLocation:
     """The GraphQL form of the position of a trip's driver."""
     return DriverLocation(
-        id=strawberry.ID(str(uuid5(trip_id, "driver location"))),
+        id=_id_of(trip_id),
         point=to_geo_point(location.point),
         heading=location.heading,
         recorded_at=location.recorded_at,

@@ -27,6 +27,7 @@ from graphql import (
 )
 from graphql.language import FieldNode, Node, Visitor, visit
 
+from schema.api.driver_location import TAKE_THE_CALLER_AS_KNOWN
 from schema.api.errors import RequestError, without_value
 from schema.operations.cost import CostModel, Estimate
 from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
@@ -46,6 +47,7 @@ class Operation:
     ``shared_variables`` are the variables used anywhere but in the arguments of the root fields: the only
     ones on which the result of a subscription's event depends. ``condition_variables`` are those on which it
     depends what is selected (``@skip``, ``@include``). ``number``: no other operation has it.
+    ``needs_caller_anew``: the caller of an open socket has to be read again for it.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Operation:
     shared_variables: frozenset[str]
     condition_variables: tuple[str, ...]
     list_variables: tuple[str, ...]
+    needs_caller_anew: bool
     estimate: Estimate
     limits: Limits
 
@@ -80,17 +83,6 @@ class Operation:
                 f"The operation would cost {estimated or 'far too much'}: at most {limits.cost}.",
                 cost={"estimated": estimated, "max": limits.cost},
             )
-
-
-def root_fields(operation: Operation) -> set[str | None]:
-    """The names of the fields of the operation's root; of what is spread there, None."""
-    for definition in operation.document.definitions:
-        if isinstance(definition, OperationDefinitionNode) and operation.name == (
-            definition.name.value if definition.name else None
-        ):
-            selections = definition.selection_set.selections
-            return {node.name.value if isinstance(node, FieldNode) else None for node in selections}
-    return set()
 
 
 class Document:
@@ -203,10 +195,18 @@ class Documents:
                         for variable in definition.variable_definitions or ()
                         if _may_hold_list(type_from_ast(self._schema, variable.type), set())
                     ),
+                    _needs_caller_anew(definition),
                     self._costs.estimate(definition, fragments),
                     self._limits,
                 )
         return operations
+
+
+def _needs_caller_anew(definition: OperationDefinitionNode) -> bool:
+    return any(
+        not isinstance(node, FieldNode) or node.name.value not in TAKE_THE_CALLER_AS_KNOWN
+        for node in definition.selection_set.selections
+    )
 
 
 def _may_hold_list(type_: Any, seen: set[str]) -> bool:

@@ -16,13 +16,23 @@ class OperationFraming:
         self.key = f"socket {operation_id}"
         self._id = trimmed(orjson.dumps(operation_id))
 
+    def only(self, payload: bytes) -> Frame:
+        """The one result and the end of the operation, as ready bytes alone."""
+        return {"ready": _text_message(self._next(payload)) + _text_message(self._complete())}
+
     def next(self, payload: bytes) -> Frame:
         """A result, from its JSON."""
-        return text_frame(b'{"id":' + self._id + b',"type":"next","payload":' + payload + b"}")
+        return text_frame(self._next(payload))
 
     def complete(self) -> Frame:
         """The end of the operation."""
-        return text_frame(b'{"id":' + self._id + b',"type":"complete"}')
+        return text_frame(self._complete())
+
+    def _next(self, payload: bytes) -> bytes:
+        return b'{"id":' + self._id + b',"type":"next","payload":' + payload + b"}"
+
+    def _complete(self) -> bytes:
+        return b'{"id":' + self._id + b',"type":"complete"}'
 
 
 def text_frame(data: bytes) -> Frame:

@@ -8,9 +8,7 @@ import orjson
 
 from models.visibility import Actor
 from schema.api.context import Context, Services
-from schema.api.driver_location import TAKE_THE_CALLER_AS_KNOWN
 from schema.api.errors import RequestError, to_request_error
-from schema.operations.documents import root_fields
 from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import SendQueue
@@ -148,7 +146,7 @@ class SocketOperations:
                 self._operations[operation_id] = delivery
             return None
         current: Actor | None = None
-        if not root_fields(operation) <= TAKE_THE_CALLER_AS_KNOWN:
+        if operation.needs_caller_anew:
             # The socket may be hours old: names and photos are read again for each operation.
             current = await services.sessions.actor_of(self._token)
             if current is None:
@@ -161,8 +159,11 @@ class SocketOperations:
             self._end_session()
             return None
         if self._ends(beginning, operation_id):
-            self._send_queue.put((operation_id, "result"), framing.next(encode(result)))
-            self._send_queue.put((operation_id, "complete"), framing.complete())
+            payload = encode(result)
+            # Both in one write, where the connection takes them now.
+            if not self._send_queue.put_at_once(framing.only(payload)):
+                self._send_queue.put((operation_id, "result"), framing.next(payload))
+                self._send_queue.put((operation_id, "complete"), framing.complete())
         return None
 
     def _ends(self, operation: _Beginning, operation_id: str) -> bool:

@@ -1,7 +1,7 @@
 """Reports of positions, and the users who may see them."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from models.geo import GeoPoint
@@ -131,8 +131,7 @@ class Positions:
         return await self._last.get(driver_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
+class _Report(NamedTuple):
     """A checked report, before it is known which trip it belongs to."""
 
     driver_id: UUID

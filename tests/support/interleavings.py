@@ -699,9 +699,15 @@ class World:
         now = self._tick()
         location = Location(driver.id, trip_id, SPOTS[spot], None, now, as_of=now)
         self.locations[driver.id] = location
-        self._send(TOPICS.location(driver.id), location.to_json())
+        topics = [TOPICS.location(driver.id)]
         if trip_id is not None:
-            self._send(TOPICS.car(trip_id), location.to_json())
+            topics.append(TOPICS.car(trip_id))
+        if self.choices.below(2):
+            # Reported to this process: it need not hear of it from the bus, and may overtake what is there.
+            self.loop.call_soon(self.hub.tell, topics, location)
+            return f"{driver.id.int} to spot {spot}, by a report to this process"
+        for topic in topics:
+            self._send(topic, location.to_json())
         return f"{driver.id.int} to spot {spot}"
 
     # The outbox and the bus

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.uvicorn.socket_protocol import SocketProtocol
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, POOL, Events, Socket, SocketClosed, open_socket
 from tests.support.waiting import until
@@ -292,6 +293,26 @@ async def test_a_value_that_cannot_be_read_is_an_error_of_its_operation_alone_an
     # It was no offence: the address opens sockets as before.
     async with rider.socket() as socket:
         await socket.ping()
+
+
+async def test_a_result_and_its_end_are_one_write(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rider = await someone("RIDER")
+    written: list[bytes] = []
+    write_ready = SocketProtocol.write_ready
+
+    def noted(self: SocketProtocol, data: bytes) -> bool:
+        written.append(data)
+        return write_ready(self, data)
+
+    monkeypatch.setattr(SocketProtocol, "write_ready", noted)
+    async with rider.socket() as socket:
+        written.clear()
+        asked = await socket.start("{ me { role } }")
+        assert (await asked.next()) == {"role": "RIDER"}
+        await asked.completed()
+    assert len(written) == 1
 
 
 async def test_a_value_that_cannot_be_read_opens_no_door_that_is_closed(
