@@ -15,7 +15,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Marks:
-    """The last version of each trip that was passed on, remembered for ten minutes, and how new the forgotten are."""
+    """The last version of each trip that was passed on, for ten minutes, and how new the forgotten ones are."""
 
     def __init__(self) -> None:
         # Of each trip the last version passed on, and its `as_of`, and that of the ones before; the oldest first.
