@@ -145,6 +145,7 @@ class Asgi:
                 "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
             },
             durations={
+                "gc_pause_seconds": ("How long the garbage collector took.", application.memory.pauses),
                 "loop_lag_seconds": (
                     "How late the event loop was, each 20 ms.",
                     application.loop_lag.durations,

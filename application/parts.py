@@ -41,6 +41,7 @@ from services.positions.store import MemoryPositions, PositionStore, RedisPositi
 from services.runtime.counters import Counters
 from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
+from services.runtime.process_memory import TIDY_INTERVAL_S, ProcessMemory
 from services.runtime.shield import Shield
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
@@ -65,6 +66,7 @@ class Application:
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
         self.counters = counters = Counters()
         self.loop_lag = LoopLag()
+        self.memory = ProcessMemory()
         self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
@@ -178,6 +180,7 @@ class Application:
         self.periodic_jobs = PeriodicJobs(
             counters,
             look_at_active_trips=(LOOK_INTERVAL_S, active_trips.look),
+            tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),

@@ -1,13 +1,13 @@
 """How uvicorn serves an application."""
 
 import functools
-import gc
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from application.asgi import create_app
+from application.asgi import Asgi
 from application.errors import StartError
+from application.parts import Application
 from application.process import read_settings, stop
 from application.settings import Settings
 from application.workers import end_with_parent
@@ -22,22 +22,16 @@ SHARE_OF_REQUESTS = 0.6
 
 
 def app_from_environment() -> ASGIApp:
-    """What a server process runs: the application of the settings, with the garbage collector tuned.
-
-    The objects of the start live as long as the process, so they are frozen. The collector examines young objects
-    less often than by default, which took much of the fan-out's CPU. It examines old objects often enough to bound
-    the garbage of disconnected clients.
-    """
+    """What a server process runs: the application of the settings, whose garbage collector holds nobody up."""
     end_with_parent()
     settings = read_settings()
     logs.configure(level=settings.log_level, format=settings.log_format)
     try:
-        app = create_app(settings)
+        application = Application(settings)
+        app = Asgi(application)
     except StartError as error:
         stop(str(error))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 5)
+    application.memory.take_over()
     return app
 
 

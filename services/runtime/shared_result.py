@@ -45,6 +45,11 @@ class SharedResult(Generic[T]):
             await waiting
         return self._future.result()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be woken."""
+        return len(self._waiting)
+
     async def all_woken(self) -> None:
         """Return once there is a result, and all who waited for it have been woken."""
         await self._woken.wait()
