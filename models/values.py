@@ -6,7 +6,7 @@ Queries load them with one joined statement, events carry them, GraphQL maps fro
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -55,7 +55,7 @@ class TripValue:
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
-        return orjson.dumps(self, default=list)
+        return orjson.dumps(self, default=_plain)
 
     @classmethod
     def from_json(cls, data: bytes) -> "TripValue":
@@ -96,7 +96,7 @@ class Location:
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
-        return orjson.dumps(self)
+        return orjson.dumps(self, default=_plain)
 
     @classmethod
     def from_json(cls, data: bytes) -> "Location":
@@ -121,6 +121,11 @@ class TripChangeValue:
     at: datetime
     changed_by: ChangedBy
     user: UserValue | None
+
+
+def _plain(value: object) -> object:
+    """What orjson does not know: sets, and the UUIDs of asyncpg's own class."""
+    return str(value) if isinstance(value, UUID) else list(cast("frozenset[object]", value))
 
 
 def _point(raw: dict[str, float] | None) -> GeoPoint | None:

@@ -16,8 +16,15 @@ from schema.api.trip_status import TripStatus
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there are more behind the last.")
     has_previous_page: bool = strawberry.field(description="Whether this page began behind a cursor.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last; give it as `after`.")
+    page: strawberry.Private[tuple[TripValue, ...]]
+
+    @strawberry.field(description="The cursor of the first.")
+    def start_cursor(self) -> str | None:
+        return cursors.encode(self.page[0]) if self.page else None
+
+    @strawberry.field(description="The cursor of the last; give it as `after`.")
+    def end_cursor(self) -> str | None:
+        return cursors.encode(self.page[-1]) if self.page else None
 
 
 @strawberry.type(description="A trip with its place in the list.")
@@ -68,8 +75,7 @@ async def trips(
         page_info=PageInfo(
             has_next_page=page.has_next,
             has_previous_page=after is not None,
-            start_cursor=cursors.encode(page.trips[0]) if page.trips else None,
-            end_cursor=cursors.encode(page.trips[-1]) if page.trips else None,
+            page=page.trips,
         ),
         page=page.trips,
     )

@@ -11,7 +11,7 @@ from models.values import UserValue
 from models.visibility import Actor
 from services.accounts.users import user_of
 from services.database.connections import Database, Source
-from services.database.dialects import Row, native_uuid, uuid
+from services.database.dialects import Row, uuid
 from services.errors import SessionEnded
 from services.events.outbox import Outbox, OutboxTransaction
 from services.runtime.data_loader import DataLoader
@@ -122,8 +122,7 @@ class Sessions:
             digests,
         )
         return {
-            # The ids of all live sessions are sent to the database every second.
-            row["token_hash"]: (Actor(user_of(row), native_uuid(row["session_id"])), bool(row["is_stale"]))
+            row["token_hash"]: (Actor(user_of(row), uuid(row["session_id"])), bool(row["is_stale"]))
             for row in rows
         }
 

@@ -170,10 +170,5 @@ def moment(value: Any) -> datetime:
 
 
 def uuid(value: Any) -> UUID:
-    """A column with an id."""
-    return value if type(value) is UUID else UUID(str(value))
-
-
-def native_uuid(value: Any) -> UUID:
-    """A column with an id, as the driver gave it where that is an id: it costs half as much to send back."""
+    """A column with an id: as asyncpg gives it, which is a UUID of its own class, or read from SQLite's text."""
     return value if isinstance(value, UUID) else UUID(value)

