@@ -43,7 +43,10 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
         "workers": settings.workers,
         "loop": "uvloop",
         "ws": functools.partial(
-            SocketProtocol, message_rate=Rate.parse(settings.socket_message_rate), pieces=FairQueue()
+            SocketProtocol,
+            message_rate=Rate.parse(settings.socket_message_rate),
+            pieces=FairQueue(),
+            ends=FairQueue(),
         ),
         "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s, handshakes=FairQueue()),
         # Compression costs 16 µs a delivery and 40 KB a socket.

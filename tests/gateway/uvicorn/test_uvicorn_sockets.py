@@ -1,6 +1,7 @@
 """Pings: who answers stays, and who does not is cut without a word."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import socket
@@ -19,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from application.settings import Settings
 from benchmarks.hostile_socket import frame
 from gateway.uvicorn.http_protocol import HttpProtocol
-from gateway.uvicorn.socket_protocol import SocketProtocol
+from gateway.uvicorn.socket_protocol import PINGED_TOGETHER_S, SocketProtocol
 from services.runtime.fair_queue import FairQueue
 from tests.conftest import serving
 from tests.support.api import MY_TRIPS, POOL, Api
@@ -40,6 +41,9 @@ class Echo:
         # While it is cleared, the application takes no message.
         self.takes = asyncio.Event()
         self.takes.set()
+        # The iteration of the event loop in which each socket has ended.
+        self.iteration = 0
+        self.ended: list[int] = []
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
@@ -52,13 +56,14 @@ class Echo:
         while (message := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "bytes": message["bytes"]})
             await self.takes.wait()
+        self.ended.append(self.iteration)
 
 
 @asynccontextmanager
 async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> AsyncIterator[tuple[Echo, int]]:
     """A server with nothing but sockets that are kept alive; its application and its port."""
     echo = Echo()
-    ws = functools.partial(SocketProtocol, pieces=FairQueue())
+    ws = functools.partial(SocketProtocol, pieces=FairQueue(), ends=FairQueue())
     options: dict[str, Any] = {"ws": ws, "ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
     config = uvicorn.Config(
         echo, port=0, loop="none", lifespan="off", log_config=None, ws_max_size=None, **options
@@ -150,6 +155,31 @@ async def test_what_a_connection_has_held_goes_without_the_garbage_collector(
             await until(lambda: not any(ref() for ref in held))
         finally:
             gc.enable()
+
+
+async def test_sockets_that_are_cut_at_once_end_one_in_each_iteration_of_the_event_loop() -> None:
+    async with echoing() as (echo, port), contextlib.AsyncExitStack() as stack:
+        protocols = [(await stack.enter_async_context(opened(echo, port)))[1] for _ in range(20)]
+        loop = asyncio.get_running_loop()
+
+        def count() -> None:
+            echo.iteration += 1
+            loop.call_soon(count)
+
+        count()
+        for protocol in protocols:
+            protocol.connection_lost(ConnectionResetError())
+        await until(lambda: len(echo.ended) == 20)
+        assert len(set(echo.ended)) == 20
+
+
+async def test_pings_that_are_due_at_about_the_same_time_go_together() -> None:
+    async with echoing(interval_s=20.0) as (echo, port), contextlib.AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_async_context(opened(echo, port))
+        due_s = {protocol.ping_timer.when() for protocol in echo.protocols if protocol.ping_timer is not None}
+        assert all(abs(each / PINGED_TOGETHER_S - round(each / PINGED_TOGETHER_S)) < 1e-6 for each in due_s)
+        assert max(due_s) <= asyncio.get_running_loop().time() + 20.0
 
 
 def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
