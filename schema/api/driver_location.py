@@ -22,7 +22,7 @@ from services.live.feeds import DriverLocationFeed
 from services.positions.freshness import Freshness
 
 # The root fields of which the use case itself finds out whether the session is live, and that need no more of the
-# caller than what never changes: a socket's caller need not be read again for them.
+# caller than what never changes: a caller who is known from before need not be read again for them.
 TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
 
 

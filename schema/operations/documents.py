@@ -47,7 +47,7 @@ class Operation:
     ``shared_variables`` are the variables used anywhere but in the arguments of the root fields: the only
     ones on which the result of a subscription's event depends. ``condition_variables`` are those on which it
     depends what is selected (``@skip``, ``@include``). ``number``: no other operation has it.
-    ``needs_caller_anew``: the caller of an open socket has to be read again for it.
+    ``needs_caller_anew``: who the caller is has to be read for it, though it is known from before.
     """
 
     number: int

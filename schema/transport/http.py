@@ -150,7 +150,9 @@ class HttpEndpoint:
             # It could not read the answer, and what changes something needs a preflight: but it would have us work
             # in the user's name, and could measure how long that takes.
             raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
-        actor = await self._services.sessions.actor_of(token) if token else None
+        sessions = self._services.sessions
+        find_actor = sessions.actor_of if operation.needs_caller_anew else sessions.recent_actor_of
+        actor = await find_actor(token) if token else None
         context = Context(self._services, actor, self._sender(http))
         if is_subscription(operation):
             if media_type != EVENT_STREAM and not _takes_events(http):

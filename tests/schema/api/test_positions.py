@@ -124,6 +124,34 @@ async def test_over_a_socket_the_positions_of_a_driver_soon_cost_no_statement_un
         assert (await socket.closed()).code == 4401
 
 
+async def test_over_http_too_the_positions_of_a_driver_soon_cost_no_statement_until_the_session_ends(
+    live_server: LiveServer, driver: Api
+) -> None:
+    application = live_server.application
+    await application.periodic_jobs.stop()
+    await application.live_sessions.stop()
+
+    async def reports() -> int:
+        """How many statements a report costs."""
+        with statements() as seen:
+            await report(driver, 1)
+        return len(seen)
+
+    assert await reports() == 2
+    assert await reports() == 1
+    await application.active_trips.look()
+    assert await reports() == 0
+    # Nobody hears of the end.
+    await application.outbox.stop()
+    headers = driver.cookie_header()
+    await driver.data(LOG_OUT)
+    driver.http.cookies.clear()
+    for _ in range(2):
+        body = {"query": REPORT_LOCATION, "variables": {"input": report_input()}}
+        response = await driver.http.post("/graphql", json=body, headers=headers)
+        assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
 async def test_queries_and_events_of_both_parties_show_the_driver_while_the_trip_is_under_way(
     rider: Api, driver: Api
 ) -> None:
