@@ -13,7 +13,7 @@ from models.values import Role, TripValue, UserValue
 from models.visibility import Actor
 from schema.api.context import Context
 from schema.build import build_schema
-from schema.operations.compiled import plans
+from schema.operations.compiled import plan_cache
 from schema.operations.execution import Execution, Refusal, Request, encode
 
 TRIPS = 20
@@ -74,9 +74,9 @@ async def main() -> None:
         return encode(result)
 
     compiled, field_by_field = (Execution(build_schema(), introspection=False) for _ in range(2))
-    plans.USES = 1
+    plan_cache.USES = 1
     first = await answer(compiled)
-    plans.USES = 10**9
+    plan_cache.USES = 10**9
     assert first == await answer(field_by_field)
     slow = await microseconds(lambda: answer(field_by_field), 100)
     fast = await microseconds(lambda: answer(compiled), 500)

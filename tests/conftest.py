@@ -32,7 +32,7 @@ from application.parts import Application
 from application.serving import uvicorn_options
 from application.settings import Settings
 from schema.operations import execution
-from schema.operations.compiled import answers, plans
+from schema.operations.compiled import answers, plan_cache
 from services.accounts import passwords
 from services.limits import throttle
 from tests.support import attacks, servers, tools
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Each client would read the system's certificates, or a TLS library at least, for plain HTTP on loopback.
     transports.create_ssl_context = cache(transports.create_ssl_context)
     # Compiled, an operation is to say what it always said: also one that a test sends once.
-    plans.USES = 1
+    plan_cache.USES = 1
     if config.getoption("graphql_core"):
         answers.MAX_FIELDS = 0
     # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.

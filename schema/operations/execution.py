@@ -35,9 +35,9 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from schema.api.context import Context, SharedContext
 from schema.api.errors import RequestError, format_error, incident
 from schema.api.feed_stream import FeedStream, ToEvent
-from schema.operations.compiled.answers import ResolverInfo, Run
 from schema.operations.compiled.plan import Plan, Unfinished
-from schema.operations.compiled.plans import Plans
+from schema.operations.compiled.plan_cache import PlanCache
+from schema.operations.compiled.run import ResolverInfo, Run
 from schema.operations.documents import Documents, Operation
 from schema.operations.executors import Failure, FinishingExecutor, failed_subscription, unchain
 from schema.operations.limits import DEFAULT_LIMITS, Limits
@@ -198,7 +198,7 @@ class Execution:
             if trusted is not None
             else PersistedQueries(documents, remembers=persisted_queries)
         )
-        self._plans = Plans(schema)
+        self._plans = PlanCache(schema)
         self._groups: WeakValueDictionary[Hashable, Group] = WeakValueDictionary()
         # The number of groups that each user was the first to ask for.
         self._groups_of: Counter[UUID] = Counter()

@@ -36,7 +36,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
-from schema.operations.compiled.module import PLAIN, CannotCompile, Module, NotAsExpected, refuse
+from schema.operations.compiled.python_source import PLAIN, CannotCompile, Module, NotAsExpected, refuse
 
 MISSING = object()
 

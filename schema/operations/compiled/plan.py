@@ -5,12 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import strawberry
-from graphql import Executor, OperationType
-
-from schema.operations.compiled.answers import Answers, Resolver, ResolverInfo, Run
-from schema.operations.compiled.arguments import Arguments
-from schema.operations.compiled.module import CannotCompile, Module
+from schema.operations.compiled.run import ResolverInfo, Run
 from schema.operations.executors import Failure
 
 
@@ -22,7 +17,9 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
+    """A root field: its functions, and the name of its answer."""
+
     key: str
     arguments: Callable[[tuple[Any, ...]], dict[str, Any]]
     resolve: Callable[[object, Run, dict[str, Any]], Awaitable[Any]]
@@ -34,9 +31,9 @@ class Plan:
     """How an operation is run. ``text``: the functions, to be read."""
 
     text: str
-    _fields: tuple[_Field, ...]
-    _read_variables: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    _is_serial: bool
+    fields: tuple[Field, ...]
+    read_variables: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    is_serial: bool
 
     async def execute(self, context: object, variables: Mapping[str, Any]) -> dict[str, Any] | Unfinished:
         """Run a query or a mutation: its data, if nothing went wrong.
@@ -45,12 +42,12 @@ class Plan:
         """
         outcomes: dict[str, object] = {}
         try:
-            run = Run(ResolverInfo(context), self._read_variables(variables))
-            arguments = [field.arguments(run.variables) for field in self._fields]
+            run = Run(ResolverInfo(context), self.read_variables(variables))
+            arguments = [field.arguments(run.variables) for field in self.fields]
         except Exception:
             return Unfinished(outcomes)
         try:
-            if self._is_serial:
+            if self.is_serial:
                 return await self._one_by_one(run, arguments, outcomes)
             return await self._together(run, arguments, outcomes)
         except Exception:
@@ -62,7 +59,7 @@ class Plan:
         self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
     ) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        for field, given in zip(self._fields, arguments, strict=True):
+        for field, given in zip(self.fields, arguments, strict=True):
             try:
                 outcome = outcomes[field.key] = await field.resolve(None, run, given)
             except Exception as error:
@@ -76,30 +73,30 @@ class Plan:
     async def _together(
         self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
     ) -> dict[str, Any]:
-        fields = zip(self._fields, arguments, strict=True)
+        fields = zip(self.fields, arguments, strict=True)
         resolved = await asyncio.gather(
             *(field.resolve(None, run, given) for field, given in fields), return_exceptions=True
         )
-        for field, outcome in zip(self._fields, resolved, strict=True):
+        for field, outcome in zip(self.fields, resolved, strict=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
                 raise outcome
             outcomes[field.key] = Failure(outcome) if isinstance(outcome, Exception) else outcome
-        data = {field.key: field.complete(outcomes[field.key], run) for field in self._fields}
+        data = {field.key: field.complete(outcomes[field.key], run) for field in self.fields}
         if run.is_waiting:
             await run.settle()
         return data
 
     def variables(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
         """The variables of a request, for ``event``. Raises: any Exception, if they do not fit."""
-        return self._read_variables(variables)
+        return self.read_variables(variables)
 
     async def subscribe(self, context: object, variables: Mapping[str, Any]) -> object:
         """The source of a subscription's events; a Failure if its resolver raises, Unfinished if the variables do
         not fit.
         """
-        field = self._fields[0]
+        field = self.fields[0]
         try:
-            run = Run(ResolverInfo(context), self._read_variables(variables))
+            run = Run(ResolverInfo(context), self.read_variables(variables))
             arguments = field.arguments(run.variables)
         except Exception:
             return Unfinished({})
@@ -114,45 +111,9 @@ class Plan:
         Raises: any Exception, if graphql-core has to execute the event.
         """
         run = Run(info, variables)
-        field = self._fields[0]
+        field = self.fields[0]
         try:
             return {field.key: field.complete(event, run)}, run
         except BaseException:
             run.abandon()
             raise
-
-
-def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Plan | None:
-    """Compile the operation of an executor, for the values that its directives' variables have there.
-
-    None if it cannot be compiled.
-    """
-    try:
-        module = Module()
-        arguments = Arguments(schema, executor, module)
-        answers = Answers(schema, executor, module, arguments)
-        root, selected = answers.root_fields()
-        names: list[tuple[str, str, str, str]] = []
-        for key, details in selected.items():
-            definition = answers.definition(root, details)
-            field = root.fields[details[0].node.name.value]
-            resolver = Resolver(definition)
-            if not resolver.is_async:
-                raise CannotCompile
-            names.append(
-                (
-                    key,
-                    arguments.of(field, definition, details[0].node),
-                    module.function(
-                        "resolve", "o, run, arguments", [f"return {resolver.call(module, 'arguments')}"]
-                    ),
-                    answers.completing(field.type, details),
-                )
-            )
-        reading = arguments.reading()
-        function = module.load()
-    except (CannotCompile, RecursionError):
-        return None
-    fields = tuple(_Field(key, *map(function, functions)) for key, *functions in names)
-    is_serial = len(fields) == 1 or executor.operation.operation is OperationType.MUTATION
-    return Plan(module.text, fields, function(reading), is_serial)

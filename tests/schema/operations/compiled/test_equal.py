@@ -16,7 +16,7 @@ import strawberry
 from graphql import ExecutionResult, GraphQLSchema, OperationType
 
 from schema.operations import documents
-from schema.operations.compiled import plans
+from schema.operations.compiled import plan_cache
 from schema.operations.compiled.plan import Unfinished
 from schema.operations.cost import Estimate
 from schema.operations.documents import Operation
@@ -110,9 +110,9 @@ async def answers(execution: Execution, request: Request, value: Branch) -> tupl
     for uses in (NEVER, 1):
         context = SimpleNamespace(value=value, calls=0)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(plans, "USES", uses)
+            patched.setattr(plan_cache, "USES", uses)
             # What was found once must not stay: each way is to be gone.
-            patched.setattr(execution, "_plans", plans.Plans(EVERYTHING))
+            patched.setattr(execution, "_plans", plan_cache.PlanCache(EVERYTHING))
             operation = execution.prepare(request)
             if isinstance(operation, Refusal):
                 return [], [], False
@@ -137,7 +137,7 @@ async def test_the_variables_of_directives_choose_what_is_compiled(execution: Ex
 async def test_only_what_fails_is_left_to_graphql_core(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "USES", 1)
+    monkeypatch.setattr(plan_cache, "USES", 1)
     left = 0
     for seed in range(100):
         random = Random(seed)

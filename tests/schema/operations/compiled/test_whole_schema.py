@@ -24,7 +24,7 @@ from models.values import Location, Role, TripChangeValue, TripValue, UserValue
 from models.visibility import Actor, Audience
 from schema.api.context import Context
 from schema.build import build_schema
-from schema.operations.compiled import plans
+from schema.operations.compiled import plan_cache
 from schema.operations.execution import Execution, Following, Refusal, Request, encode
 from services.errors import BadInput, SessionEnded
 from services.events.topics import Topics
@@ -173,7 +173,7 @@ def executions() -> Iterator[tuple[Execution, Execution]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("services.runtime.incidents.report", lambda _: "incident")
         patched.setattr(judge._plans, "find", lambda *_, **__: None)
-        patched.setattr(plans, "USES", 1)
+        patched.setattr(plan_cache, "USES", 1)
         yield judge, compiling
 
 

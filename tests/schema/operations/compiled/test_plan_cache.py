@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 
 from schema.build import build_schema
-from schema.operations.compiled import answers, plans
-from schema.operations.compiled.plans import Plans
+from schema.operations.compiled import answers, plan_cache
+from schema.operations.compiled.plan_cache import PlanCache
 from schema.operations.documents import Documents, Operation
 
 SCHEMA = build_schema()
@@ -17,7 +17,7 @@ DOCUMENTS = Documents(TYPES, introspection=True)
 
 @pytest.fixture(autouse=True)
 def as_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "USES", 2)
+    monkeypatch.setattr(plan_cache, "USES", 2)
 
 
 def operation(text: str) -> Operation:
@@ -25,7 +25,7 @@ def operation(text: str) -> Operation:
 
 
 def test_what_comes_once_is_not_compiled() -> None:
-    known = Plans(SCHEMA)
+    known = PlanCache(SCHEMA)
     asked = operation("{ me { id } }")
     assert known.find(asked, {}) is None
     plan = known.find(asked, {})
@@ -35,11 +35,11 @@ def test_what_comes_once_is_not_compiled() -> None:
 
 
 def test_a_subscription_is_compiled_at_once() -> None:
-    assert Plans(SCHEMA).find(operation("subscription { driverPool { __typename } }"), {}, uses=1) is not None
+    assert PlanCache(SCHEMA).find(operation("subscription { driverPool { __typename } }"), {}, uses=1) is not None
 
 
 def test_variables_that_do_not_fit_say_nothing_about_the_next() -> None:
-    known = Plans(SCHEMA)
+    known = PlanCache(SCHEMA)
     asked = operation("query ($id: ID!) { trip(id: $id) { id } }")
     assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
     assert known.find(asked, {"id": "1"}) is not None
@@ -49,19 +49,19 @@ def test_variables_that_do_not_fit_say_nothing_about_the_next() -> None:
     "text", ["{ __schema { types { name } } }", '{ me { id } __type(name: "User") { name } }']
 )
 def test_introspection_is_left_to_graphql_core(text: str) -> None:
-    known = Plans(SCHEMA)
+    known = PlanCache(SCHEMA)
     asked = operation(text)
     assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
 
 
 def test_a_selection_that_is_very_large_is_left_to_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "MAX_FIELDS", 5)
-    known = Plans(SCHEMA)
+    known = PlanCache(SCHEMA)
     assert known.find(operation("{ me { id role photo username } }"), {}, uses=1) is not None
     assert known.find(operation("{ me { id role photo username firstName } }"), {}, uses=1) is None
 
 
-def fill(known: Plans) -> None:
+def fill(known: PlanCache) -> None:
     """Have more compiled than there is room for."""
     for number in range(150):
         asked = operation(
@@ -74,10 +74,10 @@ def fill(known: Plans) -> None:
 
 @pytest.mark.attack("cost")
 def test_what_is_remembered_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "CACHED_BYTES", 1_000_000)
+    monkeypatch.setattr(plan_cache, "CACHED_BYTES", 1_000_000)
     # What the libraries remember comes once.
-    fill(Plans(SCHEMA))
-    known = Plans(SCHEMA)
+    fill(PlanCache(SCHEMA))
+    known = PlanCache(SCHEMA)
     gc.collect()
     tracemalloc.start()
     try:

@@ -6,7 +6,8 @@ from typing import Any
 import strawberry
 from graphql import Executor
 
-from schema.operations.compiled.plan import Plan, compile_operation
+from schema.operations.compiled.compile import compile_operation
+from schema.operations.compiled.plan import Plan
 from schema.operations.documents import Operation
 from schema.operations.executors import unchain
 from services.runtime.memory import MemoryCache
@@ -20,7 +21,7 @@ USES = 2
 _NOT_GIVEN = object()
 
 
-class Plans:
+class PlanCache:
     """Compiles operations when they are worth it; remembers those that were used last."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
