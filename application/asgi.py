@@ -20,13 +20,14 @@ from application.parts import Application
 from application.paths import WEB_BUILD
 from application.settings import Settings
 from gateway.board import Board
+from gateway.body_limit import BodyLimit
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import BodyLimit, Incidents, RequestId
+from gateway.middleware import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF

@@ -1,12 +1,10 @@
 """The middleware of every HTTP request."""
 
-import asyncio
 import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Callable
 from urllib.parse import quote
 
 import structlog
@@ -15,13 +13,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime import incidents
-from services.runtime.tasks import within
 
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_DIGITS = re.compile(r"[0-9]{1,18}")
 _QUIET_PATHS = {"/healthz", "/readyz"}
-_SMALL_BODY_BYTES = 64 * 1024
 # A path of the longest address would be a line of 64 KB, and of 190 KB decoded and encoded again.
 _LOGGED_PATH_BYTES = 256
 
@@ -106,107 +101,3 @@ class Incidents:
                 extensions = {"code": "INTERNAL", "incidentId": incident_id}
                 shown = {"message": incidents.shown(incident_id), "extensions": extensions}
                 await JSONResponse({"errors": [shown]}, 500)(scope, receive, send)
-
-
-class BodyLimit:
-    """Bounds what bodies take: bytes, time, and the memory of all of them together.
-
-    - More than ``max_bytes``, announced or counted as they come: 413.
-    - A client that keeps its reader waiting for more than ``timeout_s`` in all: 408. Only waiting counts, so that
-      a busy server does not blame its clients.
-    - More than ``max_bytes_together`` in the bodies of all requests under way: 503 for those of them that have
-      more than 64 KiB. Small requests go on.
-
-    A body that is not read to its end is no reason to wait for it: the connection is closed after the answer.
-    """
-
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_bytes_together: int, timeout_s: float) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-        self._max_bytes_together = max_bytes_together
-        self._timeout_s = timeout_s
-        self._bytes_together = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        announced = headers.get("content-length", "0")
-        if not _DIGITS.fullmatch(announced) or int(announced) > self._max_bytes:
-            await self._too_large().answer(scope, receive, send)
-            return
-        is_whole = "transfer-encoding" not in headers and int(announced) == 0
-        loop = asyncio.get_running_loop()
-        received, has_begun, patience_s = 0, False, self._timeout_s
-        refused: _Refused | None = None
-
-        async def receive_bounded() -> Message:
-            nonlocal refused
-            if is_whole:
-                return await receive()
-            try:
-                return await receive_in_time()
-            except _Refused as error:
-                if has_begun:
-                    # The application only asks whether the client is there: this one counts as gone.
-                    return {"type": "http.disconnect"}
-                refused = error
-                raise
-
-        async def receive_in_time() -> Message:
-            nonlocal received, is_whole, patience_s
-            began = loop.time()
-            try:
-                # While an answer is being sent, the server does not wait for the client.
-                message = await within(
-                    None if has_begun else patience_s, cast("Coroutine[Any, Any, Message]", receive())
-                )
-            except TimeoutError:
-                raise _Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.") from None
-            patience_s -= loop.time() - began
-            size = len(message.get("body", b""))
-            received += size
-            self._bytes_together += size
-            if received > self._max_bytes:
-                raise self._too_large()
-            if self._bytes_together > self._max_bytes_together and received > _SMALL_BODY_BYTES:
-                raise _Refused(503, "OVERLOADED", "Too much is being sent to this server.", retry_after_s=1)
-            is_whole = not message.get("more_body", False)
-            return message
-
-        async def send_noted(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            if not is_whole and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
-
-        try:
-            await self._app(scope, receive_bounded, send_noted)
-        except (_Refused, BaseExceptionGroup):
-            # Raised within a task group, it comes in a group.
-            if refused is None or has_begun:
-                raise
-            await refused.answer(scope, receive, send)
-        finally:
-            self._bytes_together -= received
-
-    def _too_large(self) -> "_Refused":
-        return _Refused(413, "PAYLOAD_TOO_LARGE", f"The body has more than {self._max_bytes} bytes.")
-
-
-class _Refused(BaseException):
-    """Unwinds the application past its own error handling."""
-
-    def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        extensions: dict[str, object] = {"code": code}
-        # The rest of the body is not read: the connection cannot be used again.
-        headers = {"Connection": "close"}
-        if retry_after_s is not None:
-            extensions["retryAfter"] = retry_after_s
-            headers["Retry-After"] = str(retry_after_s)
-        error = {"message": message, "extensions": extensions}
-        self.answer = JSONResponse({"errors": [error]}, status, headers=headers)

@@ -15,7 +15,7 @@ import structlog
 from starlette.types import Message, Scope
 
 from application.settings import Settings
-from gateway.middleware import BodyLimit
+from gateway.body_limit import BodyLimit
 from tests.conftest import LiveServer, serving
 from tests.support.waiting import until
 

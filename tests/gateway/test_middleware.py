@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.middleware import BodyLimit, RequestId
+from gateway.body_limit import BodyLimit
+from gateway.middleware import RequestId
 
 LIMIT = 100
 
