@@ -59,16 +59,19 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
 def resumed(work: Coroutine[Any, Any, T], blocked_on: Any) -> Generator[Any, Any, T]:
     """Go on with a coroutine that was started by ``send`` and stopped at its first wait."""
     while True:
+        value: Any = None
+        thrown: BaseException | None = None
         try:
             value = yield blocked_on
         except BaseException as error:
-            advance, argument = work.throw, error
-        else:
-            advance, argument = work.send, value
+            thrown = error
         try:
-            blocked_on = advance(argument)
+            blocked_on = work.send(value) if thrown is None else work.throw(thrown)
         except StopIteration as done:
             return done.value
+        finally:
+            # Its traceback knows this frame: both would wait for the garbage collector.
+            thrown = None
 
 
 def log_failure(task: "asyncio.Task[None]") -> None:

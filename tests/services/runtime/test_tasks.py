@@ -1,14 +1,17 @@
 """A task that should live as long as the server does not end without anybody noticing."""
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.runtime import tasks
 from services.runtime.counters import Counters
-from services.runtime.tasks import cancel_and_wait, keep_running, log_failure
+from services.runtime.tasks import cancel_and_wait, keep_running, log_failure, resumed, within
 
 TIMEOUT_S = 5
 
@@ -84,3 +87,32 @@ async def test_a_task_that_is_cancelled_ends_whatever_its_work_makes_of_that() -
         async with asyncio.timeout(TIMEOUT_S):
             await cancel_and_wait([task])
     assert (logs, counters.restarted_tasks) == ([], 0)
+
+
+async def times_out(work: Coroutine[Any, Any, None]) -> None:
+    with suppress(TimeoutError):
+        await within(0.0, work)
+
+
+async def is_cancelled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(resumed(work, work.send(None)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("end", [times_out, is_cancelled])
+async def test_work_that_is_resumed_and_cancelled_leaves_nothing_to_the_garbage_collector(
+    end: Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]],
+) -> None:
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    await end(work())
+    gc.collect()
+    gc.disable()
+    try:
+        await end(work())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
