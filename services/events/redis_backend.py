@@ -1,6 +1,7 @@
 """Publish/subscribe over Redis for broadcaster: one supervised connection."""
 
 import asyncio
+import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from uuid import uuid4
 import structlog
 from broadcaster import BroadcastBackend, Event
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError
 
 from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
 from services.runtime.counters import Counters
@@ -32,6 +34,18 @@ FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
 MAX_WAITING_EVENTS = 10_000
 MAX_CONNECTIONS = 64
+
+# Messages, each with the number of its channels before it and their names after it. redis-py takes 15 µs for each
+# command, of which a trip in the pool would need four.
+_PUBLISH = """
+local i = 1
+while i < #ARGV do
+    local channels = tonumber(ARGV[i])
+    for j = i + 2, i + 1 + channels do redis.call('PUBLISH', ARGV[j], ARGV[i + 1]) end
+    i = i + 2 + channels
+end
+"""
+_PUBLISH_SHA = hashlib.sha1(_PUBLISH.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisBackend(BroadcastBackend):
@@ -124,18 +138,26 @@ class RedisBackend(BroadcastBackend):
         if self._connection is None:
             # Waiting for a broker that is away would hold up every request; the outbox keeps the change.
             return False
+        arguments: list[str | bytes | int] = []
+        for channels, message in events:
+            arguments += (len(channels), message, *channels)
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for channels, message in events:
-                    for channel in channels:
-                        pipeline.publish(channel, message)
-                # A primary may become a replica at any time: it takes events, and few hear of them.
-                pipeline.execute_command("HELLO")
-                check_role((await pipeline.execute())[-1])
+            try:
+                await self._publish(arguments)
+            except NoScriptError:
+                await self._redis.script_load(_PUBLISH)
+                await self._publish(arguments)
         except LINK_ERRORS as error:
             self._link.failed(error)
             return False
         return True
+
+    async def _publish(self, arguments: Sequence[str | bytes | int]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.evalsha(_PUBLISH_SHA, 0, *arguments)
+            # A primary may become a replica at any time: it takes events, and few hear of them.
+            pipeline.execute_command("HELLO")
+            check_role((await pipeline.execute())[-1])
 
     def own(self, message: bytes) -> bytes:
         """A JSON object, with a mark by which it is dropped when it comes back."""
