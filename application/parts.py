@@ -41,7 +41,7 @@ from services.positions.store import MemoryPositions, PositionStore, RedisPositi
 from services.runtime.counters import Counters
 from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
-from services.runtime.process_memory import TIDY_INTERVAL_S, ProcessMemory
+from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, ProcessMemory
 from services.runtime.shield import Shield
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
@@ -180,6 +180,7 @@ class Application:
         self.periodic_jobs = PeriodicJobs(
             counters,
             look_at_active_trips=(LOOK_INTERVAL_S, active_trips.look),
+            collect_young=(YOUNG_INTERVAL_S, self.memory.collect_young),
             tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),

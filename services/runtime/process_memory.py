@@ -20,6 +20,7 @@ LONGEST_FULL_S = 0.02
 S_PER_BLOCK = 4e-7
 # The allocator gives pages back when so many blocks less are in use than at the last peak: those of 300 sockets.
 SHRUNK_BY = 100_000
+YOUNG_INTERVAL_S = 1.0
 TIDY_INTERVAL_S = 10.0
 
 
@@ -49,6 +50,15 @@ class ProcessMemory:
         gc.callbacks.append(self._note_pause)
         self._has_taken_over = True
         self._blocks_at_start = sys.getallocatedblocks()
+
+    async def collect_young(self) -> None:
+        """Collect what is young.
+
+        Python counts what is made less what is given up, of whatever age: where new objects take the places of
+        old ones, such as the timers of ten thousand pings, the young ones pile up, and are then examined at once.
+        """
+        if self._has_taken_over:
+            gc.collect(1)
 
     async def tidy(self) -> None:
         """Collect everything if that is short, and give back what a crowd has left."""

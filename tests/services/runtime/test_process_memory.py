@@ -91,6 +91,23 @@ def _in_a_process(code: str) -> dict[str, float]:
     return json.loads(ended.stdout)
 
 
+def test_objects_that_take_the_places_of_old_ones_do_not_pile_up() -> None:
+    found = _in_a_process("""
+memory = ProcessMemory()
+memory.take_over()
+places = [[number] for number in range(50_000)]
+gc.collect()
+async def replace():
+    for first in range(0, 50_000, 5_000):
+        for number in range(first, first + 5_000):
+            places[number] = [number]
+        await memory.collect_young()
+asyncio.run(replace())
+print(json.dumps({"young": len(gc.get_objects(0)) + len(gc.get_objects(1))}))
+""")
+    assert found["young"] < 5_000
+
+
 def test_a_crowd_that_comes_makes_no_full_collection_and_only_short_ones() -> None:
     found = _in_a_process("""
 memory = ProcessMemory()
