@@ -1,5 +1,6 @@
 """uvicorn's WebSocket protocol with rate limits, time limits, and direct writes of encoded frames."""
 
+import functools
 import logging
 from typing import Any
 
@@ -53,6 +54,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._has_turn = False
         # Whether the socket was closing when its ping was due.
         self._is_ending = False
+        self._is_lost = False
 
     def data_received(self, data: bytes) -> None:
         """Take what the peer has sent; much of it piece by piece."""
@@ -96,6 +98,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End, when it is this socket's turn. Until then its transport refuses what is sent."""
+        self._is_lost = True
+        self._ends.put(functools.partial(self._end, exc))
+
+    def _end(self, exc: Exception | None) -> None:
         """Tell the application, and let go of what refers back to this, so that no garbage is left."""
         super().connection_lost(exc)
         self.conn.parser.close()
@@ -104,8 +111,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """The next message for the application; after the last one, takes the next piece."""
         message = await self.queue.get()
-        if message["type"] == "websocket.disconnect":
-            await self._ends.turn()
         if self.initial_response is not None:
             # It was answered with a refusal, which uvicorn would take for no answer at all.
             self.handshake_complete = True
@@ -119,6 +124,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         """Close the socket with 1012, since the server stops; a peer that does not read is cut."""
+        if self._is_lost:
+            return
         super().shutdown()
         self.loop.call_later(STOP_PATIENCE_S, self.transport.abort)
 

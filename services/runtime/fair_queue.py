@@ -26,12 +26,6 @@ class FairQueue:
             self._has_turn = True
             asyncio.get_running_loop().call_soon(self._take_turn)
 
-    async def turn(self) -> None:
-        """Return when the caller's turn has come, as a piece of work of its own."""
-        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.put(lambda: begun.done() or begun.set_result(None))
-        await begun
-
     def _take_turn(self) -> None:
         until_s = perf_counter() + self._turn_s
         try:
