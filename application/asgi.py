@@ -148,7 +148,7 @@ class Asgi:
             durations={
                 "gc_pause_seconds": ("How long the garbage collector took.", application.memory.pauses),
                 "loop_lag_seconds": (
-                    "How late the event loop was, each 20 ms.",
+                    "How late the event loop was.",
                     application.loop_lag.durations,
                 ),
             },
