@@ -17,6 +17,8 @@ REMEMBERED_S = 2.0
 # How long a change counts as under way of which nobody says that it is over: longer than any statement may take,
 # and than anything is remembered.
 LONGEST_CHANGE_S = 65.0
+# Nobody waits for the end of a change: it goes with the next call, or alone after so long.
+END_AT_LATEST_S = 0.1
 # A lease that is not used any more leaves Redis.
 LEASE_TTL_S = 600
 MAX_LEASES = 100_000
@@ -168,6 +170,9 @@ class SharedLeases:
         redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._script = redis.register_script(_SCRIPT)
         self._calls: Batches[tuple[bytes, UUID], bytes] = Batches(self._send, at_most=MAX_CALLS)
+        # The users of whom changes have ended, which Redis has not been told yet.
+        self._ended: list[UUID] = []
+        self._ending: asyncio.TimerHandle | None = None
 
     async def begin_change(self, user_ids: Collection[UUID]) -> bool:
         if not self._link.is_up:
@@ -176,9 +181,16 @@ class SharedLeases:
         return all(_CHANGING.fullmatch(answer) for answer in answers)
 
     def end_change(self, user_ids: Collection[UUID]) -> None:
-        if self._link.is_up:
-            for user_id in user_ids:
-                self._calls.run((_END, user_id))
+        if not self._link.is_up:
+            return
+        self._ended += user_ids
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().call_later(END_AT_LATEST_S, self._end_now)
+
+    def _end_now(self) -> None:
+        self._ending = None
+        if self._ended and self._link.is_up:
+            self._calls.run((_END, self._ended.pop()))
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
         if not self._link.keeps:
@@ -192,7 +204,9 @@ class SharedLeases:
             if not token.startswith(b"!")
         }
 
-    async def _send(self, calls: Sequence[tuple[bytes, UUID]], since: float) -> Sequence[bytes]:
+    async def _send(self, asked: Sequence[tuple[bytes, UUID]], since: float) -> Sequence[bytes]:
+        ended, self._ended = self._ended, []
+        calls = [*((_END, user_id) for user_id in ended), *asked]
         try:
             async with asyncio.timeout_at(since + TIMEOUT_S):
                 answers: list[bytes] = await self._script(
@@ -205,8 +219,8 @@ class SharedLeases:
                 )
         except LINK_ERRORS as error:
             self._link.failed(error)
-            return [_NO_ANSWER] * len(calls)
+            return [_NO_ANSWER] * len(asked)
         for answer in answers:
             if answer.startswith(b"!") and not _CHANGING.fullmatch(answer):
                 self._link.failed(answer[1:].decode())
-        return answers
+        return answers[len(ended) :]

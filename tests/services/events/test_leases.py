@@ -1,8 +1,9 @@
 """Leases: what is remembered of a user counts until somebody begins to change it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from unittest.mock import patch
 from uuid import uuid4
 
 import pytest
@@ -129,6 +130,29 @@ async def test_a_change_of_which_nobody_says_that_it_is_over_ends_by_itself(
     monkeypatch.setattr(leases_module, "LONGEST_CHANGE_S", 0.05)
     await pair.begin()
     await until(pair.can_take)
+
+
+async def test_the_end_of_a_change_costs_no_round_trip_where_there_is_another_call(redis_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        process = await shared(stack, redis_url, f"leases-{uuid4().hex}")
+        one, other = uuid4(), uuid4()
+        sent: list[int] = []
+        script = process.leases._script  # pyright: ignore[reportPrivateUsage]
+
+        async def counted(keys: Sequence[str], args: Sequence[object]) -> object:
+            sent.append(len(keys))
+            return await script(keys=keys, args=args)
+
+        with patch.object(process.leases, "_script", counted):
+            await process.leases.begin_change([one])
+            process.leases.end_change([one])
+            await process.leases.begin_change([other])
+            assert sent == [1, 2]
+            assert one in await process.leases.take([one])
+            process.leases.end_change([other])
+            # Nobody calls: it goes by itself.
+            await until(lambda: sent == [1, 2, 1, 1])
+            assert other in await process.leases.take([other])
 
 
 async def test_a_process_gives_no_more_leases_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
