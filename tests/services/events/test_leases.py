@@ -193,6 +193,16 @@ async def test_what_was_remembered_before_redis_went_away_does_not_count_when_it
         assert (await process.leases.take([user_id]))[user_id].is_held
 
 
+async def test_what_was_remembered_before_redis_failed_does_not_count_afterwards(own_broker: Broker) -> None:
+    user_id = uuid4()
+    async with AsyncExitStack() as stack:
+        process = await shared(stack, own_broker.url, "leases")
+        lease = (await process.leases.take([user_id]))[user_id]
+        process.link.failed("it was slow")
+        await until(lambda: process.link.keeps)
+        assert not lease.is_held
+
+
 @pytest.mark.parametrize(
     "spoil",
     [("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "min-replicas-to-write", "1")],

@@ -272,6 +272,28 @@ async def test_while_a_trip_is_being_ended_nothing_is_remembered(
     assert await stamp(town, driver) is None
 
 
+async def test_from_the_commit_on_nothing_is_told_though_who_ended_the_trip_has_not_gone_on(
+    town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if town.database.sql.writes_one_by_one:
+        pytest.skip("nobody reports between the commit and what follows it")
+    _, driver, trip_id = await on_a_trip(town)
+    await other.moves(driver, trip_id, IN_PROGRESS)
+    await known(town, driver)
+    fetch = other.database.fetch
+    stamps: list[UUID | None] = []
+
+    async def committed(sql: str, *args: object) -> Any:
+        rows = await fetch(sql, *args)
+        stamps.append(await stamp(town, driver))
+        return rows
+
+    monkeypatch.setattr(other.database, "fetch", committed)
+    await other.moves(driver, trip_id, COMPLETED)
+
+    assert stamps == [None]
+
+
 async def test_what_nobody_has_announced_is_found_within_a_second(town: Town) -> None:
     _, driver, trip_id = await on_a_trip(town)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
@@ -330,7 +352,11 @@ async def test_in_a_session_that_has_ended_no_position_is_taken_though_nobody_ha
     assert await town.last(driver) == before
 
 
-async def test_a_session_that_ends_by_itself_ends_for_positions_too(town: Town) -> None:
+async def test_a_session_that_ends_by_itself_ends_for_positions_too(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is not forgotten for another reason.
+    monkeypatch.setattr(active_trips_module, "REMEMBERED_S", 60.0)
     driver = await town.driver()
     age = town.database.sql.ago(town.application.settings.session_max_age_s - 1)
     await town.database.fetch(f"UPDATE sessions SET created = {age} WHERE id = $1", driver.session_id)
