@@ -14,6 +14,7 @@ from services.errors import BadInput, SessionEnded
 from services.limits.rates import RateLimited
 from services.live.feeds import NotFound, TooManyPools
 from services.runtime import incidents
+from services.runtime.tracebacks import forget_frames
 
 # How graphql-core and Strawberry's scalars quote a value that they refuse, up to Python's own message about it.
 _QUOTED_VALUE = re.compile(
@@ -51,7 +52,17 @@ def without_value(message: str) -> str:
 
 
 def format_error(error: GraphQLError) -> dict[str, Any]:
-    """The error as it is sent. An unexpected failure is logged whole and shown as an incident id."""
+    """The error as it is sent. An unexpected failure is logged whole and shown as an incident id.
+
+    Afterwards the error knows no frames any more.
+    """
+    try:
+        return _formatted(error)
+    finally:
+        forget_frames(error)
+
+
+def _formatted(error: GraphQLError) -> dict[str, Any]:
     original = error.original_error
     if error.path is None and not error.extensions:
         # Nothing was executed: a variable does not fit its type.

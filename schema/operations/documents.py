@@ -183,13 +183,15 @@ class Documents:
         for definition in ast.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 name = definition.name.value if definition.name else None
+                # Others are those of other operations: what a request says of them changes nothing.
+                declared = {v.variable.name.value for v in definition.variable_definitions or ()}
                 operations[name] = Operation(
                     next(_numbers),
                     ast,
                     name,
                     definition.operation,
-                    _variables_below_root(definition, fragments),
-                    conditions,
+                    _variables_below_root(definition, fragments) & declared,
+                    tuple(sorted(conditions & declared)),
                     tuple(
                         variable.variable.name.value
                         for variable in definition.variable_definitions or ()
@@ -246,11 +248,11 @@ class _Conditions(Visitor):
         visit(node, self.visitor)
 
 
-def _condition_variables(ast: DocumentNode) -> tuple[str, ...]:
+def _condition_variables(ast: DocumentNode) -> set[str]:
     """Variables in directives, anywhere in the document."""
     conditions = _Conditions()
     visit(ast, conditions)
-    return tuple(sorted(conditions.visitor.names))
+    return conditions.visitor.names
 
 
 def _variables_below_root(

@@ -142,6 +142,8 @@ class Rendering:
         except Exception:
             result = self._without_plan(event)
             return result if isinstance(result, ExecutionResult) else await result
+        finally:
+            run.abandon()
         return ExecutionResult(data, None)
 
     def _without_plan(self, event: object) -> ExecutionResult | Awaitable[ExecutionResult]:

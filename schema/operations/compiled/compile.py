@@ -44,4 +44,6 @@ def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Pla
         return None
     fields = tuple(Field(key, *map(function, functions)) for key, *functions in names)
     is_serial = len(fields) == 1 or executor.operation.operation is OperationType.MUTATION
-    return Plan(module.text, fields, function(reading), is_serial)
+    plan = Plan(module.text, module.bytes, fields, function(reading), is_serial)
+    module.unload_with(plan)
+    return plan

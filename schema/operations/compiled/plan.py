@@ -26,11 +26,12 @@ class Field:
     complete: Callable[[Any, Run], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Plan:
-    """How an operation is run. ``text``: the functions, to be read."""
+    """How an operation is run. ``text``: the functions, to be read. ``bytes``: the memory that it takes."""
 
     text: str
+    bytes: int
     fields: tuple[Field, ...]
     read_variables: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     is_serial: bool

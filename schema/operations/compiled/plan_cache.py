@@ -11,10 +11,10 @@ from schema.operations.compiled.plan import Plan
 from schema.operations.documents import Operation
 from schema.operations.executors import unchain
 from services.runtime.memory import MemoryCache
+from services.runtime.tracebacks import forget_frames
 
-# A plan takes 8 to 12 bytes for each character of its text, 15 KB for a page of trips.
+# A plan takes 15 KB for a page of trips.
 CACHED_BYTES = 20_000_000
-BYTES_A_CHARACTER = 16
 # Compiling costs about as much as executing once without: what comes once is not compiled.
 USES = 2
 
@@ -54,8 +54,10 @@ class PlanCache:
         )
         if not isinstance(executor, Executor):
             # The variables do not fit: the next ones may.
+            for error in executor:
+                forget_frames(error)
             return None
         plan = compile_operation(self._schema, executor)
         unchain(executor)
-        self._plans.put(key, plan, BYTES_A_CHARACTER * len(plan.text) if plan is not None else 0)
+        self._plans.put(key, plan, plan.bytes if plan is not None else 0)
         return plan

@@ -1,7 +1,9 @@
 """Writes the Python functions of one operation, and loads them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from sys import getsizeof
 from typing import Any, NoReturn
+from weakref import finalize
 
 # What a value of these types is checked by, in place of asking the type.
 PLAIN = {
@@ -12,6 +14,10 @@ PLAIN = {
     # Neither an infinity nor NaN.
     "Float": "type({0}) is float and {0} - {0} == 0.0",
 }
+
+
+# What functions take for each character of their text is 8 to 12.
+BYTES_A_CHARACTER = 16
 
 
 class CannotCompile(Exception):
@@ -38,11 +44,17 @@ class Module:
         self._values: dict[str, object] = {}
         self._functions: dict[tuple[str, ...], str] = {}
         self._text: list[str] = []
+        self._constant_bytes = 0
 
     @property
     def text(self) -> str:
         """All that was written."""
         return "\n".join(self._text)
+
+    @property
+    def bytes(self) -> int:
+        """The memory that the functions and their constants take."""
+        return BYTES_A_CHARACTER * len(self.text) + self._constant_bytes
 
     def constant(self, value: object, hint: str) -> str:
         """The name under which the functions find a value. ``hint``: how it should be called."""
@@ -50,6 +62,9 @@ class Module:
         if name is None:
             name = self._names[id(value)] = f"{hint}_{len(self._names)}"
             self._values[name] = value
+            if isinstance(value, str):
+                # Of all constants, a client can make these large.
+                self._constant_bytes += getsizeof(value)
         return name
 
     def function(self, hint: str, parameters: str, body: Sequence[str]) -> str:
@@ -72,3 +87,10 @@ class Module:
         # The text is ours, see above.
         exec(compile(self.text, "<compiled operation>", "exec"), self._values)  # noqa: S102
         return lambda name: self._values[name]  # pyright: ignore[reportReturnType]
+
+    def unload_with(self, user: object) -> None:
+        """Let go of the functions when ``user`` goes.
+
+        They know each other, and would wait for the garbage collector.
+        """
+        finalize(user, self._values.clear).atexit = False

@@ -201,7 +201,7 @@ async def test_a_failing_middleware_is_an_incident(
 ) -> None:
     shown: list[str] = []
     with monkeypatch.context() as broken, one_incident(shown):
-        broken.setattr("gateway.middleware._DIGITS", type("", (), {"fullmatch": fail}))
+        broken.setattr("gateway.body_limit._DIGITS", type("", (), {"fullmatch": fail}))
         shown.append(await by_get(rider, "/healthz"))
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import inspect
 import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -18,6 +20,7 @@ from models.visibility import Actor
 from schema.api.context import Context, SharedContext
 from schema.api.feed_stream import FeedStream
 from schema.build import build_schema
+from schema.operations.compiled.run import ResolverInfo, Run
 from schema.operations.execution import Execution, Following, Group, Refusal, Rendering, Request, encode
 from services.events.topics import Topics
 from services.live.feeds import Feed
@@ -209,6 +212,36 @@ async def test_only_variables_used_below_the_root_split_a_group(
     assert (groups[0] is groups[1]) is is_shared
 
 
+async def test_variables_of_other_operations_do_not_matter(live: Live) -> None:
+    text = """subscription S { driverPool { __typename } } query Q($id: ID!) { ...F }
+        fragment F on Query { trip(id: $id) { id } }"""
+    nested: Any = None
+    for _ in range(300):
+        nested = [nested]
+    groups = [await live.group(text, id=value) for value in ("1", nested, object())]
+    assert len(set(groups)) == 1
+
+
+async def test_an_event_that_fails_while_it_waits_leaves_nothing_begun() -> None:
+    async def value() -> int:
+        return 1
+
+    begun = value()
+
+    def begin_another(_: object, run: Run) -> None:
+        run.later({}, "b", begun, lambda value, _: value)
+        raise ValueError
+
+    run = Run(ResolverInfo(None), ())
+    run.later({}, "a", value(), begin_another)
+    plan = SimpleNamespace(variables=lambda _: (), event=lambda *_: ({}, run))
+    result = Rendering(cast("Any", plan), {}, cast("Any", None), Mock(side_effect=RuntimeError)).of(None)
+    assert not isinstance(result, ExecutionResult)
+    with pytest.raises(RuntimeError):
+        await result
+    assert inspect.getcoroutinestate(begun) == inspect.CORO_CLOSED
+
+
 async def test_different_documents_are_different_groups(live: Live) -> None:
     one = await live.group("subscription { driverPool { __typename } }")
     assert one is await live.group("subscription { driverPool { __typename } }")
@@ -269,17 +302,40 @@ async def test_a_group_keeps_nothing_of_the_events_that_it_has_rendered(live: Li
     assert len(gc.get_objects()) < before + 100
 
 
-async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(live: Live) -> None:
-    request = Request("{ me { id } }")
-    operation = live.execution.prepare(request)
-    assert not isinstance(operation, Refusal)
-    services = type("Witness", (), {})()
-    context = Context(cast("Any", services), None)
-    gone = weakref.ref(services)
+@pytest.mark.attack("errors")
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        pytest.param("{ me { id } }", {}, id="well"),
+        pytest.param("{ me { id } trip(id: 1) { id } }", {}, id="a field fails"),
+        pytest.param("mutation { deleteMe(password: 1) { errors { code } } }", {}, id="a mutation fails"),
+        pytest.param(
+            "query ($id: ID!) { trip(id: $id) { id } }", {"id": ["x" * 100]}, id="a variable does not fit"
+        ),
+        pytest.param("query ($id: ID!) { trip(id: $id) { id } }", {}, id="a variable is missing"),
+        pytest.param("{ me { nothing } }", {}, id="invalid"),
+    ],
+)
+async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(
+    live: Live, text: str, variables: dict[str, Any]
+) -> None:
+    async def ask() -> weakref.ref[object]:
+        request = Request(text, variables=dict(variables))
+        operation = live.execution.prepare(request)
+        services = type("Witness", (), {})()
+        context = Context(cast("Any", services), None)
+        if not isinstance(operation, Refusal):
+            operation = await live.execution.run(operation, request, context)
+        _ = operation.formatted() if isinstance(operation, Refusal) else encode(operation)
+        return weakref.ref(services)
+
+    # What the libraries remember comes once.
+    await ask()
+    gc.collect()
     gc.disable()
     try:
-        await live.execution.run(operation, request, context)
-        del services, context
+        gone = await ask()
+        await asyncio.sleep(0)
         assert gone() is None
     finally:
         gc.enable()

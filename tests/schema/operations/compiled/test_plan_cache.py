@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+import weakref
 
 import pytest
 
@@ -86,3 +87,36 @@ def test_what_is_remembered_takes_no_more_than_the_bound(monkeypatch: pytest.Mon
     finally:
         tracemalloc.stop()
     assert 300_000 < taken < 1_000_000
+
+
+@pytest.mark.attack("cost")
+def test_long_texts_in_operations_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_cache, "CACHED_BYTES", 1_000_000)
+    known = PlanCache(SCHEMA)
+    for number in range(20):
+        text = f"{number}" + 25_000 * "🚕"
+        assert known.find(operation(f'{{ trips(after: "{text}") {{ nodes {{ id }} }} }}'), {}, uses=1) is not None
+    # Each takes 100 KB.
+    assert len(known._plans) < 10
+
+
+def test_what_is_no_longer_remembered_goes_without_the_garbage_collector() -> None:
+    known = PlanCache(SCHEMA)
+    plan = known.find(operation("{ trips { nodes { id rider { id } } } }"), {}, uses=1)
+    assert plan is not None
+    function = weakref.ref(plan.read_variables)
+    gc.collect()
+    gc.disable()
+    try:
+        del plan, known
+        assert function() is None
+    finally:
+        gc.enable()
+
+
+def test_variables_of_other_operations_make_no_plans() -> None:
+    known = PlanCache(SCHEMA)
+    document = DOCUMENTS.prepare("query A { me { id } } query B($c: Boolean!) { me { id @skip(if: $c) } }")
+    plan = known.find(document.operation("A"), {}, uses=1)
+    assert plan is not None
+    assert all(known.find(document.operation("A"), {"c": value}, uses=1) is plan for value in (True, False, [1]))
