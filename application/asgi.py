@@ -69,7 +69,7 @@ class Asgi:
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         self.sockets = self._socket_endpoint(execution, limit)
         self.metrics = self._build_metrics()
-        # Starlette answers what fails below it with a plain 500, if nobody has before.
+        # Without this layer, Starlette would answer a failed route with a plain 500 and no incident id.
         starlette = Starlette(lifespan=self._lifespan, routes=self._routes(), middleware=[Middleware(Incidents)])
         if settings.admin:
             self._mount_admin(starlette)
@@ -96,7 +96,7 @@ class Asgi:
             await self._http(scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The API past Starlette's router and its two handlers of errors, which ours go before: 30 µs a request.
+        # API requests bypass Starlette's router and error handlers: that saves 30 µs a request.
         await (self._graphql if scope["path"] == GRAPHQL_PATH else self._starlette)(scope, receive, send)
 
     @asynccontextmanager
@@ -142,7 +142,7 @@ class Asgi:
                 "sockets": ("Open WebSockets.", lambda: len(self.sockets.sockets)),
                 "subscribers": ("Running subscriptions.", lambda: application.services.hub.subscribers),
                 "topics": ("Topics that this process listens to.", lambda: application.services.hub.topics),
-                "waiting_messages": ("Messages not passed on yet.", lambda: application.services.hub.waiting),
+                "waiting_messages": ("Bus messages not delivered yet.", lambda: application.services.hub.waiting),
                 "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
             },
             durations={

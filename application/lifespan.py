@@ -9,7 +9,8 @@ from application.shutdown import Shutdown
 from services.database.instance_lock import AnotherServer, InstanceLock
 from services.runtime.tasks import cancel_and_wait, log_failure
 
-# The parts' share of SHUTDOWN_TIMEOUT_S. It follows that of the requests (serving.py); the process has the rest.
+# The share of SHUTDOWN_TIMEOUT_S in which the parts stop, after the requests (serving.py). The rest is for the
+# process to exit.
 SHARE_OF_PARTS = 0.3
 
 
@@ -39,7 +40,7 @@ async def running(application: Application) -> AsyncGenerator[None]:
         shutdown.add("sessions", application.live_sessions.stop)
         await application.periodic_jobs.start()
         shutdown.add("periodic_jobs", application.periodic_jobs.stop)
-        # The start does not wait for a bucket that does not answer: trips work without it.
+        # Do not wait for the photo store: an unreachable bucket must not stop trips.
         looking = asyncio.create_task(application.photo_store.look(), name="look at the photos")
         looking.add_done_callback(log_failure)
         shutdown.add("photos", lambda: cancel_and_wait([looking]))

@@ -58,7 +58,7 @@ class Application:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        # SIGTERM makes uvicorn finish the requests under way, then end.
+        # On SIGTERM, uvicorn finishes the running requests and stops.
         self.on_database_lost: Callable[[], None] = functools.partial(signal.raise_signal, signal.SIGTERM)
         self.database = Database(settings)
         self.shield = Shield()
@@ -190,7 +190,7 @@ class Application:
         )
 
     def store_is_up(self) -> bool:
-        """Whether all processes share positions and rates; one process alone always does."""
+        """Whether all processes share positions and rates. Always true without Redis."""
         return self.redis is None or self.redis.keeps
 
 
@@ -208,7 +208,7 @@ def _passwords(settings: Settings) -> Passwords:
 
 
 def _router(settings: Settings) -> Router:
-    """OSRM where its address is set; otherwise an estimate by the straight line."""
+    """OSRM if ``ROUTING_URL`` is set; otherwise an estimate from the straight-line distance."""
     estimate = StraightLine(speed_kmh=settings.driving_speed_kmh)
     if settings.routing_url is None:
         return estimate

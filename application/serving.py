@@ -17,12 +17,12 @@ from services.limits.rates import Rate
 from services.runtime import logs
 from services.runtime.fair_queue import FairQueue
 
-# The share of SHUTDOWN_TIMEOUT_S for requests under way. The parts' share follows (lifespan.py).
+# The share of SHUTDOWN_TIMEOUT_S in which running requests may finish. Then the parts stop (lifespan.py).
 SHARE_OF_REQUESTS = 0.6
 
 
 def app_from_environment() -> ASGIApp:
-    """What a server process runs: the application of the settings, whose garbage collector holds nobody up."""
+    """Build the application that a server process runs, and tune the garbage collector for short pauses."""
     end_with_parent()
     settings = read_settings()
     logs.configure(level=settings.log_level, format=settings.log_format)
@@ -36,7 +36,7 @@ def app_from_environment() -> ASGIApp:
 
 
 def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, Any]:
-    """How uvicorn serves the application."""
+    """The options for ``uvicorn.Config``."""
     return {
         "host": host,
         "port": port,

@@ -1,4 +1,4 @@
-"""The kinds of text that settings have. A wrong one is a ValueError that says what it must be."""
+"""The types of text settings. A wrong value raises a ValueError that says what is expected."""
 
 import re
 from ipaddress import ip_network
@@ -41,7 +41,7 @@ def _topic_prefix(value: str) -> str:
 
 
 def _http_url(value: str) -> str:
-    # In ASCII: of other host names, not all can be asked for.
+    # ASCII only: the HTTP client cannot resolve every international host name.
     if not (value.isascii() and re.fullmatch(r"https?://[\w\[][^\s?#]*", value)):
         raise ValueError("must be an address such as http://osrm.example:5000")
     return _with_port(value)
@@ -74,8 +74,8 @@ def _networks(value: str) -> str:
         except ValueError:
             raise ValueError(f"{item!r} is not an address, or a network such as 10.0.0.0/8") from None
         if network.prefixlen == 0:
-            # Then the client itself says where it comes from.
-            raise ValueError(f"{item!r} trusts everybody: name the proxies, or a network of theirs")
+            # A client could then claim any address in X-Forwarded-For.
+            raise ValueError(f"{item!r} trusts every address: give the addresses or the network of the proxies")
     return value
 
 
@@ -85,7 +85,7 @@ def _rate(value: str) -> str:
 
 
 def _file(value: object) -> object:
-    # Empty would be the folder that the server runs in.
+    # Path("") is the working directory.
     if value == "":
         raise ValueError("must name a file")
     return value
@@ -110,7 +110,7 @@ def _with_port(url: str) -> str:
 
 
 def _as_browsers_send(origin: str) -> str:
-    """In lower case, without the scheme's own port: origins are compared as text."""
+    """The origin in lower case and without the scheme's default port: origins are compared as text."""
     scheme, _, host = origin.lower().partition("://")
     return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 

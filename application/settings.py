@@ -1,6 +1,6 @@
-"""The settings, read from the environment and ``.env``: the only module that looks there.
+"""The settings. Only this module reads the environment and ``.env``.
 
-Longer than 300 lines because all settings stand in one table; their kinds are in ``application/setting_types.py``.
+Longer than 300 lines because all settings are in one table; their types are in ``application/setting_types.py``.
 """
 
 import os
@@ -19,7 +19,7 @@ from services.database.settings import sqlite_path
 
 PREFIX = "TAXIRANK_"
 
-# Old names of settings, without the prefix, and what they are called now.
+# Old names of settings, without the prefix, and their new names.
 RENAMED = {"CONSOLE": "BOARD"}
 
 MIB = 1024 * 1024
@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="Server processes; more than one needs Redis.")
     database_url: types.DatabaseUrl = Field(
         "sqlite://var/taxirank.sqlite3",
-        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; of several `HOST:PORT`, "
-        "separated by commas, the one that takes writes.",
+        description="`sqlite://FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`. Of several `HOST:PORT`, "
+        "separated by commas, the primary is used.",
     )
     database_direct_url: types.PostgresUrl | None = Field(
         None,
@@ -54,14 +54,14 @@ class Settings(BaseSettings):
     redis_url: types.RedisUrl | None = Field(
         None, description="`redis://` or `rediss://` of the event bus; none: in this process only."
     )
-    redis_prefix: types.TopicPrefix = Field("taxirank", description="What every topic begins with.")
+    redis_prefix: types.TopicPrefix = Field("taxirank", description="The prefix of every topic.")
     media_url: str = Field(
         "var/media", min_length=1, description="Where photos are kept: a folder, or `s3://BUCKET/PATH`."
     )
     media_options: dict[str, str] = Field(
         default_factory=dict, description="Options of the object store, as a JSON object."
     )
-    photo_required: bool = Field(False, description="Refuse a sign-up without a photo.")
+    photo_required: bool = Field(False, description="Refuse sign-ups without a photo.")
     photo_max_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, le=100 * MIB, description="The largest photo file, in bytes."
     )
@@ -73,18 +73,20 @@ class Settings(BaseSettings):
     )
     public_url: types.PublicUrl | None = Field(
         None,
-        description="The address that users see, such as `https://taxi.example`; decides on Secure cookies.",
+        description="The address that users see, such as `https://taxi.example`; with https, cookies are Secure.",
     )
     allowed_origins: types.Origins = Field(
         (), description="Other origins whose pages may call the API, separated by commas."
     )
     allowed_hosts: types.HostNames = Field(
         (),
-        description="Names, beside `PUBLIC_URL`'s, by which the server may be asked, separated by commas; "
-        "`*` is any. Addresses and private names always are.",
+        description="Accepted host names besides `PUBLIC_URL`'s, separated by commas; `*` accepts any. "
+        "IP addresses and private names are always accepted.",
     )
     trusted_proxies: types.Networks = Field(
-        "127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas."
+        "127.0.0.1",
+        description="Proxies whose X-Forwarded-* headers are trusted: addresses and networks, separated by "
+        "commas.",
     )
     cookie_samesite: Literal["lax", "strict", "none"] = Field(
         "lax", description="SameSite of the session cookie; `none` needs an https `PUBLIC_URL`."
@@ -96,46 +98,55 @@ class Settings(BaseSettings):
         True,
         description="Build the pages when `serve` starts, if they are missing or old and there is Node.",
     )
-    introspection: bool = Field(True, description="Answer questions about the schema.")
+    introspection: bool = Field(True, description="Allow introspection queries.")
     suggestions: bool = Field(
         True, description='Say "Did you mean" about unknown names; never without INTROSPECTION.'
     )
     persisted_queries: bool = Field(
-        True, description="Know a query that was sent once by its hash (automatic persisted queries)."
+        True, description="Accept the hash of a query that was sent before (automatic persisted queries)."
     )
     trusted_documents: types.File | None = Field(
-        None, description="A file of operations, beside which nothing runs; none: whatever is valid."
+        None, description="A file of trusted documents: no other operation runs; none: every valid operation runs."
     )
     max_document_chars: int = Field(
         32_768, ge=1000, le=1_000_000, description="The longest document, in characters."
     )
-    max_tokens: int = Field(1_000, ge=100, le=100_000, description="Words and signs in a document.")
-    max_depth: int = Field(20, ge=5, le=100, description="How deep fields may be nested in one another.")
+    max_tokens: int = Field(1_000, ge=100, le=100_000, description="Tokens in a document.")
+    max_depth: int = Field(20, ge=5, le=100, description="How deep fields may be nested.")
     max_aliases: int = Field(50, ge=0, le=10_000, description="Aliases in a document.")
     max_directives: int = Field(50, ge=0, le=10_000, description="Directives in a document.")
     max_list_items: int = Field(100, ge=1, le=10_000, description="Items of one list in arguments or variables.")
     max_root_fields: int = Field(20, ge=1, le=1_000, description="Fields at the root of one operation.")
     max_cost: int = Field(
         50_000,
-        # With less, nobody could sign up or log in.
+        # With less, no user could sign up or log in.
         ge=26_000,
         le=1_000_000_000,
-        description="What one operation may cost, as estimated in values to answer.",
+        description="The highest cost of one operation: the estimated number of values in its answer.",
     )
     operation_timeout_s: float = Field(
-        30.0, ge=1, le=3600, description="An operation, or the start of a subscription, may take so many seconds."
+        30.0,
+        ge=1,
+        le=3600,
+        description="Time limit of an operation, and of the start of a subscription, in seconds.",
     )
     session_ttl_s: int = Field(
-        14 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends when unused for so many seconds."
+        14 * 24 * 3600,
+        ge=60,
+        le=400 * DAY_S,
+        description="A session that is not used ends after this many seconds.",
     )
     session_max_age_s: int = Field(
-        90 * 24 * 3600, ge=60, le=400 * DAY_S, description="A session ends so many seconds after the log-in."
+        90 * 24 * 3600,
+        ge=60,
+        le=400 * DAY_S,
+        description="A session ends at the latest this many seconds after the log-in.",
     )
     request_ttl_s: int = Field(
-        600, ge=1, le=7 * DAY_S, description="A request without a driver expires after so many seconds."
+        600, ge=1, le=7 * DAY_S, description="A request that no driver accepts expires after this many seconds."
     )
     open_trips_per_rider: Annotated[int | None, Field(ge=1, le=1_000), types.OFF_IS_NONE] = Field(
-        5, description="Requests of one rider that wait for a driver at once; or `off`."
+        5, description="How many open requests a rider may have at once; or `off`."
     )
     log_in_rate: types.RateText = Field(
         "10/minute",
@@ -153,22 +164,25 @@ class Settings(BaseSettings):
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
     )
     location_ttl_s: int = Field(
-        600, ge=1, le=86_400, description="A driver's position is forgotten after so many seconds."
+        600, ge=1, le=86_400, description="A driver's position is deleted after this many seconds."
     )
     location_stale_s: float = Field(
-        60.0, ge=0.1, le=86_400, description="A driver's position is shown as stale after so many seconds."
+        60.0, ge=0.1, le=86_400, description="A driver's position is shown as stale after this many seconds."
     )
     location_rate: types.RateText = Field(
         "5/second", description="How often a driver may report a position, such as `10/minute`; or `off`."
     )
     driving_speed_kmh: float = Field(
-        25, ge=1, le=300, description="The average speed from which times of arrival are estimated."
+        25, ge=1, le=300, description="The average speed for estimates of arrival times, in km/h."
     )
     routing_url: types.HttpUrl | None = Field(
-        None, description="An OSRM server, to ask for times of arrival; none: they are estimated."
+        None, description="The URL of an OSRM server that computes arrival times; none: they are estimated."
     )
     routing_timeout_s: float = Field(
-        1.0, ge=0.1, le=60, description="A time that it does not tell within so many seconds is estimated."
+        1.0,
+        ge=0.1,
+        le=60,
+        description="Time limit of a request to OSRM, in seconds; after it, the arrival time is estimated.",
     )
     max_body_bytes: int = Field(
         6 * 1024 * 1024, ge=1024, le=1024 * MIB, description="The largest HTTP request body, in bytes."
@@ -177,20 +191,22 @@ class Settings(BaseSettings):
         256 * 1024 * 1024,
         ge=1024,
         le=64 * 1024 * MIB,
-        description="All HTTP bodies under way in a process, in bytes; above it, large ones have to come again.",
+        description="The HTTP bodies that a process holds at once, in bytes; above it, large ones are refused "
+        "with 503.",
     )
     receive_timeout_s: float = Field(
         60.0,
         ge=0.1,
         le=3600,
-        description="A client may keep the server waiting so many seconds for a request's head, for its body, and "
-        "for taking more of the answer.",
+        description="How long the server waits for a client, in seconds: for the head of a request, for its "
+        "body, and until it reads more of the answer.",
     )
     keep_alive_s: float = Field(
         75.0,
         ge=0.1,
         le=3600,
-        description="An idle HTTP connection is closed after so many seconds; load balancers keep theirs for 60.",
+        description="An idle HTTP connection is closed after this many seconds; keep it above the load "
+        "balancer's, often 60.",
     )
     max_json_bytes: int = Field(
         256 * 1024,
@@ -201,7 +217,9 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         64 * 1024, ge=1024, le=16 * MIB, description="The largest socket message, in bytes."
     )
-    max_operations_per_socket: int = Field(50, ge=1, le=10_000, description="Operations under way on one socket.")
+    max_operations_per_socket: int = Field(
+        50, ge=1, le=10_000, description="Operations that one socket may run at once."
+    )
     max_sockets_per_user: int = Field(
         20,
         ge=1,
@@ -210,7 +228,7 @@ class Settings(BaseSettings):
     )
     socket_message_rate: types.RateText = Field(
         "100/second",
-        description="How many frames a socket may send, a long one counting once more for each KiB; or `off`.",
+        description="How many frames a socket may send; a long frame counts once more for each KiB; or `off`.",
     )
     socket_offence_rate: types.RateText = Field(
         "20/minute",
@@ -223,13 +241,11 @@ class Settings(BaseSettings):
         description="Subscriptions to the pool around a driver's position at once, in each process.",
     )
     connection_init_timeout_s: float = Field(
-        5.0, ge=0.1, le=60, description="A socket must send `connection_init` within so many seconds."
+        5.0, ge=0.1, le=60, description="A socket must send `connection_init` within this many seconds."
     )
-    ping_interval_s: float = Field(
-        20.0, ge=0.1, le=600, description="Each socket is pinged every so many seconds."
-    )
+    ping_interval_s: float = Field(20.0, ge=0.1, le=600, description="Seconds between two pings of a socket.")
     pong_timeout_s: float = Field(
-        20.0, ge=0.1, le=600, description="A socket that does not answer a ping within so many seconds is cut."
+        20.0, ge=0.1, le=600, description="A socket that does not answer a ping within this many seconds is cut."
     )
     password_hash_concurrency: int = Field(2, ge=1, le=64, description="Password hashes computed at once.")
     password_hash_memory_kib: int = Field(
@@ -240,10 +256,12 @@ class Settings(BaseSettings):
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
     shutdown_timeout_s: int = Field(
-        10, ge=1, le=600, description="A stop takes at most so many seconds, all its parts together."
+        10, ge=1, le=600, description="The longest time that a shutdown takes, in seconds."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level logged.")
-    log_format: Literal["console", "json"] = Field("console", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged."
+    )
+    log_format: Literal["console", "json"] = Field("console", description="The format of log lines.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Settings":
@@ -257,12 +275,12 @@ class Settings(BaseSettings):
 
     @property
     def secure_cookies(self) -> bool:
-        """Whether users reach the server by https, so that the cookie can be Secure."""
+        """Whether users reach the server over https, so that the cookie can be Secure."""
         return bool(self.public_url and self.public_url.startswith("https://"))
 
     @property
     def host_names(self) -> frozenset[str]:
-        """The names by which the server may be asked, beside addresses and private names."""
+        """The accepted values of ``Host``, in addition to IP addresses and private names."""
         public = urlsplit(self.public_url or "").hostname
         return frozenset({*self.allowed_hosts, self.host.lower(), *([public] if public else [])})
 
@@ -303,11 +321,11 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
         if first["loc"]:
-            # A part of a value, such as one option of several, is no setting of its own.
+            # The location may also name a part inside the value, such as one option of several.
             message = (
                 f"{PREFIX}{str(first['loc'][0]).upper()}: {re.sub(r'^(Input|String) should', 'must', message)}"
             )
         raise SettingsError(message) from None
     except UndecodableSetting:
-        # Only one field is no plain text.
+        # MEDIA_OPTIONS is the only field that is decoded from JSON.
         raise SettingsError(f'{PREFIX}MEDIA_OPTIONS: must be a JSON object such as {{"key": "value"}}') from None

@@ -17,13 +17,13 @@ import structlog
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-# A worker imports everything first, perhaps with a third of a core.
+# A starting worker imports all modules, perhaps with only a third of a core.
 START_TIMEOUT_S = 120.0
-# A thread of the worker answers even if its event loop is blocked. A worker that does not answer is stopped or
-# starved.
+# A thread of the worker answers even while its event loop is blocked. A worker that does not answer has no CPU
+# time, or is suspended.
 ANSWER_TIMEOUT_S = 30.0
 CHECK_INTERVAL_S = 0.5
-# The pause before a worker that could not start is started again.
+# The pause before a worker that failed to start is started again.
 RESTART_PAUSE_S = 5.0
 # The time for a worker to end, beyond its time for requests.
 END_TIMEOUT_S = 5.0
@@ -54,7 +54,7 @@ class NoneStarted(Exception):
 
 @contextmanager
 def bound(host: str, port: int) -> Generator[list[socket.socket]]:
-    """Bind every address of the host for the time of the block, without listening. Raises: CannotListen."""
+    """Bind every address of the host, without listening, until the block ends. Raises: CannotListen."""
     refused: OSError | None = None
     with ExitStack() as stack:
         listeners: list[socket.socket] = []
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
         """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""
         super().run(sockets)
         if self.lifespan.should_exit:
-            # An application that stops itself uses an operator's signal; only its lifespan tells the two apart.
+            # An application that stops itself also uses SIGTERM; only its lifespan shows the difference.
             sys.exit(1)
 
     @contextmanager
@@ -138,7 +138,7 @@ class _Watch:
     is_ready: bool = False
     is_asked: bool = False
     answered_s: float = 0.0
-    # When its successor starts, after the worker has died.
+    # When its replacement starts. None while the worker lives.
     replaced_at_s: float | None = None
 
 
@@ -195,7 +195,7 @@ class Workers(Multiprocess):
         for process in self.processes:
             process.process.join(max(0.0, deadline_s - time.monotonic()))
             if process.process.is_alive():
-                _log.error("worker does not end and is killed", pid=process.pid)
+                _log.error("worker did not end in time; killing it", pid=process.pid)
                 process.process.kill()
                 process.process.join()
 
@@ -213,10 +213,10 @@ class Workers(Multiprocess):
                 process.parent_conn.send(b"ping")
                 watch.is_asked = True
         if watch.is_ready and now_s - watch.answered_s > ANSWER_TIMEOUT_S:
-            _log.error("worker does not answer and is killed", pid=process.pid, waited_s=ANSWER_TIMEOUT_S)
+            _log.error("worker does not answer; killing it", pid=process.pid, waited_s=ANSWER_TIMEOUT_S)
             return False
         if not watch.is_ready and now_s - watch.began_s > START_TIMEOUT_S:
-            _log.error("worker does not start and is killed", pid=process.pid, waited_s=START_TIMEOUT_S)
+            _log.error("worker did not start in time; killing it", pid=process.pid, waited_s=START_TIMEOUT_S)
             return False
         return True
 
@@ -246,9 +246,9 @@ class Workers(Multiprocess):
 
 
 def end_with_parent() -> None:
-    """End this process in order when its parent dies without a signal to it.
+    """Shut this process down when its parent dies without sending it a signal.
 
-    Otherwise workers would go on serving, and hold the port, after their parent was killed.
+    Otherwise workers would continue to serve and keep the port after their parent was killed.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

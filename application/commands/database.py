@@ -12,7 +12,7 @@ from services.database import migrations
 
 
 def migrate() -> None:
-    """Bring the database to the newest shape."""
+    """Apply the migrations that the database does not have yet."""
     for name in run(migrations.apply(read_settings())):
         typer.echo(name)
 
@@ -21,9 +21,9 @@ def makemigrations(
     name: Annotated[str, typer.Option(help="A word for what changes.")] = "update",
     dialect: Annotated[str | None, typer.Option(help="postgres or sqlite; both without.")] = None,
 ) -> None:
-    """Write the migrations of what changed in the models, for PostgreSQL and for SQLite."""
+    """Write migrations for the changes of the models, for PostgreSQL and for SQLite."""
     if dialect is None:
-        # aerich keeps its state on a class: one dialect a process.
+        # aerich keeps its state on a class, so each dialect needs a process of its own.
         for each in migrations.DIALECTS:
             again = [sys.executable, str(ROOT / "server.py"), "makemigrations", "--name", name, "--dialect", each]
             subprocess.run(again, check=True)  # noqa: S603 - nothing in it comes from outside

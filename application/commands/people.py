@@ -15,7 +15,7 @@ def create_staff(
     username: Annotated[str, typer.Argument(help="The name to log in with.")],
 ) -> None:
     """Create a member of staff. The password is asked for, or the first line of standard input."""
-    # Never an argument: those are shown in lists of processes, and kept by shells.
+    # Not an argument: `ps` shows arguments, and shells keep them in their history.
     password: str = (
         typer.prompt("Password", hide_input=True, confirmation_prompt=True)
         if sys.stdin.isatty()

@@ -11,7 +11,7 @@ from schema.build import build_schema
 def export_schema(
     path: Annotated[Path | None, typer.Argument(help="The file to write; none: print it.")] = None,
 ) -> None:
-    """Write the schema in GraphQL's schema language."""
+    """Write the schema as SDL."""
     text = build_schema().as_str() + "\n"
     if path is None:
         typer.echo(text, nl=False)

@@ -63,7 +63,7 @@ def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
 
 
 async def _check_start(settings: Settings) -> None:
-    """Find what would stop the start, and apply the migrations of the embedded default.
+    """Check all that could stop the start. On SQLite without Redis, also apply the migrations.
 
     Raises:
         StartError, AnotherServer, MigrationError
@@ -73,7 +73,7 @@ async def _check_start(settings: Settings) -> None:
     except ValueError as error:
         raise StartError(f"{PREFIX}MEDIA_URL: {error}") from None
     except StoreUnreachable:
-        # Trips go on without it. Each process tells by itself, and looks again.
+        # Trips work without the photo store. Each process logs the outage and tries again.
         pass
     build_execution(settings)
     if settings.sqlite_path is not None:

@@ -22,7 +22,7 @@ def simulate(
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file, too.")] = None,
 ) -> None:
     """Let riders and drivers use a running server, as its clients do: for demonstrations, load and tests."""
-    # Only here: a server needs none of it.
+    # Imported here because a server does not need the simulation.
     from simulation.city import City
     from simulation.command import simulate as run
     from simulation.options import CannotSimulate, Options, point, server_url
@@ -45,7 +45,7 @@ def simulate(
 
 
 def _own_url() -> str:
-    """Where a server of these settings is reached from its own machine."""
+    """The address of a server with these settings, as seen from its own machine."""
     settings = read_settings()
     host = "localhost" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - not listened on
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -16,7 +16,7 @@ class HttpClientInfo:
     __slots__ = ("_cookies", "_headers", "_knows_itself", "_scope")
 
     def __init__(self, scope: Scope, headers: Headers, cookies: Cookies, *, knows_itself: bool) -> None:
-        """``knows_itself``: loopback addresses belong to this machine, not to a proxy's clients."""
+        """``knows_itself``: a loopback address is this machine itself, not the client of a proxy on it."""
         self._scope = scope
         self._headers = headers
         self._cookies = cookies
@@ -41,5 +41,5 @@ class HttpClientInfo:
 
     @property
     def is_bearer(self) -> bool:
-        """Whether the caller is who the ``Authorization`` header says, whatever cookie is beside it."""
+        """Whether the ``Authorization`` header names the caller. A cookie in the same request is then ignored."""
         return "authorization" in self._headers

@@ -14,7 +14,7 @@ class Connection(Protocol):
 
     @property
     def write_ready(self) -> Callable[[bytes], bool] | None:
-        """Writes ready bytes to a socket: all of them or none, and says which; None where there is no way."""
+        """Writes encoded frames: all bytes or none, and returns which. None if the server cannot do that."""
         ...
 
     def abort(self) -> None:
@@ -22,7 +22,7 @@ class Connection(Protocol):
         ...
 
     def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Call ``end`` when the server stops, at once if it is stopping; returns a function that cancels this."""
+        """Call ``end`` when the server stops, at once if it is stopping. Call the result to unregister it."""
         ...
 
     def expect_acknowledgements(self, *, within_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The session's token on its way: in a cookie, or as a bearer token."""
+"""How a request carries the session's token: in a cookie, or as a bearer token."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class Cookies:
         self._max_age_s = max_age_s
 
     def token(self, headers: Headers) -> str | None:
-        """The token of a request. A bearer token, good or bad, goes before the cookie."""
+        """The token of a request. A bearer token takes precedence over the cookie, even if it is not valid."""
         return self.bearer(headers) if "authorization" in headers else self.kept(headers)
 
     def bearer(self, headers: Headers) -> str | None:

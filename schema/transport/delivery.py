@@ -37,11 +37,11 @@ class Delivery:
     """One running subscription on a connection.
 
     Each message is executed and encoded once for its group, framed once for equal framings, and put on the
-    queue. While the connection does not take them, its waiting messages about one trip give way to the
-    latest, a snapshot replaces all, and above 256 they give way to one new snapshot; ``complete`` comes last.
+    queue. While the client does not read, a message replaces the waiting message about the same trip, and a
+    snapshot replaces all. More than 256 waiting messages are replaced by one new snapshot. ``complete`` comes last.
     """
 
-    # One a subscription, and looked at for each event: without a dictionary it is smaller and nearer.
+    # There is one for each subscription, and every event reads it: slots save memory and cache misses.
     __slots__ = (
         "_counters",
         "_feed",
@@ -73,7 +73,7 @@ class Delivery:
         self._feed = following.feed
         self._group: Group = following.group
         self._framing = framing
-        # One string for all whose frames are equal: a message finds the frame without comparing anything.
+        # Interned, so that looking up a message's frame compares pointers and not characters.
         self._frame_key = sys.intern(f"{following.group.name} {framing.key}")
         self._send_queue = send_queue
         self._on_end = on_end
@@ -82,7 +82,7 @@ class Delivery:
         self._has_ended = False
 
     async def begin(self) -> None:
-        """Subscribe; the snapshot is on its way when this returns.
+        """Subscribe. When this returns, the snapshot has been put on the queue.
 
         Raises:
             NotFound: what is to be followed does not exist for the caller.
@@ -103,7 +103,7 @@ class Delivery:
         if self._has_overrun:
             if message.trip_id is not None:
                 return
-            # The whole state: it says what was dropped, too.
+            # A snapshot is the whole state, so it also includes what was dropped.
             self._has_overrun = False
         frame = message.renditions.get(self._frame_key)
         if frame is None:

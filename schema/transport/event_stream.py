@@ -30,17 +30,17 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def single_event(result: bytes, headers: Mapping[str, str] | None = None) -> Response:
-    """Answers with one result: a query, a mutation, or why the request was refused."""
+    """Answers with one event: the result of a query or mutation, or the reason why the request was refused."""
     framing = _EventFraming()
     body: bytes = framing.next(result)["body"] + framing.complete()["body"]
     return Response(body, headers={**_HEADERS, **(headers or {})}, media_type=EventStream.media_type)
 
 
 class EventStream(Response):
-    """Answers with the events of one subscription, until it completes, the client goes, or the server stops.
+    """Answers with the events of one subscription, until it completes, the client disconnects or the server stops.
 
-    A comment comes at once: proxies and clients wait for the first byte of a body. When the server stops, the
-    response ends properly and without ``complete``, so that the client comes back.
+    Sends a comment at once, because proxies and clients wait for the first byte of a body. When the server stops,
+    the response ends cleanly but without ``complete``, so that the client reconnects.
     """
 
     media_type = "text/event-stream"
@@ -96,7 +96,7 @@ class EventStream(Response):
                 # The bus and the database may both tell.
                 return
             is_revoked = True
-            # What waits is for nobody any more: also when the stream has completed, and that waits behind it.
+            # Do not send what is still queued, even if the stream has completed and `complete` is queued too.
             if send_queue.drop(lambda _: True) or not over.is_set():
                 send_queue.put("end", _EventFraming().next(encode(ExecutionResult(None, [unauthenticated()]))))
                 if over.is_set():
@@ -108,7 +108,7 @@ class EventStream(Response):
 
         def stop() -> None:
             over.set()
-            # What waits comes again, with the snapshot of the next server.
+            # Do not send queued events: the client reconnects and gets a snapshot from the next server.
             delivery.cancel()
             if is_beginning and not timeout.expired():
                 timeout.reschedule(asyncio.get_running_loop().time())
@@ -125,7 +125,7 @@ class EventStream(Response):
                 async with timeout:
                     stack.callback(connection.when_stopping(stop))
                     if await self._services.sessions.ended_among([self._actor.session_id]):
-                        # It ended before this was registered, so that nobody was told.
+                        # The session ended before `end_session` was registered, so it was not called.
                         end_session()
                     else:
                         await delivery.begin()

@@ -16,11 +16,11 @@ _SHA256_PREFIX = "sha256:"
 
 
 class NotJson(ValueError):
-    """It is no JSON, or nested too deeply."""
+    """The text is not JSON, or is nested too deeply."""
 
 
 class HasBadValue(ValueError):
-    """Its grammar is right, but a value in it cannot be read. ``loose``: it all, for what else it says."""
+    """The text is valid JSON, but one of its values cannot be represented. ``loose``: the whole, decoded anyway."""
 
     def __init__(self, message: str, loose: Any) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class HasBadValue(ValueError):
 
 
 def read_json(data: str | bytes) -> Any:
-    """Read it. Of equal keys in one object the last counts.
+    """Decode JSON. If a key occurs twice in one object, the last one counts.
 
     Raises:
         NotJson: also for NaN and infinities.
@@ -42,7 +42,7 @@ def read_json(data: str | bytes) -> Any:
 
 
 class NotARequest(ValueError):
-    """The JSON is no GraphQL request. The text says why; ``is_batch``: it is a list of them."""
+    """The JSON is not a GraphQL request. The text says why; ``is_batch``: it is a list of requests."""
 
     def __init__(self, message: str, *, is_batch: bool = False) -> None:
         super().__init__(message)

@@ -33,7 +33,7 @@ from services.errors import DatabaseUnavailable
 
 Page = Callable[[], Response]
 
-# Answers are for one caller, and repeat what was sent: no cache may keep them, no browser guess at them.
+# Answers belong to one caller, so no cache may keep them. They repeat input, so no browser may guess their type.
 _HEADERS = [(b"cache-control", b"no-store"), (b"vary", b"Accept"), (b"x-content-type-options", b"nosniff")]
 
 
@@ -52,9 +52,10 @@ class JsonAnswer(Response):
 
 
 class HttpEndpoint:
-    """Serves ``/graphql``: queries by GET, everything by POST, subscriptions as server-sent events, and a page
-    for people (``page``, unless it is None) who open the address in a browser. ``knows_itself``: what comes from
-    this machine is nobody else's.
+    """Serves ``/graphql``: queries by GET, all operations by POST, subscriptions as server-sent events.
+
+    ``page`` is the HTML page for browsers; None: there is none. ``knows_itself``: a loopback address is this
+    machine itself, not the client of a proxy on it.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class HttpEndpoint:
         except BadRequest as bad:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
         except ClientDisconnect:
-            # The client is gone; the status tells the log that the fault was the client's.
+            # The client is gone. The 4xx is for the log: it was not the server's fault.
             return _failed(http, RequestError("BAD_REQUEST", "The body was cut off."), 400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})

@@ -46,9 +46,10 @@ def content_type_of(http: HttpRequest) -> str:
 
 
 async def skip_small_body(http: HttpRequest) -> None:
-    """Take a body that is not wanted, or the first 64 KiB of it.
+    """Read and discard up to 64 KiB of a body that is not used.
 
-    The server closes the connection on the rest; a client that is still sending then sees that, not the answer.
+    The server closes the connection if more is left. A client that is still sending then sees a reset, and not the
+    answer.
     """
     size = 0
     async for chunk in http.stream():
@@ -80,7 +81,7 @@ async def from_json_body(http: HttpRequest, *, max_bytes: int) -> Request:
         if size <= max_bytes:
             body += chunk
     if size > max_bytes:
-        # Read to its end, which is near: a client that is still sending would not see the answer.
+        # Read the rest first: a client that is still sending would see a reset, and not the answer.
         raise BadRequest(413, f"The JSON has more than {max_bytes} bytes.", code="PAYLOAD_TOO_LARGE")
     return _request(_json(bytes(body), "body"))
 
@@ -119,7 +120,7 @@ async def read_form(http: HttpRequest) -> FormData:
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's parser, which also tells whether the body was complete: it takes a truncated one for a form."""
+    """Starlette's parser, which accepts truncated bodies. This one also tells whether the body was complete."""
 
     is_whole = False
 
@@ -127,7 +128,7 @@ class _FormParser(MultiPartParser):
         self.is_whole = True
 
     def close(self) -> None:
-        """Let go of all files, also of one that is not whole."""
+        """Close all files, including an incomplete one."""
         for file in self._files_to_close_on_error:
             file.close()
 

@@ -1,4 +1,4 @@
-"""Which media type an answer has (GraphQL over HTTP specification, "Media Types")."""
+"""Chooses the media type of an answer (GraphQL over HTTP specification, "Media Types")."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -16,8 +16,8 @@ _MAX_RANGES = 32
 def accepted(accept: str | None, *offered: str) -> str | None:
     """The offered media type that the client likes best. None: it takes none of them.
 
-    Of those with the same weight, one that is named goes before a range, and the first named before the others;
-    where the header does not tell them apart, and without one, it is the first offered.
+    Among types with the same weight, a type that is named takes precedence over a range, and an earlier one over a
+    later one. If they are still equal, or without a header, it is the first offered.
     """
     if accept is None or not accept.strip():
         return offered[0]
@@ -33,7 +33,7 @@ def _best(accept: str, offered: tuple[str, ...]) -> str | None:
     return best[1] if best else None
 
 
-# Clients of one kind send the same header with every request. Longer ones would fill the memory.
+# Clients send the same header with every request, so results are cached. Longer headers would take too much memory.
 _REMEMBERED_CHARS = 256
 _remembered = lru_cache(maxsize=256)(_best)
 

@@ -7,17 +7,17 @@ from services.limits.networks import UNKNOWN, network_of
 from services.limits.rates import Rate, RateLimit, RateLimited
 from services.runtime.expiring_map import ExpiringMap
 
-# At most so many addresses are remembered as barred.
+# The maximum number of barred addresses; above it, the oldest is forgotten.
 MAX_BARRED = 10_000
 
 
 class Offenders:
     """Bars addresses from opening sockets, within this process.
 
-    An address (of IPv6, a network) whose sockets break the protocol, flood, or never introduce themselves more
-    often than ``rate`` is refused for as long as the rate's period, before any other work: a client that
-    is cut for flooding would reconnect at once, and a handshake costs more than most messages. None: no address
-    is barred.
+    An offence is a socket that breaks the protocol, floods, or sends no ``connection_init``. An address (for IPv6 a
+    network) with more offences than ``rate`` is refused for the rate's period, before any other work. Otherwise a
+    client that was cut for flooding would reconnect at once, and a handshake costs more than most messages.
+    ``rate`` None: no address is barred.
     """
 
     def __init__(self, rate: Rate | None) -> None:
@@ -26,7 +26,7 @@ class Offenders:
         self._barred = ExpiringMap[str, Literal[True]](MAX_BARRED)
 
     def note(self, host: str) -> None:
-        """Count one offence. An unknown address cannot be told from others and is not barred."""
+        """Count one offence. Never bars the unknown address, which many clients may share."""
         address = network_of(host)
         if address == UNKNOWN:
             return

@@ -13,10 +13,10 @@ _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 class Origins:
-    """Tells requests of our own pages, and of allowed ones, from those of foreign pages.
+    """Distinguishes requests of our own and allowed pages from requests of foreign pages.
 
-    A browser says where a request comes from, in ``Sec-Fetch-Site`` and ``Origin``, and no page can forge
-    either. SameSite=Lax alone is not enough: another port of the same host is the same site.
+    Browsers send the origin of a page in ``Sec-Fetch-Site`` and ``Origin``; no page can forge these headers.
+    SameSite=Lax alone is not enough: another port of the same host is the same site.
     """
 
     def __init__(self, *, public_url: str | None, allowed: Sequence[str]) -> None:
@@ -24,13 +24,13 @@ class Origins:
         self.allowed = frozenset(origin.lower() for origin in allowed)
 
     def allows_socket(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a handshake may go on. Browsers always send an Origin with it; others are no pages."""
+        """Whether a handshake is allowed. Without an Origin it is, because every browser sends one."""
         if "origin" not in headers and "sec-fetch-site" not in headers:
             return True
         return self._is_ours(scope, headers)
 
     def why_not(self, headers: Headers) -> str:
-        """Why a request is not one of our own pages' (what ``allows_socket`` refuses), and what helps."""
+        """Why ``allows_socket`` refuses a request, and what the operator can do about it."""
         if self._public is not None:
             ours = f"TAXIRANK_PUBLIC_URL ({self._public})"
         else:
@@ -41,12 +41,13 @@ class Origins:
         )
 
     def allows_form(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a request of a kind that any page can send without a preflight may go on."""
+        """Whether a request that any page could send without a preflight is allowed."""
         return any(name in headers for name in PREFLIGHT_HEADERS) or self._is_ours(scope, headers)
 
     def is_foreign(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a page of another origin made the request, and not one of the allowed. Programs, and addresses
-        that a person has typed, are not foreign.
+        """Whether a page of another, not allowed, origin made the request.
+
+        False for requests of programs, and for an address that the user typed into the browser.
         """
         if "origin" not in headers and headers.get("sec-fetch-site", "none") == "none":
             return False
@@ -69,7 +70,7 @@ class Origins:
 
 def _host_and_port(url: str) -> tuple[str, int | None] | None:
     """None when the URL has no host that can be read."""
-    # Python remembers what it has split: 128 of them would take 8 MB each way.
+    # `urlsplit` caches 128 results: with headers of 64 KB, these would take 8 MB.
     if len(url) > _MAX_CHARS:
         return None
     try:

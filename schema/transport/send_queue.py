@@ -8,10 +8,10 @@ from typing import Any
 from services.runtime.shared_result import SharedResult
 from services.runtime.tasks import resumed
 
-# An ASGI message. ``ready`` beside its own keys, which servers ignore, holds what it is on the wire.
+# An ASGI message. Its extra key ``ready``, which servers ignore, holds the encoded WebSocket frame.
 Frame = dict[str, Any]
 
-# A client that takes nothing for so long is cut off.
+# A client that reads nothing for this long is disconnected.
 SEND_TIMEOUT_S = 15.0
 MAX_WAITING = 256
 
@@ -19,11 +19,10 @@ MAX_WAITING = 256
 class SendQueue:
     """Sends ASGI messages of one connection.
 
-    ``put`` never waits: a frame is written at once when nothing is before it and the transport takes it,
-    which costs no task and no queue; ready bytes go past ASGI where ``write_ready`` takes them. Otherwise it
-    waits under its key, where a newer frame of the same key takes its place, and a task sends what waits.
-    ``abort`` is called when the client takes nothing for 15 seconds: a transport that is not writable cannot
-    be closed through ASGI.
+    ``put`` never waits. If the queue is empty and the transport is writable, the frame is written at once, without
+    a task; encoded frames then bypass ASGI if ``write_ready`` takes them. Otherwise the frame is queued under its
+    key, where it replaces an older frame, and a task sends the queue. ``abort`` is called when the client reads
+    nothing for 15 seconds, because a transport that is not writable cannot be closed through ASGI.
     """
 
     __slots__ = ("_abort", "_send", "_waiting", "_write_ready", "_writer", "is_broken", "on_drained")
@@ -44,20 +43,20 @@ class SendQueue:
 
     @property
     def waiting(self) -> int:
-        """How many frames wait."""
+        """How many frames are queued."""
         return len(self._waiting)
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being sent or waits; ``on_drained`` is called when that is over."""
+        """Whether a frame is being sent or is queued; ``on_drained`` is called when that ends."""
         return self._writer is not None
 
     def holds(self, key: Hashable) -> bool:
-        """Whether a frame of that key waits, which a newer one will replace."""
+        """Whether a frame with this key is queued; a newer one would replace it."""
         return key in self._waiting
 
     def put_at_once(self, frame: Frame | SharedResult[Frame]) -> bool:
-        """Send a frame of ready bytes if the transport takes it now; False: nothing was done."""
+        """Send an encoded frame if the transport takes it now. False: nothing was done."""
         return (
             self._writer is None
             and self._write_ready is not None
@@ -68,7 +67,7 @@ class SendQueue:
         )
 
     def put(self, key: Hashable, frame: Frame | SharedResult[Frame]) -> None:
-        """Send a frame, or a frame that is still being made, after all that wait."""
+        """Send a frame, or one that is still being encoded, after all queued frames."""
         if self.is_broken:
             return
         if self.put_at_once(frame):
@@ -81,7 +80,7 @@ class SendQueue:
             except StopIteration:
                 return
             except Exception:
-                # The connection is gone; the receiving side is told.
+                # The connection is gone. The receiving side notices it by itself.
                 self.is_broken = True
                 return
             self._writer = asyncio.create_task(self._write(resumed(sending, blocked_on)))
@@ -91,14 +90,14 @@ class SendQueue:
             self._writer = asyncio.create_task(self._write(None))
 
     def drop(self, unwanted: Callable[[Hashable], bool]) -> int:
-        """Forget the waiting frames whose key is unwanted; how many."""
+        """Remove the queued frames whose key is unwanted; returns how many."""
         keys = [key for key in self._waiting if unwanted(key)]
         for key in keys:
             del self._waiting[key]
         return len(keys)
 
     async def drained(self) -> None:
-        """Return when nothing waits."""
+        """Return when the queue is empty."""
         while self._writer is not None:
             await asyncio.wait([self._writer])
 
@@ -109,7 +108,7 @@ class SendQueue:
         self._waiting.clear()
         if self._writer is not None:
             self._writer.cancel()
-            # It cannot say so itself when it is cancelled before its first step.
+            # A task that is cancelled before its first step never runs its own `finally`.
             self._writer = None
 
     async def _write(self, unfinished: Awaitable[None] | None) -> None:
@@ -119,7 +118,7 @@ class SendQueue:
             while self._waiting:
                 key, frame = next(iter(self._waiting.items()))
                 if isinstance(frame, SharedResult) and not frame.done():
-                    # It stays where a newer one can take its place, and where it can be dropped.
+                    # Keep the frame in the queue while it is encoded: a newer one can replace it, and `drop` finds it.
                     with suppress(Exception):
                         await frame.wait()
                     continue

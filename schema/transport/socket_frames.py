@@ -1,4 +1,4 @@
-"""What is sent on a socket, as frames."""
+"""Encodes the messages that are sent on a socket as frames."""
 
 import struct
 
@@ -17,11 +17,11 @@ class OperationFraming:
         self._id = trimmed(orjson.dumps(operation_id))
 
     def only(self, payload: bytes) -> Frame:
-        """The one result and the end of the operation, as ready bytes alone."""
+        """The only result and ``complete`` together, as encoded frames."""
         return {"ready": _text_message(self._next(payload)) + _text_message(self._complete())}
 
     def next(self, payload: bytes) -> Frame:
-        """A result, from its JSON."""
+        """The message with one result, given as JSON."""
         return text_frame(self._next(payload))
 
     def complete(self) -> Frame:
@@ -36,7 +36,7 @@ class OperationFraming:
 
 
 def text_frame(data: bytes) -> Frame:
-    """A text message: as ASGI has it, and as ready bytes."""
+    """A text message, for ASGI and as an encoded frame."""
     return {"type": "websocket.send", "text": data.decode(), "ready": _text_message(data)}
 
 

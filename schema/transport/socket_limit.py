@@ -6,13 +6,13 @@ from uuid import UUID
 
 
 class TooManySockets(Exception):
-    """The user has as many open as one may have."""
+    """The user has reached the limit."""
 
 
 class SocketLimit:
     """Counts the open sockets and event streams of each user, in this process.
 
-    Nothing waits between comparing and counting: of two that come at once for the last place, exactly one gets it.
+    There is no ``await`` between the check and the count: of two that open at once, only one gets the last place.
     """
 
     def __init__(self, *, a_user: int) -> None:
@@ -20,7 +20,7 @@ class SocketLimit:
         self._open: Counter[UUID] = Counter()
 
     def take(self, user_id: UUID) -> Callable[[], None]:
-        """Count one more; returns what gives the place back, to be called once.
+        """Count one more. Call the result once, when it closes.
 
         Raises:
             TooManySockets

@@ -14,12 +14,12 @@ from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, 
 
 SUBPROTOCOL = "graphql-transport-ws"
 
-# Each result repeats the id of its operation: clients use numbers or UUIDs.
+# Each result repeats the id, so a long one is expensive. Clients use numbers or UUIDs.
 MAX_ID_CHARS = 255
 
 
 class CloseCode(IntEnum):
-    """Why a socket is closed. graphql-ws clients come back after 1013 and 4403, not after the others."""
+    """Why a socket is closed. graphql-ws clients reconnect after 1013 and 4403, not after the others."""
 
     TRY_AGAIN_LATER = 1013
     BAD_REQUEST = 4400
@@ -50,7 +50,7 @@ class ConnectionInit:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The client asks for a pong. ``pong`` is the encoded answer, with the payload that came."""
+    """The client asks for a pong. ``pong`` is the encoded answer, with the payload of the ping."""
 
     pong: bytes
 
@@ -70,7 +70,7 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class BadSubscribe:
-    """The client begins an operation in which a value cannot be read."""
+    """The client begins an operation with a value that cannot be represented."""
 
     id: str
     message: str
@@ -116,7 +116,7 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | BadSu
 
 
 def _bad_subscribe(error: HasBadValue) -> BadSubscribe:
-    """The operation that can be told of the error. Raises: Closed with 4400 if there is none."""
+    """The operation to which the error belongs. Raises: Closed with 4400 if there is none."""
     message = cast("dict[str, Any]", error.loose) if isinstance(error.loose, dict) else {}
     if message.get("type") != "subscribe":
         raise _bad(str(error))
@@ -124,7 +124,7 @@ def _bad_subscribe(error: HasBadValue) -> BadSubscribe:
     try:
         operation_id.encode()
     except UnicodeEncodeError:
-        # Half of a character in the id itself: it cannot be sent back.
+        # The id itself has a lone surrogate, so no error can be sent with it.
         raise _bad(str(error)) from None
     return BadSubscribe(operation_id, str(error))
 
@@ -135,7 +135,7 @@ def _pong(payload: dict[str, Any] | None) -> bytes:
     try:
         return orjson.dumps({"type": "pong", "payload": payload})
     except orjson.JSONEncodeError:
-        # It reads what is nested four times as deeply as it writes.
+        # orjson reads values that are nested four times as deeply as those that it writes.
         raise _bad("The payload of ping is nested too deeply.") from None
 
 

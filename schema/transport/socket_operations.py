@@ -1,4 +1,4 @@
-"""The operations under way on one socket."""
+"""The running operations of one socket."""
 
 import asyncio
 import functools
@@ -18,7 +18,7 @@ from services.errors import DatabaseUnavailable, SessionEnded
 
 
 class _Beginning:
-    """An operation until its result is there, or until events flow to its subscription."""
+    """An operation that has no result yet, or a subscription that has not started yet."""
 
     __slots__ = ("delivery", "task")
 
@@ -27,7 +27,7 @@ class _Beginning:
         self.delivery: Delivery | None = None
 
     def cancel(self) -> None:
-        """Send nothing more. The task goes on until its next turn, and its topics may fail before that."""
+        """Send nothing more. The task ends at its next step; its topics may fail before that."""
         if self.delivery is not None:
             self.delivery.cancel()
         if self.task is not None:
@@ -49,8 +49,8 @@ class SocketOperations:
         end_session: Callable[[], None],
         fail: Callable[[Exception], None],
     ) -> None:
-        """``end_session`` is called if the session of the token has ended, ``fail`` with an error that the socket
-        cannot go on after."""
+        """``end_session`` is called if the session of the token has ended, ``fail`` with an error after which the
+        socket has to be closed."""
         self._execution = execution
         self._services = services
         self._send_queue = send_queue
@@ -60,11 +60,11 @@ class SocketOperations:
         self._max_operations = max_operations
         self._end_session = end_session
         self._fail = fail
-        # Whatever is removed has been cancelled or has ended: nothing of it follows, and its id may be used anew.
+        # An operation is removed when it has ended or was cancelled. It sends nothing more: its id may be reused.
         self._operations: dict[str, _Beginning | Delivery] = {}
 
     def begin(self, operation_id: str, request: Request) -> None:
-        """Begin an operation. Raises: Closed, if one of that id is under way."""
+        """Begin an operation. Raises: Closed, if an operation with this id is running."""
         self._check_is_new(operation_id)
         if len(self._operations) >= self._max_operations:
             error = RequestError("TOO_MANY_OPERATIONS", "Too many operations on one socket.")
@@ -74,20 +74,20 @@ class SocketOperations:
         operation.task = asyncio.create_task(self._run(operation, operation_id, request))
 
     def refuse(self, operation_id: str, error: RequestError) -> None:
-        """Answer an operation that cannot begin. Raises: Closed, if one of that id is under way."""
+        """Answer an operation that cannot begin. Raises: Closed, if an operation with this id is running."""
         self._check_is_new(operation_id)
         self._put_error(operation_id, [error.formatted])
 
     def complete(self, operation_id: str) -> None:
-        """The client has ended an operation: send nothing more of it."""
+        """The client has ended an operation: send nothing more for it."""
         operation = self._operations.pop(operation_id, None)
         if operation is not None:
             operation.cancel()
-        # It may have ended, which the client has not read yet: the id may be used anew.
+        # The operation may have ended already, with its last frames still queued. The client may reuse the id.
         self._send_queue.drop(functools.partial(_is_of, operation_id))
 
     def cancel(self) -> None:
-        """Send nothing more of any operation."""
+        """Send nothing more for any operation."""
         for operation in list(self._operations.values()):
             operation.cancel()
 
@@ -111,7 +111,7 @@ class SocketOperations:
         except Exception as error:
             refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (to_request_error(error),))
         finally:
-            # They know the task, whose traceback knows this frame: all of it would wait for the garbage collector.
+            # Break a reference cycle (this frame, the timeout, the task and its traceback).
             del timeout
             operation.task = None
         if refusal is not None and self._ends(operation, operation_id):
@@ -139,7 +139,7 @@ class SocketOperations:
                 await delivery.begin()
             except asyncio.CancelledError:
                 if self._operations.get(operation_id) is beginning:
-                    # Its time is up. What a client completes was cancelled before, and its id may be another's.
+                    # The start timed out. (If the client had completed it, its id could belong to another operation now.)
                     delivery.cancel()
                 raise
             if self._operations.get(operation_id) is beginning:
@@ -160,14 +160,14 @@ class SocketOperations:
             return None
         if self._ends(beginning, operation_id):
             payload = encode(result)
-            # Both in one write, where the connection takes them now.
+            # `next` and `complete` go in one write if the transport is writable.
             if not self._send_queue.put_at_once(framing.only(payload)):
                 self._send_queue.put((operation_id, "result"), framing.next(payload))
                 self._send_queue.put((operation_id, "complete"), framing.complete())
         return None
 
     def _ends(self, operation: _Beginning, operation_id: str) -> bool:
-        """Remove an operation; False: it was cancelled, and the client may have begun another of that id."""
+        """Remove an operation. False: it was cancelled, and the client may have begun another with its id."""
         if self._operations.get(operation_id) is not operation:
             return False
         del self._operations[operation_id]

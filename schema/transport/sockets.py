@@ -91,7 +91,7 @@ class SocketEndpoint:
             # The client is gone, which the server knows already.
             raise
         except Exception as error:
-            # Before it is accepted, a close is answered as HTTP 403.
+            # Before the handshake is accepted, ASGI servers answer a close with HTTP 403.
             await send(close_frame(CloseCode.TRY_AGAIN_LATER, _reported(error)))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +102,7 @@ class SocketEndpoint:
             return
         if not self.origins.allows_socket(scope, headers):
             reason = self.origins.why_not(headers)
-            # Browsers hide the answer from the page, and clients try again: the log tells the operator why.
+            # Browsers hide the reason from the page, and clients only try again. So the log has it, for the operator.
             origin, site = headers.get("origin", ""), headers.get("sec-fetch-site", "")
             _refusals.warning("socket refused", reason=reason, origin=origin, sec_fetch_site=site, address=address)
             await _refuse(scope, receive, send, reason)
@@ -124,7 +124,7 @@ class SocketEndpoint:
 
 
 async def refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a handshake at another path than the API's."""
+    """Refuse a handshake at any path other than the API's."""
     await receive()
     _refusals.warning("socket refused", reason="There are no sockets at this path.", path=quote(scope["path"]))
     await _refuse(scope, receive, send, "There are no sockets at this path.", status=404, code="NOT_FOUND")
@@ -133,10 +133,10 @@ async def refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
 async def _refuse(
     scope: Scope, receive: Receive, send: Send, message: str, *, status: int = 403, code: str = "FORBIDDEN"
 ) -> None:
-    """Answer a handshake with an HTTP error."""
+    """Refuse a handshake with an HTTP error."""
     error = RequestError(code, message)
     await JSONResponse({"errors": [error.formatted]}, status)(scope, receive, send)
-    # Take the disconnect message.
+    # Consume the disconnect message.
     await receive()
 
 
@@ -152,7 +152,7 @@ class Socket:
         self._send_queue = SendQueue(send, self._abort, connection.write_ready)  # pyright: ignore[reportArgumentType]
         self._token = cookie_token
         self._has_init = False
-        # None until the client has introduced itself.
+        # None until `connection_init`.
         self._operations: SocketOperations | None = None
         self._closing: asyncio.Task[None] | None = None
         self._code: CloseCode | None = None
@@ -184,7 +184,7 @@ class Socket:
                 except Exception as error:
                     self._fail(error)
                 if self._send_queue.waiting >= MAX_WAITING:
-                    # Each message may be answered: answers that the client does not read must not pile up.
+                    # Read the next message only when the client has taken all answers: they must not accumulate.
                     await self._send_queue.drained()
             return self._code or message.get("code")
         finally:
@@ -193,20 +193,20 @@ class Socket:
                 release()
             if self._operations is not None:
                 self._operations.clear()
-                # It refers back to this: all of it would wait for the garbage collector.
+                # Break the reference cycle: otherwise both objects wait for the garbage collector.
                 self._operations = None
             self._send_queue.stop()
             if self._closing is not None:
                 self._closing.cancel()
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Close the socket; a client that does not take even that is cut off."""
+        """Close the socket. The connection of a client that does not read the close is cut."""
         if self._closing is None:
             self._code = code
             if self._operations is not None:
                 self._operations.cancel()
             if code is CloseCode.UNAUTHORIZED:
-                # The session has ended: waiting results must not be sent either.
+                # The session may have ended: do not send queued results.
                 self._send_queue.drop(lambda _: True)
             self._closing = asyncio.create_task(self._close(code, reason))
 
@@ -214,7 +214,7 @@ class Socket:
         self.close(CloseCode.UNAUTHORIZED, "The session has ended.")
 
     def _fail(self, error: Exception) -> None:
-        """Close the socket since the server cannot go on with it; on 1013 clients come back."""
+        """Close the socket after an unexpected error, with 1013: clients then reconnect."""
         self.close(CloseCode.TRY_AGAIN_LATER, _reported(error))
 
     async def _close(self, code: CloseCode, reason: str) -> None:
@@ -271,12 +271,12 @@ class Socket:
         self._send_queue.put(object(), text_frame(b'{"type":"connection_ack"}'))
 
     def _introduced(self) -> SocketOperations:
-        """The operations of the client. Raises: Closed, before it has introduced itself."""
+        """The operations of the client. Raises: Closed, before ``connection_init``."""
         if self._operations is None:
             raise Closed(CloseCode.UNAUTHORIZED, "Unauthorized")
         return self._operations
 
 
 def _reported(error: Exception) -> str:
-    """The reason of closing a socket that fails unexpectedly, which is logged."""
+    """Log an unexpected error; returns the close reason."""
     return f"Try again later (incident {incidents.report(error)})."

@@ -146,7 +146,7 @@ async def test_a_worker_that_answers_nothing_any_more_is_told_killed_and_replace
         assert (await server.line())["event"] == "serving"
         victim = await server.pid()
         os.kill(victim, signal.SIGSTOP)
-        assert (await server.line())["event"] == "worker does not answer and is killed"
+        assert (await server.line())["event"] == "worker does not answer; killing it"
         assert (await server.line())["event"] == "worker died"
         assert await server.pid() != victim
 
@@ -156,7 +156,7 @@ async def test_a_worker_that_does_not_start_in_time_is_told() -> None:
     async with parent("works", "START_TIMEOUT_S=0") as server:
         code, log = await server.ended()
     assert code == 1
-    assert {line["event"] for line in log} == {"worker does not start and is killed", "worker died"}
+    assert {line["event"] for line in log} == {"worker did not start in time; killing it", "worker died"}
 
 
 async def test_workers_end_when_their_parent_is_killed() -> None:

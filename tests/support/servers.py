@@ -318,7 +318,7 @@ def _started_valkey() -> ValkeyServer:
 
 
 def migrate(database_url: str) -> None:
-    """Bring a database to the newest shape, by the command that an operator uses."""
+    """Apply the migrations, by the command that an operator uses."""
     environment = {**os.environ, "TAXIRANK_DATABASE_URL": database_url}
     with tempfile.NamedTemporaryFile() as log:
         process = forked.start(["migrate"], environment, Path(log.name))
