@@ -1,4 +1,4 @@
 """Riders and drivers who use the real API from outside: ``uv run server.py simulate``.
 
-Needs the server's own dependencies and nothing of the server: it knows the schema, as any client does.
+Imports nothing of the server: like any client, it knows only the schema.
 """

@@ -15,7 +15,7 @@ from simulation.options import CannotSimulate
 
 
 class SignUpFailed(CannotSimulate):
-    """The server refuses the sign-ups."""
+    """The server refuses sign-ups or log-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Account:
 class Registration:
     """Signs up the people of one run.
 
-    User names and passwords do not come from the seed: a repeated run on the same server makes new accounts, and
-    nobody can guess their passwords.
+    User names and passwords do not depend on the seed: a second run on the same server creates new accounts, and
+    the passwords cannot be guessed.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Registration:
         }
         try:
             signed_up = await self._client.insist(operations.SIGN_UP, input=person)
-            # An answer may have been lost: then the account is there, and the name is ours.
+            # USERNAME_TAKEN: an earlier attempt succeeded but its answer was lost. The account is ours.
             if refusals := [error for error in signed_up["errors"] if error["code"] != "USERNAME_TAKEN"]:
-                raise SignUpFailed(f"the server signs nobody up: {refusals[0]['message']}")
+                raise SignUpFailed(f"the server refuses sign-ups: {refusals[0]['message']}")
             logged_in = await self._client.insist(operations.LOG_IN, username=username, password=password)
         except Limited:
             raise SignUpFailed(
@@ -65,8 +65,8 @@ class Registration:
                 "and TAXIRANK_LOG_IN_RATE=off"
             ) from None
         except Failed as failure:
-            raise SignUpFailed(f"the server signs nobody up: {failure}") from None
+            raise SignUpFailed(f"the server refuses sign-ups: {failure}") from None
         if logged_in["token"] is None:
-            raise SignUpFailed(f"the server logs nobody in: {logged_in['errors'][0]['message']}")
+            raise SignUpFailed(f"the server refuses log-ins: {logged_in['errors'][0]['message']}")
         self._on_done()
         return Account(username, logged_in["token"])

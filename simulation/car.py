@@ -1,4 +1,4 @@
-"""A car: where it is, and where it goes. Pure; its driver says how much time has passed."""
+"""The position and the destination of a car. Pure: the caller says how much time has passed."""
 
 from random import Random
 
@@ -10,7 +10,7 @@ _TURN_DEG = 90.0
 
 
 class Car:
-    """Cruises about a city on straight legs, or drives straight to where it is sent, and waits there."""
+    """Drives along random straight legs in a city, or straight to a destination, where it waits."""
 
     def __init__(self, city: City, rng: Random, *, speed_mps: float) -> None:
         self._city = city
@@ -22,19 +22,19 @@ class Car:
         self._leg_end = self._next_leg()
 
     def cruise(self) -> None:
-        """Drive about from now on."""
+        """Drive along random legs from now on."""
         if not self._is_cruising:
             self._is_cruising = True
             self._leg_end = self._next_leg()
 
     def head_for(self, destination: GeoPoint) -> float:
-        """Drive there from now on; in how many seconds it arrives."""
+        """Drive to the destination from now on; returns the seconds until the arrival."""
         self._is_cruising = False
         self._leg_end = destination
         return distance_m(self.point, destination) / self.speed_mps
 
     def drive(self, seconds: float) -> None:
-        """Move on by so much time."""
+        """Move as far as the car drives in ``seconds``."""
         left_m = self.speed_mps * seconds
         while left_m > 0:
             to_go_m = distance_m(self.point, self._leg_end)

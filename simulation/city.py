@@ -1,4 +1,4 @@
-"""The city that people drive around in: a disc, and straight ways in it. Pure."""
+"""The simulated city: a disc with straight routes. Pure."""
 
 from dataclasses import dataclass
 from math import asin, atan2, cos, degrees, radians, sin, sqrt
@@ -6,14 +6,15 @@ from random import Random
 
 from simulation.geo import EARTH_RADIUS_M, GeoPoint, distance_m
 
-# From the border, whatever way within so many degrees of the centre stays inside for a whole radius.
+# A straight leg from the border, as long as the radius, stays inside if its heading differs from that of the
+# centre by at most this angle.
 _INWARDS_DEG = 60.0
-# Rounding must not put the border outside.
+# Points on the border count as inside despite rounding.
 _TOLERANCE_M = 0.01
 
 
 def moved(start: GeoPoint, *, heading: float, by_m: float) -> GeoPoint:
-    """Where a way ends that leaves ``start`` towards ``heading`` (degrees from north, clockwise).
+    """The point ``by_m`` metres from ``start`` in the direction ``heading`` (degrees clockwise from north).
 
     Source: the direct problem on a sphere, E. Williams, Aviation Formulary, "Lat/lon given radial and distance"
     """
@@ -25,7 +26,7 @@ def moved(start: GeoPoint, *, heading: float, by_m: float) -> GeoPoint:
 
 
 def heading_to(start: GeoPoint, end: GeoPoint) -> float:
-    """The direction from ``start`` in which ``end`` lies, in degrees from north, clockwise: 0 to 360."""
+    """The direction from ``start`` to ``end``, in degrees clockwise from north: 0 to 360."""
     lat, end_lat, across = radians(start.lat), radians(end.lat), radians(end.lng - start.lng)
     east = sin(across) * cos(end_lat)
     north = cos(lat) * sin(end_lat) - sin(lat) * cos(end_lat) * cos(across)
@@ -44,11 +45,11 @@ class City:
         return distance_m(self.center, point) <= self.radius_m + _TOLERANCE_M
 
     def anywhere(self, rng: Random) -> GeoPoint:
-        """A random point; every square metre is as likely."""
+        """A random point, uniformly distributed over the area."""
         return moved(self.center, heading=rng.uniform(0, 360), by_m=self.radius_m * sqrt(rng.random()))
 
     def leg(self, rng: Random, start: GeoPoint, *, heading: float, length_m: float) -> GeoPoint:
-        """The end of a straight leg. One that would leave the city turns back inwards instead, by some angle."""
+        """The end of a straight leg. If it would leave the city, it goes in a random direction inwards instead."""
         end = moved(start, heading=heading, by_m=length_m)
         if self.contains(end):
             return end

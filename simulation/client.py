@@ -17,19 +17,19 @@ _LONGEST_WAIT_S = 60.0
 
 
 class Failed(Exception):
-    """The server did not do what was asked. The text is the kind of failure, as it is counted."""
+    """The server did not do what was asked. The text is the kind of failure, by which failures are counted."""
 
 
 class Unanswered(Failed):
-    """No answer, or one that says that the server is in trouble: whether it was done is not known."""
+    """There was no answer, or a server error: it is not known whether the request had an effect."""
 
 
 class Refused(Failed):
-    """The request was answered with a GraphQL error; asking again would not help."""
+    """The request was answered with a GraphQL error; retrying does not help."""
 
 
 class Limited(Failed):
-    """Too much at once: nothing was done, and may be asked again after ``retry_after_s``."""
+    """A rate limit was exceeded: nothing was done. Retry after ``retry_after_s``."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("RATE_LIMITED")
@@ -38,7 +38,7 @@ class Limited(Failed):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The answer to a change of a trip: the trip, or the code that says why not."""
+    """The answer to a change of a trip: the trip, or the code of the error."""
 
     trip: dict[str, Any] | None
     code: str | None
@@ -74,7 +74,7 @@ class Client:
             raise
 
     async def insist(self, document: str, /, **variables: Any) -> Any:
-        """Like ``ask``, repeated for a while without an answer: for idempotent requests.
+        """Like ``ask``, but retries for a while if there is no answer. Only for idempotent requests.
 
         Raises: Unanswered, Refused, Limited (with a wait above a minute)
         """
@@ -93,7 +93,7 @@ class Client:
                 await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)
 
     async def change(self, trip_id: str, status: str) -> Changed:
-        """Move a trip to another status; the same asked again succeeds. Raises: Unanswered, Refused, Limited."""
+        """Move a trip to another status; idempotent. Raises: Unanswered, Refused, Limited."""
         payload = await self.insist(operations.UPDATE_TRIP, input={"id": trip_id, "status": status})
         code = payload["errors"][0]["code"] if payload["errors"] else None
         if code is not None:

@@ -1,4 +1,4 @@
-"""The command ``simulate``: runs a simulation, shows it, and writes what came out."""
+"""The command ``simulate``: runs a simulation, shows its progress, and writes its summary."""
 
 import asyncio
 import signal
@@ -21,13 +21,13 @@ FAULTY = 2
 
 
 def simulate(options: Options, *, json_path: Path | None) -> int:
-    """Run a simulation; returns the exit status. Ctrl-C ends it with the summary so far, a second one at once.
+    """Run a simulation; returns the exit status. Ctrl-C ends it with the summary so far; a second Ctrl-C, at once.
 
     Raises:
         CannotSimulate: there is no such server, it refuses the sign-ups, or the file cannot be written.
     """
     if json_path is not None:
-        # Before the run: its result must not be lost to a file that cannot be written.
+        # Open the file before the run, so that no result is lost because it cannot be written.
         try:
             json_path.touch()
         except OSError as error:
@@ -36,7 +36,7 @@ def simulate(options: Options, *, json_path: Path | None) -> int:
         summary, was_stopped = uvloop.run(_simulate(options))
     except asyncio.CancelledError:
         return INTERRUPTED
-    # Into a pipe, rich takes a terminal of 80 columns for granted, and would break the notes.
+    # In a pipe, rich assumes 80 columns and would wrap the notes.
     console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print(display.table(summary))
     if json_path is not None:
@@ -58,7 +58,7 @@ async def _simulate(options: Options) -> tuple[Summary, bool]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)
-    # Progress is no result: a pipe gets the summary alone.
+    # Progress goes to standard error, so that a pipe gets only the summary.
     showing = asyncio.create_task(display.show(simulation.progress, options, Console(stderr=True)))
     try:
         return await running, simulation.is_stopping

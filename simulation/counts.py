@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 class Counts:
     """Counters of one simulation.
 
-    ``answers``: what people are told in the course of things, such as TRIP_TAKEN, by code. ``errors``: what
-    should not happen, by what it was.
+    ``answers``: expected error codes, such as TRIP_TAKEN, and how often each came. ``errors``: unexpected
+    failures, and how often each kind came.
     """
 
     http_requests: int = 0

@@ -1,4 +1,4 @@
-"""What is shown: the progress while people drive, and the summary at the end."""
+"""Shows the progress during a simulation, and the summary at its end."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ _LINE_EVERY_S = 5.0
 
 
 async def show(progress: Callable[[], Progress], options: Options, console: Console) -> None:
-    """Show the progress until cancelled: a table that moves, or a line now and then when nobody could see it."""
+    """Show the progress until cancelled: a live table on a terminal, otherwise a line every few seconds."""
     if not console.is_terminal:
         await _print_lines(progress, console)
     with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -28,7 +28,7 @@ async def show(progress: Callable[[], Progress], options: Options, console: Cons
 
 
 async def _print_lines(progress: Callable[[], Progress], console: Console) -> None:
-    """A line every few seconds, and whenever something else begins; none before the server has answered."""
+    """Print a line every few seconds and at each new phase, from the server's first answer on."""
     shown: Phase | None = None
     next_s = 0.0
     while True:

@@ -1,4 +1,4 @@
-"""A driver: cruises, accepts what is near, and drives riders about."""
+"""A driver: drives around, accepts offers that are near, and brings riders to their destinations."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ _AFTER_FAILURE_S = 0.5
 
 
 class Driver:
-    """One driver's app and habits.
+    """One driver's app and behaviour.
 
-    The list of offers is what the pool's events make of it. The own trip is the newest of what answers and events
-    say, so that a rider who cancels is noticed, and a trip whose acceptance was not answered is found again.
+    The list of offers follows the pool's events. The driver's trip is the newest version from answers and events.
+    So the driver notices when the rider cancels, and finds a trip whose acceptance was not answered.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Driver:
 
     async def live(self) -> None:
         """Drive until cancelled."""
-        # The pool is what is around the driver: first it has to be known where that is.
+        # The pool depends on the driver's position, so report that first.
         await self._report()
         await self.socket.follow(operations.DRIVER_POOL, self._hear_pool)
         await self.socket.follow(operations.MY_TRIPS, self._hear_own)
@@ -61,10 +61,10 @@ class Driver:
             tasks.create_task(self._work())
 
     async def go_home(self) -> None:
-        """End the own trip as far as a driver can, so that nobody waits for a car that does not come."""
-        # The last change may have been made, and its answer never heard.
+        """Give back or complete the driver's trip, so that no rider waits in vain."""
+        # The last change may have been made although its answer was lost, so try both statuses.
         for home in ("REQUESTED", "COMPLETED"):
-            # Meanwhile an event may say that the trip is over.
+            # An event may have ended the trip in the meantime.
             if self._trip is None or (await self._client.change(self._trip["id"], home)).code is None:
                 return
 
@@ -96,11 +96,11 @@ class Driver:
             self._take_note(answer.trip)
 
     async def _drive(self, trip: dict[str, Any]) -> None:
-        """Bring the own trip to its next status, unless it is called off meanwhile."""
+        """Drive until the trip's next status is due, and set it, unless the trip is cancelled before."""
         is_on_the_way = trip["status"] == "STARTED"
         where = trip["pickUp"] if is_on_the_way else trip["dropOff"]
         self._look_at_the_road()
-        # Who requested it gave no position: it is as good as here.
+        # A request without coordinates: assume that the rider is here.
         arrival_s = self._car.head_for(_point(where) if where is not None else self._car.point)
         if is_on_the_way and self._habits.gives_back():
             if await self._stays_ours(trip, arrival_s / 2):
@@ -124,11 +124,11 @@ class Driver:
             self._ledger.changed(answer.trip)
             self._take_note(answer.trip)
         elif self._is_own(trip["id"]):
-            # It was called off; the event says so too, sooner or later.
+            # The trip was cancelled. The event may come later.
             self._trip = None
 
     async def _stays_ours(self, trip: dict[str, Any], seconds: float) -> bool:
-        """Whether the trip is still as it was when the time is over. Returns at once when it is not."""
+        """Wait for ``seconds``; False, at once, if the trip changes before."""
         try:
             async with asyncio.timeout(seconds):
                 while self._trip is trip:
@@ -165,7 +165,7 @@ class Driver:
         self._news.set()
 
     def _take_note(self, trip: dict[str, Any]) -> None:
-        """What is known of the own trip; answers and events may come in any order."""
+        """Store the driver's trip if it is newer than the stored one: answers and events come in any order."""
         if trip["version"] <= self._versions.get(trip["id"], 0):
             return
         self._versions[trip["id"]] = trip["version"]
@@ -196,7 +196,7 @@ class Driver:
             await asyncio.sleep(limit.retry_after_s)
             return
         except Failed:
-            # The next one comes soon.
+            # The next report follows soon.
             return
         if payload["errors"]:
             self._counts.answers[payload["errors"][0]["code"]] += 1
@@ -204,7 +204,7 @@ class Driver:
             self._counts.positions += 1
 
     def _look_at_the_road(self) -> None:
-        """Bring the car to where it is by now."""
+        """Move the car by the time since the last call."""
         now_s = asyncio.get_running_loop().time()
         self._car.drive(now_s - self._driven_until_s)
         self._driven_until_s = now_s

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
 
-# The mean radius of WGS 84: great circles are then right to within 0.6 %.
+# The mean radius of WGS 84. The error of great-circle distances is at most 0.6 %.
 EARTH_RADIUS_M = 6_371_008.8
 
 

@@ -1,4 +1,4 @@
-"""How people behave: how fast they are, and how often they change their minds."""
+"""The behaviour of simulated people: speeds, delays, and how often they cancel."""
 
 from collections.abc import Sequence
 from random import Random
@@ -6,7 +6,7 @@ from typing import TypeVar
 
 _SPEED_KMH = (22.0, 38.0)
 _REACTION_S = (1.0, 3.0)
-# A driver who is far away leaves a nearer one time to accept.
+# A distant driver waits longer, so that a nearer one can accept first.
 _RELUCTANCE_MPS = 500.0
 _BOARDING_S = (10.0, 30.0)
 _GIVE_BACK_SHARE = 0.05
@@ -18,22 +18,22 @@ T = TypeVar("T")
 
 
 class Habits:
-    """The same for everybody, with all the chance there is. With ``speed_up``, times are so many times shorter."""
+    """Random values for the behaviour of all people. ``speed_up`` divides all times."""
 
     def __init__(self, rng: Random, *, speed_up: float) -> None:
         self.rng = rng
         self._speed_up = speed_up
 
     def speed_mps(self) -> float:
-        """How fast somebody drives, on average and as the crow flies."""
+        """The average speed of a car along a straight line."""
         return self.rng.uniform(*_SPEED_KMH) / 3.6 * self._speed_up
 
     def reaction_s(self, distance_m: float) -> float:
-        """How long a driver looks at an offer so far away before accepting it."""
+        """How long a driver takes to accept an offer at this distance."""
         return (self.rng.uniform(*_REACTION_S) + distance_m / _RELUCTANCE_MPS) / self._speed_up
 
     def boarding_s(self) -> float:
-        """How long it takes to get into the car."""
+        """How long a rider takes to get into the car."""
         return self.rng.uniform(*_BOARDING_S) / self._speed_up
 
     def gives_back(self) -> bool:
@@ -41,24 +41,24 @@ class Habits:
         return self.rng.random() < _GIVE_BACK_SHARE
 
     def patience_s(self) -> float | None:
-        """After how long a rider calls the trip off; None: never."""
+        """After how long a rider cancels the trip; None: never."""
         if self.rng.random() >= _CANCEL_SHARE:
             return None
         return self.rng.uniform(*_PATIENCE_S) / self._speed_up
 
     def ride_m(self, radius_m: float) -> float:
-        """How far somebody wants to go, in a city of that radius."""
+        """The length of a ride in a city of that radius."""
         shortest, longest = (min(length, radius_m / 2) for length in _RIDE_M)
         return self.rng.uniform(shortest, longest)
 
     def until_next_request_s(self, per_minute: float) -> float:
-        """The time to the next request of anybody: requests arrive independently of one another."""
+        """The time until the next request of any rider: a Poisson process."""
         return self.rng.expovariate(per_minute / 60)
 
     def about(self, seconds: float) -> float:
-        """So long, more or less, so that not everybody does it at once."""
+        """A random time around ``seconds``, so that people do not act at the same moment."""
         return seconds * self.rng.uniform(0.8, 1.2)
 
     def one_of(self, things: Sequence[T]) -> T:
-        """Any of these."""
+        """A random element."""
         return self.rng.choice(things)

@@ -1,4 +1,4 @@
-"""What became of every trip, as the people in it saw it, and whether it all adds up."""
+"""Records what the people of each trip were told, and checks it for contradictions."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,8 +13,10 @@ UNDER_WAY = frozenset({"STARTED", "IN_PROGRESS"})
 
 @dataclass(slots=True)
 class Record:
-    """One trip. ``status`` and ``version`` are what its rider heard last; ``told`` is the newest version that an
-    answer to one of its people named; ``accepted_by``: by version, who was told to have it."""
+    """One trip. ``status`` and ``version``: the last ones that its rider's subscription sent. ``told``: the newest
+    version in an answer to its rider or a driver. ``accepted_by``: for each version, the driver who was told to
+    have
+    the trip."""
 
     sent_s: float | None = None
     answered_s: float | None = None
@@ -39,7 +41,7 @@ class Record:
 
     @property
     def was_accepted_twice(self) -> bool:
-        """Whether two drivers were told that they have it, with no version between in which one gave it back."""
+        """Whether two drivers were told that they have the trip, and the first had not given it back before."""
         versions = sorted(self.accepted_by)
         return any(len(drivers) > 1 for drivers in self.accepted_by.values()) or any(
             later - earlier < 2 and self.accepted_by[later] != self.accepted_by[earlier]
@@ -48,7 +50,7 @@ class Record:
 
 
 class Ledger:
-    """The records of all trips, by id. ``clock``: seconds from any origin."""
+    """The records of all trips, by id. ``clock``: a monotonic clock in seconds."""
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self.clock = clock
@@ -70,17 +72,17 @@ class Ledger:
             record.first_offered_s = self.clock()
 
     def accepted(self, trip: dict[str, Any], *, driver: str) -> None:
-        """A driver was told to have the trip."""
+        """A driver's acceptance was answered with success."""
         self._record(trip["id"]).accepted_by.setdefault(trip["version"], set()).add(driver)
         self.changed(trip)
 
     def changed(self, trip: dict[str, Any]) -> None:
-        """Somebody's change of the trip was answered."""
+        """A change of the trip, by the rider or a driver, was answered."""
         record = self._record(trip["id"])
         record.told = max(record.told, trip["version"])
 
     def heard(self, trip: dict[str, Any]) -> None:
-        """The rider's subscription told of the trip."""
+        """The rider's subscription sent the trip."""
         record = self._record(trip["id"])
         if trip["version"] < record.version:
             self.older_after_newer += 1
@@ -93,7 +95,7 @@ class Ledger:
         self._heard.set()
 
     def saw_car(self, trip_id: str) -> None:
-        """The rider's subscription told where the car is."""
+        """The rider's subscription sent the car's position."""
         self._record(trip_id).positions_seen += 1
 
     @property
@@ -102,7 +104,7 @@ class Ledger:
         return (record for record in self.trips.values() if record.is_ours)
 
     async def settled(self) -> None:
-        """Return when every rider has heard of what anybody was told about the trip."""
+        """Return when each rider's subscription has caught up with all answers about the trip."""
         while any(record.version < record.told for record in self.ours):
             self._heard.clear()
             await self._heard.wait()

@@ -1,4 +1,4 @@
-"""One person's socket: the client side of graphql-transport-ws, which comes back when it is lost."""
+"""One person's socket: a graphql-transport-ws client that reconnects."""
 
 import asyncio
 import itertools
@@ -35,10 +35,10 @@ class _Operation:
 
 
 class LiveSocket:
-    """Follows operations over as many connections as it takes.
+    """Follows operations and reconnects whenever the connection is lost.
 
-    When a connection is lost, the next one begins every operation anew: each starts with the state as it is, so
-    whoever listens is right again. ``gate`` bounds how many connect at once.
+    A new connection begins every operation again. Each starts with a snapshot, so nothing that was missed matters.
+    ``gate`` limits how many sockets connect at once.
     """
 
     def __init__(self, url: str, token: str, counts: Counts, rng: Random, *, gate: asyncio.Semaphore) -> None:
@@ -53,7 +53,7 @@ class LiveSocket:
         self.live = asyncio.Event()
 
     async def follow(self, document: str, on_event: OnEvent, /, **variables: Any) -> None:
-        """Begin an operation, now or as soon as there is a connection; its root field's values are events."""
+        """Begin an operation now or when connected. ``on_event`` gets each value of its root field."""
         operation_id = str(next(self._ids))
         operation = self._operations[operation_id] = _Operation(document, variables, on_event)
         if self._connection is not None:
@@ -78,7 +78,7 @@ class LiveSocket:
             except (OSError, WebSocketException) as error:
                 if not isinstance(error, ConnectionClosed):
                     self._counts.errors[f"socket: {type(error).__name__}"] += 1
-            # Everybody was cut at the same moment: they must not all come back at the same moment.
+            # Jitter: sockets that were cut together must not all reconnect together.
             await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -103,7 +103,7 @@ class LiveSocket:
         return connection
 
     async def _serve(self, connection: ClientConnection) -> None:
-        # In one step: an operation that begins later is sent by `follow`, an earlier one from here.
+        # No await in between: operations that begin from now on are sent by `follow`, earlier ones here.
         self._connection, begun = connection, dict(self._operations)
         self.live.set()
         for operation_id, operation in begun.items():
@@ -141,5 +141,5 @@ class LiveSocket:
         try:
             await connection.send(text)
         except ConnectionClosed:
-            # The next connection begins every operation anew.
+            # The next connection begins every operation again.
             return

@@ -1,4 +1,4 @@
-"""What the simulated people ask: the operations of a rider's and of a driver's app."""
+"""The GraphQL operations of a rider's and of a driver's app."""
 
 PROBE = "query Probe { me { role } }"
 SIGN_UP = """

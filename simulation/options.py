@@ -1,4 +1,4 @@
-"""What a simulation is told: where, who, how many, how long."""
+"""The options of a simulation."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from simulation.geo import GeoPoint
 
 _RADII_M = (100.0, 50_000.0)
 _SPEED_UPS = (0.1, 100.0)
-# A server takes five positions a second of each driver, and forgets one after ten minutes.
+# By default a server accepts five positions a second from each driver, and deletes them after ten minutes.
 _REPORTS_S = (0.25, 600.0)
 
 
@@ -22,7 +22,7 @@ class OptionsError(CannotSimulate):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Seconds and rates are those of the clock on the wall; ``speed_up`` is for cars and for people's waits."""
+    """Seconds and rates are real time. ``speed_up`` applies to the cars and to people's delays."""
 
     url: str
     riders: int = 20

@@ -1,4 +1,4 @@
-"""A rider: requests a trip, waits, watches the car come, and rides."""
+"""A rider: requests a trip, follows the car, and rides."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from simulation.names import STREETS
 
 
 class Rider:
-    """One rider's app and habits. A rider has one trip at a time."""
+    """One rider's app and behaviour. A rider has one trip at a time."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Rider:
         self._news = asyncio.Event()
 
     async def arrive(self) -> None:
-        """Follow the own trips from now on."""
+        """Subscribe to the rider's trips."""
         await self.socket.follow(operations.MY_TRIPS, self._hear)
 
     async def ride(self) -> None:
@@ -61,13 +61,13 @@ class Rider:
             self.is_free = True
 
     async def go_home(self) -> None:
-        """Call off what still can be, so that no driver comes in vain."""
+        """Cancel the rider's trip if that is still possible, so that no driver comes in vain."""
         for trip_id, status in self._statuses.items():
             if status not in ENDED:
                 await self._call_off(trip_id)
 
     async def _request(self) -> str | None:
-        """The id of a new trip; None when nobody answers."""
+        """Request a trip; returns its id, or None if the server does not answer."""
         pick_up = self._city.anywhere(self._habits.rng)
         drop_off = self._city.leg(
             self._habits.rng,
@@ -91,7 +91,7 @@ class Rider:
             self._counts.answers[payload["errors"][0]["code"]] += 1
             return None
         self._ledger.requested(payload["trip"], sent_s=sent_s)
-        # The event may have been faster.
+        # The event may have come before the answer.
         self._statuses.setdefault(payload["trip"]["id"], payload["trip"]["status"])
         return payload["trip"]["id"]
 
@@ -121,7 +121,7 @@ class Rider:
     async def _watch_car(self, trip_id: str) -> None:
         async def see(location: dict[str, Any]) -> None:
             if location["isStale"]:
-                # The last one once more: the car has fallen silent.
+                # The last position again, now marked as stale.
                 return
             self._counts.positions_seen += 1
             self._ledger.saw_car(trip_id)

@@ -1,4 +1,4 @@
-"""A city full of riders and drivers, from signing them up to sending them home."""
+"""Runs a simulation: signs people up, lets them drive, and ends their trips."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -23,11 +23,11 @@ from simulation.options import CannotSimulate, Options
 from simulation.rider import Rider
 from simulation.summary import Summary, summarise
 
-# The server hashes two passwords at once; a few more wait in line, so that it always has work.
+# The server hashes two passwords at once. Two more wait, so that it is never idle.
 _SIGN_UPS_AT_ONCE = 4
 _CONNECTING_AT_ONCE = 20
 _CONNECT_TIMEOUT_S = 30.0
-# What was answered must reach its rider within this time.
+# Every answered change must reach the rider's subscription within this time.
 _SETTLE_S = 5.0
 _GO_HOME_S = 5.0
 _MAX_CONNECTIONS = 100
@@ -61,8 +61,8 @@ class Progress:
 
 
 class Simulation:
-    """Runs once. All chance comes from one generator of ``options.seed``; what the network does to the order of
-    things is not in it."""
+    """Runs once. All random values come from one generator with ``options.seed``; but the network may change the
+    order of events."""
 
     def __init__(self, options: Options, *, habits: Habits | None = None) -> None:
         self.options = options
@@ -81,19 +81,19 @@ class Simulation:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to end."""
+        """Whether ``stop`` was called."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """End soon: everybody stops, and what happened so far is the result."""
+        """End the simulation early; the result is the summary so far."""
         self._stop.set()
 
     async def run(self) -> Summary:
-        """Sign people up, let them drive, and send them home.
+        """Sign people up, let them drive, and end their trips.
 
         Raises:
             NoTaxirank: nothing answers at the address, or something else does.
-            SignUpFailed: the server does not take our people.
+            SignUpFailed: the server refuses sign-ups or log-ins.
         """
         connections = min(_MAX_CONNECTIONS, self.options.riders + self.options.drivers)
         async with http_client(self.options.url, connections=connections) as http:
@@ -116,13 +116,13 @@ class Simulation:
         return self._result
 
     def progress(self) -> Progress:
-        """Where it is now."""
+        """The progress now."""
         people = self.options.riders + self.options.drivers
         left_s = max(0.0, self.options.seconds - self._elapsed_s)
         return Progress(self._phase, self._signed_up, people, left_s, self._result or self.summary())
 
     def summary(self) -> Summary:
-        """What happened so far."""
+        """The summary so far."""
         requests = self.counts.http_requests - self._http_requests_before if self._began_s is not None else 0
         return summarise(self.ledger, self.counts, seconds=self._elapsed_s, http_requests=requests)
 
@@ -133,7 +133,7 @@ class Simulation:
         return (self._ended_s or self.ledger.clock()) - self._began_s
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; cancel it when the simulation is told to stop."""
+        """Do the work; cancel it when ``stop`` is called."""
         task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -194,7 +194,7 @@ class Simulation:
         self._phase = Phase.CONNECTING
         for rider in self._riders:
             await rider.arrive()
-        # People who connect late join later.
+        # Start without those who have not connected in time; they join later.
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await _all(person.socket.live.wait() for person in (*self._drivers, *self._riders))
@@ -222,7 +222,7 @@ class Simulation:
                 self.counts.requests_skipped += 1
 
     async def _settle(self) -> None:
-        """Wait until the riders have heard of every answered change."""
+        """Wait until every answered change has reached its rider's subscription."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_S):
                 await self.ledger.settled()
@@ -262,6 +262,6 @@ async def _look_for_taxirank(http: httpx.AsyncClient, url: str) -> None:
     except ValueError:
         body = None
     if response.status_code == 503 and body is not None:
-        raise NoTaxirank(f"{url}: the server cannot serve now: look at {url}/readyz")
+        raise NoTaxirank(f"{url}: the server is not ready: see {url}/readyz")
     if body != {"data": {"me": None}}:
-        raise NoTaxirank(f"{url}: what answers is not a Taxirank")
+        raise NoTaxirank(f"{url}: this is not a Taxirank server")

@@ -36,8 +36,8 @@ class Summary:
     """The figures, so far or at the end.
 
     Each request is ``accepted`` (at least once), or else ``cancelled``, ``expired`` or ``open``. Each accepted
-    one is ``completed``, ``under_way``, ``called_off``, or ``given_back`` and not taken again. ``offers`` were
-    sent one by one, ``offers_in_snapshots`` are others. The last three should be 0.
+    request is ``completed``, ``under_way``, ``called_off``, or ``given_back`` and not accepted again. ``offers``
+    were sent as events, ``offers_in_snapshots`` in snapshots. The last three should be 0.
     """
 
     seconds: float
@@ -70,7 +70,7 @@ class Summary:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was seen that a server must not do."""
+        """Whether the simulation found no fault of the server."""
         return not (self.accepted_by_two or self.not_heard_by_rider or self.older_after_newer)
 
     def as_json(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Summary:
 
 
 def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: int) -> Summary:
-    """Add up what happened in so many seconds, and so many requests over HTTP."""
+    """Compute the summary. ``seconds``: the duration; ``http_requests``: how many requests were sent over HTTP."""
     ours = list(ledger.ours)
     fates = Counter(_fate(record) for record in ours)
     accepted = sum(record.is_accepted for record in ours)
@@ -97,7 +97,7 @@ def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: 
         requests_skipped=counts.requests_skipped,
         time_to_accept=Times.of(
             [
-                # A driver may have been faster than the answer.
+                # The driver may have accepted before the rider had the answer.
                 max(0.0, record.first_accepted_s - record.answered_s)
                 for record in ours
                 if record.first_accepted_s is not None and record.answered_s is not None

@@ -1,4 +1,4 @@
-"""An account's beginning and its end: sign-up and deletion."""
+"""Sign-up, and the deletion of an account."""
 
 from typing import Annotated
 

@@ -43,7 +43,7 @@ class Services:
 
 
 class ClientInfo(Protocol):
-    """The client of an HTTP request, as the request tells."""
+    """The client of an HTTP request, as read from the request."""
 
     @property
     def address(self) -> str | None:
@@ -64,8 +64,8 @@ class ClientInfo(Protocol):
 class Context:
     """What the resolvers of one operation share.
 
-    ``caller`` stays the same when a mutation begins or exchanges a session: the new one is for the next request.
-    ``sender`` is None over a socket.
+    ``caller`` does not change when a mutation begins or replaces a session: the new session is for the next
+    request. ``sender`` is None over a socket.
     ``set_token`` is what the HTTP response puts into the session cookie: None leaves the cookie alone, an empty
     string removes it.
     """
@@ -83,8 +83,8 @@ class Context:
         return self.caller
 
     def end_session(self) -> None:
-        """The caller's session has ended: the rest of the operation has no caller, and the cookie is removed if it
-        had that session."""
+        """End the caller's session within this operation: its remaining fields have no caller, and the cookie is
+        removed if it holds that session."""
         self.caller = None
         if self.sender is not None and not self.sender.is_bearer:
             self.set_token = ""
@@ -98,7 +98,7 @@ class SharedContext:
 
     @property
     def caller(self) -> Actor:
-        """Raises: RuntimeError. A field that depends on the viewer needs an audience of its own."""
+        """Raises: RuntimeError. A field that depends on the viewer has to use the audience instead."""
         raise RuntimeError("a shared execution has no caller")
 
     actor = caller

@@ -1,4 +1,4 @@
-"""Keyset cursors of the list of trips: a place in it, by (created, id)."""
+"""Keyset cursors of the list of trips. A cursor is the (created, id) of a trip."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ def decode(cursor: str) -> tuple[datetime, UUID]:
         moment = datetime.fromisoformat(created)
         if moment.tzinfo is None:
             raise ValueError
-        # OverflowError: on the first and the last day of the calendar the same moment in UTC does not exist.
+        # OverflowError: on the first and last day of the calendar, the conversion to UTC leaves the calendar.
         return moment.astimezone(UTC), UUID(trip_id)
     except (ValueError, OverflowError, binascii.Error):
         raise BadInput("This is not a cursor of this list.", field=("after",)) from None

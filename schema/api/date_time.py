@@ -8,13 +8,13 @@ from typing import cast
 from strawberry.schema.types.base_scalars import DateTimeDefinition
 from strawberry.types.scalar import ScalarDefinition
 
-# As clients write a moment. Python reads it 25 times as fast as `dateutil` does, which Strawberry asks.
+# The usual form of a time. Python parses it 25 times as fast as `dateutil`, which Strawberry uses.
 _USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _parse_any = cast("Callable[[object], object]", DateTimeDefinition.parse_value)
 
 
 def parse_date_time(value: object) -> object:
-    """The moment that a text names: to Strawberry's rules, and with its errors."""
+    """Parse a time with the rules and errors of Strawberry."""
     if isinstance(value, str) and _USUAL.fullmatch(value):
         try:
             return datetime.fromisoformat(value)

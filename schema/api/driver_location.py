@@ -21,8 +21,8 @@ from services.live import messages
 from services.live.feeds import DriverLocationFeed
 from services.positions.freshness import Freshness
 
-# The root fields of which the use case itself finds out whether the session is live, and that need no more of the
-# caller than what never changes: a caller who is known from before need not be read again for them.
+# Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
+# change. For these, a socket need not read the caller again.
 TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
 
 
@@ -89,7 +89,7 @@ async def shown_location(
     if location is None or not is_on_trip(location, trip):
         return None, Freshness.GONE
     freshness = positions.lifetime.freshness(location)
-    # The clock of the process that keeps it may differ: what is kept may be gone by ours.
+    # The store expires positions by another clock: by the clock of this process, this one may be expired.
     return (location if freshness is not Freshness.GONE else None), freshness
 
 
@@ -118,7 +118,7 @@ async def driver_location(
 ) -> AsyncGenerator[DriverLocation, None]:
     actor, services = info.context.actor, info.context.services
     if actor.user.role is not Role.RIDER:
-        raise forbidden("Only the rider of a trip follows its driver.")
+        raise forbidden("Only the rider of a trip may follow its driver.")
     feed = DriverLocationFeed(actor, services.topics, to_uuid(trip_id, "tripId"), services.positions.lifetime)
     return await follow(feed, _to_event, info)
 

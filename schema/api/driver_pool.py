@@ -1,4 +1,4 @@
-"""The pool: the open requests around a driver, live."""
+"""The pool: the open requests around a driver, and the subscription that follows them."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -79,7 +79,7 @@ async def driver_pool(
 ) -> AsyncGenerator[PoolEvent, None]:
     actor, services = info.context.actor, info.context.services
     if actor.user.role is not Role.DRIVER:
-        raise forbidden("Only drivers follow the pool.")
+        raise forbidden("Only drivers may follow the pool.")
     radius_m = services.offer_radius_m
     if near is not None and near.radius_m is not None:
         radius_m = near.radius_m

@@ -1,4 +1,4 @@
-"""How an enum of the domain becomes one of the schema."""
+"""Adds enums of the domain to the schema."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ import strawberry
 
 
 def describe(enum: type[Enum], description: str, values: dict[str, str]) -> None:
-    """Add an enum of the domain to the schema. ``values`` describes each of its values, by name.
+    """Add an enum of the domain to the schema. ``values`` maps the name of each value to its description.
 
     Raises:
         KeyError, AssertionError: ``values`` does not name exactly the values of the enum.

@@ -1,6 +1,6 @@
-"""GraphQL errors: what is wrong with a request has ``extensions.code``, a failure of the server an incident id.
+"""GraphQL errors. Faults of a request have ``extensions.code``; failures of the server have an incident id.
 
-What the user of a client can mend is no GraphQL error, but data: ``user_errors.py``.
+Faults that the user can correct are data, not GraphQL errors: ``user_errors.py``.
 """
 
 import re
@@ -16,7 +16,7 @@ from services.live.feeds import NotFound, TooManyPools
 from services.runtime import incidents
 from services.runtime.tracebacks import forget_frames
 
-# How graphql-core and Strawberry's scalars quote a value that they refuse, up to Python's own message about it.
+# Matches the refused value in a message of graphql-core or of a Strawberry scalar, and Python's message after it.
 _QUOTED_VALUE = re.compile(
     r"(, found:? | Found: |, but encountered |(?<=value): |(?<=represent a )(?P<scalar>\w+): ).*", re.DOTALL
 )
@@ -24,7 +24,7 @@ _QUOTED_ENUM_VALUE = re.compile(r"Value .*(?= does not exist in '\w+' enum\.)", 
 
 
 class RequestError(GraphQLError):
-    """What is wrong with the request itself: a GraphQL error with ``extensions.code``."""
+    """A fault of the request: a GraphQL error with ``extensions.code``."""
 
     def __init__(self, code: str, message: str, **extensions: object) -> None:
         super().__init__(message, extensions={"code": code, **extensions})
@@ -46,7 +46,7 @@ def bad_user_input(message: str, *, field: Sequence[str] | None = None) -> Reque
 
 
 def without_value(message: str) -> str:
-    """graphql-core's message about a value, without the value: that could be an input with a password."""
+    """graphql-core's message without the value that it quotes, which may contain a password."""
     message = _QUOTED_ENUM_VALUE.sub("The value", message)
     return _QUOTED_VALUE.sub(lambda match: match["scalar"] or "", message)
 
@@ -74,14 +74,14 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
         # A variable is null where the argument may not be.
         shown = bad_user_input(without_value(error.message))
     else:
-        # Also for a value of ours that its type cannot hold: graphql-core's message quotes it.
+        # Also if a value of ours does not fit its type: graphql-core's message would show that value.
         shown = to_request_error(original or error)
     formatted = dict(error.formatted)
     return {**formatted, "message": shown.message, "extensions": shown.extensions}
 
 
 def to_request_error(error: BaseException) -> RequestError:
-    """The error to show for what a use case or a subscription raised: by its code, else as an ``incident``."""
+    """The error to send for an exception of a use case or a subscription: with its code, or as an ``incident``."""
     match error:
         case BadInput(message=message, field=field):
             return bad_user_input(message, field=field)
@@ -98,7 +98,7 @@ def to_request_error(error: BaseException) -> RequestError:
 
 
 def retry_after_s(errors: Sequence[GraphQLError] | None) -> int | None:
-    """The longest wait that the errors ask of the caller, if any does."""
+    """The longest ``retryAfterS`` of the errors; None if there is none."""
     waits = [e.original_error.retry_after_s for e in errors or () if isinstance(e.original_error, RateLimited)]
     return ceil(max(waits)) if waits else None
 

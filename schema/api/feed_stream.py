@@ -1,4 +1,4 @@
-"""What every subscription returns."""
+"""The return value of subscription resolvers."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ ToEvent = Callable[[Any], object]
 
 @dataclass(frozen=True, slots=True)
 class FeedStream:
-    """A feed, and the GraphQL form of what it sends (``to_event``).
+    """A feed, and the function ``to_event`` that converts its messages to GraphQL objects.
 
-    The transports follow the feed on the hub, and share what they execute. graphql-core only demands that the
-    source of a subscription can be iterated: nothing does.
+    The transports follow the feed on the hub, and share executions between subscribers. graphql-core requires an
+    async iterator here, but nobody iterates it.
     """
 
     feed: Feed
     to_event: ToEvent
 
     def __aiter__(self) -> AsyncIterator[object]:
-        """Part of what graphql-core demands."""
+        """Required by graphql-core; never called."""
         raise NotImplementedError("a transport follows the feed")
 
 
 async def follow(feed: Feed, to_event: ToEvent, info: Info) -> Any:
-    """The answer of a subscription's resolver, whatever Strawberry has to read as its type: a FeedStream.
+    """The FeedStream that a subscription's resolver returns; Any, because Strawberry expects an iterator.
 
     Raises:
         RateLimited: the caller begins subscriptions too often.

@@ -1,4 +1,4 @@
-"""Ids: the interface of what has one, and how one from outside is read."""
+"""The interface ``Node``, and the parsing of ids that clients send."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ class Node:
 
 
 def to_uuid(value: str, name: str) -> UUID:
-    """Read the id that a client sent as the argument ``name``.
+    """Parse the id that a client sent as the argument ``name``.
 
     Raises:
         RequestError: BAD_USER_INPUT when it is not a UUID.

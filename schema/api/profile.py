@@ -1,4 +1,4 @@
-"""How the caller is shown to others: name and photo."""
+"""The caller's profile: name and photo."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""All root fields, in the order of ``schema.graphql``. Each is written in the file of its noun."""
+"""All root fields, in the order of ``schema.graphql``. Each is defined in the file of its noun."""
 
 from strawberry.tools import create_type
 

@@ -47,7 +47,7 @@ async def log_in(
         username=username,
         password=password,
         address=sender.address,
-        # The client forgets this session's token for the new one: nobody could end the session any more.
+        # The client replaces this session's token. Without the token nobody could end the session.
         replaces=sender.token(is_bearer=issue_token),
     )
     return begun(info, session, issue_token=issue_token)
@@ -77,7 +77,7 @@ def http_sender(info: Info) -> ClientInfo:
 
 
 def begun(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
-    """The answer that gives the client its new session: by the cookie, or with ``issue_token`` as a token."""
+    """The payload that gives the client its new session: in the cookie, or with ``issue_token`` as a token."""
     caller = info.context.caller
     if caller is not None and caller.session_id == session.replaced:
         info.context.end_session()

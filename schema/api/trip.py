@@ -1,4 +1,4 @@
-"""A trip: its fields, and how one is requested, changed and followed."""
+"""A trip: its fields, the mutations that request and change it, and its subscription."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -171,8 +171,8 @@ async def update_trip(
         if_version=input.if_version,
         reason=input.reason,
     )
-    # A driver who has given a trip back may ask for that again, and is shown what the pool sees: no user name, and
-    # none of the history that the trip has had since.
+    # A driver who gave the trip back may repeat the mutation. The answer then has only what the pool sees: no user
+    # name, and no later history.
     return TripPayload(trip=to_trip(trip, audience_of(actor, trip) or Audience.POOL))
 
 

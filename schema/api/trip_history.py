@@ -34,7 +34,7 @@ class HistoryEntry:
 
 
 async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -> list[HistoryEntry] | None:
-    """The changes up to the trip's version, the first one first; None unless ``audience`` is the trip's party."""
+    """The changes up to the trip's version, oldest first; None unless ``audience`` is a party of the trip."""
     if audience is not Audience.PARTY:
         return None
     parties = {trip.rider.id, trip.driver.id if trip.driver is not None else None}

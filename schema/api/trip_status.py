@@ -1,4 +1,4 @@
-"""Where a trip is in its life."""
+"""The status of a trip."""
 
 from models.trip_life import TripStatus
 from schema.api.enums import describe

@@ -1,4 +1,4 @@
-"""Files that came with a multipart request."""
+"""Files of a multipart request."""
 
 from starlette.datastructures import UploadFile
 
@@ -15,6 +15,6 @@ async def read_upload(value: object, name: str) -> bytes | None:
         return None
     if not isinstance(value, UploadFile):
         raise bad_user_input("A file is sent by the GraphQL multipart request specification.", field=(name,))
-    # Several arguments may name the same file: one of them may have read it already.
+    # Several arguments may use the same file, so it may have been read before.
     await value.seek(0)
     return await value.read()

@@ -7,7 +7,7 @@ from schema.api.context import Info
 from schema.api.enums import describe
 from schema.api.ids import Node
 
-# Under this path photos are served by their names.
+# Photos are served under this path.
 PHOTO_FOLDER = "/media"
 
 describe(

@@ -1,4 +1,4 @@
-"""What a user can mend, as data: the codes, and the one place where a UserFault becomes a payload."""
+"""Faults that the user can correct, as data: the codes, and the conversion of a UserFault to a payload."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -51,7 +51,7 @@ class UserError:
 
 
 class FaultsAsErrors(FieldExtension):
-    """Answers a UserFault with the field's payload, which then has nothing but ``errors``."""
+    """If the resolver raises a UserFault, the field returns its payload with only ``errors``."""
 
     def __init__(self) -> None:
         self._payload: Callable[..., object] | None = None

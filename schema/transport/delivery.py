@@ -38,7 +38,8 @@ class Delivery:
 
     Each message is executed and encoded once for its group, framed once for equal framings, and put on the
     queue. While the client does not read, a message replaces the waiting message about the same trip, and a
-    snapshot replaces all. More than 256 waiting messages are replaced by one new snapshot. ``complete`` comes last.
+    snapshot replaces all. More than 256 waiting messages are replaced by one new snapshot. ``complete`` comes
+    last.
     """
 
     # There is one for each subscription, and every event reads it: slots save memory and cache misses.

@@ -20,7 +20,7 @@ class NotJson(ValueError):
 
 
 class HasBadValue(ValueError):
-    """The text is valid JSON, but one of its values cannot be represented. ``loose``: the whole, decoded anyway."""
+    """Valid JSON, but one of its values cannot be represented. ``loose``: the text, decoded anyway."""
 
     def __init__(self, message: str, loose: Any) -> None:
         super().__init__(message)

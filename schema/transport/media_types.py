@@ -33,7 +33,8 @@ def _best(accept: str, offered: tuple[str, ...]) -> str | None:
     return best[1] if best else None
 
 
-# Clients send the same header with every request, so results are cached. Longer headers would take too much memory.
+# Clients send the same header with every request, so results are cached. Longer headers would take too much
+# memory.
 _REMEMBERED_CHARS = 256
 _remembered = lru_cache(maxsize=256)(_best)
 

@@ -14,9 +14,9 @@ MAX_BARRED = 10_000
 class Offenders:
     """Bars addresses from opening sockets, within this process.
 
-    An offence is a socket that breaks the protocol, floods, or sends no ``connection_init``. An address (for IPv6 a
-    network) with more offences than ``rate`` is refused for the rate's period, before any other work. Otherwise a
-    client that was cut for flooding would reconnect at once, and a handshake costs more than most messages.
+    An offence is a socket that breaks the protocol, floods, or sends no ``connection_init``. An address (for IPv6
+    a network) with more offences than ``rate`` is refused for the rate's period, before any other work. Otherwise
+    a client that was cut for flooding would reconnect at once, and a handshake costs more than most messages.
     ``rate`` None: no address is barred.
     """
 

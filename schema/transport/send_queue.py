@@ -118,7 +118,8 @@ class SendQueue:
             while self._waiting:
                 key, frame = next(iter(self._waiting.items()))
                 if isinstance(frame, SharedResult) and not frame.done():
-                    # Keep the frame in the queue while it is encoded: a newer one can replace it, and `drop` finds it.
+                    # Keep the frame in the queue while it is encoded: a newer one can replace it, and `drop`
+                    # finds it.
                     with suppress(Exception):
                         await frame.wait()
                     continue

@@ -139,7 +139,8 @@ class SocketOperations:
                 await delivery.begin()
             except asyncio.CancelledError:
                 if self._operations.get(operation_id) is beginning:
-                    # The start timed out. (If the client had completed it, its id could belong to another operation now.)
+                    # The start timed out. (If the client had completed it, its id could belong to another
+                    # operation now.)
                     delivery.cancel()
                 raise
             if self._operations.get(operation_id) is beginning:

@@ -102,7 +102,8 @@ class SocketEndpoint:
             return
         if not self.origins.allows_socket(scope, headers):
             reason = self.origins.why_not(headers)
-            # Browsers hide the reason from the page, and clients only try again. So the log has it, for the operator.
+            # Browsers hide the reason from the page, and clients only try again. So the log has it, for the
+            # operator.
             origin, site = headers.get("origin", ""), headers.get("sec-fetch-site", "")
             _refusals.warning("socket refused", reason=reason, origin=origin, sec_fetch_site=site, address=address)
             await _refuse(scope, receive, send, reason)

@@ -12,11 +12,11 @@ NAME_FACTOR = 10
 class LogInRate:
     """Limits log-ins, or sign-ups, by address and by user name.
 
-    - From one address come at most ``rate``, whatever the names and however they end.
-    - At one name there are at most ``NAME_FACTOR`` times that many from all addresses together, not counting those
-      that succeed. So one address cannot keep the owner of a name out. Many can, while they go on, and not quite:
-      refused attempts do not count, and a place is free again every few moments.
-    - Requests of this machine itself (``address`` is None) are held to ``rate`` for each name instead.
+    - One address may make ``rate`` attempts, for any names, successful or not.
+    - One name may get ``NAME_FACTOR`` times as many failed attempts, from all addresses together. So one address
+      cannot lock out the owner of a name. Many addresses can, but not completely: refused attempts do not count,
+      so attempts become available again at an even rate.
+    - Requests from this machine itself (``address`` is None) are limited to ``rate`` for each name instead.
     """
 
     def __init__(self, what: str, rate: Rate | None, throttle: Throttle) -> None:
@@ -41,5 +41,5 @@ class LogInRate:
 
 
 def _digest(name: str) -> str:
-    # Redis must not hold user names, which are often e-mail addresses; and a name can be of any length.
+    # Hashed, because user names are often e-mail addresses, which must not be in Redis. They can also be long.
     return hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -6,7 +6,8 @@ from ipaddress import IPv6Address, ip_address
 _IPV6_PREFIX = 64
 _HOST_BITS = 128 - _IPV6_PREFIX
 
-# No address is known: behind a Unix socket, or a proxy that names none. All such clients count as one.
+# The client's address is unknown: behind a Unix socket, or a proxy that does not send it. All such clients share
+# one limit.
 UNKNOWN = "unknown"
 
 

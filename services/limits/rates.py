@@ -32,14 +32,14 @@ class Rate:
         return self.period_s / self.times
 
     def used_until(self, used_until_s: float, now_s: float, *, times: int = 1) -> float:
-        """Until when the rate is used up, if so many more are counted now: the generic cell rate algorithm.
+        """Count ``times`` uses; returns until when the rate is used up (generic cell rate algorithm).
 
-        More than ``period_s`` ahead of now is too much. Source: ITU-T I.371, annex A.1.
+        The limit is exceeded if it is more than ``period_s`` ahead. Source: ITU-T I.371, annex A.1.
         """
         return max(now_s, used_until_s) + self.interval_s * times
 
     def is_too_much(self, used_until_s: float, now_s: float) -> bool:
-        """Whether what was counted goes beyond the rate, and its burst."""
+        """Whether the counted uses exceed the rate and its burst."""
         return used_until_s - now_s > self.period_s + 1e-9
 
     def multiplied(self, factor: int) -> "Rate":
@@ -57,16 +57,15 @@ class Rate:
         return cls(int(match[1]), _SECONDS[match[2]])
 
 
-# So many keys take about 10 MB per limit.
+# This many keys take about 10 MB per limit.
 MAX_KEYS = 50_000
 
 
 class RateLimit:
     """Limits each key to a rate, within this process. It keeps one number per key and needs no clean-up task.
 
-    A burst of the whole number is let through, then what the rate allows. At most ``max_keys`` are remembered:
-    beyond that, the least recently counted key is forgotten. ``name`` is unique among the limits that all
-    processes share.
+    Allows a burst of ``times`` uses, then an even rate. Remembers at most ``max_keys`` keys and then forgets the
+    least recently counted one. ``name`` is unique among the limits that all processes share.
     """
 
     def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:

@@ -10,9 +10,9 @@ _MAX_CHARS = 500
 
 
 class SparseLog:
-    """Warnings at a rate of ten a minute in each process, so that no flood fills the log with them.
+    """Logs at most ten warnings a minute in each process, so that a flood does not fill the log.
 
-    The next line that is let through says how many were left out (``left_out``). Texts are cut at 500 characters.
+    The next line that is written has the number of dropped lines (``left_out``). Texts are cut at 500 characters.
     """
 
     def __init__(self, name: str) -> None:
@@ -21,7 +21,7 @@ class SparseLog:
         self._left_out = 0
 
     def warning(self, event: str, **fields: str) -> None:
-        """Write one line, or count it as left out."""
+        """Write one line, or count it as dropped."""
         try:
             self._limit.check(None)
         except RateLimited:

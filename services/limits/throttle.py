@@ -9,16 +9,16 @@ from services.events.topics import Topics
 from services.limits.rates import RateLimit, RateLimited
 from services.runtime.batches import Batches
 
-# The longest wait for an unresponsive Redis. After one such timeout no request waits, until Redis has worked
-# for a while. Not shorter: a machine that is busy for a moment is no outage.
+# The longest wait for an unresponsive Redis. After one timeout no request waits, until Redis has worked again for
+# a while. Not shorter, so that a busy machine does not count as an outage.
 TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 64
-# Redis does nothing else meanwhile.
+# Bounds how long one script blocks Redis.
 MAX_TAKES = 256
 
 _MICROSECONDS = 1_000_000
-# Each of several takes has one or more keys, all of which must have room, or none is counted. Times are Redis's
-# own, in microseconds. Answers with how long each take has to wait.
+# Handles several takes. A take has one or more keys and counts all of them or none. Uses the clock of Redis, in
+# microseconds. Returns how long each take has to wait.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

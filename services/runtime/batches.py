@@ -1,4 +1,4 @@
-"""Natural batches: what comes while a round trip is under way goes together in the next one."""
+"""Batches without a timer: items that arrive during one round trip go together in the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,14 +9,14 @@ R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """Sends items in batches, one batch at a time. No timer: alone, nothing waits.
+    """Sends items in batches, one batch at a time. A single item is sent at once.
 
-    ``send`` gets the items of a batch and the loop's time at which the oldest came, so that it can bound the whole
-    of its wait; it answers each, in order. What it raises is raised to all of the batch.
+    ``send`` gets the items of a batch, and the loop time at which the oldest one arrived, so that it can limit the
+    total wait. It returns one answer per item, in order. An exception goes to all callers of the batch.
     """
 
     def __init__(self, send: Callable[[list[T], float], Awaitable[Sequence[R]]], *, at_most: int) -> None:
-        """``at_most``: how many items go together."""
+        """``at_most``: the maximum size of a batch."""
         self._send = send
         self._at_most = at_most
         self._waiting: list[tuple[T, float, asyncio.Future[R]]] = []

@@ -10,8 +10,8 @@ class Counters:
     ``events``: taken from the bus, once a topic. ``executions``: GraphQL executions of an event; subscribers with
     equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
     by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
-    ``reads``: statements that read state for subscribers. ``left_over_photos``: removed from the store later than
-    their account's change. ``restarted_tasks``: background tasks that ended by themselves, which none should.
+    ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
+    job removed. ``restarted_tasks``: background tasks that ended unexpectedly; normally 0.
     """
 
     events: int = 0

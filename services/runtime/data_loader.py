@@ -8,14 +8,14 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-# One look-up that hangs, on a connection of which the other end has gone, does not hold up all.
+# Two, so that one look-up that hangs on a dead connection does not block the others.
 MAX_UNDER_WAY = 2
 
 
 class DataLoader(Generic[K, V]):
     """Fetches all keys of one event-loop iteration at once: a page of trips takes one statement, not twenty.
 
-    While ``MAX_UNDER_WAY`` look-ups are under way, those who ask wait and go together in the next.
+    While ``MAX_UNDER_WAY`` look-ups run, new keys wait and are fetched together by the next.
 
     It is not a cache: each fetch begins after ``get`` was called.
     """

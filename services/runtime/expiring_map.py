@@ -9,9 +9,9 @@ V = TypeVar("V")
 
 
 class ExpiringMap(Generic[K, V]):
-    """Keeps each value until a time, by a clock of the caller's. What has expired goes when something is put.
+    """Keeps each value until its expiry time, by the caller's clock. ``put`` also removes expired entries.
 
-    At most ``max_entries`` are kept: beyond that, the one that was put longest ago goes.
+    Keeps at most ``max_entries`` and then removes the one that was put first.
     """
 
     __slots__ = ("_entries", "_max_entries")
@@ -25,7 +25,7 @@ class ExpiringMap(Generic[K, V]):
         return len(self._entries)
 
     def put(self, key: K, value: V, *, until_s: float, now_s: float) -> None:
-        """Keep a value until then, in place of any other of that key."""
+        """Keep a value until ``until_s``; replaces the key's earlier value."""
         self._entries[key] = value, until_s
         self._entries.move_to_end(key)
         while self._entries:
@@ -35,6 +35,6 @@ class ExpiringMap(Generic[K, V]):
             self._entries.popitem(last=False)
 
     def get(self, key: K, *, now_s: float) -> V | None:
-        """The value; None if there is none, or none any more."""
+        """The value; None if there is none or it has expired."""
         entry = self._entries.get(key)
         return entry[0] if entry is not None and entry[1] > now_s else None

@@ -1,4 +1,4 @@
-"""Runs bursts of work in turns, so that others are served in between."""
+"""Spreads bursts of work over event-loop iterations, so that other connections are served in between."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,14 @@ from time import perf_counter
 
 
 class FairQueue:
-    """Runs pieces of work first in, first out: one per event-loop iteration, or what begins within ``turn_s``.
+    """Runs pieces of work in FIFO order: one per event-loop iteration, or as many as begin within ``turn_s``.
 
-    A handshake of a WebSocket costs as much as hundreds of deliveries, and so does what a flooding peer sends.
-    When a thousand of them come at once, other connections wait for one of them, not for all.
+    A WebSocket handshake costs as much as hundreds of deliveries, and so does the input of a flooding client. If a
+    thousand arrive at once, other connections wait for one of them, not for all.
     """
 
     def __init__(self, *, turn_s: float = 0.0) -> None:
-        """``turn_s``: how long new pieces are begun within one iteration; 0: one piece."""
+        """``turn_s``: the time in one iteration during which further pieces may start; 0: one piece."""
         self._turn_s = turn_s
         self._waiting: deque[Callable[[], object]] = deque()
         self._has_turn = False

@@ -1,10 +1,10 @@
-"""How late the event loop is: whatever holds it, everybody waits for that long."""
+"""Measures how late the event loop runs its callbacks: while one callback runs, all connections wait."""
 
 import asyncio
 from bisect import bisect_left
 from time import perf_counter, thread_time
 
-# While the process is busy, and while it is not: to wake an idle process takes a tenth of a millisecond.
+# The intervals while the process is busy and while it is idle: waking an idle process takes 0.1 ms.
 BUSY_INTERVAL_S, IDLE_INTERVAL_S = 0.01, 0.1
 # The share of a core that counts as busy.
 BUSY = 0.2
@@ -12,7 +12,7 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Durations:
-    """Counts durations by their length, as a histogram of Prometheus does."""
+    """A histogram of durations, as Prometheus defines it."""
 
     __slots__ = ("_counts", "sum_s")
 
@@ -26,7 +26,7 @@ class Durations:
         self.sum_s += duration_s
 
     def buckets(self) -> list[tuple[str, float]]:
-        """For each bound how many were not longer; the last has all."""
+        """The cumulative count for each upper bound; the last one counts all."""
         found: list[tuple[str, float]] = []
         total = 0
         for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), self._counts, strict=True):
@@ -36,9 +36,9 @@ class Durations:
 
 
 class LoopLag:
-    """Measures how much later than asked for the event loop calls: each 10 ms while it is busy, else each 100 ms.
+    """Measures how much later than scheduled the event loop runs a timer: every 10 ms while busy, else every 100 ms.
 
-    A stall that begins out of idleness is seen when it falls into one of these moments.
+    A stall of an idle loop is seen only if a timer is due during it.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class LoopLag:
         self._wait(IDLE_INTERVAL_S)
 
     async def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-# An entry of an OrderedDict with its pair, while the dictionary grows, and what the smallest values are counted
-# too low by.
+# The overhead of an OrderedDict entry and its tuple while the dictionary grows, plus the error of the estimate for
+# the smallest values.
 ENTRY_BYTES = 600
-# The attributes of an object without slots are in an array of their own, which `getsizeof` leaves out: some bytes
-# of head, and a pointer each with as much room to grow.
+# `getsizeof` does not count the array that holds the attributes of an object without slots: a header, and for each
+# attribute a pointer and one spare.
 _ATTRIBUTES_BYTES = 48
 _ATTRIBUTE_BYTES = 12
 _OF_THE_PROGRAM = frozenset({type, EnumType, ModuleType, type(None)})
@@ -44,7 +44,7 @@ class MemoryCache(Generic[K, V]):
         return entry[0]
 
     def put(self, key: K, value: V, taken_bytes: int) -> None:
-        """Keep a value under a key. ``taken_bytes``: what both take; the entry itself is added here."""
+        """Keep a value under a key. ``taken_bytes``: the size of both, without the entry of the cache."""
         taken_bytes += ENTRY_BYTES
         replaced = self._entries.pop(key, None)
         if replaced is not None:
@@ -56,7 +56,7 @@ class MemoryCache(Generic[K, V]):
 
 
 def trimmed(data: bytes) -> bytes:
-    """The same bytes, for keeping: orjson's take the whole buffer that they were written into, 4 KB or more.
+    """A copy of the bytes for long-lived use: bytes of orjson keep their whole output buffer of 4 KB or more.
 
     Source: https://github.com/home-assistant/core/pull/181245
     """
@@ -64,7 +64,7 @@ def trimmed(data: bytes) -> bytes:
 
 
 def bytes_of(*values: object, at_most: int) -> int | None:
-    """The bytes that the values and everything they refer to take, to within 10 %; None if above ``at_most``.
+    """The memory of the values and of all that they refer to, in bytes, within 10 %; None if above ``at_most``.
 
     Classes, modules, enums and the code of functions belong to the program and do not count. Takes about 0.5 µs
     for each object, a tenth of what it takes to parse and validate a document, and stops at ``at_most``.

@@ -1,4 +1,4 @@
-"""The memory of a server process: given back when a crowd has left, and never at the price of a stall."""
+"""Returns a process's memory to the system when many clients have left, without stalls of the event loop."""
 
 import asyncio
 import ctypes
@@ -9,40 +9,40 @@ from typing import Any, Literal
 
 from services.runtime.loop_lag import Durations
 
-# Young objects are examined after so many more have been made than given up: two milliseconds. The ones that have
-# survived that are examined four times as many at once. In a crowd that comes nearly all survive, whatever the
-# numbers; smaller ones mean shorter pauses.
+# The garbage collector's thresholds for its two young generations. A collection of the first takes two
+# milliseconds. When many clients connect, nearly all objects survive anyway, so smaller numbers only make the
+# pauses shorter.
 YOUNG, MIDDLE = 2_500, 4
 _NEVER = 1 << 30
-# A full collection examines everything that the start has not left behind: 0.15 ms a socket.
+# The longest full collection, in seconds. One examines all objects made since the start: 0.15 ms a socket.
 LONGEST_FULL_S = 0.02
-# What the first one is taken to cost for each block of memory; then it is measured.
+# The assumed cost of the first full collection for each memory block; after that it is measured.
 S_PER_BLOCK = 4e-7
-# The allocator gives pages back when so many blocks less are in use than at the last peak: those of 300 sockets.
+# The heap is trimmed when this many blocks fewer are in use than at the last peak: those of 300 sockets.
 SHRUNK_BY = 100_000
 YOUNG_INTERVAL_S = 1.0
 TIDY_INTERVAL_S = 10.0
 
 
 class ProcessMemory:
-    """Decides when Python's garbage collector examines old objects, and when glibc's heap is given back.
+    """Decides when full garbage collections run, and when free memory of glibc's heap returns to the system.
 
-    Nothing that a request or a socket leaves waits for the collector (tests hold that), so full collections, which
-    would hold the event loop for a second with ten thousand sockets, are made only while they are short.
-    ``take_over`` is for a process that serves; without it nothing is changed.
+    Requests and sockets leave no reference cycles behind (tests check that), so full collections are not urgent.
+    With ten thousand sockets one would block the event loop for a second; so they run only while they are short.
+    Only a serving process calls ``take_over``; until then nothing changes.
     """
 
     def __init__(self) -> None:
         self.pauses = Durations()
         self._has_taken_over = False
         self._began_s = 0.0
-        # Blocks that Python's allocator has handed out: after the start, and at most since the last trim.
+        # Allocated blocks of Python's allocator: at the start, and the highest number since the last trim.
         self._blocks_at_start = 0
         self._peak = 0
         self._s_per_block = S_PER_BLOCK
 
     def take_over(self) -> None:
-        """Leave the objects of the start out of all collections, and decide when the others are collected."""
+        """Exclude all present objects from collections, and control when full collections run."""
         gc.collect()
         # They live as long as the process.
         gc.freeze()
@@ -61,7 +61,7 @@ class ProcessMemory:
             gc.collect(1)
 
     async def tidy(self) -> None:
-        """Collect everything if that is short, and give back what a crowd has left."""
+        """Run a full collection if it is short, and return free memory to the system."""
         if not self._has_taken_over:
             return
         self._peak = max(self._peak, self._blocks)
@@ -69,7 +69,7 @@ class ProcessMemory:
             self._collect()
         if self._blocks < self._peak - SHRUNK_BY:
             self._peak = self._blocks
-            # In a thread, and without the interpreter's lock: it takes some milliseconds.
+            # In a thread: it takes some milliseconds, and does not hold the GIL.
             await asyncio.to_thread(_trim)
 
     @property
@@ -80,7 +80,7 @@ class ProcessMemory:
     def _collect(self) -> None:
         blocks, began_s = self._blocks, thread_time()
         gc.collect()
-        # Of a few blocks the time says nothing.
+        # With few blocks, the measured time is mostly fixed cost.
         self._s_per_block = max(S_PER_BLOCK, (thread_time() - began_s) / max(blocks, 10_000))
 
     def _note_pause(self, phase: Literal["start", "stop"], _: dict[str, Any]) -> None:
@@ -91,9 +91,9 @@ class ProcessMemory:
 
 
 def _trim() -> None:
-    """Give the free pages of glibc's heap back to the system; does nothing with another C library.
+    """Return the free pages of glibc's heap to the system; does nothing with another C library.
 
-    glibc gives back only what lies at the end of its heap, and one block that is in use there holds all others.
+    By itself glibc returns only free memory at the end of its heap, and one used block there prevents that.
     Source: malloc_trim(3)
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -1,4 +1,4 @@
-"""One result for many who wait."""
+"""One result for many waiters."""
 
 import asyncio
 from collections import deque
@@ -8,21 +8,21 @@ from services.runtime.fair_queue import FairQueue
 
 T = TypeVar("T")
 
-# So many waiters go on in one iteration of the event loop: each may write to its socket.
+# How many waiters continue in one iteration of the event loop: each may write to its socket.
 WOKEN_AT_ONCE = 32
 
 
 class SharedResult(Generic[T]):
     """The result of one future for many waiters, who are woken a few at a time.
 
-    When all await the future itself, ten thousand subscribers go on in one iteration of the event loop, and nobody
-    else is served meanwhile. A waiter that is cancelled does not cancel the future.
+    If ten thousand subscribers awaited the future itself, all would continue in one iteration of the event loop,
+    and block all other connections. Cancelling a waiter does not cancel the future.
     """
 
     __slots__ = ("_future", "_turns", "_waiting", "_woken")
 
     def __init__(self, future: "asyncio.Future[T]", turns: FairQueue) -> None:
-        """``turns`` must run one piece an iteration."""
+        """``turns`` must run one piece per iteration."""
         self._future = future
         self._turns = turns
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -38,7 +38,7 @@ class SharedResult(Generic[T]):
         return self._future.result()
 
     async def wait(self) -> T:
-        """The result, as soon as it is there and it is the caller's turn. Raises: what the future raises."""
+        """Wait for the result and for the caller's turn. Raises: what the future raises."""
         if not self._future.done():
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)
@@ -47,11 +47,11 @@ class SharedResult(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many wait to be woken."""
+        """How many callers have not been woken yet."""
         return len(self._waiting)
 
     async def all_woken(self) -> None:
-        """Return once there is a result, and all who waited for it have been woken."""
+        """Return when there is a result and all its waiters have been woken."""
         await self._woken.wait()
 
     def _wake_first(self, _: "asyncio.Future[T]") -> None:

@@ -23,7 +23,7 @@ class Shield:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await ``work``; it goes on to its end even if the caller is cancelled."""
+        """Await ``work``; it runs to its end even if the caller is cancelled."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Tasks that live as long as the server: kept running, and cancelled reliably."""
+"""Restarts and cancels background tasks reliably."""
 
 import asyncio
 import types
@@ -20,8 +20,8 @@ RESTART_DELAY_S = 1.0
 async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, None]], counters: Counters) -> None:
     """Run ``work`` until this task is cancelled.
 
-    If ``work`` ends by itself, returning or raising, that is logged in full and counted, and it begins again.
-    Otherwise nobody would notice: the task is awaited only when the server stops.
+    If ``work`` returns or raises, that is logged with its traceback and counted, and ``work`` starts again.
+    Otherwise its end would stay unnoticed: the task is awaited only when the server stops.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -30,7 +30,7 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, None]],
         try:
             # In a task of its own: on Python 3.11 a task in which a TaskGroup has failed stays `cancelling`.
             await asyncio.create_task(work(), name=name)
-        # What it waited for may have been cancelled.
+        # CancelledError: something that `work` awaited was cancelled, not this task.
         except (Exception, asyncio.CancelledError) as raised:
             error = raised
         if task.cancelling():
@@ -42,10 +42,10 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, None]],
 
 
 async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine. A timer is set only if it has to wait, which most often it need not.
+    """Run a coroutine with a time limit. Sets the timer only if the coroutine has to wait.
 
     Raises:
-        TimeoutError: it took longer. It was cancelled then.
+        TimeoutError: the limit was exceeded; the coroutine was cancelled.
     """
     try:
         blocked_on = work.send(None)
@@ -57,7 +57,7 @@ async def within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
 
 @types.coroutine
 def resumed(work: Coroutine[Any, Any, T], blocked_on: Any) -> Generator[Any, Any, T]:
-    """Go on with a coroutine that was started by ``send`` and stopped at its first wait."""
+    """Continue a coroutine that was started with ``send`` and suspended at its first ``await``."""
     while True:
         value: Any = None
         thrown: BaseException | None = None
@@ -75,7 +75,7 @@ def resumed(work: Coroutine[Any, Any, T], blocked_on: Any) -> Generator[Any, Any
 
 
 def log_failure(task: "asyncio.Task[None]") -> None:
-    """Log the error of a task as soon as it has ended. For ``add_done_callback`` of tasks that nobody awaits."""
+    """Log the error of a task when it ends. For ``add_done_callback`` of tasks that are not awaited."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("a background task failed", task=task.get_name(), exc_info=error)
 
@@ -83,9 +83,8 @@ def log_failure(task: "asyncio.Task[None]") -> None:
 async def cancel_and_wait(tasks: Collection["asyncio.Task[None]"]) -> None:
     """Cancel the tasks and wait until all have ended.
 
-    It cancels repeatedly:
-    on Python 3.11 asyncio.wait_for, through which redis-py connects, swallows a cancellation that
-    comes together with its result.
+    Cancels repeatedly: on Python 3.11, ``asyncio.wait_for`` (used by redis-py to connect) swallows a cancellation
+    that arrives together with its result.
     """
     while waiting := [task for task in tasks if not task.done()]:
         for task in waiting:

@@ -1,8 +1,8 @@
-"""Lists for staff: searched, filtered, sorted and paged, at a bounded cost however large the tables are.
+"""Lists for staff, with search, filters, sorting and pages. The cost is bounded for tables of any size.
 
-A list is a window on a table: the newest ``MAX_ROWS`` rows of the period asked for, found by an index. Whatever
-else is asked for happens within the window. What has an index of its own (an id, the beginning of a user name, the
-trips that are under way) is looked for in the whole table.
+A list has a window: the newest ``MAX_ROWS`` rows of the requested period, found by an index. Filters and sorting
+work within the window. Searches that have an index (an id, the beginning of a user name, active trips) cover the
+whole table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _LAST = "\U0010ffff"
 
 
 class Match(Enum):
-    """How a column's value compares with the one asked for."""
+    """How a column is compared with a value."""
 
     EQUAL = "="
     BEGINS = "begins"
@@ -49,7 +49,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Conditions, of which all hold, or any. Without one, everything holds."""
+    """Conditions that are joined by AND or OR. An empty group is always true."""
 
     parts: Sequence["Rule | Group"] = ()
     is_any: bool = False
@@ -63,13 +63,13 @@ class Query:
         self._sql = database.sql
 
     def bind(self, value: object) -> str:
-        """Add a parameter; returns its mark in the SQL."""
-        # PostgreSQL keeps no null characters, so none is ever found.
+        """Add a parameter; returns its placeholder in the SQL."""
+        # PostgreSQL refuses null characters. No stored text has one, so the replacement finds nothing either.
         self.args.append(value.replace("\x00", "\ufffd") if isinstance(value, str) else value)
         return f"${len(self.args)}"
 
     def like(self, column: str, before: str, text: str) -> str:
-        """SQL: the column is ``before`` (a pattern), the text, and anything, in any case (on SQLite ASCII's)."""
+        """SQL: the column begins with the pattern ``before`` and the text. Ignores case (SQLite: only ASCII)."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return self._sql.contains(column, self.bind(f"{before}{escaped}%"))
 
@@ -84,11 +84,11 @@ class ListedTable(Generic[T]):
     """A table that can be listed, and its SQL.
 
     - ``columns`` maps the names that rules and orders may use to SQL.
-    - ``time`` is the one of them that the window goes by.
-    - ``rows`` makes the SQL of the window's rows out of that of the window.
-    - ``newest`` makes the SQL of the window out of conditions.
-    - ``searched`` makes a search into selects, by index, and a condition within the window or None.
-    - ``narrowed`` is a condition, known to an index, that follows from a rule.
+    - ``time`` names the column that orders the window.
+    - ``rows`` returns the SQL of the rows, given the SQL of the window.
+    - ``newest`` returns the SQL of the window, given its conditions.
+    - ``searched`` returns, for a search, selects that use an index, and a condition within the window or None.
+    - ``narrowed`` returns a condition that follows from a rule and that an index supports.
     """
 
     columns: Mapping[str, str]
@@ -116,7 +116,7 @@ class StaffList(Generic[T]):
         skip: int = 0,
         limit: int = MAX_ROWS,
     ) -> Sequence[T]:
-        """Rows in the order of (column, is descending); the newest first among equals."""
+        """One page, ordered by (column, is descending); rows that compare equal come newest first."""
         query = Query(self._database)
         selected = self._selected(query, search, where)
         by = [f"{self._table.columns[name]} {'DESC' if descending else 'ASC'}" for name, descending in order]
@@ -136,7 +136,7 @@ class StaffList(Generic[T]):
         return rows[0]["count"]
 
     async def find(self, ids: Sequence[UUID | int]) -> Sequence[T]:
-        """The rows of those ids, as far as there are any, of the whole table."""
+        """The rows with these ids, searched in the whole table; ids without a row are left out."""
         query = Query(self._database)
         ids_of = f"({', '.join(query.bind(each) for each in ids[:MAX_ROWS])})"
         if not ids:
@@ -157,7 +157,7 @@ class StaffList(Generic[T]):
         return f"{self._table.rows(window)} WHERE {' AND '.join(within)}"
 
     def _indexed(self, query: Query, where: Group) -> list[str]:
-        """What narrows the window itself: conditions that hold for all, and that an index knows."""
+        """The conditions that narrow the window: they apply to every row, and an index supports them."""
         rules = [part for part in where.parts if isinstance(part, Rule)] if not where.is_any else []
         time = self._table.columns[self._table.time].replace("w.", "t.")
         periods = [

@@ -13,7 +13,7 @@ from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import MAX_ROWS, ListedTable, Match, Query, Rule, StaffList
 from services.trips.conditions import has_status
 
-# Of the users whose names begin with the text, the trips of so many are searched.
+# A search by user name covers the trips of at most this many users.
 MAX_NAMESAKES = 100
 
 
@@ -174,7 +174,7 @@ def _searched_actions(query: Query, text: str, an_id: UUID | None) -> tuple[Sequ
 
 
 def _if_active(rule: Rule) -> str | None:
-    """Trips under way are few, and have an index: they are found however old they are."""
+    """A filter for active trips covers the whole table: they are few, and have an index."""
     if rule.column != "status" or rule.match is not Match.ONE_OF or not isinstance(rule.value, list):
         return None
     return has_status(ACTIVE, "t") if ACTIVE.issuperset(rule.value) else None

@@ -1,4 +1,4 @@
-"""The use cases of staff, for the admin. Each leaves a line in the trail, in the transaction of the change."""
+"""The use cases of staff, for the admin. Each writes a row of the audit trail in its transaction."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -158,7 +158,7 @@ class Staff:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
         async with self._outbox.transaction() as transaction:
             if not self._database.sql.writes_one_by_one:
-                # Both rows in one order: of two who deactivate each other at once one succeeds.
+                # Lock both rows in one order: if two members deactivate each other at once, exactly one succeeds.
                 lock = self._database.sql.locked("NO KEY UPDATE")
                 await transaction.fetch(
                     f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}",
@@ -199,7 +199,8 @@ class Staff:
             NoSuchUser: there is no such rider, or the account is not active.
             NotARider, TooManyOpenTrips, BadInput: as ``Trips.request`` does.
         """
-        # A concurrent deletion of the user waits for this and cancels the trip; or this waits and finds no user.
+        # A concurrent deletion either waits for this transaction and then cancels the trip, or comes first, and
+        # then this finds no user.
         lock = self._database.sql.locked("KEY SHARE")
         request = partial(
             self._trips.request_for,
@@ -269,7 +270,7 @@ class Staff:
                 raise TripNotFound("There is no such trip.")
             if has_ended(trip.status):
                 raise IllegalTransition(f"This trip has ended: it is {trip.status.value}.")
-            # Its status changed between two of the attempts.
+            # The status changed between the update and the read: try again.
 
     async def note_export(self, member: StaffMember, *, what: str) -> None:
         """Record in the trail that the caller exports data.

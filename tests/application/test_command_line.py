@@ -405,7 +405,7 @@ def test_without_an_address_the_server_of_the_settings_is_meant(environment: dic
         (200, "<html>", "not a Taxirank"),
         (404, "{}", "not a Taxirank"),
         (200, '{"data": {"me": {"role": 1}}}', "not a Taxirank"),
-        (503, '{"errors": []}', "cannot serve now"),
+        (503, '{"errors": []}', "is not ready"),
     ],
 )
 def test_another_server_or_one_in_trouble_is_one_line(
