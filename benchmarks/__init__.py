@@ -1,1 +1,1 @@
-"""What the performance claims stand on: ``uv run --group benchmarks benchmarks/run.py``."""
+"""The benchmarks behind the performance claims: ``uv run --group benchmarks benchmarks/run.py``."""

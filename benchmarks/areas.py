@@ -1,4 +1,4 @@
-"""Areas: drivers all over a city report where they are, and a request reaches those near it alone."""
+"""Areas: drivers all over a city report their positions; a request reaches only those near it."""
 
 import asyncio
 import itertools
@@ -20,14 +20,14 @@ from benchmarks.stage import Stage
 from models.geo import GeoPoint
 from services.positions import cells
 
-# One driver in each cell: of the default radius of 3 km that is the driver in the cell of the pick-up, and the
-# six around it, as the centers of cells lie 2.4 km apart, and the next ones 4.2 km.
+# One driver in each cell. The default radius of 3 km then reaches seven drivers: the one in the cell of the
+# pick-up and the six around it. Centers of neighbouring cells are 2.4 km apart, the next ones 4.2 km.
 SIZES = (500, 1000, 2000, 4000)
 REPORTING = 2000
 IN_REACH = 7
 REPORT_EVERY_S = 4.0
 REQUESTS_PER_S = 20.0
-# Where requests are made: in the middle, so that nobody's surroundings end with the city.
+# Requests are made in this many cells in the middle of the city, so that all their neighbours have drivers.
 MIDDLE_CELLS = 300
 CENTER = GeoPoint(52.3702, 4.8952)
 MOVES_M = 150.0
@@ -38,9 +38,9 @@ SETTLE_S = 1.0
 
 
 async def areas(stage: Stage) -> Figures:
-    """Measure the CPU of a request among ever more drivers out of reach, then with everybody reporting.
+    """Measure the CPU of a request with more and more drivers out of reach, then with all of them reporting.
 
-    What the same drivers cost without requests is subtracted.
+    The cost of the same drivers without requests is subtracted.
     """
     figures: Figures = {"lost": 0, "repeated": 0, "failed": 0, "load_share": 0}
     for drivers in SIZES:
@@ -61,7 +61,7 @@ async def areas(stage: Stage) -> Figures:
 
 
 class Crowd:
-    """Drivers with sockets, each in the middle of a cell of its own."""
+    """Drivers with sockets, one in each cell."""
 
     def __init__(self, stage: Stage, drivers: int) -> None:
         self.stage = stage
@@ -86,7 +86,7 @@ class Crowd:
         await asyncio.sleep(SETTLE_S)
 
     async def report(self, seconds: float) -> int:
-        """Report all positions again and again, evenly over the time; how many reports."""
+        """Report all positions repeatedly, at an even rate; returns the number of reports."""
         interval_s = REPORT_EVERY_S / len(self.sockets)
         began_s = time.perf_counter()
         reports = round(seconds / interval_s)
@@ -105,11 +105,11 @@ class Crowd:
             socket.close()
 
     def pick_up(self, number: int) -> GeoPoint:
-        """The middle of one of the cells in the middle."""
+        """The center of one of the cells in the middle of the city."""
         return self.centers[number * 7 % self._middle]
 
     def _position(self, number: int) -> tuple[GeoPoint, datetime]:
-        """Somewhere on a circle around the middle of the driver's cell."""
+        """A position on a circle around the center of the driver's cell."""
         center, turn = self.centers[number], radians(time.perf_counter() * 10 + number)
         north = MOVES_M / 111_195
         return (
@@ -119,7 +119,7 @@ class Crowd:
 
 
 class Requests:
-    """What came of requesting trips for a while."""
+    """The requests of one measurement and their results."""
 
     def __init__(self, offers: list[Offer], usage: Usage, failed: int) -> None:
         self.offers = offers
@@ -127,16 +127,16 @@ class Requests:
         self._failed = failed
 
     def count_faults(self, figures: Figures) -> None:
-        """Add what went wrong."""
+        """Add the faults to the figures."""
         figures["lost"] += sum(max(0, offer.left) for offer in self.offers)
-        # Whoever is out of reach must not hear of it.
+        # Drivers out of reach must not receive the offer.
         figures["repeated"] += sum(max(0, -offer.left) for offer in self.offers)
         figures["failed"] += self._failed
         figures["load_share"] = max(figures["load_share"], self.usage.load_share)
 
 
 async def _reporting(crowd: Crowd, http: HttpClient, figures: Figures) -> Figures:
-    """Everything at once: positions are reported, and requests made."""
+    """Measure requests while all positions are reported."""
     seconds = max(crowd.stage.scale.area_seconds, REPORT_EVERY_S)
     await crowd.report(REPORT_EVERY_S)
     meter = crowd.stage.meter()
@@ -162,7 +162,7 @@ async def _idle(stage: Stage, seconds: float) -> Usage:
 
 
 async def _requests(crowd: Crowd, http: HttpClient, seconds: float) -> Requests:
-    """Request trips in an open loop, each in another cell."""
+    """Request trips at a fixed rate (open loop), each in another cell."""
     offers: list[Offer] = []
     posts: list[asyncio.Task[bool]] = []
     meter = crowd.stage.meter()
@@ -191,7 +191,7 @@ async def _request(http: HttpClient, token: str, offer: Offer, pick_up: GeoPoint
 
 
 def _surrounded(count: int) -> int:
-    """How many cells of a spiral of so many have all six neighbours in it; at least the first."""
+    """How many cells of a spiral of ``count`` cells have all six neighbours in it; at least 1."""
     rings = 0
     while _cells_within(rings + 1) <= count:
         rings += 1
@@ -199,12 +199,12 @@ def _surrounded(count: int) -> int:
 
 
 def _cells_within(rings: int) -> int:
-    """A cell and so many rings around it, each of six cells more than the one before."""
+    """The number of cells in ``rings`` rings around a cell, with that cell."""
     return 1 + 3 * rings * (rings + 1)
 
 
 def _spiral(count: int) -> list[GeoPoint]:
-    """The middles of so many cells, from the middle of the city outwards."""
+    """The centers of ``count`` cells, from the middle of the city outwards."""
     center = h3.latlng_to_cell(CENTER.lat, CENTER.lng, cells.FINE)
     found = [center]
     for ring in itertools.count(1):

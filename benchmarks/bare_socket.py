@@ -1,8 +1,8 @@
-"""A bare Starlette application that sends ready bytes: the limit of this stack.
+"""A bare Starlette application that sends prepared bytes: the upper limit of this stack.
 
-It knows no session, database or GraphQL. A request is parsed only as far as it takes to publish it; what comes
-back from Redis goes to the sockets as it is, in as many bytes as Taxirank's messages have. It is served with
-Taxirank's own options of uvicorn and of the garbage collector.
+It has no sessions, no database and no GraphQL. It parses a request only as far as needed to publish it, and sends
+what comes from Redis to the sockets unchanged. Its messages are as long as Taxirank's. It runs with Taxirank's
+options for uvicorn and for the garbage collector.
 """
 
 import argparse
@@ -31,7 +31,7 @@ JSON = "application/json"
 
 
 class BareSockets:
-    """The application: who is connected, and what is sent to them."""
+    """The application: the connected sockets, and the messages to them."""
 
     def __init__(self, redis_url: str, prefix: str, sizes: Sizes) -> None:
         self._redis = Redis.from_url(redis_url)
@@ -65,7 +65,7 @@ class BareSockets:
                     self._followers[topic].pop(websocket, None)
 
     async def socket(self, websocket: WebSocket) -> None:
-        """Let a client follow what it names."""
+        """Let a client follow the topics that it names."""
         await websocket.accept(subprotocol="graphql-transport-ws")
         topics: list[str] = []
         try:
@@ -87,7 +87,7 @@ class BareSockets:
                 self._followers[topic].pop(websocket, None)
 
     async def http(self, request: Request) -> Response:
-        """Publish a change, or return the ready page."""
+        """Publish a change, or return the prepared page."""
         asked = orjson.loads(await request.body())
         if asked["operationName"] == "Trips":
             return Response(self._page, media_type=JSON)
@@ -108,7 +108,7 @@ class BareSockets:
 
 
 async def ready(_: Request) -> Response:
-    """Say that the server answers."""
+    """The readiness check."""
     return Response()
 
 
@@ -117,7 +117,7 @@ def _next(operation_id: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def padded(message: dict[str, Any], size: int) -> str:
-    """The message as JSON of so many bytes, at least."""
+    """The message as JSON, padded to at least ``size`` bytes."""
     text = orjson.dumps({**message, "padding": ""}).decode()
     return text[:-2] + "x" * (size - len(text)) + '"}'
 

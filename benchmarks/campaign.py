@@ -1,4 +1,4 @@
-"""A whole run: every workload on every target, as often as was asked for."""
+"""Runs every workload on every target, a number of times."""
 
 import gc
 import uuid
@@ -24,7 +24,7 @@ from benchmarks.trip_pairs import trip_pairs
 
 
 class Workload(StrEnum):
-    """What is done to a server."""
+    """The workloads."""
 
     FAN_OUT = "fan-out"
     PAIRS = "pairs"
@@ -48,7 +48,8 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.HOSTILE: hostile,
     Workload.CROWD: crowd,
 }
-# Nothing in these is shared among subscribers; and a bare socket knows of no drivers, no areas and no limits.
+# Workloads that say nothing about a target: in some, subscribers share nothing; the bare application has no
+# drivers, areas or limits.
 SKIPPED = {
     UNSHARED.name: frozenset(
         {
@@ -62,13 +63,13 @@ SKIPPED = {
     ),
     BARE.name: frozenset({Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD}),
 }
-# Beyond the pairs: riders without a part in them.
+# Riders besides those of the pairs.
 MORE_RIDERS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The figures of one workload on one target, once."""
+    """The figures of one measurement of one workload on one target."""
 
     target: str
     workload: str
@@ -76,7 +77,7 @@ class Run:
 
 
 class Campaign:
-    """Measures and remembers. Each target is started anew for each round, with fresh trips for each workload."""
+    """Measures and collects the figures. Every round starts each target again; every workload gets new trips."""
 
     def __init__(
         self, *, database_url: str, redis_url: str, folder: Path, scale: Scale, workloads: Sequence[Workload]
@@ -86,11 +87,11 @@ class Campaign:
             "TAXIRANK_REDIS_URL": redis_url,
             "TAXIRANK_REDIS_PREFIX": f"benchmark-{uuid.uuid4().hex[:8]}",
             "TAXIRANK_MEDIA_URL": str(folder / "media"),
-            # No request lapses while it is measured.
+            # No request may expire during a measurement.
             "TAXIRANK_REQUEST_TTL_S": "86400",
             "TAXIRANK_LOCATION_TTL_S": "86400",
             "TAXIRANK_LOCATION_RATE": "off",
-            # Everybody is asked for as much as the server can do.
+            # Each user makes as many requests as the server can answer.
             "TAXIRANK_TRIP_RATE": "off",
             "TAXIRANK_SUBSCRIBE_RATE": "off",
             "TAXIRANK_OPEN_TRIPS_PER_RIDER": "off",
@@ -113,7 +114,7 @@ class Campaign:
         )
         try:
             for number in range(rounds):
-                # Taxirank comes first: the bare application sends as many bytes as it did.
+                # Taxirank comes first: the bare application then sends messages of the same length.
                 for target in TARGETS:
                     await self._measure(target, f"round {number + 1} of {rounds}, {target.name}")
         finally:

@@ -1,4 +1,4 @@
-"""The chart of the results, drawn by matplotlib: kept up since 2003, with a release every few months."""
+"""Draws the chart of the results with matplotlib."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ _COLUMNS = 2
 
 
 def draw(results: Results, path: Path, *, title: str) -> None:
-    """Write the chart as SVG: equal results make equal bytes."""
+    """Write the chart as SVG. Equal results give equal bytes."""
     with mpl.rc_context({"svg.hashsalt": "taxirank", "font.family": "DejaVu Sans", "font.size": 10}):
         rows = -(-len(_PANELS) // _COLUMNS)
         figure = Figure(figsize=(10, 1.8 * rows + 0.6), layout="constrained", facecolor="white")

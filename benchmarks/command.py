@@ -1,4 +1,4 @@
-"""The command line: starts PostgreSQL and Redis, measures, and writes what came out."""
+"""The command line: starts PostgreSQL and Redis, measures, and writes the results."""
 
 import gc
 import os
@@ -26,7 +26,7 @@ from tests.support import servers
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 CHART = ROOT / "docs" / "images" / "benchmark.svg"
-# Partial and quick runs do not replace what the documents show.
+# Partial and quick runs write here, so that they do not replace the published results.
 DRAFTS = ROOT / "var" / "benchmarks"
 QUICK_SOCKETS = 100
 CROWD = 10_000
@@ -42,9 +42,9 @@ def benchmark(
     only: Annotated[list[Workload] | None, typer.Option(help="Only this workload; may be given again.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of half a minute.")] = False,
 ) -> None:
-    """Measure Taxirank beside the same server without sharing and a bare Starlette socket.
+    """Compare Taxirank with the same server without sharing, and with a bare Starlette application.
 
-    The server has one core, everything else another: the load, PostgreSQL (not waiting for the disk) and Redis.
+    The server has one core. The load, PostgreSQL (without fsync) and Redis share another.
     A full run writes benchmarks/results.json and docs/images/benchmark.svg; any other writes to var/benchmarks.
     """
     if quick:
@@ -62,7 +62,7 @@ def benchmark(
     )
     raise_file_limit(scale.crowd + MORE_FILES)
     cores.pin(os.getpid(), cores.LOAD_CORE)
-    # Sockets and latencies live as long as they are measured: there is nothing to find.
+    # No garbage collection in the load generator: all its objects live as long as the measurement.
     gc.disable()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,4 +1,4 @@
-"""Which core does what, and how busy each process kept its own."""
+"""Pins processes to cores, and measures their CPU time."""
 
 import os
 import time
@@ -11,14 +11,14 @@ LOAD_CORE = 1
 
 
 def pin(pid: int, core: int) -> None:
-    """Keep a process, and what it starts from now on, on one core; no effect where the system cannot."""
+    """Pin a process and its future children to one core. Does nothing if the system does not support that."""
     if hasattr(os, "sched_setaffinity") and core < (os.cpu_count() or 1):
         os.sched_setaffinity(pid, {core})
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU time (user and system) that a stretch of time took."""
+    """The CPU time (user and system) of a measurement."""
 
     elapsed_s: float
     server_cpu_s: float
@@ -31,7 +31,7 @@ class Usage:
 
 
 class Meter:
-    """Measures from when it is made."""
+    """Measures from its creation."""
 
     def __init__(self, server: psutil.Process) -> None:
         self._server = server
@@ -40,7 +40,7 @@ class Meter:
         self._load_cpu_s = time.process_time()
 
     def read(self) -> Usage:
-        """What was used so far."""
+        """The CPU time so far."""
         return Usage(
             elapsed_s=time.perf_counter() - self._began_s,
             server_cpu_s=cpu_s(self._server) - self._server_cpu_s,

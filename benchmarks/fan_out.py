@@ -18,9 +18,9 @@ DELIVERIES_PER_S = 2000.0
 RIDERS = 16
 WARM_UP_S = 2.0
 SETTLE_S = 1.0
-# A rate holds when nobody waits longer than a second: not 1 % of the receipts, nor whoever comes last.
+# A rate is sustained if the 99th percentile of the latencies and the last delivery are below this limit.
 PATIENCE_S = 1.0
-# What has not come by then is lost.
+# A delivery that takes longer counts as lost.
 LOST_AFTER_S = 15.0
 RAMP_FROM = 0.6
 RAMP_STEP = 1.12
@@ -30,7 +30,7 @@ OPEN_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What came of requesting trips at a steady rate for a while."""
+    """The results of requesting trips at a steady rate for some time."""
 
     offers: list[Offer]
     elapsed_s: float
@@ -55,7 +55,7 @@ class Stretch:
 
     @property
     def cpu_us(self) -> float:
-        """CPU of the server for one delivery, with its part of the request that caused it."""
+        """The server's CPU time for one delivery, with its share of the request that caused it."""
         return self.usage.server_cpu_s / max(1, self.deliveries) * 1e6
 
 
@@ -97,10 +97,10 @@ async def fan_out(stage: Stage) -> Figures:
 
 
 async def _ramp(stage: Stage, http: HttpClient, offers: Offers, *, from_per_s: float) -> Stretch | None:
-    """The fastest stretch that held; None if none did.
+    """The highest sustained rate; None if there is none.
 
-    Up while rates hold, or down until one does. A rate that fails is tried once more: a busy machine can spoil
-    one stretch.
+    Goes up while the rates are sustained, or down until one is. A rate that fails is tried again, because other
+    work of the machine can disturb one measurement.
     """
     best: Stretch | None = None
     rate, has_failed = from_per_s, False
@@ -122,7 +122,7 @@ async def _ramp(stage: Stage, http: HttpClient, offers: Offers, *, from_per_s: f
 async def steady(
     stage: Stage, http: HttpClient, offers: Offers, deliveries_per_s: float, seconds: float
 ) -> Stretch:
-    """Request trips in an open loop: a slow server does not slow the riders."""
+    """Request trips at a fixed rate (open loop): a slow server does not slow down the riders."""
     interval_s = stage.scale.sockets / deliveries_per_s
     requested: list[Offer] = []
     posts: list[asyncio.Task[bool]] = []
@@ -161,7 +161,7 @@ async def _request(http: HttpClient, token: str, offer: Offer) -> bool:
 
 
 async def warm_sockets(stage: Stage, tokens: list[str]) -> None:
-    """Open and close a few sockets, so that what is made once does not count as memory of a socket."""
+    """Open and close a few sockets, so that one-time allocations do not count as memory of a socket."""
     opened = await open_sockets(stage.port, tokens, lambda _: [operations.follow_pool()], lambda _, __: None)
     for socket in opened:
         socket.close()

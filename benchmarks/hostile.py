@@ -1,4 +1,4 @@
-"""Hostile sockets beside honest ones: how much later the honest ones hear of a request."""
+"""Hostile sockets: how much they delay deliveries to honest sockets."""
 
 import asyncio
 import sys
@@ -19,15 +19,15 @@ from benchmarks.offers import Offers
 from benchmarks.stage import Stage
 
 HONEST = 200
-# With as many sockets as the server lets each have.
+# Each has as many sockets as the server allows.
 HOSTILE_USERS = 50
 SOCKETS_A_USER = 20
 REQUESTS_PER_S = 10.0
 
 
 async def hostile(stage: Stage) -> Figures:
-    """Measure the delivery to honest drivers alone, then with hostile sockets around."""
-    # A small run has fewer of both.
+    """Measure the delivery to honest drivers, first without hostile sockets, then with them."""
+    # A small run has fewer sockets of both kinds.
     count = min(HONEST, stage.scale.sockets)
     users = stage.people.drivers[-max(1, HOSTILE_USERS * count // HONEST) :]
     stage = replace(stage, scale=replace(stage.scale, sockets=count))
@@ -49,7 +49,7 @@ async def hostile(stage: Stage) -> Figures:
         async with _crowd(stage.port, [user.token for user in users]) as crowd:
             coming = await steady(stage, http, offers, rate, seconds)
             await crowd.has_come()
-            # Their handshakes still wait to be answered; that was measured above.
+            # Let the server answer the remaining handshakes, which were measured above.
             await asyncio.sleep(SETTLE_S)
             beside = await steady(stage, http, offers, rate, seconds)
             during_mb = _memory_mb(stage)
@@ -86,24 +86,24 @@ class _Crowd:
         self.figures: Figures = {}
 
     async def ask(self, line: bytes) -> None:
-        """Tell it something."""
+        """Send the process a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(line + b"\n")
         await self._process.stdin.drain()
 
     async def line(self) -> bytes:
-        """What it says next."""
+        """The next line that the process prints."""
         assert self._process.stdout is not None
         return await self._process.stdout.readline()
 
     async def has_come(self) -> None:
-        """Return when each has tried to open its socket."""
+        """Return when every socket has tried to connect."""
         await self.line()
 
 
 @asynccontextmanager
 async def _crowd(port: int, tokens: list[str]) -> AsyncGenerator[_Crowd]:
-    """Hostile sockets, about to come; what became of them is in the figures afterwards."""
+    """Hostile sockets that are about to connect. Their results are in the figures afterwards."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -1,7 +1,7 @@
-"""A process of hostile sockets, so that what they cost to play is not mistaken for the server's.
+"""A process of hostile sockets, so that their own CPU time is not counted as the server's.
 
-Reads how to play from standard input, as one line of JSON; prints a line when all have come, plays until the next
-line comes, and prints what became of them.
+Reads its parameters from standard input, as one line of JSON. Prints a line when all sockets have tried to
+connect, attacks until the next line arrives, and prints the results.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from benchmarks import cores
 from benchmarks.hostile_socket import Kind, crowd
 
 OPEN_AT_ONCE = 50
-# The honest clients measure on the same core, and go first.
+# The honest clients run on the same core and take precedence.
 NICE = 10
 
 
 async def play(port: int, tokens: list[str], sockets: int) -> None:
-    """Come, plague the server, and leave when told so."""
+    """Connect, attack the server, and disconnect when a line arrives."""
     ended: defaultdict[Kind, Counter[int]] = defaultdict(Counter)
     hostile = crowd(port, tokens, sockets, lambda kind: ended[kind])
     for first in range(0, len(hostile), OPEN_AT_ONCE):
@@ -37,7 +37,7 @@ async def play(port: int, tokens: list[str], sockets: int) -> None:
 
 
 def main() -> None:
-    """Play."""
+    """Run the process."""
     os.nice(NICE)
     cores.pin(os.getpid(), cores.LOAD_CORE)
     gc.disable()

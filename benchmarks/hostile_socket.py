@@ -1,4 +1,4 @@
-"""Sockets of people who mean no good: as little work for them, and as much for the server, as they can."""
+"""Hostile sockets: they cause as much work for the server as they can, with little work of their own."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from typing import cast
 from benchmarks import operations
 from schema.transport.socket_messages import SUBPROTOCOL
 
-# Each user has an address, and none that of the honest ones.
+# Each hostile user has an address of its own, which no honest user has.
 ADDRESS = "127.0.1.{}"
 FLOOD_BYTES = 64 * 1024
 BIG_MESSAGE_BYTES = 60 * 1024
@@ -51,7 +51,7 @@ FLOODS = (
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A client's frame, masked with zeros, so that the payload is as it is (RFC 6455, section 5.2)."""
+    """A client's frame, masked with zeros, which leaves the payload unchanged (RFC 6455, section 5.2)."""
     size = len(payload)
     if size < 126:
         head = bytes([opcode, 0x80 | size])
@@ -80,15 +80,15 @@ _FLOOD = {
 
 
 def flood_of(kind: Kind, times: int) -> bytes:
-    """What such a socket sends, so many times."""
+    """The input of such a socket, repeated ``times`` times."""
     beginning = frame(_BEGUN, b"") if kind is Kind.FRAGMENTS else b""
     return beginning + _FLOOD[kind] * times
 
 
 class HostileSocket(asyncio.Protocol):
-    """One connection, which comes back whenever it is cut, until ``leave``.
+    """One socket, which reconnects whenever it is cut, until ``leave``.
 
-    ``ended`` counts how the server ended each: a close code, an HTTP status, or 1006 without either.
+    ``ended`` counts how the server ended each connection: by close code, HTTP status, or 1006 without either.
     """
 
     def __init__(self, port: int, address: str, token: str, kind: Kind, ended: Counter[int]) -> None:
@@ -108,7 +108,7 @@ class HostileSocket(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the server has accepted it and not cut it yet."""
+        """Whether the server has accepted the socket and not closed it yet."""
         return self._transport is not None and self._is_accepted
 
     async def come(self) -> None:
@@ -126,7 +126,7 @@ class HostileSocket(asyncio.Protocol):
             self._back()
 
     def leave(self) -> None:
-        """Cut the connection, for good."""
+        """Cut the connection and do not reconnect."""
         self._has_left = True
         if self._transport is not None:
             self._transport.abort()
@@ -200,7 +200,7 @@ class HostileSocket(asyncio.Protocol):
             self._loop.call_soon(self._go_on)
 
     def resume_writing(self) -> None:
-        """Part of asyncio.Protocol: the server has taken what was sent."""
+        """Part of asyncio.Protocol: the server has read what was sent."""
         if self._flood:
             self._go_on()
 
@@ -221,7 +221,7 @@ class HostileSocket(asyncio.Protocol):
 def crowd(
     port: int, tokens: Sequence[str], sockets: int, ended: Callable[[Kind], Counter[int]]
 ) -> list[HostileSocket]:
-    """So many sockets: a third silent or deaf, a third slow, a third flooding; not connected yet."""
+    """Sockets that are not connected yet: a third silent or not reading, a third slow, a third flooding."""
 
     def kind_of(number: int) -> Kind:
         match number % 3:

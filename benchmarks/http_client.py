@@ -1,4 +1,4 @@
-"""HTTP/1.1 as a load generator needs it: ready bytes out, the body back, a few microseconds a request."""
+"""An HTTP/1.1 client for the load generator: sends prepared bytes, in a few microseconds a request."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class HttpFailed(Exception):
-    """An answer that the load must not count: not 200, or with errors."""
+    """The answer does not count: its status is not 200, or it has errors."""
 
 
 def request(token: str, body: bytes) -> bytes:
@@ -24,7 +24,7 @@ def request(token: str, body: bytes) -> bytes:
 
 
 def check(body: bytes) -> dict[str, Any]:
-    """The one root field's value. Raises: HttpFailed when it reports errors."""
+    """The value of the one root field. Raises: HttpFailed if it reports errors."""
     answer = orjson.loads(body)
     if "errors" in answer:
         raise HttpFailed(str(answer["errors"])[:300])
@@ -35,7 +35,7 @@ def check(body: bytes) -> dict[str, Any]:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One keep-alive connection with at most one request under way."""
+    """One keep-alive connection, for one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -81,7 +81,7 @@ class HttpConnection(asyncio.Protocol):
             answer.set_exception(HttpFailed(received[:300].decode(errors="replace")))
 
     def send(self, data: bytes) -> asyncio.Future[bytes]:
-        """Send a request; its body comes later. Raises: HttpFailed, at once or then."""
+        """Send a request; the future gets the body of the answer. Both raise: HttpFailed."""
         if self._transport is None:
             raise HttpFailed("the server closed the connection")
         self._answer = asyncio.get_running_loop().create_future()
@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 class HttpClient:
-    """As many connections as there are requests under way; they are used again."""
+    """A pool with as many connections as there are concurrent requests."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -112,14 +112,14 @@ class HttpClient:
             connection.close()
 
     async def open(self, connections: int) -> None:
-        """Connect beforehand."""
+        """Open connections in advance."""
         self._idle += [await self._connect() for _ in range(connections)]
 
     async def post(self, data: bytes) -> bytes:
         """The body of the answer. Raises: HttpFailed."""
         connection = None
         while self._idle and (connection is None or not connection.is_open):
-            # The server closes what was idle for long.
+            # The server closes connections that were idle for long.
             connection = self._idle.pop()
         if connection is None or not connection.is_open:
             connection = await self._connect()

@@ -1,4 +1,4 @@
-"""Queries and mutations over HTTP: 32 connections, one request after the other on each."""
+"""Queries and mutations over HTTP: 32 connections with one request at a time on each."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ async def mutation(stage: Stage) -> Figures:
 
 
 async def _drive(stage: Stage, request_of: Callable[[int], bytes]) -> Figures:
-    """Send requests as fast as they are answered. ``request_of`` gives those of a connection."""
+    """Send requests as fast as they are answered. ``request_of`` returns the request of a connection."""
     async with HttpClient(stage.port) as http:
         await http.open(CONNECTIONS)
         check(await http.post(request_of(0)))
@@ -52,7 +52,7 @@ async def _drive(stage: Stage, request_of: Callable[[int], bytes]) -> Figures:
 async def _requests(
     http: HttpClient, request_of: Callable[[int], bytes], seconds: float
 ) -> tuple[list[float], int]:
-    """How long each good answer took, and how many were not good."""
+    """The latency of each successful request, and the number of failed ones."""
     latencies_s: list[float] = []
     failed = 0
     until_s = time.perf_counter() + seconds

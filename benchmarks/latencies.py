@@ -1,4 +1,4 @@
-"""Percentiles of how long things took."""
+"""Percentiles of durations."""
 
 from collections.abc import Iterable
 

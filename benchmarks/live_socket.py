@@ -1,4 +1,4 @@
-"""Sockets as a load generator needs them: thousands, a microsecond or two a message."""
+"""Sockets for the load generator: thousands of them, with one or two microseconds a message."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ OnMessage = Callable[[bytes], None]
 
 
 class SocketFailed(Exception):
-    """The server did not do what a client may expect of it."""
+    """The server did not follow the protocol."""
 
 
 class LiveSocket(WSListener):
@@ -32,7 +32,7 @@ class LiveSocket(WSListener):
         self.snapshot_bytes = 0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Part of WSListener: introduce oneself."""
+        """Part of WSListener: send connection_init."""
         self._transport = transport
         transport.send(WSMsgType.TEXT, _INIT)
 
@@ -65,7 +65,7 @@ class LiveSocket(WSListener):
                 self.live.set_result(None)
 
     def send(self, message: bytes) -> None:
-        """Send a message; nothing once the socket is lost."""
+        """Send a message; does nothing once the socket is lost."""
         if self._transport is not None and not self.is_lost:
             self._transport.send(WSMsgType.TEXT, message)
 
@@ -103,7 +103,7 @@ async def open_sockets(
     *,
     at_once: int | None = None,
 ) -> list[LiveSocket]:
-    """A live socket for each token, ``at_once`` (None: all) opening together; callbacks are told its number."""
+    """Open a live socket for each token, ``at_once`` (None: all) at a time. Callbacks get the socket's number."""
     places = asyncio.Semaphore(at_once if at_once is not None else len(tokens))
 
     async def open_one(number: int) -> LiveSocket:

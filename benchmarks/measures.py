@@ -1,4 +1,4 @@
-"""What is measured: the figures, their names and units."""
+"""The measured figures, with their names and units."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure of one workload. ``less_is_better`` says which way is good."""
+    """One figure of one workload. ``less_is_better``: whether a lower value is better."""
 
     workload: str
     key: str
@@ -90,7 +90,7 @@ MAX_LOAD_SHARE = 0.8
 
 
 def medians(runs: Sequence[Figures]) -> Figures:
-    """The median of each figure; of faults and of the load's share the worst."""
+    """The median of each figure; the maximum of the faults and of the load generator's CPU share."""
     return {
         key: (max if key in {*FAULTS, LOAD_SHARE} else statistics.median)(run[key] for run in runs if key in run)
         for key in {key: None for run in runs for key in run}

@@ -1,4 +1,4 @@
-"""The book of a fan-out: which trips were requested, and which sockets have heard of each, how soon."""
+"""Records which trips were requested, and when each socket received each of them."""
 
 import asyncio
 import time
@@ -32,14 +32,14 @@ class Offers:
         self._receipt = asyncio.Event()
 
     def new(self, *, receivers: int | None = None) -> Offer:
-        """An offer that nobody has heard of, and that so many sockets have to hear of; None: all."""
+        """Record a new offer that ``receivers`` sockets have to receive; None: all sockets."""
         left = self._sockets if receivers is None else receivers
         offer = Offer(len(self._offers), bytearray(self._sockets), left)
         self._offers.append(offer)
         return offer
 
     def receive(self, socket: int, message: bytes) -> None:
-        """Note what came on a socket: the hot path of the load generator."""
+        """Record a message of a socket: the hot path of the load generator."""
         at = message.find(_MARK) + 1
         if at == 0:
             return
@@ -56,7 +56,7 @@ class Offers:
             self._receipt.set()
 
     async def all_received(self, offers: list[Offer], *, within_s: float) -> bool:
-        """Wait until every socket has every one of these; whether that came true in time."""
+        """Wait until every socket has received all of these offers; False: not in time."""
         try:
             async with asyncio.timeout(within_s):
                 while any(offer.left > 0 for offer in offers):

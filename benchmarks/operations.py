@@ -1,4 +1,4 @@
-"""What the clients ask: the operations of a driver's and a rider's app."""
+"""The GraphQL operations of a driver's and a rider's app."""
 
 from datetime import datetime
 from typing import Any
@@ -46,7 +46,7 @@ CENTRAL_STATION = GeoPoint(52.3791, 4.9003)
 
 # The operation id of every pool subscription; equal ids make equal frames, as with equal clients.
 POOL_ID = "pool"
-# What comes before a trip's number in its pick-up address, so that a receipt is recognised without parsing.
+# Comes before a trip's number in its pick-up address, so that messages are recognised without parsing.
 MARK = "#"
 MARK_DIGITS = 8
 
@@ -103,7 +103,7 @@ def follow_car(trip_id: str) -> bytes:
 
 
 def follow_own_trips() -> bytes:
-    """The socket message that begins to follow one's own trips."""
+    """The socket message that begins to follow the caller's trips."""
     return _subscribe("trips", MY_TRIPS, "MyTrips")
 
 

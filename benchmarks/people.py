@@ -1,4 +1,4 @@
-"""Riders and drivers with sessions, and their trips, without a password hash each."""
+"""Riders and drivers with sessions and trips. They have no passwords, since hashing takes long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Person:
 
 
 class People:
-    """Who takes part, in the database of all servers under test.
+    """The users of a run, in the database that all servers under test share.
 
     Users are inserted directly; sessions are begun by the use case, so that the tokens are real.
     """
@@ -34,7 +34,7 @@ class People:
         self._sessions = application.services.sessions
         self.riders: list[Person] = []
         self.drivers: list[Person] = []
-        # Drivers whose positions are known; the others hear of every request.
+        # Drivers with a known position. All others receive every request.
         self.cruisers: list[Person] = []
         # Drivers of a whole city.
         self.crowd: list[Person] = []
@@ -53,7 +53,7 @@ class People:
         await self._database.disconnect()
 
     async def clear_trips(self) -> None:
-        """Forget every trip, and leave the same few open offers before each measurement."""
+        """Delete all trips, and create the same few open trips before each measurement."""
         await self._database.fetch("TRUNCATE trips, trip_changes, outbox, staff_actions")
         for _ in range(OPEN_OFFERS):
             await self.add_open_trip(self.riders[-1])
@@ -73,7 +73,7 @@ class People:
         return trip_id
 
     async def add_page(self, rider: Person, drivers: Sequence[Person]) -> None:
-        """A page of completed trips of that rider's."""
+        """Add a page of completed trips of this rider."""
         for number in range(PAGE):
             trip_id = await self.add_open_trip(rider)
             await self._database.fetch(

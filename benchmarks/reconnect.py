@@ -1,4 +1,4 @@
-"""Mass reconnect: every socket is cut at the same moment, and all come back at once."""
+"""Mass reconnect: all sockets are cut at the same moment and reconnect at once."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ OPEN_AT_ONCE = 50
 
 
 async def reconnect(stage: Stage) -> Figures:
-    """Measure from the cut until every socket has its snapshot, and show that each is live by one more trip."""
+    """Measure from the cut until every socket has its snapshot. One more trip then shows that each is live."""
     offers = Offers(stage.scale.sockets)
     before = await _open(stage, offers, at_once=OPEN_AT_ONCE)
     meter = stage.meter()
@@ -33,7 +33,7 @@ async def reconnect(stage: Stage) -> Figures:
     await offers.all_received([probe], within_s=LOST_AFTER_S)
     for socket in after:
         socket.close()
-    # The next measurement must not pay for these.
+    # Let the server finish closing these sockets before the next measurement.
     await asyncio.sleep(1)
     return {
         "all_live_ms": all_live_s * 1000,

@@ -4,6 +4,6 @@ import runpy
 import sys
 from pathlib import Path
 
-# A script's own folder comes first on the path; the modules here are those of a package beside `server`.
+# Python puts the script's folder on the path; imports of `benchmarks` need its parent instead.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)

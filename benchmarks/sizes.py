@@ -1,4 +1,4 @@
-"""How long the server's answers are, so that the bare application can send as many bytes."""
+"""Measures the length of the server's answers, so that the bare application can send as many bytes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Sizes:
 
 
 async def measure_sizes(port: int, people: People) -> Sizes:
-    """Ask a server for one of each."""
+    """Request one answer of each kind from a server."""
     rider, driver = people.riders[0], people.drivers[0]
     messages: asyncio.Queue[bytes] = asyncio.Queue()
     await people.add_page(rider, people.drivers)

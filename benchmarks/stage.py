@@ -1,4 +1,4 @@
-"""What a workload is given: a running target, people, and how long and how many."""
+"""The parameters of a workload: a running target, people, and the scale."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that a workload needs."""
+    """The parameters of a workload."""
 
     server: Running
     people: People
@@ -33,7 +33,7 @@ class Stage:
 
     @property
     def port(self) -> int:
-        """Where the server listens."""
+        """The server's port."""
         return self.server.port
 
     def meter(self) -> Meter:

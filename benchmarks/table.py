@@ -1,4 +1,4 @@
-"""The results as people read them in a terminal."""
+"""Prints the results in a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ Results = Mapping[str, Mapping[str, Figures]]
 
 
 def table(targets: Sequence[Target], results: Results) -> Iterator[str]:
-    """Lines: a row a figure, a column a target. ``results``: by target and workload."""
+    """The lines of a table with a row for each figure and a column for each target."""
     for column, target in enumerate(targets, 1):
         yield f"  {column}: {target.label}"
     yield f"{'':65}" + "".join(f"{column:>12}" for column in range(1, len(targets) + 1))
@@ -26,7 +26,7 @@ def table(targets: Sequence[Target], results: Results) -> Iterator[str]:
 
 
 def warnings(results: Results) -> Iterator[str]:
-    """What makes a figure doubtful."""
+    """Warnings about figures that may be wrong."""
     for target, workloads in results.items():
         for workload, figures in workloads.items():
             for fault in FAULTS:

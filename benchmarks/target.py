@@ -1,4 +1,4 @@
-"""The servers under test, each as a process of its own on a core of its own."""
+"""The servers under test. Each runs as a process on a core of its own."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ STOP_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is measured. ``label`` names it to people."""
+    """A server under test. ``label``: its name in tables and charts."""
 
     name: str
     label: str
@@ -40,7 +40,7 @@ TARGETS = (TAXIRANK, UNSHARED, BARE)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A target that answers."""
+    """A running target."""
 
     target: Target
     port: int
@@ -48,7 +48,7 @@ class Running:
 
 
 class ServerDied(Exception):
-    """The server ended or never answered; its last words are in the text."""
+    """The server ended or never answered. The text has the end of its log."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Trip pairs: each rider watches an own trip while its driver moves it on."""
+"""Trip pairs: each rider follows a trip while its driver changes the status."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ OPEN_AT_ONCE = 20
 
 @dataclass(slots=True, eq=False)
 class Pair:
-    """A driver and a rider, the trips they still have to make, and the step that is under way."""
+    """A driver and a rider, their remaining trips, and the update that is running."""
 
     driver: Person
     trips: deque[str]
@@ -50,7 +50,7 @@ class Pair:
             self.received.set()
 
     def next_step(self) -> tuple[str, str] | None:
-        """The trip to move and where to; None when all have been made."""
+        """The next trip and its next status; None when all trips have ended."""
         if self.step == len(STEPS):
             self.trips.popleft()
             self.step = 0
@@ -59,7 +59,7 @@ class Pair:
 
 @dataclass(slots=True)
 class Counts:
-    """What became of updates."""
+    """The results of updates."""
 
     latencies_s: list[float] = field(default_factory=list)
     lost: int = 0
@@ -67,7 +67,7 @@ class Counts:
 
 
 async def trip_pairs(stage: Stage) -> Figures:
-    """Measure the latency of an update at a steady rate, then how many there can be, and their CPU."""
+    """Measure the latency of an update at a steady rate, then the highest rate and its CPU."""
     pairs = await _pairs(stage)
     riders = [rider.token for rider in stage.people.riders[: len(pairs)]]
     opened = await open_sockets(
@@ -100,7 +100,7 @@ async def trip_pairs(stage: Stage) -> Figures:
 
 
 async def _pairs(stage: Stage) -> list[Pair]:
-    """Pairs whose trips are all requested and waiting."""
+    """Create pairs, and request all their trips."""
     people, number = stage.people, stage.scale.pairs
     trips = min(MAX_TRIPS_A_PAIR, max(2, round(TRIPS_A_PAIR_AND_SECOND * stage.scale.seconds)))
     return [
@@ -110,7 +110,7 @@ async def _pairs(stage: Stage) -> list[Pair]:
 
 
 async def _steadily(http: HttpClient, turns: deque[Pair], seconds: float) -> Counts:
-    """Update in an open loop, one pair after the other."""
+    """Update at a fixed rate (open loop), one pair after the other."""
     counts = Counts()
     began_s = time.perf_counter()
     updates: list[asyncio.Task[None]] = []
@@ -123,7 +123,7 @@ async def _steadily(http: HttpClient, turns: deque[Pair], seconds: float) -> Cou
 
 
 async def _flat_out(http: HttpClient, turns: deque[Pair], *, updates: int | None, seconds: float) -> Counts:
-    """Update with 32 under way for so long, or so many times, or until all trips are made."""
+    """Update with 32 requests at a time, until the time, the number of updates or the trips are used up."""
     counts = Counts()
     until_s = time.perf_counter() + seconds
     left = updates if updates is not None else len(turns) * MAX_TRIPS_A_PAIR * len(STEPS)
@@ -139,7 +139,7 @@ async def _flat_out(http: HttpClient, turns: deque[Pair], *, updates: int | None
 
 
 async def _update(http: HttpClient, pair: Pair, counts: Counts, turns: deque[Pair]) -> None:
-    """Move a pair's trip one step, and wait until its rider knows; then it is that pair's turn again."""
+    """Update a pair's trip, wait until its rider is told, and queue the pair again."""
     step = pair.next_step()
     if step is None:
         return

@@ -1,4 +1,4 @@
-"""Taxirank as it would be if each subscriber's messages were executed for that subscriber alone."""
+"""Taxirank without sharing: each subscriber's messages are executed for that subscriber alone."""
 
 import functools
 

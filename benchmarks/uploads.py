@@ -1,7 +1,7 @@
-"""How much memory many uploads at once take: ``uv run --group benchmarks python -m benchmarks.uploads``, on Linux.
+"""Measures the memory of concurrent uploads: ``uv run --group benchmarks python -m benchmarks.uploads``, on Linux.
 
-Each is a sign-up with the largest photo that the default settings allow, in bytes and in pixels, to a server of
-these settings in a process of its own, but for the time that an operation may take.
+Each upload is a sign-up with the largest photo that the default settings allow, in bytes and in pixels. The
+server is a process with these settings, except for a longer time limit of operations.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.support.processes import server_process
 MEGABYTE = 1024 * 1024
 TIMEOUT_S = 600.0
 KINDS = {
-    # What a decoder needs per pixel is least for a JPEG, which is scaled while it is decoded, and most for a WebP.
+    # A JPEG needs the least memory per pixel, because it is scaled while it is decoded. A WebP needs the most.
     "JPEG": ("RGB", {"quality": 30}),
     "PNG": ("RGBA", {"compress_level": 1}),
     "WEBP": ("RGBA", {"lossless": True, "quality": 0, "method": 0}),
@@ -31,7 +31,7 @@ KINDS = {
 
 
 def largest_photo(format: str, *, max_bytes: int, max_pixels: int) -> bytes:
-    """A photo of so many bytes and pixels; what it lacks in bytes is appended."""
+    """A photo with exactly these sizes; padding is appended to reach the number of bytes."""
     mode, options = KINDS[format]
     side = int(max_pixels**0.5)
     file = io.BytesIO()
@@ -42,7 +42,7 @@ def largest_photo(format: str, *, max_bytes: int, max_pixels: int) -> bytes:
 
 
 async def sign_up(http: httpx.AsyncClient, number: int, photo: bytes) -> None:
-    """Sign somebody up with a photo. Raises: AssertionError unless that succeeds."""
+    """Sign a user up with a photo. Raises: AssertionError if that fails."""
     account = {
         "username": f"upload{number}@example.com",
         "password1": PASSWORD,
@@ -63,26 +63,26 @@ async def sign_up(http: httpx.AsyncClient, number: int, photo: bytes) -> None:
 
 
 def resident_bytes(pid: int, *, peak: bool = False) -> int:
-    """The memory of a process now, or at most since ``forget_peak``."""
+    """The resident memory of a process now, or its peak since ``forget_peak``."""
     name = "VmHWM:" if peak else "VmRSS:"
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.split(name)[1].split()[0]) * 1024
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak begin anew."""
+    """Reset the peak."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 async def measure(format: str, uploads: int) -> tuple[float, float, float, float]:
-    """The memory before, at most and afterwards, in MB, and the seconds that it took."""
+    """The memory before, at the peak and afterwards, in MB, and the duration in seconds."""
     defaults = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     photo = largest_photo(format, max_bytes=defaults.photo_max_bytes, max_pixels=defaults.photo_max_pixels)
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "database_url": f"sqlite://{folder}/taxirank.sqlite3",
             "media_url": f"{folder}/media",
-            # All are to be decoded, however long the last has to wait for it.
+            # All photos must be decoded, even if the last one waits for long.
             "operation_timeout_s": 600,
         }
         async with server_process(**settings) as server:

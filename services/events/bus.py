@@ -26,8 +26,8 @@ class BusState(StrEnum):
 class Bus:
     """Carries bytes from publishers to listeners, at most once and in order per topic.
 
-    What the bus may lose, it announces: ``on_gap`` is called after every interruption, once all topics are
-    subscribed again. What was published meanwhile is then gone, and listeners must read the state anew.
+    After every interruption, ``on_gap`` is called as soon as all topics are subscribed again. Events that were
+    published during the interruption are lost, so listeners must read the state again.
     """
 
     def __init__(self, link: RedisLink | None, counters: Counters, *, heartbeat_topic: str, on_gap: OnGap) -> None:
@@ -50,14 +50,14 @@ class Bus:
         await self._broadcast.connect()
 
     async def disconnect(self) -> None:
-        """Stop, and close the link; listeners hear nothing more."""
+        """Close the link; listeners receive nothing more."""
         await self._broadcast.disconnect()
 
     async def publish(self, events: Sequence[tuple[Sequence[str], Message]]) -> bool:
         """Publish each message on each of its topics, in order, in one round trip.
 
-        False when the broker did not take them: then the listeners of this process alone have heard, and for the
-        others the caller must try again later.
+        False: the broker did not accept them. Then only the listeners of this process have received them, and the
+        caller must publish again later for the others.
         """
         if self._redis is None:
             for topics, message in events:
@@ -72,14 +72,14 @@ class Bus:
         return False
 
     def own(self, message: Message) -> Message:
-        """A JSON object that this process does not hear when it is published: it tells its listeners directly.
+        """Mark a JSON object so that this process ignores it on the bus: it tells its own listeners directly.
 
-        The others hear it with one key more, ``origin``.
+        Other processes receive it with an extra key ``origin``.
         """
         return self._redis.own(message) if self._redis is not None else message
 
     async def tell_others(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
-        """Publish what is ``own``, as far as the broker takes it."""
+        """Publish messages that were marked by ``own``; they are lost if the broker does not accept them."""
         if self._redis is not None:
             await self._redis.publish_all(events)
 
@@ -87,8 +87,8 @@ class Bus:
     async def listen(self, topic: str) -> AsyncGenerator[AsyncIterator[Message]]:
         """The messages of ``topic``. The block begins when the broker has confirmed the subscription.
 
-        While the broker is away the block begins at once; ``on_gap`` follows when it is back. No two blocks
-        for one topic may begin or end at the same time (broadcaster 0.3.1 loses one of them).
+        While the broker is unavailable the block begins at once, and ``on_gap`` follows when it is back. Two
+        blocks for one topic must not begin or end at the same time (broadcaster 0.3.1 loses one of them).
         """
         has_begun = False
         try:
@@ -103,7 +103,7 @@ class Bus:
 
 
 class _Broadcast(Broadcast):
-    """broadcaster, whose one task that takes events to their listeners does not end unnoticed."""
+    """broadcaster, whose listener task is restarted when it fails."""
 
     def __init__(self, counters: Counters, on_gap: OnGap, **options: Any) -> None:
         super().__init__(**options)
@@ -117,7 +117,7 @@ class _Broadcast(Broadcast):
         try:
             await super()._listener()
         except Exception:
-            # The event that it had taken is lost.
+            # The failed task has lost the event that it was passing on.
             self._on_gap()
             raise
 

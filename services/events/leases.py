@@ -1,4 +1,4 @@
-"""Leases: what a process may remember of a user, until any process begins to change it."""
+"""Leases: a process may cache data of a user until any process begins to change that data."""
 
 import asyncio
 import re
@@ -12,26 +12,26 @@ from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
 from services.runtime.batches import Batches
 
-# Whoever remembers something compares it with the database more often than that.
+# The longest time for which a process uses cached data without checking it against the database, in seconds.
 REMEMBERED_S = 2.0
-# How long a change counts as under way of which nobody says that it is over: longer than any statement may take,
-# and than anything is remembered.
+# A change that is never ended counts as running for this long: longer than any statement, and than any cached data
+# is used.
 LONGEST_CHANGE_S = 65.0
-# Nobody waits for the end of a change: it goes with the next call, or alone after so long.
+# The end of a change goes to Redis with the next call, or alone after this time: no caller waits for it.
 END_AT_LATEST_S = 0.1
-# A lease that is not used any more leaves Redis.
+# When an unused lease expires in Redis, in seconds.
 LEASE_TTL_S = 600
 MAX_LEASES = 100_000
 TIMEOUT_S = 1.0
 MAX_CONNECTIONS = 8
-# Redis does nothing else meanwhile.
+# Bounds how long one script blocks Redis.
 MAX_CALLS = 256
 
 _BEGIN, _END, _TAKE = b"begin", b"end", b"take"
 _CHANGING = re.compile(rb"!\d+")
 _NO_ANSWER = b"!"
-# A key has a lease, or "!" and how many changes are under way; empty is as good as none. Answers each call with
-# what the key has then, or with "!" and why Redis has not kept it.
+# The value of a key is a lease, or "!" and the number of running changes; empty means none. Returns for each call
+# the value of the key after it, or "!" and the error of Redis.
 _SCRIPT = """
 local answers = {}
 for i = 1, #KEYS do
@@ -59,40 +59,40 @@ return answers
 
 
 class Lease(Protocol):
-    """A lease on what was read of a user after it was taken."""
+    """A lease on a user. It covers data that was read after the lease was taken."""
 
     @property
     def token(self) -> bytes:
-        """What Redis has under ``Topics.lease`` while the lease is held; without Redis it means nothing."""
+        """The value of ``Topics.lease`` in Redis while the lease is held. Not used without Redis."""
         ...
 
     @property
     def is_held(self) -> bool:
-        """Whether the lease is held, as far as this process knows; with Redis, it alone knows for certain."""
+        """Whether the lease is held, as far as this process knows. With Redis, only Redis knows for certain."""
         ...
 
 
 class Leases(Protocol):
-    """Lets processes remember what they have read of a user, and takes that back before it becomes untrue.
+    """Lets processes cache data of a user, and ends that before the data becomes outdated.
 
-    Who remembers takes a lease, then reads, and uses what was read only while the lease is held. Who changes what
-    others may remember says so before the change is committed: no lease is held from then on, and none is given
-    until the change is over. So nobody uses what a committed change has made untrue.
+    A reader takes a lease, then reads, and uses the data only while the lease is held. A writer calls
+    ``begin_change`` before it commits: that ends all leases on the user, and none is given until ``end_change``.
+    So no process uses data that a committed change has made outdated.
     """
 
     async def begin_change(self, user_ids: Collection[UUID]) -> bool:
-        """No lease on these users is held from now on. False: not everybody could be told of that.
+        """End all leases on these users. False: not all processes could be told.
 
-        Then what others remember is untrue for at most ``REMEMBERED_S`` seconds after the commit.
+        Others may then use outdated data for at most ``REMEMBERED_S`` seconds after the commit.
         """
         ...
 
     def end_change(self, user_ids: Collection[UUID]) -> None:
-        """What was changed is committed. Without that it counts as under way for ``LONGEST_CHANGE_S`` seconds."""
+        """The change is committed. Without this call it counts as running for ``LONGEST_CHANGE_S`` seconds."""
         ...
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
-        """A lease on each user of whom nothing is being changed."""
+        """Take a lease on each of these users who is not being changed."""
         ...
 
 
@@ -109,9 +109,9 @@ class ProcessLeases:
     """Leases within this process."""
 
     def __init__(self) -> None:
-        # The one that came first, first.
+        # In the order in which they were taken.
         self._leases: OrderedDict[UUID, _ProcessLease] = OrderedDict()
-        # How many changes are under way, and until when that counts if nobody ends them.
+        # For each user the number of running changes, and until when they count if they are not ended.
         self._changes: dict[UUID, tuple[int, float]] = {}
 
     async def begin_change(self, user_ids: Collection[UUID]) -> bool:
@@ -162,7 +162,7 @@ class _SharedLease:
 
 
 class SharedLeases:
-    """Leases in Redis, of all processes that share it. While it is away or fails, nobody remembers anything."""
+    """Leases in Redis, shared by all processes. While Redis is unavailable, no leases are given or held."""
 
     def __init__(self, link: RedisLink, topics: Topics) -> None:
         self._link = link
@@ -195,7 +195,7 @@ class SharedLeases:
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
         if not self._link.keeps:
             return {}
-        # What breaks while they are taken breaks them.
+        # Read the epoch first: an outage while the leases are taken must end them.
         epoch = self._link.epoch
         tokens = await asyncio.gather(*(self._calls.run((_TAKE, user_id)) for user_id in user_ids))
         return {

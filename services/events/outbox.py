@@ -1,8 +1,8 @@
-"""The outbox: no committed change stays unseen.
+"""The outbox: every committed change reaches its subscribers.
 
-A use case changes what subscribers follow in an ``Outbox.transaction``. The change is noted in that
-transaction, published after the commit, and the note deleted. Whatever was not published (the broker was away, the
-process died in between) is found by a sweep of any process, which announces the current state.
+A use case changes data in an ``Outbox.transaction``, which also writes an outbox row. After the commit, the
+change is published and the row deleted. If that fails (no broker, or the process died), a sweep by any process
+finds the row and announces the current state.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ class Announcement:
     message: bytes
 
 
-# Makes announcements of trips that have changed, as they are now: the rows that note that, by trip.
+# Builds announcements of the current state of changed trips. The argument has the outbox rows of each trip.
 FindChanged = Callable[[Mapping[UUID, Sequence[Row]]], Awaitable[Mapping[UUID, Announcement]]]
 
 
 def note_sql(changed: str, *, former: str, pool: str) -> str:
-    """SQL that notes a change of every trip in ``changed``; ``former`` and ``pool`` are SQL values."""
+    """SQL that writes an outbox row for every trip in ``changed``; ``former`` and ``pool`` are SQL values."""
     return (
         "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
         f"SELECT id, {former}, {pool}, {{now}} FROM {changed} RETURNING id"
@@ -60,13 +60,13 @@ class OutboxTransaction:
         self._topics = topics
         self._leases = leases
         self.announcements: list[Announcement] = []
-        # The users of whom something changes that processes may remember.
+        # The users whose cached data changes.
         self.changing: set[UUID] = set()
         self.is_told = True
 
     @property
     def commits_at_once(self) -> bool:
-        """Whether each statement is a transaction by itself."""
+        """Whether each statement is a transaction of its own."""
         return self._source is self._database
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
@@ -78,10 +78,10 @@ class OutboxTransaction:
         self.announcements.append(announcement)
 
     async def change_of(self, *user_ids: UUID, is_end: bool = True) -> None:
-        """What processes remember of these users is about to become untrue; to be said before that is committed.
+        """Call this before a commit that makes cached data of these users outdated.
 
-        ``is_end``: it has become untrue everywhere when the ``Outbox``'s block ends. Otherwise that may take
-        ``REMEMBERED_S`` seconds where a process is cut off from Redis.
+        ``is_end``: no process uses the outdated data any more when the ``Outbox``'s block ends. Otherwise a
+        process without Redis may use it for another ``REMEMBERED_S`` seconds.
         """
         unsaid = set(user_ids) - self.changing
         if unsaid:
@@ -90,14 +90,14 @@ class OutboxTransaction:
             self.is_told = self.is_told and (is_told or not is_end)
 
     async def note_trip(self, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None) -> int:
-        """Note that a trip changed; returns the id of the outbox row."""
+        """Write an outbox row for a changed trip; returns its id."""
         rows = await self.fetch(
             note_sql("(SELECT $1 AS id) changed", former="$2", pool="$3"), trip_id, former_driver_id, for_pool
         )
         return rows[0]["id"]
 
     async def end_sessions(self, ended: Sequence[Row]) -> None:
-        """Note and announce that sessions have ended, so that their sockets are closed everywhere.
+        """Announce that sessions have ended, so that every process closes their sockets.
 
         ``ended``: their ``id`` and ``user_id``.
         """
@@ -148,7 +148,7 @@ class Outbox:
         ]
 
     async def stop(self) -> None:
-        """Publish what waits, then stop. What the broker does not accept stays in the outbox."""
+        """Publish what waits, then stop. Announcements that the broker refuses stay in the outbox."""
         await cancel_and_wait(self._tasks)
         if self._waiting:
             with suppress(Exception):
@@ -180,13 +180,13 @@ class Outbox:
         await self._end(changes)
 
     async def _end(self, changes: OutboxTransaction) -> None:
-        """After the commit. (A change that fails is not known to have failed, and ends by itself.)"""
+        """End the changes after the commit. (After an error the commit is uncertain; then they end by timeout.)"""
         for announcement in changes.announcements:
             self._enqueue(announcement)
         if changes.changing:
             self._leases.end_change(changes.changing)
         if not changes.is_told:
-            # Others may still believe what was. Nobody is told that it is over before it is.
+            # Other processes may still use outdated data: wait until they cannot.
             await asyncio.sleep(REMEMBERED_S)
 
     async def oldest_age_s(self) -> float:
@@ -196,7 +196,7 @@ class Outbox:
         return (moment(rows[0]["now"]) - moment(oldest)).total_seconds() if oldest is not None else 0.0
 
     def _enqueue(self, announcement: Announcement) -> None:
-        # Beyond the bound the sweep has to find it: memory stays bounded while the broker hangs.
+        # Above the bound, leave it to the sweep: memory must stay bounded while the broker hangs.
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(announcement)
             self._work.set()
@@ -208,7 +208,7 @@ class Outbox:
             try:
                 await self._publish_batch()
             except Exception:
-                # The notes stay, and the sweep finds them.
+                # The outbox rows remain, and the sweep finds them.
                 _log.exception("publishing failed")
 
     async def _publish_batch(self) -> None:

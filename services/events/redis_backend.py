@@ -23,10 +23,10 @@ from services.runtime.tasks import cancel_and_wait, keep_running
 _log = structlog.stdlib.get_logger(__name__)
 
 HEARTBEAT_S = 1.0
-# After so many heartbeats without any message, the link is dead.
+# The link is dead after this many heartbeats without any message.
 MISSED_HEARTBEATS = 3
-# So many in which others are heard, and no heartbeat of ours: what we publish goes elsewhere. Longer, since a
-# process that is behind with its reading hears them late.
+# Also after this many heartbeats in which other messages arrive but not our own heartbeat: then we publish to
+# another server. A higher number, because a process that reads slowly receives its heartbeats late.
 UNHEARD_HEARTBEATS = 10
 CONNECT_TIMEOUT_S = 3.0
 PUBLISH_TIMEOUT_S = 2.0
@@ -58,8 +58,8 @@ class RedisBackend(BroadcastBackend):
     through the broker; after three missed ones the link counts as half-open and is torn down. ``subscribe``
     returns once Redis has confirmed.
 
-    The heartbeat takes the way of everything that is published. So a link on which one connection leads to
-    another server than the other, or publishes what is not heard, never counts as up.
+    The heartbeat is published like any event. So the link never counts as up while its two connections reach
+    different servers, or while published events do not arrive.
 
     Commands go through that task too: redis-py closes a connection when a command is cancelled while it is
     written, and one client that leaves at once would cost every subscriber a gap.
@@ -73,7 +73,7 @@ class RedisBackend(BroadcastBackend):
         self._redis = link.client(timeout_s=PUBLISH_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
-        # What every JSON object begins with that this process publishes and has told its own listeners.
+        # The prefix of JSON objects that `own` has marked.
         self._own = f'{{"origin":"{uuid4().hex}",'.encode()
         self._wanted: set[str] = set()
         self._commands: list[tuple[str, str]] = []
@@ -112,10 +112,10 @@ class RedisBackend(BroadcastBackend):
         try:
             await confirmed
         except ConnectionError:
-            # The supervisor notices the same, subscribes to what is wanted again, and announces the gap.
+            # The supervisor also notices: it reconnects, subscribes again, and announces the gap.
             pass
         except asyncio.CancelledError:
-            # broadcaster unsubscribes only from what has begun.
+            # broadcaster only unsubscribes from completed subscriptions.
             await self.unsubscribe(group)
             raise
 
@@ -155,12 +155,13 @@ class RedisBackend(BroadcastBackend):
     async def _publish(self, arguments: Sequence[str | bytes | int]) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.evalsha(_PUBLISH_SHA, 0, *arguments)
-            # A primary may become a replica at any time: it takes events, and few hear of them.
+            # A primary can become a replica at any time. It then accepts events, but only its own listeners
+            # receive them.
             pipeline.execute_command("HELLO")
             check_role((await pipeline.execute())[-1])
 
     def own(self, message: bytes) -> bytes:
-        """A JSON object, with a mark by which it is dropped when it comes back."""
+        """Mark a JSON object, so that this process drops it when it comes back."""
         return self._own + message[1:]
 
     def publish_here(self, channel: str, message: Any) -> None:
@@ -313,6 +314,6 @@ class RedisBackend(BroadcastBackend):
             self._link.beat(await probe(self._redis, self._heartbeat_topic))
             self._failure = None
         except Exception as error:
-            # Any error: nobody else hears of it.
+            # Any error: otherwise it would be lost with the task.
             self._failure = error
             self._link.failed(error)

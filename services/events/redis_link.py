@@ -14,19 +14,19 @@ _log = structlog.stdlib.get_logger(__name__)
 
 SETTING = "TAXIRANK_REDIS_URL"
 CHECK_TIMEOUT_S = 2.0
-# How long a key lives that is written to see whether Redis takes writes.
+# The lifetime of the key that tests whether Redis accepts writes.
 PROBE_TTL_MS = 10_000
-# So many heartbeats without a failure end an outage of a part: one that comes and goes is one outage.
+# An outage ends after this many heartbeats without a failure, so that an intermittent failure is one outage.
 QUIET_HEARTBEATS = 3
 
 LINK_ERRORS = (RedisError, OSError, TimeoutError)
 
-# By a script, since positions and rates are written by scripts.
+# A script, because positions and rates are also written by scripts.
 _PROBE = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
 
 
 class WrongRole(ConnectionError):
-    """A replica: what is written to it is refused, and what is published on it reaches its own listeners alone."""
+    """A replica: it refuses writes, and what is published on it reaches only its own listeners."""
 
 
 class WrongKind(ConnectionError):
@@ -39,15 +39,15 @@ class UnusableRedis(Exception):
 
 
 class RedisLink:
-    """One Redis for all who use it in this process.
+    """The Redis that all parts of this process share.
 
-    Every connection is asked for its role when it is made, and refused if that is wrong.
+    Every new connection checks the role of its server, and is closed if the role is wrong.
 
-    Two things can fail, and each failure begins and ends with one line in the log:
+    There are two kinds of outage. Each begins and ends with one line in the log:
 
-    - The link (``is_up``): no events travel, and no code sends requests to Redis.
-    - A part (``keeps``): Redis passes events on, but refuses or delays something else, as one that is full does.
-      Each process then keeps positions and rates for itself.
+    - The link is down (``is_up``): no events are received, and no code sends requests to Redis.
+    - The link is up, but Redis refuses or delays other requests (``keeps``), for example because it is full. Each
+      process then keeps positions and rates for itself.
     """
 
     def __init__(self, url: str) -> None:
@@ -55,7 +55,7 @@ class RedisLink:
         self._server = _shown(url)
         self._clients: list[Redis] = []
         self._up = False
-        # Changes whenever Redis may have lost something, or this process may have reached another one.
+        # Changes whenever Redis may have lost data, or this process may be connected to another server.
         self.epoch = 0
         self._part_error: str | BaseException | None = None
         self._quiet_heartbeats = 0
@@ -64,12 +64,12 @@ class RedisLink:
 
     @property
     def is_up(self) -> bool:
-        """Whether events travel: they are heard by the connection that listens."""
+        """Whether events are received."""
         return self._up
 
     @property
     def keeps(self) -> bool:
-        """Whether Redis can be expected to do everything that it is asked for."""
+        """Whether Redis has been answering all kinds of requests."""
         return self._up and self._part_error is None
 
     def client(self, *, timeout_s: float, max_connections: int) -> Redis:
@@ -93,7 +93,7 @@ class RedisLink:
         self._away.end()
 
     async def went_down(self, error: BaseException) -> None:
-        """No events travel. Drops all connections: when the address leads elsewhere, all have to follow."""
+        """The link is down. Drops all connections: the address may now lead to another server."""
         self._up = False
         self.epoch += 1
         self._away.begin(error, server=self._server)
@@ -102,12 +102,12 @@ class RedisLink:
         for client in self._clients:
             pool = client.connection_pool
             with suppress(*LINK_ERRORS):
-                # Those in use are closed when they are given back.
+                # Connections in use are closed when they are released.
                 await pool.update_active_connections_for_reconnect()
                 await pool.disconnect(inuse_connections=False)
 
     def failed(self, error: str | BaseException) -> None:
-        """Redis has refused something, or has not answered in time. Logged only if the link outlives it."""
+        """Redis refused a request, or did not answer in time. Logged only if the link stays up."""
         self.epoch += 1
         self._part_error = error
         self._quiet_heartbeats = 0
@@ -125,7 +125,7 @@ class RedisLink:
             self._failing.end()
 
     async def check(self, name: str) -> None:
-        """Find out whether the setting can work at all. A Redis that is away, a replica or full is no error.
+        """Check whether the setting can ever work. A Redis that is unreachable, a replica or full is no error.
 
         ``name``: of a channel and a key of our own.
 
@@ -159,12 +159,12 @@ class RedisLink:
 
 
 async def probe(redis: Redis, name: str) -> Exception | None:
-    """Publish a heartbeat on the channel ``name``, and ask in the same round trip for all that has to work.
+    """Publish a heartbeat on the channel ``name``, and test the role and a write in the same round trip.
 
     Returns why Redis takes no writes, or None.
 
     Raises:
-        WrongRole, WrongKind: it has become something else.
+        WrongRole, WrongKind: the server's role has changed.
         RedisError, OSError: it does not answer, or the heartbeat was not published.
     """
     async with redis.pipeline(transaction=False) as pipeline:
@@ -179,9 +179,9 @@ async def probe(redis: Redis, name: str) -> Exception | None:
 
 
 def check_role(hello: Any) -> None:
-    """Refuse what is not a Redis that events and writes can go to, by its answer to HELLO.
+    """Check by the answer to HELLO that the server is a primary.
 
-    HELLO tells what ROLE does, is allowed to every user, and tells of clusters too.
+    HELLO has the same information as ROLE, is allowed to every user, and also shows clusters.
 
     Raises:
         WrongRole, WrongKind
@@ -213,7 +213,7 @@ async def _connect(connection: AbstractConnection) -> None:
 
 
 class _Outage:
-    """An outage, with one log line at its begin and one at its end."""
+    """An outage, with one log line when it begins and one when it ends."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -250,7 +250,7 @@ def _words(error: str | BaseException) -> str:
 
 
 def _code(error: str | BaseException) -> str:
-    """What Redis begins an error with, such as OOM."""
+    """The code at the beginning of a Redis error, such as OOM."""
     code = getattr(error, "status_code", None)
     return code if code is not None else str(error).partition(" ")[0]
 
@@ -260,7 +260,7 @@ def _is_bad_database(error: str | BaseException) -> bool:
 
 
 def _is_final(error: BaseException) -> bool:
-    """Whether only another setting, or another user in Redis, can help."""
+    """Whether the error lasts until an operator changes the setting or the user in Redis."""
     return isinstance(error, WrongKind | AuthenticationError | NoPermissionError) or _is_bad_database(error)
 
 

@@ -45,7 +45,7 @@ class Topics:
         return f"{self._prefix}:last-location:{driver_id}"
 
     def lease(self, user_id: UUID) -> str:
-        """The key of the lease on what processes remember of a user."""
+        """The key of the lease on cached data of a user."""
         return f"{self._prefix}:lease:{user_id}"
 
     def rate(self, limit: str, key: str) -> str:

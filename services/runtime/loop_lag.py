@@ -36,7 +36,7 @@ class Durations:
 
 
 class LoopLag:
-    """Measures how much later than scheduled the event loop runs a timer: every 10 ms while busy, else every 100 ms.
+    """Measures how late the event loop runs a timer: every 10 ms while busy, otherwise every 100 ms.
 
     A stall of an idle loop is seen only if a timer is due during it.
     """
