@@ -15,6 +15,7 @@ from schema.transport.send_queue import SendQueue
 from schema.transport.socket_frames import OperationFraming, text_frame
 from schema.transport.socket_messages import CloseCode, Closed
 from services.errors import DatabaseUnavailable, SessionEnded
+from services.runtime.tracebacks import forget_frames
 
 
 class _Beginning:
@@ -157,6 +158,9 @@ class SocketOperations:
         if isinstance(result, Refusal):
             return result
         if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
+            for error in result.errors or ():
+                # They are not sent, which would have them forget.
+                forget_frames(error)
             self._end_session()
             return None
         if self._ends(beginning, operation_id):

@@ -1,0 +1,41 @@
+"""What the operations of a socket leave."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import AsyncMock, Mock
+
+from graphql import ExecutionResult, OperationType, located_error
+
+from schema.operations.execution import Request
+from schema.transport.socket_operations import SocketOperations
+from services.errors import SessionEnded
+
+
+async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    try:
+        raise SessionEnded
+    except SessionEnded as ended:
+        error = located_error(ended)
+        raised = ended
+    ends = asyncio.Event()
+    execution = SimpleNamespace(
+        timeout_s=5.0,
+        prepare=lambda _: SimpleNamespace(type=OperationType.QUERY, needs_caller_anew=False),
+        run=AsyncMock(return_value=ExecutionResult(None, [error])),
+    )
+    operations = SocketOperations(
+        cast("Any", execution),
+        Mock(),
+        Mock(),
+        actor=Mock(),
+        token="",
+        max_operations=1,
+        end_session=ends.set,
+        fail=Mock(),
+    )
+    operations.begin("1", Request("{ me { id } }"))
+    async with asyncio.timeout(5):
+        await ends.wait()
+    # Its frames know the executor, and that knows the error.
+    assert raised.__traceback__ is None
