@@ -1,1 +1,1 @@
-"""Operations as Python functions, which run in place of graphql-core (``docs/compiled-operations.md``)."""
+"""Compiles operations to Python functions, to run without graphql-core (``docs/compiled-operations.md``)."""

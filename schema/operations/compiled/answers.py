@@ -1,7 +1,7 @@
-"""Functions that make what is answered out of what resolvers have returned.
+"""Generates functions that convert the values of resolvers to the answer.
 
-Each takes a value and the ``Run``. It is written for values as they nearly always are; of any other it raises, and
-graphql-core makes the answer or the error of the same value.
+Each function takes a value and the ``Run``. It handles only values of the expected types and raises for all
+others; graphql-core then makes the answer or the error from the same value.
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ from strawberry.types.field import StrawberryField
 from schema.operations.compiled.arguments import Arguments
 from schema.operations.compiled.python_source import PLAIN, CannotCompile, Module, NotAsExpected, refuse
 
-# A selection of more fields is not worth compiling: nobody writes it for more than one use.
+# Larger selections are not compiled: clients do not send them repeatedly.
 MAX_FIELDS = 1000
 
 
 class Resolver:
-    """How Strawberry would call the function of a field: what it wants beside the field's arguments."""
+    """Calls the resolver of a field as Strawberry does: with ``self`` and ``info`` if the function takes them."""
 
     def __init__(self, field: StrawberryField) -> None:
         """Raises: CannotCompile."""
@@ -62,7 +62,7 @@ class Resolver:
         ]
 
     def call(self, module: Module, arguments: str) -> str:
-        """An expression that calls it. ``arguments``: an expression for the field's own ones, as a dictionary."""
+        """An expression that calls the resolver. ``arguments``: an expression for the dict of arguments."""
         if not self.extensions:
             function = module.constant(self.function, "resolve")
             return f"{function}({', '.join([*self._takes, f'**{arguments}'])})"
@@ -73,7 +73,7 @@ class Resolver:
 
 
 def _without_source_and_info(function: Callable[..., Any], takes: list[str]) -> Callable[..., Any]:
-    """What an extension calls next: it hands on the source and ``info``, whether they are wanted or not."""
+    """The ``next_`` function of an extension, which always passes the source and ``info``; drops unused ones."""
     if takes not in ([], ["info=run.info"]):
         raise CannotCompile
     wants_info = bool(takes)
@@ -85,10 +85,10 @@ def _without_source_and_info(function: Callable[..., Any], takes: list[str]) -> 
 
 
 class Answers:
-    """Writes the functions of one operation.
+    """Generates the functions of one operation.
 
-    The executor of graphql-core tells which fields are selected: so directives, fragments and merged fields are
-    what it says they are.
+    graphql-core's executor collects the selected fields, so directives, fragments and merged fields behave exactly
+    as there.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Answers:
         self._leaves: dict[str, str] = {}
 
     def root_fields(self) -> tuple[GraphQLObjectType, GroupedFieldSet]:
-        """The type of the operation, and its fields."""
+        """The root type of the operation, and its selected fields."""
         executor = self._executor
         root = self._types.get_root_type(executor.operation.operation)
         assert root is not None, "the operation is valid"
@@ -113,24 +113,24 @@ class Answers:
         return root, self._counted(collected.grouped_field_set)
 
     def definition(self, parent: GraphQLObjectType, details: FieldDetailsList) -> StrawberryField:
-        """How Strawberry knows a field. Raises: CannotCompile for those of introspection."""
+        """Strawberry's definition of a field. Raises: CannotCompile for introspection fields."""
         definition = self._schema.get_field_for_type(details[0].node.name.value, parent.name)
         if definition is None:
             raise CannotCompile
         return definition
 
     def completing(self, type_: Any, details: FieldDetailsList) -> str:
-        """Write a function that makes the answer of a field's value; its name."""
+        """Generate a function that converts a field's value to the answer; returns its name."""
         return self._module.function("complete", "v, run", [f"return {self._answer(type_, details, 'v')}"])
 
     def _answer(self, type_: Any, details: FieldDetailsList, value: str, depth: int = 0) -> str:
-        """An expression for the answer of the value that has a name."""
+        """An expression that converts the variable ``value`` to the answer."""
         if is_non_null_type(type_):
             return self._present(type_.of_type, details, value, depth)
         return f"(None if {value} is None else {self._present(type_, details, value, depth)})"
 
     def _present(self, type_: Any, details: FieldDetailsList, value: str, depth: int) -> str:
-        """The same for a value that is not null."""
+        """As ``_answer``, for a value that is not null."""
         if is_list_type(type_):
             item = f"x{depth}"
             items = self._answer(type_.of_type, details, item, depth + 1)
@@ -153,7 +153,7 @@ class Answers:
         return leaf.format(value)
 
     def _leaf_template(self, type_: GraphQLLeafType) -> str:
-        """The expression for any value, whose name is to be put in."""
+        """The expression, with a placeholder for the name of the value."""
 
         def coerce(value: Any) -> Any:
             if value is None or value is Undefined:
@@ -164,7 +164,7 @@ class Answers:
         if type_.name in PLAIN:
             return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
         if type_.name == "DateTime":
-            # orjson writes it as `isoformat` does, and faster.
+            # orjson writes the same text as `isoformat`, and faster.
             kind, utc = self._module.constant(datetime, "datetime"), self._module.constant(UTC, "utc")
             return f"({{0}} if type({{0}}) is {kind} and {{0}}.tzinfo is {utc} else {coerced})"
         enum = getattr(self._schema.get_type_by_name(type_.name), "wrapped_cls", None)
@@ -175,7 +175,7 @@ class Answers:
         return f"({named}[{{0}}._value_] if type({{0}}) is {kind} else {coerced})"
 
     def _object(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
-        """Write the function of an object; its name."""
+        """Generate the function of an object type; returns its name."""
         selected = self._executor.collect_subfields(type_, details)
         if selected.new_defer_usages:
             raise CannotCompile
@@ -195,7 +195,7 @@ class Answers:
             value = f"v{number}"
             if definition.is_basic_field:
                 if not getattr(type_.fields[name].resolve, "_is_default", False):
-                    # Somebody has exchanged it in the schema.
+                    # The resolver was replaced in the schema.
                     raise CannotCompile
                 body.append(f"{value} = o.{definition.python_name}")
                 entries.append(f"{key!r}: {self._answer(returned, field, value)}")

@@ -1,7 +1,7 @@
-"""Functions that read the variables of a request, and make the arguments of fields out of them.
+"""Generates functions that read the variables of a request and make the arguments of resolvers.
 
-What Strawberry gives to a resolver is made at once: instances of input types, members of enums. A value that is
-not plainly right raises; graphql-core then reads the variables, and says what is wrong.
+They create what Strawberry passes to a resolver: instances of input types, members of enums. They raise for any
+value that is not of the expected type; graphql-core then reads the variables and reports the error.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ MISSING = object()
 
 
 class _Value(NamedTuple):
-    """An expression for a value, and whether that may come to ``MISSING``."""
+    """An expression for a value, and whether it may evaluate to ``MISSING``."""
 
     code: str
     may_be_missing: bool = False
@@ -50,7 +50,7 @@ class _Value(NamedTuple):
 
 
 class Arguments:
-    """Writes the functions of one operation."""
+    """Generates the functions of one operation."""
 
     def __init__(self, schema: strawberry.Schema, executor: Executor[Any], module: Module) -> None:
         self._names = schema.config.name_converter
@@ -85,12 +85,12 @@ class Arguments:
             )
 
     def reading(self) -> str:
-        """Write a function that gives all variables of a request as a tuple; its name."""
+        """Generate a function that returns all variables of a request as a tuple; returns its name."""
         values = "".join(f"v{number}, " for number in range(len(self._variables)))
         return self._module.function("variables", "raw", [*self._reading, f"return ({values})"])
 
     def of(self, field: GraphQLField, definition: StrawberryField, node: FieldNode) -> str:
-        """Write a function that makes a field's arguments out of the variables; its name."""
+        """Generate a function that makes a field's arguments from the variables; returns its name."""
         nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
         entries, later = list[str](), list[str]()
         for argument in definition.arguments:
@@ -119,7 +119,7 @@ class Arguments:
         return self._module.constant(MISSING, "missing")
 
     def _given(self, node: ValueNode, declared: GraphQLArgument | GraphQLInputField) -> _Value:
-        """The value of an argument, or of a field of an input, as it is written in the document."""
+        """The value of an argument or input field in the document."""
         value = self._written(node, declared.type)
         if is_non_null_type(declared.type) and value.may_be_null:
             checked = self._module.constant(_not_null, "not_null")
@@ -152,7 +152,7 @@ class Arguments:
         return _Value(self._module.constant(value, "value"), may_be_null=False)
 
     def _object_written(self, node: ObjectValueNode, type_: GraphQLInputObjectType) -> str:
-        """An instance of an input type that is written as a literal."""
+        """An expression for an input object literal."""
         nodes = {field.name.value: field.value for field in node.fields}
         definition = self._definition(type_)
         given = list[str]()
@@ -173,7 +173,7 @@ class Arguments:
         return value.code
 
     def _absent(self, field: StrawberryField, declared: GraphQLInputField) -> str:
-        """What an instance has where nothing is given: the default of the schema, else that of the class."""
+        """The value of an input field that is not given: the schema's default, otherwise the class's."""
         default = coerce_default_value(declared)
         if default is not Undefined:
             return self._constant(default)
@@ -182,13 +182,13 @@ class Arguments:
         return "None" if field.default_value is dataclasses.MISSING else self._constant(field.default_value)
 
     def _constant(self, value: object) -> str:
-        """The name of what may be given to many."""
+        """The name of an immutable constant. Raises: CannotCompile for mutable values."""
         if value is None or value is UNSET or isinstance(value, str | int | float | Enum | datetime):
             return self._module.constant(value, "value")
         raise CannotCompile
 
     def _read(self, type_: Any, value: str, depth: int = 0) -> str:
-        """An expression that reads the JSON value that has a name."""
+        """An expression that reads the JSON value in the variable ``value``."""
         if not is_non_null_type(type_):
             return f"(None if {value} is None else {self._read_present(type_, value, depth)})"
         return self._read_present(type_.of_type, value, depth)
@@ -218,12 +218,12 @@ class Arguments:
         return coerced
 
     def _reader(self, type_: GraphQLInputObjectType) -> str:
-        """Write a function that reads an instance of an input type; its name."""
+        """Generate a function that reads an instance of an input type; returns its name."""
         known = self._readers.get(type_.name)
         if known is not None:
             return known
         if type_.name in self._begun:
-            # It holds values of its own type.
+            # A recursive input type.
             raise CannotCompile
         self._begun.add(type_.name)
         definition = self._definition(type_)

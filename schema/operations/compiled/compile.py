@@ -12,9 +12,9 @@ from schema.operations.compiled.python_source import CannotCompile, Module
 
 
 def compile_operation(schema: strawberry.Schema, executor: Executor[Any]) -> Plan | None:
-    """Compile the operation of an executor, for the values that its directives' variables have there.
+    """Compile the operation of an executor, for the present values of the variables in ``@skip`` and ``@include``.
 
-    None if it cannot be compiled.
+    Returns None if it cannot be compiled.
     """
     try:
         module = Module()

@@ -1,4 +1,4 @@
-"""A compiled operation: what it runs, field by field, and what is left to graphql-core."""
+"""A compiled operation. It runs the generated functions and hands exceptional cases to graphql-core."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from schema.operations.executors import Failure
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """The answer is graphql-core's to make. ``outcomes``: what the root fields that were resolved came to."""
+    """graphql-core has to make the answer. ``outcomes``: the results or errors of root fields resolved so far."""
 
     outcomes: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A root field: its functions, and the name of its answer."""
+    """A root field: its functions, and its key in the answer."""
 
     key: str
     arguments: Callable[[tuple[Any, ...]], dict[str, Any]]
@@ -28,7 +28,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Plan:
-    """How an operation is run. ``text``: the functions, to be read. ``bytes``: the memory that it takes."""
+    """A compiled operation. ``text``: the source of its functions. ``bytes``: the memory that it takes."""
 
     text: str
     bytes: int
@@ -37,9 +37,9 @@ class Plan:
     is_serial: bool
 
     async def execute(self, context: object, variables: Mapping[str, Any]) -> dict[str, Any] | Unfinished:
-        """Run a query or a mutation: its data, if nothing went wrong.
+        """Run a query or a mutation; returns its data, or Unfinished if graphql-core has to make the answer.
 
-        Every root field is resolved once at most, here or by graphql-core.
+        Every root field is resolved at most once, here or by graphql-core.
         """
         outcomes: dict[str, object] = {}
         try:
@@ -88,12 +88,12 @@ class Plan:
         return data
 
     def variables(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The variables of a request, for ``event``. Raises: any Exception, if they do not fit."""
+        """The variables of a request, for ``event``. Raises: any Exception, if they are not valid."""
         return self.read_variables(variables)
 
     async def subscribe(self, context: object, variables: Mapping[str, Any]) -> object:
-        """The source of a subscription's events; a Failure if its resolver raises, Unfinished if the variables do
-        not fit.
+        """The source of a subscription's events. A Failure if its resolver raises, Unfinished if the variables are
+        not valid.
         """
         field = self.fields[0]
         try:
@@ -107,7 +107,7 @@ class Plan:
             return Failure(error)
 
     def event(self, event: object, info: ResolverInfo, variables: tuple[Any, ...]) -> tuple[dict[str, Any], Run]:
-        """The data of a subscription's event, and the run that may still have to settle.
+        """The data of a subscription's event, and the run, which may still have to settle.
 
         Raises: any Exception, if graphql-core has to execute the event.
         """

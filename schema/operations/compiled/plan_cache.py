@@ -1,4 +1,4 @@
-"""The plans of the operations that come again and again."""
+"""Compiles operations that are sent repeatedly, and caches their plans."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,24 +15,24 @@ from services.runtime.tracebacks import forget_frames
 
 # A plan takes 15 KB for a page of trips.
 CACHED_BYTES = 20_000_000
-# Compiling costs about as much as executing once without: what comes once is not compiled.
+# From this use on, an operation is compiled. Compiling costs about as much as one execution by graphql-core.
 USES = 2
 
 _NOT_GIVEN = object()
 
 
 class PlanCache:
-    """Compiles operations when they are worth it; remembers those that were used last."""
+    """Compiles operations that are used often enough, in an LRU cache."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema
-        # Plan: compiled; None: cannot be; a number: how often it was executed without.
+        # A Plan: compiled. None: cannot be compiled. A number: how often it was executed without a plan.
         self._plans = MemoryCache[tuple[object, ...], Plan | int | None](CACHED_BYTES)
 
     def find(self, operation: Operation, variables: Mapping[str, Any], *, uses: int | None = None) -> Plan | None:
         """The plan of an operation; None if graphql-core has to execute it.
 
-        ``uses``: from which use on it is compiled.
+        ``uses``: compile from this use on.
         """
         conditions = [variables.get(name, _NOT_GIVEN) for name in operation.condition_variables]
         for value in conditions:

@@ -1,11 +1,11 @@
-"""Writes the Python functions of one operation, and loads them."""
+"""Collects the generated Python functions of one operation, and loads them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from sys import getsizeof
 from typing import Any, NoReturn
 from weakref import finalize
 
-# What a value of these types is checked by, in place of asking the type.
+# Expressions that check values of these types without a call.
 PLAIN = {
     "String": "type({0}) is str",
     "ID": "type({0}) is str",
@@ -21,11 +21,11 @@ BYTES_A_CHARACTER = 16
 
 
 class CannotCompile(Exception):
-    """The operation has something that only graphql-core executes."""
+    """The operation uses a feature that only graphql-core executes."""
 
 
 class NotAsExpected(Exception):
-    """A value is not what the function was written for: graphql-core looks at it instead."""
+    """A value is not of the expected type: graphql-core has to handle it."""
 
 
 def refuse(*_: object) -> NoReturn:
@@ -36,7 +36,7 @@ def refuse(*_: object) -> NoReturn:
 class Module:
     """Functions and the constants that they use.
 
-    Of a request's text nothing becomes code but names, which are quoted by ``repr``.
+    The only text of a request that becomes code is names, quoted by ``repr``.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Module:
 
     @property
     def text(self) -> str:
-        """All that was written."""
+        """The source of all functions."""
         return "\n".join(self._text)
 
     @property
@@ -57,7 +57,7 @@ class Module:
         return BYTES_A_CHARACTER * len(self.text) + self._constant_bytes
 
     def constant(self, value: object, hint: str) -> str:
-        """The name under which the functions find a value. ``hint``: how it should be called."""
+        """The name of a constant in the functions. ``hint``: the preferred name."""
         name = self._names.get(id(value))
         if name is None:
             name = self._names[id(value)] = f"{hint}_{len(self._names)}"
@@ -68,7 +68,7 @@ class Module:
         return name
 
     def function(self, hint: str, parameters: str, body: Sequence[str]) -> str:
-        """Write a function; its name. The same one is written once."""
+        """Add a function, unless an equal one exists; returns its name."""
         key = (parameters, *body)
         name = self._functions.get(key)
         if name is None:
@@ -77,14 +77,14 @@ class Module:
         return name
 
     def table(self, hint: str, entries: Mapping[str, str]) -> str:
-        """Write a dictionary, of expressions by expressions; its name."""
+        """Add a dict whose keys and values are expressions; returns its name."""
         name = f"{hint}_t{len(self._text)}"
         self._text.append(f"{name} = {{{', '.join(f'{key}: {value}' for key, value in entries.items())}}}")
         return name
 
     def load(self) -> Callable[[str], Callable[..., Any]]:
-        """Compile what was written: gives the functions by name."""
-        # The text is ours, see above.
+        """Compile the source; the result returns a function by its name."""
+        # The source is generated here, see the class.
         exec(compile(self.text, "<compiled operation>", "exec"), self._values)  # noqa: S102
         return lambda name: self._values[name]  # pyright: ignore[reportReturnType]
 

@@ -1,4 +1,4 @@
-"""One execution of a compiled operation: what its resolvers are given, and what has to be waited for."""
+"""One execution of a compiled operation: the ``info`` of its resolvers, and the values that are awaited."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from graphql.pyutils import gather_with_cancel
 
 
 class ResolverInfo:
-    """What a compiled operation gives to resolvers as ``info``: the context, and nothing else."""
+    """The ``info`` argument of resolvers in a compiled operation. It has only the context."""
 
     __slots__ = ("context",)
 
@@ -16,7 +16,7 @@ class ResolverInfo:
 
 
 class Run:
-    """One execution: what its resolvers are given, and what has to be waited for."""
+    """One execution: the ``info`` of its resolvers, and the values that are awaited."""
 
     __slots__ = ("_later", "info", "variables")
 
@@ -27,15 +27,15 @@ class Run:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a part of the answer is still to be waited for."""
+        """Whether parts of the answer are still awaited."""
         return bool(self._later)
 
     def later(self, answer: dict[str, Any], key: str, value: Any, complete: Callable[..., Any]) -> None:
-        """Put a value into the answer once it is there."""
+        """Await a value in ``settle``, complete it, and put it into the answer."""
         self._later.append((answer, key, value, complete))
 
     async def settle(self) -> None:
-        """Wait until every part of the answer is there, all at once."""
+        """Await all missing parts of the answer concurrently."""
         while self._later:
             waiting, self._later = self._later, []
             if len(waiting) == 1:
@@ -46,7 +46,7 @@ class Run:
                 answer[key] = complete(value, self)
 
     def abandon(self) -> None:
-        """Nothing will be waited for."""
+        """Close all coroutines that were not awaited."""
         for _, _, value, _ in self._later:
             value.close()
         self._later.clear()

@@ -23,14 +23,14 @@ import { useProblems } from "./useProblems";
 import { useTrips } from "./useTrips";
 import { currentOf, GONE, STATUS_TO_DRIVER, toldToDriver } from "./words";
 
-/** Where a driver sees what is asked for, takes it, and drives. */
+/** The panel in which a driver sees offers, accepts one, and drives. */
 export function DriverPanel({ connection, person, panelId, onNews }: RolePanelProps) {
   const { trips: known, problems: tripProblems, learned } = useTrips(connection);
-  // One that was given back is not this driver's any more.
+  // A trip that was given back no longer belongs to this driver.
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
   const announce = useAnnounce();
-  // What this driver has taken: that it leaves the pool is no news. One that was given back is not offered again.
-  // With what is said of it if another driver was faster after all.
+  // Trips that this driver has accepted: no message says that they left the pool. The value is the message to show if
+  // another driver was faster. A trip that was given back is not offered again.
   const taking = useRef(new Map<string, string | null>());
   const listener = useMemo<Listener>(
     () => ({
@@ -53,7 +53,7 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
   const keptFocus = useKeptFocus(title);
   const trip = currentOf(trips);
   const open = (offers ?? []).filter(({ offer, gone }) => !(gone !== null && taking.current.has(offer.id)));
-  // What went wrong with a trip is of no use once the trip is neither here nor on offer.
+  // Remove the errors of trips that are no longer shown.
   const isStill = problemsOf === trip?.id || open.some(({ offer, gone }) => offer.id === problemsOf && gone === null);
   const waiting = open.filter(({ gone }) => gone === null).length;
 
@@ -62,7 +62,7 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
     onNews(trip ? "On a trip" : offered);
   }, [trip, waiting, onNews]);
 
-  // Whoever called the trip off: there is nowhere to drive any more.
+  // The trip was cancelled, by anyone: stop driving.
   const tripId = trip?.id;
   const hadTrip = useRef(tripId);
   useEffect(() => {

@@ -13,16 +13,16 @@ import { IS_TOUCHED } from "./ui/pointing";
 import { Problems } from "./ui/Problems";
 import { useProblems } from "./useProblems";
 
-/** One end of a trip as it is typed, picked or named. */
+/** The pick-up or drop-off of a trip: typed, picked on the map, or a named place. */
 export interface End {
   address: string;
-  /** As it is in the field: perhaps not, or not yet, a position. */
+  /** The text of the field, which need not be a position. */
   position: string;
 }
 
 export const NO_END: End = { address: "", position: "" };
 
-/** Which end of a trip. */
+/** Pick-up or drop-off. */
 export type Which = "pickUp" | "dropOff";
 
 interface Props {
@@ -30,19 +30,19 @@ interface Props {
   pickUp: End;
   dropOff: End;
   onChange: (which: Which, end: End) => void;
-  /** Somebody points at the fields of an end. */
+  /** The user focuses or hovers over the fields of an end. */
   onPoint: (which: Which) => void;
   onRequested: (trip: Trip) => void;
 }
 
-/** Where a rider says from where and where to. The map fills it too. */
+/** The form for the pick-up and drop-off of a new trip. The map can fill it too. */
 export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, onRequested }: Props) {
   const [problems, setProblems] = useProblems(connection);
   const [isBusy, setIsBusy] = useState(false);
-  // The same request asked again, after an answer that was lost, makes no second trip.
+  // The idempotency key: a retry after a lost answer does not create a second trip.
   const asked = useRef({ request: "", key: "" });
 
-  // What was wrong was about what was asked before.
+  // The errors were about the previous request.
   useEffect(() => setProblems([]), [pickUp, dropOff, setProblems]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
@@ -115,7 +115,7 @@ function EndFields({ legend, kind, end, onChange, onPoint }: EndProps) {
   function name(address: string) {
     const place = placeNamed(address);
     const before = placeNamed(end.address);
-    // A position that came with the name of a place goes with it.
+    // Remove the position that belonged to the previous place name.
     const rest = before && end.position === format(before.point) ? "" : end.position;
     onChange({ address, position: place ? format(place.point) : rest });
   }
@@ -157,12 +157,12 @@ function EndFields({ legend, kind, end, onChange, onPoint }: EndProps) {
   );
 }
 
-/** Also where `crypto.randomUUID` is missing: on pages without https. */
+/** A random UUID. Does not use `crypto.randomUUID`, which is missing on pages without https. */
 function randomKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The position of an end, if it has one. */
+/** The position of a pick-up or drop-off, if it has one. */
 export function pointOf({ position }: End): GeoPoint | null {
   return parse(position);
 }

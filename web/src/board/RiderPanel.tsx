@@ -24,7 +24,7 @@ import { currentOf, headline, minutes, STATUS, toldToRider } from "./words";
 
 const NAMES: Record<Which, string> = { pickUp: "pick-up", dropOff: "drop-off" };
 
-/** What choosing a point of the map does. */
+/** What happens when a point of the map is chosen. */
 function pickHint(next: Which, isMoved: boolean): string {
   const click = IS_TOUCHED ? "Tap the map" : "Click the map, or use the arrow keys and Enter,";
   if (!isMoved) return `${click} to choose the ${NAMES[next]}.`;
@@ -32,7 +32,7 @@ function pickHint(next: Which, isMoved: boolean): string {
   return `${click} to move the ${NAMES[next]}. For the ${other}, ${IS_TOUCHED ? "tap" : "click"} its field first.`;
 }
 
-/** Where a rider requests a trip and follows it. */
+/** The panel in which a rider requests and follows a trip. */
 export function RiderPanel({ connection, onNews }: RolePanelProps) {
   const { trips, problems, learned } = useTrips(connection);
   const [pickUp, setPickUp] = useState(NO_END);
@@ -50,7 +50,7 @@ export function RiderPanel({ connection, onNews }: RolePanelProps) {
   const say = useCallback((text: string) => announce(`Rider: ${text}`), [announce]);
   const [notice, dismiss] = useHappenings(trips, toldToRider, say);
 
-  // The map fills the end that is empty; of two that are alike, the one that was used last.
+  // The map fills the empty field. If both are empty or both are filled, it fills the one that was used last.
   const [isFrom, isTo] = [pickUp.address !== "", dropOff.address !== ""];
   const next: Which = isFrom === isTo ? used : isFrom ? "dropOff" : "pickUp";
 
@@ -199,7 +199,7 @@ interface Seen {
   isStale: boolean;
 }
 
-/** Where the driver of a trip is, as its rider is told. */
+/** Shows the rider the position of the driver. */
 function useDriverLocation(connection: Connection, trip: Trip | undefined): Seen | null {
   const isComing = trip?.status === "STARTED" || trip?.status === "IN_PROGRESS";
   const id = isComing ? trip.id : null;
@@ -207,7 +207,7 @@ function useDriverLocation(connection: Connection, trip: Trip | undefined): Seen
   const [seen, setSeen] = useState<(Seen & { of: string; isGone: boolean }) | null>(null);
   useEffect(() => {
     if (id === null) return;
-    // It ends with the trip, or when the driver gives it back: what it says then is no fault.
+    // The subscription ends with the trip, or when the driver gives it back. An error at that moment is not shown.
     return connection.follow(
       DriverLocation,
       { tripId: id },
@@ -222,12 +222,12 @@ function useDriverLocation(connection: Connection, trip: Trip | undefined): Seen
 
 const ASK_EVERY_MS = 3_000;
 
-/** The seconds until the driver is there. No event tells of it, so it is asked for as the car moves. */
+/** The seconds until the driver arrives. No event has it, so it is queried again when the car moves. */
 function usePickUpEta(connection: Connection, trip: Trip | undefined, car: Seen | null): number | null {
   const id = trip?.status === "STARTED" ? trip.id : null;
   const [eta, setEta] = useState<{ of: string; seconds: number | null } | null>(null);
   const askedAt = useRef(0);
-  // Of a position that is stale there is no estimate.
+  // There is no estimate for a stale position.
   const where = car && !car.isStale ? format(car.point) : "";
   useEffect(() => {
     if (id === null || where === "") return;

@@ -6,7 +6,7 @@ import { createClient } from "graphql-ws";
 type Headers = Record<string, string>;
 type Observer = { next: (result: ExecutionResult) => void; error: (error: unknown) => void; complete: () => void };
 
-/** What the server means when it closes a socket, in words for the result pane. */
+/** Explanations of the server's close codes, for the result pane. */
 const CLOSE_REASONS: Record<number, string> = {
   1006: "The connection was refused or lost. Is the server running?",
   1011: "The server failed. Run the subscription again.",
@@ -38,8 +38,8 @@ export function createFetcher({ path }: { path: string }): Fetcher {
 }
 
 /**
- * The operation to run. For a tenth of a second after a change of tab, GraphiQL 5.4 still names the one of the tab
- * before: then it is the first one of this tab.
+ * The operation to run. For a tenth of a second after a change of tab, GraphiQL 5.4 still names the operation of the
+ * previous tab; then this returns the first operation of the present tab.
  */
 function operationOf({ query, operationName }: FetcherParams): OperationDefinitionNode | null {
   let document: DocumentNode;
@@ -90,12 +90,12 @@ function subscribe(path: string, params: FetcherParams, headers: Headers, observ
   };
   const client = createClient({
     url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${path}`,
-    // A browser sets no headers on a socket: one from the headers pane goes along in `connection_init`.
+    // Browsers cannot set headers on a socket, so the one of the headers pane goes into `connection_init`.
     connectionParams: () => {
       const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === "authorization")?.[1];
       return authorization === undefined ? {} : { authorization };
     },
-    // A connection that was lost is worth more tries, one that was refused is worth reading why.
+    // Retry a connection that was lost. If it was refused, show the reason instead.
     shouldRetry: (cause) => connected && cause instanceof Event && closeOf(cause)?.code !== 4403,
     retryAttempts: 10,
     on: {
@@ -116,7 +116,7 @@ function subscribe(path: string, params: FetcherParams, headers: Headers, observ
   );
   return {
     unsubscribe: () => {
-      // GraphiQL may have begun something else: this subscription must not report any more.
+      // GraphiQL may have started another operation: this subscription must not report any more.
       live = false;
       stop();
     },
@@ -134,7 +134,7 @@ function explain(cause: unknown): ExecutionResult {
   return failure(cause instanceof Error ? cause.message : String(cause));
 }
 
-/** Why a socket closed. Of one that never opened a browser tells nothing (an `Event` without more): 1006. */
+/** Why a socket closed. If it never opened, browsers give no reason (only an `Event`): 1006. */
 function closeOf(cause: unknown): { code: number; reason: string } | null {
   if (cause instanceof CloseEvent) return { code: cause.code, reason: cause.reason };
   return cause instanceof Event ? { code: 1006, reason: "" } : null;

@@ -29,13 +29,13 @@ createRoot(document.getElementById("graphiql")!).render(
   </StrictMode>,
 );
 
-/** Of the first tab, GraphiQL 5.4 shows the operation, but takes the variables from the browser's storage alone. */
+/** For the first tab, GraphiQL 5.4 shows the given operation but reads the variables only from the browser's storage. */
 function rememberFirstTab() {
   try {
     if (localStorage.getItem("graphiql:tabState") !== null) return;
     localStorage.setItem("graphiql:query", examples[0]!.query);
     localStorage.setItem("graphiql:variables", examples[0]!.variables ?? "");
   } catch {
-    // No storage in this browser: GraphiQL does without.
+    // No storage in this browser: GraphiQL works without it.
   }
 }

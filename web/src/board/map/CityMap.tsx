@@ -10,26 +10,26 @@ export interface Marker {
   id: string;
   kind: "pick-up" | "drop-off" | "car" | "request";
   point: GeoPoint;
-  /** For whoever cannot see it, and on hover. */
+  /** For screen readers, and as a tooltip. */
   title: string;
-  /** Of a car, in degrees from north. */
+  /** The heading of a car, in degrees clockwise from north. */
   heading?: number | null;
 }
 
 interface Props {
-  /** What this map is, for whoever cannot see it. */
+  /** The map's name for screen readers. */
   label: string;
-  /** What can be done with it. */
+  /** How to use the map. */
   hint: string;
   markers: Marker[];
-  /** Called with what is clicked, or chosen by the keys. Without it the map is a picture. */
+  /** Called with the point that is clicked or chosen with the keyboard. Without it the map is only an image. */
   onPick?: ((point: GeoPoint) => void) | undefined;
-  /** Called with each step while the car is dragged, or moved by the keys. */
+  /** Called with each new point while the car is dragged or moved with the keyboard. */
   onMoveCar?: ((point: GeoPoint, headingTo: Spot) => void) | undefined;
   way?: readonly Spot[] | undefined;
 }
 
-/** On smaller maps, with more metres a pixel, not all names find room. */
+/** Above this scale, in metres per pixel, there is no room for all names. */
 const SMALL = 14;
 const STEP_M = 120;
 const BIG_STEP_M = 600;
@@ -40,7 +40,7 @@ const KEYS: Record<string, Spot> = {
   ArrowRight: { x: 1, y: 0 },
 };
 
-/** The city, without asking anybody for tiles. Clicks and keys choose points; a car can be dragged and steered. */
+/** A map of the city that loads no tiles. Clicks and keys choose points, and move a car. */
 export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const hintId = useId();
@@ -104,7 +104,7 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
         onPointerMove={drag}
         onPointerUp={() => (dragging.current = false)}
         onClick={(event) => {
-          // The end of a drag is a click too.
+          // Browsers also send a click at the end of a drag.
           if (dragged.current) dragged.current = false;
           else onPick?.(toGeoPoint(spotAt(event)));
         }}
@@ -174,7 +174,7 @@ function City() {
   );
 }
 
-/** Drawn in pixels around its point. */
+/** A marker, drawn in pixels around its point. */
 function Sign({ marker }: { marker: Marker }) {
   switch (marker.kind) {
     case "car":

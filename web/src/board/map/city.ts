@@ -62,7 +62,7 @@ export const PARKS = [
   "M-1500 2050l700 120l-80 430h-700z",
 ];
 
-/** A plausible drive between two spots: along the rings and the streets between them. */
+/** A plausible route between two points: along the rings and the streets between them. */
 export function route(from: Spot, to: Spot): Spot[] {
   const [a, b] = [polar(from), polar(to)];
   // Straight where the rings are narrow, and across the harbour.
@@ -80,7 +80,7 @@ function polar({ x, y }: Spot): { radius: number; degrees: number } {
   return { radius: Math.hypot(dx, dy), degrees: (Math.atan2(dy, dx) * 180) / Math.PI };
 }
 
-/** The spot after so many metres of a way, and the next corner; null beyond the end. */
+/** The point after a number of metres on a route, and the next corner; null beyond its end. */
 export function along(way: readonly Spot[], metres: number): { spot: Spot; next: Spot } | null {
   let left = metres;
   for (let index = 1; index < way.length; index += 1) {

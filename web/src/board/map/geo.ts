@@ -14,7 +14,7 @@ const METRES_A_DEGREE = 111_320;
 const MIDDLE: GeoPoint = { lat: 52.368, lng: 4.895 };
 const SHRINK = Math.cos((MIDDLE.lat * Math.PI) / 180);
 
-/** What the map shows, in metres from its middle. */
+/** The bounds of the map, in metres from its middle. */
 export const EXTENT = { left: -3600, top: -2400, width: 7200, height: 4800 };
 
 export function toSpot({ lat, lng }: GeoPoint): Spot {
@@ -29,7 +29,7 @@ export function toGeoPoint({ x, y }: Spot): GeoPoint {
   };
 }
 
-/** The nearest spot that the map shows. */
+/** The nearest point within the map. */
 export function onMap({ x, y }: Spot): Spot {
   return {
     x: Math.min(Math.max(x, EXTENT.left), EXTENT.left + EXTENT.width),
@@ -37,7 +37,7 @@ export function onMap({ x, y }: Spot): Spot {
   };
 }
 
-/** In metres; on a map of a city the Earth is flat. */
+/** The distance in metres on a plane, which is exact enough within a city. */
 export function distance(a: GeoPoint, b: GeoPoint): number {
   const [from, to] = [toSpot(a), toSpot(b)];
   return Math.hypot(to.x - from.x, to.y - from.y);
@@ -52,12 +52,12 @@ export function inWords(metres: number): string {
   return metres < 950 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`;
 }
 
-/** `52.37310, 4.89260`, as people write and paste it. */
+/** The usual notation of a position: `52.37310, 4.89260`. */
 export function format({ lat, lng }: GeoPoint): string {
   return `${lat.toFixed(5)}, ${lng.toFixed(5)}`;
 }
 
-/** Null for what is no latitude and longitude. */
+/** Parses a latitude and a longitude; null if the text is not a position. */
 export function parse(text: string): GeoPoint | null {
   const match = /^\s*(-?\d+(?:\.\d+)?)\s*[,;\s]\s*(-?\d+(?:\.\d+)?)\s*$/.exec(text);
   if (!match) return null;

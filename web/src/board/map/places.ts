@@ -7,7 +7,7 @@ interface Place {
   major?: true;
 }
 
-/** Where one may want to go: about where they are in Amsterdam. */
+/** Destinations, roughly at their positions in Amsterdam. */
 export const PLACES: readonly Place[] = [
   { name: "Centraal Station", point: { lat: 52.3785, lng: 4.9003 }, major: true },
   { name: "Dam Square", point: { lat: 52.3731, lng: 4.8926 } },
@@ -25,13 +25,13 @@ export const PLACES: readonly Place[] = [
   { name: "Eye Film Museum", point: { lat: 52.3864, lng: 4.901 } },
 ];
 
-/** The place of that name, in whatever case. */
+/** Finds a place by its name, ignoring case. */
 export function placeNamed(text: string): Place | undefined {
   const name = text.trim().toLowerCase();
   return PLACES.find((place) => place.name.toLowerCase() === name);
 }
 
-/** What to call a point that somebody has picked. */
+/** A name for a point that the user has picked. */
 export function nameOf(point: GeoPoint): string {
   const [nearest, metres] = PLACES.map((place) => [place, distance(place.point, point)] as const).reduce((a, b) =>
     b[1] < a[1] ? b : a,

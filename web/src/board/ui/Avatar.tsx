@@ -5,7 +5,7 @@ interface Props {
   size?: "small" | "large";
 }
 
-/** Somebody's photo, or their initials. The name stands beside it, so it says nothing to a screen reader. */
+/** A user's photo or initials. Hidden from screen readers, because the name is next to it. */
 export function Avatar({ person, size = "small" }: Props) {
   return person.photo !== null ? (
     <img className={`avatar ${size}`} src={person.photo} alt="" data-photo={person.firstName} />

@@ -6,7 +6,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
-/** A moment by the clock, with its day if that is not today. */
+/** A time of day, with the date if that is not today. */
 export function At({ moment }: { moment: string }) {
   const date = new Date(moment);
   const isToday = date.toDateString() === new Date().toDateString();
@@ -18,7 +18,7 @@ export function At({ moment }: { moment: string }) {
   );
 }
 
-/** How long until a moment: `9:41`. It ticks, and is silent to screen readers. */
+/** A countdown such as `9:41`. Hidden from screen readers. */
 export function Remaining({ until }: { until: string }) {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

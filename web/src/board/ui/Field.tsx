@@ -6,13 +6,13 @@ import { Problems } from "./Problems";
 interface Props extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   help?: string;
-  /** Those of the whole form; the ones of this field are shown here. */
+  /** The errors of the whole form. Those of this field are shown here. */
   problems?: Problem[];
-  /** What the server calls it. */
+  /** The server's name for the field. */
   name: string;
 }
 
-/** An input with its label, its help, and what is wrong with it. */
+/** An input with its label, help text and errors. */
 export function Field({ label, help, problems = [], name, ...input }: Props) {
   const id = useId();
   const own = problems.filter(({ field }) => field === name);

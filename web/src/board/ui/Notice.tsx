@@ -1,6 +1,6 @@
 import "./Notice.css";
 
-/** Something that has happened, until it has been read. */
+/** A message that stays until the user dismisses it. */
 export function Notice({ text, onDismiss }: { text: string; onDismiss: () => void }) {
   return (
     <div className="notice">

@@ -11,13 +11,13 @@ const NO_PICTURE: Problem = { code: "NO_PICTURE", text: "This file is not a pict
 
 interface Props {
   label: string;
-  /** What stands in the place of the picture until one is chosen. */
+  /** Shown until a photo is chosen. */
   children: ReactNode;
   problems: Problem[];
   onProblem: (problem: Problem) => void;
 }
 
-/** Where a photo is chosen, and shown before it is sent. */
+/** A file input for a photo, with a preview. */
 export function PhotoField({ label, children, problems, onProblem }: Props) {
   const [photo, setPhoto] = useState<File | null>(null);
   const [url, setUrl] = useState<string | null>(null);
@@ -59,7 +59,7 @@ export function PhotoField({ label, children, problems, onProblem }: Props) {
   );
 }
 
-/** The photo that was chosen in a form, if one was. */
+/** The chosen photo of a form, if there is one. */
 export function photoOf(data: FormData): File | null {
   const file = data.get(NAME);
   return file instanceof File && file.size > 0 ? file : null;

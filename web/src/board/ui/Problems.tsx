@@ -2,7 +2,7 @@ import "./Problems.css";
 
 import type { Problem } from "../api/problems";
 
-/** What went wrong, each thing once, said at once to a screen reader; nothing when all is well. */
+/** A list of errors without duplicates, announced to screen readers at once. Renders nothing without errors. */
 export function Problems({ problems, id }: { problems: Problem[]; id?: string }) {
   return (
     <div className="problems" role="alert" id={id}>

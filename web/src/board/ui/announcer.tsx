@@ -2,7 +2,7 @@ import { createContext, useCallback, useContext, useState, type ReactNode } from
 
 const Announce = createContext<(text: string) => void>(() => undefined);
 
-/** Says to a screen reader what has changed, when it has nothing else to say. */
+/** Announces changes to screen readers, without interrupting them. */
 export function useAnnounce(): (text: string) => void {
   return useContext(Announce);
 }
@@ -10,7 +10,7 @@ export function useAnnounce(): (text: string) => void {
 export function Announcer({ children }: { children: ReactNode }) {
   const [said, setSaid] = useState<{ id: number; text: string }[]>([]);
   const announce = useCallback((text: string) => {
-    // A few stay, so that two at once are both read.
+    // Keep the last few, so that two messages at the same moment are both read.
     setSaid((before) => [...before.slice(-4), { id: (before.at(-1)?.id ?? 0) + 1, text }]);
   }, []);
   return (

@@ -1,4 +1,4 @@
-/** Puts the focus on a form's first field that is wrong, else on its button, which was switched off while it was sent. */
+/** Focuses a form's first invalid field, otherwise its button, which lost the focus while it was disabled. */
 export function focusOnFault(form: HTMLFormElement): void {
   const field = form.querySelector<HTMLElement>('[aria-invalid="true"]');
   (field ?? form.querySelector<HTMLElement>('[type="submit"]'))?.focus();

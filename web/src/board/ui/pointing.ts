@@ -1,2 +1,2 @@
-/** Whether fingers point here, and no mouse. */
+/** Whether this is a touch device without a mouse. */
 export const IS_TOUCHED = matchMedia("(hover: none)").matches;

@@ -6,7 +6,7 @@ type Theme = (typeof THEMES)[number];
 const STORED_AS = "taxirank.theme";
 const NAMES: Record<Theme, string> = { system: "Auto", light: "Light", dark: "Dark" };
 
-/** As light or dark as the system, unless somebody has chosen; the browser remembers it. */
+/** The system's light or dark theme, unless the user has chosen one; the browser stores the choice. */
 export function ThemeSwitch() {
   const [theme, setTheme] = useState<Theme>(() => THEMES.find((name) => name === read()) ?? "system");
 
@@ -40,6 +40,6 @@ function write(theme: Theme) {
   try {
     localStorage.setItem(STORED_AS, theme);
   } catch {
-    // No storage in this browser: the next visit begins as the system is.
+    // No storage in this browser: the next visit uses the system's theme again.
   }
 }

@@ -5,8 +5,8 @@ import type { Problem } from "../api/problems";
 import { focusOnFault } from "./faults";
 
 /**
- * A form that is sent. `problems` are those of the last time, without what was said of a field that was changed since;
- * `others` are those of them that belong to none of `fields`. Spread `props` over the form.
+ * The state of a form. `problems`: the errors of the last submission, except those of fields that were edited since.
+ * `others`: the problems that belong to none of `fields`. Spread `props` over the form.
  */
 export function useForm(fields: readonly string[], send: (data: FormData) => Promise<Problem[]>) {
   const [problems, setProblems] = useState<Problem[]>([]);
@@ -49,7 +49,7 @@ export function useForm(fields: readonly string[], send: (data: FormData) => Pro
   };
 }
 
-/** What was filled in. */
+/** The values of the form. */
 export function textOf(data: FormData, name: string): string {
   return String(data.get(name) ?? "");
 }

@@ -1,8 +1,8 @@
 import { useLayoutEffect, useRef, type RefObject } from "react";
 
 /**
- * Keeps the focus of a keyboard within a part of the page, when what has it is switched off for a moment or is no more:
- * then `otherwise` gets it. Spread what is returned over the part's element.
+ * Keeps the keyboard focus within a part of the page. When the focused element is disabled or removed, `otherwise` gets
+ * the focus. Spread the result over the part's element.
  */
 export function useKeptFocus(otherwise: RefObject<HTMLElement | null>) {
   const last = useRef<HTMLElement | null>(null);
@@ -13,7 +13,7 @@ export function useKeptFocus(otherwise: RefObject<HTMLElement | null>) {
   });
   return {
     onFocus: ({ target }: { target: HTMLElement }) => (last.current = target),
-    // Somebody has left it on purpose; of an element that goes, React tells nothing.
+    // The user moved the focus. (React sends no event for an element that is removed.)
     onBlur: ({ target }: { target: HTMLElement }) => {
       if (!target.matches(":disabled")) last.current = null;
     },
