@@ -54,7 +54,7 @@ class Feed(Protocol):
 
     @property
     def moves(self) -> bool:
-        """Whether its topics change with the position of its driver: each report is work for each such feed."""
+        """Whether its topics change with its driver's position. Each report then costs work for each such feed."""
         ...
 
     @property
@@ -69,7 +69,7 @@ class Feed(Protocol):
 
     @property
     def changes_in_s(self) -> float | None:
-        """In how many seconds ``grow_old`` may have something to say; None: not before the next event."""
+        """The seconds until ``grow_old`` may return a message; None: not before the next event."""
         ...
 
     async def prepare(self, state: StateReader) -> None:
@@ -238,7 +238,7 @@ class DriverLocationFeed(_TripsFeed):
         return self._lifetime.changes_in_s(self._told) if self._told is not None else None
 
     def grow_old(self) -> Message | None:
-        """That the position has become stale, or is gone."""
+        """The message that the position is now stale or gone."""
         if self._told is None or self._lifetime.freshness(self._told) is self._told_as:
             return None
         return self._tell(LocationEvent(self._told))

@@ -12,8 +12,8 @@ from services.live.topic import Follower, ListeningEnded, Topic
 class FollowedTopics:
     """Enters topics for a follower, all confirmed by the broker, and leaves them again.
 
-    After ``stop`` the follower hears nothing more; the topics stay entered until ``leave``. The follower is named
-    with each call: an object that referred back to it would wait for the garbage collector.
+    After ``stop`` the follower receives no events; the topics stay entered until ``leave``. Each call takes the
+    follower as an argument, because storing it here would be a reference cycle.
     """
 
     __slots__ = ("_has_stopped", "_open_topics", "_topics")
@@ -27,7 +27,7 @@ class FollowedTopics:
         return len(self._topics)
 
     async def follow(self, follower: Follower, wanted: Collection[str]) -> Collection[Topic]:
-        """Follow these topics; returns those that are followed and not wanted.
+        """Follow these topics; returns the followed topics that are not among them.
 
         Raises:
             ListeningEnded: a topic failed while the others were waited for.
@@ -84,7 +84,7 @@ class FollowedTopics:
     def _attach_all(self, follower: Follower, topics: Sequence[Topic]) -> None:
         for topic in topics:
             if not self._open_topics.has(topic):
-                # It failed while the others were waited for: nothing would ever come on it.
+                # The topic failed while the others were being confirmed: no event would ever come on it.
                 for each in topics:
                     each.leave()
                 raise ListeningEnded(topic.name)

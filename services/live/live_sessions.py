@@ -28,8 +28,8 @@ MAX_ENDED = 100_000
 class LiveSessions:
     """Closes what belongs to a session as soon as the session has ended.
 
-    Log-outs are heard on the bus, at once. The database is asked too, every second and in one statement for all:
-    it knows what has expired, who was deactivated, and of log-outs that the bus has lost.
+    Log-outs arrive on the bus, at once. One statement a second also checks all sessions in the database. It finds
+    expired sessions, deactivated users, and log-outs that the bus has lost.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class LiveSessions:
         await cancel_and_wait(self._tasks)
 
     def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
-        """Have ``close`` called once the session has ended; returns what takes that back.
+        """Call ``close`` when the session ends. Call the result to unregister it.
 
-        It is called at once when the session ended between the caller's reading it and now.
+        If the session ended after the caller read it, ``close`` is called at once.
         """
         key = object()
         self._closers.setdefault(session_id, {})[key] = close
@@ -97,7 +97,7 @@ class LiveSessions:
         try:
             close()
         except Exception:
-            # A failure of one must not keep the others open.
+            # One failure must not leave the other sockets open.
             _log.exception("closing failed")
 
     async def _hear(self, listening: "asyncio.Future[None]") -> None:

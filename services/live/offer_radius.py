@@ -9,8 +9,8 @@ from models.geo import GeoPoint, distance_m
 from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, covering, fine
 
 MAX_RADIUS_M = 50_000.0
-# What is shown goes only when it is so much further away than what is new may be: the position of a phone at
-# rest moves, and an offer at the border would come and go with it.
+# A shown offer is withdrawn only beyond this multiple of the radius. The position of a phone at rest varies, and
+# an offer at the border would otherwise appear and disappear.
 KEPT = 1.1
 
 

@@ -68,7 +68,7 @@ class PoolFeed:
         return self._screen.shown if self._screen is not None else ()
 
     async def prepare(self, state: StateReader) -> None:
-        """Find out where the driver is."""
+        """Read the driver's position."""
         if not self._own_topics:
             return
         location = await state.location_of(self._actor_id)
@@ -116,7 +116,7 @@ class PoolFeed:
             return None
         self._location = location
         if self._screen is None:
-            # What the driver has on the screen is not known: a snapshot replaces it.
+            # It is not known which offers the driver is shown, so a snapshot replaces them.
             self._begin_around(location.point)
             return Verdict.READ_AGAIN
         before = self.topics

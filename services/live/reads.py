@@ -26,20 +26,21 @@ ENDED_TRIPS_LIMIT = 20
 ENDED_TRIPS_AGE_S = 24 * 3600
 # The limit for all areas of one statement.
 AREAS_LIMIT = 20_000
-# Where so many share a read, a crowd is coming: the next read of the same begins so much later than this one, and
-# serves all who have come by then. Each costs a statement, and an execution for each way in which it is asked for.
+# If this many callers share a read, many clients are connecting. The next read of the same state then begins only
+# after a pause, and serves all callers that have come by then. Each read costs a statement, and an execution for
+# each different operation.
 CROWD = 16
 CROWD_INTERVAL_S = 0.05
-# So many areas are answered in one iteration of the event loop: each has its own trips picked out.
+# How many areas are answered in one iteration of the event loop: the trips of each have to be selected.
 AREAS_AT_ONCE = 16
 
 
 class StateReader:
     """Reads state for subscribers.
 
-    A read serves only those who asked before it began: their topics were confirmed before, so that no change
-    can fall between. Those who ask for the same share one read, and all areas are read by one statement, so that
-    1,000 drivers who come back together cost a handful. Those who share a read go on a few at a time.
+    A read serves only callers that asked before it began. Their topics were confirmed before, so no change is
+    missed. Callers that ask for the same state share one read, and one statement reads all areas: 1,000 drivers
+    who reconnect together cost a few statements. Callers that share a read continue a few at a time.
     """
 
     def __init__(self, database: Database, positions: Positions, counters: Counters) -> None:
@@ -83,7 +84,7 @@ class StateReader:
 
 
 class _Asked:
-    """A read that is asked for, perhaps by many."""
+    """A requested read and its callers."""
 
     __slots__ = ("answer", "future")
 
@@ -102,8 +103,8 @@ class _Asked:
 class _SharedReads:
     """Shares a read among concurrent callers with the same scope; later callers share the next one.
 
-    The next one begins when all who waited for the last have been woken, and in a crowd not before 50 ms have
-    passed: ten thousand who come back one after the other cost twenty reads a second.
+    The next read begins when all callers of the last one have continued; if there were many, not before 50 ms have
+    passed. So ten thousand clients who reconnect one after the other cost twenty reads a second.
     """
 
     def __init__(self, counters: Counters, wake_ups: FairQueue) -> None:

@@ -1,4 +1,4 @@
-"""The offers on the screen of a driver who has an area: which of those around are shown."""
+"""Decides which offers in a driver's area are shown on the driver's screen."""
 
 from bisect import insort
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from services.live.reads import POOL_SNAPSHOT_LIMIT
 
 
 class Screen:
-    """What one driver is shown, and the messages that bring the screen from one state to the next.
+    """The offers that one driver is shown, and the messages that update them.
 
     - A new offer is shown if it lies within the radius. What is shown stays until it lies 10 % further away, or
       can no longer be accepted.
@@ -36,7 +36,7 @@ class Screen:
         # Every open trip in the cells of the area; and those of them within reach for which there is no place.
         self._around: dict[UUID, TripEvent] = {}
         self._hidden: set[UUID] = set()
-        # Whether the read has left trips out, and what the last snapshot said of that.
+        # Whether the read was truncated, and the value of `truncated` in the last snapshot.
         self._is_cut = False
         self._truncated = False
         # What is shown, the nearest first; None until it is asked for.
@@ -79,7 +79,7 @@ class Screen:
             self._around.pop(trip.id, None)
             self._hidden.discard(trip.id)
             if self.shown.pop(trip.id, None) is None:
-                # It was not shown, but it may have been the last that had no place.
+                # It was not shown, but `truncated` may have changed.
                 return self._settled([])
             if self._hidden and len(self.shown) <= POOL_SNAPSHOT_LIMIT * 3 // 4:
                 return self._update([withdrawn(event)])
