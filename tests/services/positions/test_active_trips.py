@@ -251,12 +251,11 @@ async def test_a_trip_that_ends_while_it_is_looked_at_is_not_remembered_as_it_wa
     assert await stamp(town, driver) is None
 
 
+@pytest.mark.parametrize("backend", ["production"])
 async def test_while_a_trip_is_being_ended_nothing_is_remembered(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look at the database falls between the begin of a change and its commit."""
-    if town.database.sql.writes_one_by_one:
-        pytest.skip("nobody looks while somebody writes")
     rider, driver, trip_id = await on_a_trip(town)
     begin_change = other.application.leases.begin_change
 
@@ -272,11 +271,10 @@ async def test_while_a_trip_is_being_ended_nothing_is_remembered(
     assert await stamp(town, driver) is None
 
 
+@pytest.mark.parametrize("backend", ["production"])
 async def test_from_the_commit_on_nothing_is_told_though_who_ended_the_trip_has_not_gone_on(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if town.database.sql.writes_one_by_one:
-        pytest.skip("nobody reports between the commit and what follows it")
     _, driver, trip_id = await on_a_trip(town)
     await other.moves(driver, trip_id, IN_PROGRESS)
     await known(town, driver)
@@ -375,11 +373,10 @@ async def test_a_session_that_ends_by_itself_ends_for_positions_too(
 # Redis.
 
 
+@pytest.mark.parametrize("backend", ["production"])
 async def test_who_cannot_tell_the_others_answers_when_they_know_by_themselves(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if town is other:
-        pytest.skip("one process has nobody to tell")
     for module in (leases_module, outbox_module, active_trips_module):
         monkeypatch.setattr(module, "REMEMBERED_S", 0.3)
     rider, driver, trip_id = await on_a_trip(town)
@@ -402,9 +399,8 @@ async def test_who_cannot_tell_the_others_answers_when_they_know_by_themselves(
     assert loop.time() - began < 0.3
 
 
+@pytest.mark.parametrize("backend", ["production"])
 async def test_what_is_remembered_is_not_used_once_redis_has_failed(town: Town, other: Town) -> None:
-    if town.application.redis is None:
-        pytest.skip("there is none")
     _, driver, trip_id = await on_a_trip(town)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
     town.application.redis.failed("away for a moment")
