@@ -50,10 +50,14 @@ class DataLoader(Generic[K, V]):
         try:
             values = await self._fetch(list(asked))
         except Exception as error:
-            for future in asked.values():
+            # Emptied meanwhile: each future knows the error's traceback, and that knows this frame. Both would wait
+            # for the garbage collector.
+            while asked:
+                future = asked.popitem()[1]
                 future.set_exception(error)
                 # Mark the error as retrieved: the caller may have been cancelled.
                 future.exception()
+                del future
         else:
             for key, future in asked.items():
                 future.set_result(values.get(key))

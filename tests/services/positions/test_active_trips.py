@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -152,6 +152,33 @@ async def test_a_report_that_waits_for_the_database_is_not_overtaken_by_the_next
     going_on.set()
 
     await asyncio.gather(first, second)
+
+
+async def test_a_report_is_not_overtaken_though_the_next_is_answered_first(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = await town.driver()
+    await town.reports(driver, age_s=3)
+    fetch, first_asks, others_answered = town.database.fetch, asyncio.Event(), asyncio.Event()
+    asked = 0
+
+    async def in_another_order(sql: str, *args: object) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            rows = await fetch(sql, *args)
+            others_answered.set()
+            return rows
+        first_asks.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await others_answered.wait()
+        return await fetch(sql, *args)
+
+    monkeypatch.setattr(town.database, "fetch", in_another_order)
+    first = asyncio.create_task(town.reports(driver, 1, age_s=2))
+    await first_asks.wait()
+    await asyncio.gather(first, town.reports(driver, 2, age_s=1))
 
 
 async def test_who_does_not_report_any_more_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
