@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import structlog
 from broadcaster import BroadcastBackend, Event
+from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 
 from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
 from services.runtime.counters import Counters
@@ -138,27 +139,34 @@ class RedisBackend(BroadcastBackend):
         if self._connection is None:
             # Waiting for a broker that is away would hold up every request; the outbox keeps the change.
             return False
-        arguments: list[str | bytes | int] = []
-        for channels, message in events:
-            arguments += (len(channels), message, *channels)
         try:
             try:
-                await self._publish(arguments)
+                await self._publish_by_script(events)
             except NoScriptError:
                 await self._redis.script_load(_PUBLISH)
-                await self._publish(arguments)
+                await self._publish_by_script(events)
+            except NoPermissionError:
+                await self._publish_one_by_one(events)
         except LINK_ERRORS as error:
             self._link.failed(error)
             return False
         return True
 
-    async def _publish(self, arguments: Sequence[str | bytes | int]) -> None:
+    async def _publish_by_script(self, events: Sequence[tuple[Sequence[str], bytes]]) -> None:
+        arguments: list[str | bytes | int] = []
+        for channels, message in events:
+            arguments += (len(channels), message, *channels)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.evalsha(_PUBLISH_SHA, 0, *arguments)
-            # A primary can become a replica at any time. It then accepts events, but only its own listeners
-            # receive them.
-            pipeline.execute_command("HELLO")
-            check_role((await pipeline.execute())[-1])
+            await _execute_on_primary(pipeline)
+
+    async def _publish_one_by_one(self, events: Sequence[tuple[Sequence[str], bytes]]) -> None:
+        """For a user of Redis who may run no scripts."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for channels, message in events:
+                for channel in channels:
+                    pipeline.publish(channel, message)
+            await _execute_on_primary(pipeline)
 
     def own(self, message: bytes) -> bytes:
         """Mark a JSON object, so that this process drops it when it comes back."""
@@ -317,3 +325,9 @@ class RedisBackend(BroadcastBackend):
             # Any error: otherwise it would be lost with the task.
             self._failure = error
             self._link.failed(error)
+
+
+async def _execute_on_primary(pipeline: Pipeline) -> None:
+    # A primary may become a replica at any time: it takes events, and few hear of them.
+    pipeline.execute_command("HELLO")
+    check_role((await pipeline.execute())[-1])
