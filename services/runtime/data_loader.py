@@ -50,8 +50,8 @@ class DataLoader(Generic[K, V]):
         try:
             values = await self._fetch(list(asked))
         except Exception as error:
-            # Emptied meanwhile: each future knows the error's traceback, and that knows this frame. Both would wait
-            # for the garbage collector.
+            # Emptied meanwhile: each future knows the error's traceback, and that knows this frame. Both would
+            # wait for the garbage collector.
             while asked:
                 future = asked.popitem()[1]
                 future.set_exception(error)
