@@ -63,7 +63,7 @@ async def test_what_a_full_collection_takes_is_measured(monkeypatch: pytest.Monk
     await process.holds(FEW)
     await process.holds(FEW)
     assert process.collections == 1
-    await process.holds(FEW // 2)
+    await process.holds(FEW // 4)
     assert process.collections == 2
 
 
