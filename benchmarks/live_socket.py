@@ -7,7 +7,7 @@ from functools import partial
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 SUBPROTOCOL = "graphql-transport-ws"
-CONNECT_TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 180.0
 _INIT = b'{"type":"connection_init"}'
 _ACK = b'"connection_ack"'
 
