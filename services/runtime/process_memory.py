@@ -14,8 +14,8 @@ from services.runtime.loop_lag import Durations
 # pauses shorter.
 YOUNG, MIDDLE = 2_500, 4
 _NEVER = 1 << 30
-# The longest full collection, in seconds of CPU: a process that shares its core takes twice as long. One examines all
-# objects made since the start: 0.15 ms a socket.
+# The longest full collection, in seconds of CPU: a process that shares its core takes twice as long.
+# One examines all objects made since the start: 0.15 ms a socket.
 LONGEST_FULL_S = 0.01
 # The assumed cost of the first full collection for each memory block; after that it is measured.
 S_PER_BLOCK = 4e-7
