@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -40,12 +40,13 @@ class _Remembered:
     """A driver's session, and what is known of it: that it is live, and the active trip, while the lease is held.
 
     The times are the loop's: of the last report, of the begin of the last look, and the end of the session.
-    ``asking``: how many reports wait for the database.
+    ``asking``: how many reports wait for the database, in turns.
     """
 
     driver_id: UUID
     reported: float
     asking: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     lease: Lease | None = None
     active: ActiveTrip | None = None
     looked: float = 0.0
@@ -78,7 +79,9 @@ class ActiveTrips:
                 self._remembered.popitem(last=False)
         known.asking += 1
         try:
-            active = await self._asked.get(actor.session_id)
+            # Of two questions that are under way at once the later one may be answered first.
+            async with known.turn:
+                active = await self._asked.get(actor.session_id)
         finally:
             known.asking -= 1
         if active is None:
