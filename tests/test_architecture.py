@@ -147,7 +147,12 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
         ("broadcaster", {"services/events/bus.py", "services/events/redis_backend.py"}),
         (
             "redis",
-            {"services/events/redis_backend.py", "services/events/redis_link.py", "services/positions/store.py"},
+            {
+                "services/events/redis_backend.py",
+                "services/events/redis_link.py",
+                "services/events/redis_publishing.py",
+                "services/positions/store.py",
+            },
         ),
         ("obstore", {"services/photos/store.py", "services/photos/media_url.py"}),
         (

@@ -1,7 +1,6 @@
 """Publish/subscribe over Redis for broadcaster: one supervised connection."""
 
 import asyncio
-import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,11 +12,10 @@ from uuid import uuid4
 
 import structlog
 from broadcaster import BroadcastBackend, Event
-from redis.asyncio.client import Pipeline
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoPermissionError, NoScriptError
 
-from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, check_role, probe
+from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, probe
+from services.events.redis_publishing import publish_all
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
 
@@ -35,18 +33,6 @@ FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 1.0
 MAX_WAITING_EVENTS = 10_000
 MAX_CONNECTIONS = 64
-
-# Messages, each with the number of its channels before it and their names after it. redis-py takes 15 µs for each
-# command, of which a trip in the pool would need four.
-_PUBLISH = """
-local i = 1
-while i < #ARGV do
-    local channels = tonumber(ARGV[i])
-    for j = i + 2, i + 1 + channels do redis.call('PUBLISH', ARGV[j], ARGV[i + 1]) end
-    i = i + 2 + channels
-end
-"""
-_PUBLISH_SHA = hashlib.sha1(_PUBLISH.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisBackend(BroadcastBackend):
@@ -140,33 +126,11 @@ class RedisBackend(BroadcastBackend):
             # Waiting for a broker that is away would hold up every request; the outbox keeps the change.
             return False
         try:
-            try:
-                await self._publish_by_script(events)
-            except NoScriptError:
-                await self._redis.script_load(_PUBLISH)
-                await self._publish_by_script(events)
-            except NoPermissionError:
-                await self._publish_one_by_one(events)
+            await publish_all(self._redis, events)
         except LINK_ERRORS as error:
             self._link.failed(error)
             return False
         return True
-
-    async def _publish_by_script(self, events: Sequence[tuple[Sequence[str], bytes]]) -> None:
-        arguments: list[str | bytes | int] = []
-        for channels, message in events:
-            arguments += (len(channels), message, *channels)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.evalsha(_PUBLISH_SHA, 0, *arguments)
-            await _execute_on_primary(pipeline)
-
-    async def _publish_one_by_one(self, events: Sequence[tuple[Sequence[str], bytes]]) -> None:
-        """For a user of Redis who may run no scripts."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for channels, message in events:
-                for channel in channels:
-                    pipeline.publish(channel, message)
-            await _execute_on_primary(pipeline)
 
     def own(self, message: bytes) -> bytes:
         """Mark a JSON object, so that this process drops it when it comes back."""
@@ -325,9 +289,3 @@ class RedisBackend(BroadcastBackend):
             # Any error: otherwise it would be lost with the task.
             self._failure = error
             self._link.failed(error)
-
-
-async def _execute_on_primary(pipeline: Pipeline) -> None:
-    # A primary may become a replica at any time: it takes events, and few hear of them.
-    pipeline.execute_command("HELLO")
-    check_role((await pipeline.execute())[-1])
