@@ -118,7 +118,7 @@ class Rendering:
         self._variables: tuple[Any, ...] = ()
         try:
             if plan is not None:
-                self._variables = plan.variables(variables)
+                self._variables = plan.read_variables(variables)
         except Exception:
             # They are right, but not as expected.
             plan = None

@@ -27,7 +27,7 @@ from strawberry.extensions import FieldExtension
 from strawberry.types.field import StrawberryField
 
 from schema.operations.compiled.arguments import Arguments
-from schema.operations.compiled.python_source import PLAIN, CannotCompile, Module, NotAsExpected, refuse
+from schema.operations.compiled.python_source import CannotCompile, Module, NotAsExpected
 
 # Larger selections are not compiled: clients do not send them repeatedly.
 MAX_FIELDS = 1000
@@ -133,9 +133,7 @@ class Answers:
         """As ``_answer``, for a value that is not null."""
         if is_list_type(type_):
             item = f"x{depth}"
-            items = self._answer(type_.of_type, details, item, depth + 1)
-            unusual = self._module.constant(refuse, "refuse")
-            return f"([{items} for {item} in {value}] if type({value}) is list else {unusual}())"
+            return self._module.items(self._answer(type_.of_type, details, item, depth + 1), item, value)
         if is_leaf_type(type_):
             return self._leaf(type_, value)
         if is_abstract_type(type_):
@@ -160,9 +158,7 @@ class Answers:
                 raise NotAsExpected
             return Executor.complete_leaf_value(type_, value)
 
-        coerced = f"{self._module.constant(coerce, type_.name)}({{0}})"
-        if type_.name in PLAIN:
-            return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
+        coerced = self._module.leaf(type_.name, coerce)
         if type_.name == "DateTime":
             # orjson writes the same text as `isoformat`, and faster.
             kind, utc = self._module.constant(datetime, "datetime"), self._module.constant(UTC, "utc")
@@ -179,11 +175,8 @@ class Answers:
         selected = self._executor.collect_subfields(type_, details)
         if selected.new_defer_usages:
             raise CannotCompile
-        unusual, kind = (
-            self._module.constant(refuse, "refuse"),
-            self._module.constant(self._class_of(type_), "type"),
-        )
-        body = [f"if type(o) is not {kind}:", f"    {unusual}()"]
+        kind = self._module.constant(self._class_of(type_), "type")
+        body = [f"if type(o) is not {kind}:", f"    {self._module.refusal}"]
         entries: list[str] = []
         later: list[str] = []
         for number, (key, field) in enumerate(self._counted(selected.grouped_field_set).items()):

@@ -36,7 +36,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
-from schema.operations.compiled.python_source import PLAIN, CannotCompile, Module, NotAsExpected, refuse
+from schema.operations.compiled.python_source import CannotCompile, Module, NotAsExpected
 
 MISSING = object()
 
@@ -61,12 +61,10 @@ class Arguments:
         self._begun: set[str] = set()
         self._variables: dict[str, _Value] = {}
         self._reading: list[str] = []
-        missing = module.constant(MISSING, "missing")
+        missing = self._missing
         for number, node in enumerate(executor.operation.variable_definitions or ()):
-            name, type_ = (
-                node.variable.name.value,
-                cast("GraphQLInputType", type_from_ast(executor.schema, node.type)),
-            )
+            name = node.variable.name.value
+            type_ = cast("GraphQLInputType", type_from_ast(executor.schema, node.type))
             value, required = f"v{number}", is_non_null_type(type_)
             read = self._read(type_, value)
             self._reading.append(f"{value} = raw.get({name!r}, {missing})")
@@ -178,7 +176,7 @@ class Arguments:
         if default is not Undefined:
             return self._constant(default)
         if is_non_null_type(declared.type):
-            return f"{self._module.constant(refuse, 'refuse')}()"
+            return self._module.refusal
         return "None" if field.default_value is dataclasses.MISSING else self._constant(field.default_value)
 
     def _constant(self, value: object) -> str:
@@ -196,9 +194,7 @@ class Arguments:
     def _read_present(self, type_: Any, value: str, depth: int) -> str:
         if is_list_type(type_):
             item = f"x{depth}"
-            items = self._read(type_.of_type, item, depth + 1)
-            unusual = self._module.constant(refuse, "refuse")
-            return f"([{items} for {item} in {value}] if type({value}) is list else {unusual}())"
+            return self._module.items(self._read(type_.of_type, item, depth + 1), item, value)
         if is_input_object_type(type_):
             return f"{self._reader(type_)}({value})"
         leaf = self._leaves.get(type_.name)
@@ -212,10 +208,7 @@ class Arguments:
                 raise NotAsExpected
             return type_.coerce_input_value(value)
 
-        coerced = f"{self._module.constant(coerce, type_.name)}({{0}})"
-        if type_.name in PLAIN:
-            return f"({{0}} if {PLAIN[type_.name]} else {coerced})"
-        return coerced
+        return self._module.leaf(type_.name, coerce)
 
     def _reader(self, type_: GraphQLInputObjectType) -> str:
         """Generate a function that reads an instance of an input type; returns its name."""
@@ -227,9 +220,9 @@ class Arguments:
             raise CannotCompile
         self._begun.add(type_.name)
         definition = self._definition(type_)
-        unusual, missing = self._module.constant(refuse, "refuse"), self._missing
+        missing = self._missing
         keys = self._module.constant(frozenset(type_.fields), "keys")
-        body = [f"if type(o) is not dict or not {keys}.issuperset(o):", f"    {unusual}()"]
+        body = [f"if type(o) is not dict or not {keys}.issuperset(o):", f"    {self._module.refusal}"]
         given = list[str]()
         for number, field in enumerate(definition.fields):
             name, value = self._names.from_field(field), f"v{number}"

@@ -28,7 +28,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Plan:
-    """A compiled operation. ``text``: the source of its functions. ``bytes``: the memory that it takes."""
+    """A compiled operation. ``text``: the source of its functions. ``bytes``: the memory that it takes.
+
+    ``read_variables`` reads the variables of a request, also for ``event``; any Exception: they are not valid.
+    """
 
     text: str
     bytes: int
@@ -86,10 +89,6 @@ class Plan:
         if run.is_waiting:
             await run.settle()
         return data
-
-    def variables(self, variables: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The variables of a request, for ``event``. Raises: any Exception, if they are not valid."""
-        return self.read_variables(variables)
 
     async def subscribe(self, context: object, variables: Mapping[str, Any]) -> object:
         """The source of a subscription's events. A Failure if its resolver raises, Unfinished if the variables are

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from weakref import finalize
 
 # Expressions that check values of these types without a call.
-PLAIN = {
+_PLAIN = {
     "String": "type({0}) is str",
     "ID": "type({0}) is str",
     "Boolean": "type({0}) is bool",
@@ -14,7 +14,6 @@ PLAIN = {
     # Neither an infinity nor NaN.
     "Float": "type({0}) is float and {0} - {0} == 0.0",
 }
-
 
 # What functions take for each character of their text is 8 to 12.
 BYTES_A_CHARACTER = 16
@@ -28,8 +27,7 @@ class NotAsExpected(Exception):
     """A value is not of the expected type: graphql-core has to handle it."""
 
 
-def refuse(*_: object) -> NoReturn:
-    """For use in an expression. Raises: NotAsExpected."""
+def _refuse() -> NoReturn:
     raise NotAsExpected
 
 
@@ -66,6 +64,20 @@ class Module:
                 # Of all constants, a client can make these large.
                 self._constant_bytes += getsizeof(value)
         return name
+
+    @property
+    def refusal(self) -> str:
+        """An expression that raises NotAsExpected."""
+        return f"{self.constant(_refuse, 'refuse')}()"
+
+    def leaf(self, type_name: str, coerce: Callable[[Any], Any]) -> str:
+        """An expression with a placeholder for a variable: a plain value as it is, else what ``coerce`` makes."""
+        coerced = f"{self.constant(coerce, type_name)}({{0}})"
+        return f"({{0}} if {_PLAIN[type_name]} else {coerced})" if type_name in _PLAIN else coerced
+
+    def items(self, each: str, item: str, value: str) -> str:
+        """An expression for the list of ``each``, which uses the variable ``item``, over the list ``value``."""
+        return f"([{each} for {item} in {value}] if type({value}) is list else {self.refusal})"
 
     def function(self, hint: str, parameters: str, body: Sequence[str]) -> str:
         """Add a function, unless an equal one exists; returns its name."""

@@ -234,7 +234,7 @@ async def test_an_event_that_fails_while_it_waits_leaves_nothing_begun() -> None
 
     run = Run(ResolverInfo(None), ())
     run.later({}, "a", value(), begin_another)
-    plan = SimpleNamespace(variables=lambda _: (), event=lambda *_: ({}, run))
+    plan = SimpleNamespace(read_variables=lambda _: (), event=lambda *_: ({}, run))
     result = Rendering(cast("Any", plan), {}, cast("Any", None), Mock(side_effect=RuntimeError)).of(None)
     assert not isinstance(result, ExecutionResult)
     with pytest.raises(RuntimeError):
