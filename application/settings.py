@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     )
     subscribe_rate: types.RateText = Field("300/minute", description="How often a user may subscribe; or `off`.")
     offer_radius_m: float = Field(
-        3_000, ge=1, le=50_000, description="Trips are offered to drivers within so many metres of the pick-up."
+        3_000, ge=1, le=50_000, description="Trips are offered to drivers within this many metres of the pick-up."
     )
     location_ttl_s: int = Field(
         600, ge=1, le=86_400, description="A driver's position is deleted after this many seconds."

@@ -14,7 +14,7 @@ await takeATrip((person) => {
 
     watch(document, variables, show) {
       client.query(document, variables).subscribe((result) => {
-        // While the cache asks the server again it shows what it knew.
+        // While the cache loads the query again, it returns the old answer.
         if (!result.stale) show(dataOf(result));
       });
     },

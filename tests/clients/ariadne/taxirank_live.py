@@ -1,4 +1,4 @@
-"""Subscriptions of a generated client that come back by themselves."""
+"""Subscriptions of a generated client that reconnect by themselves."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,7 +7,7 @@ from typing import TypeVar
 from taxirank_client import Taxirank
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-# The session has ended; there is none; there are too many sockets. To come back would be no help.
+# The session has ended; there is no session; there are too many sockets. Reconnecting does not help.
 FINAL_CODES = {4401, 4403, 4429}
 
 Event = TypeVar("Event")
@@ -22,7 +22,7 @@ def connect(server: str, token: str | None = None) -> Taxirank:
     authorization = {} if token is None else {"authorization": f"Bearer {token}"}
     return Taxirank(
         url=f"{server}/graphql",
-        # A form with a photo is taken with this header only: any page can send a form, but not the header.
+        # A form with a photo needs this header: any page can send a form, but not the header.
         headers={"GraphQL-Require-Preflight": "1", **authorization},
         ws_url=f"{server.replace('http', 'ws', 1)}/graphql",
         ws_connection_init_payload=authorization,
@@ -30,7 +30,7 @@ def connect(server: str, token: str | None = None) -> Taxirank:
 
 
 async def follow(subscribe: Callable[[], AsyncIterator[Event]], *, wait_s: float = 1.0) -> AsyncIterator[Event]:
-    """A subscription's events. After a lost connection the first is a snapshot of what is now.
+    """A subscription's events. After a lost connection the first one is a new snapshot.
 
     Raises:
         Refused: the session has ended.

@@ -28,16 +28,16 @@ export function createApollo(server: string, session: Session, socket: Socket): 
       typePolicies: {
         Query: {
           fields: {
-            // Pages are joined to one list for each filter.
+            // The pages of each filter are joined to one list.
             trips: relayStylePagination(["status"]),
-            // A trip that a list has brought needs no request.
+            // A trip that a list has loaded needs no request.
             trip: {
               read: (known, { args, toReference }) =>
                 known === undefined ? toReference({ __typename: "Trip", id: args!.id }) : known,
             },
           },
         },
-        // Of somebody in the pool the name is null; that does not undo what is known of the other party of a trip.
+        // In the pool the user name is null; a name that is already known stays.
         User: { fields: { username: { merge: (known, told) => told ?? known } } },
       },
     }),

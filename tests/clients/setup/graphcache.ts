@@ -1,10 +1,10 @@
-/** urql's normalised cache: what is pushed changes what is on screen. */
+/** urql's normalised cache: a pushed trip changes the screen. */
 import { cacheExchange, type Cache, type KeyingConfig } from "@urql/exchange-graphcache";
 import { relayPagination } from "@urql/exchange-graphcache/extras";
-// Written by graphql-codegen: graphcache has to know which types a union has.
+// Written by graphql-codegen: graphcache must know the types of a union.
 import schema from "../generated/introspection.json" with { type: "json" };
 
-/** What has no id belongs to the trip, the user or the list that has it. */
+/** A value without an id belongs to its trip, user or list. */
 const keys: KeyingConfig = {
   GeoPoint: () => null,
   HistoryEntry: () => null,
@@ -25,7 +25,7 @@ const keys: KeyingConfig = {
   TripWithdrawn: () => null,
 };
 
-/** A changed trip needs no code. That there is one more, or one less, is the list's affair: it is asked for again. */
+/** A changed trip needs no code. A new or removed trip changes the lists: they are loaded again. */
 function askAgain(cache: Cache): void {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
     if (fieldName === "trips") cache.invalidate("Query", fieldKey);
@@ -37,9 +37,9 @@ export const graphcache = cacheExchange({
   keys,
   resolvers: {
     Query: {
-      // Pages are joined to one list for each filter.
+      // The pages of each filter are joined to one list.
       trips: relayPagination(),
-      // A trip that a list has brought needs no request.
+      // A trip that a list has loaded needs no request.
       trip: (_parent, { id }) => ({ __typename: "Trip", id: id as string }),
     },
   },

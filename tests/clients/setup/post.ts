@@ -16,7 +16,7 @@ export async function post(
 ) {
   const response = await fetch(`${server}/graphql`, {
     method: "POST",
-    // For pages of another origin that carry the cookie; the server has to allow that origin.
+    // For pages of another origin that use the cookie; the server must allow that origin.
     credentials: "include",
     ...encode(operation, files, authorization(session)),
   });
@@ -31,6 +31,6 @@ function encode(operation: Operation, files: Record<string, File | Blob>, header
   form.append("operations", operations);
   form.append("map", JSON.stringify(Object.fromEntries(paths.map((path, i) => [i, [path]]))));
   paths.forEach((path, i) => form.append(`${i}`, files[path]!));
-  // Any page can send a form without being asked, but not this header.
+  // Any page can send a form without a preflight, but not this header.
   return { headers: { ...headers, "GraphQL-Require-Preflight": "1" }, body: form };
 }

@@ -18,7 +18,7 @@ export function createRelay(server: string, session: Session, socket: Socket): E
     missingFieldHandlers: [
       {
         kind: "linked",
-        // A trip that a list has brought needs no request.
+        // A trip that a list has loaded needs no request.
         handle: (field, record, args) =>
           record?.getType() === "__Root" && ["trip", "node"].includes(field.name) ? args.id : undefined,
       },

@@ -1,4 +1,4 @@
-/** Who is logged in: set `token` after `logIn(issueToken: true)`; leave it out where a cookie carries the session. */
+/** Who is logged in: set `token` after `logIn(issueToken: true)`; leave it out if the session is a cookie. */
 export interface Session {
   token?: string;
 }

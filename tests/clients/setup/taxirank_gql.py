@@ -1,4 +1,4 @@
-"""Taxirank by gql: requests over HTTP, and subscriptions that come back by themselves."""
+"""Taxirank with gql: requests over HTTP, and subscriptions that reconnect by themselves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 from websockets.exceptions import ConnectionClosed
 
-# The session has ended; there is none; there are too many sockets. To come back would be no help.
+# The session has ended; there is no session; there are too many sockets. Reconnecting does not help.
 FINAL_CODES = {4401, 4403, 4429}
 
 
@@ -20,7 +20,7 @@ class Refused(Exception):
 
 def over_http(server: str, token: str | None = None) -> Client:
     """For queries and mutations: `async with over_http(...) as session`."""
-    # A form with a photo is taken with this header only: any page can send a form, but not the header.
+    # A form with a photo needs this header: any page can send a form, but not the header.
     headers = {"GraphQL-Require-Preflight": "1"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -30,7 +30,7 @@ def over_http(server: str, token: str | None = None) -> Client:
 async def follow(
     server: str, token: str, request: GraphQLRequest, *, wait_s: float = 1.0
 ) -> AsyncIterator[dict[str, Any]]:
-    """A subscription's events. After a lost connection the first is a snapshot of what is now.
+    """A subscription's events. After a lost connection the first one is a new snapshot.
 
     Raises:
         Refused: the session has ended.
