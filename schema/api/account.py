@@ -15,26 +15,28 @@ from schema.api.user_errors import UserError, mutation
 @strawberry.input(description="A new account.")
 class SignUpInput:
     username: str = strawberry.field(
-        description="3 to 150 characters without spaces, each word in one script; unique without regard to case "
-        "and Unicode form."
+        description="3 to 150 characters without spaces, each word in one script; unique regardless of case and "
+        "Unicode form."
     )
     password1: str = strawberry.field(description="The password: hard to guess, at most 128 characters.")
-    password2: str = strawberry.field(description="The same again.")
+    password2: str = strawberry.field(description="The same password again.")
     first_name: str = strawberry.field(description="The given name, 1 to 150 characters.")
     last_name: str = strawberry.field(description="The family name, 1 to 150 characters.")
-    role: Role = strawberry.field(description="What the account is for. It never changes.")
+    role: Role = strawberry.field(description="The kind of the account. It never changes.")
     photo: Upload | None = strawberry.field(
         default=None,
-        description="A JPEG, PNG or WebP file, by the GraphQL multipart request specification.",
+        description="A JPEG, PNG or WebP file, sent as the GraphQL multipart request specification says.",
     )
 
 
 @strawberry.type(description="The answer to `deleteMe`.")
 class DeleteMePayload:
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
-@mutation(description="Create an account and log it in. Over HTTP only, since it sets the cookie.")
+@mutation(description="Create an account and log in. Only over HTTP, because it sets the cookie.")
 async def sign_up(
     info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
 ) -> session.AuthPayload:
@@ -54,13 +56,13 @@ async def sign_up(
 
 
 @mutation(
-    description="Delete the caller's account, for good. Trips stay, with a user who has no name, user name or "
-    "photo; a rider's are cancelled if no car carries the rider yet. All sessions end, and their sockets are "
-    "closed. The user name is free again. Over HTTP only, since it removes the cookie."
+    description="Delete the caller's account for ever. Trips stay, with a user without name, user name and "
+    "photo; a rider's trips are cancelled unless the rider is already in the car. All sessions end, and their "
+    "sockets are closed. The user name becomes free. Only over HTTP, because it removes the cookie."
 )
 async def delete_me(
     info: Info,
-    password: Annotated[str, strawberry.argument(description="The password, to be sure.")],
+    password: Annotated[str, strawberry.argument(description="The password, as a confirmation.")],
 ) -> DeleteMePayload:
     sender = session.http_sender(info)
     await info.context.services.deletions.delete(info.context.actor, password=password, address=sender.address)

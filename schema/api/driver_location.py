@@ -26,39 +26,41 @@ from services.positions.freshness import Freshness
 TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
 
 
-@strawberry.type(description="Where the driver of a trip is. One object a trip, which moves.")
+@strawberry.type(description="The position of a trip's driver. Each trip has one such object, which moves.")
 class DriverLocation:
-    id: strawberry.ID = strawberry.field(description="Made from the trip's id: the same for every position.")
+    id: strawberry.ID = strawberry.field(description="Derived from the trip's id: the same for every position.")
     point: GeoPoint = strawberry.field(description="The position.")
     heading: float | None = strawberry.field(
-        description="Where the car goes, in degrees from north, clockwise; null if it was not told."
+        description="The direction of the car, in degrees clockwise from north; null if it was not reported."
     )
     recorded_at: datetime = strawberry.field(description="When the position was measured.")
     is_stale: bool = strawberry.field(
-        description="Whether no newer one has come for a while (a minute, unless the operator says otherwise): "
-        "the car may be elsewhere."
+        description="Whether no newer position has come for a while, by default for a minute: the car may be "
+        "elsewhere."
     )
     is_gone: bool = strawberry.field(
-        description="Whether the server has forgotten the position, since no newer one has come for long: do not "
-        "show the car there any more. Only the subscription says so; a query answers null instead."
+        description="Whether the server has deleted the position because it is too old: do not show the car there "
+        "any more. Only the subscription says so; a query returns no position instead."
     )
 
 
-@strawberry.input(description="Where the calling driver is.")
+@strawberry.input(description="The position of the calling driver.")
 class LocationInput:
     point: GeoPointInput = strawberry.field(description="The position.")
     heading: float | None = strawberry.field(
-        default=None, description="Where the car goes, in degrees from north, clockwise: 0 to 360."
+        default=None, description="The direction of the car, in degrees clockwise from north: 0 to 360."
     )
     recorded_at: datetime = strawberry.field(
-        description="When the position was measured. One that is older than the last is STALE_LOCATION. Up to a "
-        "minute ahead of the server's clock counts as now."
+        description="When the position was measured. A position older than the last one is STALE_LOCATION. A time "
+        "up to a minute ahead of the server's clock counts as now."
     )
 
 
 @strawberry.type(description="The answer to `reportLocation`.")
 class LocationPayload:
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -94,8 +96,8 @@ async def shown_location(
 
 
 @mutation(
-    description="Tell where the calling driver is. The last position is kept for a while: offers are those "
-    "around it, and the rider of the driver's active trip sees it. For drivers."
+    description="Report the position of the calling driver. The last position is kept for a while: the driver "
+    "receives offers around it, and the rider of the driver's active trip sees it. For drivers."
 )
 async def report_location(
     info: Info, input: Annotated[LocationInput, strawberry.argument(description="The position.")]
@@ -110,11 +112,11 @@ async def report_location(
 
 
 @strawberry.subscription(
-    description="Where the driver of a trip is: the latest position only, as soon as there is one, and once "
-    "more when it becomes stale and when it is gone. Completes when the trip has ended. For the trip's rider."
+    description="The position of a trip's driver: only the latest one, as soon as there is one, and again when it "
+    "becomes stale and when it is gone. Completes when the trip has ended. For the trip's rider."
 )
 async def driver_location(
-    info: Info, trip_id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
+    info: Info, trip_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the trip.")]
 ) -> AsyncGenerator[DriverLocation, None]:
     actor, services = info.context.actor, info.context.services
     if actor.user.role is not Role.RIDER:

@@ -21,60 +21,61 @@ from services.validation.points import on_earth
 
 describe(
     WithdrawReason,
-    "Why an offer has gone.",
+    "Why an offer is withdrawn.",
     {
         "TAKEN": "A driver has accepted the trip.",
-        "CANCELLED": "The trip was called off.",
+        "CANCELLED": "The trip was cancelled.",
         "EXPIRED": "No driver accepted in time.",
         "OUT_OF_RANGE": "The pick-up is no longer near, or 200 others are nearer. The trip has not changed.",
     },
 )
 
 
-@strawberry.input(description="An area: all within a radius of a position.")
+@strawberry.input(description="An area: everything within a radius of a position.")
 class NearInput:
-    point: GeoPointInput = strawberry.field(description="The middle of the area.")
+    point: GeoPointInput = strawberry.field(description="The centre of the area.")
     radius_m: float | None = strawberry.field(
         default=None,
-        description="The radius in metres, 1 to 50000; without it the one within which trips are offered.",
+        description="The radius in metres, 1 to 50000; by default the server's radius for offers.",
     )
 
 
 @strawberry.type(description="The open requests.")
 class PoolSnapshot:
     offers: list[Trip] = strawberry.field(
-        description="At most 200, the nearest first, or without an area the newest. They replace what was known."
+        description="At most 200 offers, the nearest first, or without an area the newest. They replace all "
+        "offers that the client had."
     )
-    truncated: bool = strawberry.field(description="Whether there are more than are listed.")
+    truncated: bool = strawberry.field(description="Whether there are more open requests than listed.")
 
 
 @strawberry.type(description="A trip waits for a driver.")
 class TripOffered:
-    trip: Trip = strawberry.field(description="The trip that can be accepted.")
+    trip: Trip = strawberry.field(description="The trip to accept.")
 
 
-@strawberry.type(description="An offer has gone.")
+@strawberry.type(description="An offer is withdrawn.")
 class TripWithdrawn:
-    trip_id: strawberry.ID = strawberry.field(description="Which trip.")
-    version: int = strawberry.field(description="The trip's version at which it went.")
-    reason: WithdrawReason = strawberry.field(description="Why.")
+    trip_id: strawberry.ID = strawberry.field(description="The id of the trip.")
+    version: int = strawberry.field(description="The version of the trip at that time.")
+    reason: WithdrawReason = strawberry.field(description="Why the offer is withdrawn.")
 
 
 PoolEvent = Annotated[
     PoolSnapshot | TripOffered | TripWithdrawn,
-    strawberry.union("PoolEvent", description="What `driverPool` sends: the snapshot first."),
+    strawberry.union("PoolEvent", description="The messages of `driverPool`: first the snapshot."),
 ]
 
 
 @strawberry.subscription(
-    description="The open requests around the driver's last position, or around `near`; all of them as long "
-    "as neither is known. Requests without a position are offered to everybody. For drivers."
+    description="The open requests around the driver's last position, or around `near`; if neither is known, all "
+    "open requests. Requests without coordinates are offered to every driver. For drivers."
 )
 async def driver_pool(
     info: Info,
     near: Annotated[
         NearInput | None,
-        strawberry.argument(description="Look at this area, wherever the driver is."),
+        strawberry.argument(description="Use this area instead of the driver's position."),
     ] = None,
 ) -> AsyncGenerator[PoolEvent, None]:
     actor, services = info.context.actor, info.context.services

@@ -7,7 +7,7 @@ import strawberry
 from schema.api.errors import bad_user_input
 
 
-@strawberry.interface(description="Whatever can be fetched again by its id.")
+@strawberry.interface(description="An object that can be fetched again by its id.")
 class Node:
     id: strawberry.ID = strawberry.field(description="A UUID: unique among all types, and hard to guess.")
 

@@ -13,23 +13,25 @@ from services.live import messages
 from services.live.feeds import MyTripsFeed
 
 
-@strawberry.type(description="All active trips of the caller's, and up to 20 that ended in the last 24 hours.")
+@strawberry.type(description="All active trips of the caller, and up to 20 that ended in the last 24 hours.")
 class MyTripsSnapshot:
-    trips: list[Trip] = strawberry.field(description="The trips, newest first. They replace what was known.")
+    trips: list[Trip] = strawberry.field(
+        description="The trips, newest first. They replace all trips that the client had."
+    )
 
 
-@strawberry.type(description="A trip of the caller's is new or has changed.")
+@strawberry.type(description="A trip of the caller is new or has changed.")
 class TripChanged:
-    trip: Trip = strawberry.field(description="The trip as it is now.")
+    trip: Trip = strawberry.field(description="The trip after the change.")
 
 
 MyTripsEvent = Annotated[
     MyTripsSnapshot | TripChanged,
-    strawberry.union("MyTripsEvent", description="What `myTripsUpdated` sends: the snapshot first."),
+    strawberry.union("MyTripsEvent", description="The messages of `myTripsUpdated`: first the snapshot."),
 ]
 
 
-@strawberry.subscription(description="The caller's own trips.")
+@strawberry.subscription(description="The caller's own trips: first a snapshot, then each change.")
 async def my_trips_updated(info: Info) -> AsyncGenerator[MyTripsEvent, None]:
     return await follow(MyTripsFeed(info.context.actor, info.context.services.topics), _to_event, info)
 

@@ -10,9 +10,12 @@ from schema.api.trip import find_trip
 from schema.api.user import to_user
 
 
-@strawberry.field(description="A trip, or a user that the caller shares a trip with; null for everybody else.")
+@strawberry.field(
+    description="A trip that the caller may see, or a user who shares a trip with the caller; null "
+    "for every other id."
+)
 async def node(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")]
 ) -> Node | None:
     actor, node_id = info.context.actor, to_uuid(id, "id")
     trip = await find_trip(info, actor, node_id)

@@ -9,17 +9,16 @@ from schema.api.context import Info
 from schema.api.user_errors import mutation
 
 
-@strawberry.input(description="A new password in place of the current one.")
+@strawberry.input(description="A new password that replaces the current one.")
 class ChangePasswordInput:
-    current_password: str = strawberry.field(description="The password until now.")
+    current_password: str = strawberry.field(description="The current password.")
     password1: str = strawberry.field(description="The new password: hard to guess, at most 128 characters.")
-    password2: str = strawberry.field(description="The same again.")
+    password2: str = strawberry.field(description="The same password again.")
 
 
 @mutation(
-    description="Exchange the password. All sessions of the caller's end, and their sockets are closed, this "
-    "one's too; the answer begins a new one, which is for the next request. Over HTTP only, since it sets the "
-    "cookie."
+    description="Change the password. All sessions of the caller end, including this one, and their sockets are "
+    "closed; the answer begins a new session for the next request. Only over HTTP, because it sets the cookie."
 )
 async def change_password(
     info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="The passwords.")]

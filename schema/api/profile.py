@@ -14,26 +14,28 @@ from schema.api.user_errors import UserError, mutation
 from services.accounts.profiles import UNCHANGED, Unchanged
 
 
-@strawberry.input(description="What to change of the caller's account. What is left out stays as it is.")
+@strawberry.input(description="Changes of the caller's account. Fields that are left out stay as they are.")
 class UpdateMeInput:
     first_name: str | None = strawberry.field(default=UNSET, description="The given name, 1 to 150 characters.")
     last_name: str | None = strawberry.field(default=UNSET, description="The family name, 1 to 150 characters.")
     photo: Upload | None = strawberry.field(
         default=UNSET,
-        description="A JPEG, PNG or WebP file, by the GraphQL multipart request specification; null removes the "
-        "photo.",
+        description="A JPEG, PNG or WebP file, sent as the GraphQL multipart request specification says; null "
+        "removes the photo.",
     )
 
 
 @strawberry.type(description="The answer to `updateMe`.")
 class UserPayload:
     user: User | None = strawberry.field(default=None, description="The user after the change; null if it failed.")
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
 @mutation(
-    description="Change how the caller is shown. A trip that others look at shows it with its next change, "
-    "and with every snapshot and query; no event tells of it alone."
+    description="Change the caller's name and photo. Subscribers to a trip see the change with the trip's next "
+    "change or the next snapshot; the change itself is no event."
 )
 async def update_me(
     info: Info, input: Annotated[UpdateMeInput, strawberry.argument(description="The changes.")]

@@ -16,7 +16,7 @@ from schema.api import (
     user,
 )
 
-Query = create_type("Query", [user.me, node.node, trip.trip, trip_page.trips], description="What can be asked.")
+Query = create_type("Query", [user.me, node.node, trip.trip, trip_page.trips], description="The queries.")
 
 Mutation = create_type(
     "Mutation",
@@ -31,11 +31,11 @@ Mutation = create_type(
         trip.update_trip,
         driver_location.report_location,
     ],
-    description="What can be done.",
+    description="The mutations.",
 )
 
 Subscription = create_type(
     "Subscription",
     [trip.trip_updated, my_trips.my_trips_updated, driver_pool.driver_pool, driver_location.driver_location],
-    description="What can be followed. Each begins with the state as it is, then sends changes.",
+    description="The subscriptions. Each begins with the current state and then sends changes.",
 )

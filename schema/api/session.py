@@ -13,23 +13,29 @@ from services.accounts.sessions import NewSession
 
 @strawberry.type(description="The answer to `signUp`, `logIn` and `changePassword`.")
 class AuthPayload:
-    user: User | None = strawberry.field(default=None, description="Who is logged in now; null if it failed.")
+    user: User | None = strawberry.field(
+        default=None, description="The user who is logged in now; null if it failed."
+    )
     token: str | None = strawberry.field(
         default=None,
-        description="The session's token, for `Authorization: Bearer`; only if `issueToken` asked for it, or the "
-        "password was changed with such a token.",
+        description="The session's token, for `Authorization: Bearer`; null unless `issueToken` asked for it or "
+        "the password was changed with such a token.",
     )
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
 @strawberry.type(description="The answer to `logOut`.")
 class LogOutPayload:
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
 @mutation(
-    description="Begin a session. The one whose cookie (or, with `issueToken`, bearer token) came with the "
-    "request ends. Over HTTP only, since it sets the cookie."
+    description="Begin a session. It replaces the session whose cookie (or, with `issueToken`, bearer token) came "
+    "with the request; that one ends. Only over HTTP, because it sets the cookie."
 )
 async def log_in(
     info: Info,
@@ -38,7 +44,7 @@ async def log_in(
     issue_token: Annotated[
         bool,
         strawberry.argument(
-            description="Return the token, for clients without cookies; the cookie is then not set."
+            description="Return the token, for clients without cookies, and do not set the cookie."
         ),
     ] = False,
 ) -> AuthPayload:
@@ -53,11 +59,13 @@ async def log_in(
     return begun(info, session, issue_token=issue_token)
 
 
-@mutation(description="End the session; its sockets are closed. A cookie beside a bearer token is left alone.")
+@mutation(
+    description="End the session and close its sockets. With a bearer token, the session of the cookie stays."
+)
 async def log_out(
     info: Info,
     everywhere: Annotated[
-        bool, strawberry.argument(description="End all sessions of the caller's, on every device.")
+        bool, strawberry.argument(description="End all sessions of the caller, on every device.")
     ] = False,
 ) -> LogOutPayload:
     await info.context.services.sessions.end(info.context.actor, everywhere=everywhere)

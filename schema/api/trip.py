@@ -27,25 +27,28 @@ from services.positions.routing import eta_s
 
 @strawberry.type(description="One ride, from request to end.")
 class Trip(Node):
-    created: datetime = strawberry.field(description="When it was requested.")
-    updated: datetime = strawberry.field(description="When it last changed.")
-    version: int = strawberry.field(description="Counts the changes, from 1. A newer state has a greater version.")
-    status: TripStatus = strawberry.field(description="Where it is in its life.")
+    created: datetime = strawberry.field(description="When the trip was requested.")
+    updated: datetime = strawberry.field(description="When the trip last changed.")
+    version: int = strawberry.field(
+        description="Counts the changes of the trip, from 1. A newer state has a greater version."
+    )
+    status: TripStatus = strawberry.field(description="The state of the trip.")
     pick_up_address: str = strawberry.field(description="Where the rider waits.")
     drop_off_address: str = strawberry.field(description="Where the rider wants to go.")
     pick_up: GeoPoint | None = strawberry.field(description="The position of the pick-up, if it was given.")
     drop_off: GeoPoint | None = strawberry.field(description="The position of the drop-off, if it was given.")
     expires_at: datetime | None = strawberry.field(
-        description="When the request lapses without a driver; null once it does not wait for one."
+        description="When the request expires if no driver accepts it; null when the trip no longer waits for a "
+        "driver."
     )
-    cancel_reason: str | None = strawberry.field(description="What was said at cancelling.")
-    rider: User = strawberry.field(description="Who requested it.")
-    driver: User | None = strawberry.field(description="Who accepted it.")
+    cancel_reason: str | None = strawberry.field(description="The reason that was given with the cancellation.")
+    rider: User = strawberry.field(description="The rider who requested the trip.")
+    driver: User | None = strawberry.field(description="The driver who accepted the trip.")
     value: strawberry.Private[TripValue]
     audience: strawberry.Private[Audience]
 
     @strawberry.field(
-        description="Where the driver is, while the trip is under way; null before and after, and while no "
+        description="The driver's position while the trip is under way; null before and after, and while no "
         "position is known. For the trip's rider and driver."
     )
     async def driver_location(self, info: SharedInfo) -> DriverLocation | None:
@@ -53,9 +56,9 @@ class Trip(Node):
         return to_driver_location(self.value.id, location, freshness) if location is not None else None
 
     @strawberry.field(
-        description="An estimate of the seconds until the driver is at the pick-up; null unless a driver is on "
-        "the way and both positions are known, if the driver's is stale, and beyond four hours. For the trip's "
-        "rider and driver."
+        description="An estimate of the seconds until the driver reaches the pick-up. Null if no driver is on the "
+        "way, a position is unknown, the driver's position is stale, or the estimate exceeds four hours. For the "
+        "trip's rider and driver."
     )
     async def pick_up_eta(self, info: SharedInfo) -> int | None:
         trip = self.value
@@ -67,8 +70,8 @@ class Trip(Node):
         return await eta_s(info.context.services.router, location.point, trip.pick_up)
 
     @strawberry.field(
-        description="Who changed what, and when, up to this version; the first change first. For the trip's rider "
-        "and driver; null for everybody else."
+        description="The changes up to this version, oldest first. For the trip's rider and driver; null for "
+        "everybody else."
     )
     async def history(self, info: SharedInfo) -> list[HistoryEntry] | None:
         return await shown_history(info, self.value, self.audience)
@@ -82,27 +85,32 @@ class CreateTripInput:
     drop_off: GeoPointInput | None = strawberry.field(default=None, description="The position of the drop-off.")
     idempotency_key: str | None = strawberry.field(
         default=None,
-        description="The rider's own key, kept for 24 hours: the same request asked again makes no second trip.",
+        description="A key that the rider's client chooses, kept for 24 hours: if the request is repeated with "
+        "it, no second trip is created.",
     )
 
 
 @strawberry.input(description="A change of a trip's status.")
 class UpdateTripInput:
-    id: strawberry.ID = strawberry.field(description="Which trip.")
+    id: strawberry.ID = strawberry.field(description="The id of the trip.")
     status: TripStatus = strawberry.field(
-        description="Where it should go. Drivers: STARTED accepts, IN_PROGRESS picks up, COMPLETED arrives, "
-        "REQUESTED gives back. Riders: CANCELLED."
+        description="The new status. Drivers: STARTED accepts, IN_PROGRESS picks up, COMPLETED arrives, REQUESTED "
+        "gives back. Riders: CANCELLED."
     )
     if_version: int | None = strawberry.field(
-        default=None, description="Change it only at this version, else VERSION_CONFLICT."
+        default=None, description="Make the change only if the trip has this version; otherwise VERSION_CONFLICT."
     )
-    reason: str | None = strawberry.field(default=None, description="Why it is cancelled, at most 500 characters.")
+    reason: str | None = strawberry.field(
+        default=None, description="The reason of a cancellation, at most 500 characters."
+    )
 
 
 @strawberry.type(description="The answer to a change of a trip.")
 class TripPayload:
     trip: Trip | None = strawberry.field(default=None, description="The trip after the change; null if it failed.")
-    errors: list[UserError] = strawberry.field(default_factory=list, description="What to show the user.")
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="What went wrong; empty if it succeeded."
+    )
 
 
 def to_trip(trip: TripValue, audience: Audience) -> Trip:
@@ -136,7 +144,7 @@ async def find_trip(info: Info, actor: Actor, trip_id: UUID) -> Trip | None:
 
 @strawberry.field(description="A trip that the caller may see; null for every other id.")
 async def trip(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the object.")]
 ) -> Trip | None:
     return await find_trip(info, info.context.actor, to_uuid(id, "id"))
 
@@ -157,8 +165,8 @@ async def create_trip(
 
 
 @mutation(
-    description="Move a trip to another status. Of several simultaneous callers exactly one succeeds; "
-    "the same change asked again by the same caller succeeds too."
+    description="Change the status of a trip. Of several simultaneous callers exactly one succeeds; if the same "
+    "caller repeats a change, it succeeds again."
 )
 async def update_trip(
     info: Info, input: Annotated[UpdateTripInput, strawberry.argument(description="The change.")]
@@ -176,9 +184,11 @@ async def update_trip(
     return TripPayload(trip=to_trip(trip, audience_of(actor, trip) or Audience.POOL))
 
 
-@strawberry.subscription(description="A trip as it is now, then at each change; completes when it has ended.")
+@strawberry.subscription(
+    description="A trip: its current state, then each change. Completes when the trip has ended."
+)
 async def trip_updated(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Which trip.")]
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the trip.")]
 ) -> AsyncGenerator[Trip, None]:
     feed = TripFeed(info.context.actor, info.context.services.topics, to_uuid(id, "id"))
     return await follow(feed, _to_event, info)

@@ -14,23 +14,25 @@ from schema.api.user import User, to_user
 
 describe(
     ChangedBy,
-    "As what somebody changed a trip.",
+    "The role in which somebody changed a trip.",
     {
-        "RIDER": "Its rider.",
-        "DRIVER": "Its driver.",
+        "RIDER": "The trip's rider.",
+        "DRIVER": "The trip's driver.",
         "STAFF": "A member of staff.",
-        "SYSTEM": "Nobody: time has passed.",
+        "SYSTEM": "The server, because time has passed.",
     },
 )
 
 
 @strawberry.type(description="One change of a trip.")
 class HistoryEntry:
-    version: int = strawberry.field(description="The version that it led to.")
-    status: TripStatus = strawberry.field(description="The status that it led to.")
-    at: datetime = strawberry.field(description="When it was made.")
-    changed_by: ChangedBy = strawberry.field(description="As what it was made.")
-    user: User | None = strawberry.field(description="Who made it; null if time or staff did.")
+    version: int = strawberry.field(description="The trip's version after the change.")
+    status: TripStatus = strawberry.field(description="The trip's status after the change.")
+    at: datetime = strawberry.field(description="When the change was made.")
+    changed_by: ChangedBy = strawberry.field(description="The role of the user who made the change.")
+    user: User | None = strawberry.field(
+        description="The user who made the change; null for the server and for staff."
+    )
 
 
 async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -> list[HistoryEntry] | None:

@@ -12,31 +12,33 @@ from schema.api.trip import Trip, to_trip
 from schema.api.trip_status import TripStatus
 
 
-@strawberry.type(description="Where a page begins and ends (GraphQL Cursor Connections Specification).")
+@strawberry.type(description="The limits of a page (GraphQL Cursor Connections Specification).")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether there are more behind the last.")
-    has_previous_page: bool = strawberry.field(description="Whether this page began behind a cursor.")
+    has_next_page: bool = strawberry.field(description="Whether there are more entries after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether this page began after a cursor.")
     page: strawberry.Private[tuple[TripValue, ...]]
 
-    @strawberry.field(description="The cursor of the first.")
+    @strawberry.field(description="The cursor of the first entry.")
     def start_cursor(self) -> str | None:
         return cursors.encode(self.page[0]) if self.page else None
 
-    @strawberry.field(description="The cursor of the last; give it as `after`.")
+    @strawberry.field(description="The cursor of the last entry; pass it as `after`.")
     def end_cursor(self) -> str | None:
         return cursors.encode(self.page[-1]) if self.page else None
 
 
-@strawberry.type(description="A trip with its place in the list.")
+@strawberry.type(description="A trip with its cursor.")
 class TripEdge:
-    cursor: str = strawberry.field(description="Marks the place; stays valid when trips are added.")
+    cursor: str = strawberry.field(
+        description="The trip's place in the list. It stays valid when trips are added."
+    )
     node: Trip = strawberry.field(description="The trip.")
 
 
 @strawberry.type(description="A page of trips.")
 class TripConnection:
-    nodes: list[Trip] = strawberry.field(description="The trips alone.")
-    page_info: PageInfo = strawberry.field(description="Where the page begins and ends.")
+    nodes: list[Trip] = strawberry.field(description="The trips without their cursors.")
+    page_info: PageInfo = strawberry.field(description="The limits of the page.")
     page: strawberry.Private[tuple[TripValue, ...]]
 
     @strawberry.field(description="The trips with their cursors.")
@@ -47,15 +49,18 @@ class TripConnection:
         ]
 
 
-@strawberry.field(description="The caller's trips, newest first: a rider's own; a driver's own and the open ones.")
+@strawberry.field(
+    description="The caller's trips, newest first: for a rider their own; for a driver their own and "
+    "the open ones."
+)
 async def trips(
     info: Info,
     status: Annotated[
-        list[TripStatus] | None, strawberry.argument(description="Only trips with one of these.")
+        list[TripStatus] | None, strawberry.argument(description="Only trips with one of these statuses.")
     ] = None,
-    first: Annotated[int, strawberry.argument(description="How many, at most 100.")] = 20,
+    first: Annotated[int, strawberry.argument(description="The length of the page, at most 100.")] = 20,
     after: Annotated[
-        str | None, strawberry.argument(description="Begin behind this cursor (`pageInfo.endCursor`).")
+        str | None, strawberry.argument(description="Begin after this cursor (`pageInfo.endCursor`).")
     ] = None,
 ) -> TripConnection:
     actor = info.context.actor

@@ -12,20 +12,20 @@ PHOTO_FOLDER = "/media"
 
 describe(
     Role,
-    "What an account is for. It never changes.",
-    {"RIDER": "Requests trips.", "DRIVER": "Hears of requests and takes them."},
+    "The kind of an account. It never changes.",
+    {"RIDER": "Requests trips.", "DRIVER": "Receives requests and accepts them."},
 )
 
 
 @strawberry.type(description="A rider or a driver.")
 class User(Node):
     username: str | None = strawberry.field(
-        description="The name to log in with. Shown to the user and to the other party of a trip; null elsewhere, "
-        "and once the account was deleted."
+        description="The name for logging in. Only the user and the other party of a trip see it; null for "
+        "everybody else, and after the account was deleted."
     )
     first_name: str = strawberry.field(description="The given name.")
     last_name: str = strawberry.field(description="The family name.")
-    role: Role = strawberry.field(description="What the account is for.")
+    role: Role = strawberry.field(description="The kind of the account.")
     photo: str | None = strawberry.field(description="The URL path of the photo on this server.")
 
 

@@ -12,42 +12,42 @@ from services.errors import ErrorCode, UserFault, UserFaults
 
 describe(
     ErrorCode,
-    "What went wrong, for a screen to handle. Codes are added, never renamed.",
+    "The kind of an error that a user interface must handle. Codes may be added, but are never renamed.",
     {
-        "USERNAME_TAKEN": "Somebody has that user name, in whatever case or Unicode form, or one that looks like "
+        "USERNAME_TAKEN": "Another user has that user name, in any case or Unicode form, or one that looks like "
         "it.",
-        "USERNAME_INVALID": "The user name is too short or too long, has spaces or what cannot be seen, or mixes "
-        "the letters of several scripts in one word.",
+        "USERNAME_INVALID": "The user name is too short or too long, has spaces or invisible characters, or mixes "
+        "letters of several scripts in one word.",
         "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",
         "PASSWORD_MISMATCH": "The two passwords differ.",
-        "BAD_CREDENTIALS": "The user name and the password do not belong together.",
-        "PHOTO_INVALID": "The file is not a JPEG, PNG or WebP image that can be read.",
+        "BAD_CREDENTIALS": "The user name or the password is wrong.",
+        "PHOTO_INVALID": "The file is not a readable JPEG, PNG or WebP image.",
         "PHOTO_TOO_LARGE": "The photo has too many bytes or pixels.",
-        "PHOTO_REQUIRED": "This server wants a photo of everybody.",
-        "PHOTOS_UNAVAILABLE": "No photo can be kept at the moment. Try without one, or later.",
+        "PHOTO_REQUIRED": "This server requires a photo.",
+        "PHOTOS_UNAVAILABLE": "No photo can be stored at the moment. Try without one, or later.",
         "NOT_A_RIDER": "Only riders may do this.",
         "NOT_A_DRIVER": "Only drivers may do this.",
         "TRIP_NOT_FOUND": "No such trip, or not one that the caller may see.",
         "TRIP_TAKEN": "Another driver was first.",
         "TRIP_CANCELLED": "The trip was cancelled before the driver accepted.",
         "TRIP_EXPIRED": "No driver accepted the trip in time.",
-        "ILLEGAL_TRANSITION": "A trip cannot go from where it is to the status asked for.",
+        "ILLEGAL_TRANSITION": "The trip cannot change from its status to the requested one.",
         "VERSION_CONFLICT": "The trip has changed since the caller read it (`ifVersion`).",
         "IDEMPOTENCY_CONFLICT": "The idempotency key was used for another request.",
         "DRIVER_BUSY": "The driver has an active trip.",
-        "TOO_MANY_OPEN_TRIPS": "The rider has as many trips waiting for a driver as one may have.",
-        "TRIP_UNDER_WAY": "A trip of the caller's is under way. The same helps once it has ended.",
+        "TOO_MANY_OPEN_TRIPS": "The rider has the maximum number of trips that wait for a driver.",
+        "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
     },
 )
 
 
-@strawberry.type(description="Something that the user can mend, or has to be told.")
+@strawberry.type(description="An error that the user can correct or must know about.")
 class UserError:
-    code: ErrorCode = strawberry.field(description="What went wrong; stable.")
-    message: str = strawberry.field(description="The same for people, in English.")
-    field: list[str] | None = strawberry.field(description="The path of the input field at fault.")
-    retryable: bool = strawberry.field(description="Whether the very same request may succeed later.")
+    code: ErrorCode = strawberry.field(description="The kind of the error; stable.")
+    message: str = strawberry.field(description="A message for people, in English.")
+    field: list[str] | None = strawberry.field(description="The path of the wrong input field.")
+    retryable: bool = strawberry.field(description="Whether the same request may succeed later.")
 
 
 class FaultsAsErrors(FieldExtension):
