@@ -108,7 +108,7 @@ class ListView(BaseModelView, Generic[T]):
         try:
             await self._staff.note_export(member_of(request), what=f"{len(ctx.rows)} × {self.key} {query}".strip())
         except NotStaff:
-            raise ActionFailed("You are no member of staff any more.") from None
+            raise ActionFailed("You are no longer a member of staff.") from None
 
     async def create(self, request: Request, data: dict[str, Any]) -> Any:
         """Part of starlette-admin; ``can_create`` forbids it."""
@@ -160,7 +160,7 @@ async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
     except NoSuchUser as error:
         raise FormValidationError({last: error.message}) from None
     except NotStaff:
-        raise FormValidationError({last: "You are no member of staff any more."}) from None
+        raise FormValidationError({last: "You are no longer a member of staff."}) from None
 
 
 async def in_dialogue(work: Awaitable[R]) -> R:
@@ -170,7 +170,7 @@ async def in_dialogue(work: Awaitable[R]) -> R:
     except (UserFault, BadInput, NoSuchUser, NotOneself) as fault:
         raise ActionFailed(fault.message) from None
     except NotStaff:
-        raise ActionFailed("You are no member of staff any more.") from None
+        raise ActionFailed("You are no longer a member of staff.") from None
     except Exception as error:
         # The library's script shows no other kind of answer.
         raise ActionFailed(incidents.shown(incidents.report(error))) from error

@@ -88,7 +88,7 @@ class Protection:
             await self._app(scope, receive, send_guarded)
         except ClientDisconnect:
             # The client is gone; the status tells the log that the fault was the client's.
-            await PlainTextResponse("The body was cut off.", 400)(scope, receive, send_guarded)
+            await PlainTextResponse("The body is incomplete.", 400)(scope, receive, send_guarded)
         except Exception as error:
             incident_id = incidents.report(error)
             if not has_begun:

@@ -180,7 +180,7 @@ class TripView(ListView[TripRow]):
     @row_action(
         name="cancel",
         text="Cancel trip",
-        confirmation="Cancel this trip? Its rider and its driver are told at once, with the reason.",
+        confirmation="Cancel this trip? Its rider and its driver will see the reason immediately.",
         submit_btn_text="Cancel the trip",
         icon_class="fa fa-ban",
         modal_size="md",
@@ -214,5 +214,5 @@ def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
         return None
     if lat is None or lng is None:
         missing = "lat" if lat is None else "lng"
-        raise FormValidationError({f"{name}_{missing}": "A position has a latitude and a longitude."})
+        raise FormValidationError({f"{name}_{missing}": "A position needs both a latitude and a longitude."})
     return GeoPoint(lat, lng)

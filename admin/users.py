@@ -134,7 +134,7 @@ class UserView(ListView[UserRow]):
     @row_action(
         name="deactivate",
         text="Deactivate",
-        confirmation="End all sessions of this user, and let them log in no more?",
+        confirmation="End all sessions of this user and refuse new log-ins?",
         submit_btn_text="Deactivate",
         icon_class="fa fa-user-slash",
     )

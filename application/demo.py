@@ -22,7 +22,7 @@ async def seed(accounts: Accounts, trips: Trips) -> list[str]:
     except UserFaults as faults:
         if not all(isinstance(fault, UsernameTaken) for fault in faults.faults):
             raise
-        return ["The demo is already there."]
+        return ["The demo data already exists."]
     rosa, ravi = riders
     dana, dirk = drivers
 

@@ -270,7 +270,9 @@ class Settings(BaseSettings):
         if self.database_direct_url is not None and self.sqlite_path is not None:
             raise ValueError(f"{PREFIX}DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
         if self.workers > 1 and self.redis_url is None:
-            raise ValueError(f"{PREFIX}WORKERS above 1 needs a REDIS_URL, since events would stay in one process")
+            raise ValueError(
+                f"{PREFIX}WORKERS above 1 needs a REDIS_URL, because events would stay in one process"
+            )
         return self
 
     @property
@@ -305,7 +307,7 @@ def load_settings(**overrides: object) -> Settings:
     try:
         present = {*os.environ, *dotenv_values(".env")}
     except UnicodeDecodeError:
-        raise SettingsError("the file .env is not in UTF-8: save it so") from None
+        raise SettingsError("the file .env is not in UTF-8: save it as UTF-8") from None
     except OSError as error:
         raise SettingsError(f"the file .env cannot be read: {error.strerror}") from None
     unknown = sorted(n for n in present if n.upper().startswith(PREFIX) and n.upper() not in known)

@@ -37,13 +37,13 @@ class CannotListen(Exception):
     def __init__(self, error: OSError, host: str, port: int) -> None:
         self.setting = "PORT"
         if error.errno == errno.EADDRINUSE:
-            text = f"port {port} of {host} is in use: stop what listens there, or choose another"
+            text = f"port {port} of {host} is in use: stop the program that listens there, or choose another"
         elif error.errno in (errno.EACCES, errno.EPERM):
             text = f"port {port} is not allowed to this user: choose one above 1023"
         else:
             self.setting = "HOST"
             text = (
-                f"{host} is no address of this machine ({error.strerror}): such as 127.0.0.1, or 0.0.0.0 for all"
+                f"{host} is not an address of this machine ({error.strerror}): use 127.0.0.1, or 0.0.0.0 for all"
             )
         super().__init__(text)
 

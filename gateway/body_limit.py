@@ -79,7 +79,9 @@ class BodyLimit:
             if received > self._max_bytes:
                 raise self._too_large()
             if self._bytes_together > self._max_bytes_together and received > _SMALL_BODY_BYTES:
-                raise _Refused(503, "OVERLOADED", "Too much is being sent to this server.", retry_after_s=1)
+                raise _Refused(
+                    503, "OVERLOADED", "The server is receiving too much at the moment.", retry_after_s=1
+                )
             is_whole = not message.get("more_body", False)
             return message
 

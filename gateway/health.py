@@ -26,7 +26,7 @@ def health_routes(
     """``/healthz``: the process lives. ``/readyz``: it can serve.
 
     Without its database the server is not ready (503). Without the broker it is (``bus: degraded``), and with one
-    that does not keep positions and rates (``store: degraded``), and without the store of the photos (``photos:
+    that does not keep positions and rates (``store: degraded``), and without the photo store (``photos:
     degraded``): taking every instance out would make it worse.
     ``database`` is ``unusable`` where it answers and takes no writes. The log says when that begins and ends, not
     with each request.

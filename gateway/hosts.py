@@ -14,7 +14,7 @@ _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
 _MAX_HOST_BYTES = 261  # A name of 253, and a port.
 ANY = "*"
 
-_MESSAGE = "The server is not known by this name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it."
+_MESSAGE = "The server does not know this host name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it."
 _ERROR = {"message": _MESSAGE, "extensions": {"code": "UNKNOWN_HOST"}}
 
 _refusals = SparseLog(__name__)

@@ -85,7 +85,7 @@ class Metrics(Collector):
         )
         yield GaugeMetricFamily(
             "taxirank_photos_up",
-            "1 while photos can be kept and shown, 0 while their folder or bucket fails.",
+            "1 while photos can be stored and served, 0 while their folder or bucket fails.",
             value=self._photos_are_up(),
         )
         for name, value in self._found.items():
@@ -109,12 +109,12 @@ def _folder_of(path: str) -> str:
 
 
 _COUNTERS = {
-    "events": "Events taken from the bus, once a topic.",
-    "executions": "Executions of a subscription's message; one serves all who asked alike.",
-    "deliveries": "Messages given to connections.",
-    "conflations": "Messages that gave way to newer ones, since a client was slow.",
+    "events": "Events received from the bus, counted once for each topic.",
+    "executions": "Executions of subscription messages; one serves all equal operations.",
+    "deliveries": "Messages passed to connections.",
+    "conflations": "Messages that newer ones replaced because a client was slow.",
     "resyncs": "Subscribers brought up to date by a new snapshot.",
     "reads": "Statements that read state for subscribers.",
-    "left_over_photos": "Photos that no account has, removed by the sweep.",
-    "restarted_tasks": "Background tasks that ended by themselves and began again.",
+    "left_over_photos": "Photos without an account that the sweep removed.",
+    "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

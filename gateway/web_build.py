@@ -103,10 +103,10 @@ class WebBuild:
             # A change during the build is built next time.
             fingerprint = self._fingerprint()
             if npm_packages_are_missing(self._web):
-                _log.info("building the pages, step 1 of 2: their packages are installed; half a minute or so")
+                _log.info("building the pages, step 1 of 2: installing their packages; about half a minute")
                 self._npm(environment, *NPM_CI)
                 mark_npm_packages(self._web)
-            _log.info("building the pages, step 2 of 2: types and bundles; ten seconds or so")
+            _log.info("building the pages, step 2 of 2: types and bundles; about ten seconds")
             self._npm(environment, "run", "build", "--silent")
             (self.folder / _STAMP).write_text(fingerprint)
             _log.info("the pages are built", seconds=round(time.monotonic() - began))
@@ -132,7 +132,7 @@ class WebBuild:
             )
         except (BuildFailed, Timeout, OSError) as error:
             if not self._is_cancelled:
-                _log.error("the pages could not be built; the API serves all the same", error=str(error))
+                _log.error("the pages could not be built; the API works without them", error=str(error))
 
     def _cancel(self) -> None:
         with self._starting:

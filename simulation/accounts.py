@@ -61,7 +61,7 @@ class Registration:
             logged_in = await self._client.insist(operations.LOG_IN, username=username, password=password)
         except Limited:
             raise SignUpFailed(
-                "the server takes few people from one address: set TAXIRANK_SIGN_UP_RATE=off there, "
+                "the server limits sign-ups from one address: set TAXIRANK_SIGN_UP_RATE=off there, "
                 "and TAXIRANK_LOG_IN_RATE=off"
             ) from None
         except Failed as failure:

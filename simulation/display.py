@@ -116,7 +116,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "  expired", f"{summary.expired:,}", ""
     yield "  still open", f"{summary.open:,}", ""
     if summary.requests_skipped:
-        yield "not requested", f"{summary.requests_skipped:,}", "every rider had a trip: give more --riders"
+        yield "not requested", f"{summary.requests_skipped:,}", "every rider had a trip: use more --riders"
     yield "time to accept, p50", _time(summary.time_to_accept.p50_ms), "with the drivers' time to react"
     yield "time to accept, p99", _time(summary.time_to_accept.p99_ms), ""
     yield "time to the first offer, p50", _time(summary.time_to_first_offer.p50_ms), "the server's part of it"

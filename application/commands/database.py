@@ -18,8 +18,8 @@ def migrate() -> None:
 
 
 def makemigrations(
-    name: Annotated[str, typer.Option(help="A word for what changes.")] = "update",
-    dialect: Annotated[str | None, typer.Option(help="postgres or sqlite; both without.")] = None,
+    name: Annotated[str, typer.Option(help="A word that names the change.")] = "update",
+    dialect: Annotated[str | None, typer.Option(help="postgres or sqlite; by default both.")] = None,
 ) -> None:
     """Write migrations for the changes of the models, for PostgreSQL and for SQLite."""
     if dialect is None:

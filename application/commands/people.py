@@ -32,7 +32,7 @@ def create_staff(
 def seed_demo() -> None:
     """Fill the database with a few riders, drivers and trips to look at."""
     if read_settings().public_url is not None:
-        stop(f"{PREFIX}PUBLIC_URL is set, and everybody knows the password of the demo's people: not made there")
+        stop(f"{PREFIX}PUBLIC_URL is set, and the password of the demo accounts is public: they are not created")
 
     async def seed(application: Application) -> None:
         for line in await demo.seed(application.services.accounts, application.services.trips):

@@ -9,7 +9,7 @@ from schema.build import build_schema
 
 
 def export_schema(
-    path: Annotated[Path | None, typer.Argument(help="The file to write; none: print it.")] = None,
+    path: Annotated[Path | None, typer.Argument(help="The file to write; by default it is printed.")] = None,
 ) -> None:
     """Write the schema as SDL."""
     text = build_schema().as_str() + "\n"

@@ -9,17 +9,17 @@ from application.process import read_settings, stop
 
 
 def simulate(
-    url: Annotated[str | None, typer.Argument(help="The server; none: the one of the settings.")] = None,
-    riders: Annotated[int, typer.Option(help="How many riders.")] = 20,
-    drivers: Annotated[int, typer.Option(help="How many drivers.")] = 50,
-    seconds: Annotated[float, typer.Option(help="How long they drive, after everybody has signed up.")] = 60.0,
-    center: Annotated[str, typer.Option(help="The middle of the city: latitude,longitude.")] = "52.3702,4.8952",
+    url: Annotated[str | None, typer.Argument(help="The server; by default the one of the settings.")] = None,
+    riders: Annotated[int, typer.Option(help="The number of riders.")] = 20,
+    drivers: Annotated[int, typer.Option(help="The number of drivers.")] = 50,
+    seconds: Annotated[float, typer.Option(help="The duration, counted after everybody has signed up.")] = 60.0,
+    center: Annotated[str, typer.Option(help="The centre of the city: latitude,longitude.")] = "52.3702,4.8952",
     radius_m: Annotated[float, typer.Option(help="The radius of the city.")] = 5000.0,
     requests_per_minute: Annotated[float, typer.Option(help="Trips requested, by all riders together.")] = 30.0,
     report_every_s: Annotated[float, typer.Option(help="How often a driver reports a position.")] = 4.0,
-    speed_up: Annotated[float, typer.Option(help="Time lapse: cars and people are so many times faster.")] = 10.0,
-    seed: Annotated[int | None, typer.Option(help="The same seed: the same city and people.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the summary to this file, too.")] = None,
+    speed_up: Annotated[float, typer.Option(help="Time lapse: cars and people are faster by this factor.")] = 10.0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same city and people.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write the summary to this file.")] = None,
 ) -> None:
     """Let riders and drivers use a running server, as its clients do: for demonstrations, load and tests."""
     # Imported here because a server does not need the simulation.

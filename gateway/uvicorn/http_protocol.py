@@ -27,10 +27,10 @@ MAX_FRAMING_BYTES = 64 * 1024
 REFUSES_SOCKETS_OF = "refuses_sockets_of"
 
 _MALFORMED = malformed("This is not HTTP/1.1.")
-_BARRED = Refusal(403, "FORBIDDEN", "No socket is opened for this address now.")
-_TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The request did not come in time.")
+_BARRED = Refusal(403, "FORBIDDEN", "This address may not open sockets at the moment.")
+_TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The request did not arrive in time.")
 _LONG_ADDRESS = Refusal(
-    414, "URI_TOO_LONG", f"The address has more than {MAX_FRAMING_BYTES} bytes: send the query by POST."
+    414, "URI_TOO_LONG", f"The URL has more than {MAX_FRAMING_BYTES} bytes: send the query by POST."
 )
 _LONG_HEADERS = Refusal(431, "HEADERS_TOO_LARGE", f"The headers have more than {MAX_FRAMING_BYTES} bytes.")
 

@@ -59,20 +59,20 @@ def check(fields: Fields, *, version: str) -> None:
         Refused
     """
     if version not in ("1.1", "1.0"):
-        raise Refused(malformed("The version of HTTP is 1.1 or 1.0."))
+        raise Refused(malformed("The version of HTTP must be 1.1 or 1.0."))
     names = [name for name, _ in fields]
     hosts = names.count(b"host")
     if hosts != 1 and (hosts or version == "1.1"):
-        raise Refused(malformed("A request has one Host header."))
+        raise Refused(malformed("A request must have one Host header."))
     host = fields[names.index(b"host")][1] if hosts else b""
     # A long value must not enter the cache.
     if len(host) > _MAX_HOST_BYTES or not _is_host(host):
-        raise Refused(malformed("The Host header is no name or address, with or without a port."))
+        raise Refused(malformed("The Host header must be a name or an address, with or without a port."))
     if b"transfer-encoding" in names:
         codings = [value.strip().lower() for name, value in fields if name == b"transfer-encoding"]
         if version == "1.0" or codings != [b"chunked"] or b"content-length" in names:
             raise Refused(
-                malformed("Transfer-Encoding is chunked alone, beside no Content-Length, and not in HTTP/1.0.")
+                malformed("Transfer-Encoding must be only chunked, without Content-Length, and not in HTTP/1.0.")
             )
 
 
@@ -83,11 +83,11 @@ def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
         Refused
     """
     if (version, method) != ("1.1", b"GET"):
-        raise Refused(malformed("A WebSocket is opened by GET, and not in HTTP/1.0."))
+        raise Refused(malformed("A WebSocket must be opened by GET, and not in HTTP/1.0."))
     named = dict(fields)
     if b"transfer-encoding" in named or named.get(b"content-length", b"").strip(b"0"):
         # No code reads such a body: a wait for its end would never end.
-        raise Refused(malformed("A request for a WebSocket has no body."))
+        raise Refused(malformed("A request for a WebSocket must not have a body."))
 
 
 @functools.lru_cache(maxsize=256)
@@ -104,7 +104,7 @@ def origin_form(target: bytes, fields: Fields) -> bytes:
         Refused: the target is neither a path nor an http address (``*`` and ``host:port`` are neither).
     """
     if not target.isascii():
-        raise Refused(malformed("The address is not ASCII."))
+        raise Refused(malformed("The URL is not ASCII."))
     if target.startswith(b"/"):
         return target
     try:
@@ -112,7 +112,7 @@ def origin_form(target: bytes, fields: Fields) -> bytes:
     except httptools.HttpParserInvalidURLError:
         url = None
     if url is None or url.schema not in (b"http", b"https") or not url.host or url.userinfo:
-        raise Refused(malformed("The address of a request begins with a slash, or is a whole http address."))
+        raise Refused(malformed("The URL of a request must begin with a slash, or be an absolute http URL."))
     query = b"?" + url.query if url.query else b""
     host = b"[%s]" % url.host if b":" in url.host else url.host
     if url.port:

@@ -92,7 +92,7 @@ def to_request_error(error: BaseException) -> RequestError:
         case NotFound():
             return RequestError("NOT_FOUND", "There is no such trip.")
         case TooManyPools():
-            return RequestError("TOO_MANY_POOLS", "The pool is followed too often at once.")
+            return RequestError("TOO_MANY_POOLS", "There are too many subscriptions to the pool.")
         case _:
             return incident(error)
 

@@ -288,7 +288,7 @@ class Execution:
         if group is None:
             user_id = context.actor.id
             if self._shares and self._groups_of[user_id] >= MAX_GROUPS_A_USER:
-                raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions at once.")
+                raise RequestError("TOO_MANY_OPERATIONS", "Too many different subscriptions are open.")
             shared_context = SharedContext(context.services)
 
             def build() -> Executor[Any]:

@@ -68,7 +68,7 @@ def measure(document: DocumentNode, limits: Limits) -> RequestError | None:
             measured.add(definition)
     # Validation would refuse these anyway; but what follows relies on there being none.
     if measured.is_ambiguous:
-        return RequestError("GRAPHQL_VALIDATION_FAILED", "There can be only one fragment of a name.")
+        return RequestError("GRAPHQL_VALIDATION_FAILED", "Two fragments have the same name.")
     circular = measured.circular_fragment()
     if circular is not None:
         return RequestError(

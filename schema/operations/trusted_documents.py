@@ -41,7 +41,7 @@ class TrustedDocuments:
         """
         named = self._by_id.get(id) if id is not None else None
         if id is not None and named is None:
-            raise RequestError("PERSISTED_QUERY_NOT_IN_LIST", "There is no trusted document of that id.")
+            raise RequestError("PERSISTED_QUERY_NOT_IN_LIST", "There is no trusted document with that id.")
         if query is None:
             assert named is not None, "a request has a text or an id"
             return named
@@ -78,7 +78,7 @@ def read_manifest(path: Path) -> dict[str, str]:
         if not isinstance(id, str) or not id or not isinstance(text, str) or not text:
             raise BadManifest(f"its entry {str(id)[:80]!r} is not an id with the text of a document")
         if texts.setdefault(id, text) != text:
-            raise BadManifest(f"it has two documents of the id {id[:80]!r}")
+            raise BadManifest(f"it has two documents with the id {id[:80]!r}")
     if not texts:
         raise BadManifest("it lists no document")
     return texts

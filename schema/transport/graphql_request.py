@@ -54,7 +54,7 @@ def read_request(data: Any) -> Request:
     if isinstance(data, list):
         raise NotARequest("Batches are not supported: send one request at a time.", is_batch=True)
     if not isinstance(data, dict):
-        raise NotARequest("A GraphQL request is an object.")
+        raise NotARequest("A GraphQL request must be an object.")
     fields = cast("dict[str, Any]", data)
     query, name, variables = fields.get("query"), fields.get("operationName"), fields.get("variables")
     try:

@@ -99,7 +99,7 @@ class HttpEndpoint:
             return _failed(http, RequestError(bad.code, bad.message), bad.status, **bad.headers)
         except ClientDisconnect:
             # The client is gone. The 4xx is for the log: it was not the server's fault.
-            return _failed(http, RequestError("BAD_REQUEST", "The body was cut off."), 400)
+            return _failed(http, RequestError("BAD_REQUEST", "The body is incomplete."), 400)
         except DatabaseUnavailable as error:
             return _failed(http, incident(error), 503, **{"Retry-After": "1"})
         except Exception as error:

@@ -39,9 +39,9 @@ def content_type_of(http: HttpRequest) -> str:
     """
     media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
     if media_type in (JSON, FORM) and not is_utf8(parameters):
-        raise BadRequest(415, "Bodies are read as UTF-8.")
+        raise BadRequest(415, "The body must be UTF-8.")
     if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise BadRequest(415, "Compressed bodies are not read.", **{"Accept-Encoding": "identity"})
+        raise BadRequest(415, "Compressed bodies are not supported.", **{"Accept-Encoding": "identity"})
     return media_type
 
 
@@ -91,13 +91,13 @@ def from_form(form: FormData) -> Request:
     operations, file_map = _json(form.get("operations"), "operations"), _json(form.get("map"), "map")
     request = _request(operations)
     if not isinstance(file_map, dict):
-        raise BadRequest(400, "The map of a multipart request is an object.")
+        raise BadRequest(400, "The map of a multipart request must be an object.")
     for key, paths in cast("dict[str, Any]", file_map).items():
         file = form.get(key)
         if not isinstance(file, UploadFile):
             raise BadRequest(400, f"The map names a file {key[:60]!r} that is not there.")
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in cast("list[Any]", paths)):
-            raise BadRequest(400, "The map of a multipart request lists paths.")
+            raise BadRequest(400, "The map of a multipart request must list paths.")
         for path in cast("list[str]", paths):
             _put(request.variables, path, file)
     return request
@@ -138,14 +138,14 @@ def _put(variables: dict[str, Any], path: str, file: UploadFile) -> None:
     first, *steps = path.split(".")
     place: Any = variables
     if first != "variables" or not steps:
-        raise BadRequest(400, f"The path {path[:60]!r} does not lead into the variables.")
+        raise BadRequest(400, f"The path {path[:60]!r} is not in the variables.")
     for index, step in enumerate(steps):
         try:
             at: Any = int(step) if isinstance(place, list) and step.isascii() and step.isdigit() else step
             value = place[at]
         # ValueError: more digits than Python reads.
         except (KeyError, IndexError, TypeError, ValueError):
-            raise BadRequest(400, f"The path {path[:60]!r} leads nowhere.") from None
+            raise BadRequest(400, f"The path {path[:60]!r} does not exist.") from None
         if index < len(steps) - 1:
             place = value
         elif value is not None:

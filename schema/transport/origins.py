@@ -34,7 +34,7 @@ class Origins:
         if self._public is not None:
             ours = f"TAXIRANK_PUBLIC_URL ({self._public})"
         else:
-            ours = f"the address that the server was asked by (Host: {headers.get('host', '')[:100]})"
+            ours = f"the requested host (Host: {headers.get('host', '')[:100]})"
         return (
             f"The page's origin is neither {ours} nor in TAXIRANK_ALLOWED_ORIGINS. List it there, or let the "
             "proxy pass on the Host that it was asked by (Vite: without changeOrigin)."

@@ -98,7 +98,7 @@ class SocketEndpoint:
         address = scope["client"][0] if scope.get("client") else ""
         headers = Headers(scope=scope)
         if self.offenders.are_at(address):
-            await _refuse(scope, receive, send, "No socket is opened for this address now.")
+            await _refuse(scope, receive, send, "This address may not open sockets at the moment.")
             return
         if not self.origins.allows_socket(scope, headers):
             reason = self.origins.why_not(headers)
@@ -110,7 +110,9 @@ class SocketEndpoint:
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
-            await send(close_frame(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Speak graphql-transport-ws."))
+            await send(
+                close_frame(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Use the subprotocol graphql-transport-ws.")
+            )
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers))

@@ -115,4 +115,4 @@ class Deletions:
                     transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=actor.id
                 )
         if await trip_rows.active_ids(transaction, actor.id, actor.user.role):
-            raise TripUnderWay("A trip of yours is under way. It has to end first.")
+            raise TripUnderWay("You have a trip under way. It must end first.")

@@ -16,5 +16,5 @@ def checked_name(text: str, field: str) -> str:
     if not texts.trimmed(text) or len(text) > MAX_CHARS:
         raise BadInput(f"A name has 1 to {MAX_CHARS} characters.", field=(field,))
     if texts.hides_something(text):
-        raise BadInput("A name has no control characters or invisible ones.", field=(field,))
+        raise BadInput("A name must not have control characters or invisible characters.", field=(field,))
     return text

@@ -40,11 +40,13 @@ def normalised(username: str) -> str:
         raise UsernameInvalid(f"A user name has {MIN_CHARS} to {MAX_CHARS} characters.", field=("username",))
     # C: control, format, surrogate, private, unassigned; Z: spaces and separators.
     if any(unicodedata.category(char)[0] in "CZ" for char in key(name)):
-        raise UsernameInvalid("A user name has no spaces or control characters.", field=("username",))
+        raise UsernameInvalid("A user name must not have spaces or control characters.", field=("username",))
     if not texts.INVISIBLE.isdisjoint(name):
-        raise UsernameInvalid("A user name has no invisible characters.", field=("username",))
+        raise UsernameInvalid("A user name must not have invisible characters.", field=("username",))
     if any(_mixes_scripts(word) for word in _WORD.findall(_unmarked(key(name)))):
-        raise UsernameInvalid("A word of a user name has letters of one script.", field=("username",))
+        raise UsernameInvalid(
+            "A word of a user name must not mix letters of different scripts.", field=("username",)
+        )
     return name
 
 

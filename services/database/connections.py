@@ -175,7 +175,7 @@ class Database:
         (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
         if row["is_read_only"]:
             await self._look_for_the_primary()
-            raise WrongDatabase(f"{URL}: PostgreSQL takes no writes (a standby?)")
+            raise WrongDatabase(f"{URL}: PostgreSQL accepts no writes (is it a standby?)")
 
     async def _look_for_the_primary(self) -> None:
         """Replace each connection once it is released: a new connection goes to the primary."""

@@ -144,9 +144,9 @@ class InstanceLock:
         while True:
             try:
                 await self._lost()
-                _log.warning("the database has let go of this server's lock")
+                _log.warning("the database has lost this server's lock")
                 await self._lock_again()
-                _log.info("the lock is taken again")
+                _log.info("this server holds the lock again")
             except AnotherServer as error:
                 _log.error("this server stops", error=str(error))
                 self.is_lost = True

@@ -74,7 +74,7 @@ async def _upgrade(command: Command) -> None:
                     f"the migration {name} was not applied: {error}. Something uses its table all the time: see "
                     "pg_stat_activity for long transactions, then run `server.py migrate` again"
                 ) from error
-            _log.warning("a migration waits for others to leave its table", migration=name, tries_left=tries_left)
+            _log.warning("a migration waits until its table is free", migration=name, tries_left=tries_left)
             await asyncio.sleep(PAUSE_S)
         except (OperationalError, IntegrityError, asyncpg.PostgresError, sqlite3.Error, OSError) as error:
             raise MigrationError(f"a migration was not applied: {reason(error)}") from error
@@ -112,8 +112,8 @@ def _refuse_newer(applied: Sequence[str]) -> None:
     if newer := [name for name in applied if name not in known]:
         # Only the newer version knows whether the schema still has everything that this one uses.
         raise MigrationError(
-            f"the database is at {newer[-1]}, and this version knows it up to {known[-1]}: run the version that "
-            "made it so, or a later one"
+            f"the database is at {newer[-1]}, and this version knows only migrations up to {known[-1]}: run the "
+            "version that applied it, or a newer one"
         )
 
 

@@ -79,14 +79,14 @@ class Address:
         try:
             options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
         except ValueError:
-            raise BadUrl("what follows its ? is not of the form name=value&name=value") from None
+            raise BadUrl("the text after its ? must have the form name=value&name=value") from None
         hosts = _hosts(options.pop("host", None) or netloc, options.pop("port", ""))
         target = options.pop("target_session_attrs", TARGETS[0])
         if target not in TARGETS:
-            raise BadUrl(f"its target_session_attrs must be {' or '.join(TARGETS)}, since a server writes")
+            raise BadUrl(f"its target_session_attrs must be {' or '.join(TARGETS)}, because a server writes")
         unknown = sorted(options.keys() - _FOR_ASYNCPG)
         if unknown:
-            raise BadUrl(f"its option {unknown[0]} is none of {', '.join(sorted(_KNOWN))}")
+            raise BadUrl(f"its option {unknown[0]} is unknown: use {', '.join(sorted(_KNOWN))}")
         return cls(
             hosts,
             unquote(login.partition(":")[0]) or "postgres",
@@ -174,7 +174,9 @@ class Connector:
         for failure in failures:
             if not isinstance(failure, asyncpg.TargetServerAttributeNotMatched):
                 raise DatabaseUnavailable(reason(failure)) from failure
-        raise WrongDatabase(f"{self._setting}: {self._names()} takes no writes (a standby?): name the primary")
+        raise WrongDatabase(
+            f"{self._setting}: {self._names()} accepts no writes (is it a standby?): use the primary"
+        )
 
     async def _connect_to(self, host: str | None, port: int, arguments: dict[str, Any]) -> asyncpg.Connection:
         return await asyncpg.connect(
@@ -197,7 +199,7 @@ class Connector:
     async def check_direct(self, connection: asyncpg.Connection) -> None:
         """Raises: WrongDatabase if it goes through a pooler, where a session may end with each statement."""
         if not await connection.fetchval(f"SELECT {_TAKEN}"):
-            raise WrongDatabase(f"{self._setting}: the options of a connection are not taken: {_NAME_DIRECT}")
+            raise WrongDatabase(f"{self._setting}: the options of a connection have no effect: {_NAME_DIRECT}")
 
     def _names(self) -> str:
         return ", ".join(f"{host or 'this machine'}:{port}" for host, port in self.address.hosts)

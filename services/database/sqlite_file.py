@@ -6,10 +6,10 @@ from pathlib import Path
 
 _BUSY_S = 5.0
 _ADVICE = {
-    sqlite3.SQLITE_NOTADB: "is no SQLite database: name another file, or one that does not exist yet",
+    sqlite3.SQLITE_NOTADB: "is not an SQLite database: use another file, or one that does not exist yet",
     sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
-    sqlite3.SQLITE_READONLY: "cannot be written: give this user the right to, for its folder too",
-    sqlite3.SQLITE_FULL: "cannot be written, since the disk is full",
+    sqlite3.SQLITE_READONLY: "cannot be written: give this user write permission, also for its folder",
+    sqlite3.SQLITE_FULL: "cannot be written because the disk is full",
 }
 
 
@@ -35,9 +35,9 @@ def check_file(path: Path) -> None:
         if code == sqlite3.SQLITE_BUSY:
             # Another process is writing, so the file is writable.
             return
-        advice = _ADVICE.get(code, f"cannot be used ({error}): name a file that this user may read and write")
+        advice = _ADVICE.get(code, f"cannot be used ({error}): use a file that this user may read and write")
         raise UnusableFile(f"{path} {advice}") from error
     except OSError as error:
         raise UnusableFile(
-            f"{path} cannot be made ({error.strerror}): name a file in a folder of this user's"
+            f"{path} cannot be created ({error.strerror}): use a file in a folder where this user may write"
         ) from error

@@ -213,7 +213,7 @@ class RedisBackend(BroadcastBackend):
                     self._receive(await connection.read_response(disable_decoding=True))
                 await self._subscribe_again(connection, subscribed)
         except TimeoutError:
-            raise ConnectionError("what is published is not heard") from None
+            raise ConnectionError("published messages do not arrive") from None
         # Channels that were unsubscribed meanwhile.
         for channel in subscribed - self._wanted - {self._heartbeat_topic}:
             self._send_soon("UNSUBSCRIBE", channel)

@@ -194,9 +194,9 @@ def check_role(hello: Any) -> None:
     told = dict(zip(hello[::2], hello[1::2], strict=False))
     mode, role = told.get(b"mode"), told.get(b"role")
     if mode == b"cluster":
-        raise WrongKind("is a node of a Redis Cluster, which keeps only a part of what is used together")
+        raise WrongKind("is a node of a Redis Cluster, which has only a part of the keys")
     if mode == b"sentinel":
-        raise WrongKind("is a Sentinel, which keeps nothing itself")
+        raise WrongKind("is a Sentinel, which stores no data")
     if role is not None and role != b"master":
         raise WrongRole("is a read-only replica")
 
@@ -266,11 +266,11 @@ def _is_final(error: BaseException) -> bool:
 
 def _advice(error: str | BaseException) -> str:
     if isinstance(error, WrongKind):
-        return "name a single Redis from version 6 on, or a Valkey"
+        return "use a single Redis (version 6 or newer) or Valkey"
     if isinstance(error, WrongRole) or _code(error) == "READONLY":
-        return "name the primary, or make this one the primary"
+        return "use the address of the primary, or make this one the primary"
     if isinstance(error, AuthenticationError):
-        return "correct user name and password in the address"
+        return "correct the user name and the password in the address"
     if _is_bad_database(error):
         return "correct the number of the database in the address"
     return _ADVICE.get(_code(error), f"start it, or correct {SETTING}")

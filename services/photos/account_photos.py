@@ -79,7 +79,7 @@ class AccountPhotos:
             if not doomed and await self._database.fetch("SELECT 1 AS one FROM users WHERE photo = $1", name):
                 return
         except Exception as error:
-            _log.warning("a photo has to wait to be removed", photo=name, error=str(error))
+            _log.warning("a photo could not be removed yet", photo=name, error=str(error))
             return
         await self.remove(name)
 
@@ -88,7 +88,7 @@ class AccountPhotos:
         try:
             await self._remove(name)
         except Exception as error:
-            _log.warning("a photo has to wait to be removed", photo=name, error=str(error))
+            _log.warning("a photo could not be removed yet", photo=name, error=str(error))
 
     async def unreferenced(self) -> int:
         """How many photos may be stored without an account: those on their way to one, and left-over ones."""
@@ -114,10 +114,10 @@ class AccountPhotos:
                 except Exception as error:
                     failed = str(error)
         if failed:
-            _log.warning("photos have to wait to be removed", error=failed)
+            _log.warning("photos could not be removed yet", error=failed)
         if removed:
             self._counters.left_over_photos += removed
-            _log.info("removed photos that were left over", photos=removed)
+            _log.info("removed photos without an account", photos=removed)
 
     async def _doomed(self, *, after: str) -> Sequence[Row]:
         return await self._database.fetch(

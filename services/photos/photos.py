@@ -96,7 +96,7 @@ class Photos:
         try:
             await self._store.put(name, photo)
         except StoreUnreachable as error:
-            raise PhotosUnavailable("Photos cannot be kept at the moment.", field=("photo",)) from error
+            raise PhotosUnavailable("Photos cannot be stored at the moment.", field=("photo",)) from error
         return name
 
     async def read(self, name: str) -> bytes | None:
@@ -108,7 +108,7 @@ class Photos:
         try:
             await self._store.delete(name)
         except StoreUnreachable:
-            _log.warning("a photo that nobody refers to is left over", photo=name)
+            _log.warning("a photo without an account is left in the store", photo=name)
 
 
 def _clean(data: bytes, max_pixels: int) -> bytes:
@@ -128,7 +128,7 @@ def _clean(data: bytes, max_pixels: int) -> bytes:
     # Pillow promises no class of its own: damaged files raise OSError, SyntaxError, ValueError, struct.error,
     # EOFError and more. Only the upload decides what happens here, so whatever it is, the upload is at fault.
     except Exception as error:
-        raise PhotoInvalid("The photo must be a whole JPEG, PNG or WebP image.", field=("photo",)) from error
+        raise PhotoInvalid("The photo must be a complete JPEG, PNG or WebP image.", field=("photo",)) from error
     # From raw pixels, since an image of Pillow carries what it found in its file along.
     pixels = Image.frombytes(image.mode, image.size, image.tobytes())
     encoded = io.BytesIO()

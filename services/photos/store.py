@@ -61,10 +61,10 @@ class PhotoStore:
         except StoreUnreachable as error:
             match error.__cause__:
                 case FileNotFoundError():
-                    raise ValueError("The media bucket is not there: create it, or name another.") from error
+                    raise ValueError("The media bucket does not exist: create it, or name another.") from error
                 case PermissionDeniedError() | UnauthenticatedError():
                     raise ValueError(
-                        "The media bucket may not be written: give these keys the right to."
+                        "The media bucket cannot be written: give these keys write permission."
                     ) from error
                 case _:
                     raise
@@ -91,7 +91,7 @@ class PhotoStore:
             StoreUnreachable
         """
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name for a photo: use 32 hexadecimal digits and .webp.")
+            raise ValueError(f"{name!r} is not a photo name: use 32 hexadecimal digits and .webp.")
         with self._told():
             await self._objects.put_async(name, data, attributes=self._attributes, use_multipart=False)
         self._end_outage()
@@ -128,20 +128,20 @@ class PhotoStore:
             yield
         except (OSError, BaseError) as error:
             self._begin_outage(error)
-            raise StoreUnreachable("The store of the photos does not answer.") from error
+            raise StoreUnreachable("The photo store does not answer.") from error
 
     def _begin_outage(self, error: BaseException) -> None:
         if self.is_up:
             self.is_up = False
             # obstore adds its whole configuration in further lines.
             text = str(error).strip().partition("\n")[0]
-            _log.warning("the store of the photos fails", setting=SETTING, error=text)
+            _log.warning("the photo store fails", setting=SETTING, error=text)
 
     def _end_outage(self) -> None:
         if not self.is_up:
             self.is_up = True
             # Also a warning: each line is useless without the other.
-            _log.warning("the store of the photos works again")
+            _log.warning("the photo store works again")
 
 
 def _check_folder(folder: Path) -> None:
@@ -152,6 +152,6 @@ def _check_folder(folder: Path) -> None:
             file.write(b"x")
     except OSError as error:
         raise ValueError(
-            f"The media folder {str(folder)!r} cannot be written ({error.strerror}): name one that this user may "
-            "write to, on a disk with room."
+            f"The media folder {str(folder)!r} cannot be written ({error.strerror}): use one where this user "
+            "may write, on a disk with free space."
         ) from error

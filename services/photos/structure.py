@@ -57,7 +57,7 @@ def _check_jpeg(data: bytes) -> None:
         if scans > 0 and kind == _JPEG_END:
             return
         if kind == _JPEG_END or kind in _JPEG_AMBIGUOUS:
-            raise OddStructure("A JPEG photo may have only segments of images.")
+            raise OddStructure("A JPEG photo may have only image segments.")
         segments += 1
         if segments > _JPEG_SEGMENTS_MAX:
             raise OddStructure(f"A JPEG photo may have at most {_JPEG_SEGMENTS_MAX:,} segments.")

@@ -77,10 +77,10 @@ class Positions:
             SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.DRIVER:
-            raise NotADriver("Only drivers report where they are.")
+            raise NotADriver("Only drivers can report positions.")
         on_earth(point, "point")
         if heading is not None and not 0 <= heading <= 360:
-            raise BadInput("A heading lies between 0 and 360.", field=("heading",))
+            raise BadInput("A heading must be between 0 and 360.", field=("heading",))
         now = datetime.now(UTC)
         recorded_at = _measured(recorded_at, now)
         age = now - recorded_at

@@ -104,5 +104,5 @@ class Osrm:
 
 def _checked(seconds: float) -> float:
     if not 0 <= seconds <= MAX_DRIVE_TIME_S:
-        raise ValueError(f"no time of a drive: {seconds}")
+        raise ValueError(f"not a driving time: {seconds}")
     return seconds

@@ -40,6 +40,6 @@ class PeriodicJobs:
             try:
                 await job()
             except DatabaseUnavailable as error:
-                _log.warning("job has to wait for the database", job=name, error=str(error))
+                _log.warning("a job waits for the database", job=name, error=str(error))
             except Exception:
                 _log.exception("job failed", job=name)

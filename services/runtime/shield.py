@@ -44,4 +44,4 @@ def _log_failure(task: "asyncio.Task[Any]") -> None:
     error = None if task.cancelled() else task.exception()
     # Errors of the caller need no log line: the caller is gone.
     if error is not None and not isinstance(error, UserFault | UserFaults | BadInput | SessionEnded):
-        _log.error("work failed after its caller had gone", exc_info=error)
+        _log.error("work failed after its caller had left", exc_info=error)

@@ -35,7 +35,7 @@ async def keep_running(name: str, work: Callable[[], Coroutine[Any, Any, None]],
             error = raised
         if task.cancelling():
             raise error if error is not None else asyncio.CancelledError
-        _log.error("a background task ended and begins again", task=name, exc_info=error)
+        _log.error("a background task ended and restarts", task=name, exc_info=error)
         counters.restarted_tasks += 1
         del error
         await asyncio.sleep(RESTART_DELAY_S)

@@ -70,4 +70,4 @@ def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
     if "\x00" in text:
         raise BadInput(f"{what} must not contain a null character.", field=(field,))
     if not texts.OVERRIDES.isdisjoint(text):
-        raise BadInput(f"{what} must not contain a character that turns text round.", field=(field,))
+        raise BadInput(f"{what} must not contain a character that changes the text direction.", field=(field,))

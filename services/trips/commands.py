@@ -192,7 +192,7 @@ class Trips:
         return earlier
 
     def _too_many_open(self) -> TooManyOpenTrips:
-        return TooManyOpenTrips(f"There are {self._writes.open_trips_per_rider} open requests already.")
+        return TooManyOpenTrips(f"There are {self._writes.open_trips_per_rider} open requests.")
 
     async def update(
         self,

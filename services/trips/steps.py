@@ -13,9 +13,9 @@ def steps_of(actor: Actor, status: TripStatus) -> tuple[Transition, ...]:
     for_drivers = transitions(status, Party.ANY_DRIVER, Party.DRIVER)
     steps = for_riders if actor.user.role is Role.RIDER else for_drivers
     if not steps and for_drivers:
-        raise NotADriver("Only drivers make this change.")
+        raise NotADriver("Only drivers can make this change.")
     if not steps and for_riders:
-        raise NotARider("Only riders make this change.")
+        raise NotARider("Only riders can make this change.")
     return steps
 
 

@@ -104,7 +104,7 @@ async def test_a_trip_is_requested_for_a_rider_and_everybody_hears(
     ("changes", "message"),
     [
         ({"pick_up_lat": "91", "pick_up_lng": "0"}, "latitude"),
-        ({"pick_up_lat": "52"}, "A position has a latitude and a longitude."),
+        ({"pick_up_lat": "52"}, "A position needs both a latitude and a longitude."),
         ({"pick_up_address": ""}, "This field is required."),
         ({"pick_up_address": "x" * 256}, "255 characters"),
         ({"rider": ""}, "This field is required."),

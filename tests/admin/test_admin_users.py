@@ -53,7 +53,7 @@ async def test_the_photo_of_an_added_user_is_looked_at_like_any_other(
 ) -> None:
     wrong = await staff.form("/user/create", NEW, files={"photo": ("me.png", b"no picture", "image/png")})
     assert wrong.status_code == 422
-    assert "must be a whole JPEG, PNG or WebP image" in wrong.text
+    assert "must be a complete JPEG, PNG or WebP image" in wrong.text
     picture = (ROOT / "docs" / "images" / "rider.jpg").read_bytes()
     assert (await staff.form("/user/create", NEW, files={"photo": ("me.jpg", picture)})).status_code == 303
     (user_id,) = await staff.rows("user", q="nora")

@@ -162,7 +162,7 @@ def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str
         ),
         ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
         # Nobody may write there, not even root.
-        ({"TAXIRANK_MEDIA_URL": "/proc"}, ["TAXIRANK_MEDIA_URL", "name one that this user may write to"]),
+        ({"TAXIRANK_MEDIA_URL": "/proc"}, ["TAXIRANK_MEDIA_URL", "use one where this user may write"]),
         ({"TAXIRANK_MEDIA_URL": __file__}, ["TAXIRANK_MEDIA_URL", "name one that can be created"]),
         ({"TAXIRANK_MEDIA_OPTIONS": "{"}, ["TAXIRANK_MEDIA_OPTIONS: must be a JSON object"]),
         ({"TAXIRANK_MEDIA_OPTIONS": '{"region": "eu"}'}, ["TAXIRANK_MEDIA_OPTIONS", "leave them out"]),
@@ -171,11 +171,14 @@ def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str
             ["TAXIRANK_MEDIA_OPTIONS: Unknown media option 'regoin'"],
         ),
         ({"TAXIRANK_MEDIA_URL": "s3://photos?regoin=eu"}, ["TAXIRANK_MEDIA_URL: Unknown media option 'regoin'"]),
-        ({"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"}, ["TAXIRANK_DATABASE_URL", "is no SQLite database"]),
+        (
+            {"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"},
+            ["TAXIRANK_DATABASE_URL", "is not an SQLite database"],
+        ),
         ({"TAXIRANK_DATABASE_URL": f"sqlite://{ROOT}"}, ["TAXIRANK_DATABASE_URL", "cannot be used"]),
         ({"TAXIRANK_DATABASE_URL": "sqlite:///proc/x.sqlite3"}, ["TAXIRANK_DATABASE_URL", "cannot be used"]),
-        ({"TAXIRANK_HOST": "no.such.name.invalid"}, ["TAXIRANK_HOST: no.such.name.invalid is no address"]),
-        ({"TAXIRANK_HOST": "192.0.2.1"}, ["TAXIRANK_HOST: 192.0.2.1 is no address of this machine"]),
+        ({"TAXIRANK_HOST": "no.such.name.invalid"}, ["TAXIRANK_HOST: no.such.name.invalid is not an address"]),
+        ({"TAXIRANK_HOST": "192.0.2.1"}, ["TAXIRANK_HOST: 192.0.2.1 is not an address of this machine"]),
         ({"TAXIRANK_TRUSTED_DOCUMENTS": "none.json"}, ["TAXIRANK_TRUSTED_DOCUMENTS: it cannot be read"]),
     ],
 )
@@ -203,7 +206,7 @@ def test_a_file_that_is_no_database_is_one_line_for_every_command(
 ) -> None:
     database = {"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"}
     outcome = command(environment | database, *arguments, stdin=PASSWORD)
-    assert_one_line(outcome, "TAXIRANK_DATABASE_URL", "is no SQLite database: name another file")
+    assert_one_line(outcome, "TAXIRANK_DATABASE_URL", "is not an SQLite database: use another file")
 
 
 def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
@@ -216,7 +219,7 @@ def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, s
 def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     database = {"TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path}/file/x.sqlite3"}
-    assert_one_line(command(environment | database), "TAXIRANK_DATABASE_URL", "cannot be made")
+    assert_one_line(command(environment | database), "TAXIRANK_DATABASE_URL", "cannot be created")
 
 
 def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
@@ -304,7 +307,7 @@ async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str
     async with broker(**{"cluster-enabled": "yes"}) as cluster:
         environment |= {"TAXIRANK_REDIS_URL": cluster.url}
         outcome = await asyncio.to_thread(command, environment, "serve")
-    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "name a single Redis")
+    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "use a single Redis")
 
 
 async def test_two_workers_serve_sockets_and_end_with_the_server(
@@ -349,7 +352,7 @@ def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> N
     assert first.code == 0
     assert first.out == f"Log in as rosa, ravi, dana, dirk with the password {PASSWORD}\n"
     again = command(environment, "seed-demo")
-    assert (again.code, again.out) == (0, "The demo is already there.\n")
+    assert (again.code, again.out) == (0, "The demo data already exists.\n")
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT count(*) FROM users").fetchone() == (4,)
         statuses = {row[0] for row in database.execute("SELECT status FROM trips")}
@@ -375,7 +378,9 @@ def test_no_command_works_on_a_database_of_a_newer_version(
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         database.execute("INSERT INTO aerich (version, app, content) VALUES ('99_newer.py', 'models', '{}')")
     database.close()
-    assert_one_line(command(environment, *arguments, stdin=PASSWORD), "99_newer.py", "this version knows it up to")
+    assert_one_line(
+        command(environment, *arguments, stdin=PASSWORD), "99_newer.py", "this version knows only migrations up to"
+    )
 
 
 @pytest.mark.parametrize(

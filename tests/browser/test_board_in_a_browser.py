@@ -226,7 +226,7 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await expect(field.locator(".problems p")).to_have_count(0)
     await expect(rider.root.locator(".photo-choice")).to_contain_text("This file is not a picture")
     await rider.press("Sign up")
-    await expect(rider.root.locator(".photo-choice")).to_contain_text("The photo must be a whole JPEG")
+    await expect(rider.root.locator(".photo-choice")).to_contain_text("The photo must be a complete JPEG")
 
     await driver.fill_log_in("Robin")
     await expect(driver.root.get_by_role("alert")).to_contain_text("The user name or the password is wrong")

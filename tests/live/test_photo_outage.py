@@ -88,7 +88,7 @@ async def test_an_outage_of_the_bucket_is_told_everywhere_until_it_is_over(
                 bucket.works = False
                 assert (await api.http.get(f"/media/{NAME}")).status_code == 503
                 assert await told(api) == ("degraded", 0)
-    lines = [line["event"] for line in logs if "photos" in line["event"]]
-    begins, ends = "the store of the photos fails", "the store of the photos works again"
+    lines = [line["event"] for line in logs if "photo" in line["event"]]
+    begins, ends = "the photo store fails", "the photo store works again"
     assert lines == [begins, ends, begins]
     assert not [line for line in logs if line["event"] == "incident"]

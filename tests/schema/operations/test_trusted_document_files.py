@@ -54,7 +54,7 @@ def test_the_file_may_be_apollo_s_or_a_map_from_any_hash(tmp_path: Path) -> None
         (apollo_manifest(ME, operations=[{"id": "a"}]), "its entry 'a' is not an id"),
         (
             apollo_manifest(ME, operations=[{"id": "a", "body": ME}, {"id": "a", "body": PAGE}]),
-            "two documents of the id",
+            "two documents with the id",
         ),
         ({"a": "{ me"}, "its document 'a' cannot run: Syntax Error"),
         ({"a": "{ me { nothing } }"}, "its document 'a' cannot run: Cannot query field 'nothing'"),

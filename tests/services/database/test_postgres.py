@@ -121,7 +121,7 @@ async def test_the_first_of_several_hosts_that_takes_writes_is_used_also_after_a
 
 async def refuses_a_standby(settings: Settings) -> None:
     """Neither the lock nor the connections of a server begin there, and both say in one line why."""
-    says = r"^TAXIRANK_DATABASE_URL: .* takes no writes .*: name the primary$"
+    says = r"^TAXIRANK_DATABASE_URL: .* accepts no writes .*: use the primary$"
     with pytest.raises(WrongDatabase, match=says):
         await InstanceLock(settings).acquire()
     with pytest.raises(WrongDatabase, match=says):

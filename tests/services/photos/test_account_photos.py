@@ -124,7 +124,7 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
             await do_jobs(another)
         assert stored(another) == set()
         assert await waiting(another) == 0
-        assert {"event": "removed photos that were left over", "photos": 1, "log_level": "info"} in logs
+        assert {"event": "removed photos without an account", "photos": 1, "log_level": "info"} in logs
         told = await scrape(another)
         assert "taxirank_left_over_photos_total 1.0" in told
         assert "taxirank_unreferenced_photos 0.0" in told
@@ -196,8 +196,8 @@ async def test_a_store_that_is_away_is_told_in_one_line_and_tried_again(
         await do_jobs(application)
     told = [(entry["event"], entry["log_level"], entry["error"]) for entry in logs if "error" in entry]
     assert told == [
-        ("a photo has to wait to be removed", "warning", "the store is away"),
-        ("photos have to wait to be removed", "warning", "the store is away"),
+        ("a photo could not be removed yet", "warning", "the store is away"),
+        ("photos could not be removed yet", "warning", "the store is away"),
     ]
     assert await waiting(application) == len(stored(application)) == 1
     await do_jobs(application)
