@@ -4,6 +4,7 @@ Tortoise finds the tables through this package. Nothing here does I/O, except th
 """
 
 from models.outbox import OutboxEntry
+from models.rating import Rating
 from models.session import Session
 from models.staff_action import StaffAction
 from models.trip import Trip
@@ -11,4 +12,4 @@ from models.trip_change import TripChange
 from models.unreferenced_photo import UnreferencedPhoto
 from models.user import User
 
-__all__ = ["OutboxEntry", "Session", "StaffAction", "Trip", "TripChange", "UnreferencedPhoto", "User"]
+__all__ = ["OutboxEntry", "Rating", "Session", "StaffAction", "Trip", "TripChange", "UnreferencedPhoto", "User"]

@@ -3,7 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
-from models.trip_life import TripStatus
+from models.trip_life import CancelCode, TripStatus
 from models.user import User
 
 
@@ -18,6 +18,9 @@ class Trip(Model):
 
     ``given_back_by`` holds the ids of the drivers who gave the trip back, separated by spaces: they are
     read with the trip in the same row, so that an event can carry them.
+
+    ``vehicle`` is the driver's at acceptance, a ``VehicleValue`` as JSON. ``wrong_pins`` counts the wrong tries of
+    ``pick_up_pin`` since the last lock, which ends at ``pin_locked_until``.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -34,6 +37,12 @@ class Trip(Model):
     drop_off_lng = fields.FloatField(null=True)
     expires_at = fields.DatetimeField(null=True)
     cancel_reason = fields.CharField(max_length=500, null=True)
+    cancel_code = fields.CharEnumField(CancelCode, max_length=20, null=True)
+    vehicle = fields.TextField(null=True)
+    arrived_at = fields.DatetimeField(null=True)
+    pick_up_pin = fields.CharField(max_length=4, null=True)
+    wrong_pins = fields.IntField(default=0)
+    pin_locked_until = fields.DatetimeField(null=True)
     given_back_by = fields.TextField(default="")
     idempotency_key = fields.CharField(max_length=128, null=True)
     rider: fields.ForeignKeyRelation[User] = fields.ForeignKeyField(

@@ -37,6 +37,19 @@ class ChangedBy(StrEnum):
     SYSTEM = "SYSTEM"
 
 
+class CancelCode(StrEnum):
+    """Why a trip was cancelled or given back."""
+
+    CHANGED_PLANS = "CHANGED_PLANS"
+    WRONG_ADDRESS = "WRONG_ADDRESS"
+    DRIVER_TOO_FAR = "DRIVER_TOO_FAR"
+    NO_SHOW = "NO_SHOW"
+    SAFETY = "SAFETY"
+    ABANDONED = "ABANDONED"
+    STAFF = "STAFF"
+    OTHER = "OTHER"
+
+
 class WithdrawReason(StrEnum):
     """Why an offer was withdrawn from a driver."""
 

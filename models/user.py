@@ -3,7 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
-from models.values import Role
+from models.values import Approval, Role
 
 
 class User(Model):
@@ -13,6 +13,9 @@ class User(Model):
     ``username_skeleton`` is equal for names that look alike; of users from before it may be missing;
     ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, because
     trips refer to it, but its personal data is erased.
+
+    Of drivers: ``on_duty`` is what they said last, ``approval`` what staff did, with ``approval_reason``;
+    ``vehicle`` is a ``VehicleValue`` as JSON. ``rating_sum`` is the sum of the stars of ``rating_count`` ratings.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -28,6 +31,12 @@ class User(Model):
     is_active = fields.BooleanField(default=True)
     created = fields.DatetimeField(auto_now_add=True)
     deleted = fields.DatetimeField(null=True)
+    on_duty = fields.BooleanField(default=True)
+    approval = fields.CharEnumField(Approval, max_length=10, default=Approval.APPROVED)
+    approval_reason = fields.CharField(max_length=500, null=True)
+    vehicle = fields.TextField(null=True)
+    rating_sum = fields.IntField(default=0)
+    rating_count = fields.IntField(default=0)
 
     class Meta(Model.Meta):
         table = "users"

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from models.geo import GeoPoint
-from models.trip_life import ChangedBy, TripStatus
+from models.trip_life import CancelCode, ChangedBy, TripStatus
 
 
 class Role(StrEnum):
@@ -20,6 +20,34 @@ class Role(StrEnum):
 
     RIDER = "RIDER"
     DRIVER = "DRIVER"
+
+
+class Approval(StrEnum):
+    """Whether staff allow a driver to take trips."""
+
+    WAITING = "WAITING"
+    APPROVED = "APPROVED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleValue:
+    """A driver's car. Drivers and trips keep it as JSON in a column of their own."""
+
+    make: str
+    model: str
+    color: str
+    license_plate: str
+    seats: int
+
+    def to_json(self) -> str:
+        """The text of the column; ``vehicle_from_json`` is its inverse."""
+        return orjson.dumps(self).decode()
+
+
+def vehicle_from_json(text: str | None) -> VehicleValue | None:
+    """The vehicle of a column; None for NULL."""
+    return VehicleValue(**orjson.loads(text)) if text is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +80,10 @@ class TripValue:
     given_back_by: frozenset[UUID]
     rider: UserValue
     driver: UserValue | None
+    # The driver's car, as it was at acceptance; when the driver reported arrival at the pick-up.
+    vehicle: VehicleValue | None = None
+    arrived_at: datetime | None = None
+    cancel_code: CancelCode | None = None
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
@@ -76,6 +108,10 @@ class TripValue:
             given_back_by=frozenset(UUID(driver_id) for driver_id in raw["given_back_by"]),
             rider=_user(raw["rider"]),
             driver=_user(raw["driver"]) if raw["driver"] else None,
+            # Servers of the version before leave these out.
+            vehicle=VehicleValue(**raw["vehicle"]) if raw.get("vehicle") else None,
+            arrived_at=datetime.fromisoformat(raw["arrived_at"]) if raw.get("arrived_at") else None,
+            cancel_code=CancelCode(raw["cancel_code"]) if raw.get("cancel_code") else None,
         )
 
 
@@ -121,6 +157,10 @@ class TripChangeValue:
     at: datetime
     changed_by: ChangedBy
     user: UserValue | None
+    # Whether the change is the driver's report of arrival, which leaves the status as it is.
+    is_arrival: bool = False
+    cancel_code: CancelCode | None = None
+    reason: str | None = None
 
 
 def _plain(value: object) -> object:

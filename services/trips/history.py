@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from models.trip_life import ChangedBy, TripStatus
+from models.trip_life import CancelCode, ChangedBy, TripStatus
 from models.values import TripChangeValue
 from services.accounts.users import user_in
 from services.database.connections import Database
@@ -44,6 +44,7 @@ async def _of_trips(database: Database, trip_ids: Sequence[UUID]) -> dict[UUID, 
     found: dict[UUID, list[TripChangeValue]] = {trip_id: [] for trip_id in trip_ids}
     rows = await database.fetch(
         "SELECT c.trip_id, c.version, c.status, c.at, c.changed_by, c.user_id, "
+        "c.is_arrival, c.cancel_code, c.reason, "
         "u.username, u.first_name, u.last_name, u.role, u.photo "
         "FROM trip_changes c LEFT JOIN users u ON u.id = c.user_id "
         f"WHERE {database.sql.among('c.trip_id', 1)} ORDER BY c.trip_id, c.version",
@@ -61,4 +62,7 @@ def _change(row: Row) -> TripChangeValue:
         at=moment(row["at"]),
         changed_by=ChangedBy(row["changed_by"]),
         user=user_in(row, row["user_id"]) if row["user_id"] is not None else None,
+        is_arrival=bool(row["is_arrival"]),
+        cancel_code=CancelCode(row["cancel_code"]) if row["cancel_code"] is not None else None,
+        reason=row["reason"],
     )

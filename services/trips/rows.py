@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.trip_life import ACTIVE, ENDED, OPEN, TripStatus
-from models.values import Role, TripValue
+from models.trip_life import ACTIVE, ENDED, OPEN, CancelCode, TripStatus
+from models.values import Role, TripValue, vehicle_from_json
 from models.visibility import Actor
 from services.accounts.users import user_in
 from services.database.connections import Database, Source
@@ -17,7 +17,7 @@ from services.trips.conditions import has_status, listed, may_take
 _COLUMNS = """
     t.id, t.created, t.updated, t.version, t.status, t.pick_up_address, t.drop_off_address,
     t.pick_up_lat, t.pick_up_lng, t.drop_off_lat, t.drop_off_lng, t.expires_at, t.cancel_reason,
-    t.given_back_by, t.rider_id, t.driver_id,
+    t.given_back_by, t.rider_id, t.driver_id, t.vehicle, t.arrived_at, t.cancel_code,
     r.username AS r_username, r.first_name AS r_first_name, r.last_name AS r_last_name,
     r.role AS r_role, r.photo AS r_photo,
     d.username AS d_username, d.first_name AS d_first_name, d.last_name AS d_last_name,
@@ -213,6 +213,9 @@ def trip_of(row: Row) -> TripValue:
         given_back_by=frozenset(UUID(part) for part in row["given_back_by"].split()),
         rider=user_in(row, row["rider_id"], "r_"),
         driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
+        vehicle=vehicle_from_json(row["vehicle"]),
+        arrived_at=moment(row["arrived_at"]) if row["arrived_at"] is not None else None,
+        cancel_code=CancelCode(row["cancel_code"]) if row["cancel_code"] is not None else None,
     )
 
 

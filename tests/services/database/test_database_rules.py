@@ -1,5 +1,6 @@
 """What the database itself refuses, whoever writes: check constraints and unique indexes, in both dialects."""
 
+import re
 from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
@@ -22,8 +23,9 @@ CHECKS = {
         "trips_pick_up",
         "trips_drop_off",
         "trips_addresses",
+        "trips_cancel_code",
     },
-    "users": {"users_role"},
+    "users": {"users_role", "users_approval"},
     "outbox": {"outbox_one_subject"},
     "staff_actions": {"staff_actions_action"},
     "trip_changes": {
@@ -31,7 +33,9 @@ CHECKS = {
         "trip_changes_version",
         "trip_changes_changed_by",
         "trip_changes_user",
+        "trip_changes_cancel_code",
     },
+    "ratings": {"ratings_stars", "ratings_parties"},
 }
 # Each index: is it unique, and the statuses (or the column) that it is limited to.
 INDEXES: dict[str, tuple[bool, str | None]] = {
@@ -49,6 +53,8 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "users_by_created": (False, None),
     "users_skeleton": (True, "username_skeleton IS NOT NULL"),
     "users_without_skeleton": (False, "username_skeleton IS NULL) = (deleted IS NULL"),
+    "users_waiting_for_approval": (False, "'WAITING'"),
+    "ratings_by_subject": (False, None),
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }
@@ -67,9 +73,9 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 async def checks_of(database: Database, table: str) -> set[str]:
     if database.is_sqlite:
         (row,) = await database.fetch("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1", table)
-        return {line.split('"')[1] for line in row["sql"].splitlines() if '" CHECK (' in line}
+        return set(re.findall(r'CONSTRAINT "(\w+)" CHECK', row["sql"]))
     rows = await database.fetch(
-        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND convalidated AND conrelid = $1::text::regclass",
+        "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::text::regclass",
         table,
     )
     return {row["conname"] for row in rows}

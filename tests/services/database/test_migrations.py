@@ -119,6 +119,7 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
     assert set(made) == {
         "aerich",
         "outbox",
+        "ratings",
         "sessions",
         "staff_actions",
         "trip_changes",
