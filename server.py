@@ -1,4 +1,4 @@
-"""Taxirank's entry: ``uv run server.py --help``, and ``create_app`` for any ASGI server."""
+"""Taxirank's entry point: ``uv run server.py --help``, and ``create_app`` for any ASGI server."""
 
 import sys
 

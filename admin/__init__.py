@@ -1,1 +1,1 @@
-"""The staff's pages at `/admin`, on starlette-admin. They reach data through the use cases alone."""
+"""The pages for staff at `/admin`, on starlette-admin. They reach data only through the use cases."""

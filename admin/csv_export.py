@@ -1,4 +1,4 @@
-"""Exports as CSV that a spreadsheet opens without running anything."""
+"""CSV exports that a spreadsheet opens without running formulas."""
 
 import unicodedata
 from typing import Any
@@ -11,10 +11,10 @@ from services.validation.texts import trimmed
 
 
 class PlainCsv(CsvExporter):
-    """Quotes what a spreadsheet would take for a formula: users choose their names.
+    """Quotes what a spreadsheet could take for a formula: users choose their names.
 
-    Some take a full-width sign, and what stands behind characters that cannot be seen, for the same. The library's
-    own ``escape_formulas`` knows signs in ASCII alone.
+    Some spreadsheets also accept a full-width sign, or a sign after invisible characters. The library's own
+    ``escape_formulas`` knows only ASCII signs.
     """
 
     async def generate(self, fields: list[BaseField], rows: list[dict[str, Any]]) -> bytes:

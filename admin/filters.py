@@ -1,4 +1,4 @@
-"""Filters of the lists, made into conditions."""
+"""Converts the filters of the lists to conditions."""
 
 from datetime import UTC, datetime
 
@@ -59,7 +59,7 @@ class _Between(DateTimeBetweenFilter):
 
 
 def _in_utc(value: datetime) -> datetime:
-    # The library has brought it to UTC, and says so by leaving the zone away.
+    # The library has converted it to UTC and removed the time zone.
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
@@ -74,7 +74,7 @@ FILTERS = FilterRegistry(
 
 
 def condition(filters: FilterGroup | None, fields: dict[str, BaseField]) -> Group:
-    """What a list's filters ask for. Groups of "and" are made one with what they are in."""
+    """The condition of a list's filters. Nested groups of "and" are merged into their parent."""
     if filters is None:
         return Group()
     parts: list[Rule | Group] = []

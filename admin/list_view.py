@@ -1,4 +1,4 @@
-"""The base of the lists: reading rows, and showing the failures of forms and buttons."""
+"""The base of the lists: reading rows, and showing the errors of forms and buttons."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -25,9 +25,9 @@ R = TypeVar("R")
 
 
 class ListView(BaseModelView, Generic[T]):
-    """A list of rows, with their details. Nothing is edited, deleted or imported here.
+    """A list of rows with their details.
 
-    Every export is written into the trail.
+    It edits, deletes and imports nothing. Every export is written to the audit trail.
     """
 
     pk_attr = "id"
@@ -81,21 +81,21 @@ class ListView(BaseModelView, Generic[T]):
         )
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
-        """How many there are."""
+        """The number of rows."""
         return await self._staff_list.count(search=q, where=condition(filters, self._by_name()))
 
     async def find_by_pk(self, request: Request, pk: Any) -> T | None:
-        """The row of an id."""
+        """The row with the id."""
         found = await self.find_by_pks(request, [pk])
         return found[0] if found else None
 
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[T]:
-        """The rows of ids, as far as there are any."""
+        """The existing rows with these ids."""
         ids = [found for pk in pks if (found := self.to_id(pk)) is not None]
         return await self._staff_list.find(ids)
 
     def to_id(self, pk: Any) -> UUID | int | None:
-        """An id from an address; None if it cannot be one."""
+        """An id from a URL; None if it is not an id."""
         return to_uuid(pk)
 
     async def get_serialized_pk_value(self, request: Request, obj: Any) -> Any:
@@ -103,7 +103,7 @@ class ListView(BaseModelView, Generic[T]):
         return str(obj.id)
 
     async def before_export(self, request: Request, ctx: Any) -> None:
-        """Write the export into the trail."""
+        """Write the export to the audit trail."""
         query = request.query_params.get("_list_query", "")
         try:
             await self._staff.note_export(member_of(request), what=f"{len(ctx.rows)} × {self.key} {query}".strip())
@@ -127,12 +127,12 @@ class ListView(BaseModelView, Generic[T]):
 
 
 def time_field(name: str, **options: Any) -> DateTimeField:
-    """A moment, shown in the reader's time zone."""
+    """A time, shown in the reader's time zone."""
     return DateTimeField(name, output_format="%Y-%m-%d %H:%M:%S", **options)
 
 
 def to_uuid(value: Any) -> UUID | None:
-    """An id from a form or an address; None if it is none."""
+    """An id from a form or a URL; None if it is not an id."""
     try:
         return UUID(str(value))
     except ValueError:
@@ -140,14 +140,15 @@ def to_uuid(value: Any) -> UUID | None:
 
 
 def is_action(request: Request, *actions: RequestAction) -> bool:
-    """Whether the request is for one of those."""
+    """Whether the request runs one of these actions."""
     return request.state.action in actions
 
 
 async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
-    """Await a form's use case, and show what it refuses beside the field.
+    """Await a form's use case, and show its error beside the field.
 
-    ``fields`` maps the names of a use case's fields to the form's; the last one gets what belongs to none.
+    ``fields`` maps the names of a use case's fields to the form's fields; the last one gets the errors without a
+    field.
     """
     *_, last = fields.values()
     try:
@@ -164,7 +165,7 @@ async def in_form(work: Awaitable[R], fields: Mapping[str, str]) -> R:
 
 
 async def in_dialogue(work: Awaitable[R]) -> R:
-    """Await a button's use case, and show any failure in a message."""
+    """Await a button's use case, and show any error in a message."""
     try:
         return await work
     except (UserFault, BadInput, NoSuchUser, NotOneself) as fault:

@@ -1,4 +1,4 @@
-"""Logging in to the admin: the sessions and the cookie are the API's, the people are staff."""
+"""The log-in of the admin: sessions and the cookie are those of the API, the users are staff."""
 
 from collections.abc import Callable
 from math import ceil
@@ -17,36 +17,36 @@ from services.staff.staff import Staff, StaffMember
 
 
 class SessionCookie(Protocol):
-    """The session's cookie."""
+    """The session cookie."""
 
     def kept(self, headers: Headers) -> str | None:
-        """The token that a request's cookie holds."""
+        """The token in a request's cookie."""
         ...
 
     def set(self, response: Response, token: str) -> None:
-        """Put the token into the cookie; an empty one removes it."""
+        """Put the token into the cookie; an empty token removes the cookie."""
         ...
 
 
 def member_of(request: Request) -> StaffMember:
-    """The member of staff who makes the request; every page but the log-in page has one."""
+    """The member of staff who makes the request; every page except the log-in page has one."""
     return request.state.member
 
 
 class LogIn(AuthProvider):
-    """Lets only members of staff log in."""
+    """Lets only staff log in."""
 
     def __init__(
         self, staff: Staff, *, cookie: SessionCookie, address_of: Callable[[Request], str | None]
     ) -> None:
-        """``address_of``: where a request comes from, as far as limits go; None: this machine."""
+        """``address_of``: the network that rate limits count a request by; None: this machine itself."""
         super().__init__()
         self._staff = staff
         self._cookie = cookie
         self._address_of = address_of
 
     async def authenticate(self, request: Request) -> AdminUser | None:
-        """The member of staff whose session the cookie holds."""
+        """The member of staff whose session token is in the cookie."""
         token = self._cookie.kept(request.headers)
         member = await self._staff.member(token) if token else None
         if member is None:
@@ -55,10 +55,10 @@ class LogIn(AuthProvider):
         return AdminUser(username=member.actor.user.username)
 
     async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:
-        """Begin a session, held to the same rates as ``logIn``. The previous session ends."""
-        # Close files that the form may hold.
+        """Begin a session, with the same rate limits as ``logIn``. The previous session ends."""
+        # Close the files that the form may contain.
         await request.close()
-        # For the form, if it is shown again.
+        # The form needs it if it is shown again.
         request.state.refused_name = username
         try:
             session = await self._staff.log_in(
@@ -79,7 +79,7 @@ class LogIn(AuthProvider):
         return response
 
     async def logout(self, request: Request) -> Response:
-        """End the session, and close its sockets."""
+        """End the session and close its sockets."""
         await self._staff.log_out(member_of(request))
         response = RedirectResponse(index_url(request), status_code=303)
         self._cookie.set(response, "")

@@ -49,9 +49,9 @@ class _Index(CustomView):
 
 
 class _WithNonces(BaseLoader):
-    """Marks the scripts of the templates, and of them alone, as ones that may run.
+    """Marks the scripts in the templates, and only these, as allowed to run.
 
-    What a user has made look like a script comes into a page as a value, and has no mark.
+    A script that a user has put into a name comes into the page as a value and has no mark.
     """
 
     def __init__(self, loader: BaseLoader) -> None:
@@ -65,11 +65,11 @@ class _WithNonces(BaseLoader):
 
 
 class _Pages(BaseAdmin):
-    """starlette-admin, with signatures that need no secret."""
+    """starlette-admin with signatures that need no secret."""
 
     def __init__(self, cookie: SessionCookie, **options: Any) -> None:
         self._cookie = cookie
-        # Nothing is signed with it, but the library warns where there is none.
+        # Nothing is signed with it, but the library warns if it is missing.
         super().__init__(secret_key=secrets.token_urlsafe(), **options)
 
     def _init_locale(self) -> None:
@@ -99,9 +99,9 @@ def mount(
 ) -> None:
     """Serve the admin at ``/admin``.
 
-    ``address_of``: where a request comes from, as far as limits go. ``is_own_page`` tells requests of the server's
-    own pages from those of others. ``icon_url``: where the icon of the pages is, if there is one.
-    ``public_url``: the address of the server, for links, redirections and cookies; None: as it was asked.
+    ``address_of``: the network that rate limits count a request by. ``is_own_page``: whether a request comes from
+    the server's own pages. ``icon_url``: the path of the pages' icon, if there is one. ``public_url``: the address
+    of the server for links, redirects and cookies; None: the requested one.
     """
     pages = _Pages(
         cookie,
@@ -120,7 +120,7 @@ def mount(
     environment = pages.templates.env
     assert environment.loader is not None
     environment.loader = _WithNonces(environment.loader)
-    # Jinja's types know the globals of its own alone.
+    # Jinja's type knows only its own globals.
     cast("dict[str, Any]", environment.globals).update(max_rows=MAX_ROWS, icon_url=icon_url)
     pages.add_view(TripView(lists.trips(database), staff, history))
     pages.add_view(UserView(lists.users(database), staff))

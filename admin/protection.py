@@ -15,7 +15,7 @@ from services.runtime import incidents
 STATIC_PATH = "/static/"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
-# The handlers that the library's templates have in attributes: of the list's columns and pages.
+# The event handlers in the attributes of the library's templates: those of the list's columns and pages.
 _HANDLERS = ("applyColumnVisibility()", "window.location = this.value")
 
 
@@ -27,7 +27,9 @@ _HANDLER_HASHES = " ".join(_hash(handler) for handler in _HANDLERS)
 
 
 def policy(nonce: str) -> str:
-    """A Content-Security-Policy that runs what is in the templates and in our files, and asks no other host."""
+    """A Content-Security-Policy that runs only the scripts of the templates and of our files, and loads nothing
+    from other hosts.
+    """
     return "; ".join(
         (
             "default-src 'none'",
@@ -45,9 +47,9 @@ def policy(nonce: str) -> str:
 
 
 class Protection:
-    """Refuses what pages of other origins make a browser send; sets the headers; shows failures as incidents.
+    """Refuses requests that pages of other origins cause; sets the headers; shows failures as incidents.
 
-    ``is_own_page`` tells requests of the server's own pages, and of programs, from those of other pages.
+    ``is_own_page``: whether a request comes from the server's own pages or from a program.
     """
 
     def __init__(self, app: ASGIApp, *, is_own_page: Callable[[Scope, Headers], bool]) -> None:
@@ -77,8 +79,8 @@ class Protection:
                 sent["Referrer-Policy"] = "same-origin"
             await send(message)
 
-        # A link from elsewhere may lead here. Whatever changes something, and whatever a script of another page
-        # asks for (that sends an Origin), may not.
+        # A link from elsewhere may lead here. Requests that change something, and requests of a foreign page's
+        # script (which have an Origin), may not.
         is_suspect = scope["method"] not in _SAFE_METHODS or "origin" in headers
         if is_suspect and not self._is_own_page(scope, headers):
             refusal = PlainTextResponse("This request came from a page of another origin.", 403)
@@ -87,7 +89,7 @@ class Protection:
         try:
             await self._app(scope, receive, send_guarded)
         except ClientDisconnect:
-            # The client is gone; the status tells the log that the fault was the client's.
+            # The client has disconnected; the status tells the log that the fault was the client's.
             await PlainTextResponse("The body is incomplete.", 400)(scope, receive, send_guarded)
         except Exception as error:
             incident_id = incidents.report(error)

@@ -1,4 +1,4 @@
-"""The address by which users know the server, in what the library makes of a request."""
+"""Makes the library use the address by which users know the server."""
 
 from urllib.parse import urlsplit
 
@@ -6,10 +6,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class PublicAddress:
-    """Shows the library every request as one to the public address.
+    """Makes every request look like one to the public address.
 
-    It makes links and redirections of the address that it was asked by, and Secure cookies if that begins with
-    https. Behind a proxy the server is asked by another one, or by whatever the client has written there.
+    The library builds links and redirects from the requested address, and sets Secure cookies if it begins with
+    https. Behind a proxy the requested address differs, and a client can choose it.
     """
 
     def __init__(self, app: ASGIApp, *, url: str) -> None:

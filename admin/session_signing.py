@@ -22,45 +22,45 @@ class Signing(Protocol):
 
 
 class _Unreadable(Exception):
-    """The body is not the form that it is said to be, or has too much in it."""
+    """The body is not the declared form, or contains too much."""
 
 
 class FormTokens(CSRFMiddleware):
-    """The library's check of a form's token, without what it leaves open."""
+    """The library's check of form tokens, with its gaps closed."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Serve one request; a form that cannot be read is 400."""
+        """Serve one request; an unreadable form gets 400."""
         try:
             return await super().dispatch(request, call_next)
         except _Unreadable as error:
             return PlainTextResponse(f"The form cannot be read: {error}", 400)
 
     async def _get_submitted_token(self, request: Request) -> str | None:
-        # First: a client that has gone did not send a bad form.
+        # First: a client that disconnected did not send an invalid form.
         await request.body()
         _, options = parse_options_header(request.headers.get("content-type"))
         if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
-            # Others make of bytes what no database keeps (lone surrogates).
+            # Other charsets can decode bytes to lone surrogates, which no database stores.
             raise _Unreadable("it is not in UTF-8")
         try:
-            # Also where the token is in a header: who serves the request reads the form again, in the same way.
+            # Also if the token is in a header: the view reads the form again, in the same way.
             await request.form()
         except HTTPException as error:
             raise _Unreadable(error.detail) from None
         except Exception:
-            # Any error of the parsers: the client sent what they parse.
+            # Any error of the parsers is caused by the client's bytes.
             raise _Unreadable("malformed") from None
         try:
             return await super()._get_submitted_token(request)
         finally:
-            # Uploads are in files of their own.
+            # Uploads are in separate files.
             await request.close()
 
 
 class SessionSigning:
     """Runs a signing middleware with the session's token as its key.
 
-    So every process accepts what another has signed, and there is nothing to configure: only the browser knows the
+    So every process accepts what another has signed, and nothing must be configured: only the browser knows the
     token. Without a session there is nothing to protect, and the key is a constant.
     """
 

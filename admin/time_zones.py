@@ -1,4 +1,4 @@
-"""The time zone that times are shown in: that of the browser, which the library's script puts into a cookie."""
+"""The time zone of displayed times: the browser's, which the library's script stores in a cookie."""
 
 import functools
 import zoneinfo
@@ -12,7 +12,7 @@ _DEFAULT = "UTC"
 
 
 class TimeZones:
-    """In place of the library's, which fails on a cookie such as ``../x``, and keeps 512 cookies of any size."""
+    """Replaces the library's class, which fails on a cookie like ``../x`` and caches 512 cookies of any size."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The list of what staff did."""
+"""The list of staff actions."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from services.staff.lists import ActionRow
 
 
 class TrailView(ListView[ActionRow]):
-    """The trail of staff's actions, read-only."""
+    """The audit trail of staff actions, read-only."""
 
     key = "staff-action"
     menu_label = "Staff actions"
@@ -40,5 +40,5 @@ class TrailView(ListView[ActionRow]):
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
     async def repr(self, obj: Any, request: Request) -> str:
-        """What was done, and when."""
+        """The action and its time."""
         return f"{obj.action.value} {obj.at:%Y-%m-%d %H:%M}"

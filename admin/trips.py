@@ -45,7 +45,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A user as a trip's row has them: enough for a link."""
+    """A user as a row of a trip has them: enough for a link."""
 
     id: UUID
     username: str
@@ -60,7 +60,7 @@ def _driver(_: Request, trip: Any) -> _Named | None:
 
 
 def _coordinate(_: Request, text: Any) -> float | None:
-    """A number from a form; NaN, which no position accepts, if the text is no number."""
+    """A number from a form; NaN, which no position accepts, if the text is not a number."""
     if not text:
         return None
     try:
@@ -74,7 +74,10 @@ def _coordinate_field(name: str, label: str) -> FloatField:
 
 
 class TripView(ListView[TripRow]):
-    """Trips: listed, requested for a rider, and cancelled. Staff can change nothing else of a trip."""
+    """Trips: list them, request one for a rider, cancel one.
+
+    Staff can change nothing else of a trip.
+    """
 
     key = "trip"
     menu_label = "Trips"
@@ -155,7 +158,7 @@ class TripView(ListView[TripRow]):
         )
 
     def can_create(self, request: Request) -> bool:
-        """A trip can be requested for a rider."""
+        """Staff can request a trip for a rider."""
         return True
 
     async def create(self, request: Request, data: dict[str, Any]) -> TripValue:
@@ -174,7 +177,7 @@ class TripView(ListView[TripRow]):
         return await in_form(adding, _NAMES)
 
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
-        """What has ended cannot be cancelled."""
+        """A trip that has ended cannot be cancelled."""
         return name != "cancel" or not has_ended(obj.status)
 
     @row_action(
@@ -208,7 +211,7 @@ class TripView(ListView[TripRow]):
 
 
 def _both(data: dict[str, Any], name: str) -> GeoPoint | None:
-    """The point of two fields. Raises: FormValidationError when one of them is missing."""
+    """The point of two fields. Raises: FormValidationError if one of them is missing."""
     lat, lng = data[f"{name}_lat"], data[f"{name}_lng"]
     if lat is None and lng is None:
         return None

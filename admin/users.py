@@ -33,7 +33,7 @@ _NAMES = {
 
 
 def _photo(request: Request, user: Any) -> dict[str, str] | None:
-    # A trip's row knows no more of its users than their names.
+    # A row of a trip has only the names of its users.
     photo: str | None = getattr(user, "photo", None)
     if not photo:
         return None
@@ -42,19 +42,22 @@ def _photo(request: Request, user: Any) -> dict[str, str] | None:
 
 
 def _role(_: Request, user: Any) -> Role | None:
-    # To the API a member of staff is a rider; to staff that is no part of who somebody is.
+    # To the API a member of staff is a rider; the admin shows no role for staff.
     return None if getattr(user, "is_staff", False) else getattr(user, "role", None)
 
 
 def _photo_field() -> ImageField:
     field = ImageField("photo", getter=_photo, exclude_from_list=True, exclude_from_export=True)
-    # The library's own validator decodes an upload without a bound; the use case looks at it anyway.
+    # The library's own validator decodes an upload without a limit; the use case checks it anyway.
     field.validators = []
     return field
 
 
 class UserView(ListView[UserRow]):
-    """Users: listed, added, deactivated and reactivated. Names, roles and passwords are the users' own affair."""
+    """Users: list, add, deactivate and reactivate them.
+
+    Only the users themselves can change their names and passwords; nobody can change a role.
+    """
 
     key = "user"
     menu_label = "Users"
@@ -98,11 +101,11 @@ class UserView(ListView[UserRow]):
         super().__init__(*args)
 
     def can_create(self, request: Request) -> bool:
-        """A user can be added."""
+        """Staff can add a user."""
         return True
 
     async def create(self, request: Request, data: dict[str, Any]) -> UserValue:
-        """Add a user, by the rules of signing up."""
+        """Add a user, with the rules of a sign-up."""
         upload, _ = data["photo"]
         photo: bytes | None = None
         if isinstance(upload, UploadFile):
@@ -124,7 +127,7 @@ class UserView(ListView[UserRow]):
         return await in_form(adding, _NAMES)
 
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
-        """Only what would change something is offered."""
+        """Only actions that would change something are offered."""
         if name == "deactivate":
             return obj.is_active
         if name == "reactivate":
@@ -139,7 +142,7 @@ class UserView(ListView[UserRow]):
         icon_class="fa fa-user-slash",
     )
     async def deactivate(self, request: Request, pk: Any) -> None:
-        """End a user's sessions, and let them log in no more."""
+        """End a user's sessions and refuse new log-ins."""
 
         async def work() -> None:
             await self._staff.deactivate(member_of(request), user_id=_known(pk))
@@ -168,7 +171,7 @@ class UserView(ListView[UserRow]):
         return obj.username or "Deleted user"
 
     async def select2_result(self, obj: Any, request: Request) -> str:
-        """How a user is shown to be chosen, as HTML."""
+        """A user in the selection list, as HTML."""
         return f"<span>{escape(await self.repr(obj, request))}</span>"
 
 

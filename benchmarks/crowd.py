@@ -1,4 +1,6 @@
-"""Ten thousand sockets on one process: an idle second, requests that reach all of them, and others beside it."""
+"""Ten thousand sockets on one process: an idle second, requests that reach all of them, and a rider's queries
+beside these.
+"""
 
 import asyncio
 import resource
@@ -21,23 +23,23 @@ from benchmarks.stage import Stage
 DELIVERIES_PER_S = 20_000.0
 OPEN_AT_ONCE = 100
 QUERY_EVERY_S = 0.02
-# Files of a process beside its sockets.
+# The files of a process besides its sockets.
 MORE_FILES = 500
 STALL_S = 0.02
-# The memory goes down when the server next looks at it.
+# The server returns memory when it next checks for a crowd that has left.
 LEFT_S = 15.0
 
 
 @dataclass(slots=True)
 class _Queries:
-    """A rider who asks the server something every 20 ms."""
+    """A rider who sends a query every 20 ms."""
 
     latencies_s: list[float] = field(default_factory=list)
     failed: int = 0
 
 
 async def crowd(stage: Stage) -> Figures:
-    """Measure what they cost while nothing happens, how others are served while much does, and what they leave."""
+    """Measure the cost of idle sockets, the latency of other clients during deliveries, and the memory that stays."""
     sockets = stage.scale.crowd
     stage = replace(stage, scale=replace(stage.scale, sockets=sockets))
     offers = Offers(sockets)
@@ -94,7 +96,7 @@ async def crowd(stage: Stage) -> Figures:
 
 
 def raise_file_limit(files: int) -> None:
-    """Let this process, and those that it starts from now on, have so many files open. Raises: ValueError."""
+    """Allow this process, and processes that it starts from now on, that many open files. Raises: ValueError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, max(files, hard)))
@@ -141,7 +143,7 @@ async def _querying(stage: Stage) -> AsyncGenerator[_Queries]:
 
 
 async def _stalls(stage: Stage) -> float:
-    """How often the event loop of the server was late by more than 20 ms, until now."""
+    """How often the server's event loop has been late by more than 20 ms."""
     async with HttpClient(stage.port) as http:
         text = (await http.post(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")).decode()
     buckets = {

@@ -1,4 +1,4 @@
-"""Positions: drivers on a trip report them over sockets of their own; each one's rider watches the car."""
+"""Positions: drivers on a trip report them over sockets of their own; the rider of each watches the car."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ from models.geo import GeoPoint
 POSITIONS_PER_S = 500.0
 LOST_AFTER_S = 3.0
 OPEN_AT_ONCE = 20
-# From the first report until a driver is known.
+# The time from the first report until the driver is known.
 SETTLE_S = 2.0
 # A report is recognised by its longitude.
 STEP = 1e-7
@@ -28,7 +28,7 @@ STEP = 1e-7
 
 @dataclass(slots=True, eq=False)
 class Car:
-    """A driver's socket, the rider's, and the report that is under way."""
+    """A driver's socket, the rider's socket, and the report that is under way."""
 
     number: int
     phone: LiveSocket | None = None
@@ -38,7 +38,7 @@ class Car:
     latencies_s: list[float] = field(default_factory=list)
 
     def receive(self, message: bytes) -> None:
-        """Note what came on the rider's socket."""
+        """Record a message of the rider's socket."""
         now_s = time.perf_counter()
         body = orjson.loads(message)
         if body["type"] == "next" and body["payload"]["data"]["driverLocation"]["point"]["lng"] == self.lng:
@@ -67,19 +67,19 @@ class Cars:
         car.phone.send(message)
 
     def clear(self) -> None:
-        """Forget what was measured."""
+        """Discard the measurements."""
         self.sent = 0
         for car in self.all:
             car.latencies_s.clear()
 
     @property
     def latencies_s(self) -> list[float]:
-        """Of all reports that arrived."""
+        """The latencies of all reports that arrived."""
         return list(itertools.chain.from_iterable(car.latencies_s for car in self.all))
 
 
 async def positions(stage: Stage) -> Figures:
-    """Measure the latency and CPU of a position at a steady rate, then how many there can be, and their CPU."""
+    """Measure the latency and the CPU of a position at a steady rate, then the highest rate and its CPU."""
     cars = Cars([Car(number) for number in range(stage.scale.pairs)])
     opened = await _open(stage, cars)
     await _steadily(cars, SETTLE_S)
@@ -106,14 +106,14 @@ async def positions(stage: Stage) -> Figures:
 
 
 async def _open(stage: Stage, cars: Cars) -> list[LiveSocket]:
-    """Have each driver accept a trip, and open the sockets of both."""
+    """Let each driver accept a trip, and open the sockets of both."""
     people, count = stage.people, len(cars.all)
     riders, drivers = people.riders[:count], people.drivers[:count]
     trips = [str(await people.add_open_trip(rider)) for rider in riders]
     async with HttpClient(stage.port) as http:
         for car, driver, trip in zip(cars.all, drivers, trips, strict=True):
             check(await http.post(request(driver.token, operations.update_trip(trip, "STARTED"))))
-            # What a rider's subscription begins with.
+            # The first message of a rider's subscription.
             point = GeoPoint(52 + car.number * 1e-4, 4)
             check(await http.post(request(driver.token, operations.report_location(point, datetime.now(UTC)))))
     watching = await open_sockets(

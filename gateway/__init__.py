@@ -1,1 +1,1 @@
-"""HTTP apart from GraphQL: pages, photos, health, metrics, middleware, and the uvicorn protocols."""
+"""All HTTP except GraphQL: pages, photos, health, metrics, middleware, and the uvicorn protocols."""

@@ -1,4 +1,4 @@
-"""The board: the page that a browser gets at `/`, with a rider and drivers side by side.
+"""The board: the page at `/` for browsers, with a rider and drivers side by side.
 
 It is a page of the same build as GraphiQL (`web/dist`), and loads its files from the same place.
 """
@@ -12,15 +12,15 @@ from starlette.routing import Route
 from gateway.unbuilt import unbuilt_page
 
 _HEADERS = {
-    # The page names the assets of the newest build, so it is asked for again each time.
+    # The page names the assets of the newest build, so browsers must revalidate it each time.
     "Cache-Control": "no-cache",
-    # The page holds tokens where scripts can read them: no script but its own runs here.
+    # The page holds tokens that scripts can read: only its own scripts may run.
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            # Small pictures are in the build as data; `blob:` is the preview of a photo that was chosen.
+            # The build has small pictures as data; `blob:` is the preview of a chosen photo.
             "img-src 'self' data: blob:",
             # Requests, and sockets of the same host.
             "connect-src 'self'",
@@ -36,17 +36,17 @@ _HEADERS = {
 
 
 class Board:
-    """The board, from a build of the front end if there is one; otherwise a page that says so.
+    """The board from a build of the front end; without a build, a page that says so.
 
-    `build` is the folder that Vite writes. It is looked at on every request: one made while the server runs
-    is served at once.
+    ``build`` is the folder that Vite writes. Every request checks it: a build that finishes while the server runs
+    is served immediately.
     """
 
     def __init__(self, build: Path) -> None:
         self._page = build / "index.html"
 
     def route(self) -> Route:
-        """``/``, by GET and HEAD. The page loads files from where GraphiQL's are."""
+        """``/``, by GET and HEAD. The page loads files from GraphiQL's folder."""
 
         async def page(_: Request) -> Response:
             try:

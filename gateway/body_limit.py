@@ -1,4 +1,4 @@
-"""The bounds of request bodies: their size, their time, and the memory of all of them together."""
+"""The limits of request bodies: their size, their time, and the memory of all of them together."""
 
 import asyncio
 import re
@@ -16,15 +16,14 @@ _SMALL_BODY_BYTES = 64 * 1024
 
 
 class BodyLimit:
-    """Bounds what bodies take: bytes, time, and the memory of all of them together.
+    """Limits request bodies: bytes, time, and the memory of all of them together.
 
-    - More than ``max_bytes``, announced or counted as they come: 413.
-    - A client that keeps its reader waiting for more than ``timeout_s`` in all: 408. Only waiting counts, so that
-      a busy server does not blame its clients.
-    - More than ``max_bytes_together`` in the bodies of all requests under way: 503 for those of them that have
-      more than 64 KiB. Small requests go on.
+    - More than ``max_bytes``, declared or received: 413.
+    - A client that keeps the application waiting for more than ``timeout_s`` in total: 408. Only waiting counts,
+      so that a busy server does not blame its clients.
+    - More than ``max_bytes_together`` in all bodies under way: 503 for those above 64 KiB. Small requests pass.
 
-    A body that is not read to its end is no reason to wait for it: the connection is closed after the answer.
+    If the application does not read a body to its end, the connection is closed after the answer.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int, max_bytes_together: int, timeout_s: float) -> None:
@@ -57,7 +56,7 @@ class BodyLimit:
                 return await receive_in_time()
             except _Refused as error:
                 if has_begun:
-                    # The application only asks whether the client is there: this one counts as gone.
+                    # The application only asks whether the client is connected: this one counts as gone.
                     return {"type": "http.disconnect"}
                 refused = error
                 raise
@@ -95,7 +94,7 @@ class BodyLimit:
         try:
             await self._app(scope, receive_bounded, send_noted)
         except (_Refused, BaseExceptionGroup):
-            # Raised within a task group, it comes in a group.
+            # When it is raised within a task group, it arrives in an exception group.
             if refused is None or has_begun:
                 raise
             await refused.answer(scope, receive, send)
@@ -107,7 +106,7 @@ class BodyLimit:
 
 
 class _Refused(BaseException):
-    """Unwinds the application past its own error handling."""
+    """Passes through the application without triggering its error handling."""
 
     def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)

@@ -1,24 +1,24 @@
-"""CORS: pages of the listed origins may read our answers, and no others."""
+"""CORS: only pages of the listed origins may read our answers."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# The longest that Chromium keeps a preflight's answer; others keep it as long or shorten it.
+# The longest time for which Chromium keeps the answer to a preflight; other browsers keep it as long or shorter.
 PREFLIGHT_MAX_AGE_S = 7200
 
 
 class Cors(CORSMiddleware):
     """Starlette's middleware for listed origins, with credentials. It tells an unlisted origin nothing.
 
-    Starlette sends every origin the allowed methods, headers and credentials, and keeps back only that it is not
-    allowed. Every answer varies by origin: one that a cache has kept from no origin would lack what a listed one
-    needs.
+    Starlette sends every origin the allowed methods, headers and credentials, and withholds only the permission.
+    Every answer has ``Vary: Origin``: an answer that a cache stored for a request without origin lacks the headers
+    for a listed one.
     """
 
     def __init__(self, app: ASGIApp, *, origins: tuple[str, ...], headers: tuple[str, ...]) -> None:
-        """``origins`` as browsers send them; ``headers`` are those of a request beside the usual ones."""
+        """``origins`` as browsers send them; ``headers``: allowed request headers besides the usual ones."""
         super().__init__(
             app,
             allow_origins=origins,

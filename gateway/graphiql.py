@@ -1,6 +1,6 @@
-"""GraphiQL: the page that a browser gets at `/graphql`, and the files that it loads.
+"""GraphiQL: the page at `/graphql` for browsers, and its files.
 
-The page is our own build (`web/dist`), which asks no other host for anything.
+The page is our own build (`web/dist`), which loads nothing from other hosts.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ _ASSETS_PATH = "/assets"
 
 
 def _policy(**directives: str) -> str:
-    """A Content-Security-Policy that forbids whatever the directives do not name."""
+    """A Content-Security-Policy that forbids everything that the directives do not name."""
     named = dict.fromkeys(("default_src", "base_uri", "form_action", "frame_ancestors"), "'none'")
     return "; ".join(f"{name.replace('_', '-')} {sources}" for name, sources in (named | directives).items())
 
@@ -27,7 +27,7 @@ _OWN_POLICY = _policy(
     worker_src="'self'",
     # The editor (Monaco) writes style elements and attributes as it runs.
     style_src="'self' 'unsafe-inline'",
-    # GraphiQL's style sheet has its fonts inside, as data.
+    # GraphiQL's style sheet contains its fonts as data.
     font_src="'self' data:",
     img_src="'self' data:",
     # Queries, and subscriptions: 'self' covers the socket of the same host.
@@ -35,15 +35,15 @@ _OWN_POLICY = _policy(
 )
 
 _ASSET_HEADERS = {
-    # Each name carries a hash of the contents.
+    # Each file name contains a hash of the contents.
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
-    # A worker lives under the policy that came with its script.
+    # A worker has the policy that its script was served with.
     "Content-Security-Policy": _OWN_POLICY,
 }
 
 _PAGE_HEADERS = {
-    # The page names the assets of the newest build, so it is asked for again each time.
+    # The page names the assets of the newest build, so browsers must revalidate it each time.
     "Cache-Control": "no-cache",
     # The same address answers API clients with JSON.
     "Vary": "Accept",
@@ -55,10 +55,10 @@ _PAGE_HEADERS = {
 
 
 class GraphiQL:
-    """GraphiQL, from a build of the front end if there is one; otherwise a page that says so.
+    """GraphiQL from a build of the front end; without a build, a page that says so.
 
-    `build` is the folder that Vite writes. It is looked at on every request: one made while the server runs
-    is served at once.
+    ``build`` is the folder that Vite writes. Every request checks it: a build that finishes while the server runs
+    is served immediately.
     """
 
     def __init__(self, build: Path) -> None:
@@ -75,15 +75,15 @@ class GraphiQL:
         return HTMLResponse(html, headers=_PAGE_HEADERS)
 
     def icon_url(self) -> str | None:
-        """Where the icon of the pages is, among the files of the build; None without a build."""
+        """The path of the pages' icon in the build; None without a build."""
         return next((f"{_ASSETS_PATH}/{icon.name}" for icon in self._folder.glob("favicon-*.svg")), None)
 
     def routes(self) -> list[Route]:
-        """The files of the build: hashed names, kept by browsers for ever. Anything else there is a 404."""
+        """The files of the build: their names have hashes, so browsers keep them for ever. Other paths are 404."""
         return [Route(f"{_ASSETS_PATH}/{{path:path}}", self._asset, methods=["GET"])]
 
     async def _asset(self, request: Request) -> Response:
-        # Raises HTTPException 404 for what is not there, and for paths that lead out of the folder.
+        # Raises HTTPException 404 for missing files, and for paths that lead out of the folder.
         response = await self._assets.get_response(request.path_params["path"], request.scope)
         response.headers.update(_ASSET_HEADERS)
         return response

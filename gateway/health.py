@@ -23,13 +23,13 @@ def health_routes(
     store_is_up: Callable[[], bool],
     photos_are_up: Callable[[], bool],
 ) -> list[Route]:
-    """``/healthz``: the process lives. ``/readyz``: it can serve.
+    """``/healthz``: the process is alive. ``/readyz``: it can serve.
 
-    Without its database the server is not ready (503). Without the broker it is (``bus: degraded``), and with one
-    that does not keep positions and rates (``store: degraded``), and without the photo store (``photos:
-    degraded``): taking every instance out would make it worse.
-    ``database`` is ``unusable`` where it answers and takes no writes. The log says when that begins and ends, not
-    with each request.
+    Without its database the server is not ready (503). It stays ready without the broker (``bus: degraded``), with
+    a broker that does not keep positions and rates (``store: degraded``), and without the photo store (``photos:
+    degraded``): taking every instance out of service would make it worse.
+    ``database`` is ``unusable`` if it answers but accepts no writes. The log reports the beginning and the end of
+    that, not each request.
     """
     is_ready = True
 
@@ -47,7 +47,7 @@ def health_routes(
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await ping_database()
         except Exception as error:
-            # Any error of the driver means that no request can be served now.
+            # Any error of the driver means that no request can be served at the moment.
             if is_ready:
                 _log.warning("not ready", error=reason(error))
             is_ready = False

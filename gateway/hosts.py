@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.limits.sparse_log import SparseLog
 
-# No name below these can be registered: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
+# Nobody can register a name below these: RFC 6761, RFC 6762, and ICANN's resolution of 2024 on private use.
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal")
-_MAX_HOST_BYTES = 261  # A name of 253, and a port.
+_MAX_HOST_BYTES = 261  # A name of 253 characters, and a port.
 ANY = "*"
 
 _MESSAGE = "The server does not know this host name. TAXIRANK_PUBLIC_URL or TAXIRANK_ALLOWED_HOSTS must list it."
@@ -21,15 +21,15 @@ _refusals = SparseLog(__name__)
 
 
 class Hosts:
-    """Refuses requests and sockets for names that are not the server's: 421 for HTTP, 403 for a socket.
+    """Refuses requests and sockets for unknown host names: 421 for HTTP, 403 for a socket.
 
-    A page can make its own name point at an address inside a user's network (DNS rebinding). To the browser the
-    server there is then the page's own origin, and the page reads all that needs no log-in. Only a registrable
-    name allows that attack: addresses, names without a dot and private names are always known.
+    A page can make its own name point to an address inside a user's network (DNS rebinding). For the browser the
+    server there is then the page's own origin, and the page reads everything that needs no log-in. The attack
+    needs a name that can be registered; so addresses, names without a dot and private names are always known.
     """
 
     def __init__(self, app: ASGIApp, *, names: Iterable[str]) -> None:
-        """``names``: host names without port, in lower case; ``*`` is any."""
+        """``names``: host names without port, in lower case; ``*`` accepts any name."""
         self._app = app
         self._names = frozenset(names)
         self._knows = functools.lru_cache(maxsize=256)(self._look_up)
@@ -43,13 +43,15 @@ class Hosts:
             host = _host_of(scope).decode("latin-1")
             _refusals.warning("socket refused", reason=_MESSAGE, host=host)
             await JSONResponse({"errors": [_ERROR]}, 403)(scope, receive, send)
-            # Take the disconnect message.
+            # Read the disconnect message.
             await receive()
         else:
             await JSONResponse({"errors": [_ERROR]}, 421)(scope, receive, send)
 
     def knows(self, host: bytes) -> bool:
-        """Whether a Host header names this server. Without one, it is no browser's, and accepted."""
+        """Whether a Host header names this server. A request without the header does not come from a browser and
+        is accepted.
+        """
         return len(host) <= _MAX_HOST_BYTES and self._knows(host)
 
     def _look_up(self, host: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The photos, over HTTP."""
+"""Serves the photos over HTTP."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,16 +8,16 @@ from services.photos.photos import Photos
 from services.photos.store import StoreUnreachable
 
 _CONTENT_TYPE = "image/webp"
-# A name never gets other contents, so that whoever has a photo may keep it for a year.
+# A name always stands for the same contents, so clients may keep a photo for a year.
 _IMMUTABLE = "public, max-age=31536000, immutable"
-# What an object store keeps with each photo, in case that it serves them itself.
+# An object store keeps these headers with each photo, in case it serves them itself.
 PHOTO_HEADERS = {"Content-Type": _CONTENT_TYPE, "Cache-Control": _IMMUTABLE}
 
-# A browser that is led to open a photo as a page must neither guess at its type nor run anything in it.
+# If a user opens a photo as a page, the browser must not guess its type and must not run anything in it.
 _INERT = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    # Said, since a name that a page puts into a link's `download` would otherwise decide.
+    # Without this header, the `download` name in a page's link would decide.
     "Content-Disposition": "inline",
 }
 
@@ -25,9 +25,9 @@ _INERT = {
 def media_route(folder: str, photos: Photos, *, is_embeddable: bool = False) -> Route:
     """Serve the photos to anyone who knows a name, by GET and HEAD; a name without a photo is 404.
 
-    ``folder``: the path under which they are. ``is_embeddable``: pages of other origins may show them. Otherwise a
-    browser keeps them from such a page, which could tell by the time whether the photo had been seen. A store that
-    cannot be reached is 503 and no 404.
+    ``folder``: the path of the photos. ``is_embeddable``: pages of other origins may show them. Otherwise browsers
+    refuse, because such a page could measure whether the user has seen the photo before. If the store cannot be
+    reached, the answer is 503, not 404.
     """
 
     inert = {**_INERT, "Cross-Origin-Resource-Policy": "cross-origin" if is_embeddable else "same-origin"}
@@ -37,7 +37,7 @@ def media_route(folder: str, photos: Photos, *, is_embeddable: bool = False) -> 
         try:
             photo = await photos.read(name)
         except StoreUnreachable:
-            # The store logs its outage once; not every request does.
+            # The store logs its outage once, not for every request.
             return Response(status_code=503, headers={**inert, "Retry-After": "5"})
         if photo is None:
             return Response(status_code=404, headers=inert)

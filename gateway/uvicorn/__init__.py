@@ -1,1 +1,1 @@
-"""uvicorn's protocols as this server needs them, and all that reaches into uvicorn."""
+"""uvicorn's protocols with this server's changes, and all code that uses uvicorn's internals."""

@@ -1,6 +1,6 @@
 """Direct access to uvicorn's connection: raw frames, abort, keep-alive.
 
-Reaches into uvicorn's protocol objects. With any other server nothing is reached, and ASGI must suffice.
+It uses uvicorn's protocol objects. With any other server it does nothing, and the callers use ASGI.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ from gateway.uvicorn.socket_protocol import STOP_PATIENCE_S, SocketProtocol
 
 
 class Connection:
-    """The TCP connection behind an ASGI ``send``. Methods do nothing where there is none."""
+    """The TCP connection behind an ASGI ``send``. On another server the methods do nothing."""
 
     __slots__ = ("_transport", "write_ready")
 
     def __init__(self, send: Callable[..., Any]) -> None:
         protocol = getattr(send, "__self__", None)
         self._transport: asyncio.Transport | None = getattr(protocol, "transport", None)
-        # Writes ready bytes to a socket; None where there is no way. A negotiated compression would make frames
-        # differ.
+        # Writes ready bytes to a socket; None if that is impossible, for example with compression.
         self.write_ready: Callable[[bytes], bool] | None = (
             protocol.write_ready if isinstance(protocol, SocketProtocol) and not protocol.conn.extensions else None
         )
 
     def abort(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
         if self._transport is not None:
             reset(self._transport)
 
     def when_stopping(self, end: Callable[[], None]) -> Callable[[], None]:
-        """Call ``end`` when the server stops, at once if it is stopping; returns a function that cancels this.
+        """Call ``end`` when the server stops, or immediately if it is stopping; returns a function that cancels
+        this.
 
-        An answer without an end of its own would hold up the stop. It has half a second to end, then it is cut.
+        An endless answer would delay the stop. It gets half a second to end, then it is aborted.
         """
         protocol: Any = self._transport.get_protocol() if self._transport is not None else None
 
@@ -53,10 +53,10 @@ class Connection:
         return forget
 
     def expect_acknowledgements(self, *, within_s: float) -> None:
-        """Cut the connection when the peer's system acknowledges nothing for ``within_s``.
+        """Abort the connection when the peer's system acknowledges nothing for ``within_s``.
 
-        Without that, a peer whose network has gone is noticed after a quarter of an hour. Source: tcp(7),
-        TCP_USER_TIMEOUT, which Linux has.
+        Otherwise a peer without network is noticed only after a quarter of an hour. Source: tcp(7),
+        TCP_USER_TIMEOUT, on Linux.
         """
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         connected = self._transport.get_extra_info("socket") if self._transport is not None else None

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits on the size and the duration of a request.
 
-ASGI shows a request once its head is whole. What comes before that, between the bytes of a body, and after the
-answer was written, only the protocol sees, and uvicorn's own has no bounds there.
+ASGI shows a request only when its head is complete. Only the protocol sees the bytes before that, the gaps between
+the bytes of a body, and the time after the answer; uvicorn's own protocol has no limits there.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshak
 from gateway.uvicorn.reset import reset
 from services.runtime.fair_queue import FairQueue
 
-# What h11 allows for a head, and more than any browser sends.
+# h11's limit for a head, and more than any browser sends.
 MAX_FRAMING_BYTES = 64 * 1024
 
-# Where the lifespan's state holds whose sockets are refused: a function of the peer's host.
+# The key of the lifespan's state for a function that says whether a peer's sockets are refused.
 REFUSES_SOCKETS_OF = "refuses_sockets_of"
 
 _MALFORMED = malformed("This is not HTTP/1.1.")
@@ -44,32 +44,32 @@ class _Stage(Enum):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with bounds on what a peer sends, and on how long it may take for anything.
+    """uvicorn's HTTP/1.1, with limits on what a peer sends and on how long it may take.
 
-    - A head that is not whole within ``timeout_s`` is answered with 408, whether it trickles or never begins. So
-      is a request for a socket; ASGI has no other part in either.
-    - What is not body (the head, trailers, the sizes and extensions of chunks) may exceed the body by 64 KiB; more
-      is answered with 431, or 414 if it is the address.
-    - A head that can be read in two ways is answered with 400 (``gateway/uvicorn/request_head.py``).
-    - Of a body that is still coming when the request has been answered, as much is taken, for as long.
-    - A peer that takes nothing of an answer for ``timeout_s`` is cut.
+    - A head that is incomplete after ``timeout_s`` gets 408, whether it arrives slowly or never begins. So does a
+      WebSocket handshake. ASGI sees neither.
+    - All bytes outside the body (the head, trailers, the sizes and extensions of chunks) may exceed the body by 64
+      KiB; more gets 431, or 414 if it is the URL.
+    - A head that can be read in two ways gets 400 (``gateway/uvicorn/request_head.py``).
+    - After the answer, the rest of a body is read within the same limits of bytes and time.
+    - A peer that reads nothing of an answer for ``timeout_s`` is aborted.
 
     After each of these the connection is closed.
 
     A handshake that the application would refuse is refused before a socket protocol is created. The event loop
-    takes one of the other handshakes in each iteration.
+    accepts one of the other handshakes in each iteration.
     """
 
-    # None once the connection is a socket's.
+    # None after the connection was handed over to a socket.
     parser: Any
 
     def __init__(self, *args: Any, timeout_s: float, handshakes: FairQueue, **options: Any) -> None:
         super().__init__(*args, **options)
         self._timeout_s = timeout_s
         self._handshakes = handshakes
-        # The deadline for what the peer has begun to send.
+        # The deadline for the request that the peer has begun to send.
         self._timer: asyncio.TimerHandle | None = None
-        # When to see whether it takes what is sent to it, and how much it had not taken before.
+        # When to check whether the peer reads the answer, and how many bytes were unsent at the last check.
         self._sending: asyncio.TimerHandle | None = None
         self._unsent_bytes = math.inf
         self._stage = _Stage.HEAD
@@ -79,7 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.on_shutdown: Callable[[], None] | None = None
 
     def shutdown(self) -> None:
-        """The server stops: close the connection, or have the answer under way come to its end."""
+        """The server stops: close the connection, or ask the running answer to end."""
         self.is_shutting_down = True
         super().shutdown()
         if self.on_shutdown is not None:
@@ -102,7 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Any other protocol is one that the client can do without.
+            # The client can work without any other protocol.
             if self._should_upgrade():
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError as error:
@@ -112,8 +112,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._framing_bytes > MAX_FRAMING_BYTES:
             self._refuse(self._excess())
         elif self._stage is _Stage.HEAD or self.cycle.response_complete:
-            # Nearly all heads come whole, and never get here. What comes when all has been answered (empty lines,
-            # the rest of a body) has ended uvicorn's wait for the next head.
+            # Nearly all heads arrive in one piece and never get here. Bytes after all answers (empty lines, the
+            # rest of a body) have ended uvicorn's wait for the next head.
             if self._timer is None and not self.transport.is_closing():
                 self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
         elif self._timer is not None:
@@ -121,9 +121,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._timer = None
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to the protocol of sockets, soon."""
+        """Hand the connection over to the socket protocol, when it is its turn."""
         if self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
-            # Its answer would be written into the socket.
+            # The answer to an earlier request would be written into the socket.
             self._end_after_answers()
             return
         if self._is_barred():
@@ -137,7 +137,7 @@ class HttpProtocol(HttpToolsProtocol):
         if refuses is None or self.client is None:
             return False
         host = self.client[0]
-        # Behind a proxy the peer is not the client; the application knows whom the proxy asks for.
+        # Behind a proxy the peer is not the client; only the application knows the client.
         is_proxy = isinstance(self.app, ProxyHeadersMiddleware) and host in self.app.trusted_hosts
         return not is_proxy and refuses(host)
 
@@ -145,8 +145,8 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._stop_timers()
             super().handle_websocket_upgrade()
-            # It refers back to this: both would wait for the garbage collector. uvicorn lets go of it only where
-            # the connection stays HTTP to its end.
+            # It refers back to this object: both would wait for the garbage collector. uvicorn drops it only if
+            # the connection stays HTTP until its end.
             self.parser = None
             self.transport.resume_reading()
 
@@ -156,14 +156,14 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head. Trailers are dropped: uvicorn would add them to the head."""
+        """Add a header to the head. Trailers are dropped: uvicorn would add them to the head."""
         if self._stage is _Stage.HEAD:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is whole. Raises: Refused, which ends the parsing."""
+        """The head is complete. Raises: Refused, which ends the parsing."""
         if self._framing_bytes > MAX_FRAMING_BYTES:
-            # The beginning of the body may be among these.
+            # These bytes may contain the beginning of the body.
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > MAX_FRAMING_BYTES:
                 raise Refused(self._excess())
@@ -178,32 +178,32 @@ class HttpProtocol(HttpToolsProtocol):
             self._stage = _Stage.BODY
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Count a piece of the body."""
         if not self.cycle.response_complete:
-            # Once since it is no framing, and once to allow for as much of it.
+            # Twice: once because it is body, and once because as many bytes of framing are allowed.
             self._framing_bytes -= 2 * len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is whole."""
+        """The body is complete."""
         if self._stage is _Stage.BODY:
             self._stage = _Stage.WHOLE
         self._framing_bytes = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer has been written: all of it, but perhaps not sent."""
+        """The whole answer is written, but perhaps not sent."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_sending()
 
     def pause_writing(self) -> None:
-        """The peer does not take what is sent."""
+        """The peer does not read."""
         super().pause_writing()
         self._watch_sending()
 
     def resume_writing(self) -> None:
-        """The peer has taken much of what waited."""
+        """The peer has read much of the unsent bytes."""
         self._unsent_bytes = math.inf
         super().resume_writing()
 
@@ -213,7 +213,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._watch_sending()
 
     def _watch_sending(self) -> None:
-        """Cut the connection if the peer reads nothing for ``timeout_s`` from now on."""
+        """Abort the connection if the peer reads nothing for ``timeout_s`` from now on."""
         if self._sending is None:
             self._unsent_bytes = self.transport.get_write_buffer_size()
             self._sending = self.loop.call_later(self._timeout_s, self._look_at_sending)
@@ -222,13 +222,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._sending = None
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes >= self._unsent_bytes > 0:
-            # Closed, it would wait for ever to have that sent.
+            # A closed connection would wait for ever for its unsent bytes.
             reset(self.transport)
         elif unsent_bytes:
             self._watch_sending()
 
     def _end_after_answers(self) -> None:
-        """Read nothing more, and close when all that was asked before has been answered."""
+        """Stop reading, and close the connection when all earlier requests are answered."""
         self.cycle.keep_alive = False
         self.transport.pause_reading()
         # Otherwise a handler that waits for more of a body would resume reading.
@@ -254,13 +254,13 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.write(refusal.answer())
             self.transport.close()
         elif self._stage is _Stage.BODY:
-            # Part of an answer is sent already, or another request's is under way.
+            # Part of an answer is already sent, or another request is still running.
             self.transport.close()
         else:
             self._end_after_answers()
         self._watch_sending()
         _log.log(
-            # Browsers open connections before they know what to ask.
+            # Browsers open connections before they have a request.
             logging.DEBUG if refusal is _TOO_SLOW else logging.INFO,
             "request refused",
             status=refusal.status,

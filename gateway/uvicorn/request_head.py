@@ -1,8 +1,8 @@
 """Checks of a request's head, before the application sees the request.
 
-Two programs that read one request differently can be played off against each other (request smuggling): a proxy
-checks the one, and this server answers the other. What RFC 9112 leaves open, or forbids and parsers take, is
-refused here.
+If two programs read one request differently, an attacker can use the difference (request smuggling): the proxy
+checks one request, and this server answers another. This module refuses what RFC 9112 leaves open, and what it
+forbids but parsers accept.
 """
 
 import functools
@@ -17,22 +17,22 @@ from gateway.security_headers import HEADERS
 
 Fields = list[tuple[bytes, bytes]]
 
-# A name, an IPv4 address, or an IPv6 address in brackets; and a port. Empty: the address has no host.
+# A name, an IPv4 address, or an IPv6 address in brackets; and a port. Empty if the URL has no host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
-_MAX_HOST_BYTES = 261  # A name of 253, and a port.
+_MAX_HOST_BYTES = 261  # A name of 253 characters, and a port.
 _FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request is refused."""
+    """The reason of a refusal."""
 
     status: int
     code: str
     message: str
 
     def answer(self) -> bytes:
-        """A whole HTTP answer, after which the connection is closed."""
+        """A complete HTTP answer, after which the connection is closed."""
         error = {"message": self.message, "extensions": {"code": self.code}}
         body = orjson.dumps({"errors": [error]})
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
@@ -53,7 +53,9 @@ def malformed(message: str) -> Refusal:
 
 
 def check(fields: Fields, *, version: str) -> None:
-    """See that a head can be read in one way only. ``fields``: with names in lower case.
+    """Check that a head can be read in one way only.
+
+    ``fields``: with names in lower case.
 
     Raises:
         Refused
@@ -77,7 +79,7 @@ def check(fields: Fields, *, version: str) -> None:
 
 
 def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
-    """See that what asks for a WebSocket can be answered with one.
+    """Check that a request for a WebSocket is a valid handshake.
 
     Raises:
         Refused
@@ -86,7 +88,7 @@ def check_handshake(fields: Fields, *, version: str, method: bytes) -> None:
         raise Refused(malformed("A WebSocket must be opened by GET, and not in HTTP/1.0."))
     named = dict(fields)
     if b"transfer-encoding" in named or named.get(b"content-length", b"").strip(b"0"):
-        # No code reads such a body: a wait for its end would never end.
+        # No code reads such a body, so waiting for its end would never finish.
         raise Refused(malformed("A request for a WebSocket must not have a body."))
 
 
@@ -96,12 +98,12 @@ def _is_host(value: bytes) -> bool:
 
 
 def origin_form(target: bytes, fields: Fields) -> bytes:
-    """The path and query of a request's target. The host of a whole address takes the place of the header's.
+    """The path and query of a request's target. The host of an absolute URL replaces that of the header.
 
     Source: RFC 9112, section 3.2
 
     Raises:
-        Refused: the target is neither a path nor an http address (``*`` and ``host:port`` are neither).
+        Refused: the target is neither a path nor an http URL (``*`` and ``host:port`` are neither).
     """
     if not target.isascii():
         raise Refused(malformed("The URL is not ASCII."))

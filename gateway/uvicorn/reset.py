@@ -9,13 +9,13 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Cut a connection whose peer does not take what is sent to it.
+    """Reset a connection whose peer does not read.
 
-    An aborted connection is closed, and the system goes on offering the peer what it has of it, up to 4 MB, for
-    minutes. Source: socket(7), SO_LINGER.
+    After an abort, the system continues to offer its unsent bytes, up to 4 MB, to the peer for minutes. Source:
+    socket(7), SO_LINGER.
     """
     connected = transport.get_extra_info("socket")
-    # Where nothing waits it may have been closed, and its number be another connection's.
+    # Without unsent bytes it may already be closed, and its file number may belong to another connection.
     if connected is not None and transport.get_write_buffer_size():
         with suppress(OSError):
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)

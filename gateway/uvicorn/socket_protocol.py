@@ -12,32 +12,34 @@ from gateway.uvicorn.reset import reset
 from services.limits.rates import Rate
 from services.runtime.fair_queue import FairQueue
 
-# A process that stood still for a while may find a pong late before it reads what came meanwhile.
+# A process that stood still may fire the timer of a pong before it reads the pong that has arrived.
 LAST_LOOK_S = 0.5
-# So much of what a peer sends is read before others have their turn: about a hundred of the smallest messages.
+# The bytes of a peer that are handled before other peers get their turn: about a hundred of the smallest messages.
 PIECE_BYTES = 2048
 CLOSE_TIMEOUT_S = 2.0
 TOO_MANY = 4429
-# Pings that are due within so long go together: ten thousand sockets wake an idle process ten times a second.
+# Pings that are due within this time go together: with ten thousand sockets an idle process wakes up ten times a
+# second.
 PINGED_TOGETHER_S = 0.1
 # How long a peer that reads nothing may delay the stop.
 STOP_PATIENCE_S = 0.5
 _NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-# uvicorn tells of each socket, which costs a twentieth of what a new one does: this one is asked for warnings.
+# uvicorn logs each socket, which costs a twentieth of opening one. This logger has the level of warnings.
 _log = logging.getLogger("uvicorn.error.sockets")
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's sockets, but no peer holds up the others, floods, or stays when its network has gone.
+    """uvicorn's sockets, in which no peer can delay the others, flood, or stay without a network.
 
-    A peer that does not answer a ping in time is cut: what it would see is 1006. uvicorn closes such a socket
-    with 1011, which graphql-ws clients take as fatal, and waits until that is taken. Without pings the server
-    does not notice that a peer's network has gone while it has nothing to send.
+    A peer that does not answer a ping in time is aborted, and sees 1006. uvicorn would close with 1011, which
+    graphql-ws clients treat as fatal, and wait until the close frame is read. Without pings the server would not
+    notice a failed network while it has nothing to send.
 
-    What a peer sends at once is taken in pieces, one a turn of the event loop for all peers together: uvicorn
-    handles all that has come, perhaps thousands of messages from each of a thousand. One that sends more than
-    ``message_rate`` frames, of whatever kind, is closed with 4429, and cut if it does not take that; a long frame
-    counts once more for each KiB. The ends of sockets take turns too: thousands may be cut at once.
+    The bytes of a peer are handled in pieces, one in each turn of the event loop for all peers together: uvicorn
+    would handle everything that has arrived, perhaps thousands of messages from each of a thousand peers. A peer
+    that sends more than ``message_rate`` frames of any kind is closed with 4429, and aborted if it does not read
+    the close frame; a long frame counts once more for each KiB. Sockets end in turns too, because thousands may be
+    lost together.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._pieces = pieces
         self._ends = ends
         self._message_rate = message_rate
-        # Until when the peer has used up what it may send.
+        # Until when the peer has used up its rate.
         self._used_until_s = 0.0
         self._backlog = bytearray()
         self._has_turn = False
@@ -57,7 +59,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._is_lost = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what the peer has sent; much of it piece by piece."""
+        """Handle the bytes of the peer, in pieces if there are many."""
         if not self.handshake_complete:
             super().data_received(data)
             if not self.handshake_initiated:
@@ -71,7 +73,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._go_on()
 
     def _refuse_head(self) -> None:
-        """Answer a head that is none of a handshake's: uvicorn, which passes it on whole, would wait for more."""
+        """Answer a head that is not a handshake: uvicorn, which passes on complete heads, would wait for more."""
         self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
         self.transport.close()
 
@@ -83,14 +85,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _take_piece(self) -> None:
         self._has_turn = False
         if self.transport.is_closing():
-            # The connection was cut meanwhile: no answer can be sent.
+            # The connection was lost in the meantime: no answer can be sent.
             self._backlog.clear()
             return
         piece = bytes(self._backlog[:PIECE_BYTES])
         del self._backlog[:PIECE_BYTES]
         super().data_received(piece)
         if self.close_sent or self.transport.is_closing():
-            # Only the peer's answer to the close is of interest now, and it comes last.
+            # Now only the peer's answer to the close frame matters, and it comes last.
             del self._backlog[:-PIECE_BYTES]
         if self._backlog:
             self._go_on()
@@ -98,21 +100,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, when it is this socket's turn. Until then its transport refuses what is sent."""
+        """End the socket when it is its turn. Until then its transport refuses to send."""
         self._is_lost = True
         self._ends.put(functools.partial(self._end, exc))
 
     def _end(self, exc: Exception | None) -> None:
-        """Tell the application, and let go of what refers back to this, so that no garbage is left."""
+        """Tell the application, and drop the references back to this object, so that no garbage is left."""
         super().connection_lost(exc)
         self.conn.parser.close()
         self.conn.parser_exc = None
 
     async def receive(self) -> Any:
-        """The next message for the application; after the last one, takes the next piece."""
+        """The next message for the application; after the last one, handles the next piece."""
         message = await self.queue.get()
         if self.initial_response is not None:
-            # It was answered with a refusal, which uvicorn would take for no answer at all.
+            # It was answered with a refusal, which uvicorn does not count as an answer.
             self.handshake_complete = True
         if self.read_paused and self.queue.empty():
             self.read_paused = False
@@ -123,7 +125,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     def shutdown(self) -> None:
-        """Close the socket with 1012, since the server stops; a peer that does not read is cut."""
+        """Close the socket with 1012 because the server stops; abort a peer that does not read."""
         if self._is_lost:
             return
         super().shutdown()
@@ -140,7 +142,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        """More of a message, perhaps nothing."""
+        """A further part of a message, perhaps empty."""
         if self._admits(event.data):
             super().handle_cont(event)
 
@@ -166,18 +168,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             return True
         self.conn.fail(TOO_MANY, "Too many messages")
         self.handle_parser_exception()
-        # The peer may not read.
+        # The peer may not be reading.
         self.loop.call_later(CLOSE_TIMEOUT_S, reset, self.transport)
         return False
 
-    # Whether the peer does not take what is sent; as `writable`, but read without a call.
+    # Whether the peer does not read; the same as `writable`, but an attribute.
     is_paused = False
 
     def write_ready(self, data: bytes) -> bool:
-        """Write ready bytes to the connection: all of them or none, and says which.
+        """Write ready bytes to the connection, all of them or none; returns which.
 
-        None while the peer does not read, and once the socket is closing. Through ASGI every message is encoded
-        and framed anew for every socket: 13 µs more a delivery.
+        Writes none while the peer does not read, and while the socket is closing. Through ASGI every message is
+        encoded and framed again for every socket: 13 µs more for each delivery.
         """
         if self.is_paused or self.close_sent or self.transport.is_closing():
             return False
@@ -185,12 +187,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         return True
 
     def pause_writing(self) -> None:
-        """The peer does not take what is sent."""
+        """The peer does not read."""
         self.is_paused = True
         super().pause_writing()
 
     def schedule_ping(self) -> None:
-        """Ping when the interval is over, together with others that are due then."""
+        """Ping after the interval, together with other pings that are due then."""
         assert self.ping_interval is not None
         now_s = self.loop.time()
         due_s = now_s + max(0.0, self.ping_interval - self.last_ping_rtt)
@@ -199,31 +201,32 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.ping_timer = self.loop.call_at(due_s, self.send_keepalive_ping)
 
     def send_keepalive_ping(self) -> None:
-        """Ask whether the peer is there; of a socket that is closing, see to it that it comes to an end."""
+        """Check whether the peer is still connected; if the socket is closing, make sure that it ends."""
         if not (self.close_sent or self.transport.is_closing()):
             super().send_keepalive_ping()
         elif self._is_ending:
-            # What it was sent, it does not take: the connection would wait for that for ever.
+            # The peer does not read: the connection would wait for it for ever.
             reset(self.transport)
         else:
             self._is_ending = True
             self.schedule_ping()
 
     def keepalive_timeout(self) -> None:
-        """No pong yet: look once more, then cut the connection."""
+        """There is no pong yet: look once more, then abort the connection."""
         self.pong_timer = self.loop.call_later(LAST_LOOK_S, self._cut)
 
     def resume_writing(self) -> None:
-        """The peer has taken much of what waited. The ping waits behind the rest, so its time begins anew."""
+        """The peer has read much of the unsent bytes. The ping waits behind the rest, so its time starts again."""
         self.is_paused = False
         super().resume_writing()
         if self.pong_timer is not None:
             self._await_pong()
 
     def send_receive_event_to_app(self) -> None:
-        """Give a message to the application. One that is not UTF-8 closes the socket with 1007, and that is all.
+        """Pass a message to the application. A message that is not UTF-8 closes the socket with 1007.
 
-        uvicorn writes a traceback for it, which would let anybody fill the log, and fails when a close follows.
+        uvicorn logs a traceback for it, which would let anybody fill the log, and fails when a close frame
+        follows.
         """
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
@@ -244,7 +247,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _cut(self) -> None:
         self.pong_timer = None
         if self.read_paused or self._backlog:
-            # The application has not taken the last message, and behind it may be the pong.
+            # The application has not read the last message, and the pong may be behind it.
             self._await_pong()
         else:
             reset(self.transport)
