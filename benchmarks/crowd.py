@@ -39,7 +39,7 @@ class _Queries:
 
 
 async def crowd(stage: Stage) -> Figures:
-    """Measure the cost of idle sockets, the latency of other clients during deliveries, and the memory that stays."""
+    """Measure the cost of idle sockets, other clients' latency during deliveries, and the memory that stays."""
     sockets = stage.scale.crowd
     stage = replace(stage, scale=replace(stage.scale, sockets=sockets))
     offers = Offers(sockets)

@@ -9,12 +9,12 @@ from models.values import Approval, Role
 class User(Model):
     """An account of a rider or a driver; the role never changes.
 
-    ``username_key`` is the form under which the name is unique (case and Unicode form folded), and
-    ``username_skeleton`` is equal for names that look alike; of users from before it may be missing;
-    ``photo`` is a name in the photo store. ``deleted`` is when the account was deleted: the row stays, because
-    trips refer to it, but its personal data is erased.
+    ``username_key`` is the form under which the name is unique (case and Unicode form folded).
+    ``username_skeleton`` is equal for names that look alike; older accounts may lack it. ``photo`` is a name in
+    the photo store. ``deleted`` is when the account was deleted: the row stays, because trips refer to it, but its
+    personal data is erased.
 
-    Of drivers: ``on_duty`` is what they said last, ``approval`` what staff did, with ``approval_reason``;
+    For drivers: ``on_duty`` is their last choice; ``approval`` is staff's last decision, with ``approval_reason``;
     ``vehicle`` is a ``VehicleValue`` as JSON. ``rating_sum`` is the sum of the stars of ``rating_count`` ratings.
     """
 
