@@ -1,4 +1,4 @@
-"""The use cases of creating an account, and of looking one up."""
+"""The use cases of creating and finding an account."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -70,9 +70,9 @@ class Accounts:
         address: str | None = None,
         replaces: str | None = None,
     ) -> NewSession:
-        """Create an account and log it in. Nothing is stored unless all of it is valid.
+        """Create an account and log in. Nothing is stored unless everything is valid.
 
-        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+        ``address``: the client's network; None: this machine. The session of the token ``replaces`` ends.
 
         Raises:
             RateLimited: too many sign-ups from the address, or under the name.
@@ -102,9 +102,9 @@ class Accounts:
         photo: bytes | None = None,
         also: AlsoWrites,
     ) -> UserValue:
-        """Create an account for another person, by the rules of ``sign_up`` and without a session.
+        """Create an account for another person, with the rules of ``sign_up`` and without a session.
 
-        ``also`` writes more in the transaction that creates it.
+        ``also`` writes more in the same transaction.
 
         Raises:
             UserFaults, BadInput: as ``sign_up`` does.
@@ -151,7 +151,7 @@ class Accounts:
             raise
 
     async def create_staff(self, *, username: str, password: str) -> UserValue:
-        """Create a member of staff (a rider, as far as the API goes).
+        """Create a member of staff (a rider, for the API).
 
         Raises:
             UserFaults: UsernameInvalid, UsernameTaken or PasswordWeak.
@@ -191,7 +191,8 @@ class Accounts:
                 if also is not None:
                     await also(transaction, user)
         except Conflict:
-            # Two sign-ups of one name at once, or of two that look alike: the unique keys let one through.
+            # If two users sign up simultaneously with one name, or with names that look alike, the unique keys let
+            # one through.
             raise UserFaults([_taken()]) from None
         return user
 

@@ -19,7 +19,7 @@ from services.trips.commands import Trips
 
 
 class TripUnderWay(UserFault):
-    """A trip of the user's is under way, and not theirs to call off. Trying again helps once it has ended."""
+    """The user has a trip under way that they cannot cancel. Trying again helps after it has ended."""
 
     code = ErrorCode.TRIP_UNDER_WAY
     retryable = True
@@ -50,17 +50,19 @@ class Deletions:
         self._log_in_rate = log_in_rate
 
     async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
-        """Delete the caller's account. All of it happens, or nothing.
+        """Delete the caller's account completely, or not at all.
 
-        The names, the user name, the password and the photo are gone, and the user name is free. The trips stay,
-        with a nameless user, for the other party. What a rider waits for is cancelled. All sessions end, and their
-        sockets are closed. ``address``: where the request comes from; None: this machine.
+        The names, the user name, the password and the photo are erased, and the user name becomes free. The trips
+        stay for the other party, with a user without name. A rider's trips are cancelled unless the ride has
+        begun. All sessions end, and their sockets are closed.
+
+        ``address``: the client's network; None: this machine.
 
         Raises:
-            RateLimited: too many attempts from the address, or at the name; they count as log-ins.
+            RateLimited: too many attempts from the address, or for the name; they count as log-ins.
             BadCredentials: the password is wrong.
-            TripUnderWay: a driver has an active trip, or a rider is being driven.
-            SessionEnded: the caller's session has ended. Of two deletions at once one succeeds.
+            TripUnderWay: a driver has an active trip, or a rider is in the car.
+            SessionEnded: the caller's session has ended. Of two simultaneous deletions one succeeds.
         """
         await self._log_in_rate.count(name=usernames.lookup_key(actor.user.username), address=address)
         while True:
@@ -78,7 +80,7 @@ class Deletions:
     async def _delete(self, actor: Actor, row: Row) -> bool:
         """Delete the account; False if it has changed since the row was read."""
         async with self._outbox.transaction() as transaction:
-            # The user's writes that were under way are committed by now, and no others begin before the commit.
+            # All earlier writes of the user are committed by now, and no new ones begin before the commit.
             await self._sessions.hold(transaction, actor)
             # No user name has a space in its key, so no new account can collide with a deleted one.
             forgotten = await transaction.fetch(

@@ -1,4 +1,4 @@
-"""The use cases that begin with a password: log-in, and the change of it."""
+"""The use cases that need a password: log-in, and changing the password."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from services.runtime.shield import Shield
 
 
 class BadCredentials(UserFault):
-    """No such name, a wrong password, or a deactivated account: all are the same answer."""
+    """No such name, a wrong password, or a deactivated account: all get the same answer."""
 
     code = ErrorCode.BAD_CREDENTIALS
 
@@ -42,13 +42,12 @@ class LogIns:
     ) -> NewSession:
         """Begin a session. Takes as long for an unknown name as for a wrong password.
 
-        ``staff_only``: other users get the same answer as for a wrong password.
-
-        ``address``: where the request comes from; None: this machine. The session of the token ``replaces`` ends.
+        ``staff_only``: other users get the same answer as for a wrong password. ``address``: the client's network;
+        None: this machine. The session of the token ``replaces`` ends.
 
         Raises:
-            RateLimited: too many attempts from the address, or at the name.
-            BadCredentials: the name and the password do not belong together.
+            RateLimited: too many attempts from the address, or for the name.
+            BadCredentials: the name or the password is wrong.
         """
         key = usernames.lookup_key(username)
         await self._rate.count(name=key, address=address)
@@ -82,14 +81,14 @@ class LogIns:
     async def change_password(
         self, actor: Actor, *, current: str, password1: str, password2: str, address: str | None = None
     ) -> NewSession:
-        """Give the caller a new password. All sessions of theirs end, also this one, and a new one begins.
+        """Change the caller's password. All of their sessions end, including this one, and a new one begins.
 
         This locks out anyone who has stolen a session or the password.
 
         Raises:
-            RateLimited: too many attempts from the address, or at the name; they count as log-ins.
+            RateLimited: too many attempts from the address, or for the name; they count as log-ins.
             BadCredentials: the current password is wrong.
-            PasswordMismatch, PasswordWeak: of the new one.
+            PasswordMismatch, PasswordWeak: the new password is invalid.
             SessionEnded: the caller's session has ended.
         """
         user = actor.user

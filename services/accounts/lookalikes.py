@@ -1,4 +1,4 @@
-"""Fills in which existing user names look alike."""
+"""Finds existing user names that look alike."""
 
 from uuid import UUID
 
@@ -13,10 +13,10 @@ _BEFORE_ALL = UUID(int=0)
 
 
 async def fill_skeletons(database: Database) -> None:
-    """Give a skeleton to each user who has none, unless another user has it: both keep their names.
+    """Give a skeleton to each user without one, unless another user has the same: both keep their names.
 
-    They were created before names that look alike were refused, or by a server of the version before. Those whom
-    such a server has deleted lose theirs. Several processes may do so at once.
+    Such users were created before names that look alike were refused, or by a server of the previous version. If
+    such a server has deleted a user, the skeleton is removed. Several processes may run this at the same time.
     """
     after = _BEFORE_ALL
     while rows := await database.fetch(
@@ -28,7 +28,7 @@ async def fill_skeletons(database: Database) -> None:
             after = uuid(row["id"])
             wanted = skeleton(row["username"]) if row["deleted"] is None else None
             try:
-                # One statement a user: it holds no lock that a log-in would wait for.
+                # One statement for each user: it holds no lock that a log-in would wait for.
                 await database.fetch(
                     "UPDATE users SET username_skeleton = $2 WHERE id = $1 "
                     "AND (username_skeleton IS NULL) = (deleted IS NULL) "

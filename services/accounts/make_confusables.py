@@ -58,7 +58,7 @@ def main() -> None:
     alike: dict[str, list[str]] = {}
     for code, prototype in sorted(prototypes.items(), key=lambda item: int(item[0])):
         char = chr(int(code))
-        # Names are in form KC when they are looked at, and have nothing that cannot be seen.
+        # Names are in form KC when they are compared, and have no invisible characters.
         if unicodedata.normalize("NFKC", char) == char and unicodedata.category(char)[0] not in "CZ":
             alike.setdefault(prototype, []).append(char)
     lines = [f"{_codes(prototype)} ; {_codes(chars)}\n" for prototype, chars in alike.items()]

@@ -1,4 +1,4 @@
-"""The use case of changing names and photo."""
+"""The use case of changing the names and the photo."""
 
 from enum import Enum
 from typing import Final, Literal
@@ -16,7 +16,7 @@ from services.runtime.shield import Shield
 
 
 class Unchanged(Enum):
-    """Marks a field to leave unchanged, where None means to remove it."""
+    """Marks a field to leave unchanged, because None means to remove it."""
 
     UNCHANGED = "unchanged"
 
@@ -50,14 +50,14 @@ class Profiles:
         last_name: str | Literal[Unchanged.UNCHANGED] = UNCHANGED,
         photo: bytes | Literal[Unchanged.UNCHANGED] | None = UNCHANGED,
     ) -> UserValue:
-        """Change the caller's names and photo; None removes the photo. All of it happens, or nothing.
+        """Change the caller's names and photo, all of them or none; None removes the photo.
 
-        The photo of before is removed from the store once the change is committed: of any number of changes at
-        once, one photo is left. No event tells of it: a trip that is shown elsewhere has the new names with its
-        next change, and with every snapshot and query.
+        The previous photo is removed from the store after the commit: of simultaneous changes exactly one photo
+        remains. The change is no event: other users see it with the next change of a trip, and with every snapshot
+        and query.
 
         Raises:
-            PhotoRequired: it is not to be removed on this server.
+            PhotoRequired: this server requires a photo.
             PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``Photos.store``.
             BadInput: a name is empty, too long, or has invisible characters.
             SessionEnded: the caller's session has ended.
@@ -107,8 +107,8 @@ class Profiles:
                 raise SessionEnded
             former: str | None = rows[0]["photo"]
             async with self._database.transaction() as transaction:
-                # Only what was replaced by this very statement may be removed: two at once must not leave a photo
-                # that nobody refers to, or remove the one that is shown.
+                # Remove only the photo that this statement has replaced: simultaneous changes must neither leave a
+                # photo without an account nor remove the current one.
                 written = await transaction.fetch(
                     f"WITH caller AS ({caller}) UPDATE users SET {changes} WHERE id = $1 "
                     "AND COALESCE(photo, '') = $4 AND EXISTS (SELECT 1 FROM caller) "

@@ -21,7 +21,7 @@ from services.runtime.shield import Shield
 
 TOKEN_BYTES = 32
 TOUCH_INTERVAL_S = 3600
-# How long it is remembered whose a token is, and of how many.
+# How long the user of a token is remembered, and for how many tokens.
 RECENT_S = 60
 MAX_RECENT = 20_000
 
@@ -30,7 +30,7 @@ MAX_RECENT = 20_000
 class NewSession:
     """A new session. ``token`` is available only here; the database has its hash.
 
-    ``replaced`` is the session whose place it took, if any.
+    ``replaced`` is the session that it replaces, if any.
     """
 
     actor: Actor
@@ -43,10 +43,10 @@ class PasswordChanged(Exception):
 
 
 class Sessions:
-    """Sessions of one application: rows that any process can end at once.
+    """Sessions of one application: rows that any process can end.
 
-    A session ends by log-out, when the password is changed, ``ttl_s`` seconds after its last use, or ``max_age_s``
-    seconds after its beginning, or when its user is deactivated.
+    A session ends with a log-out, a change of the password, the deactivation of its user, ``ttl_s`` seconds after
+    its last use, or ``max_age_s`` seconds after its beginning.
     """
 
     def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, ttl_s: int, max_age_s: int) -> None:
@@ -59,19 +59,19 @@ class Sessions:
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
         self._recent_s = min(RECENT_S, ttl_s // 4)
-        # By the token's hash; until when, by the loop's clock; the one that came first, first.
+        # For each hash of a token the user, and until when by the loop's clock. The oldest entry comes first.
         self._recent: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
 
     async def begin(
         self, user: UserValue, *, password_hash: str | None = None, replaces: str | None = None
     ) -> NewSession:
-        """Open a session for a user who has just proved who they are, by the password of that hash if any.
+        """Open a session for a user who has just proved who they are, with the password of that hash if any.
 
-        The session of the token ``replaces``, if there is one, ends with that: nobody who knew the token before
-        shares the new session.
+        The session of the token ``replaces`` ends, if there is one: nobody who knew that token shares the new
+        session.
 
         Raises:
-            PasswordChanged: the password is another one by now, or the user was deactivated.
+            PasswordChanged: the password was changed in the meantime, or the user was deactivated.
         """
         return await self._shield.run(self._begin(user, password_hash, replaces))
 
@@ -93,8 +93,8 @@ class Sessions:
         args: list[object] = [session_id, _digest(token), user.id]
         if password_hash is not None:
             args.append(password_hash)
-            # The lock waits for a change of the password that is under way; then its sessions are ended, or this
-            # one does not begin.
+            # The lock waits for a running change of the password; afterwards either this statement finds the new
+            # password and fails, or the change ends this session.
             lock = self._database.sql.locked("SHARE")
             conditions = f" AND password_hash = $4 AND {self._is_active()}{lock}"
         inserted = await transaction.fetch(
@@ -107,10 +107,10 @@ class Sessions:
         return NewSession(Actor(user, session_id), token)
 
     async def actor_of(self, token: str) -> Actor | None:
-        """Whose live session the token belongs to; None if to none. Counts as a use, noted now and then.
+        """The user of the live session that the token belongs to; None if there is none. Counts as a use.
 
-        Tokens that are asked for together are looked up by one statement: 1,000 sockets that come back at once
-        cost a handful.
+        The use is written only from time to time. Tokens that are requested together are looked up by one
+        statement: 1,000 sockets that reconnect together cost a handful.
         """
         found = await self._live.get(_digest(token))
         if found is None:
@@ -121,10 +121,10 @@ class Sessions:
         return actor
 
     async def recent_actor_of(self, token: str) -> Actor | None:
-        """Whose live session the token belongs to, or belonged to when it was looked up, a minute ago at most.
+        """As ``actor_of``, but the answer may be up to a minute old.
 
-        For use cases that find out themselves whether the session is live, and need of the caller only what never
-        changes: the ids and the role.
+        For use cases that check the session themselves, and need of the caller only what never changes: the ids
+        and the role.
         """
         digest, now = _digest(token), asyncio.get_running_loop().time()
         actor, until = self._recent.get(digest, (None, now))
@@ -139,7 +139,7 @@ class Sessions:
         return actor
 
     async def _find_live(self, digests: Sequence[str]) -> dict[str, tuple[Actor, bool]]:
-        """Whose sessions these are, and whether the use of each has to be noted."""
+        """The users of these sessions, and whether the use of each must be written."""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
             f"u.photo, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_stale "
@@ -153,7 +153,7 @@ class Sessions:
         }
 
     async def touch_stale(self, session_ids: list[UUID]) -> None:
-        """Note that these sessions are in use, where that was not noted lately (within an hour, at most)."""
+        """Record the use of these sessions, unless that was done recently (within an hour at most)."""
         if not session_ids:
             return
         sql = self._database.sql
@@ -166,7 +166,7 @@ class Sessions:
         )
 
     async def ended_among(self, session_ids: list[UUID]) -> set[UUID]:
-        """Which of these sessions have ended, in one statement that returns nothing else."""
+        """Which of these sessions have ended, by one statement that returns nothing else."""
         if not session_ids:
             return set()
         rows = await self._database.fetch(
@@ -177,7 +177,7 @@ class Sessions:
         return {uuid(row["id"]) for row in rows}
 
     async def end(self, actor: Actor, *, everywhere: bool = False) -> None:
-        """Log out: the token is worth nothing from now on, and the session's sockets are closed.
+        """Log out: the token becomes invalid, and the session's sockets are closed.
 
         ``everywhere``: all sessions of the user end.
 
@@ -202,17 +202,17 @@ class Sessions:
     async def hold(self, transaction: Source, actor: Actor) -> None:
         """Begin a transaction that ends the caller's sessions: nothing is written in them at the same time.
 
-        On PostgreSQL it waits for the writes of the user that are under way, and later ones wait for its end.
+        On PostgreSQL it waits for the user's running writes, and later writes wait for its end.
 
         Raises:
-            SessionEnded: the caller's own has ended before.
+            SessionEnded: the caller's own session has ended before.
         """
         lock = self._database.sql.locked("UPDATE OF u, s")
         if not await transaction.fetch(self.live_sql("$1") + lock, actor.session_id):
             raise SessionEnded
 
     def live_sql(self, session_id: str, columns: str = "s.id") -> str:
-        """SQL for the ``columns`` of a session ``s`` and its user ``u``: one row while it is live, else none.
+        """SQL for the ``columns`` of a session ``s`` and its user ``u``: one row while it is live, otherwise none.
 
         ``session_id`` is an SQL value. More conditions may follow.
         """
@@ -223,19 +223,20 @@ class Sessions:
 
     @property
     def session_lock_sql(self) -> str:
-        """SQL that follows ``live_sql`` where a statement writes in that session.
+        """SQL that follows ``live_sql`` in a statement that writes in that session.
 
-        On PostgreSQL what ends the session then waits until the write is committed, or the write for that, and
-        finds no row. The user goes first, as wherever both are locked: so there is no deadlock. It is the
-        lock that foreign keys take, and does not wait for others who write.
+        On PostgreSQL, a statement that ends the session waits until the write is committed; or the write waits for
+        the end and then finds no row. The user is locked first, as in all places that lock both, so there is no
+        deadlock. It is the lock that foreign keys take, and does not wait for other writes.
         """
         return self._database.sql.locked("KEY SHARE OF u, s")
 
     @property
     def user_lock_sql(self) -> str:
-        """The same where the statement changes the user: with the lock for that from the start.
+        """As ``session_lock_sql``, if the statement changes the user: it takes the stronger lock from the start.
 
-        Taken later, after the session's, it would wait for a log-in that holds the user and waits for the session.
+        If it took that lock later, after the session's, it would wait for a log-in that holds the user and waits
+        for the session.
         """
         return self._database.sql.locked("NO KEY UPDATE OF u FOR KEY SHARE OF s")
 
@@ -245,13 +246,13 @@ class Sessions:
         await transaction.end_sessions(ended)
 
     async def change_password(self, actor: Actor, *, old_hash: str, new_hash: str) -> NewSession:
-        """Exchange the caller's password, end all sessions of theirs, and begin one.
+        """Change the caller's password, end all of their sessions, and begin one.
 
         Of several simultaneous changes exactly one succeeds.
 
         Raises:
-            SessionEnded: the caller's own has ended before.
-            PasswordChanged: the password is another one by now.
+            SessionEnded: the caller's own session has ended before.
+            PasswordChanged: the password was changed in the meantime.
         """
         return await self._shield.run(self._change_password(actor, old_hash, new_hash))
 
@@ -271,7 +272,7 @@ class Sessions:
             return await self._insert(transaction, user, new_hash)
 
     def expires_at(self, *, created: datetime, used: datetime) -> datetime:
-        """When a session ends by itself unless it is used again."""
+        """When a session expires unless it is used again."""
         return min(used + timedelta(seconds=self._ttl_s), created + timedelta(seconds=self._max_age_s))
 
     async def remove_ended(self) -> None:
@@ -286,7 +287,7 @@ class Sessions:
 
     @property
     def is_live(self) -> str:
-        """SQL, true of a session ``s`` that has not ended and whose user ``u`` is active."""
+        """SQL: whether session ``s`` is live and its user ``u`` is active."""
         return (
             f"{self._is_active()} AND s.used > {self._database.sql.ago(self._ttl_s)} "
             f"AND s.created > {self._database.sql.ago(self._max_age_s)}"

@@ -11,10 +11,10 @@ _TABLE = Path(__file__).with_name("confusables.txt")
 
 
 def skeleton(username: str) -> str:
-    """64 characters, equal for names that look alike, as CAPA does in Latin and in Cyrillic letters.
+    """64 characters that are equal for names that look alike, such as CAPA in Latin and in Cyrillic letters.
 
-    It is a digest: a skeleton itself may be longer than what PostgreSQL puts into an index. It depends on the case
-    in which the name is written, as its look does.
+    It is a digest, because a skeleton may be longer than PostgreSQL allows in an index. It depends on the case of
+    the name, as its look does.
 
     Source: Unicode Technical Standard 39, section 4, ``internalSkeleton``, of form KC, with case folded after it.
     """

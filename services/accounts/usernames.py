@@ -9,12 +9,12 @@ from services.validation import texts
 MIN_CHARS = 3
 MAX_CHARS = 150
 MAX_KEY_CHARS = 450
-# Form D of a name has up to four characters for one. What is longer is not even looked at: bringing marks
-# into order takes the square of their number (40 kB took 2 s).
+# Form D of a name has up to four characters for one. Longer texts are not even normalised: sorting marks takes
+# quadratic time (40 kB took 2 s).
 _MAX_RAW_CHARS = 4 * MAX_CHARS
 _WORD = re.compile(r"[^\W_]+")
-# What is written together in East Asia; any other word has the letters of one script.
-# Source: Unicode Technical Standard 39, section 5.2, "Highly Restrictive".
+# Scripts that are written together in East Asia; the letters of any other word must be of one script. Source:
+# Unicode Technical Standard 39, section 5.2, "Highly Restrictive".
 _TOGETHER = (
     {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
     {"LATIN", "CJK", "BOPOMOFO"},
@@ -23,13 +23,13 @@ _TOGETHER = (
 
 
 class UsernameInvalid(UserFault):
-    """The name is too short, too long, or has characters that cannot be seen or look like others."""
+    """The name is too short, too long, or has characters that are invisible or look like others."""
 
     code = ErrorCode.USERNAME_INVALID
 
 
 def normalised(username: str) -> str:
-    """The name as it is shown (Unicode form C, without spaces around it).
+    """The name as it is displayed (Unicode form C, without spaces around it).
 
     Raises:
         UsernameInvalid: not 3 to 150 characters; spaces, control characters or invisible ones; letters or digits
@@ -56,7 +56,7 @@ def may_exist(username: str) -> bool:
 
 
 def key(username: str) -> str:
-    """The form under which a name is unique: without regard to case and Unicode form.
+    """The form under which a name is unique: independent of case and Unicode form.
 
     Source: Unicode 15.1, section 3.13, D146 (NFKC, case folding, and again NFKC).
     """
@@ -65,19 +65,19 @@ def key(username: str) -> str:
 
 
 def lookup_key(username: str) -> str:
-    """The key of a name from outside; empty, which is nobody's, if it cannot be a name."""
+    """The key of a name that a client sent; empty, which no user has, if it cannot be a name."""
     return key(username) if may_exist(username) else ""
 
 
 def _unmarked(text: str) -> str:
-    """The text without accents: a mark would end the word that it stands in."""
+    """The text without accents: an accent would end its word."""
     return "".join(char for char in text if unicodedata.category(char)[0] != "M")
 
 
 def _mixes_scripts(word: str) -> bool:
-    """Whether letters of a word, or digits of it, are of scripts that are not written together.
+    """Whether the letters or the digits of a word are of scripts that are not written together.
 
-    An "o" is in Latin, Cyrillic and Greek, and looks the same.
+    An "o" exists in Latin, Cyrillic and Greek, and looks the same.
     """
     letters = {_script(char) for char in word if unicodedata.category(char) in ("Ll", "Lu", "Lt", "Lo")}
     zeros = {ord(char) - unicodedata.decimal(char) for char in word if unicodedata.category(char) == "Nd"}

@@ -33,7 +33,7 @@ COMMAND_TIMEOUT_S = 30
 
 
 def connection_name(settings: DatabaseSettings) -> str:
-    """Tortoise's name of the connection: the dialect, since Tortoise caches generated SQL by that name."""
+    """Tortoise's name of the connection: the dialect, because Tortoise caches generated SQL by that name."""
     return "postgres" if settings.sqlite_path is None else "sqlite"
 
 
@@ -59,7 +59,7 @@ def direct_connector(settings: DatabaseSettings, *, options: dict[str, str] | No
 
 
 def tortoise_config(settings: DatabaseSettings, connector: Connector | None = None) -> dict[str, Any]:
-    """The configuration that Tortoise and aerich take; connections come from ``connector``, where it is given."""
+    """The configuration for Tortoise and aerich; ``connector`` opens the connections, if it is given."""
     name, path = connection_name(settings), settings.sqlite_path
     if path is not None:
         connection: dict[str, Any] = {
@@ -153,7 +153,7 @@ class Database:
                 await check_pooler([first, second], setting=URL)
 
     async def disconnect(self) -> None:
-        """Close the connections; without waiting for what is under way on them if it is cancelled."""
+        """Close the connections; if it is cancelled, without waiting for statements that are running."""
         # Read before closing: Tortoise drops its reference to the pool.
         pool = None if self.is_sqlite else self._pool
         try:

@@ -1,4 +1,4 @@
-"""What PostgreSQL and SQLite spell differently, and the values of their columns."""
+"""The differences between PostgreSQL and SQLite: SQL, and the values of columns."""
 
 import re
 from collections.abc import Mapping
@@ -18,32 +18,32 @@ _SQLITE_TIME = "%Y-%m-%d %H:%M:%f000+00:00"
 
 
 class Dialect(Protocol):
-    """How a database spells what use cases ask of it. Use cases ask for the piece of SQL, not for the database."""
+    """The SQL of one database. Use cases ask for a piece of SQL, not for the database."""
 
     @property
     def writes_with_reads(self) -> bool:
-        """Whether one statement can write several tables and read them: then it is a whole transaction."""
+        """Whether one statement can write several tables and read them: then it is a complete transaction."""
         ...
 
     @property
     def writes_one_by_one(self) -> bool:
-        """Whether transactions that write wait for each other from their beginning: then nothing needs a lock."""
+        """Whether writing transactions run one after the other: then no locks are needed."""
         ...
 
     def among(self, column: str, parameter: int) -> str:
-        """SQL for "the column's value is in the list that is parameter number so-and-so"."""
+        """SQL for "the column's value is in the list of the parameter with this number"."""
         ...
 
     def ids(self, parameter: int) -> str:
-        """SQL for a table of the ids in the list that is parameter number so-and-so, in its column ``id``."""
+        """SQL for a table of the ids in the list of the parameter with this number, in its column ``id``."""
         ...
 
     def pairs(self, parameter: int, other: int) -> str:
-        """SQL for a table of the ids in two lists of one length, in its columns ``id`` and ``other``."""
+        """SQL for a table of the ids in two lists of equal length, in its columns ``id`` and ``other``."""
         ...
 
     def ago(self, seconds: int) -> str:
-        """SQL for the database's clock, so many seconds back (ahead, if negative)."""
+        """SQL for the database's clock, this many seconds ago (ahead, if negative)."""
         ...
 
     def is_true(self, column: str) -> str:
@@ -51,19 +51,19 @@ class Dialect(Protocol):
         ...
 
     def locked(self, how: str) -> str:
-        """What follows a SELECT to lock its rows, such as ``KEY SHARE OF u``; empty where nothing needs a lock."""
+        """The end of a SELECT that locks its rows, such as ``KEY SHARE OF u``; empty if no lock is needed."""
         ...
 
     def contains(self, column: str, pattern: str) -> str:
-        """SQL for "the column matches the pattern of LIKE, in any case" (ASCII's alone on SQLite)."""
+        """SQL for "the column matches the LIKE pattern, ignoring case" (on SQLite only of ASCII letters)."""
         ...
 
     def between(self, column: str, lower: str, upper: str) -> str:
-        """SQL for "the column, a text, lies between the two by its bytes", as an index has it."""
+        """SQL for "the column, a text, is between the two by its bytes", as in an index."""
         ...
 
     def spelled(self, sql: str) -> str:
-        """A statement with ``$1``, ``{now}`` and ``{begun}`` as the database takes it."""
+        """A statement with ``$1``, ``{now}`` and ``{begun}``, in the database's own spelling."""
         ...
 
 
@@ -151,7 +151,7 @@ def _for_sqlite(sql: str) -> str:
 
 
 def sqlite_value(value: object) -> object:
-    """A parameter as SQLite keeps it."""
+    """A parameter in the form that SQLite stores."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(" ", "microseconds")
     if isinstance(value, UUID):
@@ -170,5 +170,5 @@ def moment(value: Any) -> datetime:
 
 
 def uuid(value: Any) -> UUID:
-    """A column with an id: as asyncpg gives it, which is a UUID of its own class, or read from SQLite's text."""
+    """A column with an id: asyncpg returns its own class of UUID, SQLite a text."""
     return value if isinstance(value, UUID) else UUID(value)

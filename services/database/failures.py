@@ -1,4 +1,4 @@
-"""What the drivers raise, as what services expect: a conflict, or a database that is unavailable."""
+"""Translates the drivers' exceptions: a conflict, or an unavailable database."""
 
 import sqlite3
 from typing import Any
@@ -28,10 +28,10 @@ UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     # The server is starting or stopping, or an administrator ended this session.
     asyncpg.OperatorInterventionError,
-    # Too many connections, a full disk, one that cannot be read.
+    # Too many connections, a full disk, or an unreadable one.
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
-    # Time limits that the database or the role has of its own.
+    # Time limits of the database or of the role.
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     # A deadlock: one of the two transactions must be tried again.
@@ -62,7 +62,7 @@ class _Translated:
         cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
         if isinstance(error, UNAVAILABLE) or isinstance(cause, UNAVAILABLE):
             raise DatabaseUnavailable(reason(cause)) from error
-        # The code tells a file that is locked, full or gone from a statement that is wrong.
+        # The code tells a locked, full or missing file from a wrong statement.
         if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise DatabaseUnavailable(str(error)) from error
 

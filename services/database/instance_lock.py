@@ -26,7 +26,7 @@ WATCH_INTERVAL_S = 5.0
 RETRY_INTERVAL_S = 1.0
 ANSWER_TIMEOUT_S = 5.0
 _LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank server").digest()[:8], "big", signed=True)
-# PostgreSQL gives up a session whose machine is gone after 30 s instead of two hours, and its lock with it.
+# PostgreSQL ends a session whose machine is gone after 30 s instead of two hours, and so releases its lock.
 _KEEP_ALIVES = {"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _HOLDS_LOCK = (
     "locktype = 'advisory' AND objsubid = 1 AND (classid::bigint << 32) + objid::bigint = $1 "
@@ -45,14 +45,14 @@ class AnotherServer(Exception):
 
 
 class InstanceLock:
-    """A lock on the database for as long as a server runs.
+    """A lock on the database for the lifetime of a server.
 
-    On the in-process bus a server takes the lock exclusively; servers on Redis share it. The lock is a file
-    beside an SQLite database, and an advisory lock of a session of its own on PostgreSQL.
+    On the in-process bus a server takes the lock exclusively; servers on Redis share it. The lock is on a file
+    beside an SQLite database, and an advisory lock of a separate session on PostgreSQL.
 
-    PostgreSQL forgets the lock with the session: when it restarts, fails over, or the network breaks. While
-    ``watch`` runs, this is noticed within WATCH_INTERVAL_S and ANSWER_TIMEOUT_S, and the lock is taken again. If
-    another server was faster, ``on_lost`` is called, and ``is_lost`` from then on: this one must stop.
+    PostgreSQL loses the lock with the session: when it restarts, fails over, or the network breaks. While
+    ``watch`` runs, it notices this within WATCH_INTERVAL_S and ANSWER_TIMEOUT_S and takes the lock again. If
+    another server was faster, ``watch`` calls ``on_lost`` and sets ``is_lost``: this server must stop.
     """
 
     def __init__(self, settings: DatabaseSettings, *, on_lost: Callable[[], None] = lambda: None) -> None:
@@ -81,9 +81,10 @@ class InstanceLock:
             await self._lock_database()
 
     async def watch(self, database: Database) -> None:
-        """Keep the lock from now on. ``database`` is the one that it is for.
+        """Keep the lock from now on. ``database`` is the database that it protects.
 
-        Raises: WrongDatabase if the lock is on another one, to which the direct address leads.
+        Raises:
+            WrongDatabase: the direct address leads to another database.
         """
         if self._connection is None:
             return
@@ -96,7 +97,7 @@ class InstanceLock:
         self._watching = asyncio.create_task(self._watch())
 
     async def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._watching is not None:
             await cancel_and_wait([self._watching])
         if self._file is not None:
@@ -158,7 +159,7 @@ class InstanceLock:
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
     async def _lost(self) -> None:
-        """Return when the session that holds the lock is over, or does not answer."""
+        """Return when the session that holds the lock has ended or does not answer."""
         connection = self._connection
         assert connection is not None
         while not self._gone.is_set():

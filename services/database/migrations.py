@@ -99,7 +99,7 @@ async def check(settings: DatabaseSettings) -> None:
 
 
 async def apply_or_check(settings: DatabaseSettings) -> None:
-    """What a start does: SQLite gets the missing migrations; on PostgreSQL, none may be missing.
+    """Prepare the database at the start: apply missing migrations on SQLite; on PostgreSQL, none may be missing.
 
     Raises:
         MigrationError, UnusableFile, DatabaseUnavailable: see ``apply`` and ``check``.
@@ -173,7 +173,7 @@ def _no_comment(self: SqliteDDL, model: type[Model], field_describe: dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class _Offline:
-    """Settings of a database that nobody connects to."""
+    """Settings of a database that is never connected."""
 
     database_url: str
     database_direct_url: str | None = None

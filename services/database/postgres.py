@@ -15,9 +15,9 @@ CONNECT_TIMEOUT_S = 5
 DEFAULT_PORT = 5432
 URL = "TAXIRANK_DATABASE_URL"
 DIRECT_URL = "TAXIRANK_DATABASE_DIRECT_URL"
-# A server writes. `primary` also takes a primary that is set to be read-only, which is found out later.
+# A server needs to write. `primary` also accepts a primary that is set to read-only; a later check finds that.
 TARGETS = ("read-write", "primary")
-# What a URL may say after its `?`. asyncpg would send anything else to the server as a setting.
+# The allowed options after the `?` of a URL. asyncpg would send all others to the server as settings.
 _FOR_ASYNCPG = {
     "passfile",
     "sslcert",
@@ -31,7 +31,7 @@ _FOR_ASYNCPG = {
     "ssl_min_protocol_version",
 }
 _KNOWN = {*_FOR_ASYNCPG, "host", "port", "target_session_attrs"}
-# Whether the server took the options that a connection begins with. A pooler may drop them.
+# Whether the server accepted the options of the connection. A pooler may drop them.
 _TAKEN = "current_setting('jit') = 'off' AND current_setting('default_transaction_isolation') = 'read committed'"
 _OWN_OPTIONS = {
     # Planning a trip page with the just-in-time compiler costs more than running it.
@@ -58,20 +58,20 @@ def reason(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a PostgreSQL is, as its URL says: one host or several, of which one takes writes."""
+    """The address of a PostgreSQL, from its URL: one host or several, of which one accepts writes."""
 
     # A host of None means the usual folders of sockets. Ports are never None.
     hosts: tuple[tuple[str | None, int], ...]
     user: str
     database: str
     target: str
-    # All else that the URL says (the password, TLS), for asyncpg to read.
+    # The rest of the URL (the password, TLS), which asyncpg reads.
     rest: str
 
     @classmethod
     def parse(cls, url: str) -> "Address":
         """Raises: BadUrl."""
-        # Newer Pythons do not split an address that names several hosts, one of them in brackets.
+        # Newer Pythons cannot split an address with several hosts if one of them is in brackets.
         scheme, _, after = url.partition("://")
         authority = re.split("[/?#]", after, maxsplit=1)[0]
         login, _, netloc = authority.rpartition("@")
@@ -124,9 +124,9 @@ def _port(text: str) -> int:
 
 
 class Connector:
-    """Opens connections to one PostgreSQL, of several hosts to the one that takes writes.
+    """Opens connections to one PostgreSQL; of several hosts to the one that accepts writes.
 
-    The host that answered last is asked first: after a failover only the first caller waits for the dead one.
+    It tries the host of the last connection first: after a failover only the first caller waits for the dead one.
     """
 
     def __init__(
@@ -147,12 +147,13 @@ class Connector:
         self._options = {"application_name": "taxirank"} | own
 
     async def connect(self, *_: object, **arguments: Any) -> asyncpg.Connection:
-        """A new connection, to a server that takes writes.
+        """A new connection to a server that accepts writes. asyncpg's pool calls it in place of
+        ``asyncpg.connect``.
 
-        asyncpg's pool calls it in place of ``asyncpg.connect``. Each host has CONNECT_TIMEOUT_S.
+        Each host has CONNECT_TIMEOUT_S.
 
         Raises:
-            WrongDatabase: what answers is read-only, or a pooler where PostgreSQL itself is needed.
+            WrongDatabase: the server is read-only, or a pooler where PostgreSQL itself is needed.
             DatabaseUnavailable: no host accepts the connection.
         """
         failures: list[Exception] = []
@@ -166,11 +167,11 @@ class Connector:
                     raise WrongDatabase(f"{self._setting}: {error}: {_NAME_DIRECT}") from error
                 raise DatabaseUnavailable(reason(error)) from error
             except asyncio.CancelledError:
-                # By a caller with less patience. The next one begins with another host.
+                # The caller cancelled. The next caller begins with another host.
                 self._try_last(host, port)
                 raise
             self._try_last(host, port)
-        # Of several hosts, a standby says less than what is wrong with the others.
+        # Of several hosts, the errors of the others say more than that one is a standby.
         for failure in failures:
             if not isinstance(failure, asyncpg.TargetServerAttributeNotMatched):
                 raise DatabaseUnavailable(reason(failure)) from failure
@@ -217,9 +218,10 @@ _NAME_DIRECT = (
 
 
 async def check_pooler(connections: Sequence[asyncpg.Connection], *, setting: str) -> None:
-    """Look at a pooler in front of PostgreSQL, through two connections to it.
+    """Check a pooler in front of PostgreSQL, through two connections to it.
 
-    Raises: WrongDatabase if it forgets prepared statements, or if transactions are stricter than they have to be.
+    Raises:
+        WrongDatabase: it loses prepared statements, or its transactions are stricter than necessary.
     """
     first, second = connections
     level = await first.fetchval("SELECT current_setting('default_transaction_isolation')")
@@ -229,8 +231,8 @@ async def check_pooler(connections: Sequence[asyncpg.Connection], *, setting: st
             "otherwise: ALTER ROLE … SET default_transaction_isolation = 'read committed'"
         )
     try:
-        # Both go through the same connection behind the pooler, where one name can stand for one statement alone.
-        # Executed, since a statement that is only prepared holds on to it.
+        # Both go through the same connection behind the pooler, where one name can mean only one statement. They
+        # are executed, because a statement that is only prepared keeps that connection.
         await (await first.prepare("SELECT 1", name=_PROBE)).fetchval()
         await (await second.prepare("SELECT 2", name=_PROBE)).fetchval()
     except asyncpg.DuplicatePreparedStatementError:

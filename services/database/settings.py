@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a database's URL; None unless it begins with ``sqlite://``."""
+    """The file in a database URL; None unless it begins with ``sqlite://``."""
     scheme, _, rest = url.partition("://")
     return Path(rest) if scheme == "sqlite" else None
 
@@ -15,17 +15,17 @@ class DatabaseSettings(Protocol):
 
     @property
     def database_url(self) -> str:
-        """`sqlite://FILE`, or an address of PostgreSQL or of a pooler."""
+        """`sqlite://FILE`, or the address of PostgreSQL or of a pooler."""
         ...
 
     @property
     def database_direct_url(self) -> str | None:
-        """PostgreSQL's own address, where the other is a pooler's."""
+        """PostgreSQL's own address, if the other one is a pooler's."""
         ...
 
     @property
     def database_pool_size(self) -> int:
-        """How many connections a process has to PostgreSQL."""
+        """The number of connections of a process to PostgreSQL."""
         ...
 
     @property
@@ -35,5 +35,5 @@ class DatabaseSettings(Protocol):
 
     @property
     def redis_url(self) -> str | None:
-        """Where events travel between servers; None: a server is alone with its database."""
+        """The Redis that carries events between servers; None: only this server uses the database."""
         ...
