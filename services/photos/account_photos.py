@@ -1,4 +1,4 @@
-"""The photos of accounts: what lies in the store, and which account has it, agree in the end."""
+"""Keeps the photo store consistent with the accounts."""
 
 from collections.abc import Sequence
 
@@ -12,21 +12,21 @@ from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# Much longer than an upload and its transaction can take.
+# Much longer than the longest upload with its transaction.
 UNREFERENCED_MAX_S = 3600
 SWEEP_LIMIT = 100
 
 
 class PhotoDoomed(Exception):
-    """A photo was given up before an account had it: its upload took over an hour."""
+    """The photo was marked for removal before an account got it: its upload took over an hour."""
 
 
 class AccountPhotos:
-    """Stores photos for accounts and removes those that no account has.
+    """Stores photos for accounts and removes photos without an account.
 
-    The store takes no part in transactions. A row of ``unreferenced_photos`` says for each photo that may be there
-    without an account: a process can end at any moment, and the store or the database can be away, and yet no
-    photo stays for ever or is lost. A photo without a row belongs to an account.
+    The store takes no part in transactions. Every photo that may be in the store without an account has a row of
+    ``unreferenced_photos``. So no photo stays for ever or is lost, even if a process dies or the store or the
+    database is away. A photo without a row belongs to an account.
     """
 
     def __init__(self, database: Database, photos: Photos, counters: Counters) -> None:
@@ -35,7 +35,7 @@ class AccountPhotos:
         self._counters = counters
 
     async def store(self, data: bytes) -> str:
-        """Keep a photo for an account and return its name. ``refer_in`` or ``discard`` follows.
+        """Store a photo for an account and return its name. Call ``refer_in`` or ``discard`` afterwards.
 
         Raises:
             PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
@@ -48,10 +48,10 @@ class AccountPhotos:
         )
 
     async def refer_in(self, transaction: Source, name: str) -> None:
-        """Say that an account has the photo from this transaction on.
+        """Give the photo to an account in this transaction.
 
         Raises:
-            PhotoDoomed: it has been given up; the transaction must fail.
+            PhotoDoomed: it is marked for removal; the transaction must fail.
         """
         if not await transaction.fetch(
             "DELETE FROM unreferenced_photos WHERE name = $1 AND doomed = $2 RETURNING name",
@@ -61,18 +61,18 @@ class AccountPhotos:
             raise PhotoDoomed(name)
 
     async def doom_in(self, transaction: Source, name: str) -> None:
-        """Say that no account has the photo from this transaction on. ``remove`` it after the commit."""
+        """Mark the photo for removal in this transaction. Call ``remove`` after the commit."""
         await transaction.fetch(
             "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, True
         )
 
     async def discard(self, name: str) -> None:
-        """Remove a photo whose transaction failed, unless it was committed nevertheless. Never raises.
+        """Remove the photo of a failed transaction, unless it was committed nevertheless. Never raises.
 
-        That happens when the connection breaks during the commit.
+        If the connection breaks during the commit, the commit may have succeeded.
         """
         try:
-            # Waits for a transaction that is still under way, which has deleted the row.
+            # Waits for a transaction that is still running and has deleted the row.
             doomed = await self._database.fetch(
                 "UPDATE unreferenced_photos SET doomed = $2 WHERE name = $1 RETURNING name", name, True
             )
@@ -84,19 +84,19 @@ class AccountPhotos:
         await self.remove(name)
 
     async def remove(self, name: str) -> None:
-        """Remove a photo that no account can have any more; later, if the store is away. Never raises."""
+        """Remove a photo that no account can get any more; later, if the store is away. Never raises."""
         try:
             await self._remove(name)
         except Exception as error:
             _log.warning("a photo could not be removed yet", photo=name, error=str(error))
 
     async def unreferenced(self) -> int:
-        """How many photos may be stored without an account: those on their way to one, and left-over ones."""
+        """The number of photos that may be in the store without an account, including uploads under way."""
         rows = await self._database.fetch("SELECT count(*) AS number FROM unreferenced_photos")
         return rows[0]["number"]
 
     async def sweep(self) -> None:
-        """Remove what was left over. Several processes may do so at once."""
+        """Remove photos without an account. Several processes may do so at the same time."""
         await self._database.fetch(
             f"UPDATE unreferenced_photos SET doomed = $1 WHERE doomed = $2 "
             f"AND since < {self._database.sql.ago(UNREFERENCED_MAX_S)}",

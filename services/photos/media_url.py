@@ -15,15 +15,15 @@ from services.photos.store import PhotoStore
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
-# Two characters at least, since one is a drive of Windows.
+# At least two characters, because one letter is a Windows drive.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
-# Wider than Amazon's rule, for other stores, but without what would separate keys or a port.
+# Wider than Amazon's rule, for other stores, but without the characters that separate keys or a port.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _OPTIONS = ("access_key_id", "allow_http", "endpoint", "region", "secret_access_key", "session_token")
 
-# obstore's own limits (10 retries in 3 minutes, 30 s each) would hold a sign-up as long as that.
+# obstore's own limits (10 retries in 3 minutes, 30 s each) would delay a sign-up as long.
 _CONNECT_TIMEOUT_S = 3
 _REQUEST_TIMEOUT_S = 10
 _RETRIES_MAX = 2
@@ -31,25 +31,23 @@ _RETRY_TIMEOUT_S = 15
 
 
 class BadOptions(ValueError):
-    """The options of the object store cannot be used; the one line says what to do, without a secret."""
+    """The options of the object store cannot be used. The one line of text says what to do."""
 
 
 def open_store(
     media_url: str, options: Mapping[str, str] | None = None, *, attributes: Mapping[str, str] | None = None
 ) -> PhotoStore:
-    """Open the store that a setting names; a folder is created if it is absent, a bucket is not.
+    """Open the store that a setting names; creates a missing folder, but not a missing bucket.
 
-    ``media_url`` is a folder (``var/media``, ``file:///srv/media``) or ``s3://bucket/prefix``. The
-    options of a bucket are ``endpoint``, ``region``, ``access_key_id``, ``secret_access_key``,
-    ``session_token`` and ``allow_http``, in the query of the URL or in ``options``, which wins. What they
-    leave out, obstore takes from where AWS clients take it (``AWS_*``, the role of the machine). ``attributes``:
-    what a bucket keeps with each photo, for programs that serve its objects themselves.
-
-    No connection is made yet.
+    ``media_url`` is a folder (``var/media``, ``file:///srv/media``) or ``s3://bucket/prefix``. The options of a
+    bucket are ``endpoint``, ``region``, ``access_key_id``, ``secret_access_key``, ``session_token`` and
+    ``allow_http``, in the query of the URL or in ``options``, which takes precedence. For missing options obstore
+    uses the usual sources of AWS clients (``AWS_*``, the role of the machine). ``attributes``: headers that a
+    bucket keeps with each photo, for programs that serve its objects. It makes no connection yet.
 
     Raises:
         BadOptions: an option cannot be used.
-        ValueError: the URL cannot be; the one line says what to do, without a secret.
+        ValueError: the URL cannot be used; the text is one line that says what to do, without a secret.
     """
     if not _SCHEME.match(media_url):
         return PhotoStore(_open_folder(media_url, options))
@@ -110,7 +108,7 @@ def _open_bucket(url: SplitResult, options: Mapping[str, str]) -> S3Store:
     if "region" in options:
         config["region"] = options["region"]
     if "endpoint" in options:
-        # By this name, since AWS_ENDPOINT_URL_S3 in the environment would win over plain `endpoint`.
+        # Under this name, because AWS_ENDPOINT_URL_S3 in the environment would override plain `endpoint`.
         config["aws_endpoint_url_s3"] = _check_endpoint(options["endpoint"], allow_http=allow_http)
     credential = _credential(options)
     if credential is not None:
@@ -122,7 +120,7 @@ def _open_bucket(url: SplitResult, options: Mapping[str, str]) -> S3Store:
             config=config,
             client_options=client,
             retry_config=retry,
-            # A provider, since keys in the configuration are mixed with AWS_SESSION_TOKEN of the environment.
+            # A provider, because keys in the configuration are combined with AWS_SESSION_TOKEN of the environment.
             credential_provider=None if credential is None else lambda: credential,
         )
     except (ValueError, BaseError) as error:

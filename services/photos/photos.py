@@ -1,7 +1,7 @@
-"""Photos of riders and drivers: whatever is uploaded becomes one small, clean WebP file.
+"""Photos of riders and drivers: every upload becomes one small, clean WebP file.
 
-Nothing of an upload reaches a reader but its pixels. They are decoded, turned upright, scaled down, and
-encoded anew, so that no metadata (a home's coordinates), no appended archive and no script travels along.
+Only the pixels of an upload reach a reader. They are decoded, turned upright, scaled down, and encoded again. So
+no metadata (the coordinates of a home), no appended archive and no script remains.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 _ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 _LONGEST_SIDE_PX = 1024
-# One format for all: every browser and phone of today shows it, it keeps transparency, and it is the smallest
-# that Pillow writes fast.
+# One format for all: every current browser and phone shows it, it keeps transparency, and it is the smallest that
+# Pillow writes fast.
 _FORMAT = "WEBP"
 _WEBP_QUALITY = 80
 _NAME_BYTES = 16
@@ -40,49 +40,48 @@ _UPRIGHT = {
 
 
 class PhotoInvalid(UserFault):
-    """The bytes are no JPEG, PNG or WebP image, or a damaged one."""
+    """The bytes are not a JPEG, PNG or WebP image, or it is damaged."""
 
     code = ErrorCode.PHOTO_INVALID
 
 
 class PhotoTooLarge(UserFault):
-    """The photo has too many bytes, or would have too many pixels once decoded."""
+    """The photo has too many bytes, or would have too many pixels after decoding."""
 
     code = ErrorCode.PHOTO_TOO_LARGE
 
 
 class PhotosUnavailable(UserFault):
-    """No photo can be kept at the moment. Without one, or later, the same request may succeed."""
+    """No photo can be stored at the moment. The same request may succeed without a photo, or later."""
 
     code = ErrorCode.PHOTOS_UNAVAILABLE
     retryable = True
 
 
 class Photos:
-    """Takes photos in, serves them, and removes them.
+    """Stores, serves and removes photos. Uploads are hostile until they are encoded again.
 
-    Uploads are hostile until encoded anew. At most ``concurrency`` of them are decoded at once, in threads,
-    so that the event loop never waits for one, and the memory is bounded: decoding takes up to 21 bytes a
-    pixel (measured: WebP with transparency 21, PNG 5 to 13, JPEG 2 to 7).
+    At most ``concurrency`` of them are decoded at the same time, in threads. So the event loop never waits for
+    one, and the memory is bounded: decoding takes up to 21 bytes per pixel (measured: WebP with transparency 21,
+    PNG 5 to 13, JPEG 2 to 7).
     """
 
     def __init__(self, store: PhotoStore, *, max_bytes: int, max_pixels: int, concurrency: int = 2) -> None:
         self._store = store
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
-        # A pool, not a semaphore: the thread of a cancelled caller works on, and must still count.
+        # A pool, not a semaphore: the thread of a cancelled caller continues, and must still count.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="photos")
 
     async def store(self, data: bytes, *, announce: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Check a photo, clean it, keep it, and return its new name, which nobody can guess.
+        """Check, clean and store a photo; returns its new name, which nobody can guess.
 
-        ``announce`` is called with the name before the photo is stored.
-
-        The content alone decides what it is. What is kept is upright, in sRGB, at most 1024 px on its longest
-        side, and without any metadata; transparency stays, and of an animation the first frame.
+        ``announce`` is called with the name before the photo is stored. Only the content decides the format. The
+        stored photo is upright, in sRGB, at most 1024 px on its longest side, and without metadata; transparency
+        stays, and of an animation the first frame.
 
         Raises:
-            PhotoTooLarge: more than ``max_bytes``, or a header that announces more than ``max_pixels``.
+            PhotoTooLarge: more than ``max_bytes``, or a header that declares more than ``max_pixels``.
             PhotoInvalid: not a JPEG, PNG or WebP image, or one that cannot be decoded to its end.
             PhotosUnavailable: the store does not answer, or is full.
         """
@@ -100,11 +99,11 @@ class Photos:
         return name
 
     async def read(self, name: str) -> bytes | None:
-        """Return the WebP file of that name, or None if there is none. Raises: StoreUnreachable."""
+        """Return the WebP file with that name, or None if there is none. Raises: StoreUnreachable."""
         return await self._store.get(name)
 
     async def remove(self, name: str) -> None:
-        """Delete a photo that nobody refers to; one that is gone already is fine. A failure is only logged."""
+        """Delete a photo without an account, if it still exists. A failure is only logged."""
         try:
             await self._store.delete(name)
         except StoreUnreachable:
@@ -112,7 +111,7 @@ class Photos:
 
 
 def _clean(data: bytes, max_pixels: int) -> bytes:
-    """Encode the pixels of an upload anew; takes up to a second, so call it in a thread.
+    """Encode the pixels of an upload again; takes up to a second, so call it in a thread.
 
     Raises:
         PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
@@ -125,11 +124,11 @@ def _clean(data: bytes, max_pixels: int) -> bytes:
         raise PhotoInvalid(str(error), field=("photo",)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(max_pixels) from error
-    # Pillow promises no class of its own: damaged files raise OSError, SyntaxError, ValueError, struct.error,
-    # EOFError and more. Only the upload decides what happens here, so whatever it is, the upload is at fault.
+    # Pillow does not document its exceptions: damaged files raise OSError, SyntaxError, ValueError, struct.error,
+    # EOFError and more. Only the upload decides what happens here, so any exception is its fault.
     except Exception as error:
         raise PhotoInvalid("The photo must be a complete JPEG, PNG or WebP image.", field=("photo",)) from error
-    # From raw pixels, since an image of Pillow carries what it found in its file along.
+    # From raw pixels, because an image of Pillow keeps other content of its file.
     pixels = Image.frombytes(image.mode, image.size, image.tobytes())
     encoded = io.BytesIO()
     pixels.save(encoded, _FORMAT, quality=_WEBP_QUALITY)
@@ -140,17 +139,17 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
     """Return the upright image in RGB or RGBA, at most 1024 px on its longest side."""
     check_structure(data)
     file = Image.open(io.BytesIO(data), formats=_ACCEPTED_FORMATS)
-    # Only the header was read so far.
+    # Only the header has been read so far.
     if file.width * file.height > max_pixels:
         raise _too_many_pixels(max_pixels)
     # A JPEG can be decoded to a half, a quarter or an eighth of its size, which saves most of the memory.
     file.draft(None, (2 * _LONGEST_SIDE_PX, 2 * _LONGEST_SIDE_PX))
-    # Before anything else looks at the file: reading the orientation of a PNG decodes it, and an error that is
+    # Before anything else reads the file: reading the orientation of a PNG decodes it, and an error that is
     # swallowed there makes the next decoding succeed with half a picture.
     file.load()
     orientation = _orientation(file)
     image = _with_eight_bits(file)
-    # With it goes what its decoder holds: of a WebP two more copies of the image.
+    # This also releases the memory of its decoder: for a WebP two more copies of the image.
     del file
     image.thumbnail((_LONGEST_SIDE_PX, _LONGEST_SIDE_PX), Image.Resampling.LANCZOS)
     image = _in_srgb(image)
@@ -165,14 +164,14 @@ def _too_many_pixels(max_pixels: int) -> PhotoTooLarge:
 def _orientation(file: Image.Image) -> int:
     try:
         return file.getexif().get(ExifTags.Base.Orientation, 1)
-    # Cameras write broken EXIF blocks, and Pillow promises no class for them. Every viewer shows such a photo
-    # as it lies, and so does this.
+    # Cameras write broken EXIF blocks, for which Pillow documents no exception. Every viewer shows such a photo
+    # without turning it, and so does this code.
     except Exception:
         return 1
 
 
 def _with_eight_bits(file: Image.Image) -> Image.Image:
-    """Return the image in L, RGB, RGBA or CMYK: modes that scale well and that colour profiles are made for."""
+    """Return the image in L, RGB, RGBA or CMYK: modes that can be scaled well and that colour profiles support."""
     if file.mode == "I;16":
         # The high byte of each sample; Pillow's own conversion clips, which leaves a white area.
         return Image.frombytes("L", file.size, file.tobytes()[1::2])
@@ -182,7 +181,7 @@ def _with_eight_bits(file: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Return the image in RGB or RGBA, as seen through its colour profile, which is dropped."""
+    """Return the image in RGB or RGBA, converted by its colour profile, which is dropped."""
     target = "RGBA" if image.mode == "RGBA" else "RGB"
     icc: bytes | None = image.info.get("icc_profile")
     if not icc:
@@ -190,7 +189,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     srgb = ImageCms.createProfile("sRGB")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     try:
         seen = ImageCms.profileToProfile(image, io.BytesIO(icc), srgb, outputMode=target)  # pyright: ignore[reportUnknownArgumentType]
-    # Unreadable, or made for other modes than the image's (grey for RGB): ignored, as browsers do.
+    # The profile is unreadable, or for other modes than the image's (grey for RGB): ignore it, as browsers do.
     except (OSError, ImageCms.PyCMSError):
         seen = None
     return image.convert(target) if seen is None else seen

@@ -1,4 +1,4 @@
-"""The photo store: named byte strings in a local folder, or in a bucket of any S3-compatible object store."""
+"""The photo store: named byte strings in a local folder, or in a bucket of an S3-compatible object store."""
 
 import re
 from collections.abc import Generator, Mapping
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SETTING = "TAXIRANK_MEDIA_URL"
 
-# The only shape of a name, so that none can leave the folder or the prefix.
+# The only form of a name, so that none can leave the folder or the prefix.
 _NAME = re.compile(r"[0-9a-f]{32}\.webp")
 
-# How often a store that fails is tried.
+# How often a failing store is tried again.
 LOOK_AGAIN_S = 5.0
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -33,12 +33,12 @@ class StoreUnreachable(Exception):
 class PhotoStore:
     """Named, immutable byte strings, in a folder or a bucket.
 
-    Writes are atomic: a reader sees the whole photo or none. An outage (``is_up``) begins with whatever fails, and
-    ends with the next photo that can be kept, since a full disk can still be read; each is one line in the log.
+    Writes are atomic: a reader sees the whole photo or none. An outage (``is_up``) begins with any failure, and
+    ends with the next stored photo, because a full disk can still be read. Each of the two is one line in the log.
     """
 
     def __init__(self, objects: LocalStore | S3Store, *, attributes: Mapping[str, str] | None = None) -> None:
-        """``attributes``: what a bucket keeps with each photo; a folder has no place for them."""
+        """``attributes``: headers that a bucket keeps with each photo; a folder has none."""
         self._objects = objects
         self._attributes = cast("Attributes", dict(attributes)) if attributes is not None else None
         self.is_up = True
@@ -47,8 +47,8 @@ class PhotoStore:
         """Check that the store can save and delete a photo.
 
         Raises:
-            ValueError: the settings have to change; the one line says what to do.
-            StoreUnreachable: it cannot now.
+            ValueError: the settings must change; the text is one line that says what to do.
+            StoreUnreachable: it cannot at the moment.
         """
         if isinstance(self._objects, LocalStore):
             assert self._objects.prefix is not None
@@ -84,7 +84,7 @@ class PhotoStore:
             await self.look()
 
     async def put(self, name: str, data: bytes) -> None:
-        """Keep ``data`` under ``name``; a photo that has the name already is replaced.
+        """Store ``data`` under ``name``; replaces an existing photo of that name.
 
         Raises:
             ValueError: this can never be the name of a photo.
@@ -111,19 +111,20 @@ class PhotoStore:
                 return None
 
     async def delete(self, name: str) -> None:
-        """Remove what lies under ``name``; nothing there, or a name that no photo can have, is fine.
+        """Delete the photo with that name, if there is one.
 
-        Raises: StoreUnreachable
+        Raises:
+            StoreUnreachable
         """
         if not _NAME.fullmatch(name):
             return
-        # A folder reports what is missing, S3 does not.
+        # A folder reports missing files, S3 does not.
         with self._told(), suppress(FileNotFoundError):
             await self._objects.delete_async(name)
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """Raises: StoreUnreachable for whatever the store raises."""
+        """Raises: StoreUnreachable for every error of the store."""
         try:
             yield
         except (OSError, BaseError) as error:
@@ -145,8 +146,8 @@ class PhotoStore:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raises: ValueError if no file can be made there."""
-    # Not by obstore, which tries for ever where the system says that a folder is gone whenever it is written to.
+    """Raises: ValueError if no file can be created there."""
+    # Not with obstore, which tries for ever if the folder has been deleted.
     try:
         with TemporaryFile(dir=folder) as file:
             file.write(b"x")

@@ -1,31 +1,31 @@
 """Checks the structure of a photo file before it is decoded.
 
-Pillow reads the parts of a file one by one, in Python, and keeps most of them. A photo has some dozens of parts;
-5 MB can hold a million empty ones, which took seconds in which nothing else ran, and 160 MB.
+Pillow reads the parts of a file one by one, in Python, and keeps most of them. A photo has some dozens of parts; 5
+MB can hold a million empty ones, which blocked everything else for seconds and took 160 MB.
 """
 
 import re
 import zlib
 
-# Encoders write at most some twenty. Each further one makes the decoder visit the whole image again for a few
-# bytes: 200 empty scans (8 kB) of a 24-megapixel image took 3 s, so 5 MB would hold a thread for 30 minutes.
+# Encoders write at most about twenty. For each further one the decoder visits the whole image again for a few
+# bytes: 200 empty scans (8 kB) of a 24-megapixel image took 3 s, so 5 MB would block a thread for 30 minutes.
 _JPEG_SCANS_MAX = 64
-# A camera's has some tens; 5 MB of metadata and profiles in the largest segments are eighty more.
+# A camera writes some tens; 5 MB of metadata and profiles in the largest segments are eighty more.
 _JPEG_SEGMENTS_MAX = 1_000
-# Nothing stands between the segments of a head, except padding of some cameras.
+# The head has nothing between its segments, except padding of some cameras.
 _JPEG_JUNK_BYTES_MAX = 4_096
 _JPEG_START = b"\xff\xd8"
-# What begins a segment with a length, and 0xD9, which ends the image; the search passes over other markers.
+# Markers of segments with a length, and 0xD9, which ends the image; the search skips other markers.
 _JPEG_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 _JPEG_END = 0xD9
 _JPEG_SCAN = 0xDA
-# Reserved ones: one decoder sees a length behind them, and the other further markers.
+# Reserved markers: one decoder reads a length after them, another further markers.
 _JPEG_AMBIGUOUS = {0xC8, *range(0xF0, 0xFE)}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-# Pixels come in chunks of 8 KB or more, and each frame of an animation is two.
+# Pixels come in chunks of 8 KB or more; each frame of an animation is two chunks.
 _PNG_CHUNKS_MAX = 10_000
-# Pillow unpacks as many as there are: 5 MB of them (5 GB unpacked) took 12 s.
+# Pillow decompresses all of them: 5 MB of them (5 GB decompressed) took 12 s.
 _PNG_PROFILES_MAX = 1
 
 
@@ -34,10 +34,10 @@ class OddStructure(Exception):
 
 
 def check_structure(data: bytes) -> None:
-    """Check how a JPEG or PNG is put together. Takes some ten milliseconds at most.
+    """Check the structure of a JPEG or PNG. Takes at most some ten milliseconds.
 
-    Files of other formats pass: the parts of a WebP are read in C, which takes no time. Of the contents only the
-    checksums of a PNG are checked: JPEG and WebP have none.
+    Files of other formats pass: the parts of a WebP are read in C, which takes no time. The contents are not
+    checked, except the checksums of a PNG: JPEG and WebP have none.
 
     Raises:
         OddStructure: it has more parts than any photo, or is damaged.
@@ -85,9 +85,9 @@ def _check_png(data: bytes) -> None:
         profiles += kind == b"iCCP"
         if profiles > _PNG_PROFILES_MAX:
             raise OddStructure("A PNG photo may have one colour profile.")
-        # Its length, its kind, what is in it, and its checksum.
+        # Its length, its type, its contents, and its checksum.
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        # Pillow does not compare those of the pixels. What is cut off is the decoder's to refuse.
+        # Pillow does not check those of the pixels. The decoder refuses truncated files.
         if end <= len(data) and zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise OddStructure("The PNG photo is damaged: a checksum does not fit.")
         at = end

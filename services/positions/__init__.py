@@ -1,1 +1,1 @@
-"""Where drivers are: reports, where they are kept, cells, and times of arrival."""
+"""The positions of drivers: reports, storage, cells, and times of arrival."""

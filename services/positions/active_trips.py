@@ -1,4 +1,4 @@
-"""Which trip each driver drives: asked of the database, or remembered while that is known to be true."""
+"""The active trip of each driver: from the database, or remembered under a lease."""
 
 import asyncio
 from collections import OrderedDict
@@ -16,12 +16,12 @@ from services.events.leases import REMEMBERED_S, Lease, Leases
 from services.runtime.data_loader import DataLoader
 from services.trips.conditions import has_status
 
-# Half of how long something is remembered without being looked at.
+# Half of the time for which remembered data may be used without a check.
 LOOK_INTERVAL_S = REMEMBERED_S / 2
-# A driver who has not reported for so long is asked for anew.
+# A driver who has not reported for this long is looked up again.
 IDLE_S = 60.0
 MAX_REMEMBERED = 100_000
-# Drivers of one statement.
+# The number of drivers in one statement.
 CHECKED_AT_ONCE = 500
 
 _NO_TRIP, _UNKNOWN = UUID(int=0), UUID(int=1)
@@ -29,7 +29,7 @@ _NO_TRIP, _UNKNOWN = UUID(int=0), UUID(int=1)
 
 @dataclass(frozen=True, slots=True)
 class ActiveTrip:
-    """The trip that a driver drives, if any, at ``as_of``, the database's clock."""
+    """The active trip of a driver, if any, at ``as_of`` by the database's clock."""
 
     trip_id: UUID | None
     as_of: datetime
@@ -37,10 +37,10 @@ class ActiveTrip:
 
 @dataclass(slots=True)
 class _Remembered:
-    """A driver's session, and what is known of it: that it is live, and the active trip, while the lease is held.
+    """A remembered session of a driver: it is live, and has this active trip, while the lease is held.
 
-    The times are the loop's: of the last report, of the begin of the last look, and the end of the session.
-    ``asking``: how many reports wait for the database, in turns.
+    Times are by the loop's clock: of the last report, of the beginning of the last check, and of the end of the
+    session. ``asking``: how many reports wait for the database, in order.
     """
 
     driver_id: UUID
@@ -56,9 +56,9 @@ class _Remembered:
 class ActiveTrips:
     """The active trips of drivers in their sessions.
 
-    Where nothing is remembered, the database is asked. What is remembered was read under a lease: whoever ends a
-    session, or begins or ends a trip, takes it back before that is committed (``services/events/leases.py``).
-    It is also compared with the database every second, and not used when that has not happened in time.
+    Without remembered data it asks the database. Remembered data was read under a lease: a change that ends a
+    session, or begins or ends a trip, revokes the lease before the commit (``services/events/leases.py``). Every
+    second the data is also compared with the database, and it is not used if that has not happened in time.
     """
 
     def __init__(self, database: Database, sessions: Sessions, leases: Leases) -> None:
@@ -66,11 +66,11 @@ class ActiveTrips:
         self._sessions = sessions
         self._leases = leases
         self._asked = DataLoader(self._find_all)
-        # By session; who has not reported for the longest first.
+        # By session; the one without a report for the longest time comes first.
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
 
     async def find(self, actor: Actor) -> ActiveTrip | None:
-        """Ask the database; None: the session has ended. Drivers who report together are one statement."""
+        """Ask the database; None: the session has ended. Drivers who report together need one statement."""
         known = self._remembered.get(actor.session_id)
         if known is None:
             known = _Remembered(actor.id, asyncio.get_running_loop().time())
@@ -79,7 +79,7 @@ class ActiveTrips:
                 self._remembered.popitem(last=False)
         known.asking += 1
         try:
-            # Of two questions that are under way at once the later one may be answered first.
+            # Of two simultaneous look-ups the later one may be answered first.
             async with known.turn:
                 active = await self._asked.get(actor.session_id)
         finally:
@@ -89,14 +89,14 @@ class ActiveTrips:
         return active
 
     def remembered(self, actor: Actor) -> tuple[ActiveTrip, Lease] | None:
-        """What is remembered of a live session, and the lease that has to be held still when that is used."""
+        """The remembered trip of a live session, and the lease that must still be held when the trip is used."""
         known = self._remembered.get(actor.session_id)
         if known is None:
             return None
         now = known.reported = asyncio.get_running_loop().time()
         self._remembered.move_to_end(actor.session_id)
         if (
-            # One that waits must not be overtaken: it would be stale.
+            # Earlier reports are waiting; if this one overtook them, they would be stale.
             known.asking
             or known.active is None
             or known.lease is None
@@ -108,13 +108,13 @@ class ActiveTrips:
         return known.active, known.lease
 
     def forget(self, actor: Actor, lease: Lease) -> None:
-        """The lease is not held any more."""
+        """Forget the session, because its lease is not held any more."""
         known = self._remembered.get(actor.session_id)
         if known is not None and known.lease is lease:
             known.lease = known.active = None
 
     async def look(self) -> None:
-        """Compare what is remembered with the database, and learn what is not known of those who report."""
+        """Compare remembered data with the database, and look up drivers who report and are not remembered."""
         now = asyncio.get_running_loop().time()
         while self._remembered and next(iter(self._remembered.values())).reported < now - IDLE_S:
             self._remembered.popitem(last=False)
@@ -133,7 +133,7 @@ class ActiveTrips:
             for known in asked.values()
             if known.active is None or known.lease is None or not known.lease.is_held
         ]
-        # Before the database is asked: what changes from now on is not remembered as it was.
+        # Before the database is asked: a change from now on revokes these leases.
         leases = await self._leases.take({known.driver_id for known in unknown})
         for known in unknown:
             known.active, known.lease = None, leases.get(known.driver_id)
@@ -163,7 +163,7 @@ class ActiveTrips:
         known.expires = known.looked + (ends - as_of).total_seconds()
 
     async def _find_changed(self, asked: dict[UUID, _Remembered], session_ids: list[UUID]) -> Sequence[Row]:
-        """Those of which something else is true than what is remembered."""
+        """The remembered sessions whose data in the database differs."""
         trip_ids = [_known_as(asked[session_id].active) for session_id in session_ids]
         return await self._database.fetch(
             "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, {now} AS as_of "
@@ -178,7 +178,7 @@ class ActiveTrips:
         )
 
     async def _find_all(self, session_ids: Sequence[UUID]) -> dict[UUID, ActiveTrip]:
-        """For each driver's session that is live."""
+        """The active trip of each live session among these."""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
             f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "

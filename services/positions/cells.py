@@ -1,7 +1,7 @@
-"""The H3 cells in which requests are told of, and those that cover a circle.
+"""The H3 cells in which requests are published, and the cells that cover a circle.
 
-Cells are of two sizes, so that a circle of any radius is a few dozen of them. A request is told of in its two
-cells; a driver hears of those of one size that can hold a point within reach.
+Cells have two sizes, so that a circle of any radius needs only a few dozen. A request is published in its two
+cells; a driver listens to the cells of one size that can contain a point within reach.
 """
 
 import sys
@@ -14,19 +14,19 @@ from services.runtime.memory import MemoryCache
 
 # Edges of about 1.4 km and 9.9 km.
 FINE, COARSE = 7, 5
-# Above it, a circle has too many fine cells.
+# A larger circle would need too many fine cells.
 MAX_FINE_RADIUS_M = 5_000.0
-# A cell's border runs between its corners a little further out than the straight line.
+# The border of a cell curves outwards a little between its corners.
 _MARGIN = 1.01
-# Drivers roam the globe: each cache is bounded by what it takes. 2,500 small circles, and 50 of the largest in
-# fine cells, are more than a metropolis has.
+# Drivers may be anywhere on the globe, so the caches are bounded by their memory. 2,500 small circles, and 50 of
+# the largest in fine cells, are enough for a metropolis.
 CACHED_BYTES = 8_000_000
 CACHED_FINE_BYTES = 16_000_000
 _INT_BYTES = 32
 
 
 def cell_of(point: GeoPoint) -> int:
-    """The fine cell of a point: what a trip's row holds."""
+    """The fine cell of a point, as a trip's row has it."""
     return h3.latlng_to_cell(point.lat, point.lng, FINE)
 
 
@@ -37,15 +37,14 @@ def cells_of(point: GeoPoint) -> tuple[int, int]:
 
 
 def covering(center: GeoPoint, radius_m: float, *, size: int) -> frozenset[int]:
-    """The cells of that size that hold all points within the radius, and more.
-
-    The same for all centers in one cell.
+    """The cells of that size that contain all points within the radius, and more. Equal for all centres in one
+    cell.
     """
     return _cover(_cell(center, size), radius_m)
 
 
 def _cell(point: GeoPoint, size: int) -> int:
-    # A fine cell does not lie wholly within its parent: the parent of the cell is what requests are told of in.
+    # A fine cell is not completely inside its parent; requests are published in the parent of the fine cell.
     fine = cell_of(point)
     return fine if size == FINE else h3.cell_to_parent(fine, size)
 
@@ -55,7 +54,7 @@ _fine_cells = MemoryCache[frozenset[int], frozenset[int]](CACHED_FINE_BYTES)
 
 
 def _cover(cell: int, radius_m: float) -> frozenset[int]:
-    """The cells with any point that lies within the radius of any point of ``cell``."""
+    """The cells with a point that is within the radius of any point of ``cell``."""
     covered = _covers.get((cell, radius_m))
     if covered is None:
         covered = _search(cell, radius_m)
@@ -64,7 +63,7 @@ def _cover(cell: int, radius_m: float) -> frozenset[int]:
 
 
 def _search(cell: int, radius_m: float) -> frozenset[int]:
-    """What a circle touches hangs together, so that the rings around the cell are searched until one has none."""
+    """The cells that touch a circle are connected, so it searches the rings around the cell until one has none."""
     center, reach = _center(cell), radius_m + _extent_m(cell)
     covered = {cell}
     frontier = {cell}
@@ -82,17 +81,19 @@ def _center(cell: int) -> GeoPoint:
 
 @lru_cache(maxsize=8192)
 def _extent_m(cell: int) -> float:
-    """How far a point whose cell (or whose fine cell's parent) this is can lie from the cell's center."""
+    """The largest distance between the cell's centre and a point with this cell (or with this parent of its fine
+    cell).
+    """
     center = _center(cell)
     corners = max(distance_m(center, GeoPoint(*corner)) for corner in h3.cell_to_boundary(cell))
     if h3.get_resolution(cell) == FINE:
         return corners * _MARGIN
-    # Its fine cells stick out by up to their own size.
+    # Its fine cells extend beyond it by up to their own size.
     return corners * _MARGIN + _extent_m(h3.cell_to_center_child(cell, FINE)) * 2
 
 
 def fine(cells: frozenset[int]) -> frozenset[int]:
-    """The same cells in the size of the rows' cells."""
+    """The same cells in the size that rows have."""
     if h3.get_resolution(next(iter(cells))) == FINE:
         return cells
     fine = _fine_cells.get(cells)

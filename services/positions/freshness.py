@@ -1,4 +1,4 @@
-"""When a position becomes stale, and when it is dropped."""
+"""When a position becomes stale, and when it is deleted."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from models.values import Location
 
 
 class Freshness(Enum):
-    """What a position is worth now."""
+    """The state of a position by its age."""
 
     LIVE = "live"
     STALE = "stale"
@@ -30,7 +30,7 @@ class Lifetime:
         return Freshness.STALE if age_s >= self.stale_s else Freshness.LIVE
 
     def changes_in_s(self, location: Location) -> float | None:
-        """In how many seconds that is less; None: it is gone."""
+        """The seconds until the freshness changes; None: it is gone."""
         age_s = _age_s(location)
         return next((at_s - age_s for at_s in sorted((self.stale_s, self.ttl_s)) if at_s > age_s), None)
 

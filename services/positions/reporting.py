@@ -18,25 +18,25 @@ from services.runtime.data_loader import DataLoader
 from services.trips.faults import NotADriver
 from services.validation.points import on_earth
 
-# Accepted clock skew of a phone: what it measures "later" than now counts as measured now.
+# Accepted clock skew of a phone: a time up to this far ahead counts as now.
 CLOCK_TOLERANCE = timedelta(minutes=1)
-# What was measured longer ago, also than the period of the rate, is backlog. A phone that keeps to the rate
-# measures no more in that period than may come at once, and needs some seconds to send it.
+# A position measured longer ago than this, and than the period of the rate, is backlog. A phone within its rate
+# measures at most the allowed burst in that period, and needs some seconds to send it.
 MIN_FRESH = timedelta(seconds=3)
 
 
 class StaleLocation(UserFault):
-    """A newer position of the driver is known already, or this one is too old to be kept."""
+    """A newer position of the driver is known, or this one has expired."""
 
     code = ErrorCode.STALE_LOCATION
 
 
 class Positions:
-    """Positions of the drivers of one application: the last of each, with an expiry.
+    """The last position of each driver of one application, with an expiry.
 
-    A position is told to the driver's own subscriptions, and to those of the rider of the trip that was the
-    driver's active one when it was reported, and to nobody else: after a trip has ended no position is told to its
-    rider, whatever the rider's process has heard of the end.
+    A position goes to the driver's own subscriptions, and to those of the rider of the trip that was the driver's
+    active one when it was reported. Nobody else receives it: after a trip has ended, its rider receives no
+    position, even if the rider's process has not heard of the end.
     """
 
     def __init__(
@@ -60,19 +60,17 @@ class Positions:
     async def report(
         self, actor: Actor, *, point: GeoPoint, heading: float | None = None, recorded_at: datetime
     ) -> None:
-        """Note where the calling driver was at ``recorded_at``. The same report again changes nothing.
+        """Record the position of the calling driver at ``recorded_at``. A repeated report changes nothing.
 
-        A moment that is less than a minute ahead counts as now, so that a phone whose clock is set right goes on.
-
-        What is stale does not count towards the rate, and backlog is counted by itself, so that a phone that sends
-        what it has gathered in a tunnel has its newest position taken. Neither costs more than a look into a
-        dictionary.
+        A time that is less than a minute ahead counts as now, so that a phone whose clock is corrected can
+        continue. Stale positions do not count against the rate, and backlog has a rate of its own, so that the
+        newest position of a phone that leaves a tunnel is accepted. Both cost only a dictionary look-up.
 
         Raises:
             NotADriver: the caller is a rider.
             StaleLocation: a newer position is known, or this one has expired.
             RateLimited: the driver reports too often.
-            BadInput: the point is none, the heading not within 0 to 360, or the moment in the future or without a
+            BadInput: the point is invalid, the heading not within 0 to 360, or the time in the future or without a
                 time zone.
             SessionEnded: the caller's session has ended.
         """
@@ -104,7 +102,7 @@ class Positions:
             raise _stale()
 
     async def _put_as_remembered(self, actor: Actor, report: "_Report") -> Stored:
-        """Without asking the database; UNSURE and UNANSWERED: it has to be asked."""
+        """Store it without asking the database; UNSURE and UNANSWERED: the database must be asked."""
         remembered = self._active_trips.remembered(actor)
         if remembered is None:
             return Stored.UNSURE
@@ -117,7 +115,7 @@ class Positions:
     async def _put(
         self, report: "_Report", active: ActiveTrip, lease: Lease | None = None, *, in_time: bool = True
     ) -> Stored:
-        """``in_time``: there is time to ask Redis."""
+        """``in_time``: there is still time to ask Redis."""
         location = report.stamped(active)
         topics = [self._topics.location(location.driver_id)]
         if active.trip_id is not None:
@@ -151,7 +149,7 @@ def _stale() -> StaleLocation:
 
 
 def _measured(recorded_at: datetime, now: datetime) -> datetime:
-    """When a position was measured; by our clock, as far as the phone's is ahead of it."""
+    """When the position was measured; the server's time if the phone's clock is ahead."""
     if recorded_at.tzinfo is None:
         raise BadInput("`recordedAt` needs a time zone.", field=("recordedAt",))
     if recorded_at - now > CLOCK_TOLERANCE:

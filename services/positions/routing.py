@@ -13,10 +13,10 @@ _log = structlog.stdlib.get_logger(__name__)
 # Streets are longer than the straight line: in cities by a fifth to two fifths.
 # Source: G. Boeing, "The morphology and circuity of walkable and drivable street networks" (2019).
 DETOUR = 1.3
-# Longer than any drive: what is beyond is no answer.
+# Longer than any drive: longer answers are wrong.
 MAX_DRIVE_TIME_S = 30 * 24 * 3600
 
-# A driver who is further away than that is not on the way: a position or a pick-up is wrong.
+# A driver who is further away is not on the way: a position or a pick-up is wrong.
 MAX_ETA_S = 4 * 3600
 
 _FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
@@ -54,7 +54,7 @@ class StraightLine:
 
 
 class Osrm:
-    """Asks an OSRM server; whatever it does not answer in time is estimated.
+    """Asks an OSRM server, and estimates if it has no answer in time.
 
     Source: https://project-osrm.org/docs/v5.24.0/api/#route-service
     """
@@ -67,9 +67,9 @@ class Osrm:
         self._asking: dict[tuple[GeoPoint, GeoPoint], asyncio.Task[float]] = {}
 
     async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        """Ask for the fastest route; equal questions that are under way are one.
+        """Ask for the fastest route; simultaneous equal questions become one.
 
-        A document may ask for the same time hundreds of times.
+        One document may ask for the same time hundreds of times.
         """
         question = (start, end)
         asking = self._asking.get(question)
@@ -80,7 +80,8 @@ class Osrm:
 
     async def _ask(self, start: GeoPoint, end: GeoPoint) -> float:
         try:
-            # Of the whole: httpx's own time-outs are those of each step, and an answer can come byte by byte.
+            # For the whole request: httpx's own time-outs are for each step, and an answer can arrive byte by
+            # byte.
             async with asyncio.timeout(self._timeout_s):
                 response = await self._http.get(
                     # OSRM takes the longitude first.
@@ -90,7 +91,7 @@ class Osrm:
             answer: Any = response.json()
             if answer["code"] == "Ok":
                 return _checked(float(answer["routes"][0]["duration"]))
-            # No street near, for instance: an answer, and no failure of the engine's.
+            # For example, no street is near: this is an answer, and no failure of the engine.
             _log.debug("no route", code=answer["code"])
         except _FAILURES as error:
             _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)

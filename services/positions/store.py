@@ -24,15 +24,16 @@ _log = structlog.stdlib.get_logger(__name__)
 TIMEOUT_S = 2.0
 MAX_KEPT = 100_000
 MAX_CONNECTIONS = 8
-# Positions of one script: Redis does nothing else meanwhile.
+# The number of positions in one script: Redis does nothing else in the meantime.
 MAX_PUT = 256
 
-# Sixteen digits of microseconds, then the location, so that the script compares ages without reading JSON.
+# Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
 _AGE_DIGITS = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Of each position: how many topics, age, time to live, message, lease, topics. Answers what became of each: a
-# word, or the newer one that is known, or "!" and why Redis did not keep it. Then it is told all the same.
+# For each position: the number of topics, age, time to live, message, lease, topics. Returns for each position a
+# word, or the newer position that is known, or "!" and the reason why Redis did not store it; then it is still
+# published.
 _STORE = f"""
 local answers, arg = {{}}, 1
 for i = 1, #KEYS / 2 do
@@ -61,15 +62,15 @@ end
 return answers
 """
 
-# Tells those in this process who listen to the topics of a position.
+# Delivers to the listeners of this process.
 Tell = Callable[[Sequence[str], Location], None]
 
 
 class Stored(Enum):
     """The result of storing a position.
 
-    UNSURE: nothing was done, since the lease is not held. UNANSWERED: whether anything was done under the lease is
-    not known, and there is no more time to ask.
+    UNSURE: nothing was done, because the lease is not held. UNANSWERED: it is unknown whether anything was done
+    under the lease, and there is no more time to ask.
     """
 
     NEW = "new"
@@ -80,27 +81,27 @@ class Stored(Enum):
 
 
 class PositionStore(Protocol):
-    """Keeps the last position of every driver, and tells of each new one."""
+    """Stores the last position of every driver, and publishes each new one."""
 
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
     ) -> Stored:
-        """Keep a position that is newer than the last for so many seconds, and tell of it on the topics.
+        """Store a position that is newer than the last one for that many seconds, and publish it on the topics.
 
-        The newest wins a race. With a ``lease`` nothing is done unless it is held.
+        Of simultaneous positions the newest stays. With a ``lease`` nothing is done unless it is held.
         """
         ...
 
     async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """The same in this process alone: what ``put`` has left UNANSWERED."""
+        """Store and publish within this process only: a position that ``put`` has left UNANSWERED."""
         ...
 
     def newest(self, driver_id: UUID) -> datetime | None:
-        """When the last position of a driver was measured that this process knows of, without asking Redis."""
+        """When the newest position of a driver that this process knows was measured; does not ask Redis."""
         ...
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
-        """The last position of each driver who has one that has not expired."""
+        """The last position of each of these drivers who has one that has not expired."""
         ...
 
 
@@ -120,14 +121,14 @@ class MemoryPositions:
         return await self.put_here(location, topics, ttl_s=ttl_s)
 
     async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """Keep and tell."""
+        """Store and publish."""
         stored = self.keep(location, ttl_s)
         if stored is Stored.NEW:
             self._tell(topics, location)
         return stored
 
     def keep(self, location: Location, ttl_s: float) -> Stored:
-        """Keep a position that is newer than the last."""
+        """Store a position that is newer than the last one."""
         last = self._live(location.driver_id)
         if last is not None and last.recorded_at >= location.recorded_at:
             return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.STALE
@@ -160,13 +161,12 @@ class _Put(NamedTuple):
 
 
 class RedisPositions:
-    """Positions in Redis, with the expiry there; what this process was told is remembered here too.
+    """Positions in Redis, which lets them expire; this process also remembers the positions that were reported to
+    it.
 
-    While Redis is away, and after it has forgotten everything, this process answers from what it remembers.
-
-    A new position is told within this process directly. The other processes are told by Redis, also of one that it
-    does not keep, as long as it passes on what is published. While a batch is under way, what comes goes in the
-    next.
+    While Redis is away, and after it has lost its data, this process answers from its memory. It delivers a new
+    position to its own listeners directly. Other processes receive it from Redis, even if Redis cannot store it,
+    as long as Redis publishes. While a batch is under way, new positions wait and go together in the next one.
     """
 
     def __init__(self, link: RedisLink, bus: Bus, topics: Topics, tell: Tell) -> None:
@@ -182,11 +182,11 @@ class RedisPositions:
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
     ) -> Stored:
-        """Keep and publish, in one round trip, for which it waits at most ``TIMEOUT_S``."""
+        """Store and publish, in one round trip of at most ``TIMEOUT_S``."""
         if lease is not None:
             return await self._put_under(lease, location, topics, ttl_s)
         remembered = self._memory.keep(location, ttl_s)
-        # Redis may have forgotten the newer one since.
+        # Redis may have lost the newer one since.
         if remembered is Stored.STALE:
             return remembered
         message = self._bus.own(location.to_json())
@@ -196,7 +196,7 @@ class RedisPositions:
                 answer = await self._puts.run(_Put(location, topics, ttl_s, b"", message))
                 stored = self._understand(answer, location, ttl_s)
         except ResponseError as error:
-            # It refuses the script, not what is published.
+            # Redis refuses the script, but still publishes.
             self._link.failed(error)
             await self._bus.tell_others([(topics, message)])
         except LINK_ERRORS as error:
@@ -225,7 +225,7 @@ class RedisPositions:
         return stored
 
     async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
-        """Keep and tell, without Redis."""
+        """Store and publish, without Redis."""
         return await self._memory.put_here(location, topics, ttl_s=ttl_s)
 
     async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
@@ -235,13 +235,13 @@ class RedisPositions:
             keys += self._topics.last_location(location.driver_id), self._topics.lease(location.driver_id)
             age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
             args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease, *topics
-        # Of the whole: the client's own time-outs are those of each step.
+        # For the whole call: the client's own time-outs are for each step.
         async with asyncio.timeout_at(since + TIMEOUT_S):
             return await self._store(keys=keys, args=args)
 
     def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
         if answer[:1].isdigit():
-            # Remembered, so that what else is older is known to be stale here.
+            # Remembered, so that older positions are known to be stale.
             newer = _read(answer)
             if newer is not None:
                 self._memory.keep(newer, ttl_s + (newer.recorded_at - location.recorded_at).total_seconds())
@@ -252,11 +252,13 @@ class RedisPositions:
         return Stored(answer.decode())
 
     def newest(self, driver_id: UUID) -> datetime | None:
-        """When the last position was measured that this process was told, or has learnt of."""
+        """When the newest position was measured that was reported to this process, or that it has learnt from
+        Redis.
+        """
         return self._memory.newest(driver_id)
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
-        """The last positions; the newer one of Redis and of this process."""
+        """The last positions: the newer one of Redis and of this process."""
         found = dict(await self._memory.last(driver_ids))
         if not self._link.is_up:
             return found
