@@ -33,7 +33,7 @@ class LogInRate:
         )
 
     async def succeeded(self, *, name: str) -> None:
-        """Take back the count of the name, since the attempt succeeded."""
+        """Take back the count of the name, because the attempt succeeded."""
         await self._throttle.give_back(self._of_name(_digest(name)))
 
     def _of_name(self, digest: str) -> Claim:

@@ -50,7 +50,7 @@ class DataLoader(Generic[K, V]):
         try:
             values = await self._fetch(list(asked))
         except Exception as error:
-            # Emptied meanwhile: each future knows the error's traceback, and that knows this frame. Both would
+            # Cleared, because each future refers to the error's traceback, which refers to this frame. Both would
             # wait for the garbage collector.
             while asked:
                 future = asked.popitem()[1]

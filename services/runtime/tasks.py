@@ -70,7 +70,7 @@ def resumed(work: Coroutine[Any, Any, T], blocked_on: Any) -> Generator[Any, Any
         except StopIteration as done:
             return done.value
         finally:
-            # Its traceback knows this frame: both would wait for the garbage collector.
+            # Its traceback refers to this frame: both would wait for the garbage collector.
             thrown = None
 
 

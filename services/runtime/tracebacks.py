@@ -1,11 +1,11 @@
-"""What an error holds on to."""
+"""Frees what errors refer to."""
 
 
 def forget_frames(error: BaseException) -> None:
-    """Let an error that has been reported, and those that led to it, forget where they were raised.
+    """Drop the frames from a reported error and from the errors that caused it.
 
-    A frame that an error has passed often knows the error. Each such circle, with all that its request has
-    gathered, would wait for the garbage collector.
+    A frame that an error has passed often refers to the error. Each such cycle, with everything that its request
+    has collected, would wait for the garbage collector.
     """
     waiting: list[BaseException | None] = [error]
     seen = set[int]()

@@ -71,7 +71,7 @@ class ActionRow:
 
 
 def users(database: Database) -> StaffList[UserRow]:
-    """All accounts, the deleted ones too."""
+    """All accounts, including deleted ones."""
     names = ("id", "username", "first_name", "last_name", "role", "is_staff", "is_active", "created", "deleted")
     return StaffList(
         database,
@@ -122,7 +122,7 @@ def trips(database: Database) -> StaffList[TripRow]:
 
 
 def actions(database: Database) -> StaffList[ActionRow]:
-    """The trail of what staff did."""
+    """The audit trail of staff actions."""
     columns = {name: f"w.{name}" for name in ("id", "at", "action", "detail", "trip_id", "user_id")}
     return StaffList(
         database,

@@ -70,10 +70,10 @@ class Staff:
     async def log_in(
         self, *, username: str, password: str, address: str | None, replaces: str | None
     ) -> NewSession:
-        """Begin a session, as ``LogIns.log_in`` does, for members of staff alone.
+        """Begin a session, as ``LogIns.log_in`` does, but only for staff.
 
         Raises:
-            RateLimited, BadCredentials: as there.
+            RateLimited, BadCredentials: as ``LogIns.log_in`` does.
         """
         session = await self._log_ins.log_in(
             username=username, password=password, address=address, replaces=replaces, staff_only=True
@@ -111,10 +111,10 @@ class Staff:
         role: Role,
         photo: bytes | None = None,
     ) -> UserValue:
-        """Create an account, by the rules of signing up.
+        """Create an account, with the rules of a sign-up.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             UserFaults, BadInput: as ``Accounts.sign_up`` does.
         """
 
@@ -132,12 +132,10 @@ class Staff:
         )
 
     async def deactivate(self, member: StaffMember, *, user_id: UUID) -> None:
-        """End a user's sessions, close their sockets, and refuse their log-ins; idempotent.
-
-        Their trips go on as they are.
+        """End a user's sessions, close their sockets, and refuse their log-ins; idempotent. Their trips continue.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             NoSuchUser: there is none, or it was deleted.
             NotOneself: it is the caller.
         """
@@ -149,7 +147,7 @@ class Staff:
         """Let a user log in again; idempotent.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             NoSuchUser: there is none, or it was deleted.
         """
         await self._shield.run(self._set_active(member, user_id, is_active=True))
@@ -192,10 +190,10 @@ class Staff:
         pick_up: GeoPoint | None = None,
         drop_off: GeoPoint | None = None,
     ) -> TripValue:
-        """Request a trip for a rider, by the rules of requesting. The history says that staff did.
+        """Request a trip for a rider, with the rules of ``Trips.request``. The history says that staff did it.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             NoSuchUser: there is no such rider, or the account is not active.
             NotARider, TooManyOpenTrips, BadInput: as ``Trips.request`` does.
         """
@@ -237,7 +235,7 @@ class Staff:
         """Cancel an active trip of any rider. Its subscribers receive the change with the reason.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             TripNotFound: there is no such trip.
             IllegalTransition: it has ended.
             BadInput: the reason is too long or contains a forbidden character.
@@ -273,10 +271,10 @@ class Staff:
             # The status changed between the update and the read: try again.
 
     async def note_export(self, member: StaffMember, *, what: str) -> None:
-        """Record in the trail that the caller exports data.
+        """Record in the audit trail that the caller exports data.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
         """
         await self._shield.run(
             self._trail.record(self._database, member.actor, StaffActionKind.EXPORT, detail=what[:500])
