@@ -4,12 +4,12 @@ import { defineConfig } from "vite";
 // under the same policy as in production. (Vite's own server cannot start GraphiQL's workers.)
 export default defineConfig({
   build: {
-    // Everything in this folder carries a hash of its contents in its name: the server lets browsers keep it for ever.
+    // Each file name in this folder contains a hash of the contents: the server lets browsers keep it for ever.
     assetsDir: "assets",
     rolldownOptions: {
       // One build, one entry a page: the pages share their chunks.
       input: { board: "index.html", graphiql: "graphiql/index.html" },
-      // Libraries carry directives for React's compiler, which has run on them already.
+      // Libraries contain directives for React's compiler, which has already run on them.
       checks: { moduleLevelDirective: false },
     },
     // The code editor is one chunk of this size, loaded by GraphiQL alone and after its frame is drawn.

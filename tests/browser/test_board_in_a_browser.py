@@ -191,7 +191,7 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
     await driver.press("Accept")
     await expect(driver.offers).to_contain_text("Another driver was faster")
     log = page.page.get_by_role("log")
-    await expect(log).to_contain_text("Driver: an offer has gone. Another driver was faster")
+    await expect(log).to_contain_text("Driver: an offer was withdrawn. Another driver was faster")
     await expect(driver.problems).to_have_count(0)
 
     await other.press("Give it back")
@@ -204,7 +204,7 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
     await rider.press("Cancel the trip")
     await rider.root.get_by_label("Why?").fill("I walk")
     await rider.press("Cancel it")
-    await expect(driver.offers).to_contain_text("The rider called it off")
+    await expect(driver.offers).to_contain_text("The rider cancelled it")
     await expect(rider.headline).to_have_text("Where to?")
     assert (await rider.history())[-2:] == ["Given back · Kim", "Cancelled · Robin"]
     await expect(rider.root.locator(".reason")).to_have_text("“I walk”")
@@ -286,7 +286,7 @@ async def test_somebody_changes_their_account_and_deletes_it_by_keyboard(board: 
 
     await rider.button("Account").press("Enter")
     await account.get_by_text("Delete the account").press("Enter")
-    password = account.get_by_label("Your password, to be sure")
+    password = account.get_by_label("Your password, to confirm")
     await password.fill(PASSWORD)
     await keys.press("Enter")
     await expect(account).to_contain_text("The password is wrong.")

@@ -15,18 +15,18 @@ interface Props {
   connection: Connection;
   person: Person;
   onPerson: (person: Person) => void;
-  /** The password is another now, and with it the session's token. */
+  /** The password was changed, and the session has a new token. */
   onToken: (token: string) => void;
   onDeleted: () => void;
   onClose: () => void;
 }
 
-/** A dialogue in which somebody changes how they are shown, their password, or deletes their account. */
+/** The dialogue for changing the name, the photo or the password, and for deleting the account. */
 export function Account({ connection, person, onPerson, onToken, onDeleted, onClose }: Props) {
   const id = useId();
   const dialogue = useRef<HTMLDialogElement>(null);
   useEffect(() => dialogue.current!.showModal(), []);
-  // The browser's own event of a close comes later, and now and then not at all.
+  // The browser's own close event comes later, and sometimes never.
   const close = () => {
     dialogue.current!.close();
     onClose();
@@ -157,7 +157,7 @@ function Deletion({ connection, isRider, onDeleted }: Pick<Props, "connection" |
           {isRider && " One for which you are not in the car yet is cancelled."}
         </p>
         <Field
-          label="Your password, to be sure"
+          label="Your password, to confirm"
           name="password"
           type="password"
           autoComplete="off"

@@ -10,7 +10,7 @@ import logo from "../favicon.svg";
 
 const NARROW = matchMedia("(max-width: 47.99rem)");
 
-/** The board: a rider and drivers, each somebody else, side by side; on a phone one at a time. */
+/** The board: panels of a rider and of drivers side by side; on a phone one at a time. */
 export function Board() {
   const [panels, setPanels] = useState(loadPanels);
   const [chosen, setChosen] = useState(() => loadChosen(panels));
@@ -86,7 +86,7 @@ function Welcome() {
       <h2 id="welcome">A whole ride on one page</h2>
       <ol>
         <li>
-          <strong>Sign up a rider and a driver.</strong> Each panel below is a person of its own, with a session of its own.
+          <strong>Sign up a rider and a driver.</strong> Each panel below is another person with another session.
         </li>
         <li>
           <strong>Request a trip as the rider.</strong> Click the map twice: where you are, and where you want to go.

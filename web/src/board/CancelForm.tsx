@@ -2,7 +2,7 @@ import "./CancelForm.css";
 
 import { useEffect, useRef, useState, type FormEvent } from "react";
 
-/** Asks why before a trip is cancelled, and whether. */
+/** Asks for a confirmation and a reason before a trip is cancelled. */
 export function CancelForm({ onCancel }: { onCancel: (reason: string) => Promise<void> }) {
   const [isOpen, setIsOpen] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
@@ -11,7 +11,7 @@ export function CancelForm({ onCancel }: { onCancel: (reason: string) => Promise
   const wasOpen = useRef(isOpen);
 
   useEffect(() => {
-    // What was pressed is gone.
+    // The pressed button no longer exists.
     if (isOpen !== wasOpen.current) (isOpen ? input : button).current?.focus();
     wasOpen.current = isOpen;
   }, [isOpen]);

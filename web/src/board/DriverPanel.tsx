@@ -37,7 +37,7 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
       offered: ({ rider, pickUpAddress, dropOffAddress }) =>
         announce(`Driver: ${rider.firstName} asks for a ride from ${pickUpAddress} to ${dropOffAddress}`),
       withdrawn: (id, reason) => {
-        const text = `Driver: an offer has gone. ${GONE[reason]}`;
+        const text = `Driver: an offer was withdrawn. ${GONE[reason]}`;
         if (taking.current.has(id)) taking.current.set(id, text);
         else announce(text);
       },
@@ -137,7 +137,7 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
               )}
             </p>
             <Ends trip={trip} />
-            {/* Each button has a place of its own: what slides under a finger is pressed by mistake. */}
+            {/* Each button has a fixed place: a button that moves under a finger is pressed by mistake. */}
             <div className="steps">
               <button
                 type="button"
@@ -178,7 +178,7 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
               )}
             </div>
             <p className="quiet-text" id={`${panelId}-pace`}>
-              {target ? "Drives ten times as fast as in life." : `The rider gave no position of the ${placeName}.`}
+              {target ? "Drives ten times as fast as in real life." : `The rider gave no position of the ${placeName}.`}
             </p>
             <History trip={trip} />
           </article>

@@ -36,7 +36,7 @@ const AWAY = "The server cannot be reached. Is it running? This page keeps tryin
 const ENDED = "Your session has ended. Log in again.";
 const DELETED = "Your account is deleted.";
 
-/** One person's panel: strangers sign up or log in, and then they see a rider's or a driver's part. */
+/** One person's panel: the form to sign up or log in, and then the rider's or driver's part. */
 export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove }: Props) {
   const { id, token } = panel;
   const [notice, setNotice] = useState<string | null>(null);
@@ -50,7 +50,7 @@ export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove 
     (why: string | null) => {
       setNotice(why);
       if (why !== null) announce(`${name}: ${why}`);
-      // What was pressed is gone; when the session just ends, something that had the focus may be.
+      // The pressed button no longer exists; if the session ended by itself, the focused element may not exist either.
       setTakesFocus(why !== ENDED || (section.current?.contains(document.activeElement) ?? false));
       onToken(id, null);
       onNews(id, "");
@@ -119,11 +119,11 @@ interface SignedInProps {
   panel: Panel;
   token: string;
   name: string;
-  /** The title takes the focus: the log-in form that had it is gone. */
+  /** The title takes the focus, because the log-in form that had it no longer exists. */
   takesFocus: boolean;
-  /** The same person has another token now. */
+  /** The same person has a new token. */
   onToken: (token: string) => void;
-  /** The session is over, and it was not this page that ended it. */
+  /** The session has ended, and this page did not end it. */
   onEnd: () => void;
   onLogOut: () => void;
   onDeleted: () => void;
@@ -167,10 +167,10 @@ function SignedIn({ panel, token, name, takesFocus, onToken, onEnd, onLogOut, on
   }, [takesFocus]);
 
   async function logOut() {
-    // That the server ends the session then is no news.
+    // This page ends the session, so the server's message about it is ignored.
     connection?.close();
     await connection?.ask(LogOut, {});
-    // Whether or not the server has heard of it, this page forgets the token.
+    // This page drops the token even if the server cannot be reached.
     onLogOut();
   }
 

@@ -82,9 +82,9 @@ export function RiderPanel({ connection, onNews }: RolePanelProps) {
           trip
             ? trip.driver
               ? car?.isStale
-                ? "Your driver's phone is silent: the car is where it was last seen."
-                : "The car is where your driver's phone says it is."
-              : "The car appears here as soon as a driver has accepted."
+                ? "Your driver's phone does not report: this is the car's last position."
+                : "This is the position that your driver's phone reports."
+              : "The car appears here when a driver has accepted."
             : pickHint(next, isFrom && isTo)
         }
         markers={markers}

@@ -15,16 +15,16 @@ import { textOf, useForm } from "./ui/useForm";
 
 interface Props {
   role: Role;
-  /** What to say first, such as why somebody is logged out. */
+  /** A message at the top, such as the reason of a log-out. */
   notice: string | null;
-  /** Whether it is about somebody who will want to log in again. */
+  /** Whether the user had an account and will probably log in again. */
   hasAccount: boolean;
   onToken: (token: string) => void;
 }
 
 const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password"];
 
-/** Sign up or log in as somebody of that role. */
+/** The form to sign up or log in with that role. */
 export function SignIn({ role, notice, hasAccount, onToken }: Props) {
   const choiceId = useId();
   const [isNew, setIsNew] = useState(!hasAccount);
@@ -56,7 +56,7 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
       <p className="lead">
         {isRider
           ? "Request trips, and watch your car come."
-          : "See what riders ask for nearby, and be the first to take it."}
+          : "See requests nearby, and be the first to accept one."}
       </p>
       <fieldset className="choice">
         <legend className="visually-hidden">Account</legend>
@@ -144,14 +144,14 @@ function askToSignUp(input: {
   return new Connection().ask(SignUp, { input });
 }
 
-/** The token, or why there is none. */
+/** The token, or the reason why there is none. */
 async function logIn(username: string, password: string, role: Role): Promise<string | Problem[]> {
   const { data, problems } = await new Connection().ask(LogIn, { username, password });
   if (data === null) return problems;
   const { token, user, errors } = data.logIn;
   if (token === null || user === null) return userProblems(errors);
   if (user.role === role) return token;
-  // Somebody of the other role: end that session again.
+  // The account has the other role: end that session again.
   const connection = new Connection(token);
   await connection.ask(LogOut, {});
   connection.close();

@@ -5,7 +5,7 @@ import type { Trip } from "./api/operations";
 import { At } from "./ui/Dated";
 import { STATUS } from "./words";
 
-/** From where to where. */
+/** The addresses of a trip. */
 export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: string } }) {
   return (
     <dl className="ends">
@@ -23,7 +23,7 @@ export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: 
 
 const STEPS: readonly TripStatus[] = ["REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"];
 
-/** How far a trip has come, in the words of whoever looks at it. */
+/** The progress of a trip, in the words for the viewer's role. */
 export function Progress({ status, words }: { status: TripStatus; words: Record<TripStatus, string> }) {
   const reached = STEPS.indexOf(status);
   return (
@@ -65,7 +65,7 @@ export function History({ trip }: { trip: Trip }) {
   );
 }
 
-/** The trips that have ended, and those that are open; `isRest` beside one that is shown large. */
+/** The trips that have ended, and the open ones; `isRest`: another trip is shown large. */
 export function OtherTrips({ trips, isRest }: { trips: Trip[]; isRest: boolean }) {
   if (trips.length === 0) return null;
   return (

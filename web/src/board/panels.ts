@@ -2,7 +2,7 @@
 import type { Role } from "./api/generated/graphql";
 
 export interface Panel {
-  /** `RIDER`, `DRIVER-1`, `DRIVER-2`, …: stays the same when others come or go. */
+  /** `RIDER`, `DRIVER-1`, `DRIVER-2`, …: stays the same when panels are added or removed. */
   id: string;
   role: Role;
   /** The session's token; null while nobody is logged in. */
@@ -34,7 +34,7 @@ export function storePanels(panels: readonly Panel[]): void {
   write(STORED_AS, panels);
 }
 
-/** The panel that was shown before a reload, where one is shown at a time. */
+/** The panel that was shown before a reload, if only one is shown at a time. */
 export function loadChosen(panels: readonly Panel[]): string {
   const stored = read<string>(CHOSEN_STORED_AS);
   return (panels.find(({ id }) => id === stored) ?? panels[0]!).id;
@@ -51,14 +51,14 @@ export function withDriver(panels: readonly Panel[]): Panel[] {
   return id === undefined ? [...panels] : [...panels, { id, role: "DRIVER", token: null }];
 }
 
-/** What a panel is called: the first driver needs no number. */
+/** The title of a panel: the first driver needs no number. */
 export function titleOf({ id, role }: Panel): string {
   if (role === "RIDER") return "Rider";
   const number = id.split("-")[1];
   return number === "1" ? "Driver" : `Driver ${number}`;
 }
 
-/** Something that this tab remembers. */
+/** A value in the storage of this tab. */
 export function read<Value>(key: string): Value | null {
   try {
     const text = sessionStorage.getItem(key);
@@ -72,6 +72,6 @@ export function write(key: string, value: unknown): void {
   try {
     sessionStorage.setItem(key, JSON.stringify(value));
   } catch {
-    // No storage in this browser: a reload forgets it.
+    // No storage in this browser: the value is lost at a reload.
   }
 }

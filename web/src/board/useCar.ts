@@ -72,7 +72,7 @@ export function useCar(connection: Connection, panelId: string) {
     return () => clearInterval(driving);
   }, [way, place]);
 
-  /** Move the car at once, heading towards a spot. Ends a drive. */
+  /** Move the car immediately, heading towards a point. Ends a drive. */
   const moveTo = useCallback(
     (point: GeoPoint, towards?: Spot) => {
       setWay(null);

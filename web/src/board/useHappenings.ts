@@ -5,13 +5,13 @@ import type { Trip } from "./api/operations";
 /** A change of a trip, in words. */
 export interface Happening {
   text: string;
-  /** Whether it stays on the screen until it is dismissed, since nothing else there tells of it. */
+  /** Whether it stays on the screen until the user dismisses it, because nothing else there shows it. */
   stays: boolean;
 }
 
 /**
- * Says each change of a trip that was known before, unless it is null in words. The last that stays is returned with how to
- * dismiss it, until something else happens or a trip is new.
+ * Announces each change of a known trip that has a message. Returns the last message that stays, with a function that
+ * dismisses it, until another change or a new trip comes.
  */
 export function useHappenings(
   trips: readonly Trip[] | null,
@@ -21,7 +21,7 @@ export function useHappenings(
   const known = useRef(new Map<string, Trip>());
   const [notice, setNotice] = useState<string | null>(null);
   useEffect(() => {
-    // The newest comes first, and is to be heard last.
+    // The newest comes first in the list, and must be announced last.
     for (const trip of [...(trips ?? [])].reverse()) {
       const before = known.current.get(trip.id);
       known.current.set(trip.id, trip);

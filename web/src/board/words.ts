@@ -21,20 +21,20 @@ export const STATUS_TO_DRIVER: Record<TripStatus, string> = {
 
 export const GONE: Record<WithdrawReason, string> = {
   TAKEN: "Another driver was faster",
-  CANCELLED: "The rider called it off",
-  EXPIRED: "Nobody took it in time",
+  CANCELLED: "The rider cancelled it",
+  EXPIRED: "No driver accepted it in time",
   OUT_OF_RANGE: "Too far from you now",
 };
 
-/** The most pressing first. */
+/** The most advanced status first. */
 const ACTIVE: readonly TripStatus[] = ["IN_PROGRESS", "STARTED", "REQUESTED"];
 
-/** The trip to show large: of those that have not ended, the one that has come furthest, else the newest. */
+/** The trip to show large: the active trip with the most advanced status; of several, the newest. */
 export function currentOf(trips: readonly Trip[] | null): Trip | undefined {
   return ACTIVE.flatMap((status) => (trips ?? []).filter((trip) => trip.status === status))[0];
 }
 
-/** What a rider reads above the trip. */
+/** The rider's headline of a trip. */
 export function headline(trip: Trip): string {
   const name = nameOfDriver(trip);
   switch (trip.status) {
@@ -53,7 +53,7 @@ function nameOfDriver({ driver }: Trip): string {
   return driver?.firstName ?? "Your driver";
 }
 
-/** What a rider is told of a change. */
+/** The message to a rider about a change. */
 export function toldToRider(trip: Trip, before: Trip): Happening {
   switch (trip.status) {
     case "REQUESTED":
@@ -65,13 +65,13 @@ export function toldToRider(trip: Trip, before: Trip): Happening {
         ? { text: `Your trip was cancelled by staff${because(trip)}`, stays: true }
         : { text: "Your trip is cancelled", stays: false };
     case "EXPIRED":
-      return { text: "No driver took your trip in time. You can request it again.", stays: true };
+      return { text: "No driver accepted your trip in time. You can request it again.", stays: true };
     default:
       return { text: headline(trip), stays: false };
   }
 }
 
-/** What a driver is told of a change; null for what they have done themselves. */
+/** The message to a driver about a change; null for the driver's own changes. */
 export function toldToDriver(trip: Trip, { rider }: Trip): Happening | null {
   if (trip.status !== "CANCELLED") return null;
   const by = wasChangedBy(trip, "STAFF") ? "Staff" : rider.firstName;

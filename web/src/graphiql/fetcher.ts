@@ -123,7 +123,7 @@ function subscribe(path: string, params: FetcherParams, headers: Headers, observ
   };
 }
 
-/** A refused or failed subscription as a result, since GraphiQL shows thrown errors with their stack. */
+/** A refused or failed subscription as a result, because GraphiQL shows thrown errors with their stack. */
 function explain(cause: unknown): ExecutionResult {
   if (Array.isArray(cause)) return { errors: cause as GraphQLError[] };
   const close = closeOf(cause);

@@ -1,18 +1,18 @@
 import type { CombinedError } from "@urql/core";
 
-/** Something that went wrong, in words, with what tells it apart. */
+/** An error: its text, and the code that identifies it. */
 export interface Problem {
   text: string;
   code: string;
   /** The input field at fault, if it is one. */
   field?: string;
-  /** For how many seconds nothing more should be asked. */
+  /** The number of seconds to wait before the next request. */
   retryAfterS?: number;
 }
 
 const UNREACHABLE = "UNREACHABLE";
 
-/** Whether the server could not be reached: that goes by itself. */
+/** Whether the server could not be reached: this problem disappears by itself. */
 export function isUnreachable({ code }: Problem): boolean {
   return code === UNREACHABLE;
 }
@@ -23,12 +23,12 @@ interface UserError {
   field: string[] | null;
 }
 
-/** What a payload says to the user. */
+/** The errors of a payload. */
 export function userProblems(errors: readonly UserError[]): Problem[] {
   return errors.map(({ code, message, field }) => withField({ code, text: message }, field));
 }
 
-/** What is wrong with a request itself, or with the way to the server. */
+/** The errors of a request itself, or of the connection to the server. */
 export function problemsOf(error: CombinedError | undefined): Problem[] {
   if (error === undefined || error.networkError) {
     return [{ code: UNREACHABLE, text: "The server cannot be reached. Is it running? Try again in a moment." }];

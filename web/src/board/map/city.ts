@@ -1,5 +1,5 @@
 /**
- * The city as it is drawn: not surveyed, but made up in the manner of Amsterdam, with its canals in rings around the station.
+ * The drawing of the city: invented, but like Amsterdam, with canals in rings around the station.
  * In metres on the map's plane.
  */
 import type { Spot } from "./geo";

@@ -43,7 +43,7 @@ export function distance(a: GeoPoint, b: GeoPoint): number {
   return Math.hypot(to.x - from.x, to.y - from.y);
 }
 
-/** In degrees from north, clockwise. */
+/** The heading, in degrees clockwise from north. */
 export function heading(from: Spot, to: Spot): number {
   return ((Math.atan2(to.x - from.x, from.y - to.y) * 180) / Math.PI + 360) % 360;
 }

@@ -2,7 +2,7 @@ import "./Problems.css";
 
 import type { Problem } from "../api/problems";
 
-/** A list of errors without duplicates, announced to screen readers at once. Renders nothing without errors. */
+/** A list of errors without duplicates, announced to screen readers immediately. Renders nothing without errors. */
 export function Problems({ problems, id }: { problems: Problem[]; id?: string }) {
   return (
     <div className="problems" role="alert" id={id}>
