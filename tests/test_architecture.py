@@ -201,7 +201,7 @@ def test_only_one_file_spells_topics() -> None:
         "from dotenv import load_dotenv",
     ],
 )
-def test_a_look_at_the_environment_is_noticed(text: str) -> None:
+def test_reading_the_environment_is_noticed(text: str) -> None:
     assert reads_environment(ast.parse(text))
     assert not reads_environment(ast.parse("import os\nos.getpid()"))
 
@@ -270,7 +270,7 @@ def test_a_status_that_is_compared_elsewhere_is_noticed(text: str) -> None:
     )
 
 
-def test_no_service_speaks_http() -> None:
+def test_no_service_uses_words_of_http() -> None:
     """What a photo is served with, and where, is for those who serve it."""
     services = (ROOT / "services").rglob("*.py")
     found = {name_of(path): words for path in services if (words := speaks_http(tree_of(path)))}

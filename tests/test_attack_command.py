@@ -95,7 +95,7 @@ ATTACKS = """
 """
 
 
-def test_every_attack_of_every_worker_is_in_the_table_with_what_came_of_it(pytester: pytest.Pytester) -> None:
+def test_every_attack_of_every_worker_is_in_the_table_with_its_result(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(ATTACKS)
     result = pytester.runpytest("-n", "1", "-p", "no:randomly", "-p", "no:asyncio")

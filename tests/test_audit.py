@@ -80,14 +80,14 @@ def audit(url: str) -> tuple[int, list[str]]:
     return done.returncode, [line.partition(",")[0] for line in verdicts]
 
 
-def test_what_is_known_to_be_vulnerable_fails_the_run() -> None:
+def test_a_known_vulnerability_fails_the_run() -> None:
     with advisories("pillow", "monaco-editor") as url:
         status, verdicts = audit(url)
     assert status == 1
     assert verdicts == ["Python: FAILED", "web: FAILED", "tests/clients: no known vulnerability"]
 
 
-def test_data_that_cannot_be_reached_is_skipped_and_said_so() -> None:
+def test_unreachable_data_is_skipped_with_a_message() -> None:
     with advisories() as url:
         pass
     assert audit(url) == (0, ["Python: SKIPPED", "web: SKIPPED", "tests/clients: SKIPPED"])

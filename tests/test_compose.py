@@ -73,7 +73,7 @@ def test_the_settings_of_the_compose_file_are_valid(monkeypatch: pytest.MonkeyPa
     assert settings.shutdown_timeout_s < int(filled(SERVICES["server"]["stop_grace_period"], {}).removesuffix("s"))
 
 
-def test_every_setting_is_handed_on_or_fixed() -> None:
+def test_every_setting_is_passed_on_or_fixed() -> None:
     handed_on = set(SERVICES["server"]["environment"])
     fixed = {f"{PREFIX}HOST", f"{PREFIX}PORT"}
     assert fixed <= image_environment().keys()
@@ -93,7 +93,7 @@ def test_no_setting_of_the_image_is_taken_away() -> None:
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_an_empty_setting_is_none_or_refused_in_one_line(
+def test_an_empty_setting_counts_as_unset_or_is_refused_in_one_line(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -131,14 +131,14 @@ def test_the_migrations_come_after_the_database_and_before_the_server() -> None:
     assert SERVICES["migrate"]["environment"][database] == SERVICES["server"]["environment"][database]
 
 
-def test_what_is_waited_for_has_a_health_check() -> None:
+def test_a_service_that_others_wait_for_has_a_health_check() -> None:
     for service in SERVICES.values():
         for name, wait in service.get("depends_on", {}).items():
             if wait["condition"] == "service_healthy":
                 assert "test" in SERVICES[name]["healthcheck"]
 
 
-def test_the_health_checks_ask_for_paths_that_exist() -> None:
+def test_the_health_checks_request_paths_that_exist() -> None:
     async def ping() -> None:
         return None
 
@@ -213,7 +213,7 @@ def test_only_the_server_is_published_and_only_on_loopback() -> None:
     assert COMPOSE["networks"]["backend"]["internal"] is True
 
 
-def test_what_must_last_is_in_volumes() -> None:
+def test_permanent_data_is_in_volumes() -> None:
     # The image of PostgreSQL 18 keeps its data in a folder of the version below this one.
     assert SERVICES["postgres"]["volumes"] == ["database:/var/lib/postgresql"]
     settings = environment(POSTGRES_PASSWORD="secret")

@@ -84,7 +84,7 @@ def test_every_class_and_function_that_a_document_names_exists(document: Path) -
     assert not missing_names(document.read_text())
 
 
-def test_what_is_made_up_is_found() -> None:
+def test_an_invented_name_is_found() -> None:
     """The two above would pass as well if they looked at nothing."""
     text = "`hubb.py` `services/live/huba.py` `Hub.dispatch` `Hub.resync` `Hubble.resync` `hubs.go`"
 

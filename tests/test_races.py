@@ -77,7 +77,7 @@ async def test_only_one_of_twenty_drivers_wins_each_of_200_races(application: Ap
     assert len(await noted_trips(database)) == RACES, "one change each was noted, and no other"
 
 
-async def test_of_a_cancelling_and_an_accepting_the_later_one_learns_of_the_other(
+async def test_of_a_cancellation_and_an_acceptance_the_later_one_learns_of_the_other(
     application: Application, trips: Trips
 ) -> None:
     database = application.database
@@ -102,7 +102,7 @@ async def test_of_a_cancelling_and_an_accepting_the_later_one_learns_of_the_othe
             assert set(outcomes) == {TripCancelled}
 
 
-async def test_of_a_start_and_a_cancelling_exactly_one_happens(application: Application, trips: Trips) -> None:
+async def test_of_a_start_and_a_cancellation_exactly_one_happens(application: Application, trips: Trips) -> None:
     database = application.database
     rider = await add_rider(database)
     for number in range(40):
@@ -143,7 +143,7 @@ async def test_a_trip_given_back_while_others_accept_has_one_driver_or_none(
             assert uuid(row["driver_id"]) == others[outcomes.index(TripStatus.STARTED)].id
 
 
-async def test_two_giving_the_same_change_at_once_make_it_once(application: Application, trips: Trips) -> None:
+async def test_two_simultaneous_equal_changes_are_made_once(application: Application, trips: Trips) -> None:
     database = application.database
     rider, driver = await add_rider(database), await add_driver(database)
     trip_id = await add_trip(database, rider)
@@ -156,7 +156,7 @@ async def test_two_giving_the_same_change_at_once_make_it_once(application: Appl
     assert (await trip_row(database, trip_id))["version"] == 4
 
 
-async def test_one_driver_who_accepts_twenty_trips_at_once_gets_one(
+async def test_a_driver_who_accepts_twenty_trips_simultaneously_gets_one(
     application: Application, trips: Trips
 ) -> None:
     database = application.database
@@ -168,7 +168,7 @@ async def test_one_driver_who_accepts_twenty_trips_at_once_gets_one(
     assert Counter(outcomes) == {TripStatus.STARTED: 1, DriverBusy: 19}
 
 
-async def test_a_driver_who_gives_back_and_accepts_at_once_never_has_it_again(
+async def test_a_driver_who_gives_back_and_accepts_simultaneously_never_has_the_trip_again(
     application: Application, trips: Trips
 ) -> None:
     database = application.database
@@ -208,7 +208,7 @@ async def waits_for_locks(database: Database, *, count: int = 1) -> None:
 
 
 @pytest.mark.attack("abuse")
-async def test_a_deleted_account_has_no_active_trip_whatever_it_does_at_the_same_time(
+async def test_a_deleted_account_has_no_active_trip_whatever_its_other_requests_do(
     application: Application, trips: Trips
 ) -> None:
     database, services = application.database, application.services
@@ -325,7 +325,7 @@ async def test_a_deletion_waits_for_a_write_that_is_not_committed_yet_and_sees_i
             await deleting
 
 
-async def test_of_two_members_of_staff_who_deactivate_each_other_at_once_one_does(
+async def test_of_two_members_of_staff_who_deactivate_each_other_one_succeeds(
     application: Application,
 ) -> None:
     database, staff = application.database, application.staff

@@ -10,7 +10,7 @@ from tests.support.tools import missing
 HOW = "uv export --frozen --no-emit-project --no-annotate --no-header"
 
 
-def test_what_an_image_installs_is_what_the_lock_says() -> None:
+def test_an_image_installs_what_the_lock_says() -> None:
     uv = shutil.which("uv")
     if uv is None:
         missing("uv", "pip install uv")
@@ -18,7 +18,7 @@ def test_what_an_image_installs_is_what_the_lock_says() -> None:
     assert (ROOT / "requirements.txt").read_text() == done.stdout, f"stale: run `{HOW} -o requirements.txt`"
 
 
-def test_each_package_has_hashes_and_none_an_address() -> None:
+def test_each_package_has_hashes_and_no_address() -> None:
     text = (ROOT / "requirements.txt").read_text()
     packages = text.replace("\\\n", "").splitlines()
     assert len(packages) > 40

@@ -40,7 +40,7 @@ async def test_staff_log_in_and_out_and_the_trail_says_so(live_server: LiveServe
     assert path_of(await stranger.get("/trip/list")) == "/admin/login"
 
 
-async def test_a_log_in_leads_where_one_wanted_to_go_and_nowhere_else(
+async def test_a_log_in_redirects_to_the_requested_page_and_to_no_other_host(
     live_server: LiveServer, stranger: StaffBrowser
 ) -> None:
     await make_staff(live_server.application, "stella")
@@ -84,7 +84,7 @@ async def test_nobody_but_staff_gets_in(live_server: LiveServer, rider: Api, str
     assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
 
 
-async def test_who_is_no_member_of_staff_any_more_is_out_at_once(
+async def test_a_former_member_of_staff_loses_access_immediately(
     live_server: LiveServer, staff: StaffBrowser
 ) -> None:
     database = live_server.application.database
@@ -92,7 +92,7 @@ async def test_who_is_no_member_of_staff_any_more_is_out_at_once(
     assert path_of(await staff.get("/trip/list")) == "/admin/login"
 
 
-async def test_too_many_attempts_are_refused_as_by_the_api(settings: Settings) -> None:
+async def test_too_many_attempts_are_refused_as_in_the_api(settings: Settings) -> None:
     limited = settings.model_copy(update={"log_in_rate": "3/hour"})
     async with serving(limited) as server, StaffBrowser(server.url) as stranger:
         await make_staff(server.application, "stella")
@@ -204,7 +204,9 @@ async def test_every_process_accepts_what_another_has_signed(
     assert "The user was deactivated" in (await staff.get("/user/list")).text
 
 
-async def test_pages_ask_no_other_host_and_run_no_scripts_but_their_own(staff: StaffBrowser, rider: Api) -> None:
+async def test_pages_load_nothing_from_other_hosts_and_run_only_their_own_scripts(
+    staff: StaffBrowser, rider: Api
+) -> None:
     trip = await rider.create_trip()
     paths = (
         "/trip/list",
@@ -231,7 +233,7 @@ async def test_pages_ask_no_other_host_and_run_no_scripts_but_their_own(staff: S
     assert "no-store" not in (await staff.get("/static/js/sa-dom.js")).headers["cache-control"]
 
 
-async def test_what_fails_unexpectedly_is_shown_as_an_incident(
+async def test_an_unexpected_failure_is_shown_as_an_incident(
     staff: StaffBrowser, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:

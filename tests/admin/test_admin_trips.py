@@ -20,7 +20,7 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
     return [(row["action"], str(row["trip_id"]), row["detail"]) for row in rows]
 
 
-async def test_who_follows_a_trip_hears_that_staff_cancelled_it_and_why(
+async def test_a_subscriber_of_a_trip_receives_the_cancellation_by_staff_with_its_reason(
     live_server: LiveServer, staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:
     trip = await rider.create_trip()
@@ -70,13 +70,13 @@ async def test_a_trip_that_has_ended_stays_as_it_is(
     assert await trail(live_server) == []
 
 
-async def test_a_reason_that_is_too_long_is_refused_in_words(staff: StaffBrowser, rider: Api) -> None:
+async def test_a_reason_that_is_too_long_is_refused_with_a_message(staff: StaffBrowser, rider: Api) -> None:
     trip = await rider.create_trip()
     refused = await staff.row_action("trip", "cancel", trip["id"], reason="x" * 501)
     assert refused.json() == {"msg": "A reason has at most 500 characters."}
 
 
-async def test_a_trip_is_requested_for_a_rider_and_everybody_hears(
+async def test_a_trip_requested_for_a_rider_reaches_all_subscribers(
     live_server: LiveServer, staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:
     fields = {
@@ -113,7 +113,7 @@ async def test_a_trip_is_requested_for_a_rider_and_everybody_hears(
         ({"rider": "the driver"}, "Only riders can request trips."),
     ],
 )
-async def test_what_a_use_case_refuses_is_shown_in_the_form(
+async def test_a_fault_of_a_use_case_is_shown_in_the_form(
     live_server: LiveServer, staff: StaffBrowser, rider: Api, driver: Api, changes: dict[str, str], message: str
 ) -> None:
     fields = {
@@ -130,7 +130,7 @@ async def test_what_a_use_case_refuses_is_shown_in_the_form(
     assert await trail(live_server) == []
 
 
-async def test_nothing_else_of_a_trip_is_changed(staff: StaffBrowser, rider: Api) -> None:
+async def test_staff_can_change_nothing_else_of_a_trip(staff: StaffBrowser, rider: Api) -> None:
     trip = await rider.create_trip()
     assert (await staff.get("/trip/edit", pk=trip["id"])).status_code == 403
     assert (await staff.form(f"/trip/edit?pk={trip['id']}", {"pick_up_address": "x"})).status_code == 403
@@ -168,7 +168,7 @@ async def test_trips_are_searched_filtered_sorted_and_exported(
     assert "History" not in rows[0]
 
 
-async def test_the_trail_is_there_to_be_read(staff: StaffBrowser, rider: Api) -> None:
+async def test_the_audit_trail_can_be_read_and_not_changed(staff: StaffBrowser, rider: Api) -> None:
     trip = await rider.create_trip()
     await staff.row_action("trip", "cancel", trip["id"], reason="A storm")
     newest, log_in = await staff.rows("staff-action")

@@ -29,7 +29,7 @@ async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
     return [(row["action"], str(row["user_id"]), row["detail"]) for row in rows]
 
 
-async def test_a_user_is_added_by_the_rules_of_signing_up(live_server: LiveServer, staff: StaffBrowser) -> None:
+async def test_a_user_is_added_with_the_rules_of_a_sign_up(live_server: LiveServer, staff: StaffBrowser) -> None:
     wrong = await staff.form("/user/create", {**NEW, "username": "STELLA", "password": "password1"})
     assert wrong.status_code == 422
     assert "This user name is taken, or looks like one that is." in wrong.text
@@ -48,7 +48,7 @@ async def test_a_user_is_added_by_the_rules_of_signing_up(live_server: LiveServe
     assert PASSWORD not in detail
 
 
-async def test_the_photo_of_an_added_user_is_looked_at_like_any_other(
+async def test_the_photo_of_an_added_user_is_checked_like_any_other(
     live_server: LiveServer, staff: StaffBrowser
 ) -> None:
     wrong = await staff.form("/user/create", NEW, files={"photo": ("me.png", b"no picture", "image/png")})
@@ -60,7 +60,7 @@ async def test_the_photo_of_an_added_user_is_looked_at_like_any_other(
     assert 'src="/media/' in (await staff.get("/user/detail", pk=user_id)).text
 
 
-async def test_who_is_deactivated_is_out_everywhere_until_reactivated(
+async def test_a_deactivated_user_has_no_access_anywhere_until_reactivated(
     live_server: LiveServer, staff: StaffBrowser, rider: Api
 ) -> None:
     user_id = rider.user["id"]
@@ -80,7 +80,7 @@ async def test_who_is_deactivated_is_out_everywhere_until_reactivated(
     assert [kind for kind, *_ in await trail(live_server)] == ["DEACTIVATE_USER", "REACTIVATE_USER"]
 
 
-async def test_nobody_locks_themselves_out(live_server: LiveServer, staff: StaffBrowser) -> None:
+async def test_staff_cannot_deactivate_themselves(live_server: LiveServer, staff: StaffBrowser) -> None:
     (own,) = await staff.rows("user", q="stella")
     refused = await staff.row_action("user", "deactivate", own)
     assert refused.json() == {"msg": "You cannot deactivate yourself."}
@@ -89,7 +89,7 @@ async def test_nobody_locks_themselves_out(live_server: LiveServer, staff: Staff
     assert await trail(live_server) == []
 
 
-async def test_nothing_else_of_a_user_is_changed(staff: StaffBrowser, rider: Api) -> None:
+async def test_staff_can_change_nothing_else_of_a_user(staff: StaffBrowser, rider: Api) -> None:
     for path in ("edit", "import"):
         assert (await staff.get(f"/user/{path}", pk=rider.user["id"])).status_code in (403, 404)
     assert (await staff.form(f"/user/edit?pk={rider.user['id']}", NEW)).status_code == 403
@@ -147,7 +147,7 @@ async def test_a_name_that_is_a_script_is_shown_as_text(staff: StaffBrowser, per
     assert "<script" not in found["_meta"]["select2"]["result"] + found["_meta"]["select2"]["selection"]
 
 
-async def test_an_export_is_a_table_without_formulas_and_leaves_a_line_in_the_trail(
+async def test_an_export_has_no_formulas_and_is_recorded_in_the_trail(
     live_server: LiveServer, staff: StaffBrowser, person: SignUp
 ) -> None:
     await person("RIDER", username="=cmd@example.com", firstName="=1+1", lastName="\uff20SUM(A1)")
@@ -167,7 +167,7 @@ async def test_an_export_is_a_table_without_formulas_and_leaves_a_line_in_the_tr
     assert "role" in detail
 
 
-async def test_an_export_that_cannot_be_written_down_does_not_happen(
+async def test_an_export_that_cannot_be_recorded_is_refused(
     live_server: LiveServer, staff: StaffBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = live_server.application.database

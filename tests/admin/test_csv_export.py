@@ -38,14 +38,14 @@ async def exported(value: object) -> str:
     ],
 )
 @pytest.mark.parametrize("before", ["", " ", "\t", "\u3000", "\u200b", "\ufeff"])
-async def test_a_sign_that_begins_a_formula_is_quoted_in_whatever_unicode_form(sign: str, before: str) -> None:
+async def test_a_formula_character_is_quoted_in_any_unicode_form(sign: str, before: str) -> None:
     assert await exported(f"{before}{sign}1+1") == f"'{before}{sign}1+1"
 
 
 @pytest.mark.parametrize("value", ["", " ", "Rosa", "1 = 1", "a\uff1d", "\uff21nna", "'=1", "\u2800"])
-async def test_what_is_no_formula_is_left_alone(value: str) -> None:
+async def test_a_text_that_is_no_formula_stays_unchanged(value: str) -> None:
     assert await exported(value) == value
 
 
-async def test_what_is_no_text_is_left_alone() -> None:
+async def test_a_value_that_is_no_text_stays_unchanged() -> None:
     assert await exported(-1.5) == "-1.5"

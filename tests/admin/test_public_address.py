@@ -65,7 +65,7 @@ def addresses(page: str) -> set[str]:
 
 
 @pytest.mark.attack("cross-site")
-async def test_the_admin_leads_to_the_public_address_and_its_cookies_are_secure(
+async def test_admin_links_use_the_public_address_and_its_cookies_are_secure(
     server: LiveServer, proxy: Proxy
 ) -> None:
     await make_staff(server.application, "stella")
@@ -95,7 +95,7 @@ async def test_the_admin_leads_to_the_public_address_and_its_cookies_are_secure(
 
 
 @pytest.mark.attack("cross-site")
-async def test_what_a_client_says_of_its_host_leads_nowhere(server: LiveServer) -> None:
+async def test_a_forged_host_changes_no_link_of_the_admin(server: LiveServer) -> None:
     async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
         for host in ("localhost:1", "db.internal", "10.0.0.7"):
             lost = await http.get("/admin/", headers={"Host": host, "X-Forwarded-Host": host})

@@ -138,13 +138,13 @@ def assert_one_line(outcome: Outcome, *hints: str) -> None:
         assert hint in outcome.err
 
 
-def test_the_committed_schema_is_the_one_of_the_code(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_committed_schema_equals_the_one_of_the_code(environment: dict[str, str], tmp_path: Path) -> None:
     committed = (ROOT / "schema.graphql").read_text(encoding="utf-8")
     printed = command(environment, "export-schema")
     assert (printed.code, printed.out) == (0, committed), "run `server.py export-schema schema.graphql`"
 
 
-def test_settings_lists_every_setting_with_what_it_is(environment: dict[str, str]) -> None:
+def test_settings_lists_every_setting_with_its_description(environment: dict[str, str]) -> None:
     outcome = command(environment, "settings")
     assert outcome.code == 0
     listed = re.findall(r"^TAXIRANK_([A-Z0-9_]+)=.*\n    \S", outcome.out, re.MULTILINE)
@@ -188,7 +188,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     assert_one_line(command(environment | changes), *hints)
 
 
-def test_a_port_in_use_is_one_line_before_anything_says_that_it_serves(environment: dict[str, str]) -> None:
+def test_a_port_in_use_is_one_line_before_the_log_says_serving(environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         hint = f"TAXIRANK_PORT: port {port} of 127.0.0.1 is in use"
@@ -196,12 +196,12 @@ def test_a_port_in_use_is_one_line_before_anything_says_that_it_serves(environme
         assert_one_line(command(environment, "serve", "--port", port), hint)
 
 
-def test_a_port_that_cannot_be_one_is_refused_as_an_option_too(environment: dict[str, str]) -> None:
+def test_an_invalid_port_is_refused_as_an_option_too(environment: dict[str, str]) -> None:
     assert_one_line(command(environment, "serve", "--port", "99999"), "TAXIRANK_PORT")
 
 
 @pytest.mark.parametrize("arguments", [["migrate"], ["seed-demo"], ["create-staff", "chief"]])
-def test_a_file_that_is_no_database_is_one_line_for_every_command(
+def test_a_file_that_is_not_a_database_is_one_line_for_every_command(
     environment: dict[str, str], arguments: list[str]
 ) -> None:
     database = {"TAXIRANK_DATABASE_URL": f"sqlite://{__file__}"}
@@ -216,13 +216,13 @@ def test_a_trusted_document_that_cannot_run_is_one_line(environment: dict[str, s
     assert_one_line(command(environment | trusted), hint)
 
 
-def test_an_sqlite_file_that_cannot_be_made_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_sqlite_file_that_cannot_be_created_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     database = {"TAXIRANK_DATABASE_URL": f"sqlite://{tmp_path}/file/x.sqlite3"}
     assert_one_line(command(environment | database), "TAXIRANK_DATABASE_URL", "cannot be created")
 
 
-def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
+def test_an_unmigrated_postgresql_is_one_line_that_names_the_migrate_command(
     environment: dict[str, str], postgres: servers.Postgres
 ) -> None:
     postgres.execute("CREATE DATABASE unmigrated")
@@ -233,7 +233,7 @@ def test_an_unmigrated_postgresql_is_one_line_that_says_migrate(
         postgres.execute("DROP DATABASE unmigrated WITH (FORCE)")
 
 
-def test_a_postgresql_database_that_is_not_there_is_one_line(
+def test_a_missing_postgresql_database_is_one_line(
     environment: dict[str, str], postgres: servers.Postgres
 ) -> None:
     database = {"TAXIRANK_DATABASE_URL": postgres.database_url("nowhere")}
@@ -332,7 +332,7 @@ async def test_two_workers_serve_sockets_and_end_with_the_server(
     assert [line for line in server.log if "Traceback" in line] == []
 
 
-def test_a_member_of_staff_is_made_once_and_with_a_strong_password(
+def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     weak = command(environment, "create-staff", "chief", stdin="chief123\n")
@@ -347,7 +347,7 @@ def test_a_member_of_staff_is_made_once_and_with_a_strong_password(
     database.close()
 
 
-def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:
     first = command(environment, "seed-demo")
     assert first.code == 0
     assert first.out == f"Log in as rosa, ravi, dana, dirk with the password {PASSWORD}\n"
@@ -361,7 +361,7 @@ def test_the_demo_is_made_once(environment: dict[str, str], tmp_path: Path) -> N
     assert statuses == {"COMPLETED", "STARTED", "CANCELLED", "REQUESTED"}
 
 
-def test_the_demo_with_its_known_password_is_not_made_beside_a_public_address(
+def test_the_demo_with_its_known_password_is_refused_if_there_is_a_public_address(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     public = {"TAXIRANK_PUBLIC_URL": "https://taxi.example"}
@@ -393,13 +393,13 @@ def test_no_command_works_on_a_database_of_a_newer_version(
         (["http://localhost", "--json", "/nowhere/summary.json"], ["--json", "/nowhere"]),
     ],
 )
-def test_what_cannot_be_simulated_is_one_line(
+def test_a_simulation_that_cannot_run_is_one_line(
     environment: dict[str, str], arguments: list[str], hints: list[str]
 ) -> None:
     assert_one_line(command(environment, "simulate", *arguments), *hints)
 
 
-def test_without_an_address_the_server_of_the_settings_is_meant(environment: dict[str, str]) -> None:
+def test_without_an_address_the_server_of_the_settings_is_used(environment: dict[str, str]) -> None:
     settings = {"TAXIRANK_HOST": "0.0.0.0", "TAXIRANK_PORT": "1"}
     assert_one_line(command(environment | settings, "simulate"), "http://localhost:1: nothing answers")
 
@@ -413,7 +413,7 @@ def test_without_an_address_the_server_of_the_settings_is_meant(environment: dic
         (503, '{"errors": []}', "is not ready"),
     ],
 )
-def test_another_server_or_one_in_trouble_is_one_line(
+def test_simulating_on_another_server_or_an_unready_one_is_one_line(
     environment: dict[str, str], status: int, body: str, hint: str
 ) -> None:
     class Answer(BaseHTTPRequestHandler):
@@ -436,7 +436,7 @@ def test_another_server_or_one_in_trouble_is_one_line(
     assert_one_line(outcome, hint)
 
 
-async def test_a_simulation_that_is_interrupted_shows_what_happened_so_far(
+async def test_an_interrupted_simulation_shows_the_summary_so_far(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     summary = tmp_path / "summary.json"
@@ -483,7 +483,7 @@ except ValueError as error:
 
 
 @pytest.mark.attack("errors")
-async def test_the_log_does_not_show_the_addresses_that_are_asked_for_routes(environment: dict[str, str]) -> None:
+async def test_the_log_does_not_show_the_urls_of_requests_for_routes(environment: dict[str, str]) -> None:
     program = """
 import logging
 from services.runtime import logs

@@ -74,13 +74,13 @@ async def works(settings: Settings) -> None:
         assert made["errors"] == []
 
 
-async def test_a_server_works_with_every_setting_at_its_largest(settings: Settings) -> None:
+async def test_a_server_works_with_every_setting_at_its_maximum(settings: Settings) -> None:
     extremes = {name: bound(name, Le) for name in NUMBERS} | dict.fromkeys(RATES, "999999/second")
     # One process of it is tested, and the port is a free one.
     await works(settings.model_copy(update=extremes | {"port": 0, "workers": 1}))
 
 
 @pytest.mark.parametrize("backend", ["embedded"], indirect=True)
-async def test_a_server_works_with_every_setting_at_its_smallest(settings: Settings) -> None:
+async def test_a_server_works_with_every_setting_at_its_minimum(settings: Settings) -> None:
     extremes = {name: bound(name, Ge) for name in NUMBERS} | dict.fromkeys(RATES, "1/day")
     await works(settings.model_copy(update=extremes))

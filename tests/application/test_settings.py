@@ -21,7 +21,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     return load_settings()
 
 
-def test_nothing_has_to_be_set() -> None:
+def test_every_setting_is_optional() -> None:
     settings = load_settings()
     assert settings.is_embedded
     assert not settings.secure_cookies
@@ -114,7 +114,7 @@ def test_a_wrong_setting_does_not_show_its_password(monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in str(refused.value)
 
 
-def test_dotenv_is_read_strictly_too(tmp_path: Path) -> None:
+def test_unknown_names_in_dotenv_are_refused_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TAXIRANK_PORT=8001\nOTHER=1\n")
     assert load_settings().port == 8001
     (tmp_path / ".env").write_text("TAXIRANK_PROT=8001\n")
@@ -122,7 +122,7 @@ def test_dotenv_is_read_strictly_too(tmp_path: Path) -> None:
         load_settings()
 
 
-def test_an_old_name_in_dotenv_is_told_with_the_new_one(tmp_path: Path) -> None:
+def test_an_old_name_in_dotenv_is_refused_with_the_new_one(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TAXIRANK_CONSOLE=false\n")
     with pytest.raises(SettingsError, match="TAXIRANK_CONSOLE is called TAXIRANK_BOARD now"):
         load_settings()
@@ -134,7 +134,7 @@ def test_a_dotenv_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         load_settings()
 
 
-def test_the_environment_goes_before_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("TAXIRANK_PORT=8001\n")
     assert load(monkeypatch, PORT="8002").port == 8002
 
@@ -162,7 +162,7 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch, pro
     assert load(monkeypatch, TRUSTED_PROXIES=proxies).trusted_proxies == proxies
 
 
-def test_settings_of_the_tests_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_tests_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, TEST_DATABASE_URL="postgresql://somewhere")
 
 
@@ -171,7 +171,7 @@ def test_a_routing_engine_may_have_a_port_and_a_path(monkeypatch: pytest.MonkeyP
     assert load(monkeypatch, ROUTING_URL=url, LOCATION_RATE="off").routing_url == url
 
 
-def test_the_names_of_the_server_are_those_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_names_of_the_server_come_from_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch).host_names == {"127.0.0.1"}
     settings = load(
         monkeypatch, PUBLIC_URL="https://Taxi.example:8443/", ALLOWED_HOSTS="a.example, B.example,", HOST="Here"

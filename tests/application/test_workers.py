@@ -109,7 +109,7 @@ async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[
 
 
 @pytest.mark.parametrize(("app", "cause"), [("fails", {"exit_code": 1}), ("is_killed", {"signal": "SIGKILL"})])
-async def test_where_no_worker_can_start_the_server_ends_with_an_error_and_tells_each_death(
+async def test_if_no_worker_can_start_the_server_ends_with_an_error_and_logs_each_death(
     app: str, cause: dict[str, object]
 ) -> None:
     async with parent(app) as server:
@@ -119,7 +119,7 @@ async def test_where_no_worker_can_start_the_server_ends_with_an_error_and_tells
     assert all(cause.items() <= line.items() and not line["was_ready"] for line in log)
 
 
-async def test_a_worker_that_cannot_start_beside_another_is_tried_again(tmp_path: Path) -> None:
+async def test_a_worker_that_cannot_start_is_tried_again_while_another_serves(tmp_path: Path) -> None:
     async with parent("fails_once", "RESTART_PAUSE_S=0", FAILED_ONCE=str(tmp_path / "once")) as server:
         events = [await server.line(), await server.line()]
         assert sorted(line["event"] for line in events) == ["serving", "worker died"]
@@ -129,7 +129,7 @@ async def test_a_worker_that_cannot_start_beside_another_is_tried_again(tmp_path
         assert await server.ended() == (0, [])
 
 
-async def test_a_worker_that_is_killed_is_told_and_replaced() -> None:
+async def test_a_worker_that_is_killed_is_logged_and_replaced() -> None:
     async with parent("works") as server:
         assert (await server.line())["event"] == "serving"
         victim = await server.pid()
@@ -141,7 +141,7 @@ async def test_a_worker_that_is_killed_is_told_and_replaced() -> None:
         assert await server.ended() == (0, [])
 
 
-async def test_a_worker_that_answers_nothing_any_more_is_told_killed_and_replaced() -> None:
+async def test_a_worker_that_stops_answering_is_logged_killed_and_replaced() -> None:
     async with parent("works", "ANSWER_TIMEOUT_S=1") as server:
         assert (await server.line())["event"] == "serving"
         victim = await server.pid()
@@ -151,7 +151,7 @@ async def test_a_worker_that_answers_nothing_any_more_is_told_killed_and_replace
         assert await server.pid() != victim
 
 
-async def test_a_worker_that_does_not_start_in_time_is_told() -> None:
+async def test_a_worker_that_does_not_start_in_time_is_logged() -> None:
     # Nobody loads all that within no time.
     async with parent("works", "START_TIMEOUT_S=0") as server:
         code, log = await server.ended()
@@ -175,13 +175,13 @@ async def test_workers_end_when_their_parent_is_killed() -> None:
         await until(is_free, TIMEOUT_S)
 
 
-def test_a_worker_has_more_time_than_it_takes_a_slow_machine() -> None:
+def test_a_worker_has_enough_time_to_start_on_a_slow_machine() -> None:
     # At 0.3 of a core, shared by two, a server needs about half a minute.
     assert workers.START_TIMEOUT_S >= 90
     assert workers.ANSWER_TIMEOUT_S >= 30
 
 
-async def test_a_start_that_fails_in_the_process_that_serves_is_told_in_one_line(settings: Settings) -> None:
+async def test_a_start_that_fails_in_the_serving_process_is_one_line(settings: Settings) -> None:
     told: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -200,7 +200,7 @@ async def test_a_start_that_fails_in_the_process_that_serves_is_told_in_one_line
     assert "\n" not in failed["message"]
 
 
-def test_every_address_of_a_name_is_bound() -> None:
+def test_every_address_of_a_host_name_is_bound() -> None:
     with workers.bound("localhost", 0) as listeners:
         assert {listener.getsockname()[0] for listener in listeners} <= {"127.0.0.1", "::1"}
         assert listeners

@@ -31,7 +31,7 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_rider_and_a_driver_in_two_browsers_through_a_whole_trip(board: OpenBoard, photo: Path):
+async def test_a_rider_and_a_driver_make_a_whole_trip_in_two_browsers(board: OpenBoard, photo: Path):
     viewport = {"width": 1440, "height": 900}
     riders, drivers = await asyncio.gather(board(viewport=viewport), board(viewport=viewport))
     rider, driver = riders.rider, drivers.driver
@@ -97,7 +97,7 @@ async def test_a_rider_and_a_driver_in_two_browsers_through_a_whole_trip(board: 
     await expect(time).to_have_text(re.compile(rf"\w+ \w+, {clock}"))
 
 
-async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reload(board: OpenBoard):
+async def test_two_people_on_one_page_keep_separate_sessions_also_after_a_reload(board: OpenBoard):
     page = await board()
     await expect(page.page.get_by_role("heading", name="A whole ride on one page")).to_be_visible()
     await page.rider.sign_up("Robin")
@@ -127,7 +127,7 @@ async def test_two_people_on_one_page_keep_their_sessions_apart_and_over_a_reloa
     await expect(page.rider.title).to_be_focused()
 
 
-async def test_by_keyboard_alone_a_rider_requests_and_a_driver_takes_and_drives(board: OpenBoard):
+async def test_a_rider_requests_and_a_driver_accepts_and_drives_with_the_keyboard_only(board: OpenBoard):
     page = await board()
     rider, driver, keys = page.rider, page.driver, page.page.keyboard
     await rider.sign_up("Robin")
@@ -162,7 +162,7 @@ async def test_by_keyboard_alone_a_rider_requests_and_a_driver_takes_and_drives(
     await expect(rider.marker("car")).to_have_attribute("style", after)
 
 
-async def test_an_offer_goes_and_says_why(board: OpenBoard):
+async def test_a_withdrawn_offer_says_why(board: OpenBoard):
     page = await board()
     rider, driver = page.rider, page.driver
     await page.page.get_by_role("button", name="Add a driver").click()
@@ -210,7 +210,7 @@ async def test_an_offer_goes_and_says_why(board: OpenBoard):
     await expect(rider.root.locator(".reason")).to_have_text("“I walk”")
 
 
-async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBoard, tmp_path: Path):
+async def test_an_error_message_is_shown_beside_its_cause(board: OpenBoard, tmp_path: Path):
     page = await board()
     rider, driver = page.rider, page.driver
     await rider.fill_sign_up("Robin", password="password")
@@ -247,7 +247,7 @@ async def test_what_is_wrong_stands_in_words_beside_what_caused_it(board: OpenBo
     await expect(rider.problems).to_have_count(0)
 
 
-async def test_somebody_changes_their_account_and_deletes_it_by_keyboard(board: OpenBoard, photo: Path):
+async def test_an_account_can_be_changed_and_deleted_with_the_keyboard(board: OpenBoard, photo: Path):
     page = await board()
     rider, keys = page.rider, page.page.keyboard
     await rider.sign_up("Robin")
@@ -297,7 +297,7 @@ async def test_somebody_changes_their_account_and_deletes_it_by_keyboard(board: 
     await expect(rider.button("Sign up as a rider")).to_be_visible()
 
 
-async def test_what_is_picked_and_typed_of_one_end_leaves_the_other_as_it_is(board: OpenBoard):
+async def test_choosing_the_pick_up_does_not_change_the_drop_off_and_vice_versa(board: OpenBoard):
     page = await board()
     rider = page.rider
     await rider.sign_up("Robin")
@@ -327,7 +327,7 @@ async def test_what_is_picked_and_typed_of_one_end_leaves_the_other_as_it_is(boa
     await expect(positions[1]).to_have_value(second)
 
 
-async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard, live_server):
+async def test_after_a_lost_connection_the_page_shows_the_current_state(board: OpenBoard, live_server):
     async with web_link(live_server.url) as link, Api(live_server.url) as elsewhere:
         page = await board(url=link.url)
         await page.rider.sign_up("Robin")
@@ -346,7 +346,9 @@ async def test_after_a_lost_connection_the_page_is_right_again(board: OpenBoard,
         await page.leave()
 
 
-async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_stays(board: OpenBoard, live_server):
+async def test_after_an_outage_the_server_knows_the_cars_position_and_no_error_remains(
+    board: OpenBoard, live_server
+):
     async with web_link(live_server.url) as link:
         page = await board(url=link.url)
         rider, driver = page.rider, page.driver
@@ -376,7 +378,7 @@ async def test_after_an_outage_the_server_knows_where_the_car_is_and_no_error_st
         await page.leave()
 
 
-async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard, live_server):
+async def test_a_session_that_was_ended_elsewhere_ends_on_the_page(board: OpenBoard, live_server):
     page = await board()
     await page.driver.sign_up("Dana")
     async with Api(live_server.url) as elsewhere:
@@ -385,7 +387,7 @@ async def test_a_session_that_was_ended_elsewhere_is_over_here(board: OpenBoard,
     await expect(page.driver.button("Log in")).to_be_visible()
 
 
-async def test_on_a_phone_the_people_are_tabs_and_a_tab_tells_of_an_offer(board: OpenBoard):
+async def test_on_a_phone_the_panels_are_tabs_and_a_tab_announces_an_offer(board: OpenBoard):
     page = await board(viewport={"width": 390, "height": 844}, has_touch=True)
     tabs = page.page.get_by_role("tab")
     await page.rider.sign_up("Robin")
@@ -407,7 +409,7 @@ async def test_on_a_phone_the_people_are_tabs_and_a_tab_tells_of_an_offer(board:
     await expect(page.driver.root).to_be_visible()
 
 
-async def test_axe_finds_no_serious_fault_in_light_and_dark_at_a_desk_and_on_a_phone(board: OpenBoard):
+async def test_axe_finds_no_serious_fault_in_light_and_dark_on_a_desktop_and_on_a_phone(board: OpenBoard):
     page = await board()
 
     async def look(name: str) -> None:
@@ -431,7 +433,7 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_at_a_desk_and_on_a_p
     await look("trip")
 
 
-async def test_light_and_dark_are_the_systems_until_somebody_chooses(board: OpenBoard):
+async def test_the_theme_follows_the_system_until_the_user_chooses(board: OpenBoard):
     page = await board(color_scheme="dark")
     assert await page.is_dark() is True
     await page.page.get_by_role("radio", name="Light").check()

@@ -17,7 +17,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"location_rate": "1/second"})
 
 
-async def test_of_positions_that_are_too_many_the_newest_arrives(board: OpenBoard):
+async def test_of_too_many_positions_the_newest_arrives(board: OpenBoard):
     page = await board()
     rider, driver = page.rider, page.driver
     await rider.sign_up("Robin")

@@ -67,7 +67,7 @@ async def vite(folder: Path, config: str) -> AsyncGenerator[str]:
 
 
 @pytest.mark.usefixtures("web_build")
-async def test_a_page_that_vite_serves_opens_a_socket_as_documented_and_not_with_change_origin(
+async def test_a_page_served_by_vite_opens_a_socket_as_documented_and_not_with_change_origin(
     live_server: LiveServer, tmp_path: Path
 ) -> None:
     right = documented(live_server)

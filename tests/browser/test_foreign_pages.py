@@ -193,7 +193,9 @@ async def test_a_page_without_an_origin_changes_nothing_and_reads_nothing(street
     await street.is_unharmed()
 
 
-async def test_a_foreign_page_can_neither_submit_a_whole_page_nor_frame_or_hold_ours(street: Street) -> None:
+async def test_a_foreign_page_can_neither_submit_forms_to_our_pages_nor_frame_them_nor_hold_their_window(
+    street: Street,
+) -> None:
     page = await street.visit(street.same_site)
     async with page.expect_navigation() as navigation:
         await page.evaluate(
@@ -222,7 +224,7 @@ async def test_a_foreign_page_can_neither_submit_a_whole_page_nor_frame_or_hold_
     assert await page.evaluate("theirs.closed") is True
 
 
-async def test_a_name_that_is_pointed_at_the_server_reads_nothing(street: Street) -> None:
+async def test_a_host_name_pointed_at_the_server_reads_nothing(street: Street) -> None:
     page = await street.context.new_page()
     url = f"http://{REBOUND}:{urlsplit(street.server).port}"
     for path in ("/graphql", "/metrics", "/healthz"):
@@ -243,7 +245,7 @@ async def answers(street: Street) -> int:
     return round(float(line.split()[-1]))
 
 
-async def test_a_page_of_a_listed_origin_uses_the_session_or_a_token_and_asks_once(street: Street) -> None:
+async def test_a_page_of_a_listed_origin_uses_the_session_or_a_token_with_one_preflight(street: Street) -> None:
     page = await street.visit(street.listed)
     before = await answers(street)
     for _ in range(3):

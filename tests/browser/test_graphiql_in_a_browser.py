@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 
-async def test_a_newcomer_goes_through_the_tabs_from_left_to_right_in_one_window(graphiql):
+async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(graphiql):
     assert await graphiql.page.title() == "Taxirank · GraphiQL"
     await expect(graphiql.page.get_by_role("tab")).to_contain_text(
         [
@@ -76,7 +76,7 @@ async def test_a_newcomer_goes_through_the_tabs_from_left_to_right_in_one_window
     assert graphiql.errors == []
 
 
-async def test_a_driver_sees_the_pool_and_then_what_a_rider_asks_for(graphiql, live_server, tmp_path: Path):
+async def test_a_driver_sees_the_pool_and_then_the_offer_of_a_rider(graphiql, live_server, tmp_path: Path):
     await graphiql.choose_tab("SignUpDriver")
     await graphiql.run()
     await graphiql.shows('"role": "DRIVER"')
@@ -98,7 +98,7 @@ async def test_a_driver_sees_the_pool_and_then_what_a_rider_asks_for(graphiql, l
     assert graphiql.errors == []
 
 
-async def test_a_subscription_says_to_log_in_first_and_works_after_that(graphiql):
+async def test_a_subscription_asks_for_a_log_in_and_works_afterwards(graphiql):
     await graphiql.choose_tab("WatchMyTrips")
     await graphiql.run("WatchMyTrips")
     await graphiql.shows("Log in first")
@@ -121,7 +121,7 @@ async def test_a_subscription_says_to_log_in_first_and_works_after_that(graphiql
     assert graphiql.errors == []
 
 
-async def test_a_second_visit_finds_the_tabs_again_as_light_or_dark_as_the_system(graphiql):
+async def test_a_second_visit_has_the_tabs_again_in_the_systems_theme(graphiql):
     await expect(graphiql.variables).to_contain_text("rider@example.com")
     await graphiql.run()
     await graphiql.shows('"role": "RIDER"')

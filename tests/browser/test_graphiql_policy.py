@@ -65,7 +65,7 @@ async def server_without_a_build(
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql"])
-async def test_the_page_before_a_build_says_what_to_do_and_asks_no_host(
+async def test_the_page_before_a_build_says_what_to_do_and_loads_nothing(
     path: str, server_without_a_build: LiveServer, new_context: NewContext
 ) -> None:
     url = server_without_a_build.url

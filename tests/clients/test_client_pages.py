@@ -54,7 +54,7 @@ def test_the_code_of_a_page_is_the_code_that_is_tested(page: Path) -> None:
         assert lines(block.text) in lines((FOLDER / block.file).read_text(encoding="utf-8")), block.file
 
 
-def test_every_set_up_is_shown_whole() -> None:
+def test_every_set_up_is_shown_completely() -> None:
     shown = {block.file: block.text for page in PAGES for block in blocks(page)}
     for path in FOLDER.glob("setup/*.*"):
         assert shown[f"setup/{path.name}"] == path.read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ def test_the_clients_compile_with_types_generated_from_the_schema(scripts: Path)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a_client_takes_a_whole_trip_and_is_right_again_after_a_lost_connection(
+async def test_a_client_makes_a_whole_trip_and_has_the_current_state_after_a_lost_connection(
     client: str, scripts: Path, photo: Path, live_server: LiveServer, person: SignUp
 ) -> None:
     async with (

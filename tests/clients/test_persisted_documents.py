@@ -26,7 +26,7 @@ async def test_a_library_sends_a_query_once_and_then_its_hash(scripts: Path, liv
         assert sent == [(by_hash, False), (by_text, True), (by_hash, False)]
 
 
-async def test_a_server_with_the_generators_list_runs_what_is_in_it_and_nothing_else(
+async def test_a_server_with_the_generators_list_runs_only_the_listed_operations(
     scripts: Path, settings: Settings
 ) -> None:
     listed = settings.model_copy(update={"trusted_documents": FOLDER / "generated" / "persisted-documents.json"})

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("client", ["gql", "ariadne-codegen"])
-async def test_a_client_in_python_takes_a_whole_trip_and_is_right_again_after_a_lost_connection(
+async def test_a_python_client_makes_a_whole_trip_and_has_the_current_state_after_a_lost_connection(
     client: str, request: pytest.FixtureRequest, photo: Path, live_server: LiveServer, person: SignUp
 ) -> None:
     if client == "gql":

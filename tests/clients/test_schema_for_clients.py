@@ -51,7 +51,9 @@ TYPES = {
 }
 
 
-def test_what_was_deprecated_may_go_and_what_was_not_breaks_clients(scripts: Path, tmp_path: Path) -> None:
+def test_removing_a_deprecated_field_breaks_no_client_and_removing_another_does(
+    scripts: Path, tmp_path: Path
+) -> None:
     files = {name: tmp_path / f"{name}.graphql" for name in TYPES}
     for name, text in TYPES.items():
         files[name].write_text(text)

@@ -116,7 +116,7 @@ CONTENT_TYPES = st.sampled_from(
     damaged() | with_damaged_photo() | st.builds(form, NUMBERS, st.sampled_from(PHOTOS), MAPS),
     CONTENT_TYPES,
 )
-async def test_no_form_is_a_failure_of_ours(target: Fuzzed, body: bytes, content_type: str) -> None:
+async def test_no_form_makes_the_server_fail(target: Fuzzed, body: bytes, content_type: str) -> None:
     media = target.server.application.settings.media_url
     photos = len(os.listdir(media))
     with target.unharmed():

@@ -132,7 +132,7 @@ WHO = st.sampled_from(["NOBODY", "RIDER", "RIDER", "DRIVER", "DRIVER"])
 
 @fuzz(50)
 @given(WHO, st.sampled_from([True, True, True, False]), st.lists(SAYINGS, max_size=12))
-async def test_no_message_is_a_failure_of_ours(
+async def test_no_message_makes_the_server_fail(
     target: Fuzzed, who: str, introduces: bool, sayings: list[str | bytes]
 ) -> None:
     with target.unharmed():
@@ -158,7 +158,7 @@ def frames(draw: st.DrawFn) -> bytes:
 
 @fuzz(50)
 @given(WHO, st.lists(frames() | st.binary(max_size=60), min_size=1, max_size=8))
-async def test_no_frame_is_a_failure_of_ours(target: Fuzzed, who: str, pieces: list[bytes]) -> None:
+async def test_no_frame_makes_the_server_fail(target: Fuzzed, who: str, pieces: list[bytes]) -> None:
     with target.unharmed():
         async with open_socket(target.server.url, headers=target.headers(who)) as socket:
             # What the server has ended takes no more bytes.

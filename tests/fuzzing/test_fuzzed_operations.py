@@ -57,7 +57,7 @@ def body(target: Fuzzed, document: str) -> bytes:
 
 @fuzz(60)
 @given(WHO, OPERATIONS)
-async def test_no_query_and_no_mutation_is_a_failure_of_ours(target: Fuzzed, who: str, document: str) -> None:
+async def test_no_query_and_no_mutation_makes_the_server_fail(target: Fuzzed, who: str, document: str) -> None:
     with target.unharmed():
         await target.post(who, body(target, document))
 
@@ -91,7 +91,7 @@ def check_messages(socket: Socket, operation_id: str) -> None:
 
 @fuzz(30)
 @given(st.sampled_from(["RIDER", "DRIVER"]), st.lists(SUBSCRIPTIONS, min_size=1, max_size=5))
-async def test_no_subscription_is_a_failure_of_ours(target: Fuzzed, who: str, documents: list[str]) -> None:
+async def test_no_subscription_makes_the_server_fail(target: Fuzzed, who: str, documents: list[str]) -> None:
     with target.unharmed():
         await follow(target, who, *documents)
 

@@ -11,7 +11,7 @@ def client_of(build: Path) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
 
 
-async def test_without_a_build_the_page_says_so_and_a_build_is_served_at_once(tmp_path):
+async def test_without_a_build_the_page_says_so_and_a_later_build_is_served_immediately(tmp_path):
     client = client_of(tmp_path)
     before = await client.get("/")
     assert before.status_code == 200
@@ -22,7 +22,7 @@ async def test_without_a_build_the_page_says_so_and_a_build_is_served_at_once(tm
     assert (await client.get("/")).text == "<title>Taxirank · board</title>"
 
 
-async def test_the_page_runs_no_script_and_asks_no_host_but_its_own(tmp_path):
+async def test_the_page_runs_only_its_own_scripts_and_loads_only_from_its_own_host(tmp_path):
     (tmp_path / "index.html").touch()
     response = await client_of(tmp_path).get("/")
 
@@ -43,7 +43,7 @@ async def test_the_page_runs_no_script_and_asks_no_host_but_its_own(tmp_path):
     assert response.headers["x-frame-options"] == "DENY"
 
 
-async def test_the_page_is_only_read(tmp_path):
+async def test_the_page_answers_only_get_and_head(tmp_path):
     client = client_of(tmp_path)
 
     assert (await client.head("/")).status_code == 200

@@ -76,7 +76,7 @@ async def test_without_a_build_the_page_runs_no_script_and_loads_nothing(tmp_pat
 
 
 @pytest.mark.parametrize("built", [True, False])
-async def test_both_pages_carry_the_same_protection(built, build, tmp_path, client_of):
+async def test_both_pages_have_the_same_protection(built, build, tmp_path, client_of):
     response = await client_of(build if built else tmp_path / "nothing").get("/graphql")
 
     assert response.status_code == 200
@@ -89,7 +89,7 @@ async def test_both_pages_carry_the_same_protection(built, build, tmp_path, clie
     assert response.headers["cache-control"] == "no-cache"
 
 
-async def test_a_build_that_is_made_later_is_served_at_once(tmp_path, client_of):
+async def test_a_build_that_is_made_later_is_served_immediately(tmp_path, client_of):
     client = client_of(tmp_path)
     assert "are not built yet" in (await client.get("/graphql")).text
     assert (await client.get("/assets/late-1.js")).status_code == 404
@@ -135,7 +135,7 @@ async def test_assets_are_kept_by_browsers_for_ever(name, media_type, build, cli
         "/assets/" + "a" * 5000,
     ],
 )
-async def test_what_is_not_a_file_of_the_build_is_not_found(path, build, client_of):
+async def test_a_path_that_is_not_a_file_of_the_build_is_not_found(path, build, client_of):
     response = await client_of(build).get(path)
 
     assert response.status_code == 404
@@ -148,7 +148,7 @@ async def test_a_link_that_leads_out_of_the_build_is_not_followed(build, client_
     assert (await client_of(build).get("/assets/link-1.txt")).status_code == 404
 
 
-async def test_assets_are_only_read(build, client_of):
+async def test_assets_answer_only_get_and_head(build, client_of):
     client = client_of(build)
 
     assert (await client.head("/assets/main-Bq3x9.js")).status_code == 200

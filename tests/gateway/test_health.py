@@ -40,7 +40,7 @@ def client(
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
-async def test_a_server_with_all_it_needs_is_ready(live_server: LiveServer) -> None:
+async def test_a_server_with_everything_it_needs_is_ready(live_server: LiveServer) -> None:
     async with httpx.AsyncClient(base_url=live_server.url) as http:
         healthz, readyz = await http.get("/healthz"), await http.get("/readyz")
     assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
@@ -69,7 +69,7 @@ async def test_while_no_photo_can_be_kept_it_is_ready_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), OSError("gone"), RuntimeError("whatever")])
-async def test_a_database_that_fails_in_whatever_way_makes_it_unready_and_not_dead(error: Exception) -> None:
+async def test_any_failure_of_the_database_makes_the_server_unready_and_not_dead(error: Exception) -> None:
     async def ping() -> None:
         raise error
 
@@ -93,12 +93,12 @@ async def test_a_database_that_does_not_answer_makes_it_unready(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_health_is_only_read(method: str) -> None:
+async def test_health_answers_only_get_and_head(method: str) -> None:
     assert (await client().request(method, "/readyz")).status_code == 405
 
 
 @pytest.mark.parametrize("backend", ["production"], indirect=True)
-async def test_with_the_database_gone_it_is_unready_new_subscriptions_get_1013_and_all_is_well_afterwards(
+async def test_without_the_database_the_server_is_unready_and_new_subscriptions_get_1013_and_afterwards_all_work(
     settings: Settings,
 ) -> None:
     # Unix socket paths are short.

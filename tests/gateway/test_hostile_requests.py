@@ -130,14 +130,14 @@ def code(answer: bytes) -> str:
     [b"", b"P", b"POST /graphql", POST, POST + b"X-Long: "],
     ids=["none", "P", "line", "fields", "value"],
 )
-async def test_a_head_that_is_never_whole_is_answered_with_408(server: LiveServer, beginning: bytes) -> None:
+async def test_a_head_that_is_never_complete_is_answered_with_408(server: LiveServer, beginning: bytes) -> None:
     async with raw(server) as connection:
         await connection.send(beginning)
         assert status(await connection.answer()) == 408
 
 
 @pytest.mark.parametrize("drop", [b"a", b"\r\n"], ids=["letters", "empty lines"])
-async def test_a_head_that_trickles_in_is_answered_with_408(server: LiveServer, drop: bytes) -> None:
+async def test_a_head_that_arrives_slowly_is_answered_with_408(server: LiveServer, drop: bytes) -> None:
     async with raw(server) as connection:
         if drop == b"a":
             await connection.send(POST + b"X-Slow: ")
@@ -151,7 +151,7 @@ async def test_empty_lines_do_not_keep_a_used_connection_open(server: LiveServer
         assert b"HTTP/1.1 408" in await connection.trickle(b"\r\n")
 
 
-async def test_a_second_head_that_trickles_in_is_answered_with_408(server: LiveServer) -> None:
+async def test_a_second_head_that_arrives_slowly_is_answered_with_408(server: LiveServer) -> None:
     async with raw(server) as connection:
         await connection.send(POST + b"Content-Length: %d\r\n\r\n" % len(TYPENAME) + TYPENAME)
         assert status(await connection.head_of_answer()) == 200
@@ -180,7 +180,7 @@ async def test_a_head_in_two_pieces_is_no_slow_head(server: LiveServer) -> None:
     ],
     ids=["path", "value", "fields", "chunk extension", "trailers", "trailer", "small chunks"],
 )
-async def test_what_is_not_body_cannot_be_endless(server: LiveServer, beginning: bytes, more: bytes) -> None:
+async def test_bytes_outside_the_body_cannot_be_endless(server: LiveServer, beginning: bytes, more: bytes) -> None:
     process = psutil.Process()
     async with raw(server) as connection:
         await connection.send(beginning)
@@ -198,7 +198,7 @@ async def test_a_head_of_64_kib_and_more_is_answered_with_431(server: LiveServer
         assert status(await connection.answer()) == 431
 
 
-async def test_trailers_do_not_become_fields_of_the_head(server: LiveServer) -> None:
+async def test_trailers_do_not_become_headers(server: LiveServer) -> None:
     form = FORM.replace(b"GraphQL-Require-Preflight: 1\r\n", b"") + b"Transfer-Encoding: chunked\r\n\r\n"
     async with raw(server) as connection:
         await connection.send(form + b"0\r\nGraphQL-Require-Preflight: 1\r\nConnection: close\r\n\r\n")
@@ -239,13 +239,13 @@ async def test_a_body_without_an_end_is_answered_with_408(server: LiveServer, re
     await until(lambda: psutil.Process().num_fds() <= open_files)
 
 
-async def test_a_body_that_trickles_in_is_answered_with_408(server: LiveServer) -> None:
+async def test_a_body_that_arrives_slowly_is_answered_with_408(server: LiveServer) -> None:
     async with raw(server) as connection:
         await connection.send(POST + b"Content-Length: 10000\r\n\r\n")
         assert code(await connection.trickle(b" ")) == "REQUEST_TIMEOUT"
 
 
-async def test_chunks_that_trickle_in_are_answered_with_408(server: LiveServer) -> None:
+async def test_chunks_that_arrive_slowly_are_answered_with_408(server: LiveServer) -> None:
     async with raw(server) as connection:
         await connection.send(CHUNKED)
         assert code(await connection.trickle(b"1\r\n \r\n")) == "REQUEST_TIMEOUT"
@@ -265,7 +265,7 @@ async def test_chunks_without_end_are_413_at_the_limit(server: LiveServer) -> No
         assert answer == b"" or code(answer) == "PAYLOAD_TOO_LARGE"
 
 
-async def test_more_than_the_announced_length_is_no_part_of_the_body(server: LiveServer) -> None:
+async def test_bytes_beyond_the_declared_length_are_not_part_of_the_body(server: LiveServer) -> None:
     async with raw(server) as connection:
         await connection.send(POST + b"Content-Length: %d\r\n\r\n" % len(TYPENAME) + TYPENAME + b"garbage\r\n\r\n")
         answer = await connection.answer()
@@ -286,13 +286,13 @@ async def test_more_than_the_announced_length_is_no_part_of_the_body(server: Liv
         b"Transfer-Encoding: gzip\r\n",
     ],
 )
-async def test_two_lengths_or_one_that_is_none_are_refused(server: LiveServer, fields: bytes) -> None:
+async def test_two_lengths_or_an_invalid_one_are_refused(server: LiveServer, fields: bytes) -> None:
     async with raw(server) as connection:
         await connection.send(POST + fields + b"\r\n" + TYPENAME)
         assert status(await connection.answer()) == 400
 
 
-async def test_who_asks_first_is_told_to_go_on_or_not_before_the_body_is_sent(server: LiveServer) -> None:
+async def test_a_client_that_expects_100_continue_is_answered_before_it_sends_the_body(server: LiveServer) -> None:
     asking = POST + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: "
     async with raw(server) as connection:
         await connection.send(asking + b"%d\r\n\r\n" % (LIMIT + 1))
@@ -308,7 +308,9 @@ async def test_who_asks_first_is_told_to_go_on_or_not_before_the_body_is_sent(se
 
 
 @pytest.mark.parametrize("beginning", [POST, FORM])
-async def test_a_client_that_leaves_in_the_middle_is_no_incident(server: LiveServer, beginning: bytes) -> None:
+async def test_a_client_that_disconnects_in_the_middle_causes_no_incident(
+    server: LiveServer, beginning: bytes
+) -> None:
     open_files = psutil.Process().num_fds()
     async with raw(server) as connection:
         with structlog.testing.capture_logs() as logs:
@@ -358,7 +360,7 @@ async def _statuses(app: Callable[..., object], pieces: list[bytes]) -> list[int
     return sent
 
 
-async def test_a_server_that_is_slow_itself_blames_no_client() -> None:
+async def test_a_slow_server_does_not_blame_its_clients() -> None:
     async def busy(_: Scope, receive: Callable[..., object], send: Callable[..., object]) -> None:
         more = True
         while more:

@@ -50,19 +50,19 @@ async def _unreachable(*_: object) -> None:
 
 
 @pytest.mark.parametrize("host", KNOWN)
-def test_addresses_private_names_and_those_of_the_settings_are_known(settings: Settings, host: str) -> None:
+def test_ip_addresses_private_names_and_the_names_of_the_settings_are_known(settings: Settings, host: str) -> None:
     ours = settings.model_copy(update={"public_url": "https://taxi.example", "allowed_hosts": ("other.example",)})
     assert Hosts(_unreachable, names=ours.host_names).knows(host.encode())
 
 
 @pytest.mark.parametrize("host", UNKNOWN)
-def test_a_name_that_somebody_else_can_register_is_not(settings: Settings, host: str) -> None:
+def test_a_name_that_somebody_else_can_register_is_unknown(settings: Settings, host: str) -> None:
     ours = settings.model_copy(update={"public_url": "https://taxi.example"})
     assert not Hosts(_unreachable, names=ours.host_names).knows(host.encode())
     assert Hosts(_unreachable, names={"*"}).knows(host.encode()) is (len(host) < 300)
 
 
-async def test_a_request_for_another_name_is_421_whatever_it_asks_for(live_server: LiveServer) -> None:
+async def test_a_request_for_an_unknown_name_is_421_for_every_path(live_server: LiveServer) -> None:
     async with httpx.AsyncClient(base_url=live_server.url, verify=False) as http:
         for path in (
             "/graphql",
@@ -79,7 +79,7 @@ async def test_a_request_for_another_name_is_421_whatever_it_asks_for(live_serve
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_a_socket_for_another_name_is_refused(live_server: LiveServer) -> None:
+async def test_a_socket_for_an_unknown_name_is_refused(live_server: LiveServer) -> None:
     port = live_server.url.rpartition(":")[2]
     with pytest.raises(InvalidStatus, match="403"):
         # As a page of that name would: it is its own origin.

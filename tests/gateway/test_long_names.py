@@ -10,7 +10,7 @@ from schema.transport.origins import Origins
 
 
 @pytest.mark.attack("protocol")
-def test_long_hosts_and_origins_are_not_remembered() -> None:
+def test_long_hosts_and_origins_are_not_cached() -> None:
     def ask(number: int) -> None:
         long = f"{number}{'a' * 30_000}.example"
         with pytest.raises(Refused):

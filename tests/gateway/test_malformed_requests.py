@@ -324,7 +324,7 @@ async def all_refused(server: LiveServer, requests: list[bytes]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-async def test_no_head_is_a_failure_of_ours(server: LiveServer, attempts: Attack) -> None:
+async def test_no_head_makes_the_server_fail(server: LiveServer, attempts: Attack) -> None:
     requests = [request("GET", path, fields) for path in PATHS for fields in FIELDS]
     for path in ("/graphql", "/admin/login"):
         requests += [request(method, path, fields) for method in ("POST", "OPTIONS") for fields in FIELDS]
@@ -334,7 +334,7 @@ async def test_no_head_is_a_failure_of_ours(server: LiveServer, attempts: Attack
     await all_refused(server, requests)
 
 
-async def test_no_address_is_a_failure_of_ours(server: LiveServer, attempts: Attack) -> None:
+async def test_no_url_makes_the_server_fail(server: LiveServer, attempts: Attack) -> None:
     folders = {path.partition("?")[0].rstrip("/") for path in PATHS}
     addresses = [*ADDRESSES, *(f"{folder}/{ending}" for folder in folders for ending in ENDINGS)]
     requests = [request("GET", address, "") for address in addresses]
@@ -345,7 +345,7 @@ async def test_no_address_is_a_failure_of_ours(server: LiveServer, attempts: Att
     await all_refused(server, requests)
 
 
-async def test_no_body_is_a_failure_of_ours(server: LiveServer, attempts: Attack) -> None:
+async def test_no_body_makes_the_server_fail(server: LiveServer, attempts: Attack) -> None:
     token = await form_token(server)
     requests: list[bytes] = []
     for content_type in CONTENT_TYPES:
@@ -380,7 +380,7 @@ async def test_a_form_that_cannot_be_read_is_400(
     assert received.startswith(b"HTTP/1.1 400 ")
 
 
-async def test_who_leaves_in_the_middle_of_a_form_is_no_failure_of_ours(server: LiveServer) -> None:
+async def test_a_client_that_disconnects_in_the_middle_of_a_form_causes_no_failure(server: LiveServer) -> None:
     parts = urlsplit(server.url)
     with without_a_failure() as logs:
         _, writer = await asyncio.open_connection(parts.hostname, parts.port)

@@ -40,7 +40,9 @@ async def test_a_photo_is_served_inert_and_for_ever(store: PhotoStore, client: h
     assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-async def test_head_tells_the_same_without_the_photo(store: PhotoStore, client: httpx.AsyncClient) -> None:
+async def test_head_returns_the_same_headers_without_the_photo(
+    store: PhotoStore, client: httpx.AsyncClient
+) -> None:
     await store.put(NAME, PHOTO)
 
     got, head = await client.get(f"/media/{NAME}"), await client.head(f"/media/{NAME}")
@@ -93,7 +95,7 @@ async def test_photos_cannot_be_changed_here(client: httpx.AsyncClient, method: 
 
 
 @pytest.mark.parametrize("known", ["{}", "W/{}", '"else", {}', "*"])
-async def test_who_has_the_photo_is_not_sent_it_again(
+async def test_a_client_that_has_the_photo_is_not_sent_it_again(
     store: PhotoStore, client: httpx.AsyncClient, known: str
 ) -> None:
     await store.put(NAME, PHOTO)
@@ -107,7 +109,9 @@ async def test_who_has_the_photo_is_not_sent_it_again(
     assert "Content-Type" not in response.headers
 
 
-async def test_who_has_another_photo_is_sent_this_one(store: PhotoStore, client: httpx.AsyncClient) -> None:
+async def test_a_client_that_has_another_photo_is_sent_this_one(
+    store: PhotoStore, client: httpx.AsyncClient
+) -> None:
     await store.put(NAME, PHOTO)
 
     response = await client.get(f"/media/{NAME}", headers={"If-None-Match": f'"{UNKNOWN}"'})
@@ -115,13 +119,13 @@ async def test_who_has_another_photo_is_sent_this_one(store: PhotoStore, client:
     assert response.content == PHOTO
 
 
-async def test_a_removed_photo_is_not_found_even_by_who_has_it(client: httpx.AsyncClient) -> None:
+async def test_a_removed_photo_is_not_found_even_by_a_client_that_has_it(client: httpx.AsyncClient) -> None:
     response = await client.get(f"/media/{NAME}", headers={"If-None-Match": f'"{NAME}"'})
 
     assert response.status_code == 404
 
 
-async def test_a_store_that_fails_is_no_missing_photo() -> None:
+async def test_a_failing_store_is_not_reported_as_a_missing_photo() -> None:
     store = open_store(
         "s3://photos",
         {

@@ -59,7 +59,7 @@ async def test_requests_are_timed_by_path_and_status(live_server: LiveServer, ri
 
 
 @pytest.mark.attack("abuse")
-async def test_no_label_is_made_of_what_a_client_has_made_up(live_server: LiveServer, settings: Settings) -> None:
+async def test_no_label_comes_from_text_that_a_client_chose(live_server: LiveServer, settings: Settings) -> None:
     foreign = {"Host": "evil.example"}
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     async with Api(live_server.url) as api:

@@ -48,7 +48,7 @@ def client(observed: list[tuple[str, int, float]]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
-async def test_a_requests_id_is_in_its_answer_and_in_every_line_it_logs(client: httpx.AsyncClient) -> None:
+async def test_a_requests_id_is_in_its_answer_and_in_its_log_lines(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         one, other = await client.get("/echo"), await client.get("/echo")
     ids = [response.headers["X-Request-ID"] for response in (one, other)]
@@ -68,7 +68,7 @@ async def test_an_id_that_came_with_the_request_is_kept(client: httpx.AsyncClien
 @pytest.mark.parametrize(
     "given", ["", " ", "a b", "x" * 65, "a\nSet-Cookie: b=c", "a\r\n\r\n<script>", "\xe9", "a;b"]
 )
-async def test_an_id_that_could_be_anything_else_is_replaced(client: httpx.AsyncClient, given: str) -> None:
+async def test_an_id_in_another_form_is_replaced(client: httpx.AsyncClient, given: str) -> None:
     response = await client.get("/echo", headers=[(b"x-request-id", given.encode("latin-1"))])
     (request_id,) = response.headers.get_list("x-request-id")
     assert len(request_id) == 32
@@ -76,7 +76,7 @@ async def test_an_id_that_could_be_anything_else_is_replaced(client: httpx.Async
     assert "set-cookie" not in response.headers
 
 
-async def test_a_request_is_logged_with_what_it_was_and_how_it_went(client: httpx.AsyncClient) -> None:
+async def test_a_request_is_logged_with_its_path_and_its_status(client: httpx.AsyncClient) -> None:
     with structlog.testing.capture_logs() as logs:
         await client.get("/nothing?token=secret")
     (line,) = logs
@@ -99,7 +99,9 @@ async def test_a_long_path_is_no_long_line_of_the_log(client: httpx.AsyncClient,
     assert logs[0]["path"] == path[:256] + "…"
 
 
-async def test_what_went_well_and_health_checks_are_logged_at_debug_level_only(client: httpx.AsyncClient) -> None:
+async def test_successful_requests_and_health_checks_are_logged_only_at_debug_level(
+    client: httpx.AsyncClient,
+) -> None:
     with structlog.testing.capture_logs() as logs:
         for path in ("/unread", "/healthz", "/nothing"):
             await client.post(path)
@@ -107,7 +109,7 @@ async def test_what_went_well_and_health_checks_are_logged_at_debug_level_only(c
     assert levels == [("/unread", 200, "debug"), ("/healthz", 405, "debug"), ("/nothing", 404, "info")]
 
 
-async def test_the_observer_is_told_of_every_request(
+async def test_the_observer_is_called_for_every_request(
     client: httpx.AsyncClient, observed: list[tuple[str, int, float]]
 ) -> None:
     await client.get("/healthz")
@@ -128,17 +130,17 @@ async def test_a_body_of_exactly_the_limit_passes(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize("path", ["/echo", "/unread"])
-async def test_an_announced_body_above_the_limit_is_refused_unread(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_declared_body_above_the_limit_is_refused_unread(client: httpx.AsyncClient, path: str) -> None:
     assert_too_large(await client.post(path, content=b"x" * (LIMIT + 1)))
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "1e9", "\xb2", "", "0x10", "9" * 5000])
-async def test_a_length_that_is_no_number_is_refused(client: httpx.AsyncClient, length: str) -> None:
+async def test_a_length_that_is_not_a_number_is_refused(client: httpx.AsyncClient, length: str) -> None:
     headers = [(b"content-length", length.encode("latin-1"))]
     assert_too_large(await client.post("/echo", content=b"x", headers=headers))
 
 
-async def test_a_body_without_a_length_is_counted_as_it_comes(client: httpx.AsyncClient) -> None:
+async def test_a_body_without_a_length_is_counted_as_it_arrives(client: httpx.AsyncClient) -> None:
     async def chunks(count: int) -> Any:
         for _ in range(count):
             yield b"x" * 10

@@ -55,7 +55,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"allowed_origins": ("https://app.example",), "max_body_bytes": 1024})
 
 
-async def test_every_answer_has_the_headers_and_none_is_kept(live_server: LiveServer) -> None:
+async def test_every_answer_has_the_security_headers_and_is_not_cached(live_server: LiveServer) -> None:
     async with client(live_server) as http:
         for method, path, headers, status in ANSWERS:
             body = bytes(2000) if status == 413 else None
@@ -78,7 +78,7 @@ async def test_every_answer_has_the_headers_and_none_is_kept(live_server: LiveSe
             assert len(set(names)) == len(names), "no header comes twice"
 
 
-async def test_an_answer_that_failed_below_every_layer_has_them_too(
+async def test_an_answer_to_an_unexpected_failure_has_the_security_headers_too(
     live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_: Any) -> None:
@@ -91,7 +91,7 @@ async def test_an_answer_that_failed_below_every_layer_has_them_too(
     assert {name: response.headers.get(name) for name in ALWAYS} == ALWAYS
 
 
-async def test_an_https_server_is_remembered_as_one(settings: Settings) -> None:
+async def test_an_https_server_sends_hsts(settings: Settings) -> None:
     async with (
         serving(settings.model_copy(update={"public_url": "https://taxi.example"})) as server,
         client(server) as http,
@@ -101,7 +101,7 @@ async def test_an_https_server_is_remembered_as_one(settings: Settings) -> None:
             assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-async def test_photos_are_for_pages_of_listed_origins_alone(settings: Settings) -> None:
+async def test_only_pages_of_listed_origins_can_embed_photos(settings: Settings) -> None:
     async with serving(settings.model_copy(update={"allowed_origins": ()})) as server, client(server) as http:
         response = await http.get("/media/none.webp")
         assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"

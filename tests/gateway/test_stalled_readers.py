@@ -59,14 +59,16 @@ def large_photo(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("large_photo")
 @pytest.mark.parametrize("connection", [b"keep-alive", b"close"])
-async def test_who_takes_nothing_of_an_answer_is_cut(live_server: LiveServer, connection: bytes) -> None:
+async def test_a_client_that_reads_nothing_of_an_answer_is_aborted(
+    live_server: LiveServer, connection: bytes
+) -> None:
     request = b"GET /media/a.webp HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n" % connection
     async with narrow(live_server, request) as sock:
         await until(lambda: is_cut(sock), timeout_s=5)
 
 
 @pytest.mark.usefixtures("large_photo")
-async def test_who_takes_an_answer_slowly_has_all_of_it(live_server: LiveServer) -> None:
+async def test_a_client_that_reads_an_answer_slowly_gets_all_of_it(live_server: LiveServer) -> None:
     loop = asyncio.get_running_loop()
     request = b"GET /media/a.webp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     async with narrow(live_server, request) as sock:

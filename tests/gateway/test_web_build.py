@@ -77,7 +77,7 @@ def test_pages_are_built_once_and_again_when_a_source_has_changed(web: Path) -> 
 
 
 @pytest.mark.usefixtures("npm")
-def test_of_many_at_once_one_builds_and_all_have_the_pages(web: Path) -> None:
+def test_of_many_simultaneous_processes_one_builds_and_all_have_the_pages(web: Path) -> None:
     threads = [threading.Thread(target=WebBuild(web).make) for _ in range(5)]
     for thread in threads:
         thread.start()
@@ -86,11 +86,13 @@ def test_of_many_at_once_one_builds_and_all_have_the_pages(web: Path) -> None:
     assert calls(web) == BUILT
 
 
-def test_where_there_are_no_sources_nothing_is_built(tmp_path: Path) -> None:
+def test_without_sources_nothing_is_built(tmp_path: Path) -> None:
     assert not WebBuild(tmp_path / "web").is_needed
 
 
-def test_a_build_that_fails_is_told_whole_and_tried_again(web: Path, npm: Callable[[str], None]) -> None:
+def test_a_build_that_fails_is_logged_with_its_output_and_tried_again(
+    web: Path, npm: Callable[[str], None]
+) -> None:
     npm("#!/bin/sh\necho the reason\nexit 3\n")
     build = WebBuild(web)
     with pytest.raises(BuildFailed, match="the reason"):
@@ -103,7 +105,7 @@ def test_a_build_that_fails_is_told_whole_and_tried_again(web: Path, npm: Callab
     assert calls(web) == BUILT
 
 
-def test_without_node_the_log_says_what_brings_one(
+def test_without_node_the_log_says_how_to_get_it(
     web: Path, npm: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     npm(NPM, node="#!/bin/sh\necho v18.20.0\n")
@@ -116,7 +118,7 @@ def test_without_node_the_log_says_what_brings_one(
     assert "uv run --group pages server.py" in log[0]["event"]
 
 
-def test_a_node_that_is_too_old_gives_way_to_that_of_the_wheel(npm: Callable[..., None]) -> None:
+def test_the_wheels_node_replaces_a_node_that_is_too_old(npm: Callable[..., None]) -> None:
     system = os.environ["PATH"].split(os.pathsep)[0]
     assert web_build.node_environment()["PATH"].startswith(system)
     npm(NPM, node="#!/bin/sh\necho v18.20.0\n")
@@ -126,9 +128,7 @@ def test_a_node_that_is_too_old_gives_way_to_that_of_the_wheel(npm: Callable[...
         assert int(shown.stdout.removeprefix("v").partition(".")[0]) >= oldest
 
 
-async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
-    web: Path, npm: Callable[[str], None]
-) -> None:
+async def test_a_server_that_stops_ends_the_build_and_its_processes(web: Path, npm: Callable[[str], None]) -> None:
     npm('#!/bin/sh\nsleep 600 &\necho "$$ $!" > "$CALLS"\nwait\n')
     with capture_logs() as log:
         with WebBuild(web).made_meanwhile():
@@ -139,7 +139,7 @@ async def test_a_server_that_stops_ends_the_build_with_all_that_it_has_started(
 
 
 @pytest.mark.usefixtures("npm")
-def test_a_server_that_stops_does_not_wait_for_the_build_of_another(web: Path) -> None:
+def test_a_server_that_stops_does_not_wait_for_another_servers_build(web: Path) -> None:
     with FileLock(web / ".build.lock"), capture_logs() as log, WebBuild(web).made_meanwhile():
         pass
     assert log == []

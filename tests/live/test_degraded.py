@@ -95,7 +95,7 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
             assert (await events.next())["trip"]["id"] == last["id"]
 
 
-async def test_a_redis_that_becomes_a_replica_is_told_as_degraded_and_its_notes_are_kept_and_swept(
+async def test_a_redis_that_becomes_a_replica_is_reported_as_degraded_and_its_notes_are_kept_and_swept(
     live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api
 ) -> None:
     application = live_server.application
@@ -146,7 +146,7 @@ async def test_without_redis_a_log_out_closes_the_sessions_sockets(
         assert (await socket.closed()).code == 4401
 
 
-async def test_a_frozen_redis_holds_up_no_change_and_no_subscription_for_long(
+async def test_a_frozen_redis_delays_no_change_and_no_subscription_for_long(
     live_server: LiveServer, own_broker: Broker, rider: Api, driver: Api
 ) -> None:
     async with driver.socket() as socket:

@@ -12,7 +12,7 @@ from tests.support.interleavings import World
 EXAMPLES = 300
 
 
-def test_every_screen_shows_the_truth_whoever_goes_on_first(request: pytest.FixtureRequest) -> None:
+def test_every_screen_shows_the_database_state_in_every_order_of_steps(request: pytest.FixtureRequest) -> None:
     wanted: int | None = request.config.getoption("interleavings", default=None)
 
     @settings(

@@ -128,7 +128,7 @@ async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncI
         yield Balanced(await stack.enter_async_context(nginx(servers, folder)), servers)
 
 
-async def test_a_whole_trip_behind_a_load_balancer_without_sticky_sessions(balanced: Balanced) -> None:
+async def test_a_whole_trip_works_behind_a_load_balancer_without_sticky_sessions(balanced: Balanced) -> None:
     answered: list[str] = []
 
     async def remember(response: httpx.Response) -> None:

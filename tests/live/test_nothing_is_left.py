@@ -150,7 +150,7 @@ async def test_after_a_hundred_sockets_at_once(
         await asyncio.gather(*(come_and_go(number) for number in range(100)))
 
 
-async def test_after_sockets_that_never_introduce_themselves(
+async def test_after_sockets_that_never_send_connection_init(
     live_server: LiveServer, settings: Settings, driver: Api
 ) -> None:
     async with leaving_nothing(live_server, settings):
@@ -168,7 +168,7 @@ async def test_after_a_log_out(live_server: LiveServer, settings: Settings, driv
         assert (await socket.closed()).code == 4401
 
 
-async def test_after_a_stream_of_events_is_cut(live_server: LiveServer, settings: Settings, driver: Api) -> None:
+async def test_after_an_event_stream_is_cut(live_server: LiveServer, settings: Settings, driver: Api) -> None:
     async with leaving_nothing(live_server, settings):
         request = driver.http.build_request(
             "POST", "/graphql", json={"query": POOL}, headers={"Accept": "text/event-stream"}

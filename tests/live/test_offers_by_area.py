@@ -115,7 +115,9 @@ radii = st.sampled_from([300.0, 3_000.0, 5_000.0, 12_000.0, 50_000.0]) | st.floa
 somewhere = st.tuples(st.floats(0, 360), st.floats(0, 2.5) | st.floats(0.99, 1.01))
 
 
-def test_exactly_those_within_the_radius_are_offered_a_request(sqlite_template: Path, tmp_path: Path) -> None:
+def test_exactly_the_drivers_within_the_radius_are_offered_a_request(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
     """And those without a position; whether they were there before the request or come after it."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()

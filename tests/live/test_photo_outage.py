@@ -56,7 +56,7 @@ async def told(api: Api) -> tuple[str, float]:
     return ready.json()["photos"], float(line.partition(" ")[2])
 
 
-async def test_an_outage_of_the_bucket_is_told_everywhere_until_it_is_over(
+async def test_an_outage_of_the_bucket_is_reported_everywhere_until_it_is_over(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "LOOK_AGAIN_S", 0.05)

@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
         assert not broken, broken
 
 
-def test_everybody_shows_what_the_model_says_after_every_step(sqlite_template: Path) -> None:
+def test_everybody_shows_the_models_state_after_every_step(sqlite_template: Path) -> None:
     run_state_machine_as_test(
         lambda: Machine(sqlite_template),
         settings=settings(

@@ -28,13 +28,13 @@ def test_the_distance_is_that_of_the_great_circle(one: GeoPoint, other: GeoPoint
     assert distance_m(other, one) == pytest.approx(distance_m(one, other), abs=1e-6)
 
 
-def test_metres_apart_are_told_apart() -> None:
+def test_positions_one_metre_apart_are_distinguished() -> None:
     here = GeoPoint(52.52, 13.405)
     assert distance_m(here, here) == 0
     assert distance_m(here, GeoPoint(52.52001, 13.405)) == pytest.approx(1.11, abs=0.01)
 
 
-def test_antipodes_are_half_way_round_although_rounding_may_say_more() -> None:
+def test_the_distance_of_antipodes_is_half_the_circumference_despite_rounding() -> None:
     for lat in range(-90, 91, 3):
         for lng in range(-180, 1, 7):
             there = GeoPoint(-lat, lng + 180)

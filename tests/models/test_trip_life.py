@@ -32,24 +32,24 @@ LIFE = {
 }
 
 
-def test_a_trip_has_exactly_the_life_of_the_design() -> None:
+def test_a_trip_has_exactly_the_designed_transitions() -> None:
     assert {(t.source.value, t.target.value, t.by, t.pool_hears) for t in TRANSITIONS} == LIFE
     assert len(TRANSITIONS) == len(LIFE)
 
 
-def test_nothing_leads_out_of_an_ended_trip_and_everything_else_leads_somewhere() -> None:
+def test_only_a_status_that_ends_a_trip_has_no_transition_out_of_it() -> None:
     sources = {t.source for t in TRANSITIONS}
 
     assert sources.isdisjoint(ENDED)
     assert sources | ENDED == set(TripStatus)
 
 
-def test_the_pool_hears_exactly_when_a_trip_becomes_open_or_ceases_to_be() -> None:
+def test_the_pool_hears_exactly_when_a_trip_becomes_open_or_is_no_longer_open() -> None:
     for step in TRANSITIONS:
         assert step.pool_hears == (is_open(step.source) != is_open(step.target)), step
 
 
-def test_the_steps_to_a_status_are_those_of_the_parties_asked_for() -> None:
+def test_the_transitions_to_a_status_are_those_of_the_given_parties() -> None:
     assert {t.source for t in transitions(TripStatus.CANCELLED, Party.RIDER)} == {
         TripStatus.REQUESTED,
         TripStatus.STARTED,
@@ -78,5 +78,5 @@ def test_only_a_cancelled_trip_keeps_a_reason() -> None:
         (TripStatus.EXPIRED, WithdrawReason.EXPIRED),
     ],
 )
-def test_an_offer_goes_for_the_reason_that_its_trip_has(status: TripStatus, reason: WithdrawReason) -> None:
+def test_an_offer_is_withdrawn_for_the_reason_of_its_trip(status: TripStatus, reason: WithdrawReason) -> None:
     assert withdraw_reason(status) is reason

@@ -60,7 +60,7 @@ def test_a_driver_who_gave_it_back_never_sees_it_again(status: TripStatus) -> No
     assert audience_of(GAVE_BACK, trip(status)) is None
 
 
-def test_a_driver_who_gave_it_back_and_is_its_driver_all_the_same_sees_it() -> None:
+def test_a_driver_who_gave_it_back_and_accepted_it_again_nevertheless_sees_it() -> None:
     assert audience_of(GAVE_BACK, trip(TripStatus.STARTED, driver=GAVE_BACK)) is Audience.PARTY
 
 
@@ -71,7 +71,7 @@ def test_a_driver_who_gave_it_back_and_is_its_driver_all_the_same_sees_it() -> N
         trip(TripStatus.COMPLETED, driver=DRIVER),
     ],
 )
-def test_a_trip_comes_back_from_its_bytes_as_it_was(snapshot: TripValue) -> None:
+def test_a_trip_survives_encoding_and_decoding(snapshot: TripValue) -> None:
     assert TripValue.from_json(snapshot.to_json()) == snapshot
 
 
@@ -92,7 +92,9 @@ def test_a_position_is_shown_while_its_driver_drives_the_trip(status: TripStatus
     assert not is_on_trip(position(this, AFTER), replace(this, driver=None))
 
 
-def test_a_position_of_before_the_trips_last_change_is_shown_and_one_of_after_it_only_if_it_is_the_trips() -> None:
+def test_a_position_older_than_the_trips_last_change_is_shown_and_a_newer_one_only_if_it_belongs_to_the_trip() -> (
+    None
+):
     this, other = trip(TripStatus.STARTED, driver=DRIVER), trip(TripStatus.COMPLETED, driver=DRIVER)
     for stamp in (None, other):
         assert is_on_trip(position(stamp, BEFORE), this)
@@ -101,7 +103,7 @@ def test_a_position_of_before_the_trips_last_change_is_shown_and_one_of_after_it
 
 
 @pytest.mark.attack("access")
-def test_another_drivers_position_is_not_shown_whatever_it_is_stamped_with() -> None:
+def test_another_drivers_position_is_not_shown_with_any_stamp() -> None:
     this = trip(TripStatus.STARTED, driver=DRIVER)
     assert not is_on_trip(position(this, BEFORE, OTHER_DRIVER), this)
 

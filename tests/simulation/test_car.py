@@ -27,14 +27,14 @@ def test_a_cruising_car_moves_at_its_speed_and_stays_in_the_city(car: Car) -> No
     assert len(turned) > 20
 
 
-def test_a_car_that_nobody_looked_at_for_long_has_driven_many_legs(car: Car) -> None:
+def test_a_car_that_was_not_updated_for_long_has_driven_many_legs(car: Car) -> None:
     before = car.point
     car.drive(3_600)
     assert car.point != before
     assert CITY.contains(car.point)
 
 
-def test_a_car_that_is_sent_somewhere_arrives_when_it_said_and_waits(car: Car) -> None:
+def test_a_car_with_a_destination_arrives_at_the_estimated_time_and_waits(car: Car) -> None:
     there = moved(car.point, heading=120, by_m=500)
     arrives_in_s = car.head_for(there)
     assert arrives_in_s == pytest.approx(50)
@@ -47,7 +47,7 @@ def test_a_car_that_is_sent_somewhere_arrives_when_it_said_and_waits(car: Car) -
     assert car.point == there
 
 
-def test_a_car_cruises_on_from_where_it_was_sent(car: Car) -> None:
+def test_a_car_cruises_on_from_its_destination(car: Car) -> None:
     there = moved(car.point, heading=120, by_m=500)
     car.head_for(there)
     car.drive(60)
@@ -56,7 +56,7 @@ def test_a_car_cruises_on_from_where_it_was_sent(car: Car) -> None:
     assert 0 < distance_m(car.point, there) <= 100.01
 
 
-def test_equal_seeds_make_equal_ways() -> None:
+def test_equal_seeds_give_equal_routes() -> None:
     one, other, different = (Car(CITY, Random(seed), speed_mps=10) for seed in (7, 7, 8))
     for car in (one, other, different):
         car.drive(1_000)

@@ -22,7 +22,7 @@ RANDOM = st.randoms(use_true_random=False)
         (270, GeoPoint(0, -1)),
     ],
 )
-def test_a_degree_from_the_equator_lies_where_the_compass_says(heading: float, end: GeoPoint) -> None:
+def test_moving_one_degree_from_the_equator_ends_at_the_expected_point(heading: float, end: GeoPoint) -> None:
     start = GeoPoint(0, 0)
     reached = moved(start, heading=heading, by_m=EARTH_RADIUS_M * pi / 180)
     assert distance_m(reached, end) < 0.001
@@ -30,7 +30,7 @@ def test_a_degree_from_the_equator_lies_where_the_compass_says(heading: float, e
 
 
 @given(CENTERS, st.floats(0, 360), st.floats(0, 100_000))
-def test_a_way_is_as_long_as_it_was_told(start: GeoPoint, heading: float, length_m: float) -> None:
+def test_a_move_has_the_requested_length(start: GeoPoint, heading: float, length_m: float) -> None:
     end = moved(start, heading=heading, by_m=length_m)
     assert -90 <= end.lat <= 90
     assert -180 <= end.lng <= 180
@@ -38,7 +38,9 @@ def test_a_way_is_as_long_as_it_was_told(start: GeoPoint, heading: float, length
 
 
 @given(st.floats(-80, 80), st.floats(-180, 180), st.floats(1, 359), st.floats(100, 100_000))
-def test_who_follows_the_heading_arrives(lat: float, lng: float, heading: float, length_m: float) -> None:
+def test_following_the_heading_leads_to_the_destination(
+    lat: float, lng: float, heading: float, length_m: float
+) -> None:
     start = GeoPoint(lat, lng)
     end = moved(start, heading=heading, by_m=length_m)
     assert heading_to(start, end) == pytest.approx(heading, abs=0.01)
@@ -51,7 +53,7 @@ def test_any_place_lies_in_the_city(center: GeoPoint, radius_m: float, rng: Rand
     assert not city.contains(moved(center, heading=rng.uniform(0, 360), by_m=radius_m + 1))
 
 
-def test_places_are_as_dense_at_the_border_as_in_the_middle() -> None:
+def test_random_places_are_uniformly_distributed() -> None:
     city, rng = City(AMSTERDAM, 5_000), Random(1)
     inner = sum(distance_m(AMSTERDAM, city.anywhere(rng)) < 2_500 for _ in range(4_000))
     assert inner / 4_000 == pytest.approx(1 / 4, abs=0.03)

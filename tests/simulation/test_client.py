@@ -12,7 +12,7 @@ from simulation.habits import Habits
 from tests.conftest import LiveServer, serving
 
 
-async def test_everybody_is_who_their_token_says(live_server: LiveServer) -> None:
+async def test_each_client_is_the_user_of_its_token(live_server: LiveServer) -> None:
     counts, names = Counts(), list[int]()
     async with http_client(live_server.url, connections=1) as http:
         registration = Registration(http, counts, Habits(Random(1), speed_up=1), lambda: names.append(1))
@@ -26,7 +26,7 @@ async def test_everybody_is_who_their_token_says(live_server: LiveServer) -> Non
     assert len(names) == 2
 
 
-async def test_too_much_at_once_says_when_to_try_again(settings: Settings) -> None:
+async def test_a_rate_limit_says_when_to_try_again(settings: Settings) -> None:
     counts = Counts()
     async with (
         serving(settings.model_copy(update={"location_rate": "1/hour"})) as server,
@@ -42,7 +42,7 @@ async def test_too_much_at_once_says_when_to_try_again(settings: Settings) -> No
     assert (counts.rate_limited, counts.errors) == (1, {})
 
 
-async def test_a_server_that_takes_few_people_from_one_address_is_not_waited_for(settings: Settings) -> None:
+async def test_a_server_that_limits_sign_ups_from_one_address_stops_the_simulation(settings: Settings) -> None:
     strict = {"sign_up_rate": "1/hour", "public_url": "http://127.0.0.1"}
     async with (
         serving(settings.model_copy(update=strict)) as server,
@@ -54,7 +54,7 @@ async def test_a_server_that_takes_few_people_from_one_address_is_not_waited_for
             await registration.sign_up("DRIVER", 2)
 
 
-async def test_what_fails_is_counted_by_its_kind(live_server: LiveServer) -> None:
+async def test_failures_are_counted_by_their_kind(live_server: LiveServer) -> None:
     counts = Counts()
     async with http_client(live_server.url, connections=1) as http:
         stranger = Client(http, counts)

@@ -36,13 +36,15 @@ def shown() -> Callable[[object], str]:
     return show
 
 
-def test_while_people_sign_up_it_says_how_many_have(summary: Summary, shown: Callable[[object], str]) -> None:
+def test_the_progress_shows_how_many_people_have_signed_up(
+    summary: Summary, shown: Callable[[object], str]
+) -> None:
     progress = Progress(Phase.SIGNING_UP, 12, 70, 60.0, summary)
     assert "12 of 70" in display.line(progress)
     assert "12 of 70" in shown(display.board(progress, OPTIONS))
 
 
-def test_while_people_drive_it_says_what_happens(summary: Summary, shown: Callable[[object], str]) -> None:
+def test_the_progress_shows_the_events_of_the_simulation(summary: Summary, shown: Callable[[object], str]) -> None:
     progress = Progress(Phase.DRIVING, 70, 70, 29.6, summary)
     text = display.line(progress)
     assert "30 s left: 1 requests (0 open, 1 under way, 0 completed" in text
@@ -52,14 +54,16 @@ def test_while_people_drive_it_says_what_happens(summary: Summary, shown: Callab
         assert part in board
 
 
-def test_the_summary_names_what_failed_and_what_holds(summary: Summary, shown: Callable[[object], str]) -> None:
+def test_the_summary_names_failures_and_checked_guarantees(
+    summary: Summary, shown: Callable[[object], str]
+) -> None:
     text = shown(display.table(summary))
     assert "ReadTimeout 3" in text
     assert text.count("as it must be") == 3
     assert "10.0 a second" in text
 
 
-def test_a_server_that_is_wrong_is_called_so(shown: Callable[[object], str]) -> None:
+def test_a_server_that_breaks_a_guarantee_is_reported(shown: Callable[[object], str]) -> None:
     ledger = Ledger()
     for driver in ("Dana", "Dirk"):
         ledger.accepted({"id": "a", "version": 2, "status": "STARTED"}, driver=driver)

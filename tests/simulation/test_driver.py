@@ -31,7 +31,7 @@ class LateClient:
         return Changed(None, "TRIP_CANCELLED")
 
 
-async def test_who_goes_home_as_the_trip_is_called_off_asks_no_more() -> None:
+async def test_a_driver_who_goes_home_as_the_trip_is_cancelled_sends_no_more_requests() -> None:
     client, habits = LateClient(), Habits(Random(1), speed_up=1.0)
     client.driver = driver = Driver(
         "d",

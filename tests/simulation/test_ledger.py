@@ -43,7 +43,7 @@ def summary(ledger: Ledger) -> Summary:
     return summarise(ledger, Counts(), seconds=60, http_requests=120)
 
 
-def test_every_request_has_one_fate(ledger: Ledger) -> None:
+def test_every_request_has_one_outcome(ledger: Ledger) -> None:
     request(ledger, "open")
     request(ledger, "cancelled", "CANCELLED")
     request(ledger, "expired", "EXPIRED")
@@ -60,9 +60,7 @@ def test_every_request_has_one_fate(ledger: Ledger) -> None:
     assert found.holds
 
 
-def test_the_time_to_accept_is_from_the_answer_to_the_first_that_the_rider_hears(
-    ledger: Ledger, clock: Clock
-) -> None:
+def test_the_time_to_accept_is_from_the_answer_to_the_riders_first_event(ledger: Ledger, clock: Clock) -> None:
     ledger.requested(trip("a", 1, "REQUESTED"), sent_s=99.0)
     clock.now_s = 101.5
     ledger.offered("a")
@@ -76,7 +74,7 @@ def test_the_time_to_accept_is_from_the_answer_to_the_first_that_the_rider_hears
     assert found.time_to_first_offer.p50_ms == 2_500
 
 
-def test_a_rider_who_hears_before_the_answer_waited_for_nothing(ledger: Ledger, clock: Clock) -> None:
+def test_an_acceptance_before_the_answer_counts_as_no_wait(ledger: Ledger, clock: Clock) -> None:
     ledger.heard(trip("a", 1, "REQUESTED"))
     ledger.heard(trip("a", 2, "STARTED"))
     clock.now_s += 1
@@ -91,7 +89,7 @@ def test_without_an_acceptance_there_is_no_time(ledger: Ledger) -> None:
     assert summary(ledger).time_to_accept.p99_ms is None
 
 
-def test_two_drivers_who_were_told_to_have_a_trip_are_noticed(ledger: Ledger) -> None:
+def test_two_drivers_who_were_told_that_they_have_a_trip_are_noticed(ledger: Ledger) -> None:
     request(ledger, "same version", "STARTED")
     ledger.accepted(trip("same version", 2, "STARTED"), driver="Dana")
     ledger.accepted(trip("same version", 2, "STARTED"), driver="Dirk")
@@ -103,7 +101,7 @@ def test_two_drivers_who_were_told_to_have_a_trip_are_noticed(ledger: Ledger) ->
     assert not found.holds
 
 
-def test_a_driver_who_asks_again_or_takes_what_was_given_back_is_no_second_one(ledger: Ledger) -> None:
+def test_a_driver_who_repeats_or_accepts_a_returned_trip_is_no_second_driver(ledger: Ledger) -> None:
     request(ledger, "a", "STARTED", "REQUESTED", "STARTED")
     ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
     ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
@@ -111,7 +109,7 @@ def test_a_driver_who_asks_again_or_takes_what_was_given_back_is_no_second_one(l
     assert summary(ledger).holds
 
 
-def test_an_acceptance_that_the_rider_never_heard_of_is_noticed(ledger: Ledger) -> None:
+def test_an_acceptance_that_never_reached_the_rider_is_noticed(ledger: Ledger) -> None:
     request(ledger, "a")
     ledger.accepted(trip("a", 2, "STARTED"), driver="Dana")
     found = summary(ledger)
@@ -121,7 +119,7 @@ def test_an_acceptance_that_the_rider_never_heard_of_is_noticed(ledger: Ledger) 
     assert summary(ledger).holds
 
 
-def test_an_older_state_after_a_newer_one_is_noticed_and_not_believed(ledger: Ledger) -> None:
+def test_an_older_state_after_a_newer_one_is_noticed_and_ignored(ledger: Ledger) -> None:
     request(ledger, "a", "STARTED", "IN_PROGRESS")
     ledger.heard(trip("a", 3, "IN_PROGRESS"))
     assert summary(ledger).holds

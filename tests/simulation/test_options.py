@@ -10,7 +10,7 @@ URL = "http://localhost:8000"
 
 
 @pytest.mark.parametrize("text", [URL, URL + "/", URL + "/graphql", URL + "/graphql/"])
-def test_the_address_may_be_the_one_of_the_page(text: str) -> None:
+def test_the_address_may_be_that_of_the_page(text: str) -> None:
     assert server_url(text) == URL
     assert server_url(text.replace("http:", "https:")) == URL.replace("http:", "https:")
 
@@ -19,7 +19,7 @@ def test_the_address_may_be_the_one_of_the_page(text: str) -> None:
     "text",
     ["", "localhost:8000", "ftp://localhost", "http://", "http://a:x", "http://a/b", "http://[::1", "http://a?b"],
 )
-def test_what_is_no_address_is_named_in_one_line(text: str) -> None:
+def test_an_invalid_address_is_named_in_one_line(text: str) -> None:
     with pytest.raises(OptionsError, match="is not the address of a server"):
         server_url(text)
 
@@ -29,7 +29,7 @@ def test_a_position_is_a_latitude_and_a_longitude() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "52", "52,4,1", "here,there", "91,0", "0,181", "nan,0", "inf,0"])
-def test_what_is_no_position_is_named(text: str) -> None:
+def test_an_invalid_position_is_named(text: str) -> None:
     with pytest.raises(OptionsError, match="--center"):
         point(text)
 

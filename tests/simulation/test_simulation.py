@@ -111,7 +111,7 @@ def assert_adds_up(summary: Summary) -> None:
 
 
 @ONE_BACKEND
-async def test_people_request_accept_drive_and_change_their_minds(live_server: LiveServer) -> None:
+async def test_people_request_accept_drive_and_cancel(live_server: LiveServer) -> None:
     simulation = Simulation(options(live_server.url), habits=Fickle())
     async with running(simulation) as city:
         await until(lambda: any(r.status == "COMPLETED" and r.positions_seen for r in city.records))
@@ -132,7 +132,7 @@ async def test_people_request_accept_drive_and_change_their_minds(live_server: L
 
 
 @ONE_BACKEND
-async def test_nobody_is_left_waiting_and_no_socket_open(live_server: LiveServer) -> None:
+async def test_nobody_is_left_waiting_and_no_socket_is_left_open(live_server: LiveServer) -> None:
     simulation = Simulation(options(live_server.url), habits=Steady())
     async with running(simulation) as city:
         await until(lambda: city.some(status="IN_PROGRESS") and city.some(status="STARTED"))
@@ -144,7 +144,7 @@ async def test_nobody_is_left_waiting_and_no_socket_open(live_server: LiveServer
 
 
 @pytest.mark.parametrize("backend", ["production"], indirect=True)
-async def test_after_the_network_was_cut_all_go_on_where_they_were(live_server: LiveServer) -> None:
+async def test_after_a_network_failure_everybody_continues(live_server: LiveServer) -> None:
     async with web_link(live_server.url) as link:
         simulation = Simulation(options(link.url), habits=Steady())
         async with running(simulation) as city:
@@ -171,7 +171,7 @@ async def test_it_ends_when_its_time_is_over(live_server: LiveServer) -> None:
 
 
 @ONE_BACKEND
-async def test_who_is_stopped_while_people_sign_up_has_a_summary_too(live_server: LiveServer) -> None:
+async def test_a_simulation_stopped_during_the_sign_ups_has_a_summary_too(live_server: LiveServer) -> None:
     simulation = Simulation(options(live_server.url, drivers=1_000))
     async with running(simulation) as city:
         await until(lambda: simulation.progress().signed_up > 0)
@@ -186,6 +186,6 @@ async def test_a_server_that_signs_nobody_up_says_why(settings: Settings) -> Non
             await Simulation(options(server.url)).run()
 
 
-async def test_where_nothing_answers_there_is_no_simulation() -> None:
+async def test_without_a_server_there_is_no_simulation() -> None:
     with pytest.raises(NoTaxirank, match="nothing answers"):
         await Simulation(options("http://127.0.0.1:1")).run()

@@ -83,7 +83,7 @@ async def send_for_ever(writer: asyncio.StreamWriter, more: bytes) -> None:
         (SOCKET % b"Content-Length: 99999999999", b"x" * 10_000),
     ],
 )
-async def test_what_goes_on_for_ever_is_cut_after_a_bounded_number_of_bytes(
+async def test_an_endless_request_is_cut_off_after_a_bounded_number_of_bytes(
     live_server: LiveServer, begin: bytes, more: bytes
 ) -> None:
     async with connected(live_server) as (_, writer):
@@ -101,7 +101,7 @@ def settings(settings: Settings) -> Settings:
     )
 
 
-async def test_a_slow_head_and_none_at_all_are_408(live_server: LiveServer) -> None:
+async def test_a_slow_head_and_a_missing_head_are_408(live_server: LiveServer) -> None:
     async with connected(live_server) as (slow, writer), connected(live_server) as (silent, _):
         writer.write(b"GET /healthz HTTP/1.1\r\nHo")
         for reader in (slow, silent):
@@ -122,7 +122,7 @@ async def test_an_idle_connection_is_kept_for_a_while_and_then_closed(live_serve
         assert loop.time() - answered > 0.9
 
 
-async def test_what_is_being_answered_is_not_slow(live_server: LiveServer, person: SignUp) -> None:
+async def test_a_request_that_is_being_answered_does_not_time_out(live_server: LiveServer, person: SignUp) -> None:
     rider = await person("RIDER")
     body, events = {"query": MY_TRIPS}, {"Accept": "text/event-stream"}
     async with (
@@ -171,7 +171,7 @@ async def test_a_request_for_a_socket_with_a_long_head_is_431(live_server: LiveS
     [CHUNKED % b"evil.example" + b"ffff\r\n", PREFLIGHT + b"ffff\r\n"],
     ids=["another name", "another origin"],
 )
-async def test_a_body_that_trickles_in_after_the_answer_does_not_keep_the_connection(
+async def test_a_body_that_arrives_slowly_after_the_answer_does_not_keep_the_connection(
     live_server: LiveServer, begin: bytes
 ) -> None:
     async with connected(live_server) as (reader, writer), asyncio.timeout(10):
@@ -186,7 +186,7 @@ async def test_a_body_that_trickles_in_after_the_answer_does_not_keep_the_connec
     await still_serves(live_server)
 
 
-async def test_a_body_that_comes_after_the_answer_is_taken_and_the_connection_used_again(
+async def test_a_body_that_arrives_after_the_answer_is_read_and_the_connection_is_used_again(
     live_server: LiveServer,
 ) -> None:
     async with connected(live_server) as (reader, writer), asyncio.timeout(10):
@@ -197,7 +197,7 @@ async def test_a_body_that_comes_after_the_answer_is_taken_and_the_connection_us
 
 
 @pytest.mark.parametrize("last", [b"\0\r\n\r\n", SOCKET % b"X: y"], ids=["malformed", "a socket"])
-async def test_what_was_asked_before_is_answered_whole_and_then_the_connection_closed(
+async def test_requests_before_a_refused_one_get_whole_answers_and_then_the_connection_is_closed(
     live_server: LiveServer, last: bytes
 ) -> None:
     async with connected(live_server) as (reader, writer), asyncio.timeout(10):

@@ -107,7 +107,7 @@ async def test_a_head_that_can_be_read_in_two_ways_is_400(server: LiveServer, he
         (b"GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n", 421),
     ],
 )
-async def test_a_head_that_is_unusual_is_taken(server: LiveServer, head: bytes, status: int) -> None:
+async def test_an_unusual_head_is_accepted(server: LiveServer, head: bytes, status: int) -> None:
     async with connected(server) as (reader, writer):
         writer.write(head + b"Connection: close\r\n\r\n")
         assert (await answer(reader))[0] == status

@@ -94,7 +94,7 @@ async def answers(connection: ClientConnection) -> bool:
 
 
 @pytest.mark.parametrize("backend", ["embedded"])
-async def test_a_peer_that_answers_no_ping_is_cut_and_leaves_nothing_and_one_that_does_stays(
+async def test_a_peer_that_answers_no_ping_is_aborted_and_leaves_nothing_behind_and_one_that_answers_stays(
     settings: Settings,
 ) -> None:
     settings = settings.model_copy(update={"ping_interval_s": 0.05, "pong_timeout_s": 0.2})
@@ -120,7 +120,7 @@ async def test_a_peer_that_answers_no_ping_is_cut_and_leaves_nothing_and_one_tha
 
 @pytest.mark.parametrize("backend", ["embedded"])
 @pytest.mark.parametrize("end", ["close", "abort", "bad request", "bad frame", "abort while it begins"])
-async def test_what_a_connection_has_held_goes_without_the_garbage_collector(
+async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector(
     settings: Settings, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[weakref.ref[object]] = []
@@ -157,7 +157,7 @@ async def test_what_a_connection_has_held_goes_without_the_garbage_collector(
             gc.enable()
 
 
-async def test_sockets_that_are_cut_at_once_end_one_in_each_iteration_of_the_event_loop() -> None:
+async def test_of_sockets_that_are_lost_together_one_ends_in_each_iteration_of_the_event_loop() -> None:
     async with echoing() as (echo, port), contextlib.AsyncExitStack() as stack:
         protocols = [(await stack.enter_async_context(opened(echo, port)))[1] for _ in range(20)]
         loop = asyncio.get_running_loop()
@@ -207,7 +207,7 @@ def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
         runner.run(scenario())
 
 
-async def test_a_peer_that_is_still_taking_what_was_before_the_ping_has_time() -> None:
+async def test_a_peer_that_is_still_reading_earlier_data_has_more_time_for_its_pong() -> None:
     async with echoing() as (echo, port), opened(echo, port) as (connection, protocol):
         await connection.send(LARGE)
         connection.transport.pause_reading()
@@ -222,14 +222,14 @@ async def test_a_peer_that_is_still_taking_what_was_before_the_ping_has_time() -
         await until(lambda: protocol.pending_ping_payload is None)
 
 
-async def test_a_peer_that_takes_nothing_any_more_is_cut_whatever_waits_for_it() -> None:
+async def test_a_peer_that_stops_reading_is_aborted_whatever_waits_for_it() -> None:
     async with echoing(interval_s=0.05, timeout_s=0.1) as (echo, port), opened(echo, port) as (silent, protocol):
         await silent.send(LARGE)
         silent.transport.pause_reading()
         await until(lambda: protocol.disconnected)
 
 
-async def test_a_socket_that_is_closed_is_cut_when_its_peer_does_not_take_what_it_was_sent_before() -> None:
+async def test_a_closing_socket_is_aborted_if_its_peer_does_not_read_earlier_data() -> None:
     async with echoing(interval_s=0.05) as (echo, port), opened(echo, port) as (silent, protocol):
         silent.transport.pause_reading()
         protocol.transport.write(LARGE)

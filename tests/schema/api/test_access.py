@@ -596,7 +596,7 @@ async def check(world: World, row: Row, status: str, attempts: Attack, *, transp
 
 @pytest.mark.parametrize(("row", "status"), cases("Query", "Mutation"))
 @pytest.mark.parametrize("transport", ["http", "socket"])
-async def test_who_may_ask_and_with_which_answer(
+async def test_every_caller_gets_the_documented_answer_to_every_query_and_mutation(
     world: World, row: Row, status: str, transport: str, attempts: Attack
 ) -> None:
     await check(world, row, status, attempts, transport=transport)
@@ -604,14 +604,16 @@ async def test_who_may_ask_and_with_which_answer(
 
 @pytest.mark.parametrize(("row", "status"), cases("Subscription"))
 @pytest.mark.parametrize("transport", ["event stream", "socket"])
-async def test_who_may_follow_and_what_comes_first(
+async def test_every_caller_gets_the_documented_first_message_of_every_subscription(
     world: World, row: Row, status: str, transport: str, attempts: Attack
 ) -> None:
     await check(world, row, status, attempts, transport=transport)
 
 
 @pytest.mark.parametrize("viewer", MOVES)
-async def test_who_may_move_a_trip_from_where_to_where(world: World, viewer: str, attempts: Attack) -> None:
+async def test_every_caller_makes_exactly_the_allowed_changes_of_a_trip(
+    world: World, viewer: str, attempts: Attack
+) -> None:
     row = ROWS["Mutation.updateTrip"]
     for status, line in MOVES[viewer].items():
         for target, short in zip(STATUSES, line.split(), strict=True):

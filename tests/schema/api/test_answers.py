@@ -149,7 +149,7 @@ async def test_a_query_answers_null_for_an_unknown_and_for_an_invisible_id(someo
         assert await api.post(NODE, id=user["id"]) == {"data": {"node": None}}
 
 
-async def test_a_node_is_oneself_a_visible_trip_or_the_other_party(rider: Api, driver: Api) -> None:
+async def test_a_node_is_the_caller_a_visible_trip_or_the_other_party(rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     assert await driver.data(NODE, id=rider.user["id"]) is None
     await driver.update_trip(trip["id"], "STARTED")
@@ -186,7 +186,7 @@ async def test_a_subscription_answers_not_found_for_an_unknown_and_for_an_invisi
         await socket.ping()
 
 
-async def test_a_subscription_ends_with_not_found_and_complete_when_sight_is_lost(
+async def test_a_subscription_ends_with_not_found_and_complete_when_the_caller_may_no_longer_see_the_trip(
     someone: SignUp, rider: Api, driver: Api
 ) -> None:
     other = await someone("DRIVER")
@@ -301,7 +301,9 @@ async def test_bad_user_input_names_the_field(
 
 
 @pytest.mark.parametrize("literal", ["1e999", "-1e999", "1" + "0" * 400])
-async def test_a_number_beyond_all_numbers_in_the_document_is_bad_user_input(driver: Api, literal: str) -> None:
+async def test_a_number_too_large_for_a_double_in_the_document_is_bad_user_input(
+    driver: Api, literal: str
+) -> None:
     moment = report_input()["recordedAt"]
     for fields in (
         f"point: {{ lat: {literal}, lng: 0 }}",
@@ -316,7 +318,7 @@ async def test_a_number_beyond_all_numbers_in_the_document_is_bad_user_input(dri
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-async def test_what_is_no_number_of_json_is_a_bad_request(driver: Api, number: str) -> None:
+async def test_a_number_that_is_invalid_in_json_is_a_bad_request(driver: Api, number: str) -> None:
     variables = f'{{"input": {{"point": {{"lat": {number}, "lng": 0}}, "recordedAt": "2026-11-24T12:00:00Z"}}}}'
     query = orjson.dumps(REPORT_LOCATION).decode()
     response = await driver.http.post(
@@ -359,7 +361,7 @@ HERE = {"lat": 52.5, "lng": 13.4}
         ([], None),
     ],
 )
-async def test_an_area_that_cannot_be_is_bad_user_input_and_names_the_field(
+async def test_an_invalid_area_is_bad_user_input_and_names_the_field(
     driver: Api, near: Any, field: list[str] | None
 ) -> None:
     async with driver.socket() as socket:
@@ -371,7 +373,9 @@ async def test_an_area_that_cannot_be_is_bad_user_input_and_names_the_field(
 
 
 @pytest.mark.parametrize("variables", [{"tripId": "x"}, {"tripId": None}, {"tripId": ""}, {"tripId": 1.5}, {}])
-async def test_a_malformed_trip_to_follow_is_bad_user_input(rider: Api, variables: dict[str, Any]) -> None:
+async def test_a_malformed_trip_id_of_a_subscription_is_bad_user_input(
+    rider: Api, variables: dict[str, Any]
+) -> None:
     async with rider.socket() as socket:
         followed = await socket.start(DRIVER_LOCATION, **variables)
         assert await followed.error_code() == "BAD_USER_INPUT"
@@ -381,23 +385,23 @@ async def test_a_malformed_trip_to_follow_is_bad_user_input(rider: Api, variable
 # The wrong role.
 
 
-async def test_a_driver_is_told_not_a_rider(rider: Api, driver: Api) -> None:
+async def test_a_driver_who_requests_a_trip_gets_not_a_rider(rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     assert codes(await driver.try_create_trip()) == ["NOT_A_RIDER"]
     assert codes(await driver.try_update_trip(trip["id"], "CANCELLED")) == ["NOT_A_RIDER"]
 
 
 @pytest.mark.parametrize("status", ["STARTED", "IN_PROGRESS", "COMPLETED", "REQUESTED"])
-async def test_a_rider_is_told_not_a_driver(rider: Api, status: str) -> None:
+async def test_a_rider_who_accepts_a_trip_gets_not_a_driver(rider: Api, status: str) -> None:
     trip = await rider.create_trip()
     assert codes(await rider.try_update_trip(trip["id"], status)) == ["NOT_A_DRIVER"]
 
 
-async def test_a_rider_who_reports_a_position_is_told_not_a_driver(rider: Api) -> None:
+async def test_a_rider_who_reports_a_position_gets_not_a_driver(rider: Api) -> None:
     assert codes(await rider.data(REPORT_LOCATION, input=report_input())) == ["NOT_A_DRIVER"]
 
 
-async def test_a_driver_is_forbidden_to_follow_a_driver(rider: Api, driver: Api) -> None:
+async def test_a_driver_who_follows_a_driver_gets_forbidden(rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
     async with driver.socket() as socket:
@@ -406,7 +410,7 @@ async def test_a_driver_is_forbidden_to_follow_a_driver(rider: Api, driver: Api)
         await socket.ping()
 
 
-async def test_a_rider_is_forbidden_to_follow_the_pool(rider: Api) -> None:
+async def test_a_rider_who_follows_the_pool_gets_forbidden(rider: Api) -> None:
     async with rider.socket() as socket:
         pool = await socket.start(POOL)
         assert await pool.error_code() == "FORBIDDEN"
@@ -435,7 +439,7 @@ ACCOUNT = {
         ({"password2": PASSWORD + "x"}, "PASSWORD_MISMATCH", ["password2"]),
     ],
 )
-async def test_a_faulty_account_is_answered_with_its_code(
+async def test_a_faulty_sign_up_gets_the_code_of_its_fault(
     stranger: Api, changes: dict[str, Any], code: str, field: list[str]
 ) -> None:
     payload = await stranger.data(SIGN_UP, input=ACCOUNT | changes)
@@ -461,7 +465,7 @@ async def test_a_wrong_password_is_answered_with_bad_credentials(stranger: Api, 
 # Trips.
 
 
-async def test_a_driver_who_comes_too_late_learns_trip_taken(someone: SignUp, rider: Api, driver: Api) -> None:
+async def test_a_driver_who_accepts_too_late_gets_trip_taken(someone: SignUp, rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
     payload = await (await someone("DRIVER")).try_update_trip(trip["id"], "STARTED")
@@ -469,7 +473,7 @@ async def test_a_driver_who_comes_too_late_learns_trip_taken(someone: SignUp, ri
     assert payload["trip"] is None
 
 
-async def test_a_driver_who_comes_too_late_learns_trip_cancelled(rider: Api, driver: Api) -> None:
+async def test_a_driver_who_accepts_too_late_gets_trip_cancelled(rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     await rider.update_trip(trip["id"], "CANCELLED")
     payload = await driver.try_update_trip(trip["id"], "STARTED")
@@ -477,7 +481,7 @@ async def test_a_driver_who_comes_too_late_learns_trip_cancelled(rider: Api, dri
     assert payload["trip"] is None
 
 
-async def test_a_driver_who_comes_too_late_learns_trip_expired(
+async def test_a_driver_who_accepts_too_late_gets_trip_expired(
     shared_server: LiveServer, rider: Api, driver: Api
 ) -> None:
     trip = await rider.create_trip()
@@ -489,7 +493,7 @@ async def test_a_driver_who_comes_too_late_learns_trip_expired(
     assert payload["trip"] is None
 
 
-async def test_a_step_that_the_life_does_not_have_is_an_illegal_transition(rider: Api, driver: Api) -> None:
+async def test_a_change_that_is_no_allowed_transition_is_an_illegal_transition(rider: Api, driver: Api) -> None:
     trip = await rider.create_trip()
     assert codes(await driver.try_update_trip(trip["id"], "IN_PROGRESS")) == ["ILLEGAL_TRANSITION"]
 
@@ -531,7 +535,7 @@ async def test_a_position_older_than_the_last_is_stale_and_the_same_one_again_is
         assert codes(await driver.data(REPORT_LOCATION, input=input)) == expected
 
 
-async def test_a_flood_of_positions_is_rate_limited_with_the_time_to_wait_and_only_its_drivers(
+async def test_a_flood_of_positions_is_rate_limited_with_the_time_to_wait_and_only_for_its_driver(
     someone: SignUp, driver: Api
 ) -> None:
     other = await someone("DRIVER")

@@ -40,14 +40,14 @@ def test_a_cursor_is_read_as_the_moment_and_the_id() -> None:
         f"2026-11-23T01:02:03+00:00|\x00{TRIP_ID}",
     ],
 )
-def test_what_is_no_cursor_of_ours_is_bad_input(text: str) -> None:
+def test_an_invalid_cursor_is_bad_input(text: str) -> None:
     with pytest.raises(BadInput) as refused:
         cursors.decode(cursor(text))
     assert refused.value.field == ("after",)
 
 
 @given(st.text() | st.binary().map(lambda data: base64.urlsafe_b64encode(data).decode()))
-def test_no_text_at_all_makes_it_fail_otherwise(text: str) -> None:
+def test_every_text_is_a_cursor_or_bad_input(text: str) -> None:
     try:
         moment, trip_id = cursors.decode(text)
     except BadInput:
@@ -56,7 +56,7 @@ def test_no_text_at_all_makes_it_fail_otherwise(text: str) -> None:
     assert isinstance(trip_id, UUID)
 
 
-async def test_the_ends_of_the_calendar_are_just_places_in_the_list(person: SignUp) -> None:
+async def test_the_first_and_last_day_of_the_calendar_are_valid_places_in_the_list(person: SignUp) -> None:
     rider = await person("RIDER")
     trip = await rider.create_trip()
     late = await rider.data(TRIPS, after=cursor(f"9999-12-31T23:59:59.999999+00:00|{TRIP_ID}"))

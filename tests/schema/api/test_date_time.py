@@ -30,7 +30,7 @@ OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(
 
 @given(st.datetimes(timezones=OFFSETS | st.none()), st.sampled_from(["auto", "seconds", "milliseconds"]))
 @settings(max_examples=200)
-def test_a_moment_as_clients_write_it(moment: datetime, precision: str) -> None:
+def test_times_in_the_usual_forms_of_clients_are_parsed_as_by_strawberry(moment: datetime, precision: str) -> None:
     is_read_alike(moment.isoformat(timespec=precision))
     is_read_alike(moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z")
 
@@ -62,5 +62,5 @@ def test_a_moment_as_clients_write_it(moment: datetime, precision: str) -> None:
         True,
     ],
 )
-def test_what_is_unusual_or_none(value: object) -> None:
+def test_unusual_and_invalid_times_are_handled_as_by_strawberry(value: object) -> None:
     is_read_alike(value)

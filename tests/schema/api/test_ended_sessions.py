@@ -181,7 +181,7 @@ async def stage(application: Application, settings: Settings) -> Stage:
     return Stage(application, build_execution(settings.model_copy(update={"max_cost": 1_000_000})))
 
 
-async def test_each_of_them_works_by_itself(stage: Stage) -> None:
+async def test_each_mutation_works_by_itself(stage: Stage) -> None:
     for name in {*ENDERS, *WRITERS}:
         person = await stage.person(ROWS[name].writes or Role.RIDER)
         before = await person.traces()
@@ -249,7 +249,7 @@ async def both_under_way(stage: Stage, person: Person, *rows: Row) -> list[dict[
 
 
 @pytest.mark.parametrize("order", ["the end first", "the write first"])
-async def test_of_an_end_and_a_write_that_are_under_way_at_once_the_write_is_whole_before_it_or_is_not(
+async def test_a_write_beside_an_end_of_its_session_is_complete_before_the_end_or_does_not_happen(
     stage: Stage, order: str, attempts: Attack
 ) -> None:
     attempts.add(len(ENDERS) * len(WRITERS))
@@ -284,7 +284,7 @@ async def test_of_an_end_and_a_write_that_are_under_way_at_once_the_write_is_who
     assert set(wrote) == {True, False}
 
 
-async def test_a_write_of_somebody_whom_staff_has_just_deactivated_writes_nothing(stage: Stage) -> None:
+async def test_a_user_whom_staff_has_just_deactivated_writes_nothing(stage: Stage) -> None:
     member = await a_member(stage)
     for writer in WRITERS:
         person = await stage.person(ROWS[writer].writes or Role.RIDER)
@@ -295,7 +295,7 @@ async def test_a_write_of_somebody_whom_staff_has_just_deactivated_writes_nothin
         assert await person.traces() == before, writer
 
 
-async def test_a_change_that_was_made_already_is_not_told_to_an_ended_session(stage: Stage) -> None:
+async def test_a_repeated_change_in_an_ended_session_gets_no_answer(stage: Stage) -> None:
     person = await stage.person(Role.DRIVER)
     accept = ROWS["updateTrip accepts"]
     late = person.context()
@@ -339,7 +339,7 @@ def test_every_use_case_of_staff_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("how", ["logged out", "deactivated", "deleted", "no staff any more"])
-async def test_a_member_of_staff_who_is_out_since_the_request_was_read_does_nothing(
+async def test_a_member_of_staff_who_lost_access_after_the_request_was_read_does_nothing(
     stage: Stage, how: str, attempts: Attack
 ) -> None:
     attempts.add(len(STAFF_ROWS))
@@ -365,7 +365,7 @@ async def test_a_member_of_staff_who_is_out_since_the_request_was_read_does_noth
         assert await person.traces() == before, name
 
 
-async def test_staff_request_no_trip_for_a_rider_who_is_gone(stage: Stage) -> None:
+async def test_staff_cannot_request_a_trip_for_a_deleted_rider(stage: Stage) -> None:
     member, person = await a_member(stage), await stage.person(Role.RIDER)
     await stage.application.services.deletions.delete(person.session.actor, password=PASSWORD)
     before = await person.traces()

@@ -277,7 +277,7 @@ async def test_a_value_that_its_type_cannot_hold_is_an_incident(
         shown.append(await by_http(rider, "query ($id: ID!) { trip(id: $id) { id version } }", id=trip["id"]))
 
 
-async def test_a_null_for_an_argument_that_may_not_be_null_is_the_callers_fault(rider: Api) -> None:
+async def test_a_null_for_a_non_null_argument_is_the_callers_fault(rider: Api) -> None:
     with structlog.testing.capture_logs() as logs:
         body = await rider.post("query ($first: Int = 20) { trips(first: $first) { nodes { id } } }", first=None)
     (error,) = body["errors"]
@@ -363,7 +363,9 @@ async def raw(api: Api, request: bytes, frame: bytes = b"") -> str:
 
 
 @pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_what_cannot_be_answered_is_told_so_without_names_of_ours(rider: Api, request_: bytes) -> None:
+async def test_an_input_that_cannot_be_answered_is_refused_without_internal_names(
+    rider: Api, request_: bytes
+) -> None:
     with structlog.testing.capture_logs() as logs:
         answer = await raw(rider, request_)
     hides_the_inside(answer)
@@ -374,7 +376,7 @@ async def test_what_cannot_be_answered_is_told_so_without_names_of_ours(rider: A
 
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES.keys())
-async def test_a_frame_that_cannot_be_read_closes_the_socket_without_names_of_ours(
+async def test_a_frame_that_cannot_be_read_closes_the_socket_without_internal_names(
     rider: Api, frame: bytes
 ) -> None:
     with structlog.testing.capture_logs() as logs:
@@ -385,7 +387,7 @@ async def test_a_frame_that_cannot_be_read_closes_the_socket_without_names_of_ou
     assert not [log for log in logs if log["log_level"] == "error"]
 
 
-async def test_whoever_hangs_up_while_sending_is_no_incident(
+async def test_a_client_that_disconnects_while_sending_causes_no_incident(
     shared_server: LiveServer, rider: Api, attempts: Attack
 ) -> None:
     host, port = rider.url.removeprefix("http://").split(":")
@@ -406,7 +408,7 @@ async def test_whoever_hangs_up_while_sending_is_no_incident(
     assert not [log for log in logs if log["log_level"] == "error"]
 
 
-async def test_an_id_that_nobody_has_is_no_incident(rider: Api) -> None:
+async def test_an_unknown_id_causes_no_incident(rider: Api) -> None:
     with structlog.testing.capture_logs() as logs:
         async with rider.socket() as socket:
             assert await (await socket.start(TRIP_UPDATED, id=str(uuid4()))).error_code() == "NOT_FOUND"

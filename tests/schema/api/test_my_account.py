@@ -51,7 +51,7 @@ async def delete(api: Api, password: str = PASSWORD) -> list[str]:
     return [error["code"] for error in (await api.data(DELETE_ME, password=password))["errors"]]
 
 
-async def test_names_change_and_what_is_left_out_stays(rider: Api) -> None:
+async def test_names_change_and_omitted_fields_stay(rider: Api) -> None:
     changed = await update(rider, firstName="  Robin ")
     assert changed["errors"] == []
     assert changed["user"]["firstName"] == "Robin"
@@ -62,7 +62,7 @@ async def test_names_change_and_what_is_left_out_stays(rider: Api) -> None:
         assert await rider.code(UPDATE_ME, input=wrong) == "BAD_USER_INPUT"
 
 
-async def test_a_photo_replaces_the_one_of_before_and_null_removes_it(rider: Api, settings: Settings) -> None:
+async def test_a_new_photo_replaces_the_previous_one_and_null_removes_it(rider: Api, settings: Settings) -> None:
     first = (await with_photo(rider, UPDATE_ME))["user"]["photo"]
     second = (await with_photo(rider, UPDATE_ME, firstName="Robin"))["user"]["photo"]
     assert (await rider.http.get(first)).status_code == 404
@@ -73,13 +73,13 @@ async def test_a_photo_replaces_the_one_of_before_and_null_removes_it(rider: Api
     assert await rider.code(UPDATE_ME, input={"photo": "me.jpg"}) == "BAD_USER_INPUT"
 
 
-async def test_of_many_photos_at_once_one_is_left(rider: Api, settings: Settings) -> None:
+async def test_of_simultaneous_new_photos_one_is_left(rider: Api, settings: Settings) -> None:
     await asyncio.gather(*(with_photo(rider, UPDATE_ME) for _ in range(5)))
     photo = (await rider.data(ME))["photo"]
     assert stored(settings) == {photo.rpartition("/")[2]}
 
 
-async def test_where_a_photo_is_required_it_cannot_be_removed(settings: Settings) -> None:
+async def test_a_required_photo_cannot_be_removed(settings: Settings) -> None:
     strict = settings.model_copy(update={"photo_required": True})
     async with serving(strict) as server, Api(server.url) as api:
         number = {"username": "robin", "password1": PASSWORD, "password2": PASSWORD}
@@ -106,7 +106,7 @@ async def test_strangers_change_and_delete_nothing(person: SignUp) -> None:
     assert await stranger.code(DELETE_ME, password=PASSWORD) == "UNAUTHENTICATED"
 
 
-async def test_who_deletes_the_account_leaves_nothing_but_the_trips(
+async def test_a_deleted_account_leaves_only_its_trips(
     live_server: LiveServer, rider: Api, driver: Api, settings: Settings
 ) -> None:
     await with_photo(rider, UPDATE_ME)
@@ -160,7 +160,9 @@ async def test_a_wrong_password_deletes_nothing(rider: Api) -> None:
     assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
 
 
-async def test_what_is_under_way_has_to_end_first(live_server: LiveServer, rider: Api, driver: Api) -> None:
+async def test_a_trip_under_way_must_end_before_the_account_can_be_deleted(
+    live_server: LiveServer, rider: Api, driver: Api
+) -> None:
     waiting, trip = await rider.create_trip(), await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
     assert await delete(driver) == ["TRIP_UNDER_WAY"]
@@ -176,7 +178,7 @@ async def test_what_is_under_way_has_to_end_first(live_server: LiveServer, rider
     assert await delete(rider) == []
 
 
-async def test_two_deletions_at_once_are_one(rider: Api) -> None:
+async def test_of_two_simultaneous_deletions_one_succeeds(rider: Api) -> None:
     await rider.create_trip()
     answers = await asyncio.gather(*(rider.post(DELETE_ME, password=PASSWORD) for _ in range(2)))
     codes = [answer.get("errors", [{"extensions": {"code": "OK"}}])[0]["extensions"]["code"] for answer in answers]

@@ -233,7 +233,7 @@ async def test_after_a_give_back_the_rider_waits_and_then_follows_the_next_drive
 
 
 @pytest.mark.attack("access")
-async def test_a_process_that_has_not_heard_of_the_end_shows_nothing_of_after_it(
+async def test_a_process_that_has_not_heard_of_the_end_shows_no_later_position(
     live_server: LiveServer, person: SignUp, rider: Api, driver: Api
 ) -> None:
     application = live_server.application
@@ -266,7 +266,7 @@ async def test_a_process_that_has_not_heard_of_the_end_shows_nothing_of_after_it
         await shows(followed, 4)
 
 
-async def test_a_position_that_expires_is_shown_no_more(settings: Settings) -> None:
+async def test_an_expired_position_is_no_longer_shown(settings: Settings) -> None:
     settings = settings.model_copy(update={"location_ttl_s": 1, "location_rate": "off"})
     async with serving(settings) as server, Api(server.url) as rider, Api(server.url) as driver:
         await rider.sign_up("RIDER")
@@ -334,9 +334,7 @@ async def test_a_history_names_who_made_each_change_to_the_parties(
         assert moments == sorted(moments)
 
 
-async def test_the_history_in_an_event_goes_no_further_than_the_event(
-    live_server: LiveServer, rider: Api, driver: Api
-) -> None:
+async def test_the_history_in_an_event_ends_at_the_event(live_server: LiveServer, rider: Api, driver: Api) -> None:
     application = live_server.application
     trip = await rider.create_trip()
     async with rider.socket() as socket:
@@ -353,7 +351,7 @@ async def test_the_history_in_an_event_goes_no_further_than_the_event(
         assert [entry["version"] for entry in event["history"]] == [1, 2]
 
 
-async def test_an_expiry_is_nobodys(live_server: LiveServer, rider: Api) -> None:
+async def test_an_expiry_has_no_author(live_server: LiveServer, rider: Api) -> None:
     application = live_server.application
     trip = await rider.create_trip()
     async with rider.socket() as socket:
@@ -369,7 +367,7 @@ async def test_an_expiry_is_nobodys(live_server: LiveServer, rider: Api) -> None
 # Times of arrival.
 
 
-async def test_the_time_of_arrival_is_told_while_the_driver_is_on_the_way_and_both_positions_are_known(
+async def test_the_time_of_arrival_is_shown_while_the_driver_is_on_the_way_and_both_positions_are_known(
     rider: Api, driver: Api
 ) -> None:
     async def eta(trip_id: str) -> int | None:
@@ -435,7 +433,7 @@ async def test_a_page_of_trips_costs_one_statement_for_all_histories_and_one_loo
     assert commands.count("MGET") == (1 if backend == "production" else 0)
 
 
-async def test_an_event_with_all_of_it_is_executed_once_for_fifty_subscribers(
+async def test_an_event_with_all_fields_is_executed_once_for_fifty_subscribers(
     live_server: LiveServer, rider: Api, driver: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     application = live_server.application
@@ -472,7 +470,9 @@ async def test_an_event_with_all_of_it_is_executed_once_for_fifty_subscribers(
 
 
 @pytest.mark.usefixtures("topics_do_not_linger_long")
-async def test_whoever_follows_leaves_nothing_behind(live_server: LiveServer, rider: Api, driver: Api) -> None:
+async def test_a_subscription_of_positions_leaves_nothing_behind(
+    live_server: LiveServer, rider: Api, driver: Api
+) -> None:
     hub = live_server.application.services.hub
     trip_id = await taken(rider, driver)
     async with rider.socket() as socket:

@@ -147,7 +147,7 @@ async def with_file(http: httpx.AsyncClient, query: str, variables: dict[str, An
 
 
 @pytest.mark.parametrize("backend", ["embedded"])
-async def test_what_does_not_fit_its_type_is_refused_and_not_repeated(settings: Settings) -> None:
+async def test_a_value_that_does_not_fit_its_type_is_refused_and_not_repeated(settings: Settings) -> None:
     settings = settings.model_copy(update={"socket_message_rate": "off"})
     async with serving(settings) as server, Api(server.url) as api:
         await api.sign_up("DRIVER")
@@ -196,7 +196,7 @@ def is_no_failure_of_ours(answer: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["RIDER", "DRIVER"])
-async def test_no_odd_text_anywhere_in_the_schema_is_a_failure_of_ours(
+async def test_no_odd_text_anywhere_in_the_schema_makes_the_server_fail(
     settings: Settings, role: str, attempts: Attack
 ) -> None:
     assert len(TEXTS) > 20

@@ -37,7 +37,7 @@ def test_every_element_is_described() -> None:
     assert [name for name, description in described.items() if not (description or "").strip()] == []
 
 
-def test_no_password_can_be_asked_for() -> None:
+def test_no_field_of_the_schema_returns_a_password() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
     output = [
         t for t in schema.type_map.values() if isinstance(t, GraphQLObjectType) and not t.name.startswith("__")

@@ -142,7 +142,7 @@ async def test_a_failed_log_in_ends_nothing(servers: Servers, visit: Visit) -> N
 # Another password.
 
 
-async def test_another_password_ends_all_sessions_and_their_sockets_on_every_server(
+async def test_a_new_password_ends_all_sessions_and_their_sockets_on_every_server(
     servers: Servers, visit: Visit
 ) -> None:
     here, there = servers
@@ -178,7 +178,7 @@ async def test_another_password_ends_all_sessions_and_their_sockets_on_every_ser
 
 
 @embedded
-async def test_who_came_with_a_token_gets_a_token(servers: Servers, visit: Visit) -> None:
+async def test_a_caller_with_a_token_gets_a_new_token(servers: Servers, visit: Visit) -> None:
     api = await visit(servers[0])
     await api.sign_up("RIDER", username="rosa")
     api.http.cookies.clear()
@@ -208,7 +208,7 @@ async def test_who_came_with_a_token_gets_a_token(servers: Servers, visit: Visit
         (change(new="rosa-rosa-rosa"), "PASSWORD_WEAK", ["password1"]),
     ],
 )
-async def test_what_is_wrong_with_another_password_changes_nothing(
+async def test_a_faulty_new_password_changes_nothing(
     fields: dict[str, str], code: str, field: list[str], servers: Servers, visit: Visit
 ) -> None:
     api = await visit(servers[0])
@@ -220,7 +220,7 @@ async def test_what_is_wrong_with_another_password_changes_nothing(
 
 
 @embedded
-async def test_another_password_is_for_users_and_over_http(servers: Servers, visit: Visit) -> None:
+async def test_a_password_can_be_changed_only_by_users_and_over_http(servers: Servers, visit: Visit) -> None:
     api = await visit(servers[0])
     assert await api.code(CHANGE, input=change()) == "UNAUTHENTICATED"
     await api.sign_up("RIDER", username="rosa")

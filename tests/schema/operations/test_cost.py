@@ -101,11 +101,11 @@ def test_a_page_of_a_length_that_will_be_refused_costs_at_most_a_full_one(
         ),
     ],
 )
-def test_what_is_merged_is_counted_once(documents: Documents, query: str, same: str) -> None:
+def test_merged_fields_are_counted_once(documents: Documents, query: str, same: str) -> None:
     assert operation(documents, query).estimate.of({}) == operation(documents, same).estimate.of({})
 
 
-def test_of_an_abstract_type_the_most_costly_is_counted(documents: Documents) -> None:
+def test_an_abstract_type_costs_as_much_as_its_most_costly_type(documents: Documents) -> None:
     either = operation(
         documents,
         "query ($n: Int!) { trips(first: $n) { nodes { id } } node(id: 1) { ... on User { role } "
@@ -144,7 +144,7 @@ def test_of_an_abstract_type_the_most_costly_is_counted(documents: Documents) ->
     ],
     ids=["histories", "pages", "times of arrival", "log-ins", "introspection"],
 )
-def test_what_holds_the_process_for_long_is_refused(
+def test_an_operation_that_would_block_the_process_is_refused(
     documents: Documents, query: str, variables: dict[str, Any]
 ) -> None:
     extensions = refusal(documents, query, **variables)
@@ -153,7 +153,7 @@ def test_what_holds_the_process_for_long_is_refused(
 
 
 @pytest.mark.attack("cost")
-def test_a_page_that_is_small_by_default_is_judged_by_the_variable(documents: Documents) -> None:
+def test_the_cost_of_a_page_uses_the_variable_and_not_the_default(documents: Documents) -> None:
     histories = " ".join(f"a{n}: history {{ at }}" for n in range(30))
     query = f"query ($n: Int! = 1) {{ trips(first: $n) {{ nodes {{ {histories} }} }} }}"
     operation(documents, query).check({})
@@ -162,7 +162,7 @@ def test_a_page_that_is_small_by_default_is_judged_by_the_variable(documents: Do
 
 
 @pytest.mark.attack("cost")
-def test_an_operation_that_grows_with_each_fragment_is_given_up_and_refused() -> None:
+def test_an_operation_that_grows_exponentially_with_fragments_is_refused() -> None:
     model = CostModel(build_from_sdl("type Query { a: Query b: Query }"), {"Query.a": 1, "Query.b": 1}, {})
     fragments = "".join(
         f" fragment F{n} on Query {{ a {{ ...F{n + 1} }} b {{ ...F{n + 1} }} }}" for n in range(40)
@@ -176,7 +176,7 @@ def test_an_operation_that_grows_with_each_fragment_is_given_up_and_refused() ->
 @pytest.mark.parametrize(
     "sdl", ["type Query { a: Int }", "type Query { me: [Int] }", "type Query { me: T } type T { a: [Int!]! }"]
 )
-def test_a_root_field_or_a_list_that_nobody_has_weighed_stops_the_start(sdl: str) -> None:
+def test_a_root_field_or_a_list_without_a_weight_stops_the_start(sdl: str) -> None:
     with pytest.raises(NoEstimate, match=r"schema/operations/cost_tables.py"):
         CostModel(build_from_sdl(sdl))
 
@@ -213,7 +213,7 @@ def _own_documents() -> dict[str, str]:
     ],
     ids=[*_own_documents(), "introspection", "a full page", "a full page of edges", "a full pool", "all my trips"],
 )
-def test_what_clients_are_made_for_is_within_the_limits(documents: Documents, query: str) -> None:
+def test_usual_operations_of_clients_are_within_the_limits(documents: Documents, query: str) -> None:
     document = documents.get(query)
     assert not document.errors, document.errors
     for each in document.operations:

@@ -67,7 +67,7 @@ async def still_answers(api: Api) -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_it_is_refused_however_it_comes(someone: SignUp, attack: str) -> None:
+async def test_a_costly_operation_is_refused_over_every_transport(someone: SignUp, attack: str) -> None:
     query, variables, refused = ATTACKS[attack]
     rider = await someone("RIDER")
     body = {"query": query, "variables": variables}
@@ -85,7 +85,7 @@ async def test_it_is_refused_however_it_comes(someone: SignUp, attack: str) -> N
     await still_answers(rider)
 
 
-async def test_the_estimate_is_told(someone: SignUp) -> None:
+async def test_a_refusal_has_the_estimate(someone: SignUp) -> None:
     rider = await someone("RIDER")
     response = await rider.http.post("/graphql", json={"query": COSTLY})
     (error,) = response.json()["errors"]
@@ -147,7 +147,7 @@ async def test_one_user_does_not_have_every_event_executed_in_many_ways(
 
 
 @pytest.mark.parametrize("batch", [[], [{"query": "{ __typename }"}], [{"query": "{ __typename }"}] * 100])
-async def test_there_are_no_batches(someone: SignUp, batch: list[Any]) -> None:
+async def test_batches_are_refused(someone: SignUp, batch: list[Any]) -> None:
     rider = await someone("RIDER")
     response = await rider.http.post("/graphql", json=batch)
     assert (response.status_code, code(response)) == (400, "BATCHING_NOT_SUPPORTED")
@@ -160,7 +160,7 @@ async def test_there_are_no_batches(someone: SignUp, batch: list[Any]) -> None:
     await still_answers(rider)
 
 
-async def test_json_has_a_limit_of_its_own_announced_or_not(someone: SignUp) -> None:
+async def test_json_has_a_limit_of_its_own_with_and_without_a_declared_length(someone: SignUp) -> None:
     rider = await someone("RIDER")
     start = b'{"query": "{ me { id } }", "variables": {"a": "'
     end = b'"}}'
@@ -178,7 +178,7 @@ async def test_json_has_a_limit_of_its_own_announced_or_not(someone: SignUp) -> 
     await still_answers(rider)
 
 
-async def test_a_form_may_have_more(someone: SignUp) -> None:
+async def test_a_form_may_be_larger_than_json(someone: SignUp) -> None:
     rider = await someone("RIDER")
     parts = {
         "operations": (None, '{"query": "{ me { id } }", "variables": {"a": null}}'),

@@ -54,7 +54,9 @@ WORST: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.attack("cost")
 @pytest.mark.parametrize("kind", WORST)
-def test_whatever_fills_the_cache_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_the_cache_of_documents_takes_no_more_memory_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     bound = 300_000
     monkeypatch.setattr(documents, "CACHED_BYTES", bound)
     make = WORST[kind]
@@ -77,7 +79,7 @@ def test_whatever_fills_the_cache_takes_no_more_than_the_bound(monkeypatch: pyte
     assert 0.4 * bound < taken < 1.1 * bound
 
 
-def test_a_document_that_was_used_lately_stays(cache: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recently_used_document_stays_cached(cache: Documents, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "CACHED_BYTES", 100_000)
     cache = Documents(SCHEMA, introspection=True)
     first, second = cache.get("{ __typename }"), cache.get("{  __typename }")
@@ -87,7 +89,7 @@ def test_a_document_that_was_used_lately_stays(cache: Documents, monkeypatch: py
     assert cache.get("{  __typename }") is not second
 
 
-def test_a_document_that_would_take_a_large_part_of_the_cache_is_not_kept(
+def test_a_document_that_would_take_a_large_part_of_the_cache_is_not_cached(
     cache: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = "{ __typename }#" + 20_000 * "\U0001f600"
@@ -98,14 +100,14 @@ def test_a_document_that_would_take_a_large_part_of_the_cache_is_not_kept(
     assert not cache.get(query).errors
 
 
-def test_an_error_holds_nothing_of_its_document_but_says_where_it_is(cache: Documents) -> None:
+def test_an_error_keeps_only_its_location_and_not_its_document(cache: Documents) -> None:
     for query, place in (("{\n  nothing }", (2, 3)), ("{ __typename ", (1, 14))):
         (error,) = cache.get(query).errors
         assert (error.nodes, error.source, error.__traceback__) == (None, None, None)
         assert error.formatted["locations"] == [{"line": place[0], "column": place[1]}]
 
 
-def test_a_document_of_too_many_words_is_refused(cache: Documents) -> None:
+def test_a_document_of_too_many_tokens_is_refused(cache: Documents) -> None:
     words = DEFAULT_LIMITS.tokens - len(["query", "{", "me", "{", "id", "}", "}"])
     assert code(cache.get("query { me {" + " id" * words + " id } }")) == "MAX_REPETITIONS_LIMIT"
     assert code(cache.get("query { me {" + " id" * words + " id id } }")) == "GRAPHQL_PARSE_FAILED"
@@ -150,7 +152,7 @@ def test_the_only_operation_needs_no_name(
         ("{ __typename }", ""),
     ],
 )
-def test_an_operation_that_is_not_there_is_refused(cache: Documents, query: str, name: str | None) -> None:
+def test_a_missing_operation_is_refused(cache: Documents, query: str, name: str | None) -> None:
     with pytest.raises(RequestError) as refused:
         cache.get(query).operation(name)
     assert refused.value.extensions == {"code": "OPERATION_RESOLUTION_FAILURE"}

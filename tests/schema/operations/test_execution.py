@@ -281,7 +281,7 @@ async def test_one_event_is_executed_once_for_two_hundred_and_once_for_each_othe
     assert executed == 2
 
 
-async def test_groups_go_with_those_who_share_them(live: Live) -> None:
+async def test_a_group_is_dropped_with_its_last_subscriber(live: Live) -> None:
     group = await live.group("subscription { driverPool { __typename } }")
     assert len(cast("Any", live.execution)._groups) == 1
     del group
@@ -316,7 +316,7 @@ async def test_a_group_keeps_nothing_of_the_events_that_it_has_rendered(live: Li
         pytest.param("{ me { nothing } }", {}, id="invalid"),
     ],
 )
-async def test_what_a_request_has_gathered_goes_without_the_garbage_collector(
+async def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
     live: Live, text: str, variables: dict[str, Any]
 ) -> None:
     async def ask() -> weakref.ref[object]:
@@ -360,7 +360,7 @@ async def test_a_failing_resolver_fails_its_own_group_with_an_incident_and_no_ot
 
 
 @pytest.mark.parametrize("version", [None, "one"])
-async def test_a_value_that_its_type_refuses_fails_where_it_stands(live: Live, version: object) -> None:
+async def test_a_value_that_its_type_refuses_fails_at_its_path(live: Live, version: object) -> None:
     group = await live.group("subscription { driverPool { ... on TripOffered { trip { v: version } } } }")
     trip = replace(live.state.request(), version=cast("Any", version))
     result = orjson.loads(await payload(group.render(TripOffered(trip))))
@@ -369,7 +369,7 @@ async def test_a_value_that_its_type_refuses_fails_where_it_stands(live: Live, v
     assert error["path"] == ["driverPool", "trip", "v"]
 
 
-async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
+async def test_an_asynchronous_resolver_gives_a_future_of_the_same_bytes(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = await live.group("subscription { driverPool { ... on TripOffered { trip { version } } } }")
@@ -389,7 +389,7 @@ async def test_a_resolver_that_waits_gives_a_future_of_the_same_bytes(
     assert await later == at_once
 
 
-async def test_what_fails_says_where_it_stands_in_each_event(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_has_its_path_in_each_event(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise ValueError("a secret of ours")
 

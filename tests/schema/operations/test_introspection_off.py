@@ -31,7 +31,7 @@ def shared_settings(shared_settings: Settings, request: pytest.FixtureRequest) -
 
 
 @pytest.mark.parametrize(("query", "variables"), GUESSES)
-async def test_a_guess_is_told_nothing(
+async def test_an_error_does_not_suggest_names(
     someone: SignUp, shared_settings: Settings, query: str, variables: dict[str, Any]
 ) -> None:
     rider = await someone("RIDER")

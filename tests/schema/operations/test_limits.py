@@ -91,7 +91,7 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         ),
     ],
 )
-def test_as_much_as_is_allowed_passes_and_one_more_is_refused(
+def test_as_many_as_the_limit_pass_and_one_more_is_refused(
     documents: Documents, limit: str, allowed: str, refused: str, found: int
 ) -> None:
     assert refusal(documents, allowed) is None
@@ -158,7 +158,7 @@ def test_repetitions_are_refused_before_validation_compares_them(
         "{ ...F } fragment F on Query {" + " me { id }" * 150 + "} fragment F on Query { me { id } }",
     ],
 )
-def test_fragments_that_make_no_sense_are_refused_before_they_are_followed(
+def test_invalid_fragments_are_refused_before_they_are_expanded(
     monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     monkeypatch.setattr(documents_module, "validate", None)
@@ -175,7 +175,7 @@ def test_a_document_of_too_many_operations_is_refused() -> None:
 
 
 @pytest.mark.attack("cost")
-def test_introspection_does_not_go_round_in_circles() -> None:
+def test_introspection_cannot_be_nested_in_a_circle() -> None:
     fields = "fields { type { " * 4 + "name" + " } }" * 4
     errors = Documents(SCHEMA, introspection=True).get(f"{{ __schema {{ types {{ {fields} }} }} }}").errors
     assert {error.message for error in errors} == {"Maximum introspection depth exceeded"}
@@ -207,7 +207,7 @@ def test_an_operation_is_not_refused_for_another_of_its_document(documents: Docu
     ],
 )
 @pytest.mark.parametrize("off", [{"introspection": False}, {"introspection": True, "suggestions": False}])
-def test_without_suggestions_a_guess_is_told_nothing(query: str, off: dict[str, bool]) -> None:
+def test_without_suggestions_an_error_does_not_suggest_names(query: str, off: dict[str, bool]) -> None:
     def messages(**options: Any) -> str:
         document = Documents(SCHEMA, **options).get(query)
         assert document.errors

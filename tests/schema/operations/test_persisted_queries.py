@@ -51,7 +51,7 @@ async def test_a_query_that_was_sent_with_its_hash_is_known_by_it(stranger: Api)
         assert response.json() == {"data": {"me": None}}, reference
 
 
-async def test_it_is_known_over_sockets_and_event_streams_too(someone: SignUp) -> None:
+async def test_a_persisted_query_is_known_over_sockets_and_event_streams_too(someone: SignUp) -> None:
     rider = await someone("RIDER")
     known = {"query": MY_TRIPS, "extensions": extensions(MY_TRIPS)}
     async with rider.socket() as socket:
@@ -101,7 +101,7 @@ async def test_a_hash_never_means_another_text_over_a_socket(someone: SignUp) ->
 
 
 @pytest.mark.attack("cost")
-async def test_a_mutation_by_its_hash_is_no_query(someone: SignUp) -> None:
+async def test_a_mutation_by_hash_cannot_be_sent_by_get(someone: SignUp) -> None:
     rider = await someone("RIDER")
     query = "mutation { logOut { errors { code } } }"
     assert code(await post(rider, extensions=extensions(query))) == "PERSISTED_QUERY_NOT_FOUND"
@@ -127,7 +127,7 @@ async def test_a_mutation_by_its_hash_is_no_query(someone: SignUp) -> None:
     ],
     ids=["broken", "invalid", "repetitive", "aliases", "costly", "long"],
 )
-async def test_what_may_not_run_is_not_remembered(stranger: Api, query: str) -> None:
+async def test_a_query_that_may_not_run_is_not_remembered(stranger: Api, query: str) -> None:
     assert "data" not in (await post(stranger, query=query, extensions=extensions(query))).json()
     assert code(await post(stranger, extensions=extensions(query))) == "PERSISTED_QUERY_NOT_FOUND"
 

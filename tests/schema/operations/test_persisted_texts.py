@@ -50,7 +50,7 @@ def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch, fillin
             known.find(None, hash_of(f"{{x{number}:__typename}}#{filling}"))
 
 
-def test_a_server_without_them_says_so() -> None:
+def test_a_server_without_persisted_queries_says_so() -> None:
     query = "query { me { id } }"
     known = PersistedQueries(Documents(SCHEMA, introspection=True), remembers=False)
     assert not known.find(query, hash_of(query)).errors

@@ -90,7 +90,7 @@ async def test_a_query_is_answered_in_time_and_ends(
     await still_answers(rider)
 
 
-async def test_a_session_that_cannot_be_looked_up_is_no_reason_to_wait(
+async def test_an_operation_does_not_wait_beyond_its_time_limit_for_the_session(
     someone: SignUp, application: Application, standstill: Standstill
 ) -> None:
     rider = await someone("RIDER")
@@ -99,7 +99,7 @@ async def test_a_session_that_cannot_be_looked_up_is_no_reason_to_wait(
     await still_answers(rider)
 
 
-async def test_what_was_begun_to_be_written_is_written_and_announced(
+async def test_a_write_that_has_begun_is_finished_and_announced(
     someone: SignUp, application: Application, standstill: Standstill
 ) -> None:
     rider = await someone("RIDER")
@@ -116,7 +116,7 @@ async def test_what_was_begun_to_be_written_is_written_and_announced(
     assert sorted(trip["id"] for trip in page["nodes"]) == sorted(announced)
 
 
-async def test_of_several_mutations_those_after_the_one_that_hangs_are_not_begun(
+async def test_mutations_after_one_that_hangs_are_not_begun(
     someone: SignUp, application: Application, standstill: Standstill
 ) -> None:
     rider = await someone("RIDER")

@@ -22,7 +22,7 @@ def trusted(tmp_path: Path, content: object) -> TrustedDocuments:
     return TrustedDocuments(Documents(SCHEMA, introspection=True), read_manifest(path))
 
 
-def test_the_file_may_be_apollo_s_or_a_map_from_any_hash(tmp_path: Path) -> None:
+def test_the_file_may_be_apollos_manifest_or_a_map_from_any_hash(tmp_path: Path) -> None:
     sha1_of_me = sha1(ME.encode(), usedforsecurity=False).hexdigest()
     for content in (
         apollo_manifest(ME, PAGE),
@@ -65,14 +65,14 @@ def test_the_file_may_be_apollo_s_or_a_map_from_any_hash(tmp_path: Path) -> None
         ),
     ],
 )
-def test_a_bad_list_is_one_line(tmp_path: Path, content: object, message: str) -> None:
+def test_an_invalid_list_is_one_line(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(BadManifest) as refused:
         trusted(tmp_path, content)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_list_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_list_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadManifest, match=r"^it cannot be read \(No such file or directory\)$"):
         read_manifest(tmp_path / "missing.json")
     with pytest.raises(BadManifest, match=r"^it cannot be read"):

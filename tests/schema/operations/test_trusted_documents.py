@@ -96,7 +96,7 @@ async def test_a_listed_subscription_runs_over_sockets_and_event_streams(someone
         ({"id": "../manifest.json"}, "PERSISTED_QUERY_NOT_IN_LIST"),
     ],
 )
-async def test_nothing_else_runs(someone: SignUp, body: dict[str, Any], refused: str) -> None:
+async def test_an_unlisted_document_does_not_run(someone: SignUp, body: dict[str, Any], refused: str) -> None:
     rider = await someone("RIDER")
     # Twice: a server that took it for an automatic persisted query would know it now.
     for _ in range(2):
@@ -113,7 +113,7 @@ async def test_nothing_else_runs(someone: SignUp, body: dict[str, Any], refused:
 
 
 @pytest.mark.attack("cost")
-async def test_a_listed_document_is_judged_by_its_variables(someone: SignUp) -> None:
+async def test_the_limits_hold_for_the_variables_of_a_listed_document(someone: SignUp) -> None:
     rider = await someone("RIDER")
     assert "data" in (await post(rider, **by_hash(PAGE), variables={"first": 10})).json()
     refused = await post(rider, **by_hash(PAGE), variables={"first": 100})
@@ -121,14 +121,14 @@ async def test_a_listed_document_is_judged_by_its_variables(someone: SignUp) -> 
 
 
 @pytest.mark.attack("cost")
-async def test_a_listed_mutation_is_no_get(someone: SignUp) -> None:
+async def test_a_listed_mutation_cannot_be_sent_by_get(someone: SignUp) -> None:
     rider = await someone("RIDER")
     params = {"extensions": json.dumps(by_hash(LOG_OUT)["extensions"])}
     assert (await rider.http.get("/graphql", params=params)).status_code == 405
     assert (await rider.data(ME))["id"] == rider.user["id"]
 
 
-async def test_there_is_no_page_to_type_others_into(stranger: Api) -> None:
+async def test_a_server_with_trusted_documents_has_no_graphiql(stranger: Api) -> None:
     response = await stranger.http.get("/graphql", headers={"Accept": "text/html"})
     assert response.status_code in (400, 406)
     assert "<html" not in response.text

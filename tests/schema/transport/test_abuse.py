@@ -85,7 +85,7 @@ async def sign_up(api: Api, username: str, **changes: Any) -> str:
 # Guessing passwords.
 
 
-async def test_after_some_guesses_from_one_address_not_even_the_right_password_is_looked_at(
+async def test_after_some_guesses_from_one_address_even_the_right_password_is_refused(
     guarded: Guarded,
 ) -> None:
     server = await guarded(log_in_rate=RATE)
@@ -212,7 +212,7 @@ async def test_a_hash_of_other_settings_is_replaced_at_the_next_log_in(settings:
 # Signing up.
 
 
-async def test_one_address_makes_few_accounts_and_finds_few_names_out(guarded: Guarded) -> None:
+async def test_one_address_creates_few_accounts_and_finds_out_few_names(guarded: Guarded) -> None:
     server = await guarded(sign_up_rate=RATE)
     async with at(server, "203.0.113.1") as honest, at(server, "198.51.100.7") as attacker:
         await honest.sign_up("RIDER", username="rosa")
@@ -250,7 +250,7 @@ async def test_many_addresses_together_have_ten_times_as_many_sign_ups_under_one
         pytest.param(("127.0.0.1", "127.0.0.1"), id="loopback alone"),
     ],
 )
-async def test_what_looks_like_two_addresses_counts_as_one(addresses: tuple[str, str], guarded: Guarded) -> None:
+async def test_two_spellings_of_one_address_count_as_one(addresses: tuple[str, str], guarded: Guarded) -> None:
     server = await guarded(log_in_rate="1/day")
     async with at(server, addresses[0]) as first, at(server, addresses[1]) as second:
         assert await guess(first, "rosa") == "BAD_CREDENTIALS"
@@ -260,7 +260,7 @@ async def test_what_looks_like_two_addresses_counts_as_one(addresses: tuple[str,
 
 
 @embedded
-async def test_only_trusted_proxies_say_where_somebody_comes_from(guarded: Guarded) -> None:
+async def test_only_trusted_proxies_name_the_clients_address(guarded: Guarded) -> None:
     server = await guarded(log_in_rate="1/day", trusted_proxies="10.0.0.1")
     async with at(server, "198.51.100.1") as first, at(server, "198.51.100.2") as second:
         assert await guess(first, "rosa") == "BAD_CREDENTIALS"
@@ -268,7 +268,7 @@ async def test_only_trusted_proxies_say_where_somebody_comes_from(guarded: Guard
 
 
 @embedded
-async def test_this_machine_itself_is_held_to_the_rate_for_each_name(guarded: Guarded) -> None:
+async def test_requests_from_this_machine_are_limited_by_name(guarded: Guarded) -> None:
     server = await guarded(log_in_rate="1/day", sign_up_rate="1/day")
     async with at(server) as here:
         assert [await sign_up(here, f"name{n}") for n in range(5)] == ["OK"] * 5
@@ -278,7 +278,7 @@ async def test_this_machine_itself_is_held_to_the_rate_for_each_name(guarded: Gu
 
 
 @embedded
-async def test_with_a_public_address_nobody_is_taken_for_this_machine(guarded: Guarded) -> None:
+async def test_with_a_public_address_no_client_counts_as_this_machine(guarded: Guarded) -> None:
     # A proxy here that does not tell whom it asks for: everybody would be.
     server = await guarded(log_in_rate="1/day", public_url="http://127.0.0.1")
     async with at(server) as here:
@@ -344,7 +344,7 @@ async def test_a_user_subscribes_at_a_rate(guarded: Guarded) -> None:
 
 
 @embedded
-async def test_a_driver_follows_the_pool_so_often_and_no_more(guarded: Guarded) -> None:
+async def test_a_driver_has_a_limited_number_of_pool_subscriptions(guarded: Guarded) -> None:
     server = await guarded(max_pools_per_user=3)
     near = "subscription { driverPool(near: { point: { lat: 52, lng: 5 } }) { __typename } }"
     async with at(server) as driver, at(server) as other:
@@ -416,7 +416,7 @@ async def test_only_trips_that_wait_for_a_driver_are_open(guarded: Guarded) -> N
         assert (await rider.try_create_trip())["errors"][0]["code"] == "TOO_MANY_OPEN_TRIPS"
 
 
-async def test_the_same_request_asked_again_does_not_count_twice(guarded: Guarded, backend: str) -> None:
+async def test_a_repeated_request_does_not_count_twice(guarded: Guarded, backend: str) -> None:
     async with two_of(guarded, backend, open_trips_per_rider=2) as apis:
         repeats = await asyncio.gather(
             *(api.create_trip(idempotencyKey=key) for key in ("a", "b") for _ in range(5) for api in apis)

@@ -110,7 +110,7 @@ async def test_messages_keep_their_order_at_a_client_that_reads_late(live: Live)
     assert [text[1]["trip"]["id"] for text in wire.sent[1:]] == [str(trip.id) for trip in trips]
 
 
-async def test_of_what_waits_about_one_trip_only_the_latest_is_sent(live: Live) -> None:
+async def test_of_the_waiting_messages_about_one_trip_only_the_latest_is_sent(live: Live) -> None:
     wire = Wire()
     await live.begin(wire)
     wire.open.clear()
@@ -123,7 +123,7 @@ async def test_of_what_waits_about_one_trip_only_the_latest_is_sent(live: Live) 
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "TripWithdrawn"]
 
 
-async def test_of_the_positions_that_wait_only_the_latest_is_sent(live: Live) -> None:
+async def test_of_the_waiting_positions_only_the_latest_is_sent(live: Live) -> None:
     wire, rider_, driver_ = Wire(), rider(), driver()
     trip = live.state.accept(live.state.request(rider=rider_.user), driver_)
     await live.begin(wire, rider_, DRIVER_LOCATION, tripId=str(trip.id))
@@ -148,7 +148,7 @@ async def test_two_operations_do_not_replace_one_anothers_messages(live: Live) -
     assert [text[0] for text in wire.sent[2:]] == ["1", "2", "1", "2"]
 
 
-async def test_a_snapshot_replaces_all_that_waits(live: Live) -> None:
+async def test_a_snapshot_replaces_all_waiting_messages(live: Live) -> None:
     wire = Wire()
     await live.begin(wire)
     wire.open.clear()
@@ -163,7 +163,7 @@ async def test_a_snapshot_replaces_all_that_waits(live: Live) -> None:
     assert len(wire.sent[2][1]["offers"]) == 5
 
 
-async def test_more_than_can_wait_gives_way_to_one_new_snapshot(
+async def test_if_too_many_messages_wait_one_new_snapshot_replaces_them(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 8)
@@ -181,7 +181,7 @@ async def test_more_than_can_wait_gives_way_to_one_new_snapshot(
     assert wire.sent[3][1]["trip"]["id"] == str(last.id)
 
 
-async def test_an_overrun_before_the_subscription_has_begun_is_made_up_for(
+async def test_an_overflow_before_the_subscription_has_begun_leads_to_a_snapshot(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
@@ -204,7 +204,7 @@ async def test_an_overrun_before_the_subscription_has_begun_is_made_up_for(
     await until(lambda: kinds(wire)[-1] == "PoolSnapshot" and len(wire.sent[-1][1]["offers"]) == 5)
 
 
-async def test_a_snapshot_after_a_gap_reaches_a_client_that_has_overrun(
+async def test_a_snapshot_after_a_gap_reaches_a_client_whose_queue_overflowed(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
@@ -222,7 +222,7 @@ async def test_a_snapshot_after_a_gap_reaches_a_client_that_has_overrun(
     assert len(live.state.reads) == 2
 
 
-async def test_complete_comes_behind_the_last_state_however_much_waits(
+async def test_complete_comes_after_the_last_state_however_many_messages_wait(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "MAX_WAITING", 2)
@@ -246,7 +246,7 @@ async def test_complete_comes_behind_the_last_state_however_much_waits(
     ]
 
 
-async def test_what_waits_for_an_operation_that_the_client_ended_is_not_sent(live: Live) -> None:
+async def test_waiting_messages_of_an_operation_that_the_client_ended_are_not_sent(live: Live) -> None:
     wire = Wire()
     ended = await live.begin(wire)
     wire.open.clear()
@@ -259,7 +259,7 @@ async def test_what_waits_for_an_operation_that_the_client_ended_is_not_sent(liv
     assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
 
 
-async def test_a_client_that_never_reads_slows_nobody_and_is_cut_off(
+async def test_a_client_that_never_reads_delays_nobody_and_is_aborted(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 0.05)
@@ -351,7 +351,7 @@ class Conversation:
         return [orjson.loads(text)["type"] for text in self.wire.sent]
 
 
-async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_one_of_its_id(live: Live) -> None:
+async def test_waiting_messages_of_an_ended_operation_do_not_end_the_next_one_with_its_id(live: Live) -> None:
     trip = live.state.request()
     async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
         client.follow(trip)
@@ -374,7 +374,7 @@ async def test_what_waits_of_an_operation_that_has_ended_does_not_end_the_next_o
         assert client.said[3:] == ["next", "complete"]
 
 
-async def test_an_operation_that_fails_when_its_id_is_used_anew_does_not_end_the_next_one(live: Live) -> None:
+async def test_an_operation_that_fails_when_its_id_is_used_again_does_not_end_the_next_one(live: Live) -> None:
     trip = live.state.request()
     async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
         live.state.hold.clear()
@@ -393,7 +393,7 @@ async def test_an_operation_that_fails_when_its_id_is_used_anew_does_not_end_the
         assert client.said == ["connection_ack", "next", "next", "complete"]
 
 
-async def test_what_the_next_operation_of_an_id_sends_is_not_dropped_with_the_one_before(live: Live) -> None:
+async def test_messages_of_the_next_operation_with_an_id_are_not_dropped_with_the_previous_one(live: Live) -> None:
     trip = live.state.request()
     async with Conversation(live, Actor(trip.rider, driver().session_id)) as client:
         live.state.hold.clear()
@@ -416,7 +416,7 @@ def topic_followers(live: Live, trip: TripValue) -> Collection[object]:
     return topic.followers if topic is not None else ()
 
 
-def test_what_is_kept_of_an_operation_to_frame_its_results_is_small() -> None:
+def test_the_memory_for_framing_the_results_of_an_operation_is_small() -> None:
     tracemalloc.start()
     try:
         framings = [OperationFraming(str(number)) for number in range(1_000)]
@@ -426,7 +426,7 @@ def test_what_is_kept_of_an_operation_to_frame_its_results_is_small() -> None:
     assert taken / len(framings) < 600
 
 
-async def test_a_client_that_asks_without_reading_is_not_read_either() -> None:
+async def test_the_server_stops_reading_from_a_client_that_does_not_read() -> None:
     wire = Wire()
     wire.open.clear()
     asked, blocked = 0, asyncio.Event()

@@ -82,7 +82,7 @@ async def test_a_subscription_sends_its_snapshot_then_changes_then_complete(some
         await events.ended()
 
 
-async def test_a_quiet_stream_begins_with_a_comment_at_once(someone: SignUp) -> None:
+async def test_a_quiet_stream_begins_immediately_with_a_comment(someone: SignUp) -> None:
     rider, driver = await someone("RIDER"), await someone("DRIVER")
     trip = await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
@@ -117,7 +117,7 @@ async def test_an_unknown_trip_is_not_found_and_complete(someone: SignUp) -> Non
         await events.ended()
 
 
-async def test_a_client_that_leaves_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:
+async def test_a_client_that_disconnects_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:
     services = shared_server.application.services
     driver = await someone("DRIVER")
     async with stream(driver, POOL) as events:
@@ -140,7 +140,7 @@ async def test_a_stream_that_completes_leaves_nothing_behind(shared_server: Live
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has TCP_USER_TIMEOUT")
-async def test_a_peer_whose_network_has_gone_is_given_up(someone: SignUp) -> None:
+async def test_a_peer_whose_network_fails_is_disconnected(someone: SignUp) -> None:
     async with stream(await someone("DRIVER"), POOL) as events:
         await events.next()
         ours = events.response.extensions["network_stream"].get_extra_info("client_addr")
@@ -161,7 +161,7 @@ async def test_a_log_out_ends_the_stream_with_unauthenticated(someone: SignUp) -
         await events.ended()
 
 
-async def test_an_end_of_the_session_that_is_told_twice_is_sent_once(
+async def test_an_end_of_the_session_that_is_published_twice_is_sent_once(
     shared_server: LiveServer, someone: SignUp
 ) -> None:
     services, bus = shared_server.application.services, shared_server.application.bus
@@ -178,7 +178,7 @@ async def test_an_end_of_the_session_that_is_told_twice_is_sent_once(
         await events.ended()
 
 
-async def test_a_client_that_takes_json_too_still_gets_its_events(someone: SignUp) -> None:
+async def test_a_client_that_also_accepts_json_still_gets_its_events(someone: SignUp) -> None:
     rider = await someone("RIDER")
     # What urql sends with everything.
     accept = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"

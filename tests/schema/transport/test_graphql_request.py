@@ -18,7 +18,9 @@ from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, 
         ("9" * 5000, "too large"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_told_from_what_is_no_json(text: str, reason: str, of_bytes: bool) -> None:
+def test_a_value_that_cannot_be_read_is_distinguished_from_invalid_json(
+    text: str, reason: str, of_bytes: bool
+) -> None:
     with pytest.raises(HasBadValue, match=reason):
         read_json(text.encode() if of_bytes else text)
 
@@ -41,12 +43,12 @@ def test_a_value_that_cannot_be_read_is_told_from_what_is_no_json(text: str, rea
         '["1e400"]'.encode("utf-16"),
     ],
 )
-def test_what_is_no_json_or_too_deep_is_neither(data: str | bytes) -> None:
+def test_invalid_json_and_deeply_nested_json_are_refused(data: str | bytes) -> None:
     with pytest.raises(NotJson):
         read_json(data)
 
 
-def test_of_equal_keys_the_last_counts_whichever_parser_reads() -> None:
+def test_of_equal_keys_the_last_counts_in_both_parsers() -> None:
     assert read_json('{"a": 1, "a": 2}') == {"a": 2}
     with pytest.raises(HasBadValue) as caught:
         read_json(r'{"a": 1, "a": "\ud83d"}')
@@ -57,7 +59,7 @@ def test_null_characters_and_whole_emoji_are_text() -> None:
     assert read_json(r'"\u0000\ud83d\ude00"') == "\x00😀"
 
 
-def test_an_id_beside_a_text_is_nobody_s_hash() -> None:
+def test_an_id_beside_a_text_is_not_a_hash() -> None:
     assert read_request({"query": "{ me { id } }", "id": 7, "documentId": "x"}).document_id is None
     assert read_request({"query": "{ me { id } }", "extensions": None}).document_id is None
     with pytest.raises(NotARequest, match="extensions"):

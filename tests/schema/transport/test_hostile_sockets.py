@@ -71,7 +71,7 @@ async def test_a_socket_that_floods_is_closed_with_4429_and_the_others_are_serve
     await until(lambda: not shared_server.application.services.hub.subscribers)
 
 
-async def test_as_much_as_the_rate_allows_is_answered(someone: SignUp) -> None:
+async def test_as_many_frames_as_the_rate_allows_are_answered(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         # One was the introduction.
@@ -81,7 +81,7 @@ async def test_as_much_as_the_rate_allows_is_answered(someone: SignUp) -> None:
             assert (await socket.receive())["type"] == "pong"
 
 
-async def test_whoever_floods_and_does_not_take_the_close_is_cut(
+async def test_a_socket_that_floods_and_does_not_read_the_close_is_aborted(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_protocol, "CLOSE_TIMEOUT_S", 0.0)
@@ -95,7 +95,7 @@ async def test_whoever_floods_and_does_not_take_the_close_is_cut(
         await asyncio.wait_for(was_cut.wait(), TIMEOUT_S)
 
 
-async def test_between_the_pieces_of_a_flood_others_have_their_turn(
+async def test_other_clients_are_served_between_the_pieces_of_a_flood(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[str] = []
@@ -118,7 +118,7 @@ async def test_between_the_pieces_of_a_flood_others_have_their_turn(
     assert "piece piece" not in " ".join(taken)
 
 
-async def test_of_a_socket_that_was_cut_nothing_more_is_read(
+async def test_nothing_more_is_read_from_an_aborted_socket(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # To answer on a connection that is gone fails, and whoever cuts floods could fill the log.
@@ -152,7 +152,7 @@ async def test_of_a_socket_that_was_cut_nothing_more_is_read(
     ],
 )
 @pytest.mark.usefixtures("offence_rate")
-async def test_an_address_whose_sockets_break_the_protocol_again_and_again_is_barred(
+async def test_an_address_whose_sockets_break_the_protocol_repeatedly_is_blocked(
     someone: SignUp, offence: Callable[[], bytes], attempts: Attack
 ) -> None:
     rider = await someone("RIDER")
@@ -175,7 +175,7 @@ async def test_an_address_whose_sockets_break_the_protocol_again_and_again_is_ba
     ],
 )
 @pytest.mark.usefixtures("offence_rate")
-async def test_behind_a_trusted_proxy_only_those_it_names_are_barred(
+async def test_behind_a_trusted_proxy_only_the_clients_that_it_names_are_blocked(
     someone: SignUp, offender: str, same: str, another: str, attempts: Attack
 ) -> None:
     rider = await someone("RIDER")
@@ -192,7 +192,7 @@ async def test_behind_a_trusted_proxy_only_those_it_names_are_barred(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 @pytest.mark.usefixtures("offence_rate")
-async def test_who_is_barred_and_no_proxy_is_refused_before_a_protocol_is_made(
+async def test_a_blocked_client_without_a_proxy_is_refused_before_a_socket_protocol_is_created(
     someone: SignUp, attempts: Attack
 ) -> None:
     rider = await someone("RIDER")
@@ -226,7 +226,7 @@ async def until_barred(api: Api, headers: dict[str, str] | None = None, **option
 
 
 @pytest.mark.usefixtures("offence_rate")
-async def test_a_client_that_behaves_is_never_barred(someone: SignUp) -> None:
+async def test_a_client_that_behaves_is_never_blocked(someone: SignUp) -> None:
     rider = await someone("RIDER")
     for _ in range(OFFENCES * 3):
         async with rider.socket() as socket:

@@ -217,7 +217,9 @@ POLYGLOTS = {
 
 
 @pytest.mark.parametrize("photo", POLYGLOTS.values(), ids=POLYGLOTS.keys())
-async def test_of_two_things_in_one_file_only_the_picture_is_kept(uploader: Uploader, photo: bytes) -> None:
+async def test_of_a_file_that_is_valid_in_two_formats_only_the_picture_is_kept(
+    uploader: Uploader, photo: bytes
+) -> None:
     image = await uploader.kept(photo)
     assert image.size == (32, 24)
 
@@ -239,7 +241,7 @@ def other_format(format: str) -> bytes:
 
 @pytest.mark.filterwarnings("ignore:IM image format:DeprecationWarning")
 @pytest.mark.parametrize("format", OTHER_FORMATS)
-async def test_what_else_pillow_would_open_is_refused(uploader: Uploader, format: str) -> None:
+async def test_other_formats_that_pillow_can_open_are_refused(uploader: Uploader, format: str) -> None:
     assert await uploader.refused(other_format(format)) == "PHOTO_INVALID"
 
 
@@ -269,7 +271,7 @@ NO_PHOTOS = {
 
 
 @pytest.mark.parametrize("photo", NO_PHOTOS.values(), ids=NO_PHOTOS.keys())
-async def test_what_is_no_photo_is_refused(uploader: Uploader, photo: bytes) -> None:
+async def test_a_file_that_is_no_photo_is_refused(uploader: Uploader, photo: bytes) -> None:
     assert await uploader.refused(photo) == "PHOTO_INVALID"
 
 
@@ -326,7 +328,9 @@ def packed() -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "prefix"), [(b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")])
-async def test_what_unpacks_to_100_mb_takes_no_100_mb(uploader: Uploader, kind: bytes, prefix: bytes) -> None:
+async def test_a_file_that_decompresses_to_100_mb_does_not_take_100_mb(
+    uploader: Uploader, kind: bytes, prefix: bytes
+) -> None:
     photo = png_with(kind, prefix + packed())
     process = psutil.Process()
     before = process.memory_info().rss
@@ -335,7 +339,7 @@ async def test_what_unpacks_to_100_mb_takes_no_100_mb(uploader: Uploader, kind: 
     assert process.memory_info().rss - before < 50_000_000
 
 
-async def test_500_texts_that_unpack_to_1_mb_each_are_refused(uploader: Uploader) -> None:
+async def test_500_texts_that_decompress_to_1_mb_each_are_refused(uploader: Uploader) -> None:
     assert await uploader.refused(png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)), times=500))
 
 
@@ -352,7 +356,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("photo", UNUSUAL.values(), ids=UNUSUAL.keys())
-async def test_what_is_unusual_but_a_photo_is_kept_as_one_frame(uploader: Uploader, photo: bytes) -> None:
+async def test_an_unusual_photo_is_kept_as_one_frame(uploader: Uploader, photo: bytes) -> None:
     image = await uploader.kept(photo)
     assert image.n_frames == 1
 
@@ -367,7 +371,7 @@ async def test_of_thousands_of_frames_the_first_is_kept(uploader: Uploader, form
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
-async def test_the_place_is_gone_and_the_photo_stands_upright(uploader: Uploader, format: str) -> None:
+async def test_the_stored_photo_has_no_location_and_stands_upright(uploader: Uploader, format: str) -> None:
     lying = plain(size=(32, 24))
     lying.paste(BLUE, (0, 0, 32, 12))
 
@@ -391,9 +395,7 @@ async def test_the_place_is_gone_and_the_photo_stands_upright(uploader: Uploader
         b"x" * 4000,
     ],
 )
-async def test_the_type_that_an_upload_claims_to_have_decides_nothing(
-    uploader: Uploader, content_type: bytes
-) -> None:
+async def test_the_declared_type_of_an_upload_is_ignored(uploader: Uploader, content_type: bytes) -> None:
     await uploader.kept(encode(plain(), "PNG"), content_type=content_type)
 
 
@@ -421,7 +423,7 @@ async def test_the_type_that_an_upload_claims_to_have_decides_nothing(
         SCRIPT,
     ],
 )
-async def test_the_name_of_an_upload_names_nothing(uploader: Uploader, name: bytes) -> None:
+async def test_the_name_of_an_upload_is_ignored(uploader: Uploader, name: bytes) -> None:
     before = set(uploader.media.parent.parent.rglob("*EVIL*"))
     await uploader.kept(encode(plain(), "PNG"), name=name)
     assert set(uploader.media.parent.parent.rglob("*EVIL*")) == before
@@ -476,7 +478,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("parts", FORMS.values(), ids=FORMS.keys())
-async def test_a_form_that_is_none_is_400_and_nothing_is_stored(uploader: Uploader, parts: list[bytes]) -> None:
+async def test_an_invalid_form_is_400_and_nothing_is_stored(uploader: Uploader, parts: list[bytes]) -> None:
     before = uploader.stored()
     response = await uploader.send(*parts)
     assert response.status_code == 400
@@ -494,7 +496,7 @@ async def test_a_form_without_its_last_boundary_is_400(uploader: Uploader, end: 
     assert response.status_code == (200 if end == b"--b--" else 400)
 
 
-async def test_one_file_may_stand_in_two_places(uploader: Uploader) -> None:
+async def test_one_file_may_be_used_in_two_places(uploader: Uploader) -> None:
     both = """mutation ($a: SignUpInput!, $b: SignUpInput!) {
         a: signUp(input: $a) { errors { code } } b: signUp(input: $b) { errors { code } }
     }"""
@@ -507,7 +509,7 @@ async def test_one_file_may_stand_in_two_places(uploader: Uploader) -> None:
     assert response.json() == {"data": {"a": {"errors": []}, "b": {"errors": []}}}
 
 
-async def test_a_file_that_nobody_asked_for_is_dropped(uploader: Uploader) -> None:
+async def test_a_file_without_a_place_in_the_map_is_dropped(uploader: Uploader) -> None:
     before = uploader.stored()
     parts = [
         field("operations", {"query": "{ __typename }"}),

@@ -102,7 +102,7 @@ async def test_an_error_of_a_field_is_200_even_for_modern_clients(stranger: Api)
     assert response.json()["data"] is None
 
 
-async def test_answers_are_kept_by_nobody_and_not_guessed_at(stranger: Api) -> None:
+async def test_answers_are_not_cached_and_their_type_is_not_guessed(stranger: Api) -> None:
     for response in (
         await stranger.http.post("/graphql", json=TYPENAME),
         await stranger.http.post("/graphql", content="{"),
@@ -117,7 +117,7 @@ async def test_answers_are_kept_by_nobody_and_not_guessed_at(stranger: Api) -> N
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-async def test_another_method_is_405_and_told_which_are_allowed(stranger: Api, method: str) -> None:
+async def test_another_method_is_405_with_the_allowed_ones(stranger: Api, method: str) -> None:
     response = await stranger.http.request(method, "/graphql")
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET, POST"
@@ -155,7 +155,7 @@ async def test_a_malformed_get_is_400(stranger: Api, params: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("tail", ["/", "//", "/x", "%2f"])
-async def test_nothing_is_at_the_addresses_around_it(stranger: Api, tail: str) -> None:
+async def test_similar_paths_are_not_found(stranger: Api, tail: str) -> None:
     response = await stranger.http.post(f"/graphql{tail}", json=TYPENAME)
     assert response.status_code == 404
 
@@ -224,7 +224,7 @@ async def test_a_malformed_body_is_400(stranger: Api, body: bytes) -> None:
         ),
     ],
 )
-async def test_a_hostile_document_is_refused_with_a_code_and_few_words(
+async def test_a_hostile_document_is_refused_with_a_code_and_a_short_message(
     stranger: Api, body: dict[str, Any], code: str
 ) -> None:
     response = await stranger.http.post("/graphql", json=body)
@@ -294,7 +294,7 @@ async def test_a_form_in_another_charset_than_utf_8_is_415(stranger: Api, charse
     await still_answers(stranger)
 
 
-async def test_a_body_in_utf_16_is_400_whatever_it_says(stranger: Api) -> None:
+async def test_a_body_in_utf_16_is_400_with_any_declared_charset(stranger: Api) -> None:
     body = json.dumps(TYPENAME).encode("utf-16")
     assert_refused(await stranger.http.post("/graphql", content=body, headers={"Content-Type": JSON}), 400)
 
@@ -428,7 +428,7 @@ async def test_a_form_with_too_many_files_or_too_long_a_field_is_400(stranger: A
     assert_refused(await post_form(stranger, UPLOAD, {}, {str(n): FILE for n in range(6)}), 400)
 
 
-async def test_an_upload_must_be_a_file_and_no_json(stranger: Api) -> None:
+async def test_an_upload_must_be_a_file_and_not_json(stranger: Api) -> None:
     account = {
         "username": "abc",
         "password1": "x",
@@ -474,7 +474,7 @@ async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_413(
     await still_answers(stranger)
 
 
-async def test_a_chunked_body_is_counted_as_it_comes(stranger: Api, shared_server: LiveServer) -> None:
+async def test_a_chunked_body_is_counted_as_it_arrives(stranger: Api, shared_server: LiveServer) -> None:
     limit = shared_server.application.settings.max_body_bytes
 
     async def chunks(size: int) -> Any:

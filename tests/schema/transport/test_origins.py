@@ -93,7 +93,7 @@ async def test_foreign_pages_are_refused(shared_server: LiveServer, stranger: Ap
     assert await handshake(shared_server.url, {})
 
 
-async def test_a_form_without_any_sign_of_its_page_is_refused(stranger: Api) -> None:
+async def test_a_form_without_origin_headers_is_refused(stranger: Api) -> None:
     assert (await post_multipart(stranger, {})).status_code == 403
 
 
@@ -109,7 +109,7 @@ async def test_a_header_that_forces_a_preflight_does_not_open_a_socket(shared_se
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-async def test_what_a_page_can_send_without_a_preflight_is_not_read(
+async def test_a_body_that_a_page_can_send_without_a_preflight_is_not_read(
     shared_server: LiveServer, stranger: Api, content_type: str
 ) -> None:
     headers = {"Content-Type": content_type, "Origin": shared_server.url, "GraphQL-Require-Preflight": "1"}
@@ -117,7 +117,7 @@ async def test_what_a_page_can_send_without_a_preflight_is_not_read(
     assert response.status_code == 415
 
 
-async def test_events_by_get_are_for_our_own_pages(shared_server: LiveServer, someone: SignUp) -> None:
+async def test_only_our_own_pages_can_subscribe_by_get(shared_server: LiveServer, someone: SignUp) -> None:
     rider = await someone("RIDER")
     params, events = {"query": MY_TRIPS}, {"Accept": "text/event-stream"}
     for row in ({}, *FROM_FOREIGN_PAGES):
@@ -130,7 +130,7 @@ async def test_events_by_get_are_for_our_own_pages(shared_server: LiveServer, so
 
 
 @pytest.mark.parametrize("row", FROM_FOREIGN_PAGES, ids=str)
-async def test_a_foreign_page_has_nothing_executed_in_the_name_of_who_is_logged_in(
+async def test_a_foreign_page_runs_nothing_with_the_session_of_the_user(
     shared_server: LiveServer, member: Api, row: dict[str, str]
 ) -> None:
     headers = headers_of(shared_server, row)
@@ -170,7 +170,7 @@ async def _raw_status(url: str, *lines: str) -> bytes:
 
 
 @pytest.mark.parametrize("origin", ["http://", "http://:80", "null", "http://["])
-async def test_without_a_host_no_origin_is_our_own(shared_server: LiveServer, origin: str) -> None:
+async def test_without_a_host_no_origin_counts_as_our_own(shared_server: LiveServer, origin: str) -> None:
     assert b" 403 " in await _raw_status(
         shared_server.url,
         "GET /graphql HTTP/1.0",
@@ -200,7 +200,7 @@ async def test_without_a_host_no_origin_is_our_own(shared_server: LiveServer, or
         (None, "http://10.0.0.7", False),
     ],
 )
-async def test_the_public_url_alone_says_which_origin_is_ours(
+async def test_only_the_public_url_defines_our_own_origin(
     public_url: str | None, origin: str, is_ours: bool
 ) -> None:
     origins = Origins(public_url=public_url, allowed=())
@@ -238,7 +238,7 @@ async def test_a_listed_origin_may_read_answers_with_credentials(stranger: Api) 
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "*", "https://app.example.evil.example"])
-async def test_no_other_origin_may_read_anything_and_none_is_told_a_star(stranger: Api, origin: str) -> None:
+async def test_no_unlisted_origin_gets_a_cors_header_and_none_gets_a_star(stranger: Api, origin: str) -> None:
     asked = await preflight(stranger, origin)
     assert asked.status_code == 400
     answered = await stranger.http.post("/graphql", json=TYPENAME, headers={"Origin": origin})
@@ -248,7 +248,7 @@ async def test_no_other_origin_may_read_anything_and_none_is_told_a_star(strange
 
 
 @pytest.mark.parametrize("path", ["/graphql?query={__typename}", "/healthz", "/media/none.webp", "/nothing"])
-async def test_what_a_cache_has_kept_from_no_origin_is_not_given_to_a_listed_one(stranger: Api, path: str) -> None:
+async def test_an_answer_cached_without_an_origin_is_not_used_for_a_listed_one(stranger: Api, path: str) -> None:
     response = await stranger.http.get(path)
     assert "Origin" in response.headers["Vary"]
     assert cors(response) == set()
@@ -257,7 +257,7 @@ async def test_what_a_cache_has_kept_from_no_origin_is_not_given_to_a_listed_one
 @pytest.mark.parametrize(
     "asked_for", [{"Access-Control-Request-Method": "PUT"}, {"Access-Control-Request-Headers": "cookie"}], ids=str
 )
-async def test_a_listed_origin_may_do_what_the_api_needs_and_no_more(
+async def test_a_listed_origin_gets_only_the_methods_and_headers_that_the_api_needs(
     stranger: Api, asked_for: dict[str, str]
 ) -> None:
     assert (await preflight(stranger, ALLOWED, **asked_for)).status_code == 400
@@ -282,7 +282,7 @@ async def refused(url: str, headers: dict[str, str], **options: Any) -> Any:
 
 
 @pytest.mark.usefixtures("refusals")
-async def test_a_refused_handshake_is_logged_with_its_origin_and_what_helps(shared_server: LiveServer) -> None:
+async def test_a_refused_handshake_is_logged_with_its_origin_and_the_remedy(shared_server: LiveServer) -> None:
     origin = "http://localhost:5173"
     with structlog.testing.capture_logs() as logs:
         answer = await refused(shared_server.url, {"Origin": origin})
@@ -327,7 +327,7 @@ async def test_a_flood_of_refused_handshakes_does_not_fill_the_log(shared_server
         pytest.param(True, True, True, id="Next.js as documented: its origin is listed"),
     ],
 )
-async def test_a_page_of_a_development_server_opens_a_socket_as_it_is_documented(
+async def test_a_page_of_a_development_server_opens_a_socket_if_it_is_set_up_as_documented(
     shared_server: LiveServer, changes_origin: bool, is_listed: bool, opens: bool
 ) -> None:
     async with development_proxy(shared_server.url, changes_origin=changes_origin) as proxy:

@@ -83,7 +83,7 @@ async def log_out(api: Api) -> None:
         assert (await last.closed()).code == 4401
 
 
-async def test_an_event_stream_drops_what_waits_when_its_session_ends(
+async def test_an_event_stream_drops_waiting_messages_when_its_session_ends(
     shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
 ) -> None:
     topic, driver = shared_server.application.services.topics.pool, await someone("DRIVER")
@@ -107,7 +107,7 @@ async def test_an_event_stream_drops_what_waits_when_its_session_ends(
     assert is_unauthenticated_and_complete(received[-2:])
 
 
-async def test_an_event_stream_that_has_completed_drops_what_waits_too(
+async def test_a_completed_event_stream_drops_waiting_messages_too(
     shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
 ) -> None:
     services, rider = shared_server.application.services, await someone("RIDER")

@@ -41,7 +41,7 @@ class Wire:
         self.send_queue.put(key, {"text": text})
 
 
-def test_a_send_that_stops_half_way_goes_on_under_either_event_loop() -> None:
+def test_a_send_that_stops_half_way_continues_under_either_event_loop() -> None:
     async def scenario() -> None:
         wire = Wire()
         wire.put(1, "before")
@@ -61,7 +61,7 @@ def test_a_send_that_stops_half_way_goes_on_under_either_event_loop() -> None:
             runner.run(scenario())
 
 
-async def test_a_frame_is_sent_at_once_without_a_task_when_the_transport_takes_it() -> None:
+async def test_a_frame_is_sent_immediately_and_without_a_task_if_the_transport_accepts_it() -> None:
     wire = Wire()
     before = asyncio.all_tasks()
     for number in range(5):
@@ -70,7 +70,7 @@ async def test_a_frame_is_sent_at_once_without_a_task_when_the_transport_takes_i
     assert asyncio.all_tasks() == before
 
 
-async def test_what_waits_is_replaced_by_what_is_newer_of_the_same_key() -> None:
+async def test_a_newer_frame_replaces_a_waiting_one_with_the_same_key() -> None:
     wire = Wire()
     wire.open.clear()
     wire.put("first", 0)
@@ -83,7 +83,7 @@ async def test_what_waits_is_replaced_by_what_is_newer_of_the_same_key() -> None
     assert wire.sent == [0, "a9", "b9"]
 
 
-async def test_what_is_unwanted_is_forgotten() -> None:
+async def test_an_unwanted_frame_is_dropped() -> None:
     wire = Wire()
     wire.open.clear()
     for key in ("under way", "a", "b", "c"):
@@ -106,7 +106,7 @@ async def test_a_frame_that_is_still_being_made_holds_its_place() -> None:
     assert wire.sent == ["before", "made", "behind"]
 
 
-async def test_a_connection_that_ends_does_not_take_a_shared_frame_from_others() -> None:
+async def test_a_connection_that_ends_does_not_cancel_a_frame_shared_with_others() -> None:
     made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
     ending, staying = Wire(), Wire()
     for wire in (ending, staying):
@@ -119,7 +119,7 @@ async def test_a_connection_that_ends_does_not_take_a_shared_frame_from_others()
     assert (ending.sent, staying.sent) == ([], ["made"])
 
 
-async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_reads_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 0.05)
     wire = Wire()
     wire.open.clear()
@@ -132,7 +132,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-async def test_a_connection_that_fails_takes_nothing_more(is_open: bool) -> None:
+async def test_a_connection_that_fails_sends_nothing_more(is_open: bool) -> None:
     wire = Wire()
     if not is_open:
         wire.open.clear()
@@ -144,7 +144,7 @@ async def test_a_connection_that_fails_takes_nothing_more(is_open: bool) -> None
     assert (wire.send_queue.is_broken, wire.send_queue.waiting, wire.sent, wire.aborted) == (True, 0, [], 0)
 
 
-async def test_it_tells_when_all_has_been_taken_but_not_when_it_was_cut_off() -> None:
+async def test_the_queue_reports_when_everything_was_sent_but_not_after_an_abort() -> None:
     told: list[str] = []
     for name, failure in (("good", None), ("bad", ConnectionError())):
         wire = Wire()
@@ -162,7 +162,7 @@ def _teller(told: list[str], name: str) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("steps", range(3))
-async def test_it_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(steps: int) -> None:
+async def test_the_queue_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(steps: int) -> None:
     before = asyncio.all_tasks()
     wire = Wire()
     wire.open.clear()
@@ -179,7 +179,7 @@ async def test_it_can_be_stopped_at_any_step_and_then_has_nothing_to_wait_for(st
     assert wire.sent == []
 
 
-def test_the_connection_of_a_server_unknown_to_us_is_left_alone() -> None:
+def test_the_connection_of_an_unknown_server_is_not_accessed() -> None:
     async def send(_: Frame) -> None: ...
 
     Connection(send).abort()

@@ -246,7 +246,7 @@ def test_every_subscription_is_compared() -> None:
 
 @pytest.mark.parametrize("backend", ["embedded"])
 @pytest.mark.parametrize("root", CASES)
-async def test_sharing_changes_no_byte_of_what_any_subscriber_is_sent(
+async def test_sharing_changes_no_byte_that_a_subscriber_receives(
     root: str, settings: Settings, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution_of_settings, "build_schema", mischievous_schema)

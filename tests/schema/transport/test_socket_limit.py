@@ -50,7 +50,7 @@ async def test_a_socket_above_the_limit_closes_with_4429_and_nobody_else_notices
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
-async def test_a_place_comes_back_when_a_socket_goes(
+async def test_a_place_becomes_free_when_a_socket_ends(
     shared_server: LiveServer, someone: SignUp, is_cut: bool
 ) -> None:
     sockets = shared_server.asgi.sockets.sockets
@@ -67,7 +67,7 @@ async def test_a_place_comes_back_when_a_socket_goes(
             assert (await refused(rider)).code == 4429
 
 
-async def test_of_ten_that_introduce_themselves_at_once_as_many_as_may_get_in(someone: SignUp) -> None:
+async def test_of_ten_simultaneous_introductions_as_many_as_the_limit_succeed(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with AsyncExitStack() as stack:
         opened = [open_socket(rider.url, headers=rider.cookie_header()) for _ in range(10)]
@@ -92,7 +92,7 @@ async def test_an_event_stream_above_the_limit_is_answered_with_429(someone: Sig
             assert response.status_code == 200
 
 
-async def test_a_place_comes_back_when_an_event_stream_goes(shared_server: LiveServer, someone: SignUp) -> None:
+async def test_a_place_becomes_free_when_an_event_stream_ends(shared_server: LiveServer, someone: SignUp) -> None:
     hub = shared_server.application.services.hub
     rider = await someone("RIDER")
     async with streaming(rider):

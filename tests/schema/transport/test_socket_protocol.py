@@ -32,19 +32,19 @@ async def test_a_socket_needs_the_protocol(shared_server: LiveServer) -> None:
         assert socket.connection.subprotocol == "graphql-transport-ws"
 
 
-async def test_a_socket_that_does_not_introduce_itself_is_closed_with_4408(shared_server: LiveServer) -> None:
+async def test_a_socket_without_connection_init_is_closed_with_4408(shared_server: LiveServer) -> None:
     async with open_socket(shared_server.url) as socket:
         assert await close_code(socket) == 4408
 
 
-async def test_a_second_introduction_closes_with_4429(someone: SignUp) -> None:
+async def test_a_second_connection_init_closes_with_4429(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         await socket.send(type="connection_init")
         assert await close_code(socket) == 4429
 
 
-async def test_an_operation_before_the_introduction_closes_with_4401(shared_server: LiveServer) -> None:
+async def test_an_operation_before_connection_init_closes_with_4401(shared_server: LiveServer) -> None:
     async with open_socket(shared_server.url) as socket:
         await socket.send(type="subscribe", id="1", payload=TYPENAME)
         assert await close_code(socket) == 4401
@@ -143,7 +143,7 @@ async def _headers_of_a_member(server: LiveServer, someone: SignUp) -> dict[str,
 
 
 @pytest.mark.parametrize("payload", ["text", 1, [], True])
-async def test_an_introduction_whose_payload_is_no_object_closes_with_4400(
+async def test_a_connection_init_whose_payload_is_no_object_closes_with_4400(
     shared_server: LiveServer, payload: Any
 ) -> None:
     async with open_socket(shared_server.url) as socket:
@@ -151,7 +151,7 @@ async def test_an_introduction_whose_payload_is_no_object_closes_with_4400(
         assert await close_code(socket) == 4400
 
 
-async def test_ping_is_answered_before_and_after_the_introduction_and_pong_is_taken(
+async def test_ping_is_answered_before_and_after_connection_init_and_pong_is_accepted(
     shared_server: LiveServer, someone: SignUp
 ) -> None:
     rider = await someone("RIDER")
@@ -162,7 +162,7 @@ async def test_ping_is_answered_before_and_after_the_introduction_and_pong_is_ta
         await socket.ping()
 
 
-async def test_the_payload_of_a_ping_comes_back_with_the_pong(someone: SignUp) -> None:
+async def test_the_pong_has_the_payload_of_the_ping(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         for payload in ({}, {"sent": 1.5, "ключ": ["🏃", None]}):
@@ -207,7 +207,7 @@ async def test_a_completed_subscription_sends_nothing_more_and_leaves_nothing(
     await until(lambda: hub.subscribers == 0)
 
 
-async def test_a_socket_that_is_gone_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:
+async def test_a_socket_that_has_ended_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:
     application = shared_server.application
     driver = await someone("DRIVER")
     async with driver.socket() as socket:
@@ -315,7 +315,7 @@ async def test_a_result_and_its_end_are_one_write(
     assert len(written) == 1
 
 
-async def test_a_value_that_cannot_be_read_opens_no_door_that_is_closed(
+async def test_a_value_that_cannot_be_read_does_not_bypass_the_checks_of_other_messages(
     shared_server: LiveServer, someone: SignUp
 ) -> None:
     cut = '{"id": "%s", "type": "subscribe", "payload": {"query": "\\ud83d"}}'
@@ -330,7 +330,7 @@ async def test_a_value_that_cannot_be_read_opens_no_door_that_is_closed(
         assert await close_code(socket) == 4409
 
 
-async def test_the_named_one_of_several_operations_is_executed(someone: SignUp) -> None:
+async def test_of_several_operations_the_named_one_is_executed(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         payload = {"query": "query A { a: __typename } query B { b: __typename }", "operationName": "B"}
@@ -338,7 +338,7 @@ async def test_the_named_one_of_several_operations_is_executed(someone: SignUp) 
         assert await Events(socket, "1").next() == "Query"
 
 
-async def test_a_bearer_token_in_the_introduction_goes_before_the_cookie(
+async def test_a_bearer_token_in_connection_init_takes_precedence_over_the_cookie(
     shared_server: LiveServer, someone: SignUp
 ) -> None:
     rider = await someone("RIDER")
@@ -347,7 +347,7 @@ async def test_a_bearer_token_in_the_introduction_goes_before_the_cookie(
             await socket.init({"authorization": "Bearer wrong"})
 
 
-async def test_twenty_introductions_at_once_leave_one_session_and_no_socket(
+async def test_twenty_simultaneous_introductions_leave_one_session_and_no_socket(
     shared_server: LiveServer, someone: SignUp
 ) -> None:
     application = shared_server.application

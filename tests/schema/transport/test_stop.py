@@ -50,7 +50,7 @@ async def server(settings: Settings) -> AsyncIterator[Stopping]:
         yield Stopping(await stack.enter_async_context(serving(settings)), stack)
 
 
-async def test_a_stop_ends_an_event_stream_at_once_with_its_last_chunk_and_without_complete(
+async def test_a_stop_ends_an_event_stream_immediately_with_its_last_chunk_and_without_complete(
     server: Stopping,
 ) -> None:
     async with Api(server.url) as api:
@@ -85,7 +85,7 @@ async def test_a_stop_ends_an_event_stream_that_still_waits_for_its_snapshot(
     assert rest == b":\n\n"
 
 
-async def test_an_event_stream_that_begins_during_a_stop_ends_at_once(
+async def test_an_event_stream_that_begins_during_a_stop_ends_immediately(
     server: Stopping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped, sessions = asyncio.Event(), server.application.services.sessions
@@ -110,7 +110,7 @@ async def test_an_event_stream_that_begins_during_a_stop_ends_at_once(
 
 
 @pytest.mark.parametrize("over", ["events", "socket"])
-async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(server: Stopping, over: str) -> None:
+async def test_a_client_that_does_not_read_does_not_delay_a_stop(server: Stopping, over: str) -> None:
     async with Api(server.url) as api, AsyncExitStack() as stack:
         await api.sign_up("DRIVER")
         if over == "events":

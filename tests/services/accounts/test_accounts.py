@@ -35,7 +35,7 @@ def codes(payload: dict[str, Any]) -> list[str]:
 # Signing up.
 
 
-async def test_whoever_signs_up_is_logged_in_and_gets_no_token(person: SignUp) -> None:
+async def test_a_user_who_signs_up_is_logged_in_and_gets_no_token(person: SignUp) -> None:
     api = await person()
     payload = await api.data(SIGN_UP, input=ACCOUNT)
     assert payload["errors"] == []
@@ -44,7 +44,7 @@ async def test_whoever_signs_up_is_logged_in_and_gets_no_token(person: SignUp) -
     assert (await api.data(ME))["id"] == payload["user"]["id"]
 
 
-async def test_a_name_is_taken_in_whatever_case_and_form(person: SignUp, live_server: LiveServer) -> None:
+async def test_a_name_is_taken_in_any_case_and_unicode_form(person: SignUp, live_server: LiveServer) -> None:
     await person("RIDER", username="rosa")
     api = await person()
     for name in ("ROSA", " rosa ", "\uff52\uff4f\uff53\uff41"):
@@ -52,7 +52,7 @@ async def test_a_name_is_taken_in_whatever_case_and_form(person: SignUp, live_se
     assert len(await users_kept(live_server)) == 1
 
 
-async def test_one_of_twenty_sign_ups_of_one_name_makes_the_user_and_the_only_photo(
+async def test_of_twenty_sign_ups_of_one_name_one_creates_the_user_and_the_only_photo(
     person: SignUp, live_server: LiveServer
 ) -> None:
     apis = [await person() for _ in range(20)]
@@ -66,7 +66,7 @@ async def test_one_of_twenty_sign_ups_of_one_name_makes_the_user_and_the_only_ph
     assert [await api.data(ME) is not None for api in apis].count(True) == 1
 
 
-async def test_all_faults_of_a_form_are_told_together(person: SignUp, live_server: LiveServer) -> None:
+async def test_all_faults_of_a_form_are_reported_together(person: SignUp, live_server: LiveServer) -> None:
     await person("RIDER", username="rosa")
     payload = await sign_up_with_photo(await person(), b"no picture", password1="123", password2="123")
     assert {(e["code"], *e["field"]) for e in payload["errors"]} == {
@@ -81,7 +81,7 @@ async def test_all_faults_of_a_form_are_told_together(person: SignUp, live_serve
 
 
 @embedded
-async def test_a_refused_photo_makes_no_user(person: SignUp, live_server: LiveServer) -> None:
+async def test_a_refused_photo_creates_no_user(person: SignUp, live_server: LiveServer) -> None:
     api = await person()
     payload = await sign_up_with_photo(api, b"no picture")
     assert codes(payload) == ["PHOTO_INVALID"]
@@ -97,7 +97,7 @@ async def test_a_good_photo_of_a_refused_form_is_not_kept(person: SignUp, live_s
 
 
 @embedded
-async def test_a_photo_is_shown_by_its_path_and_served_there(person: SignUp) -> None:
+async def test_a_photo_is_returned_as_a_path_and_served_there(person: SignUp) -> None:
     api = await person()
     payload = await sign_up_with_photo(api, picture())
     assert payload["errors"] == []
@@ -107,7 +107,7 @@ async def test_a_photo_is_shown_by_its_path_and_served_there(person: SignUp) -> 
 
 
 @embedded
-async def test_a_photo_is_required_where_the_setting_says_so(settings: Settings) -> None:
+async def test_a_photo_is_required_if_the_setting_says_so(settings: Settings) -> None:
     async with serving(settings.model_copy(update={"photo_required": True})) as server, Api(server.url) as api:
         assert codes(await api.data(SIGN_UP, input=ACCOUNT)) == ["PHOTO_REQUIRED"]
         assert await users_kept(server) == []
@@ -115,7 +115,7 @@ async def test_a_photo_is_required_where_the_setting_says_so(settings: Settings)
 
 
 @embedded
-async def test_a_name_that_is_empty_too_long_or_hides_something_is_bad_user_input(person: SignUp) -> None:
+async def test_a_name_that_is_empty_or_too_long_or_has_hidden_characters_is_bad_user_input(person: SignUp) -> None:
     api = await person()
     for name in (
         "",
@@ -148,7 +148,7 @@ async def test_a_name_whose_folded_form_is_too_long_for_its_column_is_invalid(pe
 
 
 @embedded
-async def test_a_password_of_128_characters_is_taken_and_one_more_is_refused(person: SignUp) -> None:
+async def test_a_password_of_128_characters_is_accepted_and_one_more_is_refused(person: SignUp) -> None:
     longest = (PASSWORD * 10)[:128]
     api = await person()
     for password, expected in ((longest + "x", ["PASSWORD_WEAK"]), (longest, [])):
@@ -159,7 +159,7 @@ async def test_a_password_of_128_characters_is_taken_and_one_more_is_refused(per
 
 
 @embedded
-async def test_no_password_comes_back_in_an_answer_a_log_line_or_the_database(
+async def test_no_password_appears_in_an_answer_a_log_line_or_the_database(
     person: SignUp, live_server: LiveServer
 ) -> None:
     secret, weak = "unguessable-Okapi-77", "okapi1"
@@ -193,7 +193,7 @@ async def test_no_password_comes_back_in_an_answer_a_log_line_or_the_database(
 # Logging in.
 
 
-async def test_a_log_in_takes_the_name_in_any_case_and_form(person: SignUp) -> None:
+async def test_a_log_in_accepts_the_name_in_any_case_and_unicode_form(person: SignUp) -> None:
     await person("RIDER", username="ren\u00e9e")
     api = await person()
     for name in ("Ren\u00e9e", "RENE\u0301E", " ren\u00e9e ", "\uff32en\u00e9e"):
@@ -308,7 +308,7 @@ async def test_a_token_is_issued_only_on_request_and_then_no_cookie(person: Sign
 
 
 @embedded
-async def test_a_bearer_token_goes_before_the_cookie_even_a_bad_one(person: SignUp) -> None:
+async def test_a_bearer_token_takes_precedence_over_the_cookie_even_if_it_is_invalid(person: SignUp) -> None:
     rider, driver = await person("RIDER"), await person("DRIVER", username="dana")
     token = (await driver.data(LOG_IN, username="dana", password=PASSWORD, issueToken=True))["token"]
     found = await rider.post(ME, headers={"Authorization": f"Bearer {token}"})
@@ -319,7 +319,7 @@ async def test_a_bearer_token_goes_before_the_cookie_even_a_bad_one(person: Sign
 
 
 @embedded
-async def test_a_strange_cookie_is_no_session(person: SignUp) -> None:
+async def test_an_invalid_cookie_is_no_session(person: SignUp) -> None:
     api = await person()
     for cookie in (
         "",

@@ -59,7 +59,7 @@ def test_names_that_look_alike_have_one_skeleton(one: str, other: str) -> None:
         ("mail", "mall"),
     ],
 )
-def test_names_that_can_be_told_apart_have_two(one: str, other: str) -> None:
+def test_names_that_can_be_distinguished_have_different_skeletons(one: str, other: str) -> None:
     assert skeleton(one) != skeleton(other)
 
 
@@ -92,12 +92,12 @@ async def test_a_name_that_looks_like_another_users_is_taken(application: Applic
 
 
 @pytest.mark.attack("abuse")
-async def test_of_two_names_that_look_alike_and_come_at_once_one_is_taken(application: Application) -> None:
+async def test_of_two_simultaneous_names_that_look_alike_one_is_accepted(application: Application) -> None:
     refused = await asyncio.gather(is_refused(application, LATIN), is_refused(application, CYRILLIC))
     assert sorted(refused) == [False, True]
 
 
-async def test_the_look_of_a_deleted_users_name_is_free_again(application: Application) -> None:
+async def test_a_name_that_looks_like_a_deleted_users_name_is_free(application: Application) -> None:
     actor = (await sign_up(application, LATIN)).actor
     await application.services.deletions.delete(actor, password=PASSWORD)
     assert not await is_refused(application, CYRILLIC)
@@ -119,7 +119,7 @@ async def skeletons(application: Application) -> dict[str, str | None]:
     return {row["username"]: row["username_skeleton"] for row in rows}
 
 
-async def test_older_names_are_held_too_and_those_that_look_alike_already_stay(
+async def test_older_names_are_protected_too_and_existing_names_that_look_alike_stay(
     application: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.accounts.lookalikes.BATCH", 2)
@@ -137,7 +137,7 @@ async def test_older_names_are_held_too_and_those_that_look_alike_already_stay(
     assert await is_refused(application, "\u041d\u0410\u0422\u0410")
 
 
-async def test_whom_an_older_server_has_deleted_holds_no_name(application: Application) -> None:
+async def test_a_user_deleted_by_an_older_server_blocks_no_name(application: Application) -> None:
     user = (await sign_up(application, LATIN)).actor.user
     await application.database.fetch(
         "UPDATE users SET username = '', username_key = $2, deleted = {now} WHERE id = $1", user.id, f" {user.id}"

@@ -20,7 +20,7 @@ def passwords() -> Passwords:
     return Passwords(concurrency=2, memory_kib=1024)
 
 
-async def test_a_strong_password_is_taken(passwords: Passwords) -> None:
+async def test_a_strong_password_is_accepted(passwords: Passwords) -> None:
     await passwords.check(STRONG, STRONG, about_user=["rosa"])
 
 
@@ -33,7 +33,7 @@ async def test_a_password_that_can_be_guessed_is_weak(passwords: Passwords, pass
     assert refused.value.field == ("password1",)
 
 
-async def test_a_password_made_of_what_is_known_about_the_user_is_weak(passwords: Passwords) -> None:
+async def test_a_password_made_of_the_users_data_is_weak(passwords: Passwords) -> None:
     await passwords.check("zanzibarquokka77", "zanzibarquokka77", about_user=[])
     with pytest.raises(PasswordWeak):
         await passwords.check("zanzibarquokka77", "zanzibarquokka77", about_user=["zanzibarquokka77"])
@@ -65,13 +65,13 @@ async def test_equal_passwords_have_different_hashes(passwords: Passwords) -> No
     assert await passwords.hash(STRONG) != await passwords.hash(STRONG)
 
 
-async def test_no_password_opens_an_account_that_is_not_there(passwords: Passwords) -> None:
+async def test_no_password_is_right_for_a_missing_account(passwords: Passwords) -> None:
     assert not await passwords.verify(None, "no password of anybody's")
     assert not await passwords.verify("", STRONG)
     assert not await passwords.verify("not a hash", STRONG)
 
 
-async def test_a_password_made_to_keep_the_rating_busy_is_rated_soon(passwords: Passwords) -> None:
+async def test_a_password_made_to_slow_the_rating_is_rated_quickly(passwords: Passwords) -> None:
     slow = ("4@({[<3690!1|7$5+%2" * 7)[:MAX_CHARS]
     began = time.process_time()
     await passwords.check(slow, slow, about_user=[])
@@ -81,7 +81,7 @@ async def test_a_password_made_to_keep_the_rating_busy_is_rated_soon(passwords: 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=40))
-def test_any_text_is_taken_or_weak(password: str) -> None:
+def test_any_text_is_accepted_or_weak(password: str) -> None:
     passwords = Passwords(concurrency=1, memory_kib=1024)
     with suppress(PasswordWeak):
         asyncio.run(passwords.check(password, password, about_user=[password[:5], ""]))

@@ -35,11 +35,11 @@ async def used(application: Application) -> Any:
     return row["used"]
 
 
-async def test_a_token_says_who_it_is(application: Application, session: NewSession) -> None:
+async def test_a_token_identifies_its_user(application: Application, session: NewSession) -> None:
     assert await application.services.sessions.actor_of(session.token) == session.actor
 
 
-async def test_another_token_is_nobodys(application: Application, session: NewSession) -> None:
+async def test_an_unknown_token_belongs_to_nobody(application: Application, session: NewSession) -> None:
     token = session.token
     for other in (token[:-1], token + "x", token.swapcase(), "", "\x00"):
         assert await application.services.sessions.actor_of(other) is None
@@ -63,7 +63,7 @@ async def test_a_session_ends_14_days_after_its_last_use(application: Applicatio
     assert await sessions.ended_among([session.actor.session_id]) == {session.actor.session_id}
 
 
-async def test_use_is_noted_at_most_hourly(application: Application, session: NewSession) -> None:
+async def test_use_is_recorded_at_most_hourly(application: Application, session: NewSession) -> None:
     await grow_old(application, used=3500)
     noted = await used(application)
     await application.services.sessions.actor_of(session.token)
@@ -74,7 +74,7 @@ async def test_use_is_noted_at_most_hourly(application: Application, session: Ne
     assert await used(application) > noted
 
 
-async def test_a_session_ends_90_days_after_its_beginning_however_much_it_is_used(
+async def test_a_session_ends_90_days_after_its_beginning_even_if_it_is_used(
     application: Application, session: NewSession
 ) -> None:
     sessions = application.services.sessions
@@ -135,7 +135,7 @@ async def test_the_rows_of_ended_sessions_are_removed_and_of_live_ones_kept(
     assert await application.database.fetch("SELECT id FROM sessions") == []
 
 
-async def test_sessions_that_are_asked_for_together_are_looked_up_by_one_statement(
+async def test_sessions_that_are_requested_together_are_looked_up_by_one_statement(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions, database = application.services.sessions, application.database
@@ -155,7 +155,7 @@ async def test_sessions_that_are_asked_for_together_are_looked_up_by_one_stateme
     assert len(statements) == 1
 
 
-async def test_a_look_up_begins_after_it_was_asked_for(application: Application) -> None:
+async def test_a_look_up_begins_after_it_was_requested(application: Application) -> None:
     session = await application.services.sessions.begin(
         (await add_person(application.database, Role.RIDER, has_session=False)).user
     )
@@ -164,7 +164,9 @@ async def test_a_look_up_begins_after_it_was_asked_for(application: Application)
     assert await application.services.sessions.actor_of(session.token) is None
 
 
-async def test_whoever_stops_waiting_for_a_look_up_does_not_stop_the_others(application: Application) -> None:
+async def test_a_caller_that_stops_waiting_for_a_look_up_does_not_stop_the_others(
+    application: Application,
+) -> None:
     sessions = application.services.sessions
     session = await sessions.begin((await add_person(application.database, Role.RIDER, has_session=False)).user)
     impatient = asyncio.create_task(sessions.actor_of(session.token))

@@ -100,7 +100,7 @@ async def test_times_of_every_writer_are_ordered_as_they_are_in_time(database: D
         assert len(rows) == 2 * (len(times) - number - 1), "of what was written at that very time nothing is later"
 
 
-async def test_what_tortoise_wrote_just_now_lies_between_the_databases_clock_before_and_after(
+async def test_a_time_written_by_tortoise_lies_between_the_databases_clock_before_and_after(
     database: Database,
 ) -> None:
     rider = await add_rider(database)
@@ -199,7 +199,7 @@ async def test_a_refused_write_is_a_conflict_that_names_the_constraint(database:
     await assert_answers(database)
 
 
-async def test_a_wrong_statement_is_nobody_elses_fault(database: Database) -> None:
+async def test_an_error_in_a_statement_is_raised_unchanged(database: Database) -> None:
     with pytest.raises(Exception, match="no_such_column") as failure:
         await database.fetch("SELECT no_such_column FROM trips")
 
@@ -233,7 +233,7 @@ class Interrupted:
                 value, send = error, steps.throw
 
 
-async def test_a_transaction_cancelled_at_any_await_holds_nothing_and_is_whole_or_absent(
+async def test_a_transaction_cancelled_at_any_await_holds_no_connection_and_is_complete_or_absent(
     database: Database,
 ) -> None:
     rider = await add_rider(database)
@@ -285,7 +285,7 @@ async def test_a_query_cancelled_at_any_await_holds_nothing(database: Database) 
 
 
 @on_sqlite
-async def test_a_file_that_another_process_has_locked_is_unavailable_for_now(
+async def test_a_file_that_another_process_has_locked_is_temporarily_unavailable(
     database: Database, settings: Settings
 ) -> None:
     rider = await add_rider(database)
@@ -387,7 +387,7 @@ async def test_a_connection_lost_before_the_commit_is_unavailable_and_writes_not
 
 
 @on_postgres
-async def test_connections_lost_at_begin_are_given_back_to_the_pool(
+async def test_connections_lost_at_begin_return_to_the_pool(
     database: Database, settings: Settings, postgres: Postgres
 ) -> None:
     for _ in range(settings.database_pool_size + 1):
@@ -453,7 +453,7 @@ async def test_a_stricter_default_of_the_database_does_not_change_who_wins(
     await strict.disconnect()
 
 
-async def test_two_databases_of_one_process_do_not_see_one_another(database: Database, settings: Settings) -> None:
+async def test_two_databases_of_one_process_are_separate(database: Database, settings: Settings) -> None:
     twin = Database(settings)
     await twin.connect()
     try:

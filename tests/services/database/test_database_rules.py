@@ -107,7 +107,7 @@ async def test_every_index_is_in_the_catalogue_with_its_condition(database: Data
     assert found == (INDEXES if database.is_sqlite else INDEXES | ON_POSTGRESQL)
 
 
-async def test_the_partial_indexes_name_the_states_of_the_life() -> None:
+async def test_the_partial_indexes_name_the_same_statuses_as_the_code() -> None:
     def listed(*statuses: TripStatus) -> str:
         return ", ".join(f"'{status}'" for status in TripStatus if status in statuses)
 
@@ -133,7 +133,7 @@ BAD_TRIPS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-async def test_a_trip_that_cannot_be_is_refused(database: Database) -> None:
+async def test_an_impossible_trip_is_refused(database: Database) -> None:
     trip_id = await add_trip(database, await add_rider(database))
     for constraint, values in BAD_TRIPS:
         changes = ", ".join(f"{column} = ${i + 2}" for i, column in enumerate(values))
@@ -188,14 +188,14 @@ async def test_a_rider_uses_a_key_once(database: Database) -> None:
     await add_trip(database, rider)
 
 
-async def test_an_account_is_a_riders_or_a_drivers(database: Database) -> None:
+async def test_an_account_has_the_role_of_a_rider_or_of_a_driver(database: Database) -> None:
     rider = await add_rider(database)
 
     with pytest.raises(Conflict, match="users_role"):
         await database.fetch("UPDATE users SET role = 'ADMIN' WHERE id = $1", rider.id)
 
 
-async def test_a_note_is_about_one_thing(database: Database) -> None:
+async def test_an_outbox_row_belongs_to_a_trip_or_a_session(database: Database) -> None:
     insert = "INSERT INTO outbox (trip_id, session_id, for_pool, created) VALUES ($1, $2, $3, {now})"
     for subject in ((None, None), (uuid4(), uuid4())):
         with pytest.raises(Conflict, match="outbox_one_subject"):
@@ -204,7 +204,9 @@ async def test_a_note_is_about_one_thing(database: Database) -> None:
     await database.fetch(insert, None, uuid4(), False)
 
 
-async def test_people_of_trips_cannot_be_removed_and_sessions_go_with_theirs(database: Database) -> None:
+async def test_users_with_trips_cannot_be_removed_and_sessions_are_removed_with_their_users(
+    database: Database,
+) -> None:
     rider, other = await add_rider(database), await add_rider(database)
     await add_trip(database, rider)
     # Others than those in which they act.

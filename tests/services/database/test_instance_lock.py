@@ -58,7 +58,7 @@ async def test_a_server_on_redis_and_one_without_do_not_mix(embedded: Settings, 
             await InstanceLock(shared).acquire()
 
 
-async def test_whoever_was_refused_keeps_nothing(embedded: Settings, shared: Settings) -> None:
+async def test_a_refused_server_keeps_no_lock(embedded: Settings, shared: Settings) -> None:
     async with holding(shared):
         for _ in range(3):
             with pytest.raises(AnotherServer):
@@ -67,7 +67,7 @@ async def test_whoever_was_refused_keeps_nothing(embedded: Settings, shared: Set
             pass
 
 
-async def test_a_server_gives_the_database_back_when_it_stops(embedded: Settings) -> None:
+async def test_a_server_releases_the_database_when_it_stops(embedded: Settings) -> None:
     async with running(Application(embedded)):
         with pytest.raises(AnotherServer):
             async with running(Application(embedded)):
@@ -77,9 +77,7 @@ async def test_a_server_gives_the_database_back_when_it_stops(embedded: Settings
 
 
 @pytest.mark.parametrize("backend", ["production"], indirect=True)
-async def test_the_lock_is_given_back_though_the_database_went_away(
-    embedded: Settings, postgres: Postgres
-) -> None:
+async def test_the_lock_is_released_even_if_the_database_goes_away(embedded: Settings, postgres: Postgres) -> None:
     lock = InstanceLock(embedded)
     await lock.acquire()
     name = urlsplit(embedded.database_url).path[1:]

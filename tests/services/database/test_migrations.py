@@ -50,9 +50,7 @@ generate()
 
 
 @pytest.mark.parametrize("dialect", list(migrations.DIALECTS))
-def test_the_migrations_are_what_the_models_say_and_a_change_would_be_noticed(
-    dialect: str, tmp_path: Path
-) -> None:
+def test_the_migrations_match_the_models_and_a_change_would_be_noticed(dialect: str, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     copytree(ROOT / "migrations", folder)
 
@@ -147,7 +145,7 @@ WAITING = """
 """
 
 
-async def test_who_migrates_waits_for_who_is_migrating(postgres: servers.Postgres) -> None:
+async def test_a_process_that_migrates_waits_for_another_that_is_migrating(postgres: servers.Postgres) -> None:
     name = f"empty_{uuid4().hex}"
     postgres.execute(f"CREATE DATABASE {name}")
     url = postgres.database_url(name)
@@ -180,7 +178,7 @@ async def test_a_database_of_a_newer_version_is_refused_with_both_versions_named
 
 
 @pytest.mark.parametrize("empty", ["postgres"], indirect=True)
-async def test_a_migration_that_is_kept_from_a_table_lets_others_pass_and_comes_again(
+async def test_a_migration_that_cannot_lock_a_table_lets_others_pass_and_tries_again(
     empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await alone(migrations.apply(empty))
@@ -288,7 +286,7 @@ async def check_histories(settings: Settings, expected: dict[str, Any]) -> None:
         await database.disconnect()
 
 
-async def test_trips_of_before_get_the_first_entry_of_their_history(
+async def test_older_trips_get_the_first_entry_of_their_history(
     empty: Settings, only_first: pytest.MonkeyPatch
 ) -> None:
     assert await alone(migrations.apply(empty)) == [FIRST]
@@ -319,7 +317,7 @@ async def statements_of(name: str) -> list[str]:
     return statements[:-1]
 
 
-async def test_a_migration_of_sqlite_that_was_torn_off_anywhere_is_completed_by_the_next_try(
+async def test_an_interrupted_migration_of_sqlite_is_completed_by_the_next_attempt(
     tmp_path: Path, only_first: pytest.MonkeyPatch
 ) -> None:
     steps = await statements_of(SECOND)

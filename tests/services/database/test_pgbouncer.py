@@ -78,7 +78,7 @@ async def test_migrations_end_and_keep_no_lock_beside_a_pooler(
         postgres.drop(direct)
 
 
-async def test_without_a_direct_address_the_start_asks_for_it(pooler: Path, settings: Settings) -> None:
+async def test_without_a_direct_address_the_start_requires_it(pooler: Path, settings: Settings) -> None:
     says = r"^TAXIRANK_DATABASE_URL: .*TAXIRANK_DATABASE_DIRECT_URL"
     with pytest.raises(WrongDatabase, match=says):
         await InstanceLock(through(settings, pooler)).acquire()

@@ -60,7 +60,7 @@ def test_a_url_may_name_several_hosts() -> None:
         ("postgresql://h/x?sslmode", "name=value"),
     ],
 )
-def test_a_url_that_cannot_be_meant_says_why(url: str, says: str) -> None:
+def test_an_invalid_url_says_why(url: str, says: str) -> None:
     with pytest.raises(BadUrl, match=says):
         Address.parse(url)
 
@@ -97,7 +97,7 @@ def hosts(url: str, *folders: str) -> str:
     return f"{url.partition('?')[0]}?host={','.join(folders)}"
 
 
-async def test_the_first_of_several_hosts_that_takes_writes_is_used_also_after_a_failover(
+async def test_the_first_of_several_hosts_that_accepts_writes_is_used_also_after_a_failover(
     tmp_path: Path,
 ) -> None:
     with own_postgres() as primary, primary.standby() as standby:
@@ -128,7 +128,7 @@ async def refuses_a_standby(settings: Settings) -> None:
         await Database(settings).connect()
 
 
-async def test_a_host_that_does_not_answer_keeps_only_the_first_caller_from_the_next(
+async def test_only_the_first_caller_waits_for_a_host_that_does_not_answer(
     own: OwnPostgres, tmp_path: Path
 ) -> None:
     url = own.copy()
@@ -170,7 +170,7 @@ SIGN_UP = """mutation {
 }"""
 
 
-async def test_the_whole_stop_has_the_one_limit_though_postgresql_stands_still(
+async def test_the_whole_stop_has_one_time_limit_even_if_postgresql_is_frozen(
     own: OwnPostgres, settings: Settings
 ) -> None:
     given = {"database_url": settings.database_url, "shutdown_timeout_s": 3, "media_url": settings.media_url}
@@ -244,7 +244,7 @@ async def test_a_server_that_lost_its_lock_to_another_ends_with_an_error_and_one
     assert "Traceback" not in log
 
 
-async def test_a_lock_whose_postgresql_stood_still_is_taken_again_from_the_session_that_it_has_left(
+async def test_after_postgresql_was_frozen_the_lock_is_taken_again_from_the_previous_session(
     own: OwnPostgres, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instance_lock, "WATCH_INTERVAL_S", 0.05)

@@ -158,7 +158,7 @@ async def test_a_change_that_is_committed_while_a_read_is_under_way_is_newer_tha
     assert event.as_of < taken.updated
 
 
-async def test_a_sweep_whose_read_takes_long_offers_nobody_a_trip_that_was_taken_meanwhile(
+async def test_a_slow_sweep_offers_nobody_a_trip_that_was_accepted_in_the_meantime(
     reads: Reads, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Also what was written in this millisecond.

@@ -42,20 +42,20 @@ def url(backend: str, request: pytest.FixtureRequest) -> str | None:
 # What both buses do
 
 
-async def test_what_is_published_is_heard_in_order(url: str | None) -> None:
+async def test_published_messages_are_received_in_order(url: str | None) -> None:
     async with process(url) as one, one.listen("a") as heard:
         assert await one.publish("a", b"1", b"2")
         assert await one.publish("a", b"\x00\xff3")
         assert [await heard.next() for _ in range(3)] == [b"1", b"2", b"\x00\xff3"]
 
 
-async def test_a_message_for_several_topics_is_heard_on_each_and_on_no_other(url: str | None) -> None:
+async def test_a_message_for_several_topics_is_received_on_each_and_on_no_other(url: str | None) -> None:
     async with process(url) as one, one.listen("a") as a, one.listen("b") as b, one.listen("c") as c:
         await one.bus.publish([([one.topic("a"), one.topic("b")], b"both"), ([one.topic("c")], b"c")])
         assert [await a.next(), await b.next(), await c.next()] == [b"both", b"both", b"c"]
 
 
-async def test_nothing_is_heard_of_a_topic_that_was_left(url: str | None) -> None:
+async def test_nothing_is_received_from_a_topic_that_was_left(url: str | None) -> None:
     async with process(url) as one, one.listen("b") as other:
         async with one.listen("a"):
             pass
@@ -67,7 +67,7 @@ async def test_nothing_is_heard_of_a_topic_that_was_left(url: str | None) -> Non
             assert await heard.next() == b"sentinel"
 
 
-async def test_listening_that_is_cancelled_at_any_step_can_be_begun_again(url: str | None) -> None:
+async def test_listening_that_is_cancelled_at_any_step_can_begin_again(url: str | None) -> None:
     async with process(url) as one:
         for steps in range(8):
 
@@ -124,20 +124,22 @@ async def test_a_cancelled_subscription_does_not_confirm_the_next_one_early(redi
                 assert await heard.next() == b"1"
 
 
-async def test_processes_of_one_prefix_hear_one_another(redis_url: str) -> None:
+async def test_processes_with_one_prefix_receive_each_others_messages(redis_url: str) -> None:
     async with process(redis_url) as one, process(redis_url, one.prefix) as other, other.listen("a") as heard:
         await one.publish("a", b"1")
         assert await heard.next() == b"1"
 
 
-async def test_processes_of_different_prefixes_do_not_hear_one_another(redis_url: str) -> None:
+async def test_processes_with_different_prefixes_do_not_receive_each_others_messages(redis_url: str) -> None:
     async with process(redis_url) as one, process(redis_url) as other, other.listen("a") as heard:
         await one.publish("a", b"not for others")
         await other.publish("a", b"sentinel")
         assert await heard.next() == b"sentinel"
 
 
-async def test_a_broker_that_restarts_is_subscribed_to_again_and_the_gap_is_told(own_broker: Broker) -> None:
+async def test_after_a_restart_of_the_broker_all_topics_are_subscribed_again_and_the_gap_is_reported(
+    own_broker: Broker,
+) -> None:
     async with process(own_broker.url) as one, one.listen("a") as heard:
         assert one.gaps == 1
         await own_broker.stop()
@@ -150,7 +152,7 @@ async def test_a_broker_that_restarts_is_subscribed_to_again_and_the_gap_is_told
         assert await heard.next() == b"after"
 
 
-async def test_a_link_that_is_cut_is_mended_and_the_gap_is_told(own_broker: Broker) -> None:
+async def test_a_lost_link_is_reconnected_and_the_gap_is_reported(own_broker: Broker) -> None:
     async with process(own_broker.url) as one, one.listen("a") as heard, own_broker.client() as client:
         gap = asyncio.create_task(one.gap())
         await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
@@ -187,14 +189,14 @@ async def test_a_subscription_to_a_frozen_broker_begins_when_the_link_counts_as_
             assert await heard.next() == b"after"
 
 
-async def test_publishing_to_a_broker_that_is_away_says_so_at_once(own_broker: Broker) -> None:
+async def test_publishing_to_an_unreachable_broker_fails_immediately(own_broker: Broker) -> None:
     async with process(own_broker.url) as one:
         await own_broker.stop()
         await until(lambda: one.bus.state is BusState.DEGRADED)
         assert not await one.publish("a", b"1")
 
 
-async def test_publishing_to_a_frozen_broker_gives_up_in_time(own_broker: Broker) -> None:
+async def test_publishing_to_a_frozen_broker_times_out(own_broker: Broker) -> None:
     async with process(own_broker.url) as one:
         own_broker.freeze()
         async with asyncio.timeout(8.0):
@@ -242,7 +244,7 @@ async def test_a_failure_in_the_handling_of_a_gap_does_not_end_the_bus(own_broke
         assert await heard.next() == b"after"
 
 
-async def test_events_come_again_after_what_supervises_the_link_has_failed(
+async def test_events_arrive_again_after_the_supervisor_of_the_link_has_failed(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
@@ -265,7 +267,7 @@ async def test_events_come_again_after_what_supervises_the_link_has_failed(
     assert ("bus link", "error") in [(entry.get("task"), entry["log_level"]) for entry in logs]
 
 
-async def test_events_come_again_after_broadcaster_has_failed_and_a_gap_is_told(
+async def test_events_arrive_again_after_broadcaster_has_failed_and_a_gap_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
@@ -290,7 +292,7 @@ async def test_events_come_again_after_broadcaster_has_failed_and_a_gap_is_told(
     assert counters.restarted_tasks == 1
 
 
-async def test_too_many_waiting_events_are_a_gap_not_a_heap(
+async def test_too_many_waiting_events_cause_a_gap_and_no_growth(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_backend, "MAX_WAITING_EVENTS", 10)
@@ -322,7 +324,7 @@ async def test_the_password_of_the_address_is_used() -> None:
             assert await heard.next() == b"1"
 
 
-async def test_a_rediss_address_is_spoken_to_with_tls_and_its_password() -> None:
+async def test_a_rediss_address_uses_tls_and_its_password() -> None:
     link = RedisLink("rediss://me:pass%40word@redis.example:6390/2")
     backend = RedisBackend(link, Counters(), heartbeat_topic="h", on_gap=lambda: None)
     connection = cast("Any", backend)._redis.connection_pool.make_connection()

@@ -98,7 +98,7 @@ async def test_a_lease_is_held_until_a_change_begins_and_there_is_another_after_
     assert await pair.is_held(await pair.take())
 
 
-async def test_all_who_remember_have_one_lease(pair: Pair) -> None:
+async def test_all_processes_that_cache_share_one_lease(pair: Pair) -> None:
     first, second = await pair.take(), await pair.take()
     assert await pair.is_held(first)
     assert await pair.is_held(second)
@@ -107,7 +107,7 @@ async def test_all_who_remember_have_one_lease(pair: Pair) -> None:
     assert not await pair.is_held(second)
 
 
-async def test_of_two_changes_at_once_both_have_to_be_over(pair: Pair) -> None:
+async def test_of_two_simultaneous_changes_both_must_end_before_there_is_a_lease(pair: Pair) -> None:
     await pair.begin()
     await pair.begin()
     pair.end()
@@ -118,21 +118,19 @@ async def test_of_two_changes_at_once_both_have_to_be_over(pair: Pair) -> None:
     await until(pair.can_take)
 
 
-async def test_a_change_of_one_user_is_nothing_to_another(pair: Pair) -> None:
+async def test_a_change_of_one_user_does_not_affect_another(pair: Pair) -> None:
     lease = await pair.take()
     await pair.changes.begin_change([uuid4()])
     assert await pair.is_held(lease)
 
 
-async def test_a_change_of_which_nobody_says_that_it_is_over_ends_by_itself(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_that_is_never_ended_expires(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "LONGEST_CHANGE_S", 0.05)
     await pair.begin()
     await until(pair.can_take)
 
 
-async def test_the_end_of_a_change_costs_no_round_trip_where_there_is_another_call(redis_url: str) -> None:
+async def test_the_end_of_a_change_goes_together_with_another_call(redis_url: str) -> None:
     async with AsyncExitStack() as stack:
         process = await shared(stack, redis_url, f"leases-{uuid4().hex}")
         one, other = uuid4(), uuid4()
@@ -174,7 +172,7 @@ async def own_broker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Broker]:
         yield running
 
 
-async def test_what_was_remembered_before_redis_went_away_does_not_count_when_it_is_back(
+async def test_data_cached_before_an_outage_of_redis_does_not_count_afterwards(
     own_broker: Broker,
 ) -> None:
     user_id = uuid4()
@@ -193,7 +191,7 @@ async def test_what_was_remembered_before_redis_went_away_does_not_count_when_it
         assert (await process.leases.take([user_id]))[user_id].is_held
 
 
-async def test_what_was_remembered_before_redis_failed_does_not_count_afterwards(own_broker: Broker) -> None:
+async def test_data_cached_before_a_failure_of_redis_does_not_count_afterwards(own_broker: Broker) -> None:
     user_id = uuid4()
     async with AsyncExitStack() as stack:
         process = await shared(stack, own_broker.url, "leases")
@@ -208,7 +206,7 @@ async def test_what_was_remembered_before_redis_failed_does_not_count_afterwards
     [("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "min-replicas-to-write", "1")],
     ids=["full", "too few replicas"],
 )
-async def test_a_redis_that_takes_no_writes_cannot_be_told_and_gives_no_lease(
+async def test_a_redis_that_refuses_writes_ends_no_lease_and_gives_none(
     own_broker: Broker, spoil: tuple[str, ...]
 ) -> None:
     user_id = uuid4()
@@ -222,7 +220,7 @@ async def test_a_redis_that_takes_no_writes_cannot_be_told_and_gives_no_lease(
         assert await process.leases.take([user_id]) == {}
 
 
-async def test_a_redis_that_does_not_answer_holds_up_a_change_for_its_time_out(
+async def test_a_redis_that_does_not_answer_delays_a_change_by_its_time_out(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases_module, "TIMEOUT_S", 0.2)
@@ -237,7 +235,7 @@ async def test_a_redis_that_does_not_answer_holds_up_a_change_for_its_time_out(
         own_broker.thaw()
 
 
-async def test_without_a_redis_from_the_start_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_redis_from_the_start_nothing_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_backend, "CONNECT_TIMEOUT_S", 0.1)
     async with AsyncExitStack() as stack:
         process = await shared(stack, f"redis://127.0.0.1:{free_port()}/0", "leases")

@@ -88,7 +88,7 @@ async def test_a_change_is_announced_and_its_note_deleted(
     await until(lambda: none_is_left(application))
 
 
-async def test_what_died_between_commit_and_publishing_is_swept_and_reaches_subscribers(
+async def test_a_change_whose_process_died_before_publishing_is_swept_and_reaches_subscribers(
     quick_sweep: None, application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as dying:
@@ -99,7 +99,7 @@ async def test_what_died_between_commit_and_publishing_is_swept_and_reaches_subs
     await until(lambda: none_is_left(application))
 
 
-async def test_what_is_swept_is_the_state_of_now(
+async def test_a_sweep_announces_the_current_state(
     quick_sweep: None,
     application: Application,
     rider: Actor,
@@ -125,7 +125,7 @@ async def a_request_comes_next(application: Application, rider: Actor, pool: Rec
     return await pool.next() == TripOffered(trip)
 
 
-async def test_what_is_swept_twice_is_seen_once(
+async def test_a_change_that_is_swept_twice_is_seen_once(
     application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
@@ -169,7 +169,7 @@ async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_o
     assert [len(publication.note_ids) for publication in announced] == [2] * 7
 
 
-async def test_a_note_stays_until_the_bus_has_taken_it(
+async def test_a_note_stays_until_the_bus_has_accepted_the_message(
     quick_sweep: None, application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = 0
@@ -258,7 +258,7 @@ async def test_a_change_that_is_rolled_back_leaves_no_note(
     assert (await application.database.fetch("SELECT count(*) AS trips FROM trips"))[0]["trips"] == 0
 
 
-async def test_what_waits_for_the_broker_in_memory_is_bounded(
+async def test_the_memory_for_messages_that_wait_for_the_broker_is_bounded(
     application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_module, "MAX_WAITING", 2)

@@ -119,7 +119,7 @@ async def movable(target: Broker) -> AsyncIterator[tuple[str, list[str]]]:
         server.close()
 
 
-async def test_when_the_address_leads_elsewhere_publishing_goes_where_listening_went(
+async def test_when_the_address_changes_publishing_uses_the_same_server_as_listening(
     redis: Broker, redis_url: str
 ) -> None:
     async with movable(redis) as (url, targets), process(url) as one, one.listen("a") as heard:
@@ -158,7 +158,7 @@ async def test_a_password_that_is_changed_while_the_server_runs_is_an_outage_tha
     assert PASSWORD not in str(logs)
 
 
-async def test_an_outage_is_two_lines_whoever_notices_it_and_the_first_names_the_setting(redis: Broker) -> None:
+async def test_an_outage_is_two_log_lines_and_the_first_names_the_setting(redis: Broker) -> None:
     topics = Topics(f"test-{uuid4().hex}")
     limit = RateLimit(Rate(1_000, 60), name="any")
     await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", f">{PASSWORD}", *ALL)
@@ -199,7 +199,7 @@ async def test_an_outage_is_two_lines_whoever_notices_it_and_the_first_names_the
 # A part.
 
 
-async def test_a_redis_that_is_full_carries_events_and_says_that_it_keeps_nothing(redis: Broker) -> None:
+async def test_a_full_redis_carries_events_and_is_reported_as_keeping_nothing(redis: Broker) -> None:
     with capture_logs() as logs:
         async with process(redis.url) as one, one.listen("a") as heard:
             link = one.link
@@ -217,7 +217,7 @@ async def test_a_redis_that_is_full_carries_events_and_says_that_it_keeps_nothin
     assert end["event"] == "redis fails in part no more"
 
 
-async def test_a_failure_now_and_then_is_one_outage() -> None:
+async def test_intermittent_failures_are_one_outage() -> None:
     link = RedisLink("redis://127.0.0.1:1/0")
     with capture_logs() as logs:
         link.went_up()
@@ -307,7 +307,7 @@ async def test_a_redis_that_is_away_full_or_a_replica_stops_no_start(redis: Brok
         ([b"mode", b"standalone", b"role", b"replica"], "replica"),
     ],
 )
-def test_what_is_no_primary_is_refused(hello: list[bytes], error: str) -> None:
+def test_a_server_that_is_no_primary_is_refused(hello: list[bytes], error: str) -> None:
     with pytest.raises(redis_link.LINK_ERRORS, match=error):
         redis_link.check_role(hello)
     redis_link.check_role([b"mode", b"standalone", b"role", b"master", b"modules", []])

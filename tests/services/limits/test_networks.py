@@ -22,15 +22,15 @@ from services.limits.networks import UNKNOWN, is_loopback, network_of
         ("x" * 10_000, UNKNOWN),
     ],
 )
-def test_an_ipv4_address_and_the_64_of_an_ipv6_address_are_one_sender(host: str | None, network: str) -> None:
+def test_an_ipv4_address_and_the_64_of_an_ipv6_address_are_one_client(host: str | None, network: str) -> None:
     assert network_of(host) == network
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"])
-def test_the_machine_itself_is_known(host: str) -> None:
+def test_loopback_addresses_are_recognised(host: str) -> None:
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", [None, "", "localhost", "203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7"])
-def test_everything_else_is_not_the_machine_itself(host: str | None) -> None:
+def test_other_addresses_are_not_loopback(host: str | None) -> None:
     assert not is_loopback(host)

@@ -60,7 +60,7 @@ def allowed(limit: RateLimit, key: str, times: int) -> int:
     return count
 
 
-def test_a_burst_of_the_whole_number_is_let_through_and_then_what_the_rate_allows(clock: Clock) -> None:
+def test_a_burst_of_the_whole_number_passes_and_then_the_rate_applies(clock: Clock) -> None:
     limit = RateLimit(Rate(5, 1))
     assert allowed(limit, "driver", 100) == 5
     clock.now += 0.2
@@ -71,7 +71,7 @@ def test_a_burst_of_the_whole_number_is_let_through_and_then_what_the_rate_allow
     assert allowed(limit, "driver", 100) == 5
 
 
-def test_who_is_refused_is_told_how_long_to_wait_and_does_not_wait_longer_for_asking(clock: Clock) -> None:
+def test_a_refusal_says_how_long_to_wait_and_asking_again_does_not_extend_it(clock: Clock) -> None:
     limit = RateLimit(Rate(2, 10))
     assert allowed(limit, "driver", 2) == 2
     clock.now += 1
@@ -85,17 +85,17 @@ def test_who_is_refused_is_told_how_long_to_wait_and_does_not_wait_longer_for_as
     limit.check("driver")
 
 
-def test_one_flood_is_nobody_elses(clock: Clock) -> None:
+def test_a_flood_of_one_key_does_not_affect_another(clock: Clock) -> None:
     limit = RateLimit(Rate(5, 1))
     allowed(limit, "flood", 1_000)
     assert allowed(limit, "driver", 5) == 5
 
 
-def test_without_a_rate_everything_is_let_through(clock: Clock) -> None:
+def test_without_a_rate_everything_passes(clock: Clock) -> None:
     assert allowed(RateLimit(None), "driver", 1_000) == 1_000
 
 
-def test_who_has_nothing_used_up_is_forgotten(clock: Clock) -> None:
+def test_a_key_whose_rate_is_unused_is_forgotten(clock: Clock) -> None:
     limit = RateLimit(Rate(5, 1))
     for number in range(1_000):
         limit.check(f"driver {number}")

@@ -73,7 +73,7 @@ async def throttle(request: pytest.FixtureRequest) -> AsyncIterator[Throttle]:
 
 
 @attack
-async def test_of_many_at_once_as_many_are_let_through_as_the_rate_allows(throttle: Throttle) -> None:
+async def test_of_many_simultaneous_calls_as_many_pass_as_the_rate_allows(throttle: Throttle) -> None:
     five, _ = limits()
     assert await taken(throttle, (five, "rosa"), times=20) == 5
     assert await taken(throttle, (five, "ravi"), times=3) == 3
@@ -82,13 +82,13 @@ async def test_of_many_at_once_as_many_are_let_through_as_the_rate_allows(thrott
     assert DAY_S / 5 - 60 < refusal.value.retry_after_s <= DAY_S / 5
 
 
-async def test_what_one_limit_refuses_is_not_counted_by_another(throttle: Throttle) -> None:
+async def test_a_call_that_one_limit_refuses_is_not_counted_by_another(throttle: Throttle) -> None:
     five, three = limits()
     assert await taken(throttle, (five, "rosa"), (three, "here"), times=10) == 3
     assert await taken(throttle, (five, "rosa"), times=10) == 2
 
 
-async def test_what_is_given_back_may_be_taken_again(throttle: Throttle) -> None:
+async def test_a_count_that_is_given_back_can_be_used_again(throttle: Throttle) -> None:
     five, three = limits()
     assert await taken(throttle, (five, "rosa"), (three, "here"), times=3) == 3
     await throttle.give_back((three, "here"))
@@ -99,7 +99,7 @@ async def test_what_is_given_back_may_be_taken_again(throttle: Throttle) -> None
 
 
 @attack
-async def test_processes_share_what_is_left(shared: Shared) -> None:
+async def test_processes_share_the_remaining_rate(shared: Shared) -> None:
     here, there = await shared(), await shared()
     one, _ = limits()
     other, _ = limits()
@@ -111,7 +111,7 @@ async def test_processes_share_what_is_left(shared: Shared) -> None:
     assert await taken(taker, (wanted, "rosa"), times=3) == 1
 
 
-async def test_redis_keeps_nobodys_name_and_nothing_for_long(redis_url: str) -> None:
+async def test_redis_has_no_names_and_keeps_counts_only_for_a_while(redis_url: str) -> None:
     topics = Topics(f"test-{uuid4().hex}")
     async with of_a_process(redis_url, topics) as throttle:
         attempts = LogInRate("log-in", Rate(10, 60), throttle)
@@ -123,7 +123,7 @@ async def test_redis_keeps_nobodys_name_and_nothing_for_long(redis_url: str) -> 
         assert sorted([await client.pttl(key) for key in keys])[1] <= 6_000
 
 
-async def test_those_who_come_together_are_asked_for_together(shared: Shared, redis_url: str) -> None:
+async def test_simultaneous_calls_go_to_redis_together(shared: Shared, redis_url: str) -> None:
     throttle = await shared()
     await throttle.take((RateLimit(Rate(5, 60), name="first"), "loads the script"))
     async with Redis.from_url(redis_url) as client:
@@ -157,7 +157,7 @@ async def test_without_redis_each_process_counts_for_itself_and_nobody_waits_or_
 
 
 @attack
-async def test_a_redis_that_does_not_answer_holds_up_one_round_alone_and_is_asked_again_later(
+async def test_a_redis_that_does_not_answer_delays_one_round_only_and_is_asked_again_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -226,7 +226,7 @@ async def test_while_redis_is_known_to_be_away_it_is_not_even_asked() -> None:
     assert await taken(throttle, (five, "rosa"), times=10) == 5
 
 
-async def test_a_failure_of_ours_lets_nobody_wait_for_ever(
+async def test_an_unexpected_failure_lets_no_caller_wait_for_ever(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     throttle = await shared()
@@ -245,7 +245,7 @@ async def test_a_failure_of_ours_lets_nobody_wait_for_ever(
     await throttle.take((five, "ravi"))
 
 
-async def test_who_leaves_while_waiting_keeps_nobody_else_waiting(shared: Shared) -> None:
+async def test_a_cancelled_caller_does_not_block_the_others(shared: Shared) -> None:
     throttle = await shared()
     five, _ = limits()
     leaving = [asyncio.create_task(throttle.take((five, "rosa"))) for _ in range(3)]

@@ -161,7 +161,7 @@ async def test_a_change_while_the_snapshot_is_read_is_seen_once_behind_it(
     await sentinel(bus, state, sink)
 
 
-async def test_what_is_not_there_is_not_found_and_nothing_is_left(hub: Hub, bus: FakeBus) -> None:
+async def test_a_missing_trip_is_not_found_and_nothing_is_left(hub: Hub, bus: FakeBus) -> None:
     with pytest.raises(NotFound):
         await hub.subscribe(TripFeed(driver(), TOPICS, driver().id), RecordingSink())
     await until(lambda: nothing_is_left(hub, bus))
@@ -199,7 +199,7 @@ async def test_the_same_version_is_not_passed_on_twice(hub: Hub, bus: FakeBus, s
     await sentinel(bus, state, sink)
 
 
-async def test_what_the_snapshot_has_is_not_sent_again(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_changes_in_the_snapshot_are_not_sent_again(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     offered = state.request()
     sink, snapshot = await follow_pool(hub)
     assert snapshot.offers == (offered,)
@@ -207,7 +207,7 @@ async def test_what_the_snapshot_has_is_not_sent_again(hub: Hub, bus: FakeBus, s
     await sentinel(bus, state, sink)
 
 
-async def test_a_late_offer_of_a_trip_that_is_gone_brings_nothing_back(
+async def test_a_late_offer_of_a_trip_that_has_left_the_pool_is_not_sent(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     offered = state.request()
@@ -219,7 +219,7 @@ async def test_a_late_offer_of_a_trip_that_is_gone_brings_nothing_back(
     assert state.reads == ["pool", "trip"]
 
 
-async def test_a_late_offer_that_still_stands_is_sent_as_it_is_now(
+async def test_a_late_offer_that_is_still_open_is_sent_in_its_current_state(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     # It was written before the snapshot was read, but committed after.
@@ -251,7 +251,7 @@ async def test_a_trip_that_a_later_read_has_found_needs_no_check(
     assert state.reads == reads
 
 
-async def test_events_behind_one_that_is_checked_keep_their_order(
+async def test_events_after_one_that_is_being_checked_keep_their_order(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     late = state.request()
@@ -298,7 +298,7 @@ async def test_one_late_event_costs_one_read_for_all_who_follow(
     assert state.reads[reads:] == ["trip"]
 
 
-async def test_what_a_sweeper_found_before_it_stood_still_does_not_bring_back_a_trip_that_is_gone(
+async def test_an_old_result_of_a_frozen_sweeper_does_not_bring_back_a_trip_that_has_left_the_pool(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     trip = state.request()
@@ -316,7 +316,7 @@ async def test_what_a_sweeper_found_before_it_stood_still_does_not_bring_back_a_
     assert trip.id not in {offer.id for offer in snapshot.offers}
 
 
-async def test_a_driver_whose_screen_is_not_known_is_told_that_a_trip_has_gone_however_late(
+async def test_a_driver_without_an_area_receives_a_withdrawal_however_late(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     """It was written before the driver's snapshot, and committed after a later read had found the trip open."""
@@ -333,7 +333,7 @@ async def test_a_driver_whose_screen_is_not_known_is_told_that_a_trip_has_gone_h
     await sentinel(bus, state, sink)
 
 
-async def test_a_topic_that_ends_while_others_are_waited_for_ends_the_subscription(
+async def test_a_topic_that_fails_while_others_are_being_opened_ends_the_subscription(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     """Its subscriber would wait for ever for what comes on it."""
@@ -392,7 +392,7 @@ async def test_of_two_events_older_than_the_marks_the_first_does_not_let_the_sec
     assert sink.is_empty
 
 
-async def test_what_an_event_offered_whose_mark_is_forgotten_is_withdrawn_by_a_late_one(
+async def test_a_late_event_withdraws_an_offer_whose_mark_is_forgotten(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     trip = state.request()
@@ -465,7 +465,7 @@ async def test_a_driver_who_gave_a_trip_back_gets_a_new_snapshot_without_it(
     assert await sink.next() == MyTripsSnapshot(())
 
 
-async def test_to_the_driver_who_gave_a_trip_back_it_stays_withdrawn_whatever_becomes_of_it(
+async def test_for_the_driver_who_gave_a_trip_back_it_stays_withdrawn(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     me = driver()
@@ -481,7 +481,7 @@ async def test_to_the_driver_who_gave_a_trip_back_it_stays_withdrawn_whatever_be
     await sentinel(bus, state, sink)
 
 
-async def test_an_offer_goes_though_only_its_return_is_heard_of(
+async def test_an_offer_is_withdrawn_although_only_the_give_back_was_received(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     """The accept is lost, or comes after the give-back: the two went through different servers."""
@@ -504,7 +504,9 @@ async def test_a_driver_who_gave_an_open_trip_back_does_not_find_it_in_the_snaps
     assert (await follow_pool(hub))[1].offers == (given_back,)
 
 
-async def test_the_loss_of_sight_ends_with_not_found(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_subscription_ends_with_not_found_when_the_caller_may_no_longer_see_the_trip(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
     trip = state.request()
     me = driver()
     sink = RecordingSink()
@@ -516,7 +518,9 @@ async def test_the_loss_of_sight_ends_with_not_found(hub: Hub, bus: FakeBus, sta
     await until(lambda: nothing_is_left(hub, bus))
 
 
-async def test_sight_lost_during_a_gap_ends_with_not_found(hub: Hub, state: ScriptedState) -> None:
+async def test_a_subscription_ends_with_not_found_if_the_trip_became_invisible_during_a_gap(
+    hub: Hub, state: ScriptedState
+) -> None:
     trip = state.request()
     sink = RecordingSink()
     await hub.subscribe(TripFeed(driver(), TOPICS, trip.id), sink)
@@ -526,7 +530,7 @@ async def test_sight_lost_during_a_gap_ends_with_not_found(hub: Hub, state: Scri
     assert isinstance(await sink.ended(), NotFound)
 
 
-async def test_a_followed_trip_completes_behind_its_last_state(
+async def test_a_followed_trip_completes_after_its_last_state(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     trip = state.request()
@@ -551,9 +555,7 @@ async def test_a_trip_that_had_ended_before_is_shown_and_completes(hub: Hub, sta
 # Shared reads, bounds, and failures
 
 
-async def test_a_thousand_drivers_who_come_at_once_cost_one_read(
-    hub: Hub, bus: FakeBus, state: ScriptedState
-) -> None:
+async def test_a_thousand_simultaneous_drivers_cost_one_read(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     trip = state.request()
     sinks = [RecordingSink() for _ in range(1000)]
     await asyncio.gather(*(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink) for sink in sinks))
@@ -577,7 +579,7 @@ async def test_a_gap_costs_a_thousand_drivers_a_handful_of_reads(hub: Hub, state
     assert len(state.reads) <= 10
 
 
-async def test_a_read_under_way_is_not_shared_with_those_who_come_later(hub: Hub, state: ScriptedState) -> None:
+async def test_a_running_read_is_not_shared_with_later_callers(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     early, late = RecordingSink(), RecordingSink()
     first = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), early))
@@ -591,7 +593,7 @@ async def test_a_read_under_way_is_not_shared_with_those_who_come_later(hub: Hub
     assert await late.next() == PoolSnapshot((trip,), truncated=False)
 
 
-async def test_a_gap_during_the_read_makes_it_be_read_again(hub: Hub, state: ScriptedState) -> None:
+async def test_a_gap_during_a_read_causes_another_read(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     sink = RecordingSink()
     subscribing = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), sink))
@@ -604,7 +606,7 @@ async def test_a_gap_during_the_read_makes_it_be_read_again(hub: Hub, state: Scr
     assert sink.is_empty
 
 
-async def test_more_events_than_can_wait_give_way_to_one_new_snapshot(
+async def test_if_too_many_events_wait_one_new_snapshot_replaces_them(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "MAX_BUFFERED_EVENTS", 3)
@@ -647,7 +649,9 @@ async def test_events_that_come_while_the_database_is_away_are_not_lost(
     await sentinel(bus, state, sink)
 
 
-async def test_a_sink_that_fails_ends_alone(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_sink_that_fails_ends_only_its_own_subscription(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
     def fail(message: Message) -> None:
         if isinstance(message.content, TripOffered):
             raise ValueError("a sink's own failure")
@@ -678,7 +682,7 @@ async def test_a_sink_that_fails_even_at_its_end_stops_nobody_else(
     await sentinel(bus, state, sink)
 
 
-async def test_a_sink_that_fails_at_a_resync_is_not_asked_for_ever(hub: Hub, state: ScriptedState) -> None:
+async def test_a_sink_that_fails_at_a_resync_is_not_tried_for_ever(hub: Hub, state: ScriptedState) -> None:
     snapshots = 0
 
     def fail(_: Message) -> None:
@@ -698,7 +702,7 @@ async def test_a_sink_that_fails_at_a_resync_is_not_asked_for_ever(hub: Hub, sta
 # Coming and going
 
 
-async def test_the_last_who_leaves_takes_the_topic_along(hub: Hub, bus: FakeBus) -> None:
+async def test_the_last_subscriber_that_leaves_closes_the_topic(hub: Hub, bus: FakeBus) -> None:
     subscriptions = [
         await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()) for _ in range(3)
     ]
@@ -709,7 +713,7 @@ async def test_the_last_who_leaves_takes_the_topic_along(hub: Hub, bus: FakeBus)
     await until(lambda: nothing_is_left(hub, bus))
 
 
-async def test_who_has_left_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_subscriber_that_has_left_receives_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
     gone = RecordingSink()
     subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), gone)
     await gone.next()
@@ -719,7 +723,9 @@ async def test_who_has_left_is_sent_nothing(hub: Hub, bus: FakeBus, state: Scrip
     assert gone.is_empty
 
 
-async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_subscriber_that_leaves_during_a_resync_receives_nothing(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
     gone = RecordingSink()
     subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), gone)
     await gone.next()
@@ -732,7 +738,9 @@ async def test_who_leaves_during_a_resync_is_sent_nothing(hub: Hub, bus: FakeBus
     assert gone.is_empty
 
 
-async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_topic_can_be_left_and_entered_again_immediately(
+    hub: Hub, bus: FakeBus, state: ScriptedState
+) -> None:
     subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink())
     bus.leave.clear()
     subscription.end()
@@ -751,7 +759,7 @@ async def test_a_topic_can_be_left_and_entered_again_at_once(hub: Hub, bus: Fake
     assert [await sink.next() for sink in sinks] == [TripOffered(trip)] * 3
 
 
-async def test_a_topic_lingers_so_that_who_comes_back_finds_it(bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_topic_lingers_for_subscribers_that_return(bus: FakeBus, state: ScriptedState) -> None:
     hub = hub_on(bus, TOPICS, linger_s=60.0)
     actor = driver()
     subscription = await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), RecordingSink())
@@ -768,7 +776,7 @@ async def test_a_topic_lingers_so_that_who_comes_back_finds_it(bus: FakeBus, sta
     assert not bus.listening
 
 
-async def test_a_topic_that_nobody_comes_back_to_is_left(bus: FakeBus, state: ScriptedState) -> None:
+async def test_a_topic_without_subscribers_is_closed_after_a_while(bus: FakeBus, state: ScriptedState) -> None:
     hub = hub_on(bus, TOPICS, linger_s=0.01)
     subscription = await hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink())
     subscription.end()
@@ -805,7 +813,7 @@ async def test_a_subscription_cancelled_at_any_step_of_its_set_up_leaves_nothing
     await follow_pool(hub)
 
 
-async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
+async def test_a_subscriber_that_gives_up_during_the_set_up_does_not_delay_the_others(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     bus.confirm.clear()
@@ -822,7 +830,7 @@ async def test_one_who_gives_up_during_the_set_up_does_not_hold_up_the_others(
     assert hub.subscribers == 1
 
 
-async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(hub: Hub, state: ScriptedState) -> None:
+async def test_a_caller_that_gives_up_does_not_end_the_read_of_the_others(hub: Hub, state: ScriptedState) -> None:
     state.hold.clear()
     sink = RecordingSink()
     impatient = asyncio.create_task(hub.subscribe(PoolFeed(driver(), TOPICS, radius_m=3_000), RecordingSink()))
@@ -835,7 +843,7 @@ async def test_one_reader_who_gives_up_does_not_end_the_read_of_the_others(hub: 
     assert isinstance(await sink.next(), PoolSnapshot)
 
 
-async def test_a_bus_that_refuses_a_topic_refuses_its_subscribers_and_can_be_asked_again(
+async def test_a_topic_that_the_bus_refuses_fails_its_subscribers_and_can_be_opened_later(
     hub: Hub, bus: FakeBus
 ) -> None:
     bus.failure = ConnectionError("refused")
@@ -849,7 +857,7 @@ async def test_a_bus_that_refuses_a_topic_refuses_its_subscribers_and_can_be_ask
     await follow_pool(hub)
 
 
-async def test_a_topic_that_ends_unasked_ends_its_subscribers_and_can_be_entered_again(
+async def test_a_topic_that_fails_ends_its_subscribers_and_can_be_opened_again(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     sink, _ = await follow_pool(hub)

@@ -89,7 +89,7 @@ async def test_ended_sessions_are_remembered_only_so_long_and_so_many(
     assert len(sessions._ended) == 3
 
 
-async def test_one_that_fails_to_close_keeps_nobody_open(live: Live) -> None:
+async def test_a_close_that_fails_does_not_prevent_the_others(live: Live) -> None:
     def fail() -> None:
         raise ValueError("a failure of ours")
 
@@ -101,7 +101,7 @@ async def test_one_that_fails_to_close_keeps_nobody_open(live: Live) -> None:
     assert live.closed == [ending, ending, other]
 
 
-async def test_who_has_unregistered_is_not_closed(live: Live) -> None:
+async def test_an_unregistered_connection_is_not_closed(live: Live) -> None:
     session_id = uuid4()
     unregister = live.sessions_here.register(session_id, lambda: live.closed.append(session_id))
     assert live.sessions_here.count == 1
@@ -113,7 +113,9 @@ async def test_who_has_unregistered_is_not_closed(live: Live) -> None:
 
 
 @pytest.mark.attack("access")
-async def test_what_the_bus_did_not_tell_the_database_does(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_end_that_the_bus_lost_is_found_in_the_database(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_sessions_module, "CHECK_INTERVAL_S", 0.01)
     ended, living = live.register(), live.register()
     live.sessions.failures = 2
@@ -124,7 +126,7 @@ async def test_what_the_bus_did_not_tell_the_database_does(live: Live, monkeypat
 
 
 @pytest.mark.attack("access")
-async def test_log_outs_are_heard_again_after_their_topic_has_ended(
+async def test_log_outs_are_received_again_after_their_topic_has_failed(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
@@ -137,7 +139,7 @@ async def test_log_outs_are_heard_again_after_their_topic_has_ended(
     assert [(entry["task"], entry["log_level"]) for entry in logs] == [("session ends", "error")]
 
 
-async def test_a_server_starts_as_soon_as_log_outs_can_be_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_starts_when_log_outs_can_be_received(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
     live = Live()
     live.bus.failure = ConnectionError("scripted")

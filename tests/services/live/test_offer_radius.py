@@ -44,7 +44,7 @@ radii = (
 @example(GeoPoint(90, 0), 50_000.0, 0.0, 1.0)
 @example(GeoPoint(0, 179.9999), 3_000.0, 90.0, 0.99)
 @given(points, radii, st.floats(0, 360), st.floats(0, 1))
-def test_whatever_lies_within_the_radius_is_told_of_in_a_cell_of_the_area(
+def test_every_point_within_the_radius_lies_in_a_cell_of_the_area(
     center: GeoPoint, radius_m: float, bearing: float, part: float
 ) -> None:
     area = Area.around(center, radius_m)
@@ -56,7 +56,9 @@ def test_whatever_lies_within_the_radius_is_told_of_in_a_cell_of_the_area(
 
 @settings(deadline=None, max_examples=300)
 @given(points, radii, st.floats(0, 360), st.floats(0, 3))
-def test_an_area_holds_what_is_near_enough(center: GeoPoint, radius_m: float, bearing: float, part: float) -> None:
+def test_an_area_contains_exactly_the_points_within_the_radius(
+    center: GeoPoint, radius_m: float, bearing: float, part: float
+) -> None:
     point = destination(center, bearing, radius_m * part)
     distance_m = vector_distance_m(center, point)
     if abs(distance_m - radius_m) > 1e-6 * radius_m + 1e-3:
@@ -65,7 +67,7 @@ def test_an_area_holds_what_is_near_enough(center: GeoPoint, radius_m: float, be
 
 @settings(deadline=None, max_examples=100)
 @given(points, radii)
-def test_a_request_is_told_of_in_one_cell_of_each_size(center: GeoPoint, radius_m: float) -> None:
+def test_a_request_is_published_in_one_cell_of_each_size(center: GeoPoint, radius_m: float) -> None:
     area = Area.around(center, radius_m)
     assert len(area.cells.intersection(cells.cells_of(center))) == 1
 
@@ -76,7 +78,7 @@ def test_an_area_is_a_few_dozen_cells(center: GeoPoint, radius_m: float) -> None
     assert len(Area.around(center, radius_m).cells) <= 130
 
 
-def test_who_moves_within_a_cell_keeps_the_cells() -> None:
+def test_a_driver_who_moves_within_a_cell_keeps_the_cells() -> None:
     cell = h3.latlng_to_cell(52.37, 4.9, cells.FINE)
     center = GeoPoint(*h3.cell_to_latlng(cell))
     there = destination(center, 45, 800)
@@ -85,7 +87,7 @@ def test_who_moves_within_a_cell_keeps_the_cells() -> None:
 
 
 @pytest.mark.parametrize("radius_m", [3_000.0, 20_000.0])
-def test_far_away_is_not_looked_at(radius_m: float) -> None:
+def test_far_away_cells_are_not_listened_to(radius_m: float) -> None:
     here = GeoPoint(52.37, 4.9)
     far = destination(here, 10, radius_m * 5 + 20_000)
     assert not Area.around(here, radius_m).cells.intersection(cells.cells_of(far))

@@ -102,7 +102,7 @@ async def city(monkeypatch: pytest.MonkeyPatch) -> City:
     return City(state)
 
 
-def test_the_places_are_what_they_are_called() -> None:
+def test_the_places_of_this_test_have_the_distances_of_their_names() -> None:
     area = Area.around(HOME, RADIUS_M)
     assert cell_of(OUTSKIRTS) in area.cells
     assert not area.holds(OUTSKIRTS)
@@ -188,7 +188,7 @@ async def test_only_what_is_within_the_radius_is_offered(city: City) -> None:
     await city.shows(offers(), TripOffered(near))
 
 
-async def test_what_was_never_offered_is_not_withdrawn(city: City) -> None:
+async def test_a_trip_that_was_never_offered_is_not_withdrawn(city: City) -> None:
     city.stands(HOME)
     await city.follow()
     outskirts = city.state.request(pick_up=OUTSKIRTS)
@@ -225,7 +225,7 @@ async def test_moving_within_a_cell_offers_and_withdraws_without_a_read(city: Ci
     assert city.state.reads == reads
 
 
-async def test_what_stays_in_reach_is_not_offered_again(city: City) -> None:
+async def test_a_trip_that_stays_in_reach_is_not_offered_again(city: City) -> None:
     trip = city.state.request(pick_up=destination(HOME, 90, 2_000))
     city.stands(HOME)
     await city.follow()
@@ -233,7 +233,7 @@ async def test_what_stays_in_reach_is_not_offered_again(city: City) -> None:
     await city.shows(offers(trip))
 
 
-async def test_crossing_cells_offers_what_is_there_and_leaves_the_old_topics(city: City) -> None:
+async def test_crossing_cells_offers_the_trips_there_and_leaves_the_old_topics(city: City) -> None:
     here, there = city.state.request(pick_up=HOME), city.state.request(pick_up=AWAY)
     city.stands(HOME)
     await city.follow()
@@ -256,7 +256,7 @@ async def test_a_request_between_the_new_topics_and_the_read_is_offered_once(cit
     await city.shows(offers(), TripOffered(trip))
 
 
-async def test_a_request_that_the_read_has_and_the_topic_tells_is_offered_once(city: City) -> None:
+async def test_a_request_that_comes_by_read_and_by_topic_is_offered_once(city: City) -> None:
     city.stands(HOME)
     await city.follow()
     city.bus.confirm.clear()
@@ -285,7 +285,9 @@ async def test_a_trip_taken_while_the_driver_crosses_cells_is_withdrawn_with_its
     await city.shows(offers(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
 
 
-async def test_a_trip_taken_before_the_read_and_told_of_after_it_is_withdrawn_with_its_reason(city: City) -> None:
+async def test_a_trip_accepted_before_the_read_and_published_after_it_is_withdrawn_with_its_reason(
+    city: City,
+) -> None:
     beside = destination(HOME, 90, 4_000)
     trip = city.state.request(pick_up=destination(HOME, 90, 2_000))
     city.stands(HOME)
@@ -298,7 +300,7 @@ async def test_a_trip_taken_before_the_read_and_told_of_after_it_is_withdrawn_wi
     await city.shows(offers(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
 
 
-async def test_a_late_offer_cannot_bring_back_a_trip_that_is_gone(city: City) -> None:
+async def test_a_late_offer_cannot_bring_back_a_trip_that_has_left_the_pool(city: City) -> None:
     trip = city.state.request(pick_up=AWAY)
     city.state.change(trip, TripStatus.CANCELLED)
     city.stands(HOME)
@@ -309,7 +311,7 @@ async def test_a_late_offer_cannot_bring_back_a_trip_that_is_gone(city: City) ->
     await city.shows(offers())
 
 
-async def test_an_older_position_moves_nobody(city: City) -> None:
+async def test_an_older_position_does_not_move_the_area(city: City) -> None:
     trip = city.state.request(pick_up=HOME)
     late = city.location(AWAY)
     city.stands(HOME)
@@ -318,7 +320,7 @@ async def test_an_older_position_moves_nobody(city: City) -> None:
     await city.shows(offers(trip))
 
 
-async def test_positions_that_come_while_state_is_read_are_followed_in_the_end(city: City) -> None:
+async def test_positions_that_arrive_during_a_read_are_followed_afterwards(city: City) -> None:
     trips = [city.state.request(pick_up=destination(HOME, 90, km * 1_000)) for km in (0, 10, 20, 30)]
     city.stands(HOME)
     await city.follow()
@@ -340,7 +342,7 @@ async def test_positions_that_come_while_state_is_read_are_followed_in_the_end(c
     await city.shows()
 
 
-async def test_a_trip_given_back_before_the_read_and_told_of_after_it_is_withdrawn(city: City) -> None:
+async def test_a_trip_given_back_before_the_read_and_published_after_it_is_withdrawn(city: City) -> None:
     beside = destination(HOME, 90, 4_000)
     trip = city.state.request(pick_up=destination(HOME, 90, 2_000))
     city.stands(HOME)
@@ -354,7 +356,7 @@ async def test_a_trip_given_back_before_the_read_and_told_of_after_it_is_withdra
     await city.shows(offers(trip), TripWithdrawn(trip.id, 3, WithdrawReason.TAKEN))
 
 
-async def test_a_trip_made_and_taken_while_the_first_position_is_read_around_is_told_of_once(city: City) -> None:
+async def test_a_trip_requested_and_accepted_during_the_first_read_is_announced_once(city: City) -> None:
     await city.follow()
     city.state.hold.clear()
     await city.moves(HOME)
@@ -371,7 +373,7 @@ async def test_a_trip_made_and_taken_while_the_first_position_is_read_around_is_
     await city.shows(offers(), offers(), TripOffered(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
 
 
-async def test_an_offer_at_the_border_does_not_come_and_go_with_every_metre(city: City) -> None:
+async def test_an_offer_at_the_border_does_not_appear_and_disappear_with_every_metre(city: City) -> None:
     trip = city.state.request(pick_up=destination(HOME, 90, 2_990))
     beyond = city.state.request(pick_up=destination(HOME, 90, 3_005))
     city.stands(HOME)
@@ -393,7 +395,7 @@ async def test_an_offer_at_the_border_does_not_come_and_go_with_every_metre(city
 # More than can be shown
 
 
-async def test_a_step_of_five_metres_does_not_show_what_had_no_place(
+async def test_a_step_of_five_metres_does_not_show_trips_above_the_limit(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
@@ -409,9 +411,7 @@ async def test_a_step_of_five_metres_does_not_show_what_had_no_place(
     assert city.sink.is_empty
 
 
-async def test_what_is_much_nearer_takes_the_place_of_the_farthest(
-    city: City, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_much_nearer_trip_replaces_the_farthest(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
     trips = [city.state.request(pick_up=destination(HOME, 0, distance)) for distance in (500, 600, 700, 1_000)]
     city.stands(HOME)
@@ -427,7 +427,7 @@ async def test_what_is_much_nearer_takes_the_place_of_the_farthest(
     assert city.sink.is_empty
 
 
-async def test_more_changes_at_once_than_half_a_screen_are_one_snapshot(
+async def test_changes_of_more_than_half_a_screen_are_one_snapshot(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A phone that is slow takes a snapshot in the place of what waits; changes would overrun it again."""
@@ -441,7 +441,7 @@ async def test_more_changes_at_once_than_half_a_screen_are_one_snapshot(
     assert city.sink.is_empty
 
 
-async def test_a_snapshot_gives_the_places_of_what_has_gone_to_what_had_none(
+async def test_a_snapshot_fills_free_places_with_trips_above_the_limit(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 3)
@@ -462,7 +462,7 @@ async def test_a_snapshot_gives_the_places_of_what_has_gone_to_what_had_none(
 # Gaps and failures
 
 
-async def test_after_a_gap_the_position_is_asked_for_again(city: City) -> None:
+async def test_after_a_gap_the_position_is_read_again(city: City) -> None:
     here, there = city.state.request(pick_up=HOME), city.state.request(pick_up=AWAY)
     city.stands(HOME)
     await city.follow()
@@ -495,7 +495,7 @@ async def test_a_gap_while_the_driver_crosses_cells_ends_with_a_snapshot(city: C
     await city.shows(offers(here), offers(there))
 
 
-async def test_a_read_that_fails_while_the_driver_crosses_cells_is_made_up_for(city: City) -> None:
+async def test_a_read_that_fails_while_the_driver_crosses_cells_is_repeated(city: City) -> None:
     here, there = city.state.request(pick_up=HOME), city.state.request(pick_up=AWAY)
     city.stands(HOME)
     await city.follow()
@@ -504,7 +504,7 @@ async def test_a_read_that_fails_while_the_driver_crosses_cells_is_made_up_for(c
     await city.shows(offers(here), offers(there))
 
 
-async def test_a_slow_client_gets_a_snapshot_and_moves_on_from_it(city: City) -> None:
+async def test_a_slow_client_gets_a_snapshot_and_then_changes(city: City) -> None:
     here, there = city.state.request(pick_up=HOME), city.state.request(pick_up=AWAY)
     city.stands(HOME)
     subscription = await city.follow()
@@ -517,7 +517,7 @@ async def test_a_slow_client_gets_a_snapshot_and_moves_on_from_it(city: City) ->
 # Sharing, and what is left
 
 
-async def test_a_thousand_drivers_all_over_the_city_who_come_back_at_once_cost_a_handful_of_reads(
+async def test_a_thousand_drivers_all_over_the_city_who_reconnect_together_cost_a_handful_of_reads(
     city: City,
 ) -> None:
     trips = [city.state.request(pick_up=destination(HOME, bearing, 8_000)) for bearing in range(0, 360, 10)]
@@ -540,7 +540,7 @@ async def test_a_thousand_drivers_all_over_the_city_who_come_back_at_once_cost_a
     assert len(city.state.reads) <= 5
 
 
-async def test_an_offer_is_one_message_for_all_whom_it_reaches(city: City) -> None:
+async def test_an_offer_is_one_message_for_all_drivers_that_it_reaches(city: City) -> None:
     sinks = [RecordingSink() for _ in range(3)]
     for number, sink in enumerate(sinks):
         await city.hub.subscribe(

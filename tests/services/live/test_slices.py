@@ -87,7 +87,7 @@ async def follow_pool(hub: Hub, work: Work | None = None, actor: Actor | None = 
     return sink
 
 
-async def test_an_event_to_a_thousand_followers_leaves_others_their_turns(
+async def test_other_clients_are_served_during_an_event_to_a_thousand_followers(
     hub: Hub, bus: FakeBus, state: ScriptedState, work: Work
 ) -> None:
     sinks = [await follow_pool(hub, work) for _ in range(CROWD)]
@@ -98,7 +98,7 @@ async def test_an_event_to_a_thousand_followers_leaves_others_their_turns(
     assert work.most_at_once <= AT_ONCE
 
 
-async def test_a_batch_on_a_thousand_topics_leaves_others_their_turns(
+async def test_other_clients_are_served_during_a_batch_on_a_thousand_topics(
     hub: Hub, bus: FakeBus, state: ScriptedState, work: Work
 ) -> None:
     riders = [rider() for _ in range(CROWD)]
@@ -130,7 +130,7 @@ async def test_a_rider_does_not_wait_until_all_drivers_have_been_told(
     assert told[-1] - before < CROWD // 2
 
 
-async def test_who_leaves_while_others_are_told_hears_nothing_more(
+async def test_a_subscriber_that_leaves_during_a_delivery_receives_nothing_more(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1, raising=False)
@@ -150,7 +150,7 @@ async def test_who_leaves_while_others_are_told_hears_nothing_more(
     assert left.is_empty
 
 
-async def test_who_comes_while_others_are_told_has_the_event_in_the_snapshot_alone(
+async def test_a_subscriber_that_joins_during_a_delivery_has_the_event_only_in_its_snapshot(
     bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1, raising=False)
@@ -173,7 +173,7 @@ async def test_who_comes_while_others_are_told_has_the_event_in_the_snapshot_alo
     assert set(state.reads) == {"pool"}
 
 
-async def test_a_gap_makes_a_thousand_start_over_a_few_at_a_time(
+async def test_after_a_gap_a_thousand_subscribers_start_over_a_few_at_a_time(
     hub: Hub, state: ScriptedState, work: Work
 ) -> None:
     sinks = [await follow_pool(hub, work) for _ in range(CROWD)]
@@ -184,7 +184,7 @@ async def test_a_gap_makes_a_thousand_start_over_a_few_at_a_time(
     assert work.most_at_once <= AT_ONCE
 
 
-async def test_a_thousand_who_share_a_read_go_on_a_few_at_a_time(
+async def test_a_thousand_callers_of_a_shared_read_continue_a_few_at_a_time(
     hub: Hub, state: ScriptedState, work: Work
 ) -> None:
     state.hold.clear()
@@ -201,7 +201,7 @@ async def test_a_thousand_who_share_a_read_go_on_a_few_at_a_time(
     assert len(state.reads) <= 2
 
 
-async def test_what_cannot_be_passed_on_as_fast_as_it_comes_gives_way_to_a_snapshot(
+async def test_messages_that_arrive_faster_than_they_are_delivered_are_replaced_by_a_snapshot(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_module, "MAX_WAITING_TRIPS", 10, raising=False)
@@ -218,7 +218,7 @@ async def test_what_cannot_be_passed_on_as_fast_as_it_comes_gives_way_to_a_snaps
     assert await sink.next() == TripOffered(last)
 
 
-async def test_of_the_positions_that_cannot_be_passed_on_as_fast_as_they_come_the_newest_are_told(
+async def test_of_positions_that_arrive_faster_than_they_are_delivered_the_newest_are_sent(
     bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_module, "MAX_WAITING_LOCATIONS", 3, raising=False)

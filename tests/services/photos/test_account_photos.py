@@ -164,7 +164,7 @@ async def test_a_connection_that_breaks_during_the_commit_leaves_an_account_and_
 
 @pytest.mark.parametrize("change", ["replaced", "removed", "deleted"])
 @pytest.mark.parametrize("failure", ["the connection breaks", "the store is away"])
-async def test_a_photo_that_no_account_has_any_more_is_removed_in_the_end(
+async def test_a_photo_without_an_account_is_removed_in_the_end(
     application: Application, monkeypatch: pytest.MonkeyPatch, change: str, failure: str
 ) -> None:
     actor = (await sign_up(application)).actor
@@ -186,7 +186,7 @@ async def test_a_photo_that_no_account_has_any_more_is_removed_in_the_end(
     assert await waiting(application) == 0
 
 
-async def test_a_store_that_is_away_is_told_in_one_line_and_tried_again(
+async def test_an_outage_of_the_store_is_one_log_line_and_the_removal_is_tried_again(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actor = (await sign_up(application)).actor

@@ -99,29 +99,29 @@ async def closed_port() -> str:
     return f"http://{host}:{port}"
 
 
-async def test_a_store_that_can_be_used_is_left_as_it_was(store: PhotoStore) -> None:
+async def test_checking_a_usable_store_leaves_it_unchanged(store: PhotoStore) -> None:
     await store.check()
 
 
-async def test_a_bucket_that_is_not_there_is_refused_with_what_to_do(s3_endpoint: str) -> None:
+async def test_a_missing_bucket_is_refused_with_the_remedy(s3_endpoint: str) -> None:
     store = open_store("s3://nowhere", {**KEYS, "endpoint": s3_endpoint, "allow_http": "true"})
     with pytest.raises(ValueError, match="bucket does not exist: create it"):
         await store.check()
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
-async def test_keys_that_may_not_write_are_refused_with_what_to_do(status: str) -> None:
+async def test_keys_without_write_permission_are_refused_with_the_remedy(status: str) -> None:
     async with recorded_requests(status) as (endpoint, _):
         with pytest.raises(ValueError, match="cannot be written: give"):
             await bucket_store(endpoint, "x").check()
 
 
-async def test_a_bucket_that_does_not_answer_is_an_outage_and_no_wrong_setting() -> None:
+async def test_a_bucket_that_does_not_answer_is_an_outage_and_not_a_wrong_setting() -> None:
     with pytest.raises(StoreUnreachable):
         await bucket_store(await closed_port(), "x").check()
 
 
-async def test_what_was_put_is_what_one_gets(store: PhotoStore) -> None:
+async def test_a_stored_photo_is_returned_unchanged(store: PhotoStore) -> None:
     await store.put(NAME, b"one\x00\xff")
     await store.put(OTHER, b"two")
 
@@ -129,7 +129,7 @@ async def test_what_was_put_is_what_one_gets(store: PhotoStore) -> None:
     assert await store.get(OTHER) == b"two"
 
 
-async def test_nothing_lies_under_an_unknown_name(store: PhotoStore) -> None:
+async def test_an_unknown_name_has_no_photo(store: PhotoStore) -> None:
     assert await store.get(NAME) is None
 
 
@@ -140,7 +140,7 @@ async def test_a_second_put_replaces_the_first(store: PhotoStore) -> None:
     assert await store.get(NAME) == b"two"
 
 
-async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: PhotoStore) -> None:
+async def test_a_deleted_photo_is_gone_and_can_be_deleted_again(store: PhotoStore) -> None:
     await store.put(NAME, b"one")
     await store.put(OTHER, b"two")
 
@@ -151,7 +151,7 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: PhotoStor
     assert await store.get(OTHER) == b"two"
 
 
-async def test_what_is_no_name_for_a_photo_never_reaches_the_store(store: PhotoStore) -> None:
+async def test_an_invalid_photo_name_never_reaches_the_store(store: PhotoStore) -> None:
     for name in NO_NAMES:
         with pytest.raises(ValueError, match="not a photo name"):
             await store.put(name, b"data")
@@ -242,7 +242,7 @@ async def test_a_bucket_that_fails_is_asked_three_times_and_no_more() -> None:
     assert len(heads) == 3
 
 
-async def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_options_take_precedence_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {
         "AWS_ENDPOINT": "http://127.0.0.1:1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -268,7 +268,7 @@ async def test_options_win_over_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert "x-amz-security-token" not in head.lower()
 
 
-async def test_options_may_stand_in_the_query_and_are_overruled_by_those_given_apart() -> None:
+async def test_options_in_the_query_are_overridden_by_the_separate_ones() -> None:
     async with recorded_requests() as (endpoint, heads):
         query = (
             f"endpoint={quote(endpoint)}&allow_http=true&region=eu-west-1"

@@ -65,7 +65,7 @@ ORDINARY = {
 
 
 @pytest.mark.parametrize("data", ORDINARY.values(), ids=ORDINARY.keys())
-def test_what_cameras_and_programs_write_is_taken(data: bytes) -> None:
+def test_photos_of_cameras_and_programs_are_accepted(data: bytes) -> None:
     check_structure(data)
 
 

@@ -104,7 +104,7 @@ async def test_every_accepted_format_becomes_webp(photos: Photos, format: str) -
     assert near(image.getpixel((20, 20)), GREEN)
 
 
-async def test_a_name_is_random_and_says_nothing_of_the_photo(photos: Photos) -> None:
+async def test_a_photo_name_is_random_and_independent_of_the_photo(photos: Photos) -> None:
     data = encode(plain(), "PNG")
 
     names = {await photos.store(data) for _ in range(3)}
@@ -143,7 +143,9 @@ async def test_a_photo_stands_upright_whatever_its_orientation(
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff", b"Exif\x00\x00"])
-async def test_a_photo_with_broken_exif_is_taken_as_it_lies(photos: Photos, format: str, exif: bytes) -> None:
+async def test_a_photo_with_broken_exif_is_kept_without_turning_it(
+    photos: Photos, format: str, exif: bytes
+) -> None:
     image = await stored(photos, encode(quarters(), format, exif=exif))
 
     assert near(image.getpixel((8, 8)), RED, within=20)
@@ -175,7 +177,7 @@ def with_metadata(format: str) -> bytes:
 
 @pytest.mark.attack("uploads")
 @pytest.mark.parametrize("format", FORMATS)
-async def test_no_metadata_survives_least_of_all_the_place(photos: Photos, format: str) -> None:
+async def test_no_metadata_survives_and_above_all_not_the_location(photos: Photos, format: str) -> None:
     data = with_metadata(format)
     sent = Image.open(io.BytesIO(data))
     assert sent.getexif().get_ifd(ExifTags.IFD.GPSInfo)[2] == (52.0, 31.0, 12.0)
@@ -193,7 +195,7 @@ async def test_no_metadata_survives_least_of_all_the_place(photos: Photos, forma
 
 
 @pytest.mark.attack("uploads")
-async def test_what_is_appended_to_a_photo_is_dropped(photos: Photos) -> None:
+async def test_bytes_appended_to_a_photo_are_dropped(photos: Photos) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("payload.html", "<script>SECRET</script>")
@@ -250,7 +252,7 @@ async def test_transparency_is_kept(photos: Photos, mode: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "value"), [("L", 128), ("1", 1)])
-async def test_a_grey_or_black_and_white_photo_is_taken(photos: Photos, mode: str, value: int) -> None:
+async def test_a_grey_or_black_and_white_photo_is_accepted(photos: Photos, mode: str, value: int) -> None:
     image = await stored(photos, encode(Image.new(mode, SIZE, value), "PNG"))
 
     grey = 255 if mode == "1" else value
@@ -268,7 +270,7 @@ async def test_of_an_animation_the_first_frame_is_kept(photos: Photos, format: s
     assert near(image.getpixel((20, 20)), RED)
 
 
-async def test_of_a_camera_s_file_of_several_pictures_the_first_is_kept(photos: Photos) -> None:
+async def test_of_a_cameras_file_with_several_pictures_the_first_is_kept(photos: Photos) -> None:
     data = encode(plain(RED), "MPO", save_all=True, append_images=[plain(BLUE)])
     assert Image.open(io.BytesIO(data)).format == "MPO"
 
@@ -282,7 +284,7 @@ def profile_that_swaps_red_and_blue() -> bytes:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-async def test_colours_are_those_that_the_profile_of_the_photo_means(photos: Photos, format: str) -> None:
+async def test_colours_are_converted_by_the_profile_of_the_photo(photos: Photos, format: str) -> None:
     data = encode(plain((255, 0, 0)), format, icc_profile=profile_that_swaps_red_and_blue())
 
     assert near((await stored(photos, data)).getpixel((20, 20)), (0, 0, 255), within=20)
@@ -318,7 +320,7 @@ NO_PHOTOS = {
 @pytest.mark.attack("uploads")
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("data", NO_PHOTOS.values(), ids=NO_PHOTOS.keys())
-async def test_what_is_not_jpeg_png_or_webp_is_refused(photos: Photos, tmp_path: Path, data: bytes) -> None:
+async def test_a_file_that_is_not_jpeg_png_or_webp_is_refused(photos: Photos, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(PhotoInvalid) as refusal:
         await photos.store(data)
 
@@ -381,7 +383,7 @@ async def test_a_damaged_photo_is_refused_or_kept_but_never_a_crash(photos: Phot
 
 
 @pytest.mark.attack("uploads")
-async def test_too_many_bytes_are_refused_before_anyone_looks_at_them(photos: Photos) -> None:
+async def test_too_many_bytes_are_refused_before_they_are_read(photos: Photos) -> None:
     with pytest.raises(PhotoTooLarge) as refusal:
         await photos.store(b"x" * (MAX_BYTES + 1))
 
@@ -389,7 +391,7 @@ async def test_too_many_bytes_are_refused_before_anyone_looks_at_them(photos: Ph
     assert refusal.value.field == ("photo",)
 
 
-async def test_a_photo_of_just_the_byte_limit_is_taken(photos: Photos) -> None:
+async def test_a_photo_of_exactly_the_byte_limit_is_accepted(photos: Photos) -> None:
     data = encode(plain(), "JPEG")
 
     assert await photos.store(data + bytes(MAX_BYTES - len(data)))
@@ -397,7 +399,7 @@ async def test_a_photo_of_just_the_byte_limit_is_taken(photos: Photos) -> None:
 
 @pytest.mark.attack("uploads")
 @pytest.mark.parametrize("size", [(2001, 1000), (12_000, 10_000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)])
-async def test_a_header_that_announces_too_many_pixels_is_enough_for_a_refusal(
+async def test_a_header_that_declares_too_many_pixels_is_enough_for_a_refusal(
     photos: Photos, size: tuple[int, int]
 ) -> None:
     with pytest.raises(PhotoTooLarge) as refusal:
@@ -407,7 +409,7 @@ async def test_a_header_that_announces_too_many_pixels_is_enough_for_a_refusal(
 
 
 @pytest.mark.attack("uploads")
-async def test_a_jpeg_that_announces_too_many_pixels_is_refused(photos: Photos) -> None:
+async def test_a_jpeg_that_declares_too_many_pixels_is_refused(photos: Photos) -> None:
     data = encode(plain(size=(300, 200)), "JPEG")
     frame = data.index(b"\xff\xc0") + 5
 
@@ -416,7 +418,7 @@ async def test_a_jpeg_that_announces_too_many_pixels_is_refused(photos: Photos) 
 
 
 @pytest.mark.attack("uploads")
-async def test_a_webp_that_announces_too_many_pixels_is_refused(photos: Photos) -> None:
+async def test_a_webp_that_declares_too_many_pixels_is_refused(photos: Photos) -> None:
     data = encode(plain(), "WEBP", save_all=True, append_images=[plain(BLUE)], duration=40)
     canvas = (8_000).to_bytes(3, "little") * 2
 
@@ -424,7 +426,7 @@ async def test_a_webp_that_announces_too_many_pixels_is_refused(photos: Photos) 
         await photos.store(data[:24] + canvas + data[30:])
 
 
-async def test_a_photo_of_just_the_pixel_limit_is_taken(photos: Photos) -> None:
+async def test_a_photo_of_exactly_the_pixel_limit_is_accepted(photos: Photos) -> None:
     assert await photos.store(encode(plain(size=(2000, 1000)), "PNG"))
 
 
@@ -447,13 +449,13 @@ async def test_a_png_of_countless_profiles_is_refused_before_they_are_unpacked(p
         await photos.store(data[:start] + data[start:end] * 100 + data[end:])
 
 
-async def test_an_ordinary_progressive_jpeg_is_taken(photos: Photos) -> None:
+async def test_an_ordinary_progressive_jpeg_is_accepted(photos: Photos) -> None:
     data = encode(quarters(), "JPEG", progressive=True)
 
     assert near((await stored(photos, data)).getpixel((8, 8)), RED, within=20)
 
 
-async def test_what_looks_like_scans_in_a_comment_or_behind_the_image_does_not_count(photos: Photos) -> None:
+async def test_scan_markers_in_a_comment_or_after_the_image_do_not_count(photos: Photos) -> None:
     scans = b"\xff\xda\x00\x02" * 100
 
     assert await photos.store(encode(plain(), "JPEG", comment=scans) + bytes(2) + scans)
@@ -496,7 +498,7 @@ async def test_only_so_many_photos_are_decoded_at_once_and_the_loop_goes_on(
     assert most == 2
 
 
-async def test_a_store_that_fails_is_told_as_such_and_not_as_a_bad_photo(tmp_path: Path) -> None:
+async def test_a_failing_store_is_reported_as_such_and_not_as_a_bad_photo(tmp_path: Path) -> None:
     folder = tmp_path / "media"
     photos = Photos(open_store(str(folder)), max_bytes=MAX_BYTES, max_pixels=MAX_PIXELS)
     folder.rmdir()

@@ -109,7 +109,7 @@ async def test_soon_the_positions_of_a_driver_cost_no_statement(settings: Settin
         await until(is_free)
 
 
-async def test_drivers_who_are_known_are_looked_at_together_and_only_changes_are_sent(town: Town) -> None:
+async def test_remembered_drivers_are_checked_by_one_statement_that_returns_only_changes(town: Town) -> None:
     drivers = [await town.driver() for _ in range(10)]
     trip_id = await add_trip(town.database, await town.rider(), status=STARTED, driver=drivers[0])
     for driver in drivers:
@@ -154,7 +154,7 @@ async def test_a_report_that_waits_for_the_database_is_not_overtaken_by_the_next
     await asyncio.gather(first, second)
 
 
-async def test_a_report_is_not_overtaken_though_the_next_is_answered_first(
+async def test_a_report_is_not_overtaken_even_if_the_next_is_answered_first(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = await town.driver()
@@ -181,7 +181,7 @@ async def test_a_report_is_not_overtaken_though_the_next_is_answered_first(
     await asyncio.gather(first, town.reports(driver, 2, age_s=1))
 
 
-async def test_who_does_not_report_any_more_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_driver_who_stops_reporting_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = await town.driver()
     await known(town, driver)
     monkeypatch.setattr(active_trips_module, "IDLE_S", 0.0)
@@ -203,7 +203,7 @@ async def test_no_more_drivers_are_remembered_than_may_be(town: Town, monkeypatc
 # A trip begins and ends.
 
 
-async def test_each_step_of_a_trip_is_in_the_next_position_though_nobody_has_heard_of_it(
+async def test_each_change_of_a_trip_is_in_the_next_position_even_if_no_event_has_arrived(
     town: Town, other: Town
 ) -> None:
     rider, driver = await town.rider(), await town.driver()
@@ -246,7 +246,7 @@ async def staff(town: Town) -> StaffMember:
 
 @pytest.mark.attack("access")
 @pytest.mark.parametrize("end", [give_back, rider_cancels, staff_cancels, rider_is_deleted])
-async def test_whoever_ends_a_trip_ends_it_for_the_next_position_on_every_server(
+async def test_a_trip_that_anybody_ends_is_ended_for_the_next_position_on_every_server(
     town: Town, other: Town, end: Callable[..., Awaitable[None]]
 ) -> None:
     rider, driver, trip_id = await on_a_trip(town)
@@ -256,7 +256,7 @@ async def test_whoever_ends_a_trip_ends_it_for_the_next_position_on_every_server
     assert await stamp(town, driver) is None
 
 
-async def test_a_trip_that_ends_while_it_is_looked_at_is_not_remembered_as_it_was(
+async def test_a_trip_that_ends_during_its_look_up_is_not_remembered(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change is committed between the look at the database and what is learnt of it."""
@@ -299,7 +299,7 @@ async def test_while_a_trip_is_being_ended_nothing_is_remembered(
 
 
 @pytest.mark.parametrize("backend", ["production"])
-async def test_from_the_commit_on_nothing_is_told_though_who_ended_the_trip_has_not_gone_on(
+async def test_after_the_commit_no_position_is_sent_even_if_the_process_that_ended_the_trip_is_frozen(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, driver, trip_id = await on_a_trip(town)
@@ -319,14 +319,14 @@ async def test_from_the_commit_on_nothing_is_told_though_who_ended_the_trip_has_
     assert stamps == [None]
 
 
-async def test_what_nobody_has_announced_is_found_within_a_second(town: Town) -> None:
+async def test_a_change_that_was_never_announced_is_found_within_a_second(town: Town) -> None:
     _, driver, trip_id = await on_a_trip(town)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
     await town.application.active_trips.look()
     assert await stamp(town, driver) is None
 
 
-async def test_what_could_not_be_compared_with_the_database_in_time_is_not_used(
+async def test_remembered_data_that_was_not_checked_in_time_is_not_used(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, driver, trip_id = await on_a_trip(town)
@@ -362,7 +362,7 @@ async def deactivation(town: Town, driver: Actor) -> None:
 
 @pytest.mark.attack("abuse")
 @pytest.mark.parametrize("end", [log_out, log_out_everywhere, change_password, log_in_anew, deactivation])
-async def test_in_a_session_that_has_ended_no_position_is_taken_though_nobody_has_heard_of_the_end(
+async def test_in_an_ended_session_no_position_is_accepted_even_if_no_event_has_arrived(
     town: Town, other: Town, end: Callable[[Town, Actor], Awaitable[None]]
 ) -> None:
     driver = await town.driver()
@@ -377,9 +377,7 @@ async def test_in_a_session_that_has_ended_no_position_is_taken_though_nobody_ha
     assert await town.last(driver) == before
 
 
-async def test_a_session_that_ends_by_itself_ends_for_positions_too(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_expired_session_ends_for_positions_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     # It is not forgotten for another reason.
     monkeypatch.setattr(active_trips_module, "REMEMBERED_S", 60.0)
     driver = await town.driver()
@@ -401,7 +399,7 @@ async def test_a_session_that_ends_by_itself_ends_for_positions_too(
 
 
 @pytest.mark.parametrize("backend", ["production"])
-async def test_who_cannot_tell_the_others_answers_when_they_know_by_themselves(
+async def test_a_process_without_redis_answers_when_the_others_have_noticed_the_end(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (leases_module, outbox_module, active_trips_module):
@@ -427,7 +425,7 @@ async def test_who_cannot_tell_the_others_answers_when_they_know_by_themselves(
 
 
 @pytest.mark.parametrize("backend", ["production"])
-async def test_what_is_remembered_is_not_used_once_redis_has_failed(town: Town, other: Town) -> None:
+async def test_remembered_data_is_not_used_after_redis_has_failed(town: Town, other: Town) -> None:
     _, driver, trip_id = await on_a_trip(town)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
     town.application.redis.failed("away for a moment")

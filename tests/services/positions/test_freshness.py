@@ -16,7 +16,7 @@ from tests.support.positions import location
         (600, Freshness.GONE, None),
     ],
 )
-def test_a_position_is_stale_after_a_while_and_gone_after_long(
+def test_a_position_becomes_stale_and_later_expires(
     age_s: float, freshness: Freshness, changes_in_s: float | None
 ) -> None:
     lifetime, position = Lifetime(stale_s=60, ttl_s=600), location(age_s=age_s)
@@ -24,7 +24,7 @@ def test_a_position_is_stale_after_a_while_and_gone_after_long(
     assert lifetime.changes_in_s(position) == (pytest.approx(changes_in_s, abs=0.5) if changes_in_s else None)
 
 
-def test_what_is_forgotten_before_it_is_stale_is_gone() -> None:
+def test_a_position_that_expires_before_it_is_stale_is_gone() -> None:
     lifetime = Lifetime(stale_s=60, ttl_s=10)
     assert lifetime.freshness(location(age_s=11)) is Freshness.GONE
     assert lifetime.changes_in_s(location(age_s=9)) == pytest.approx(1, abs=0.5)

@@ -99,7 +99,7 @@ async def test_the_same_position_again_is_known(here: Process) -> None:
     assert await here.last(position.driver_id) == position
 
 
-async def test_moments_are_told_apart_by_a_microsecond(here: Process) -> None:
+async def test_times_that_differ_by_a_microsecond_are_distinguished(here: Process) -> None:
     driver_id = uuid4()
     later = location(driver_id)
     for _ in range(50):
@@ -110,7 +110,7 @@ async def test_moments_are_told_apart_by_a_microsecond(here: Process) -> None:
             assert await here.put(earlier) is Stored.STALE
 
 
-async def test_of_twenty_at_once_the_newest_is_left(here: Process) -> None:
+async def test_of_twenty_simultaneous_positions_the_newest_is_left(here: Process) -> None:
     driver_id = uuid4()
     positions = [location(driver_id, age_s=number) for number in range(20)]
     newest = positions[0]
@@ -131,7 +131,7 @@ async def test_drivers_have_one_each(here: Process) -> None:
     assert found == {one.driver_id: one, other.driver_id: other}
 
 
-async def test_only_what_is_new_is_told_of(here: Process) -> None:
+async def test_only_a_new_position_is_published(here: Process) -> None:
     driver_id = uuid4()
     first, second, third = (location(driver_id, age_s=age_s) for age_s in (3, 2, 1))
     for position in (second, second, first, third):
@@ -158,7 +158,7 @@ async def test_under_a_lease_that_is_not_held_nothing_is_done(here: Process) -> 
     assert here.told == [first, third]
 
 
-async def test_what_has_expired_is_gone(here: Process) -> None:
+async def test_an_expired_position_is_gone(here: Process) -> None:
     position = location()
     await here.put(position, ttl_s=0.05)
 
@@ -169,7 +169,7 @@ async def test_what_has_expired_is_gone(here: Process) -> None:
     assert await here.put(position) is Stored.NEW, "nothing is known of it any more"
 
 
-async def test_memory_keeps_nothing_that_has_expired_nor_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_keeps_no_expired_positions_and_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(position_store, "MAX_KEPT", 10)
     now = 0.0
     store = MemoryPositions(lambda *_: None, clock=lambda: now)
@@ -195,7 +195,7 @@ async def test_one_key_a_driver_in_redis_and_it_expires(redis_url: str) -> None:
         assert await here.put(location(), ttl_s=1e-6) is Stored.NEW
 
 
-async def test_what_comes_during_a_round_trip_goes_together_in_the_next(redis_url: str) -> None:
+async def test_calls_during_a_round_trip_go_together_in_the_next(redis_url: str) -> None:
     async with process(redis_url) as here:
         store = cast("RedisPositions", here.store)
         await here.put(location())
@@ -219,7 +219,7 @@ def count_scripts(store: RedisPositions) -> Iterator[list[int]]:
         yield sent
 
 
-async def test_a_position_that_redis_refuses_keeps_no_other_of_its_batch_out(redis_url: str) -> None:
+async def test_a_position_that_redis_refuses_does_not_affect_the_others_of_its_batch(redis_url: str) -> None:
     positions = [location() for _ in range(3)]
     async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
         await redis.lpush(here.topics.last_location(positions[1].driver_id), "x")  # pyright: ignore
@@ -227,7 +227,7 @@ async def test_a_position_that_redis_refuses_keeps_no_other_of_its_batch_out(red
         assert [await here.last(position.driver_id) for position in positions] == positions
 
 
-async def test_the_others_hear_of_a_position_and_this_process_is_told_once(redis_url: str) -> None:
+async def test_other_processes_receive_a_position_and_this_one_delivers_it_once(redis_url: str) -> None:
     prefix, driver_id = f"locations-{uuid4().hex}", uuid4()
     one, two = location(driver_id, age_s=1), location(driver_id)
     async with (
@@ -261,7 +261,7 @@ async def test_twenty_drivers_are_one_round_trip(redis_url: str) -> None:
     assert [command for command in commands if command != "PUBLISH"] == ["MGET"]
 
 
-async def test_any_number_of_reports_at_once_takes_a_few_connections(redis_url: str) -> None:
+async def test_any_number_of_simultaneous_reports_needs_only_a_few_connections(redis_url: str) -> None:
     async with process(redis_url) as here:
         results = await asyncio.gather(*(here.put(location()) for _ in range(500)))
         pool = cast("RedisPositions", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
@@ -269,7 +269,7 @@ async def test_any_number_of_reports_at_once_takes_a_few_connections(redis_url: 
     assert results == [Stored.NEW] * 500
 
 
-async def test_what_another_process_was_told_is_learnt_with_the_first_stale_position(redis_url: str) -> None:
+async def test_a_position_reported_to_another_process_is_learnt_with_the_first_stale_one(redis_url: str) -> None:
     prefix, driver_id = f"locations-{uuid4().hex}", uuid4()
     older, old, newest = (location(driver_id, age_s=age_s) for age_s in (3, 2, 1))
     async with process(redis_url, prefix) as one, process(redis_url, prefix) as other:
@@ -283,14 +283,14 @@ async def test_what_another_process_was_told_is_learnt_with_the_first_stale_posi
 @pytest.mark.parametrize(
     "value", [b"", b"nonsense", b"9" * 16, b"9" * 16 + b"{}", b"9" * 16 + b"[]", b"9" * 16 + b"1"]
 )
-async def test_what_is_in_redis_and_cannot_be_read_counts_as_nothing(redis_url: str, value: bytes) -> None:
+async def test_an_unreadable_value_in_redis_counts_as_no_position(redis_url: str, value: bytes) -> None:
     driver_id = uuid4()
     async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
         await redis.set(here.topics.last_location(driver_id), value)
         assert await here.last(driver_id) is None
 
 
-async def test_a_key_of_another_kind_in_redis_holds_up_nothing(redis_url: str) -> None:
+async def test_a_key_of_another_type_in_redis_delays_nothing(redis_url: str) -> None:
     position = location()
     async with process(redis_url) as here, Redis.from_url(redis_url) as redis:
         await redis.lpush(here.topics.last_location(position.driver_id), "x")  # pyright: ignore
@@ -309,7 +309,7 @@ async def own_broker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Broker]:
         yield running
 
 
-async def test_while_redis_is_away_a_process_answers_from_what_it_was_told(own_broker: Broker) -> None:
+async def test_while_redis_is_away_a_process_answers_from_its_own_positions(own_broker: Broker) -> None:
     driver_id = uuid4()
     before, during = location(driver_id, age_s=2), location(driver_id, age_s=1)
     async with process(own_broker.url) as here:
@@ -323,7 +323,7 @@ async def test_while_redis_is_away_a_process_answers_from_what_it_was_told(own_b
         assert await here.last(driver_id) == during
 
 
-async def test_while_redis_is_away_a_position_is_told_within_the_process(own_broker: Broker) -> None:
+async def test_while_redis_is_away_a_position_is_delivered_within_the_process(own_broker: Broker) -> None:
     position = location()
     before = location(position.driver_id, age_s=1)
     async with process(own_broker.url) as here:
@@ -347,7 +347,7 @@ async def test_while_redis_is_away_a_position_is_told_within_the_process(own_bro
     ],
     ids=["full", "no right to scripts", "too few replicas"],
 )
-async def test_a_position_that_redis_does_not_keep_is_told_to_all_and_the_store_counts_as_degraded(
+async def test_a_position_that_redis_cannot_store_is_delivered_to_all_and_the_store_counts_as_degraded(
     own_broker: Broker, spoil: list[str], mend: list[str]
 ) -> None:
     driver_id = uuid4()
@@ -386,7 +386,7 @@ async def test_scripts_that_redis_has_forgotten_are_sent_again(own_broker: Broke
         assert here.link.keeps
 
 
-async def test_after_redis_forgot_everything_one_report_makes_a_position_known_everywhere(
+async def test_after_redis_lost_its_data_one_report_makes_a_position_known_everywhere(
     own_broker: Broker,
 ) -> None:
     driver_id = uuid4()
@@ -411,7 +411,7 @@ async def test_after_redis_forgot_everything_one_report_makes_a_position_known_e
         assert await there.last(driver_id) == after
 
 
-async def test_a_report_that_redis_had_not_taken_is_taken_when_it_is_sent_again(own_broker: Broker) -> None:
+async def test_a_report_that_redis_did_not_accept_is_accepted_when_it_is_sent_again(own_broker: Broker) -> None:
     position = location()
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(process(own_broker.url, "shared"))
@@ -428,7 +428,7 @@ async def test_a_report_that_redis_had_not_taken_is_taken_when_it_is_sent_again(
         assert await there.last(position.driver_id) == position
 
 
-async def test_a_redis_that_hangs_holds_up_a_report_and_a_look_for_their_time_out_at_most(
+async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_at_most(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
@@ -466,7 +466,7 @@ async def test_under_a_lease_a_redis_that_hangs_leaves_the_answer_open_and_no_ti
         own_broker.thaw()
 
 
-async def test_without_a_redis_from_the_start_a_process_answers_from_what_it_was_told(
+async def test_without_redis_from_the_start_a_process_answers_from_its_own_positions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redis_backend, "CONNECT_TIMEOUT_S", 0.1)

@@ -108,7 +108,7 @@ async def test_the_last_report_is_known_and_the_same_one_again_succeeds(town: To
     assert (found.point, found.heading, found.recorded_at, found.trip_id) == (HERE, 359.5, recorded_at, None)
 
 
-async def test_a_moment_is_the_same_in_whatever_time_zone_it_is_told(town: Town) -> None:
+async def test_a_time_is_equal_in_any_time_zone(town: Town) -> None:
     driver = await town.driver()
     moment = datetime.now(timezone(timedelta(hours=-9, minutes=-30)))
     await town.reports(driver, recorded_at=moment)
@@ -117,12 +117,12 @@ async def test_a_moment_is_the_same_in_whatever_time_zone_it_is_told(town: Town)
     assert (found.recorded_at, found.recorded_at.utcoffset()) == (moment, timedelta(0))
 
 
-async def test_a_rider_has_no_position(town: Town) -> None:
+async def test_a_rider_cannot_report_a_position(town: Town) -> None:
     with pytest.raises(NotADriver):
         await town.reports(await town.rider())
 
 
-async def test_what_is_older_than_the_last_is_stale(town: Town) -> None:
+async def test_a_position_older_than_the_last_is_stale(town: Town) -> None:
     driver = await town.driver()
     await town.reports(driver, 1, age_s=1)
     with pytest.raises(StaleLocation, match="newer") as refusal:
@@ -133,7 +133,7 @@ async def test_what_is_older_than_the_last_is_stale(town: Town) -> None:
     assert found.point.lat == 1
 
 
-async def test_of_twenty_reports_at_once_the_newest_is_left(town: Town) -> None:
+async def test_of_twenty_simultaneous_reports_the_newest_is_left(town: Town) -> None:
     driver = await town.driver()
     results = await asyncio.gather(
         *(town.reports(driver, age, age_s=age) for age in range(19, -1, -1)), return_exceptions=True
@@ -144,7 +144,7 @@ async def test_of_twenty_reports_at_once_the_newest_is_left(town: Town) -> None:
     assert found.point.lat == 0
 
 
-async def test_a_position_expires_by_the_time_it_was_measured_not_by_that_of_its_report(town: Town) -> None:
+async def test_a_position_expires_by_the_time_of_its_measurement_and_not_of_its_report(town: Town) -> None:
     driver, ttl_s = await town.driver(), town.application.settings.location_ttl_s
     await town.reports(driver, age_s=ttl_s - 0.3)
     assert await town.last(driver) is not None
@@ -178,7 +178,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 ]
 
 
-async def test_what_cannot_be_is_refused_and_not_kept(town: Town) -> None:
+async def test_an_impossible_position_is_refused_and_not_kept(town: Town) -> None:
     driver = await town.driver()
     for changes, field in IMPOSSIBLE:
         with pytest.raises(BadInput) as refusal:
@@ -187,14 +187,14 @@ async def test_what_cannot_be_is_refused_and_not_kept(town: Town) -> None:
     assert await town.last(driver) is None
 
 
-async def test_the_first_moment_of_all_is_too_old(town: Town) -> None:
+async def test_the_earliest_possible_time_is_too_old(town: Town) -> None:
     driver = await town.driver()
     for hours in (-23, 0, 23):
         with pytest.raises(StaleLocation):
             await town.reports(driver, recorded_at=datetime.min.replace(tzinfo=timezone(timedelta(hours=hours))))
 
 
-async def test_a_phone_whose_clock_was_ahead_and_is_set_right_goes_on_at_once(town: Town) -> None:
+async def test_a_phone_whose_clock_was_ahead_can_report_immediately_after_its_correction(town: Town) -> None:
     driver = await town.driver()
     for ahead_s in (9, 59, 11):
         before = datetime.now(UTC)
@@ -209,7 +209,9 @@ async def test_a_phone_whose_clock_was_ahead_and_is_set_right_goes_on_at_once(to
     assert found.point.lat == 2
 
 
-async def test_who_reports_too_often_is_told_when_to_go_on_and_nobody_else_is(application: Application) -> None:
+async def test_a_driver_who_reports_too_often_gets_the_time_to_wait_and_other_drivers_are_not_limited(
+    application: Application,
+) -> None:
     town = Town(application)
     flood, other = await town.driver(), await town.driver()
     for _ in range(5):
@@ -306,7 +308,7 @@ async def test_the_trips_of_drivers_who_report_together_are_one_statement(town: 
     ] * 5
 
 
-async def test_a_report_that_the_database_does_not_answer_for_is_not_kept(
+async def test_a_report_is_not_kept_if_the_database_does_not_answer(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = await town.driver()
@@ -324,7 +326,7 @@ async def test_a_report_that_the_database_does_not_answer_for_is_not_kept(
 # Who is told.
 
 
-async def test_a_rider_is_told_of_the_driver_from_acceptance_to_the_end(town: Town) -> None:
+async def test_a_rider_receives_positions_from_acceptance_to_the_end(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip_id = await town.request(rider)
     followed = await town.follow(rider, trip_id)
@@ -342,7 +344,7 @@ async def test_a_rider_is_told_of_the_driver_from_acceptance_to_the_end(town: To
     assert await followed.ended() is None
 
 
-async def test_whoever_begins_to_follow_gets_the_last_position_and_nothing_twice(town: Town) -> None:
+async def test_a_new_subscriber_gets_the_last_position_and_nothing_twice(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip_id = await town.request(rider)
     await town.moves(driver, trip_id, STARTED)
@@ -356,7 +358,7 @@ async def test_whoever_begins_to_follow_gets_the_last_position_and_nothing_twice
     assert lat(await followed.next()) == 2
 
 
-async def test_of_a_silent_driver_the_rider_is_told_once_that_the_position_is_stale_and_once_that_it_is_gone(
+async def test_the_rider_of_a_silent_driver_receives_once_that_the_position_is_stale_and_once_that_it_is_gone(
     settings: Settings,
 ) -> None:
     changes = {"location_rate": "off", "location_stale_s": 0.5, "location_ttl_s": 1}
@@ -377,7 +379,7 @@ async def test_of_a_silent_driver_the_rider_is_told_once_that_the_position_is_st
         assert [await told(followed), await told(late)] == [(3, LIVE), (3, LIVE)]
 
 
-async def test_a_position_that_comes_late_is_stale_at_once(town: Town) -> None:
+async def test_a_position_that_arrives_late_is_stale_immediately(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip_id = await town.request(rider)
     await town.moves(driver, trip_id, STARTED)
@@ -387,7 +389,7 @@ async def test_a_position_that_comes_late_is_stale_at_once(town: Town) -> None:
     assert [await told(followed), await told(followed)] == [(1, STALE), (2, LIVE)]
 
 
-async def test_after_the_end_nothing_is_told_even_if_nobody_has_heard_of_the_end(town: Town) -> None:
+async def test_after_the_end_no_position_is_sent_even_if_no_event_has_arrived(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip_id = await town.request(rider)
     await town.moves(driver, trip_id, STARTED)
@@ -408,7 +410,7 @@ async def test_after_the_end_nothing_is_told_even_if_nobody_has_heard_of_the_end
     assert lat(await followed.next()) == 4
 
 
-async def test_when_the_trip_is_given_back_the_rider_waits_and_then_follows_whoever_takes_it(town: Town) -> None:
+async def test_when_the_trip_is_given_back_the_rider_waits_and_then_follows_the_next_driver(town: Town) -> None:
     rider, first, second = await town.rider(), await town.driver(), await town.driver()
     trip_id = await town.request(rider)
     # The second driver's last report is older than all of the first's.
@@ -431,7 +433,7 @@ async def test_when_the_trip_is_given_back_the_rider_waits_and_then_follows_whoe
     assert await followed.ended() is None
 
 
-async def test_two_trips_of_one_driver_one_after_the_other_tell_nothing_of_one_another(town: Town) -> None:
+async def test_two_consecutive_trips_of_one_driver_show_nothing_of_each_other(town: Town) -> None:
     one, other, driver = await town.rider(), await town.rider(), await town.driver()
     first_id, second_id = await town.request(one), await town.request(other)
     first, second = await town.follow(one, first_id), await town.follow(other, second_id)

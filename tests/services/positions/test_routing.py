@@ -93,14 +93,14 @@ async def test_the_estimate_is_the_straight_line_with_a_detour_at_the_speed() ->
     assert await router.drive_time_s(START, START) == 0
 
 
-async def test_a_time_of_arrival_beyond_a_few_hours_is_none() -> None:
+async def test_a_time_of_arrival_beyond_a_few_hours_is_not_shown() -> None:
     router = StraightLine(speed_kmh=100)
     there = GeoPoint(START.lat + MAX_ETA_S * 100 / 3.6 / DETOUR / 111_195, START.lng)
     assert await eta_s(router, START, GeoPoint(there.lat - 0.01, there.lng)) == pytest.approx(MAX_ETA_S, rel=0.01)
     assert await eta_s(router, START, GeoPoint(there.lat + 0.01, there.lng)) is None
 
 
-async def test_the_engine_is_asked_for_the_fastest_route_longitude_first() -> None:
+async def test_the_engine_is_asked_for_the_fastest_route_with_the_longitude_first() -> None:
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine) as router:
@@ -108,7 +108,7 @@ async def test_the_engine_is_asked_for_the_fastest_route_longitude_first() -> No
     assert engine.asked == ["/route/v1/driving/13.388860,52.517037;13.397634,52.529407?overview=false"]
 
 
-async def test_equal_questions_at_once_are_asked_once_and_the_next_one_anew() -> None:
+async def test_simultaneous_equal_requests_are_sent_once_and_the_next_one_again() -> None:
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine) as router:
@@ -156,7 +156,7 @@ async def test_the_engine_may_be_behind_a_path(path: str) -> None:
         ("200 OK", {"code": "Ok", "routes": [{"duration": 3e9}]}),
     ],
 )
-async def test_what_is_no_route_is_estimated_and_the_next_answer_counts(status: str, body: Any) -> None:
+async def test_an_answer_without_a_route_is_estimated_and_the_next_answer_counts(status: str, body: Any) -> None:
     engine = Engine()
     async with served(engine) as router:
         engine.says(body, status)
@@ -165,7 +165,7 @@ async def test_what_is_no_route_is_estimated_and_the_next_answer_counts(status: 
         assert await router.drive_time_s(START, END) == 260.2
 
 
-async def test_an_engine_that_is_not_there_is_estimated_for() -> None:
+async def test_without_an_engine_the_time_is_estimated() -> None:
     router = Osrm(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
     assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
     await router.close()
@@ -184,7 +184,7 @@ async def test_an_engine_that_takes_too_long_costs_its_time_out_and_no_more(paus
         assert len(engine.asked) == 1
 
 
-async def test_the_proxies_of_the_environment_are_not_told_where_anybody_is(
+async def test_proxies_of_the_environment_receive_no_positions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")

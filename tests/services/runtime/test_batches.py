@@ -34,14 +34,14 @@ async def held(line: Line, doubles: Batches[int, int], first: int) -> asyncio.Fu
     return asking
 
 
-async def test_alone_it_goes_at_once() -> None:
+async def test_a_single_call_goes_immediately() -> None:
     line = Line()
     doubles = Batches(line.send, at_most=10)
     assert [await doubles.run(1), await doubles.run(2)] == [2, 4]
     assert line.sent == [[1], [2]]
 
 
-async def test_what_comes_during_a_round_trip_goes_together_in_the_next_in_order() -> None:
+async def test_calls_during_a_round_trip_go_together_in_the_next_in_order() -> None:
     line = Line()
     doubles = Batches(line.send, at_most=3)
     first = await held(line, doubles, 0)
@@ -54,7 +54,7 @@ async def test_what_comes_during_a_round_trip_goes_together_in_the_next_in_order
     assert line.sent == [[0], [1, 2, 3], [4, 5]]
 
 
-async def test_a_failure_reaches_its_batch_alone_and_who_has_gone_holds_up_nobody() -> None:
+async def test_a_failure_reaches_only_its_batch_and_a_cancelled_caller_delays_nobody() -> None:
     line = Line()
     doubles = Batches(line.send, at_most=10)
     first = await held(line, doubles, 0)

@@ -32,7 +32,7 @@ async def source() -> Source:
     return Source()
 
 
-async def test_all_keys_of_one_turn_are_one_look_up_and_equal_ones_are_asked_once(source: Source) -> None:
+async def test_all_keys_of_one_turn_are_one_look_up_and_equal_ones_are_requested_once(source: Source) -> None:
     lengths = DataLoader(source.fetch)
 
     assert await asyncio.gather(*(lengths.get(key) for key in ("a", "bb", "a", "unknown"))) == [1, 2, 1, None]
@@ -40,7 +40,7 @@ async def test_all_keys_of_one_turn_are_one_look_up_and_equal_ones_are_asked_onc
     assert source.asked == [["a", "bb", "unknown"]]
 
 
-async def test_a_look_up_begins_after_it_was_asked_for(source: Source) -> None:
+async def test_a_look_up_begins_after_it_was_requested(source: Source) -> None:
     lengths = DataLoader(source.fetch)
     source.hold.clear()
     first = asyncio.create_task(lengths.get("a"))
@@ -53,7 +53,7 @@ async def test_a_look_up_begins_after_it_was_asked_for(source: Source) -> None:
     assert source.asked == [["a"], ["a"]]
 
 
-async def test_a_failure_reaches_all_who_asked_and_nobody_later(source: Source) -> None:
+async def test_a_failure_reaches_all_waiting_callers_and_no_later_one(source: Source) -> None:
     lengths = DataLoader(source.fetch)
     source.failure = OSError("away")
 
@@ -64,7 +64,7 @@ async def test_a_failure_reaches_all_who_asked_and_nobody_later(source: Source) 
     assert await lengths.get("a") == 1
 
 
-async def test_who_gives_up_takes_the_answer_from_nobody(source: Source) -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others(source: Source) -> None:
     lengths = DataLoader(source.fetch)
     source.hold.clear()
     leaving, staying = asyncio.create_task(lengths.get("a")), asyncio.create_task(lengths.get("a"))
@@ -79,7 +79,7 @@ async def test_who_gives_up_takes_the_answer_from_nobody(source: Source) -> None
     assert source.asked == [["a"]]
 
 
-async def test_while_two_look_ups_are_under_way_those_who_ask_go_together_in_the_next(source: Source) -> None:
+async def test_while_two_look_ups_run_new_callers_go_together_in_the_next(source: Source) -> None:
     lengths = DataLoader(source.fetch)
     source.hold.clear()
     asking: list[asyncio.Task[int | None]] = []

@@ -23,7 +23,7 @@ def test_a_key_that_is_put_again_has_its_new_value_and_time_alone() -> None:
     assert len(kept) == 2
 
 
-def test_what_has_expired_makes_room_and_beyond_that_the_oldest_does() -> None:
+def test_expired_entries_are_removed_first_and_then_the_oldest() -> None:
     kept = ExpiringMap[int, str](3)
     for number in range(3):
         kept.put(number, "", until_s=number + 10.0, now_s=0.0)

@@ -10,7 +10,7 @@ from services.runtime.fair_queue import FairQueue
 from tests.support.waiting import until
 
 
-async def test_one_piece_of_work_is_done_a_turn_of_the_event_loop_in_order() -> None:
+async def test_one_piece_of_work_runs_in_each_turn_of_the_event_loop_in_order() -> None:
     turns, done = FairQueue(), list[str]()
     loop = asyncio.get_running_loop()
 
@@ -25,7 +25,7 @@ async def test_one_piece_of_work_is_done_a_turn_of_the_event_loop_in_order() -> 
     assert done == ["a", "another", "b", "another", "c", "another"]
 
 
-async def test_work_may_put_more_and_comes_last() -> None:
+async def test_work_that_is_queued_by_work_comes_last() -> None:
     turns, done = FairQueue(), list[str]()
 
     def more() -> None:
@@ -38,7 +38,7 @@ async def test_work_may_put_more_and_comes_last() -> None:
     assert done == ["first", "second", "last"]
 
 
-async def test_work_that_fails_is_reported_and_holds_up_nobody() -> None:
+async def test_work_that_fails_is_reported_and_delays_nobody() -> None:
     turns, done, reported = FairQueue(), list[str](), list[BaseException | None]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context.get("exception")))
 

@@ -9,7 +9,7 @@ from services.runtime.loop_lag import LoopLag
 from tests.support.waiting import until
 
 
-async def test_a_loop_that_was_held_for_a_tenth_of_a_second_counts_once_in_its_bucket(
+async def test_a_loop_that_was_blocked_for_a_tenth_of_a_second_counts_once_in_its_bucket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = asyncio.get_running_loop().time

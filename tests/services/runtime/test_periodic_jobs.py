@@ -16,7 +16,7 @@ TIMEOUT_S = 5
 
 
 @pytest.mark.parametrize("failure", [DatabaseUnavailable("away"), RuntimeError("broken")])
-async def test_a_job_that_fails_is_logged_and_done_again(failure: Exception) -> None:
+async def test_a_job_that_fails_is_logged_and_runs_again(failure: Exception) -> None:
     done, other_done, calls = asyncio.Event(), asyncio.Event(), 0
 
     async def job() -> None:
@@ -41,7 +41,7 @@ async def test_a_job_that_fails_is_logged_and_done_again(failure: Exception) -> 
     assert [(entry["job"], entry["log_level"]) for entry in logs] == [("flaky", level)] * 2
 
 
-async def test_a_job_that_waits_for_what_is_cancelled_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_awaits_a_cancelled_task_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
     counters, done, calls = Counters(), asyncio.Event(), 0
 
@@ -85,7 +85,7 @@ async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it
     assert all(task.done() for task in periodic_jobs._tasks)
 
 
-async def test_one_that_never_began_can_be_stopped() -> None:
+async def test_jobs_that_never_began_can_be_stopped() -> None:
     await PeriodicJobs(Counters(), job=(1, asyncio.Event().wait)).stop()
 
 

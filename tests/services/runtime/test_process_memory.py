@@ -47,7 +47,7 @@ class Process:
         self.trims += 1
 
 
-async def test_a_full_collection_is_made_only_while_it_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_collection_runs_only_while_it_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(monkeypatch)
     await process.holds(FEW)
     assert process.collections == 1
@@ -57,7 +57,7 @@ async def test_a_full_collection_is_made_only_while_it_is_short(monkeypatch: pyt
     assert process.collections == 2
 
 
-async def test_what_a_full_collection_takes_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_time_of_a_full_collection_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(monkeypatch)
     process.s_per_block = LONGEST_FULL_S * 2 / FEW
     await process.holds(FEW)
@@ -67,7 +67,7 @@ async def test_what_a_full_collection_takes_is_measured(monkeypatch: pytest.Monk
     assert process.collections == 2
 
 
-async def test_memory_is_given_back_once_when_a_crowd_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_returned_once_when_a_crowd_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(monkeypatch)
     for blocks in (FEW, CROWD, CROWD - SHRUNK_BY // 2):
         await process.holds(blocks)
@@ -91,7 +91,7 @@ def _in_a_process(code: str) -> dict[str, float]:
     return json.loads(ended.stdout)
 
 
-def test_objects_that_take_the_places_of_old_ones_do_not_pile_up() -> None:
+def test_objects_that_replace_old_ones_do_not_accumulate() -> None:
     found = _in_a_process("""
 memory = ProcessMemory()
 memory.take_over()
@@ -127,7 +127,7 @@ print(json.dumps({"full": after[2]["collections"] - before[2]["collections"], "m
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="another C library")
-def test_the_heap_of_a_crowd_that_has_left_goes_back_to_the_system() -> None:
+def test_the_heap_of_a_crowd_that_has_left_returns_to_the_system() -> None:
     found = _in_a_process("""
 def rss_mb():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS")) / 1024

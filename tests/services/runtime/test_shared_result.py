@@ -8,7 +8,7 @@ from services.runtime.fair_queue import FairQueue
 from services.runtime.shared_result import WOKEN_AT_ONCE, SharedResult
 
 
-async def test_a_hundred_who_wait_are_woken_a_few_in_each_iteration_in_order() -> None:
+async def test_a_hundred_waiters_are_woken_a_few_in_each_iteration_in_order() -> None:
     future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     shared, woken = SharedResult(future, FairQueue()), list[int]()
 
@@ -32,7 +32,7 @@ async def test_a_hundred_who_wait_are_woken_a_few_in_each_iteration_in_order() -
     assert await shared.wait() == "result"
 
 
-async def test_a_waiter_that_is_cancelled_takes_the_result_from_nobody() -> None:
+async def test_a_cancelled_waiter_does_not_affect_the_others() -> None:
     future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     shared = SharedResult(future, FairQueue())
     leaving, staying = asyncio.create_task(shared.wait()), asyncio.create_task(shared.wait())
@@ -44,7 +44,7 @@ async def test_a_waiter_that_is_cancelled_takes_the_result_from_nobody() -> None
     assert leaving.cancelled()
 
 
-async def test_a_failure_reaches_all_who_wait_and_who_come_later() -> None:
+async def test_a_failure_reaches_all_waiters_and_later_ones() -> None:
     future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     shared = SharedResult(future, FairQueue())
     waiting = asyncio.create_task(shared.wait())

@@ -212,7 +212,7 @@ async def quiet(application: Application) -> Application:
 
 
 @pytest.mark.parametrize("attempt", [request, accept, begin, end, sign_up])
-async def test_a_client_that_goes_during_the_work_ends_only_its_own_waiting(
+async def test_a_client_that_disconnects_during_the_work_ends_only_its_own_waiting(
     quiet: Application, attempt: Try
 ) -> None:
     at = 1
@@ -228,7 +228,7 @@ async def test_a_client_that_goes_during_the_work_ends_only_its_own_waiting(
 
 
 @pytest.mark.parametrize("attempt", [request, accept, begin, end, sign_up])
-async def test_a_client_that_goes_at_any_of_its_awaits_leaves_all_or_nothing(
+async def test_a_client_that_disconnects_at_any_await_leaves_all_or_nothing(
     quiet: Application, attempt: Try
 ) -> None:
     at = 1
@@ -244,7 +244,7 @@ async def test_a_client_that_goes_at_any_of_its_awaits_leaves_all_or_nothing(
     assert at > 1
 
 
-async def test_what_was_written_for_a_client_that_went_is_announced(application: Application) -> None:
+async def test_a_change_is_announced_although_its_client_has_disconnected(application: Application) -> None:
     """With the outbox at work, the driver's pool hears of a request whose rider has gone."""
     rider = await add_rider(application.database)
     async with application.bus.listen(application.services.topics.pool) as messages:
@@ -261,7 +261,7 @@ async def test_what_was_written_for_a_client_that_went_is_announced(application:
     assert str(rider.id).encode() in message
 
 
-async def test_work_returns_and_raises_to_whoever_waits() -> None:
+async def test_work_returns_its_result_or_raises_to_the_waiting_caller() -> None:
     shield = Shield()
 
     async def good() -> int:
@@ -287,7 +287,7 @@ async def test_work_returns_and_raises_to_whoever_waits() -> None:
         (SessionEnded(), False),
     ],
 )
-async def test_a_failure_that_nobody_waits_for_is_logged_unless_it_was_the_clients(
+async def test_a_failure_that_no_caller_awaits_is_logged_unless_it_is_the_clients_fault(
     error: Exception, is_logged: bool
 ) -> None:
     shield, go = Shield(), asyncio.Event()
@@ -309,7 +309,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged_unless_it_was_the_clien
     assert [entry["log_level"] for entry in logs] == ["error"] * is_logged
 
 
-async def test_draining_waits_for_work_whose_client_has_gone() -> None:
+async def test_draining_waits_for_work_whose_client_has_disconnected() -> None:
     shield, go, done = Shield(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

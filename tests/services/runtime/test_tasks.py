@@ -35,7 +35,7 @@ async def waits_for_what_is_cancelled() -> None:
 
 
 @pytest.mark.parametrize("end", [fails, returns, waits_for_what_is_cancelled])
-async def test_a_task_that_ends_by_itself_is_logged_in_full_counted_and_begins_again(
+async def test_a_task_that_ends_unexpectedly_is_logged_in_full_and_counted_and_restarted(
     end: Callable[[], asyncio.Future[None]],
 ) -> None:
     counters, again, times = Counters(), asyncio.Event(), 0
@@ -61,7 +61,7 @@ async def test_a_task_that_ends_by_itself_is_logged_in_full_counted_and_begins_a
     assert task.cancelled()
 
 
-async def test_the_failure_of_a_task_that_nobody_awaits_is_logged_at_once() -> None:
+async def test_the_failure_of_a_task_that_nobody_awaits_is_logged_immediately() -> None:
     with capture_logs() as logs:
         task = asyncio.create_task(fails(), name="something")
         task.add_done_callback(log_failure)
@@ -70,7 +70,7 @@ async def test_the_failure_of_a_task_that_nobody_awaits_is_logged_at_once() -> N
     assert [(entry["task"], type(entry["exc_info"])) for entry in logs] == [("something", RuntimeError)]
 
 
-async def test_a_task_that_is_cancelled_ends_whatever_its_work_makes_of_that() -> None:
+async def test_a_cancelled_task_ends_even_if_its_work_swallows_the_cancellation() -> None:
     counters, begun = Counters(), asyncio.Event()
 
     async def work() -> None:

@@ -11,7 +11,7 @@ from services.trips import rows as trip_rows
 from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
 
 
-async def test_a_driver_may_take_in_sql_what_they_may_take_in_python(application: Application) -> None:
+async def test_a_driver_may_accept_the_same_trips_in_sql_and_in_python(application: Application) -> None:
     database = application.database
     rider, driver, other = await add_rider(database), await add_driver(database), await add_driver(database)
     trips = [
@@ -47,7 +47,5 @@ async def test_a_driver_may_take_in_sql_what_they_may_take_in_python(application
         (ENDED, "t.status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')"),
     ],
 )
-def test_a_condition_reads_as_those_of_the_partial_indexes_do(
-    statuses: frozenset[TripStatus], condition: str
-) -> None:
+def test_a_condition_has_the_text_of_the_partial_indexes(statuses: frozenset[TripStatus], condition: str) -> None:
     assert conditions.has_status(statuses, "t") == condition

@@ -52,7 +52,7 @@ async def town(application: Application) -> Town:
     return Town(application.services.trips, application.services.history, application.database)
 
 
-async def test_every_step_leaves_one_entry_with_who_and_when(town: Town) -> None:
+async def test_every_change_leaves_one_entry_with_its_author_and_time(town: Town) -> None:
     rider, first, second = (
         await add_rider(town.database),
         await add_driver(town.database),
@@ -81,7 +81,7 @@ async def test_every_step_leaves_one_entry_with_who_and_when(town: Town) -> None
     assert [change.user for change in told] == [rider.user, first.user, first.user, *[second.user] * 3]
 
 
-async def test_a_cancelling_is_its_riders_and_an_expiry_nobodys(town: Town) -> None:
+async def test_a_cancellation_has_its_rider_as_author_and_an_expiry_has_none(town: Town) -> None:
     rider = await add_rider(town.database)
     cancelled, swept, too_late = [(await town.request(rider)).id for _ in range(3)]
     await town.update(rider, cancelled, CANCELLED)
@@ -97,7 +97,7 @@ async def test_a_cancelling_is_its_riders_and_an_expiry_nobodys(town: Town) -> N
         assert (await town.of(trip_id))[1:] == [(2, EXPIRED, ChangedBy.SYSTEM, None)]
 
 
-async def test_what_is_asked_again_leaves_no_entry(town: Town) -> None:
+async def test_a_repeated_change_leaves_no_entry(town: Town) -> None:
     rider, driver = await add_rider(town.database), await add_driver(town.database)
     trip = await town.request(rider, "key")
     assert (await town.request(rider, "key")).id == trip.id
@@ -106,7 +106,7 @@ async def test_what_is_asked_again_leaves_no_entry(town: Town) -> None:
     assert [version for version, *_ in await town.of(trip.id)] == [1, 2, 3, 4]
 
 
-async def test_what_is_refused_leaves_no_entry(town: Town) -> None:
+async def test_a_refused_change_leaves_no_entry(town: Town) -> None:
     rider, driver, other = (
         await add_rider(town.database),
         await add_driver(town.database),
@@ -154,7 +154,7 @@ async def test_a_change_its_entry_and_its_note_are_written_together_or_not_at_al
     assert [version for version, *_ in await town.of(trip.id)] == [1, 2]
 
 
-async def test_a_trip_of_before_there_were_histories_has_what_was_written_since(town: Town) -> None:
+async def test_a_trip_older_than_the_histories_has_the_changes_since(town: Town) -> None:
     driver = await add_driver(town.database)
     trip_id = await add_trip(town.database, await add_rider(town.database), status=STARTED, driver=driver)
     assert await town.of(trip_id) == []
@@ -162,7 +162,7 @@ async def test_a_trip_of_before_there_were_histories_has_what_was_written_since(
     assert await town.of(trip_id) == [(2, IN_PROGRESS, ChangedBy.DRIVER, driver.id)]
 
 
-async def test_histories_that_are_asked_for_together_are_one_statement(town: Town) -> None:
+async def test_histories_that_are_requested_together_are_one_statement(town: Town) -> None:
     rider = await add_rider(town.database)
     trips = [await town.request(rider) for _ in range(20)]
     with statements() as seen:

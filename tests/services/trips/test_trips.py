@@ -158,7 +158,7 @@ async def test_a_driver_cannot_go_from_requested_to_in_progress(town: Town) -> N
         await town.trips.update(await town.driver(), trip_id=trip.id, status=IN_PROGRESS)
 
 
-async def test_a_request_is_the_callers_own_and_open_and_noted_once_for_the_pool(town: Town) -> None:
+async def test_a_request_belongs_to_the_caller_and_is_open_and_is_noted_once_for_the_pool(town: Town) -> None:
     rider = await town.rider()
 
     trip = await town.trips.request(
@@ -182,7 +182,7 @@ async def test_a_driver_cannot_request_a_trip(town: Town) -> None:
         await town.request(await town.driver())
 
 
-async def test_each_change_carries_a_later_clock(town: Town) -> None:
+async def test_each_change_has_a_later_time(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     requested = await town.request(rider)
     accepted = await town.trips.update(driver, trip_id=requested.id, status=STARTED)
@@ -194,7 +194,7 @@ async def test_each_change_carries_a_later_clock(town: Town) -> None:
     assert accepted.expires_at is None
 
 
-async def test_who_gave_a_trip_back_neither_sees_nor_takes_it_but_others_may(town: Town) -> None:
+async def test_a_driver_who_gave_a_trip_back_neither_sees_nor_accepts_it_but_others_may(town: Town) -> None:
     rider, first, second = await town.rider(), await town.driver(), await town.driver()
     trip_id = await add_trip(town.database, rider, expires_in_s=5)
     await town.trips.update(first, trip_id=trip_id, status=STARTED)
@@ -216,7 +216,7 @@ async def test_who_gave_a_trip_back_neither_sees_nor_takes_it_but_others_may(tow
     assert [t.id for t in (await town.trips.page(await town.driver())).trips] == [trip_id]
 
 
-async def test_the_same_change_by_the_same_actor_succeeds_again_and_sends_nothing(town: Town) -> None:
+async def test_a_repeated_change_by_the_same_actor_succeeds_and_sends_nothing(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip = await town.request(rider)
 
@@ -260,7 +260,7 @@ async def test_the_version_guards_a_change(town: Town) -> None:
     assert (await town.trips.update(rider, trip_id=trip.id, status=CANCELLED, if_version=2)).version == 3
 
 
-async def test_a_version_tells_nothing_of_a_trip_that_is_out_of_sight(town: Town) -> None:
+async def test_a_version_reveals_nothing_of_an_invisible_trip(town: Town) -> None:
     trip = await town.request()
 
     with pytest.raises(TripNotFound):
@@ -269,7 +269,7 @@ async def test_a_version_tells_nothing_of_a_trip_that_is_out_of_sight(town: Town
         await town.trips.update(await town.rider(), trip_id=uuid4(), status=CANCELLED)
 
 
-async def test_who_comes_too_late_learns_why(town: Town) -> None:
+async def test_a_driver_who_accepts_too_late_learns_why(town: Town) -> None:
     rider, winner, loser = await town.rider(), await town.driver(), await town.driver()
     taken, cancelled, expired = [(await town.request(rider)).id for _ in range(3)]
     await town.trips.update(winner, trip_id=taken, status=STARTED)
@@ -282,7 +282,7 @@ async def test_who_comes_too_late_learns_why(town: Town) -> None:
             await town.trips.update(loser, trip_id=trip_id, status=STARTED)
 
 
-async def test_a_deadline_that_no_sweep_has_seen_holds_all_the_same(town: Town) -> None:
+async def test_a_deadline_holds_even_before_a_sweep(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     trip = await town.request(rider)
     await town.is_overdue(trip.id)
@@ -296,7 +296,7 @@ async def test_a_deadline_that_no_sweep_has_seen_holds_all_the_same(town: Town) 
     assert await noted_trips(town.database) == [(trip.id, True, None)] * 2
 
 
-async def test_a_sweep_expires_what_is_overdue_once_and_nothing_else(town: Town) -> None:
+async def test_a_sweep_expires_overdue_trips_once_and_no_others(town: Town) -> None:
     trips = [(await town.request()).id for _ in range(3)]
     started = await add_trip(town.database, await town.rider(), status=STARTED, driver=await town.driver())
     for trip_id in trips[:2]:
@@ -327,7 +327,7 @@ async def test_a_driver_drives_one_trip_at_a_time(town: Town) -> None:
     assert (await town.trips.update(driver, trip_id=second.id, status=STARTED)).driver == driver.user
 
 
-async def test_a_busy_driver_who_comes_too_late_is_told_that_it_is_taken(town: Town) -> None:
+async def test_a_busy_driver_who_accepts_too_late_gets_trip_taken(town: Town) -> None:
     driver, other = await town.driver(), await town.driver()
     first, second = await town.request(), await town.request()
     await town.trips.update(driver, trip_id=first.id, status=STARTED)
@@ -337,7 +337,7 @@ async def test_a_busy_driver_who_comes_too_late_is_told_that_it_is_taken(town: T
         await town.trips.update(driver, trip_id=second.id, status=STARTED)
 
 
-async def test_of_two_accepts_by_one_driver_at_once_one_is_refused(town: Town) -> None:
+async def test_of_two_simultaneous_accepts_by_one_driver_one_is_refused(town: Town) -> None:
     for _ in range(10):
         driver = await town.driver()
         trips = [await town.request(), await town.request()]
@@ -349,7 +349,7 @@ async def test_of_two_accepts_by_one_driver_at_once_one_is_refused(town: Town) -
         assert sorted(type(result).__name__ for result in results) == ["DriverBusy", "TripValue"]
 
 
-async def test_the_reason_of_a_cancelling_is_kept_and_of_nothing_else(town: Town) -> None:
+async def test_only_a_cancellation_keeps_its_reason(town: Town) -> None:
     rider, driver = await town.rider(), await town.driver()
     cancelled = await town.request(rider)
     trip = await town.trips.update(rider, trip_id=cancelled.id, status=CANCELLED, reason="  Found a tram ")
@@ -361,7 +361,7 @@ async def test_the_reason_of_a_cancelling_is_kept_and_of_nothing_else(town: Town
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, "a\x00b", "a\u202eb"])
-async def test_a_reason_that_cannot_be_kept_is_refused(town: Town, reason: str) -> None:
+async def test_a_reason_that_cannot_be_stored_is_refused(town: Town, reason: str) -> None:
     trip = await town.request(rider := await town.rider())
 
     with pytest.raises(BadInput) as refusal:
@@ -393,7 +393,7 @@ BAD_POINTS = [
 ]
 
 
-async def test_what_is_no_place_on_earth_is_refused_and_nothing_is_written(town: Town) -> None:
+async def test_an_invalid_place_is_refused_and_nothing_is_written(town: Town) -> None:
     rider = await town.rider()
 
     async def refused(**changes: object) -> tuple[str, ...] | None:

@@ -25,7 +25,7 @@ async def nothing_is_published(application: Application) -> None:
     await application.periodic_jobs.stop()
 
 
-async def test_the_same_request_again_is_the_same_trip_and_is_announced_once(application: Application) -> None:
+async def test_a_repeated_request_is_the_same_trip_and_is_announced_once(application: Application) -> None:
     trips, rider = application.services.trips, await add_rider(application.database)
 
     first = await trips.request(rider, **WANTED)
@@ -35,7 +35,7 @@ async def test_the_same_request_again_is_the_same_trip_and_is_announced_once(app
     assert await noted_trips(application.database) == [(first.id, True, None)]
 
 
-async def test_the_same_request_again_shows_the_trip_as_it_is_by_now(application: Application) -> None:
+async def test_a_repeated_request_shows_the_current_trip(application: Application) -> None:
     trips, rider = application.services.trips, await add_rider(application.database)
     first = await trips.request(rider, **WANTED)
     driver = await add_driver(application.database)
@@ -64,7 +64,7 @@ async def test_the_same_key_with_other_contents_is_a_conflict(application: Appli
     assert len(await application.database.fetch("SELECT id FROM trips")) == 1
 
 
-async def test_an_equal_key_of_another_rider_is_another_key(application: Application) -> None:
+async def test_equal_keys_of_two_riders_are_different_keys(application: Application) -> None:
     trips = application.services.trips
     first = await trips.request(await add_rider(application.database), **WANTED)
     second = await trips.request(
@@ -81,7 +81,7 @@ async def test_without_a_key_equal_requests_are_two_trips(application: Applicati
     assert (await trips.request(rider, **wanted)).id != (await trips.request(rider, **wanted)).id
 
 
-async def test_twenty_equal_requests_at_once_are_one_trip(application: Application) -> None:
+async def test_twenty_simultaneous_equal_requests_are_one_trip(application: Application) -> None:
     trips, rider = application.services.trips, await add_rider(application.database)
 
     results = await asyncio.gather(*(trips.request(rider, **WANTED) for _ in range(20)))
@@ -109,7 +109,7 @@ async def test_a_key_is_released_after_a_day_and_not_before(application: Applica
 
 
 @pytest.mark.parametrize("bound", [None, 1, 2])
-async def test_twenty_equal_requests_with_a_key_to_be_released_are_one_new_trip(
+async def test_twenty_equal_requests_with_an_expired_key_are_one_new_trip(
     application: Application, bound: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trips, database = application.services.trips, application.database

@@ -60,7 +60,7 @@ async def walk(trips: Trips, actor: Actor, *, first: int, **options: Any) -> lis
         after = place(page.trips[-1])
 
 
-async def test_a_rider_finds_own_trips_only(application: Application, trips: Trips) -> None:
+async def test_a_rider_finds_only_their_own_trips(application: Application, trips: Trips) -> None:
     database = application.database
     rider, other = await add_rider(database), await add_rider(database)
     driver = await add_driver(database)
@@ -126,7 +126,7 @@ async def test_pages_follow_one_another_while_trips_are_added_and_change(
     assert await walk(trips, reader, first=3) == [newer, *whole]
 
 
-async def test_a_page_behind_a_trip_that_has_left_the_list_begins_where_it_stood(
+async def test_a_page_after_a_trip_that_has_left_the_list_begins_at_its_place(
     application: Application, trips: Trips
 ) -> None:
     database = application.database
@@ -161,7 +161,9 @@ async def test_a_page_may_be_narrowed_to_some_statuses(application: Application,
 OPEN_OR_GONE = (TripStatus.REQUESTED, TripStatus.EXPIRED)
 
 
-async def test_a_status_named_thousands_of_times_is_one_status(application: Application, trips: Trips) -> None:
+async def test_a_status_that_is_listed_thousands_of_times_counts_once(
+    application: Application, trips: Trips
+) -> None:
     rider = await add_rider(application.database)
     trip_id = await add_trip(application.database, rider)
 
@@ -234,9 +236,7 @@ async def test_the_query_for_100_trips_reads_trips_once(
     assert len([sql for sql in seen if "trips" not in sql]) == 1, "and the session once"
 
 
-async def test_the_pool_is_not_told_user_names_and_the_parties_are(
-    rider: Api, driver: Api, person: SignUp
-) -> None:
+async def test_the_pool_sees_no_user_names_and_the_parties_do(rider: Api, driver: Api, person: SignUp) -> None:
     trip = await rider.create_trip()
 
     (offer,) = (await driver.data(TRIPS))["nodes"]
@@ -280,7 +280,7 @@ async def test_cursors_lead_through_the_whole_list_and_bad_ones_are_refused(ride
     assert len((await rider.data(TRIPS))["nodes"]) == 5
 
 
-async def test_a_cursor_names_its_place_to_the_microsecond(application: Application, trips: Trips) -> None:
+async def test_a_cursor_is_exact_to_the_microsecond(application: Application, trips: Trips) -> None:
     rider = await add_rider(application.database)
     await add_trip(application.database, rider)
     (trip,) = (await trips.page(rider)).trips

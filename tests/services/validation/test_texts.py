@@ -38,7 +38,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("char", INVISIBLE, ids=lambda char: f"U+{ord(char):04X}")
-def test_what_cannot_be_seen_is_nothing_alone_and_nothing_at_the_ends(char: str) -> None:
+def test_invisible_characters_count_as_empty_alone_and_are_removed_at_the_ends(char: str) -> None:
     assert trimmed(char * 3) == ""
     assert trimmed(f"{char}a{char}b{char}") == f"a{char}b"
 
@@ -46,11 +46,11 @@ def test_what_cannot_be_seen_is_nothing_alone_and_nothing_at_the_ends(char: str)
 @pytest.mark.parametrize(
     "text", ["", "1 Main Street", "\u0661", "\u26f5", "\U0001fae8", "\uf8ff", "e\u0301", "\u06dd"]
 )
-def test_what_can_be_seen_stays_whole(text: str) -> None:
+def test_visible_text_stays_unchanged(text: str) -> None:
     assert trimmed(text) == text
 
 
-def test_a_megabyte_of_nothing_is_cut_off_in_one_pass() -> None:
+def test_a_megabyte_of_invisible_characters_is_removed_in_one_pass() -> None:
     begun = time.perf_counter()
     assert trimmed("\u200b" * 500_000 + "x" + " " * 500_000) == "x"
     # The square of it would take hours.
@@ -74,7 +74,7 @@ def test_a_megabyte_of_nothing_is_cut_off_in_one_pass() -> None:
         "\U0001f469\U0001f3fd\u200d\U0001f680",
     ],
 )
-def test_names_of_all_the_world_hide_nothing(name: str) -> None:
+def test_names_of_all_languages_have_no_hidden_characters(name: str) -> None:
     assert not hides_something(name)
 
 
@@ -98,5 +98,5 @@ def test_names_of_all_the_world_hide_nothing(name: str) -> None:
         "\u0639\u200bl",
     ],
 )
-def test_a_name_that_looks_like_another_hides_something(name: str) -> None:
+def test_a_name_that_looks_like_another_has_hidden_characters(name: str) -> None:
     assert hides_something(name)

@@ -134,7 +134,7 @@ async def test_the_variables_of_directives_choose_what_is_compiled(execution: Ex
         assert ("name" in cast("Any", result.data)["branch"]) is variables.get("c", True)
 
 
-async def test_only_what_fails_is_left_to_graphql_core(
+async def test_only_the_failing_part_is_passed_to_graphql_core(
     execution: Execution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_cache, "USES", 1)
@@ -175,7 +175,7 @@ async def check(execution: Execution, kind: str, name: str, seed: int) -> str:
     ("kind", "name"),
     [*(("query", name) for name in TYPES.type_map["Query"].fields), ("mutation", "change")],  # type: ignore[attr-defined]
 )
-async def test_operations_of_every_form(execution: Execution, kind: str, name: str) -> None:
+async def test_operations_of_every_form_give_equal_bytes(execution: Execution, kind: str, name: str) -> None:
     examples = 60 * (LONG_FACTOR if fuzzed.is_long else 1)
     became = Counter([await check(execution, kind, name, seed) for seed in range(examples)])
     # Nearly all are compiled, some are left to graphql-core at the end, and few are of no use to this test.

@@ -25,7 +25,7 @@ def operation(text: str) -> Operation:
     return DOCUMENTS.prepare(text).operation(None)
 
 
-def test_what_comes_once_is_not_compiled() -> None:
+def test_an_operation_that_comes_once_is_not_compiled() -> None:
     known = PlanCache(SCHEMA)
     asked = operation("{ me { id } }")
     assert known.find(asked, {}) is None
@@ -35,11 +35,11 @@ def test_what_comes_once_is_not_compiled() -> None:
     assert known.find(operation("{ me { id } }"), {}) is None
 
 
-def test_a_subscription_is_compiled_at_once() -> None:
+def test_a_subscription_is_compiled_at_its_first_use() -> None:
     assert PlanCache(SCHEMA).find(operation("subscription { driverPool { __typename } }"), {}, uses=1) is not None
 
 
-def test_variables_that_do_not_fit_say_nothing_about_the_next() -> None:
+def test_invalid_variables_do_not_affect_the_next_request() -> None:
     known = PlanCache(SCHEMA)
     asked = operation("query ($id: ID!) { trip(id: $id) { id } }")
     assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
@@ -55,7 +55,7 @@ def test_introspection_is_left_to_graphql_core(text: str) -> None:
     assert [known.find(asked, {}) for _ in range(3)] == [None] * 3
 
 
-def test_a_selection_that_is_very_large_is_left_to_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_large_selection_is_left_to_graphql_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "MAX_FIELDS", 5)
     known = PlanCache(SCHEMA)
     assert known.find(operation("{ me { id role photo username } }"), {}, uses=1) is not None
@@ -74,7 +74,7 @@ def fill(known: PlanCache) -> None:
 
 
 @pytest.mark.attack("cost")
-def test_what_is_remembered_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_plans_take_no_more_memory_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_cache, "CACHED_BYTES", 1_000_000)
     # What the libraries remember comes once.
     fill(PlanCache(SCHEMA))
@@ -100,7 +100,7 @@ def test_long_texts_in_operations_count(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(known._plans) < 10
 
 
-def test_what_is_no_longer_remembered_goes_without_the_garbage_collector() -> None:
+def test_an_evicted_plan_leaves_nothing_to_the_garbage_collector() -> None:
     known = PlanCache(SCHEMA)
     plan = known.find(operation("{ trips { nodes { id rider { id } } } }"), {}, uses=1)
     assert plan is not None

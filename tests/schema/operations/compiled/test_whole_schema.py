@@ -226,7 +226,7 @@ FIELDS = [
 
 @pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
-async def test_every_field_of_the_api_with_directives_fragments_and_variables(
+async def test_every_field_of_the_api_gives_equal_bytes_with_directives_fragments_and_variables(
     executions: tuple[Execution, Execution], kind: str, name: str
 ) -> None:
     root = TYPES.get_root_type(OperationType(kind))
@@ -254,12 +254,16 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 @pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
 @fuzz(40)
 @given(queries(TYPES, fields=QUERIES, custom_scalars=SCALARS), st.integers(0, 10**6))
-async def test_what_hypothesis_asks(executions: tuple[Execution, Execution], text: str, seed: int) -> None:
+async def test_queries_by_hypothesis_give_equal_bytes(
+    executions: tuple[Execution, Execution], text: str, seed: int
+) -> None:
     await check(executions, "query", "", Request(text), seed)
 
 
 @pytest.mark.filterwarnings(*LEFT_BY_GRAPHQL_CORE)
 @fuzz(30)
 @given(mutations(TYPES, fields=MUTATIONS, custom_scalars=SCALARS), st.integers(0, 10**6))
-async def test_what_hypothesis_changes(executions: tuple[Execution, Execution], text: str, seed: int) -> None:
+async def test_mutations_by_hypothesis_give_equal_bytes(
+    executions: tuple[Execution, Execution], text: str, seed: int
+) -> None:
     await check(executions, "mutation", "", Request(text), seed)
