@@ -47,6 +47,7 @@ from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
+from services.trips.requests import TripRequests
 from services.trips.writes import TripWrites
 
 
@@ -98,17 +99,19 @@ class Application:
             photo_required=settings.photo_required,
             rate=LogInRate("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
+        writes = TripWrites(
+            self.database,
+            announcements,
+            sessions=sessions,
+            request_ttl_s=settings.request_ttl_s,
+            open_trips_per_rider=settings.open_trips_per_rider,
+        )
         trips = Trips(
             self.database,
             self.outbox,
             self.shield,
-            TripWrites(
-                self.database,
-                announcements,
-                sessions=sessions,
-                request_ttl_s=settings.request_ttl_s,
-                open_trips_per_rider=settings.open_trips_per_rider,
-            ),
+            writes,
+            TripRequests(self.database, self.outbox, writes, announcements, sessions),
             changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
         )
         self.staff = Staff(

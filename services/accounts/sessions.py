@@ -212,9 +212,9 @@ class Sessions:
             raise SessionEnded
 
     def live_sql(self, session_id: str, columns: str = "s.id") -> str:
-        """SQL for the ``columns`` of a session ``s`` and its user ``u``: one row while it is live, otherwise none.
+        """SQL for the ``columns`` of a session ``s`` and its user ``u``: a row while it is live, otherwise none.
 
-        ``session_id`` is an SQL value. More conditions may follow.
+        ``session_id`` is an SQL value, or ``ANY`` of several. More conditions may follow.
         """
         return (
             f"SELECT {columns} FROM users u JOIN sessions s ON s.user_id = u.id "

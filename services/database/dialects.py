@@ -38,8 +38,11 @@ class Dialect(Protocol):
         """SQL for a table of the ids in the list of the parameter with this number, in its column ``id``."""
         ...
 
-    def pairs(self, parameter: int, other: int) -> str:
-        """SQL for a table of the ids in two lists of equal length, in its columns ``id`` and ``other``."""
+    def lists(self, types: Mapping[str, str]) -> str:
+        """SQL for a table whose columns are lists of equal length: the parameters from the first on.
+
+        ``types``: the columns in order, and their types in PostgreSQL.
+        """
         ...
 
     def ago(self, seconds: int) -> str:
@@ -79,8 +82,10 @@ class PostgresDialect:
     def ids(self, parameter: int) -> str:
         return f"(SELECT unnest(${parameter}::uuid[]) AS id)"
 
-    def pairs(self, parameter: int, other: int) -> str:
-        return f"(SELECT unnest(${parameter}::uuid[]) AS id, unnest(${other}::uuid[]) AS other)"
+    def lists(self, types: Mapping[str, str]) -> str:
+        # As subqueries, so that no plan depends on their lengths: then PostgreSQL keeps the plan.
+        lists = ", ".join(f"(SELECT ${n}::{type_}[])" for n, type_ in enumerate(types.values(), 1))
+        return f"(SELECT * FROM unnest({lists}) AS lists ({', '.join(types)}))"
 
     def ago(self, seconds: int) -> str:
         return f"now() - interval '{seconds:d} seconds'"
@@ -113,11 +118,12 @@ class SqliteDialect:
     def ids(self, parameter: int) -> str:
         return f"(SELECT value AS id FROM json_each(${parameter}))"
 
-    def pairs(self, parameter: int, other: int) -> str:
-        return (
-            f"(SELECT ids.value AS id, others.value AS other FROM json_each(${parameter}) ids "
-            f"JOIN json_each(${other}) others ON others.key = ids.key)"
+    def lists(self, types: Mapping[str, str]) -> str:
+        columns = ", ".join(f"list{n}.value AS {column}" for n, column in enumerate(types, 1))
+        rest = "".join(
+            f" JOIN json_each(${n}) list{n} ON list{n}.key = list1.key" for n in range(2, len(types) + 1)
         )
+        return f"(SELECT {columns} FROM json_each($1) list1{rest})"
 
     def ago(self, seconds: int) -> str:
         return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"

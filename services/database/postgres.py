@@ -36,6 +36,9 @@ _TAKEN = "current_setting('jit') = 'off' AND current_setting('default_transactio
 _OWN_OPTIONS = {
     # Planning a trip page with the just-in-time compiler costs more than running it.
     "jit": "off",
+    # A plan is kept as long as its connection, also that of a foreign key's check. One that was made while a table
+    # was small would read it from end to end when it has grown. What has no index is still read so.
+    "enable_seqscan": "off",
     # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
     "default_transaction_isolation": "read committed",
 }

@@ -44,10 +44,13 @@ FindChanged = Callable[[Mapping[UUID, Sequence[Row]]], Awaitable[Mapping[UUID, A
 
 
 def note_sql(changed: str, *, former: str, pool: str) -> str:
-    """SQL that writes an outbox row for every trip in ``changed``; ``former`` and ``pool`` are SQL values."""
+    """SQL that writes an outbox row for every trip in ``changed``; ``former`` and ``pool`` are SQL values.
+
+    It returns their ``id`` and ``trip_id``.
+    """
     return (
         "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
-        f"SELECT id, {former}, {pool}, {{now}} FROM {changed} RETURNING id"
+        f"SELECT id, {former}, {pool}, {{now}} FROM {changed} RETURNING id, trip_id"
     )
 
 

@@ -24,6 +24,8 @@ MAX_REMEMBERED = 100_000
 # The number of drivers in one statement.
 CHECKED_AT_ONCE = 500
 
+# What is known of sessions, as the database is asked about it.
+_KNOWN = {"id": "uuid", "trip_id": "uuid"}
 _NO_TRIP, _UNKNOWN = UUID(int=0), UUID(int=1)
 
 
@@ -167,11 +169,11 @@ class ActiveTrips:
         trip_ids = [_known_as(asked[session_id].active) for session_id in session_ids]
         return await self._database.fetch(
             "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, {now} AS as_of "
-            f"FROM {self._database.sql.pairs(1, 2)} asked "
+            f"FROM {self._database.sql.lists(_KNOWN)} asked "
             f"LEFT JOIN (sessions s JOIN users u ON u.id = s.user_id AND {self._sessions.is_live}) "
             "ON s.id = asked.id LEFT JOIN trips t "
             f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
-            "WHERE s.id IS NULL OR COALESCE(t.id, $3) <> asked.other",
+            "WHERE s.id IS NULL OR COALESCE(t.id, $3) <> asked.trip_id",
             session_ids,
             trip_ids,
             _NO_TRIP,

@@ -1,34 +1,39 @@
-"""Batches without a timer: items that arrive during one round trip go together in the next."""
+"""Batches without a timer: items that arrive during a round trip go together in the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from contextvars import Context
+from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """Sends items in batches, one batch at a time. A single item is sent at once.
+    """Sends items in batches. While ``under_way`` batches are sent, items wait; else an item is sent at once.
 
     ``send`` gets the items of a batch, and the loop time at which the oldest one arrived, so that it can limit the
     total wait. It returns one answer per item, in order. An exception goes to all callers of the batch.
     """
 
-    def __init__(self, send: Callable[[list[T], float], Awaitable[Sequence[R]]], *, at_most: int) -> None:
-        """``at_most``: the maximum size of a batch."""
+    def __init__(
+        self, send: Callable[[list[T], float], Awaitable[Sequence[R]]], *, at_most: int, under_way: int = 1
+    ) -> None:
+        """``at_most``: the maximum size of a batch. ``under_way``: how many are sent at the same time."""
         self._send = send
         self._at_most = at_most
+        self._under_way = under_way
         self._waiting: list[tuple[T, float, asyncio.Future[R]]] = []
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     def run(self, item: T) -> "asyncio.Future[R]":
         """The answer to one item. Raises: what ``send`` raises."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, loop.time(), answer))
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send_all())
+        if len(self._sending) < self._under_way:
+            # Not in the context of one caller: it may have a transaction, and names the request in the log.
+            self._sending.add(loop.create_task(self._send_all(), context=Context()))
         return answer
 
     async def _send_all(self) -> None:
@@ -47,4 +52,5 @@ class Batches(Generic[T, R]):
                     if not answer.done():
                         answer.set_result(value)
         finally:
-            self._sending = None
+            # Not by a callback: what arrived until it ran would wait for ever.
+            self._sending -= {cast("asyncio.Task[None]", asyncio.current_task())}

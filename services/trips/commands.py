@@ -34,6 +34,7 @@ from services.trips.faults import (
     TooManyOpenTrips,
     VersionConflict,
 )
+from services.trips.requests import TripRequest, TripRequests
 from services.trips.rows import TripPage
 from services.trips.steps import is_made, steps_of, too_late
 from services.trips.writes import TripWrites, Write
@@ -53,6 +54,7 @@ class Trips:
         outbox: Outbox,
         shield: Shield,
         writes: TripWrites,
+        requests: TripRequests,
         *,
         changing: PerUser,
     ) -> None:
@@ -61,6 +63,7 @@ class Trips:
         self._outbox = outbox
         self._shield = shield
         self._writes = writes
+        self._requests = requests
         self._changing = changing
 
     async def request(
@@ -98,7 +101,7 @@ class Trips:
         )
         if idempotency_key is not None:
             check_key(idempotency_key)
-        return await self._shield.run(self._request(actor, journey, idempotency_key))
+        return await self._shield.run(self._request(TripRequest(actor, journey, idempotency_key)))
 
     async def request_for(
         self,
@@ -160,19 +163,11 @@ class Trips:
                 return trip
         return None
 
-    async def _request(self, actor: Actor, journey: Journey, key: str | None) -> TripValue:
-        trip = await self._write(
-            self._writes.request(
-                actor.id,
-                journey,
-                changed_by=ChangedBy.RIDER,
-                user_id=actor.id,
-                key=key,
-                session_id=actor.session_id,
-            )
-        )
+    async def _request(self, request: TripRequest) -> TripValue:
+        trip = await self._requests.write(request)
         if trip is not None:
             return trip
+        actor, key = request.actor, request.key
         if key is None:
             raise self._too_many_open()
         # Before the key is looked up: a trip that is requested with it in between is found.
@@ -183,10 +178,10 @@ class Trips:
             if is_full:
                 raise self._too_many_open()
             # The key was released between the two statements, by this request or by another.
-            return await self._request(actor, journey, key)
+            return await self._request(request)
         if (
             Journey(earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off)
-            != journey
+            != request.journey
         ):
             raise IdempotencyConflict("This key was used for another request.", field=("idempotencyKey",))
         return earlier

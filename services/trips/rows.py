@@ -74,6 +74,18 @@ def joined_with(*, caller: str | None, written: str, change: str, note: str) -> 
     )
 
 
+def joined_with_many(*, asked: str, callers: str, written: str, changes: str, notes: str) -> str:
+    """As ``joined_with``, for many trips: a row for each that was written.
+
+    ``asked`` is a table of what is asked for; ``callers`` finds the sessions in which it is.
+    """
+    return (
+        f"WITH asked AS ({asked}), callers AS ({callers}), "
+        f"written AS ({written}), changes AS ({changes}), notes AS ({notes}) "
+        f"SELECT notes.id AS note_id, {_COLUMNS} FROM notes JOIN written t ON t.id = notes.trip_id {_JOINS}"
+    )
+
+
 async def find_at(database: Database, trip_id: UUID) -> TripsAt:
     """The trip of that id, if any, with the clock of the read."""
     return await _at(database, "SELECT * FROM trips t WHERE t.id = $1", trip_id)

@@ -47,6 +47,38 @@ class Write:
     driver_id: UUID | None = None
 
 
+# What a request says of its trip: the columns, and their types in PostgreSQL.
+REQUESTED = {
+    "id": "uuid",
+    "pick_up_address": "text",
+    "drop_off_address": "text",
+    "pick_up_lat": "float8",
+    "pick_up_lng": "float8",
+    "pick_up_cell": "int8",
+    "drop_off_lat": "float8",
+    "drop_off_lng": "float8",
+    "idempotency_key": "text",
+    "rider_id": "uuid",
+}
+
+
+def requested(rider_id: UUID, journey: Journey, key: str | None) -> tuple[object, ...]:
+    """The values of ``REQUESTED`` for a new trip."""
+    pick_up, drop_off = journey.pick_up, journey.drop_off
+    return (
+        uuid4(),
+        journey.pick_up_address,
+        journey.drop_off_address,
+        pick_up.lat if pick_up else None,
+        pick_up.lng if pick_up else None,
+        cell_of(pick_up) if pick_up else None,
+        drop_off.lat if drop_off else None,
+        drop_off.lng if drop_off else None,
+        key,
+        rider_id,
+    )
+
+
 class TripWrites:
     """Makes the statements that write trips, and runs them in a transaction of the outbox."""
 
@@ -77,32 +109,35 @@ class TripWrites:
         session_id: UUID | None = None,
     ) -> Write:
         """Insert a trip if the rider may have one more open trip, and the key is not used already."""
-        conditions = self.has_room("$10")
+        values = requested(rider_id, journey, key)
+        conditions = self.has_room(f"${len(values)}")
         if session_id is not None:
             conditions = f"{trip_rows.CALLED} AND {conditions}"
-        pick_up, drop_off = journey.pick_up, journey.drop_off
         return Write(
-            "INSERT INTO trips (id, created, updated, version, status, pick_up_address, drop_off_address, "
-            "pick_up_lat, pick_up_lng, pick_up_cell, drop_off_lat, drop_off_lng, expires_at, given_back_by, "
-            f"idempotency_key, rider_id) SELECT $1, {{begun}}, {{begun}}, 1, '{FIRST.value}', $2, $3, $4, $5, $6, "
-            f"$7, $8, {self._deadline()}, '', $9, $10 WHERE {conditions} "
-            "ON CONFLICT (rider_id, idempotency_key) DO NOTHING",
-            (
-                uuid4(),
-                journey.pick_up_address,
-                journey.drop_off_address,
-                pick_up.lat if pick_up else None,
-                pick_up.lng if pick_up else None,
-                cell_of(pick_up) if pick_up else None,
-                drop_off.lat if drop_off else None,
-                drop_off.lng if drop_off else None,
-                key,
-                rider_id,
-            ),
+            self.insert_sql([f"${n + 1}" for n in range(len(values))], f"WHERE {conditions}"),
+            values,
             changed_by=changed_by,
             user_id=user_id,
             session_id=session_id,
             for_pool=True,
+        )
+
+    def insert_sql(self, values: Sequence[str], source: str) -> str:
+        """SQL that inserts trips from ``source``, except where the rider's key is used already.
+
+        ``values`` are SQL values for ``REQUESTED``.
+        """
+        own = {
+            "created": "{begun}",
+            "updated": "{begun}",
+            "version": "1",
+            "status": f"'{FIRST.value}'",
+            "expires_at": self._deadline(),
+            "given_back_by": "''",
+        }
+        return (
+            f"INSERT INTO trips ({', '.join([*REQUESTED, *own])}) SELECT {', '.join([*values, *own.values()])} "
+            f"{source} ON CONFLICT (rider_id, idempotency_key) DO NOTHING"
         )
 
     def step(
@@ -159,10 +194,13 @@ class TripWrites:
             driver_id=actor_id if step.by in (Party.ANY_DRIVER, Party.DRIVER) else None,
         )
 
-    async def run(self, transaction: OutboxTransaction, write: Write) -> TripValue | None:
+    async def run(
+        self, transaction: OutboxTransaction, write: Write, *, skips_locked: bool = False
+    ) -> TripValue | None:
         """Write one trip, add it to the history, note and announce it; None if it hit no row.
 
         What ends a drive and does not name its driver needs a transaction that does not commit at once.
+        ``skips_locked``: a session that another transaction holds counts as ended.
 
         Raises:
             Conflict: a constraint refused it.
@@ -172,6 +210,8 @@ class TripWrites:
         if write.session_id is not None:
             args.append(write.session_id)
             caller = self._sessions.live_sql(f"${len(args)}") + self._sessions.session_lock_sql
+            if skips_locked:
+                caller += " SKIP LOCKED"
         run = self._run_as_one if self._database.sql.writes_with_reads else self._run_in_steps
         if transaction.commits_at_once:
             await self._tell_of_drive(transaction, write, write.driver_id)
@@ -242,8 +282,8 @@ class TripWrites:
             raise SessionEnded
         return (row["note_id"], trip_rows.trip_of(row)) if row["note_id"] is not None else None
 
-    def has_room(self, rider: str) -> str:
-        """SQL for "the rider may have one more open trip"; ``rider`` is an SQL value."""
+    def has_room(self, rider: str, *, besides: str = "0") -> str:
+        """SQL for "the rider may have one more open trip, and so many besides"; both are SQL values."""
         if self.open_trips_per_rider is None:
             return "TRUE"
         if self._database.sql.writes_one_by_one:
@@ -253,7 +293,7 @@ class TripWrites:
         else:
             # Counted under a lock of the rider's, by a function of the migrations.
             open_trips = f"open_trips_of({rider}::uuid)"
-        return f"{open_trips} < {self.open_trips_per_rider}"
+        return f"{open_trips} + {besides} < {self.open_trips_per_rider}"
 
     def _deadline(self) -> str:
         return self._database.sql.ago(-self._request_ttl_s)

@@ -1,0 +1,160 @@
+"""Writes the trips that riders request; those that are requested during one statement are written by the next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import structlog
+
+from models.trip_life import ChangedBy
+from models.values import TripValue
+from models.visibility import Actor
+from services.accounts.sessions import Sessions
+from services.database.connections import Database
+from services.database.dialects import uuid
+from services.errors import DatabaseUnavailable, SessionEnded
+from services.events.outbox import Outbox, note_sql
+from services.runtime.batches import Batches
+from services.trips import history as trip_history
+from services.trips import rows as trip_rows
+from services.trips.announcements import TripAnnouncements
+from services.trips.checks import Journey
+from services.trips.writes import REQUESTED, TripWrites, requested
+
+MAX_TOGETHER = 64
+# Two, so that the database has work while the server reads an answer.
+MAX_UNDER_WAY = 2
+
+# ``nth``: how many requests of the same rider are before it.
+_ASKED = {**REQUESTED, "session_id": "uuid", "nth": "int"}
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TripRequest:
+    """What a rider requests in a session, checked. ``key``: their idempotency key, if any."""
+
+    actor: Actor
+    journey: Journey
+    key: str | None
+
+
+class _Outcome(Enum):
+    # It has to be tried alone.
+    NOT_WRITTEN = auto()
+
+
+class TripRequests:
+    """Writes requested trips, each at once or not at all, and announces them.
+
+    On PostgreSQL one statement writes all that arrived during the last ones, at a quarter of the cost. It does not
+    wait for a session or a user that another transaction holds. What it leaves out is written alone, which also
+    finds out why it could not be. So no rider waits for what happens to another one, or fails with them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        writes: TripWrites,
+        announcements: TripAnnouncements,
+        sessions: Sessions,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._writes = writes
+        self._announcements = announcements
+        self._sessions = sessions
+        self._batches: Batches[TripRequest, TripValue | _Outcome | None] = Batches(
+            self._write_batch, at_most=MAX_TOGETHER, under_way=MAX_UNDER_WAY
+        )
+
+    async def write(self, request: TripRequest) -> TripValue | None:
+        """Write one trip; None if its rider may have no more, or has used its key.
+
+        Raises:
+            SessionEnded: the session that it is requested in has ended.
+            DatabaseUnavailable: if the connection was lost during the commit, it may be written.
+        """
+        if self._database.sql.writes_with_reads:
+            written = await self._batches.run(request)
+            if written is not _Outcome.NOT_WRITTEN:
+                return written
+        return await self._write_alone(request)
+
+    async def _write_alone(self, request: TripRequest, *, skips_locked: bool = False) -> TripValue | None:
+        rider_id = request.actor.id
+        write = self._writes.request(
+            rider_id,
+            request.journey,
+            changed_by=ChangedBy.RIDER,
+            user_id=rider_id,
+            key=request.key,
+            session_id=request.actor.session_id,
+        )
+        async with self._outbox.statement() as changes:
+            return await self._writes.run(changes, write, skips_locked=skips_locked)
+
+    async def _write_batch(
+        self, requests: Sequence[TripRequest], _: float
+    ) -> Sequence[TripValue | _Outcome | None]:
+        if len(requests) == 1:
+            try:
+                return [await self._write_alone(requests[0], skips_locked=True)]
+            except SessionEnded:
+                return [_Outcome.NOT_WRITTEN]
+        new = [requested(request.actor.id, request.journey, request.key) for request in requests]
+        written = await self._write_together(requests, new)
+        return [written.get(values[0], _Outcome.NOT_WRITTEN) for values in new]
+
+    async def _write_together(
+        self, requests: Sequence[TripRequest], new: Sequence[tuple[object, ...]]
+    ) -> dict[object, TripValue]:
+        """Those that were written, by their ids."""
+        # In one order, so that of two statements that need the same locks one waits for the other.
+        order = sorted(range(len(new)), key=lambda n: (requests[n].actor.id, requests[n].key or ""))
+        seen: dict[object, int] = {}
+        nth = []
+        for n in order:
+            rider_id = requests[n].actor.id
+            nth.append(seen.setdefault(rider_id, 0))
+            seen[rider_id] += 1
+        async with self._outbox.statement() as changes:
+            try:
+                rows = await changes.fetch(
+                    self._together_sql(),
+                    *([new[n][column] for n in order] for column in range(len(REQUESTED))),
+                    [requests[n].actor.session_id for n in order],
+                    nth,
+                )
+            except DatabaseUnavailable:
+                # Perhaps it was committed.
+                raise
+            except Exception:
+                # Nothing was written. Alone, each finds out whether it is at fault.
+                _log.warning("requests are written one by one", exc_info=True)
+                return {}
+            trips: dict[object, TripValue] = {}
+            for row in rows:
+                trip = trips[uuid(row["id"])] = trip_rows.trip_of(row)
+                changes.announce(
+                    self._announcements.changed(row["note_id"], trip, for_pool=True, former_driver_id=None)
+                )
+            return trips
+
+    def _together_sql(self) -> str:
+        room = self._writes.has_room("callers.user_id", besides="asked.nth")
+        return trip_rows.joined_with_many(
+            asked=f"SELECT * FROM {self._database.sql.lists(_ASKED)} asked",
+            callers=self._sessions.live_sql("ANY (SELECT session_id FROM asked)", "s.id AS session_id, s.user_id")
+            + f"{self._sessions.session_lock_sql} SKIP LOCKED",
+            written=self._writes.insert_sql(
+                [f"asked.{column}" for column in REQUESTED],
+                "FROM asked JOIN callers ON callers.session_id = asked.session_id AND "
+                f"callers.user_id = asked.rider_id WHERE {room}",
+            )
+            + " RETURNING *",
+            changes=trip_history.change_sql("written", changed_by=f"'{ChangedBy.RIDER.value}'", user="rider_id"),
+            notes=note_sql("written", former="NULL::uuid", pool="TRUE"),
+        )
