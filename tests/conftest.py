@@ -2,7 +2,7 @@
 
 import gc
 
-# Before the imports: of what they make, and of the tests that are collected, almost nothing is garbage.
+# Before the imports: almost nothing that they and the test collection create is garbage.
 gc.set_threshold(200_000, 50, 100)
 
 import asyncio
@@ -44,8 +44,8 @@ from tests.support.remembered import RememberedDocuments, rates_once
 pytest_plugins = ["pytester"]
 
 TESTS = Path(__file__).parent
-# Browsers, clients in other languages, servers in processes of their own, load, fuzzing and many rows: two thirds
-# of all the time; the longest first.
+# Browsers, clients in other languages, servers in separate processes, load, fuzzing and many rows: two thirds of
+# the total time; the longest first.
 SLOW = (
     *("browser/", "live/", "clients/", "audits/", "simulation/", "fuzzing/"),
     "application/test_command_line.py",
@@ -66,43 +66,45 @@ SLOW = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the other way to execute."""
+    """Add the option for the other executor."""
     parser.addoption(
         "--graphql-core", action="store_true", help="compile no operation: graphql-core executes whatever is sent"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count what attacks try, and spare what a start and a failure cost a thousand times over."""
+    """Count the attempts of attacks, and avoid costs of each start and each failure."""
     config.pluginmanager.register(attacks, "attacks")
-    # The tests start a hundred servers: where Python may not keep what it compiles, each would take 1.3 s more.
+    # The tests start a hundred servers: if Python may not store compiled files, each would take 1.3 s more.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     tools.find_node()
-    # Servers that tests start build no pages: those that are about the pages have them built.
+    # Servers that tests start build no pages, except in the tests of the pages.
     os.environ["TAXIRANK_BUILD_PAGES"] = "false"
-    # structlog shows the variables of a failure too, unless it is told not to: that takes a second each.
+    # structlog also shows the variables of a failure by default, which takes a second each.
     plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
-    # No server changes it, and to build it takes as long as all the rest of a start.
+    # No server changes it, and building it takes as long as the rest of a start.
     execution_of_settings.build_schema = cache(execution_of_settings.build_schema)
     execution.Documents = RememberedDocuments
     passwords.zxcvbn = rates_once(passwords.zxcvbn)
-    # Each server compiles the admin's templates for itself; the cache knows them by what is in them.
+    # Each server compiles the admin's templates; the cache finds them by their contents.
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
-    # Each client would read the system's certificates, or a TLS library at least, for plain HTTP on loopback.
+    # Each client would load the system's certificates, or at least a TLS library, for plain HTTP on loopback.
     transports.create_ssl_context = cache(transports.create_ssl_context)
-    # Compiled, an operation is to say what it always said: also one that a test sends once.
+    # Compile every operation, also one that a test sends only once: its answer must stay the same.
     plan_cache.USES = 1
     if config.getoption("graphql_core"):
         answers.MAX_FIELDS = 0
-    # A machine that is busy with other tests is no silent Redis. Tests of the time-out set their own.
+    # A machine that is busy with other tests is not an unresponsive Redis. Tests of the time-out set their own.
     throttle.TIMEOUT_S = 10.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Mark what `-m "not slow"` leaves out, and begin with it, so that all processes end at about one time."""
+    """Mark the tests that `-m "not slow"` leaves out, and run them first, so that all processes end at about the
+    same time.
+    """
 
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(TESTS).as_posix()
@@ -116,7 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Take what stays for the whole run out of every collection of garbage: it was a fifth of all the time."""
+    """Exclude what stays for the whole run from garbage collections: they took a fifth of the total time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
@@ -124,7 +126,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the processes of one run share."""
+    """A folder that all processes of a run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
@@ -157,13 +159,13 @@ def sqlite_template(run_folder: Path) -> Path:
 
 @pytest.fixture(params=["embedded", "production"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """Which column of the design's table of parts a test runs on."""
+    """The databases and the bus that a test runs on."""
     return request.param
 
 
 @cache
 def _common_settings() -> Settings:
-    """What the settings of all servers have in common; to read them takes as long as to start a server."""
+    """The common settings of all servers; reading them takes as long as starting a server."""
     return Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue]
         database_pool_size=5,
@@ -174,7 +176,7 @@ def _common_settings() -> Settings:
 
 @pytest.fixture
 def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a server with an empty database of its own."""
+    """Settings of a server with an empty database."""
     own: dict[str, Any] = {"media_url": str(tmp_path / "media")}
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"
@@ -191,7 +193,7 @@ def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
 
 @dataclass
 class LiveServer:
-    """A server within the test's process, behind a real uvicorn on a free port."""
+    """A server within the test's process, with a real uvicorn on a free port."""
 
     url: str
     application: Application
@@ -213,7 +215,7 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
 
 @pytest.fixture
 def topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers that start from now on leave a topic soon after its last follower."""
+    """Servers that start from now on close a topic soon after its last follower has left."""
     monkeypatch.setattr("application.parts.LINGER_S", 0.05)
 
 
@@ -237,7 +239,7 @@ SignUp = Callable[..., Awaitable[Api]]
 
 @asynccontextmanager
 async def people(server: LiveServer) -> AsyncIterator[SignUp]:
-    """Makes people on a server: `await person("RIDER")` has signed up; `await person()` is a stranger."""
+    """Creates people on a server: `await person("RIDER")` has signed up; `await person()` is logged out."""
     async with AsyncExitStack() as stack:
 
         async def make(role: str | None = None, **fields: Any) -> Api:
@@ -249,7 +251,7 @@ async def people(server: LiveServer) -> AsyncIterator[SignUp]:
 
 @pytest.fixture
 async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
-    """Makes people on the running server."""
+    """Creates people on the running server."""
     async with people(live_server) as make:
         yield make
 

@@ -1,4 +1,4 @@
-"""The house keeps to its plan: who imports whom, who reads the environment, who names topics."""
+"""The architecture's rules: who imports whom, who reads the environment, who names topics."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What `uv run pytest -m attack` prints, and what makes it fail."""
+"""The output of `uv run pytest -m attack`, and what makes it fail."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The audit of dependencies says what it found, and never takes silence for an answer."""
+"""The audit of dependencies reports what it found, and does not treat missing data as safe."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The container files agree with the code, as far as can be told without an engine."""
+"""The container files match the code, as far as can be checked without a container engine."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The dashboard that operators import knows what the server measures."""
+"""The dashboard for operators matches the server's metrics."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the documents name exists: files, folders, classes with their members, modules with their functions."""
+"""Names in the documents exist: files, folders, classes with their members, modules with their functions."""
 
 import ast
 import re

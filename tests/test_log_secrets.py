@@ -1,4 +1,4 @@
-"""What real servers write into their logs at the level that tells most, whatever is asked of them and fails."""
+"""Real servers write no secrets into their logs at the debug level, whatever fails."""
 
 import asyncio
 import json

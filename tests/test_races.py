@@ -1,4 +1,4 @@
-"""Who wins when many act at once. Every race is run on SQLite and on PostgreSQL."""
+"""Who wins simultaneous changes. Every race runs on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the documents say is true: their commands are run, and their names exist."""
+"""The documents are true: their commands are run, and their names exist."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`requirements.txt` pins what an image installs: the versions and hashes of the lock, and no addresses."""
+"""`requirements.txt` pins the packages of the image: versions and hashes of the lock, and no addresses."""
 
 import re
 import shutil

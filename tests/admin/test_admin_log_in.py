@@ -1,4 +1,4 @@
-"""Who gets into the admin, and what pages of other origins can do there."""
+"""Who can enter the admin, and what pages of other origins can do there."""
 
 import re
 

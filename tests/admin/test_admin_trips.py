@@ -1,4 +1,4 @@
-"""Trips in the admin: found, requested for a rider, cancelled."""
+"""Trips in the admin: find them, request one for a rider, cancel one."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Users in the admin: found, added, deactivated."""
+"""Users in the admin: find, add, deactivate."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a spreadsheet would take for a formula, in an export."""
+"""Texts in an export that a spreadsheet could take for a formula."""
 
 import csv
 import io

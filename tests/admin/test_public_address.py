@@ -1,4 +1,4 @@
-"""Behind a proxy the admin leads to where users see it, and its cookies are as safe as that."""
+"""Behind a proxy the admin's links and cookies use the public address."""
 
 import re
 from collections.abc import AsyncIterator

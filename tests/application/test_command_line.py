@@ -1,5 +1,8 @@
-"""The command line, as an operator uses it. Servers are processes of their own; of the other commands one is, and
-the rest run here, since a process needs seconds to load everything."""
+"""The command line, as an operator uses it.
+
+Servers run in separate processes. Of the other commands one does; the rest run in this process, because loading
+everything takes seconds.
+"""
 
 import asyncio
 import json

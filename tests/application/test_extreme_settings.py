@@ -1,4 +1,4 @@
-"""Every number of the settings has a least and a largest value; with all of either the server works."""
+"""Every numeric setting has a minimum and a maximum; with all of either the server works."""
 
 import re
 from pathlib import Path

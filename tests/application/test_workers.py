@@ -1,4 +1,4 @@
-"""Worker processes: they have time to start, and nothing about their deaths is silent."""
+"""Worker processes have enough time to start, and every death of one is logged."""
 
 import asyncio
 import json

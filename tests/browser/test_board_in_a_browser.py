@@ -1,4 +1,4 @@
-"""The board, as people use it."""
+"""The board, as people use it in a browser."""
 
 import asyncio
 import re

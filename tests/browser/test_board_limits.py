@@ -1,4 +1,4 @@
-"""The board against a server that takes few positions."""
+"""The board with a server that accepts few positions."""
 
 import pytest
 from playwright.async_api import expect

@@ -1,8 +1,4 @@
-"""What pages of other origins can do in a real browser, to a person who is logged in.
-
-Another port of the server's host is the same site: the browser sends the session's cookie with whatever such a
-page asks for. Another address is another site.
-"""
+"""What pages of other origins can do in a real browser while the user is logged in."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

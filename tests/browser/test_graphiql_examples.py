@@ -1,4 +1,4 @@
-"""The operations that GraphiQL opens with are right under the schema, without a browser."""
+"""GraphiQL's example operations are valid against the schema; without a browser."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""GraphiQL lives within its Content-Security-Policy, and the page that is served without a build does too."""
+"""GraphiQL, and the page without a build, respect their Content-Security-Policy."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

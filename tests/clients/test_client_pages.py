@@ -1,4 +1,4 @@
-"""What the pages in docs/clients show is what the clients in this folder run."""
+"""The code on the pages in docs/clients is the code that the clients in this folder run."""
 
 import json
 import re

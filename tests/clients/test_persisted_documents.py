@@ -1,4 +1,4 @@
-"""Queries by their hash, as Apollo Client and urql send them; and the list that a code generator writes."""
+"""Queries by hash, as Apollo Client and urql send them; and the list that a code generator writes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`schema.graphql` is as code generators like it, and does not break them without notice."""
+"""`schema.graphql` suits code generators, and does not break them without notice."""
 
 import json
 import subprocess

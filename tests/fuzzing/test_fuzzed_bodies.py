@@ -1,4 +1,4 @@
-"""JSON bodies whose parts have any type, any size and any damage, and query strings alike."""
+"""JSON bodies whose parts have any type, size and damage; and query strings."""
 
 import itertools
 import json

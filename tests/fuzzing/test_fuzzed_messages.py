@@ -1,4 +1,4 @@
-"""Sockets: messages in any order and of any shape, and frames that are none."""
+"""Sockets: messages in any order and form, and invalid frames."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Operations made from the schema, valid and just invalid, as everybody; what hypothesis-graphql can think of."""
+"""Operations generated from the schema, valid and almost valid, in every role; and those of hypothesis-graphql."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What load balancers are told."""
+"""The health checks for load balancers."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""Requests that do not end, do not begin, or lie about their length: raw bytes to a real server."""
+"""Requests that never end, never begin, or declare a wrong length: raw bytes to a real server."""
 
 import asyncio
 import shutil

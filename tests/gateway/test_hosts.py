@@ -1,4 +1,4 @@
-"""The names by which the server may be asked: a page must not make its own name lead here."""
+"""The host names that the server answers to: a page must not make its own name point here."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""What a client calls this server, or its page, is bounded before anything remembers it."""
+"""Host names and origins from clients are bounded before any cache keeps them."""
 
 import tracemalloc
 

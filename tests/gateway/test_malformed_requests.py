@@ -1,4 +1,4 @@
-"""What an anonymous client can send, to whatever address: it is refused, and no failure of ours."""
+"""Everything that an anonymous client can send to any path is refused without a failure of the server."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Metrics say what happened."""
+"""Metrics count the right events."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What every HTTP request passes through: its name, its line in the log, and the limit of its body."""
+"""The middleware of every HTTP request: its id, its log line, and the limit of its body."""
 
 from typing import Any
 

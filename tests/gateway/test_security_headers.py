@@ -1,4 +1,4 @@
-"""What every answer tells browsers."""
+"""The security headers of every answer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

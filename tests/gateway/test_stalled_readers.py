@@ -1,4 +1,4 @@
-"""Clients that ask for much and take nothing of it."""
+"""Clients that request much and read nothing."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The pages are built once, of the sources as they are, and nobody waits for them. `npm` is a script here."""
+"""The pages are built once from the current sources, and no client waits for them. `npm` is a script here."""
 
 import os
 import subprocess

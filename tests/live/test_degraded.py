@@ -1,4 +1,4 @@
-"""With Redis gone the server serves; when it is back, everybody knows everything."""
+"""Without Redis the server still serves; when Redis is back, all clients have the current state."""
 
 import time
 from collections.abc import AsyncIterator

@@ -1,6 +1,5 @@
-"""Whoever waits goes on in any order: every screen comes to show the truth, never backwards, within its bound.
-
-``uv run pytest tests/live/test_interleavings.py --interleavings 100000`` tries so many, others each time.
+"""In every order of steps every screen comes to show the database's state, never goes back, and stays within its
+limit.
 """
 
 import pytest

@@ -1,4 +1,6 @@
-"""Two servers behind nginx, each request and each socket to the next of them: no sticky sessions are needed."""
+"""Two servers behind nginx, which alternates between them for each request and socket: no sticky sessions are
+needed.
+"""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""After a disconnect nothing is left, however it came about."""
+"""After any kind of disconnect nothing is left behind."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Offers by area, through the database and the bus, beside a model that knows only distances."""
+"""Offers by area, through the database and the bus, compared with a model that knows only distances."""
 
 import asyncio
 import random

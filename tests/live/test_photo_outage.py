@@ -1,4 +1,4 @@
-"""A bucket that fails is told as degraded in answers, health, metrics and the log, until it works again."""
+"""A failing bucket is reported as degraded in answers, health, metrics and the log, until it works again."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Riders, drivers, subscriptions and reconnects in any order: everybody always shows what a simple model says."""
+"""Riders, drivers, subscriptions and reconnects in any order: all clients always show a simple model's state."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL and one Redis serve one another's subscribers."""
+"""Two servers on one PostgreSQL and one Redis deliver to each other's subscribers."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

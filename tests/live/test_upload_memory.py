@@ -1,4 +1,4 @@
-"""Uploads at once take the memory of as many decoders as the settings say, not of as many uploads."""
+"""Simultaneous uploads use the memory of the allowed number of decoders, not of the number of uploads."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""Distances on a sphere, wherever its map is cut."""
+"""Distances on a sphere, also across the antimeridian and the poles."""
 
 from math import pi
 

@@ -1,4 +1,4 @@
-"""Who sees a trip, and as what."""
+"""Who sees a trip, and which fields."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is noted of trips, and what the summary makes of it."""
+"""The records of trips, and the summary made from them."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What the tests are written with: servers to test against, and clients that speak to them."""
+"""Helpers for tests: servers to test, and clients that talk to them."""

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 PASSWORD = "correct-horse-battery-9"
 TIMEOUT_S = 10.0
-# Of everybody who is made without a name, over the API or otherwise: no two are called alike.
+# Numbers all users without a given name, so that no two have the same name.
 NUMBERS = itertools.count(1)
 
 USER = "id username firstName lastName role photo"
@@ -72,7 +72,7 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # Loading the certificates that nothing here needs takes 30 ms.
+        # Loading certificates, which nothing here needs, takes 30 ms.
         self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, verify=False)
         self.user: dict[str, Any] = {}
 
@@ -103,7 +103,7 @@ class Api:
         return error["extensions"]["code"]
 
     async def sign_up(self, role: str, **changes: Any) -> Self:
-        """Become a new user of that role."""
+        """Create a user with that role and log in."""
         number = next(NUMBERS)
         fields = {
             "username": f"{role.lower()}{number}@example.com",
@@ -141,12 +141,12 @@ class Api:
         return await self.data(UPDATE_TRIP, input={"id": trip_id, "status": status, **changes})
 
     def cookie_header(self) -> dict[str, str]:
-        """The header that carries the session."""
+        """The header with the session."""
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())}
 
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator["Socket"]:
-        """A socket of this person's, acknowledged."""
+        """A socket of this person, after `connection_ack`."""
         async with open_socket(self.url, headers=self.cookie_header(), **options) as socket:
             await socket.init()
             yield socket
@@ -162,7 +162,7 @@ class SocketClosed(Exception):
 
 
 class Socket:
-    """The client side of graphql-transport-ws. A reader sorts what comes by operation id."""
+    """The client side of graphql-transport-ws. A reader sorts the messages by operation id."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -204,7 +204,7 @@ class Socket:
         return message
 
     def is_silent(self, operation_id: str) -> bool:
-        """Whether nothing of that operation waits to be received."""
+        """Whether no message of that operation waits."""
         return self._queue(operation_id).empty()
 
     async def closed(self) -> SocketClosed:
@@ -215,7 +215,7 @@ class Socket:
         return self._closed
 
     async def init(self, payload: dict[str, Any] | None = None) -> None:
-        """Introduce oneself and await the acknowledgement."""
+        """Send `connection_init` and await `connection_ack`."""
         await self.send(type="connection_init", **({"payload": payload} if payload is not None else {}))
         assert (await self.receive())["type"] == "connection_ack"
 
@@ -239,16 +239,16 @@ class Events:
         self.id = operation_id
 
     async def message(self) -> dict[str, Any]:
-        """The next message, whatever it is."""
+        """The next message of any type."""
         return await self.socket.receive(self.id)
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing has come that nobody has asked for yet."""
+        """Whether no message waits."""
         return self.socket.is_silent(self.id)
 
     async def next(self) -> Any:
-        """The next result's one root field; fails on errors."""
+        """The value of the next result's one root field; fails on errors."""
         message = await self.message()
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
@@ -256,13 +256,13 @@ class Events:
         return value
 
     async def error_code(self) -> str:
-        """The code of the `error` message that comes next."""
+        """The code of the next message, which must be an `error`."""
         message = await self.message()
         assert message["type"] == "error", message
         return message["payload"][0]["extensions"]["code"]
 
     async def completed(self) -> None:
-        """Fail unless `complete` comes next."""
+        """Fail unless the next message is `complete`."""
         message = await self.message()
         assert message["type"] == "complete", message
 
@@ -279,7 +279,7 @@ async def open_socket(
     subprotocols: tuple[str, ...] = ("graphql-transport-ws",),
     **options: Any,
 ) -> AsyncIterator[Socket]:
-    """A socket, accepted but not introduced."""
+    """An open socket, before `connection_init`."""
     async with connect(
         url.replace("http", "ws", 1) + "/graphql",
         subprotocols=[*subprotocols],  # pyright: ignore[reportArgumentType]

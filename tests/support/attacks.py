@@ -1,7 +1,8 @@
-"""A plugin of pytest: counts what tests marked `attack` try, and asks the server after each whether it lives.
+"""A pytest plugin: counts the attempts of tests marked `attack`, and checks after each whether the server is
+alive.
 
-At the end of a run it prints a table of the topics. With xdist the workers send what they have counted along with
-the report of each test, and the controller adds it up.
+At the end of a run it prints a table of the topics. With xdist the workers send their counts with the report of
+each test, and the controller adds them up.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ QUERY = "{ me { id } }"
 
 @runtime_checkable
 class Server(Protocol):
-    """A server that a test attacks. ``loop`` is the event loop that it runs in; None: in a process of its own."""
+    """A server that a test attacks. ``loop`` is its event loop; None: it runs in a process of its own."""
 
     url: str
     loop: asyncio.AbstractEventLoop | None
@@ -28,7 +29,7 @@ class Server(Protocol):
 
 @dataclass
 class Attack:
-    """What one test has tried so far, and what became of the servers that it tried it on."""
+    """The attempts of one test so far, and the state of the attacked servers afterwards."""
 
     topic: str
     attempts: int = 0
@@ -36,16 +37,16 @@ class Attack:
     alive: int = 0
 
     def add(self, attempts: int = 1) -> None:
-        """Count attacks, for a test that makes several; one that never does counts as one."""
+        """Count attacks, for a test that makes several; a test that never calls this counts as one."""
         self.attempts += attempts
 
     async def see_alive(self, url: str) -> None:
-        """Ask the server whether it lives, and for an answer out of its database. Raises: ServerDown."""
+        """Check whether the server is alive and answers a query from its database. Raises: ServerDown."""
         self.asked += 1
         try:
             async with httpx.AsyncClient(base_url=url, timeout=ANSWER_WITHIN_S, verify=False) as http:
                 health = await http.get("/healthz")
-                # A token that nobody has makes the server ask its database.
+                # An unknown token makes the server ask its database.
                 answer = await http.post("/graphql", json={"query": QUERY}, headers={"Authorization": "Bearer x"})
         except httpx.HTTPError as error:
             raise ServerDown(f"after the attack {url} does not answer: {error!r}") from error
@@ -58,34 +59,34 @@ def _is_answer(response: httpx.Response) -> bool:
     if response.status_code >= 500:
         return False
     answer = response.json()
-    # A server that runs nothing but documents that it trusts says so, and is no less alive.
+    # A server that runs only trusted documents refuses the query, and is alive.
     return answer.get("data") == {"me": None} or answer["errors"][0]["extensions"]["code"] != "INTERNAL"
 
 
 class ServerDown(Exception):
-    """A server does not answer as it should after an attack."""
+    """A server does not answer correctly after an attack."""
 
 
 _ATTACK = pytest.StashKey[Attack]()
-# The attack whose test is running, if it is one.
+# The attack of the running test, if it is one.
 _under_way: list[Attack] = []
 
 
 async def see_alive_if_attacked(url: str) -> None:
-    """What whoever starts a server within a test asks before stopping it. Raises: ServerDown."""
+    """Helpers that start a server within a test call this before they stop it. Raises: ServerDown."""
     for attack in _under_way:
         await attack.see_alive(url)
 
 
 @pytest.fixture
 def attempts(request: pytest.FixtureRequest) -> Attack:
-    """Counters the attacks of a test that makes several."""
+    """Count the attacks of a test that makes several."""
     return request.node.stash[_ATTACK]
 
 
 @dataclass
 class Tally:
-    """What came of the attacks of one topic."""
+    """The results of the attacks of one topic."""
 
     tests: int = 0
     tried: int = 0
@@ -95,13 +96,13 @@ class Tally:
 
 
 class Table:
-    """Adds up what the tests of a run report."""
+    """Adds up the reports of the tests of a run."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add one test; on the controller as well as without xdist."""
+        """Add one test; on the controller, and without xdist too."""
         for name, value in report.user_properties if report.when == "call" else ():
             if name == PROPERTY:
                 attack = Attack(**cast("dict[str, Any]", value))
@@ -121,7 +122,7 @@ class Table:
 
 
 def table(tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Lines: a row a topic, and their sum."""
+    """The lines of the table: a row for each topic, and their sum."""
     yield f"{'':12}{'tests':>8}{'attacks tried':>16}{'refused as said':>18}{'server asked after':>21}{'alive':>8}"
     total = Tally()
     for topic in TOPICS:
@@ -143,7 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Refuse marks that would be missing in the table."""
+    """Refuse attack marks that the table does not have."""
     for item in items:
         for mark in item.iter_markers("attack"):
             if len(mark.args) != 1 or mark.args[0] not in TOPICS:
@@ -156,10 +157,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_ATTACK] = Attack(mark.args[0] if mark is not None else "")
 
 
-# The innermost, so that what the server logs when asked is captured like the test's own.
+# The innermost, so that the server's log lines during the check are captured like the test's own.
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Run an attack, then ask each running server that it was given; one that does not answer fails it."""
+    """Run an attack, then check each running server that the test used; if one does not answer, the test fails."""
     attack = item.stash[_ATTACK]
     if not attack.topic:
         return (yield)
@@ -185,7 +186,7 @@ def _servers(item: pytest.Item) -> Iterable[Server]:
 
 
 def _run(loop: asyncio.AbstractEventLoop | None, asking: Coroutine[Any, Any, None]) -> None:
-    """Ask in the server's own event loop, which stands still between a test's functions."""
+    """Run the check in the server's own event loop, which stands still between a test's functions."""
     if loop is None:
         asyncio.run(asking)
     else:

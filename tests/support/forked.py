@@ -1,7 +1,8 @@
-"""Processes of the command line, forked from one that has imported it already: that is most of what a start costs.
+"""Command-line processes that are forked from a process with all imports done, because imports take most of a
+start.
 
-They are real ones, with a process id, signals and an exit status. Tests of the start itself (imports, uvicorn's
-workers) start Python anew instead.
+They are real processes with a process id, signals and an exit status. Tests of the start itself (imports,
+uvicorn's workers) start a new Python instead.
 """
 
 import gc
@@ -20,9 +21,9 @@ _context.set_forkserver_preload(["tests.support.preloaded"])
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> ForkServerProcess:
-    """Start `server.py` with nothing but this environment. What it writes goes to the file.
+    """Start `server.py` with only this environment. Its output goes to the file.
 
-    Ask for its end in one thread only: two would take its exit status from each other.
+    Read its exit status in one thread only: two threads would take it from each other.
     """
     process = _context.Process(target=_run, args=(tuple(arguments), dict(environment), log))
     process.start()
@@ -30,7 +31,7 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
-    """What `python server.py` does, in the process that was forked."""
+    """The same as `python server.py`, in the forked process."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -39,6 +40,6 @@ def _run(arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> 
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["server.py", *arguments]
-    # What it shares with those that are forked beside it stays shared.
+    # Memory that it shares with other forked processes stays shared.
     gc.freeze()
     cli()

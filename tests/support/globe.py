@@ -1,4 +1,4 @@
-"""Points on Earth for tests, by other formulas than the server's own."""
+"""Points on Earth for tests, with other formulas than the server's."""
 
 from math import asin, atan2, cos, degrees, hypot, radians, sin
 
@@ -6,7 +6,7 @@ from models.geo import EARTH_RADIUS_M, GeoPoint
 
 
 def destination(start: GeoPoint, bearing_deg: float, distance_m: float) -> GeoPoint:
-    """Where one gets to along a great circle."""
+    """The destination along a great circle."""
     lat, lng, bearing, angle = (
         radians(start.lat),
         radians(start.lng),

@@ -10,10 +10,10 @@ from tests.support.waiting import until
 
 @asynccontextmanager
 async def listening(config: uvicorn.Config) -> AsyncIterator[int]:
-    """Serve what the configuration says; yields the port.
+    """Serve with this configuration; yields the port.
 
-    Does what uvicorn's own loop does at its start and its end, which looks about itself every tenth of a second:
-    a server would take 0.2 s to end, and the tests end thousands.
+    Does what uvicorn's own loop does at its start and its end. That loop checks every tenth of a second: a server
+    would take 0.2 s to end, and the tests end thousands.
     """
     config.load()
     server = uvicorn.Server(config)

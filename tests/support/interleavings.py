@@ -1,7 +1,7 @@
-"""Live delivery under a scheduler: who goes on next is a choice, and so is what happens meanwhile.
+"""Live delivery under a scheduler, which chooses who continues next and what happens in between.
 
-A ``World`` has the hub, the feeds, the deliveries and their outlets as they are, on a database, a bus and wires
-that wait to be told to go on. It takes every decision from a string of bytes: the same bytes are the same run.
+A ``World`` has the real hub, feeds, deliveries and send queues, on a database, a bus and wires that wait for the
+scheduler. It takes every decision from a string of bytes: the same bytes give the same run.
 """
 
 import asyncio
@@ -64,17 +64,17 @@ from tests.support.trips import trip_value
 TOPICS = Topics("t")
 RADIUS_M = 100.0
 MARGIN = 1.1
-# Small enough that a short run meets every bound.
+# Small, so that a short run reaches every limit.
 MAX_SHOWN, MAX_SENDING, MAX_BUFFERED, MAX_TOPIC = 3, 3, 6, 2
 RIDERS, DRIVERS, MAX_SUBSCRIPTIONS, MAX_TRIPS = 2, 3, 6, 12
 FIRST_TRIP = 100
-# How much more often than usual an action comes in a run.
+# How much more often than usual an action is chosen in a run.
 MIXTURE = (0, 1, 1, 5)
 
-# The age of a position is told by the process's clock, which is not the scheduler's.
+# The age of a position is measured by the process's clock, which the scheduler does not control.
 NEVER_STALE = Lifetime(stale_s=1e9, ttl_s=1e9)
 
-# On the border of two cells: a step across it is a change of the area, and what is near it stays in reach.
+# On the border of two cells: a step across it changes the area, and nearby trips stay in reach.
 BORDER = destination(GeoPoint(*h3_cells.h3.cell_to_latlng(cell_of(GeoPoint(52.3702, 4.8952)))), 60, 1_258)
 
 
@@ -85,23 +85,23 @@ def _at(metres: float) -> GeoPoint:
 # From -20 the trip at 95 is out of reach, from -12 it is within the margin, from 20 it is near.
 SPOTS = (_at(-20), _at(20), _at(-12), _at(20_000))
 PLACES = (_at(-60), _at(95), _at(10), None, _at(20_030), _at(40))
-# What nobody asks for needs no topic: a whole ring of cells would be listened to in vain.
+# Topics that no test uses are left out: otherwise it would listen to a whole ring of cells.
 INHABITED = frozenset(cell for place in PLACES if place is not None for cell in cells_of(place))
 _cover = h3_cells._cover  # pyright: ignore[reportPrivateUsage]
 
-# What lets the loop turn many times.
+# Actions that need many turns of the loop.
 RUN_TO_READS, RUN_TO_REST = "run to reads", "run to rest"
 
-# A change: a trip and the version that it led to.
+# A change: a trip and its new version.
 _Note = tuple[UUID, int]
 
 
 class Broken(AssertionError):
-    """A promise of live delivery does not hold. The first word says which."""
+    """A guarantee of live delivery is broken. The first word says which."""
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
-    """An event loop that runs one turn when it is told to, on a clock that stands still between."""
+    """An event loop that runs one turn on command, with a clock that stands still in between."""
 
     now = 0.0
 
@@ -110,18 +110,18 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def turn(self) -> None:
-        """Run what is ready now."""
+        """Run everything that is ready now."""
         self.stop()
         self.run_forever()
 
     @property
     def is_idle(self) -> bool:
-        """Whether everybody waits for something outside."""
+        """Whether everything waits for something outside."""
         return not cast("Any", self)._ready
 
 
 class Choices:
-    """Decisions from a string of bytes; after its end all are the first."""
+    """Decisions from a string of bytes; after its end each decision is the first option."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -129,7 +129,7 @@ class Choices:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to decide."""
+        """Whether no bytes are left."""
         return self._next >= len(self._data)
 
     def below(self, count: int) -> int:
@@ -155,7 +155,7 @@ class Wire:
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One subscription: what its client shows, and what has been handed to its send_queue."""
+    """One subscription: what its client shows, and the messages that were passed to its send queue."""
 
     kind: str
     actor: Actor
@@ -173,7 +173,7 @@ class Subscription:
 
 
 class Screen:
-    """What a client makes of its messages."""
+    """The state that a client builds from its messages."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -230,7 +230,7 @@ class Screen:
 
 
 class Rendering:
-    """Stands for the executed operation: a payload is the content itself."""
+    """Replaces the executed operation: a payload is the content itself."""
 
     name = "group"
 
@@ -244,7 +244,7 @@ class Rendering:
 
 
 class World:
-    """A process with subscribers, a database, a bus, and people who do things."""
+    """A process with subscribers, a database, a bus, and people who act."""
 
     def __init__(self, data: bytes, *, without: Collection[str] = ()) -> None:
         self.choices = Choices(data)
@@ -253,17 +253,18 @@ class World:
         self.loop.set_exception_handler(self._fail)
         self.failures: list[BaseException] = []
         self.clock = datetime(2026, 1, 1, tzinfo=UTC)
-        # The database: what is committed, and what is written and not committed yet.
+        # The database: the committed changes, and those that are written but not committed.
         self.trips: dict[UUID, TripValue] = {}
         self.uncommitted: dict[UUID, tuple[TripValue, UUID | None]] = {}
         self.requested = 0
         self.failing_reads = 0
         self.gates: list[tuple[str, asyncio.Future[None]]] = []
-        # The outbox: what this and another process are about to publish, and notes that only a sweep finds.
+        # The outbox: messages that this and another process are about to publish, and notes that only a sweep
+        # finds.
         self.unpublished: list[tuple[list[str], bytes, _Note]] = []
         self.notes: dict[_Note, UUID | None] = {}
         self.swept: list[tuple[list[str], bytes]] = []
-        # The bus: what is on its way to this process, topic by topic.
+        # The bus: messages on their way to this process, for each topic.
         self.listening: dict[str, asyncio.Queue[bytes]] = {}
         self.coming: dict[str, deque[bytes]] = {}
         self.locations: dict[UUID, Location] = {}
@@ -275,8 +276,8 @@ class World:
             (action, name)
             for name, weight, action in self._actions()
             if name not in without
-            # Each run has its own mixture, without some: what one action mostly prevents is found without it.
-            # Source: Groce et al., "Swarm Testing", ISSTA 2012.
+            # Each run has its own mixture and leaves out some actions, because one action may hide errors of
+            # another. Source: Groce et al., "Swarm Testing", ISSTA 2012.
             for _ in range(weight * MIXTURE[self.choices.below(len(MIXTURE))])
         ] or [(self._turn, "turn")]
 
@@ -316,7 +317,7 @@ class World:
     # Running
 
     def run(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Do as the bytes say, let everything come to rest, and compare. Raises: Broken."""
+        """Follow the bytes, let everything come to rest, and compare. Raises: Broken."""
         self._install(monkeypatch)
         with structlog.testing.capture_logs() as logs:
             try:
@@ -354,11 +355,11 @@ class World:
 
     def _build(self) -> None:
         state = StateReader(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counters())
-        # By a clock no run would be the same twice: a turn is one piece, of one follower or of all.
+        # With a clock no two runs would be equal: a turn is one piece, for one follower or for all.
         self.hub = Hub(state, self._listen, TOPICS, Counters(), turn_s=0.0)
 
     def _call(self, work: Callable[[], object]) -> None:
-        """Do something within the event loop, behind what is ready."""
+        """Do something within the event loop, after everything that is ready."""
 
         def call() -> None:
             try:
@@ -404,7 +405,7 @@ class World:
         raise Broken("endless: the loop never comes to rest")
 
     def _settle(self) -> None:
-        """Let everything come to rest: all is published, delivered, read and sent."""
+        """Let everything come to rest: everything is published, delivered, read and sent."""
         self.failing_reads = 0
         self.trace.append("-- settle")
         for subscription in self.subscriptions:
@@ -434,7 +435,7 @@ class World:
         raise Broken("endless: it never comes to rest")
 
     def _run_to_reads(self) -> str:
-        """Let everybody go on until they have read, and have not been told what."""
+        """Let all continue until they have read and wait for the result."""
         for _ in range(20):
             self._idle()
             if all(_ends_a_read(name) for name, _ in self.gates):
@@ -443,7 +444,7 @@ class World:
         return ""
 
     def _run_to_rest(self) -> str:
-        """Let everybody go on, with what is on its way, until they wait for something new."""
+        """Let all continue, with the messages on their way, until they wait for something new."""
         for _ in range(20):
             self._idle()
             if self.gates:
@@ -470,7 +471,7 @@ class World:
     async def _gate(self, name: str) -> None:
         gate = (name, asyncio.get_running_loop().create_future())
         self.gates.append(gate)
-        # Topics are asked for in the order of a set: their names are the same in every run.
+        # Topics are requested in the order of a set, so their names are the same in every run.
         self.gates.sort(key=lambda each: each[0])
         try:
             await gate[1]
@@ -500,7 +501,7 @@ class World:
     def _pass_time(self) -> str:
         seconds = (0.5, 700.0)[self.choices.below(2)]
         if seconds > 60:
-            # No statement takes so long.
+            # No statement takes this long.
             for trip_id in list(self.uncommitted):
                 self._commit(trip_id)
         self.clock += timedelta(seconds=seconds)
@@ -623,14 +624,14 @@ class World:
         return f"at place {place}: {self._write(trip)}"
 
     def _crowd(self) -> str | None:
-        """More requests than one read of all has, which is one more than are shown."""
+        """More requests than one read returns, which is one more than are shown."""
         made: list[str] = []
         while len(made) <= MAX_SHOWN + 1 and (request := self._request()) is not None:
             made.append(request)
         return ", ".join(made) or None
 
     def _make_and_take(self) -> str | None:
-        """A request that is taken at once: one batch of the bus has both changes."""
+        """A request that is accepted immediately: one batch of the bus has both changes."""
         request = self._request()
         if request is None:
             return None
@@ -641,7 +642,9 @@ class World:
         return f"{request}, {taken}: {self._publish_all()}"
 
     def _take_swept(self) -> str | None:
-        """What a sweeper has found and not told of yet is taken meanwhile, and that is told at once."""
+        """A trip is accepted between the read of a sweeper and its announcement, and the acceptance is announced
+        first.
+        """
         found = [TripValue.from_json(message[message.index(b"{") :]).id for _, message in self.swept]
         trips = [self.trips[trip_id] for trip_id in found if trip_id not in self.uncommitted]
         trips = [trip for trip in trips if is_open(trip.status)]
@@ -685,7 +688,7 @@ class World:
         return self._write(changed, former)
 
     def _first_position(self) -> str | None:
-        """One who follows all requests reports where they are."""
+        """A follower of all requests reports their first position."""
         nowhere = [s.actor for s in self.subscriptions if s.kind == "pool" and s.actor.id not in self.locations]
         return self._move_to(nowhere[self.choices.below(len(nowhere))]) if nowhere else None
 
@@ -703,7 +706,7 @@ class World:
         if trip_id is not None:
             topics.append(TOPICS.car(trip_id))
         if self.choices.below(2):
-            # Reported to this process: it need not hear of it from the bus, and may overtake what is there.
+            # Reported to this process: it does not need the bus, and may overtake the messages there.
             self.loop.call_soon(self.hub.tell, topics, location)
             return f"{driver.id.int} to spot {spot}, by a report to this process"
         for topic in topics:
@@ -713,7 +716,7 @@ class World:
     # The outbox and the bus
 
     def _publish(self) -> str | None:
-        """One of two processes publishes what it changed: each in order, the two in any."""
+        """One of two processes publishes its changes: each process in order, the two in any order."""
         if not self.unpublished:
             return None
         return self._publish_at(self.choices.below(min(2, len(self.unpublished))))
@@ -748,7 +751,7 @@ class World:
             trip = self.trips[trip_id]
             former = {driver_id for note, driver_id in notes.items() if note[0] == trip_id}
             topics = self._topics_of(trip, former, for_pool=True)
-            # Read at once; how long after that it is published is another choice.
+            # Read now; the time until it is published is another decision.
             self.swept.append((topics, found_message(trip, begun)))
         return ", ".join(f"{trip_id.int} v{self.trips[trip_id].version}" for trip_id, _ in notes)
 
@@ -770,7 +773,7 @@ class World:
 
     @asynccontextmanager
     async def _listen(self, topic: str) -> AsyncGenerator[AsyncIterator[bytes]]:
-        # The broker has the subscription before the process hears so.
+        # The broker has the subscription before the process knows it.
         assert topic not in self.listening, "two listeners of one topic"
         await self._gate(f"subscribe to {topic}")
         queue = self.listening[topic] = asyncio.Queue()
@@ -807,7 +810,7 @@ class World:
         return ", ".join(topics) or None
 
     def _gap(self) -> str:
-        """What was on its way is lost, and the bus says so; or nothing was."""
+        """The messages on their way are lost, and the bus reports it; or none were lost."""
         for coming in self.coming.values():
             coming.clear()
         self.hub.resync()
@@ -991,7 +994,7 @@ class World:
 
 
 class _Watched(Delivery):
-    """A delivery that shows what the hub hands to it."""
+    """A delivery that records what the hub passes to it."""
 
     def deliver(self, message: Message) -> None:
         cast("Any", self).tap(message)

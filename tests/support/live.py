@@ -1,4 +1,4 @@
-"""A bus and a state under the test's control, and values to send through them."""
+"""A bus and a state that the test controls, and values to send."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
@@ -27,12 +27,12 @@ from tests.support.trips import trip_value
 from tests.support.waiting import until
 
 TIMEOUT_S = 5.0
-# Nobody is held to a rate.
+# No rate limit.
 FREELY = PerUser("anything", None, ProcessThrottle())
 
 
 def user(role: Role, **changes: Any) -> UserValue:
-    """Somebody new."""
+    """A new user."""
     user_id = uuid4()
     name = role.value.lower()
     return replace(UserValue(user_id, f"{name}-{user_id}@example.com", name, "Test", role, None), **changes)
@@ -49,10 +49,10 @@ def driver() -> Actor:
 
 
 class ScriptedState:
-    """Trips as a database would hold them. Stands in for the reads of ``services.trips.rows``.
+    """Trips as a database would have them. Replaces the reads of ``services.trips.rows``.
 
-    A read sees what is there when it begins. ``hold`` keeps reads from returning until it is set;
-    ``failures`` is how many of the next ones fail.
+    A read sees the state at its beginning. ``hold`` keeps reads from returning until it is set; ``failures`` is
+    how many of the next reads fail.
     """
 
     def __init__(self) -> None:
@@ -65,14 +65,14 @@ class ScriptedState:
         self._has_read = asyncio.Condition()
 
     def install(self, monkeypatch: Any) -> None:
-        """Take the place of the reads."""
+        """Replace the reads."""
         monkeypatch.setattr(trip_rows, "find_at", self._find_at)
         monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
         monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
         monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
 
     def tick(self) -> datetime:
-        """Let the database's clock go on."""
+        """Advance the database's clock."""
         self.now += timedelta(milliseconds=1)
         return self.now
 
@@ -101,7 +101,7 @@ class ScriptedState:
         return trip
 
     async def reads_reach(self, count: int) -> None:
-        """Return when so many reads have begun."""
+        """Return when that many reads have begun."""
         async with asyncio.timeout(TIMEOUT_S), self._has_read:
             await self._has_read.wait_for(lambda: len(self.reads) >= count)
 
@@ -139,20 +139,20 @@ class ScriptedState:
 
 
 class ScriptedPositions:
-    """The last positions of drivers, as a test says."""
+    """The last positions of drivers, set by the test."""
 
     def __init__(self) -> None:
         self.known: dict[UUID, Location] = {}
 
     async def last(self, driver_id: UUID) -> Location | None:
-        """What the test has said."""
+        """The position that the test has set."""
         return self.known.get(driver_id)
 
 
 def hub_on(
     bus: "FakeBus", topics: Topics, positions: ScriptedPositions | None = None, *, linger_s: float = 0.0
 ) -> Hub:
-    """A hub that reads from the scripted state that a test has installed."""
+    """A hub that reads from the scripted state."""
     counters = Counters()
     state = StateReader(cast("Any", None), cast("Any", positions or ScriptedPositions()), counters)
     hub = Hub(state, bus.listen, topics, counters, linger_s=linger_s)
@@ -168,21 +168,21 @@ _END = object()
 
 
 class FakeBus:
-    """A bus that delivers what it is told to. ``confirm`` holds back confirmations until it is set."""
+    """A bus that delivers messages on command. ``confirm`` holds back confirmations until it is set."""
 
     def __init__(self) -> None:
         self.confirm = asyncio.Event()
         self.confirm.set()
         # The same for single topics.
         self.confirm_later: dict[str, asyncio.Event] = {}
-        # Set while listeners may leave; otherwise leaving takes until then.
+        # Set if listeners may leave; otherwise leaving waits for it.
         self.leave = asyncio.Event()
         self.leave.set()
         self.listening: dict[str, asyncio.Queue[Any]] = {}
-        # Each topic that somebody began to listen to, as often as that happened.
+        # Each topic, once for each time that somebody began to listen to it.
         self.asked: list[str] = []
         self.failure: Exception | None = None
-        # Those who listen.
+        # The listeners.
         self.hubs: list[Hub] = []
 
     @asynccontextmanager
@@ -202,13 +202,13 @@ class FakeBus:
             # broadcaster waits for the broker here.
             await asyncio.shield(self.leave.wait())
             del self.listening[topic]
-            # A broker drops what nobody listens to: without this, `publish` would wait for ever.
+            # A broker drops messages without listeners: without this, `publish` would wait for ever.
             while not queue.empty():
                 queue.get_nowait()
                 queue.task_done()
 
     async def publish(self, topic: str, *trips: TripValue | bytes) -> None:
-        """Deliver, and return when the listener has passed it on or left."""
+        """Deliver, and return when the listener has delivered it or left."""
         queue = self.listening[topic]
         for trip in trips:
             queue.put_nowait(trip if isinstance(trip, bytes) else trip.to_json())
@@ -216,7 +216,7 @@ class FakeBus:
         await until(lambda: not any(hub.waiting for hub in self.hubs))
 
     async def end(self, topic: str) -> None:
-        """End a topic that nobody has left."""
+        """End a topic as if it had failed."""
         self.listening[topic].put_nowait(_END)
 
 
@@ -227,20 +227,20 @@ async def _drained(queue: asyncio.Queue[Any]) -> AsyncIterator[bytes]:
 
 
 class RecordingSink:
-    """A sink that keeps what it is sent."""
+    """A sink that records its messages."""
 
     def __init__(self, on_deliver: Callable[[Message], None] | None = None) -> None:
         self._received: asyncio.Queue[Message | _Ended] = asyncio.Queue()
         self._on_deliver = on_deliver
 
     def deliver(self, message: Message) -> None:
-        """Keep a message."""
+        """Record a message."""
         if self._on_deliver is not None:
             self._on_deliver(message)
         self._received.put_nowait(message)
 
     def end(self, error: Exception | None) -> None:
-        """Keep the end."""
+        """Record the end."""
         self._received.put_nowait(_Ended(error))
 
     async def message(self) -> Message:
@@ -255,7 +255,7 @@ class RecordingSink:
         return (await self.message()).content
 
     async def ended(self) -> Exception | None:
-        """With what it ends, which must come next."""
+        """The error or None of the end, which must come next."""
         async with asyncio.timeout(TIMEOUT_S):
             received = await self._received.get()
         assert isinstance(received, _Ended), received
@@ -263,7 +263,7 @@ class RecordingSink:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to take."""
+        """Whether no message is left."""
         return self._received.empty()
 
 

@@ -37,7 +37,7 @@ def pgbouncer(postgres_url: str, *, max_prepared_statements: int = 200, ignored:
         )
         as_other: list[str] = []
         if os.geteuid() == 0:
-            # It does not run as root.
+            # It refuses to run as root.
             folder.chmod(0o777)
             as_other = ["-u", USER]
         process = subprocess.Popen(

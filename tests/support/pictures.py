@@ -1,4 +1,4 @@
-"""Photos, and sign-ups with one."""
+"""Photos, and sign-ups with a photo."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def picture() -> bytes:
 
 
 async def sign_up_with_photo(api: Api, photo: bytes, **changes: Any) -> dict[str, Any]:
-    """The payload of a sign-up by the multipart request specification."""
+    """Sign up as the multipart request specification says; the payload."""
     operations = {"query": SIGN_UP, "variables": {"input": ACCOUNT | changes | {"photo": None}}}
     response = await api.http.post(
         "/graphql",

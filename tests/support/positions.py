@@ -1,4 +1,4 @@
-"""Positions: values to keep, and reports as a driver's phone sends them."""
+"""Positions as values, and reports as a driver's phone sends them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ DRIVER_LOCATION = """
 def location(
     driver_id: UUID | None = None, lat: float = 52.5, *, age_s: float = 0.0, trip_id: UUID | None = None
 ) -> Location:
-    """Where a driver was so many seconds ago."""
+    """The position of a driver so many seconds ago."""
     now = datetime.now(UTC)
     return Location(
         driver_id or uuid4(), trip_id, GeoPoint(lat, LNG), None, now - timedelta(seconds=age_s), as_of=now
@@ -27,17 +27,17 @@ def location(
 
 
 def report_input(lat: float = 52.5, *, age_s: float = 0.0, **changes: Any) -> dict[str, Any]:
-    """What `reportLocation` takes."""
+    """The input of `reportLocation`."""
     recorded_at = datetime.now(UTC) - timedelta(seconds=age_s)
     return {"point": {"lat": lat, "lng": LNG}, "recordedAt": recorded_at.isoformat(), **changes}
 
 
 async def report(driver: Api, lat: float, **changes: Any) -> None:
-    """Tell where the driver is: at that latitude."""
+    """Report a position at that latitude."""
     payload = await driver.data(REPORT_LOCATION, input=report_input(lat, **changes))
     assert payload["errors"] == [], payload["errors"]
 
 
 async def shows(events: Events, *lats: float) -> None:
-    """Fail unless those latitudes, and no others, come next."""
+    """Fail unless exactly these latitudes come next."""
     assert [(await events.next())["point"]["lat"] for _ in lats] == [*lats]

@@ -1,4 +1,4 @@
-"""What the servers of tests have loaded before they start: `forked.py` forks them from a process that has."""
+"""The modules that test servers load before they start: `forked.py` forks them from a process that has them."""
 
 from functools import cache
 from importlib import import_module
@@ -14,6 +14,6 @@ for name in (
     "uvicorn.loops.uvloop",
 ):
     import_module(name)
-# No server changes it, and to build it takes as long as all the rest of a start.
+# No server changes it, and building it takes as long as the rest of a start.
 execution.build_schema = cache(execution.build_schema)
 execution.build_schema()

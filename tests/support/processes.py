@@ -1,4 +1,4 @@
-"""Whole servers in processes of their own."""
+"""Whole servers in separate processes."""
 
 import asyncio
 import os
@@ -16,19 +16,19 @@ from tests.support import forked
 from tests.support.attacks import see_alive_if_attacked
 from tests.support.waiting import until
 
-# A busy machine takes long to import what a server needs.
+# Imports take long on a busy machine.
 START_TIMEOUT_S = 45.0
 STOP_TIMEOUT_S = 15.0
-# Less than an operator may set: thousands sign up.
+# Below the minimum of the setting: thousands sign up.
 HASH_MEMORY_KIB = 64
-# People of tests are many, and in a hurry.
+# Many people sign up in tests, and quickly.
 WITHOUT_LIMITS = {
     "log_in_rate": "off",
     "sign_up_rate": "off",
     "trip_rate": "off",
     "subscribe_rate": "off",
     "open_trips_per_rider": "off",
-    # Many tests do what bars an address, or more than a client would, and all come from one.
+    # All tests use one address, and many do what would block it, or more than a client would.
     "socket_offence_rate": "off",
     "socket_message_rate": "off",
 }
@@ -37,7 +37,7 @@ WITHOUT_LIMITS = {
 class ServerProcess:
     """``server.py serve`` on a free port of loopback."""
 
-    # It needs none of the test's.
+    # It needs nothing of the test's environment.
     loop: None = None
 
     def __init__(self, port: int, process: ForkServerProcess, log: Path) -> None:
@@ -47,16 +47,16 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The process id."""
         assert self._process.pid is not None
         return self._process.pid
 
     def log(self) -> str:
-        """What it has written."""
+        """Its output."""
         return self._log.read_text(errors="replace")
 
     async def ready(self) -> None:
-        """Return when it serves. Raises: AssertionError with its log when it has ended instead."""
+        """Return when it serves. Raises: AssertionError with its log if it has ended instead."""
         async with httpx.AsyncClient(base_url=self.url) as http:
 
             async def answers() -> bool:
@@ -64,33 +64,33 @@ class ServerProcess:
                 try:
                     return (await http.get("/readyz")).status_code == 200
                 except httpx.TransportError:
-                    # Asking all the time would take the processor from those who start.
+                    # Polling faster would take processor time from the starting servers.
                     await asyncio.sleep(0.05)
                     return False
 
             await until(answers, START_TIMEOUT_S)
 
     def freeze(self) -> None:
-        """Let it do nothing, as a process that is starved."""
+        """Freeze it, as a process without CPU time."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         self._process.kill()
         self._process.join()
 
     async def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """End it in order; its exit status."""
+        """Stop it normally; its exit status."""
         if self._process.exitcode is None:
             os.kill(self.pid, by)
         return await self.ended()
 
     async def ended(self) -> int:
-        """Return at its end; its exit status."""
+        """Wait for its end; its exit status."""
         await until(lambda: self._process.exitcode is not None, STOP_TIMEOUT_S)
         assert self._process.exitcode is not None
         return self._process.exitcode
@@ -98,7 +98,9 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
-    """A server of these settings, without limits. It may not be ready yet, so that several can start at once."""
+    """A server with these settings, without limits. It may not be ready yet, so that several can start in
+    parallel.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = WITHOUT_LIMITS | {"build_pages": False} | settings

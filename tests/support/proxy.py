@@ -1,4 +1,4 @@
-"""Links that can be cut: a server's Unix socket or TCP port, behind a socket of ours."""
+"""Connections that can be cut: a server's Unix socket or TCP port, behind a socket of the test."""
 
 import asyncio
 import re
@@ -22,11 +22,11 @@ class Link:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def restore(self) -> None:
-        """Let connections through."""
+        """Allow connections."""
         self._server = await asyncio.start_unix_server(self._serve, str(self._path))
 
     async def cut(self) -> None:
-        """Break every connection and let none through."""
+        """Break every connection and refuse new ones."""
         assert self._server is not None
         self._server.close()
         self._path.unlink(missing_ok=True)
@@ -58,7 +58,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def link(database_url: str, folder: Path) -> AsyncIterator[Link]:
-    """A link that lets everything through at first."""
+    """A link that allows connections at first."""
     proxy = Link(database_url, folder)
     await proxy.restore()
     try:
@@ -68,7 +68,7 @@ async def link(database_url: str, folder: Path) -> AsyncIterator[Link]:
 
 
 class WebLink:
-    """Connections to a web server, through a port of ours that stays the same."""
+    """Connections to a web server, through a fixed port."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -78,16 +78,16 @@ class WebLink:
 
     @property
     def url(self) -> str:
-        """The server's address, by way of this link."""
+        """The server's address through this link."""
         return f"http://127.0.0.1:{self._port}"
 
     async def restore(self) -> None:
-        """Let connections through."""
+        """Allow connections."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
         self._port = self._listener.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Break every connection and let none through."""
+        """Break every connection and refuse new ones."""
         assert self._listener is not None
         self._listener.close()
         for task in self._serving:
@@ -115,10 +115,10 @@ class WebLink:
 
 
 class DevelopmentProxy(WebLink):
-    """What the server of a front end (Vite, Next.js) does with requests for its API: passes them on.
+    """The development server of a front end (Vite, Next.js), which passes API requests on.
 
-    ``changes_origin``: with the Host of the target in place of the one that it was asked by (http-proxy's
-    ``changeOrigin``), and with the Origin as it was. One request a connection.
+    ``changes_origin``: it replaces the Host by that of the target (http-proxy's ``changeOrigin``), and keeps the
+    Origin. It serves one request on a connection.
     """
 
     def __init__(self, url: str, *, changes_origin: bool) -> None:
@@ -135,7 +135,7 @@ class DevelopmentProxy(WebLink):
 
 @asynccontextmanager
 async def development_proxy(url: str, *, changes_origin: bool) -> AsyncGenerator[DevelopmentProxy]:
-    """The server of a front end."""
+    """The development server of a front end."""
     proxy = DevelopmentProxy(url, changes_origin=changes_origin)
     await proxy.restore()
     try:
@@ -146,7 +146,7 @@ async def development_proxy(url: str, *, changes_origin: bool) -> AsyncGenerator
 
 @asynccontextmanager
 async def web_link(url: str) -> AsyncIterator[WebLink]:
-    """A link to a web server that lets everything through at first."""
+    """A link to a web server that allows connections at first."""
     proxy = WebLink(url)
     await proxy.restore()
     try:

@@ -1,4 +1,4 @@
-"""TCP connections to a server, on which anything can be said."""
+"""TCP connections to a server, for arbitrary bytes."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @asynccontextmanager
 async def connected(server: LiveServer) -> AsyncGenerator[Connection]:
-    """A connection on which nothing has been said."""
+    """A connection on which nothing was sent."""
     parts = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
@@ -35,9 +35,9 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, Any]:
 
 
 def take_little(client: tuple[str, int], buffer_bytes: int = 1) -> None:
-    """Have the system keep little of what is sent to that client of a server within this process.
+    """Make the system buffer little of what a server in this process sends to this client.
 
-    The least that it keeps is a few kilobytes, which makes all that is read later slow.
+    Its minimum is a few kilobytes, which makes all later reads slow.
     """
     for connection in psutil.Process().net_connections("tcp"):
         if client in (connection.raddr, connection.laddr):

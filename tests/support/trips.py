@@ -11,7 +11,7 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, 5, tzinfo=UTC)
 
 
 def trip_value(rider: UserValue, status: TripStatus = TripStatus.REQUESTED, **fields: Any) -> TripValue:
-    """A trip at version 1; ``fields`` take the place of what nobody has asked for."""
+    """A trip at version 1; ``fields`` replace the defaults."""
     made: dict[str, Any] = {
         "id": uuid4(),
         "created": NOW,

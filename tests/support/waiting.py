@@ -1,4 +1,4 @@
-"""Waiting for what happens on its own."""
+"""Waits for conditions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ TIMEOUT_S = 10.0
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: float = TIMEOUT_S) -> None:
-    """Return once the condition, or what it promises, holds. Raises: TimeoutError."""
+    """Return when the condition, or its result, is true. Raises: TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while True:
             held = condition()

@@ -1,4 +1,4 @@
-"""Clients that remember all they are told, and know what they ought to show."""
+"""Clients that remember everything they receive, and know what they should show."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ class Row:
 
 
 class Truth:
-    """What the database says, asked past the servers."""
+    """The state of the database, read without the servers."""
 
     def __init__(self, database_url: str) -> None:
         self._url = urlsplit(database_url)._replace(scheme="postgresql").geturl()
@@ -64,15 +64,15 @@ class Truth:
         return {row["id"]: _row(**row) for row in rows}
 
     async def forget_ended(self) -> None:
-        """Delete the trips that have ended: looking at thousands for each of 200 clients takes seconds."""
+        """Delete the trips that have ended: checking thousands for each of 200 clients takes seconds."""
         await self.rows("DELETE FROM trips WHERE status IN ('COMPLETED', 'CANCELLED', 'EXPIRED')")
 
     async def unpublished(self) -> int:
-        """How many notes the outbox holds."""
+        """The number of outbox rows."""
         return (await self.rows("SELECT count(*) AS n FROM outbox"))[0]["n"]
 
     async def close(self) -> None:
-        """Let go."""
+        """Close the connection."""
         if self._connection is not None:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._connection.close(timeout=1)
@@ -84,11 +84,11 @@ def _row(*, pick_up_lat: float | None, pick_up_lng: float | None, **values: Any)
 
 
 class View(ABC):
-    """What one subscription shows, folded from its messages.
+    """The state that one subscription shows, folded from its messages.
 
-    ``faults`` are the promises that a message broke: a change must be newer than all that this subscription
-    was told of its trip since the last snapshot, which starts anew and may repeat; but nothing ever goes back,
-    not even over a reconnect.
+    ``faults`` are the guarantees that a message broke. A change must be newer than everything that this
+    subscription received of its trip since the last snapshot. A snapshot may repeat an earlier version. No version
+    may ever go back, not even over a reconnect.
     """
 
     def __init__(self, query: str, **variables: Any) -> None:
@@ -125,11 +125,11 @@ class View(ABC):
 
     @abstractmethod
     def differences(self, trips: dict[str, Row]) -> list[str]:
-        """Where it does not show what the database has; empty when it is right."""
+        """The differences between this view and the database; empty if it is correct."""
 
     def _restart(self, shown: Sequence[dict[str, Any]]) -> None:
         self.snapshots += 1
-        # What it leaves out (a trip that ended long ago) may be mentioned once more, as it is.
+        # An omitted trip (it ended long ago) may come once more, unchanged.
         self._told = {}
         for trip in shown:
             trip_id, version = trip["id"], trip["version"]
@@ -202,7 +202,7 @@ class MyTripsView(View):
     def differences(self, trips: dict[str, Row]) -> list[str]:
         mine = {row.id: row for row in trips.values() if self._user_id in (row.rider_id, row.driver_id)}
         ended = sorted((row for row in mine.values() if row.status in ENDED), key=lambda row: row.updated)
-        # Of those that ended long ago it shows what it happened to hear.
+        # Of trips that ended long ago it shows those that it received.
         must_show = {
             row.id for row in [*(r for r in mine.values() if r.status not in ENDED), *ended[-ENDED_SHOWN:]]
         }
@@ -238,7 +238,7 @@ class TripView(View):
         row = trips[self._trip_id]
         is_party = self._viewer_id in (row.rider_id, row.driver_id)
         if self.is_lost:
-            # It has ended, also if the trip can be seen again by now. A rider never loses sight.
+            # It has ended, even if the trip can be seen again by now. A rider never loses sight of it.
             return [f"lost sight of {row.id}"] if self._viewer_id == row.rider_id or not self.is_complete else []
         if not is_party and (row.status != OPEN or self._viewer_id in row.given_back_by):
             return [f"still sees {row.id}"]
@@ -249,7 +249,7 @@ class TripView(View):
 
 
 def differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> list[str]:
-    """Where what is shown is not what is wanted, in words."""
+    """The differences between the shown and the expected state, in words."""
     return [
         f"{what} {key}: shows {shown.get(key)}, the database has {wanted.get(key)}"
         for key in wanted.keys() | shown.keys()
@@ -267,22 +267,22 @@ class Witness:
         self._person = person
         self._urls = list(urls)
         self._rng = rng
-        # A small one makes the server feel soon that nothing is taken. None: what the system gives.
+        # A small buffer lets the server notice quickly that the client does not read. None: the system's default.
         self.receive_buffer_bytes: int | None = None
         self._connection: ClientConnection | None = None
-        # Cleared, it takes nothing from its socket.
+        # If cleared, it reads nothing from its socket.
         self.reads = asyncio.Event()
         self.reads.set()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def user_id(self) -> str:
-        """Whose it is."""
+        """The user's id."""
         return self._person.user["id"]
 
     @property
     def url(self) -> str:
-        """The server that it is at, or tries next."""
+        """The server that it is connected to, or tries next."""
         return self._urls[0]
 
     @property
@@ -295,7 +295,7 @@ class Witness:
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Watch no more. Raises what ended it."""
+        """Stop watching. Raises the error that ended it."""
         assert self._task is not None
         if not self._task.done():
             self._task.cancel()
@@ -308,21 +308,22 @@ class Witness:
             self._connection.transport.abort()
 
     async def watch(self, view: View) -> None:
-        """Show one more thing."""
+        """Add one more view."""
         self.views.append(view)
         if self._connection is not None:
             with suppress(ConnectionClosed):
                 await self._subscribe(self._connection, len(self.views) - 1)
 
     def differences(self, trips: dict[str, Row]) -> list[str]:
-        """Where it does not show what the database has."""
+        """The differences between its views and the database."""
         if self._connection is None:
             return ["not connected"]
         return [difference for view in self.views for difference in view.differences(trips)]
 
     def broken_promises(self) -> list[str]:
-        """What must never happen, and did."""
-        # Each resync also reaches `myTripsUpdated` of the same socket, where it can be told from a change.
+        """Guarantees that were broken."""
+        # Each resync also reaches `myTripsUpdated` of the same socket, where it can be distinguished from a
+        # change.
         resyncs = sum(view.snapshots for view in self.views if isinstance(view, MyTripsView))
         repeated = [
             f"trip came {view.repeats + 1} times, {resyncs} snapshots"

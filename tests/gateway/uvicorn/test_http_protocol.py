@@ -1,4 +1,4 @@
-"""Heads of requests without an end: how much of them is gathered, and for how long."""
+"""The limits of size and time of request heads."""
 
 import asyncio
 from contextlib import suppress

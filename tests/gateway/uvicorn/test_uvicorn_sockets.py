@@ -1,4 +1,4 @@
-"""Pings: who answers stays, and who does not is cut without a word."""
+"""Pings: a peer that answers stays, and one that does not is aborted."""
 
 import asyncio
 import contextlib

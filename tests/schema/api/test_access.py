@@ -1,7 +1,4 @@
-"""Who may do what: a row for every root field of the schema, and for every field of its types.
-
-A field that is new in the schema fails here by its name until somebody has decided who may see it.
-"""
+"""Who may do what: one row for every root field of the schema, and for every field of its types."""
 
 import json
 from collections.abc import AsyncIterator

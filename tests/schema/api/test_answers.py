@@ -1,4 +1,4 @@
-"""The table of answers: what each case is answered with, and that the server answers the next request too."""
+"""The answer to each kind of error; after each the server also answers the next request."""
 
 from collections.abc import AsyncIterator
 from typing import Any

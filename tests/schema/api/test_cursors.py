@@ -1,4 +1,4 @@
-"""Cursors come from strangers."""
+"""Cursors may be any text from a client."""
 
 import base64
 from datetime import UTC, datetime

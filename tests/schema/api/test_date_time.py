@@ -1,4 +1,4 @@
-"""Moments are read as Strawberry reads them."""
+"""Times are parsed as Strawberry parses them."""
 
 from datetime import datetime, timedelta, timezone
 

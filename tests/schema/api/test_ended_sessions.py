@@ -1,7 +1,7 @@
-"""Nothing is written in a session that has ended: every mutation that ends one before every mutation that writes,
-in one operation and in two at once; and staff who are out.
+"""Nothing is written in a session that has ended.
 
-A mutation that is new in the schema, and a new use case of staff, fails here by its name until it has a row.
+Every mutation that ends a session is combined with every mutation that writes, in one operation and in two
+simultaneous ones; and with staff who lost their access.
 """
 
 import asyncio

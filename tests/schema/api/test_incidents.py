@@ -1,5 +1,6 @@
-"""Failures are provoked in every layer: the client learns an incident id and nothing of our inside, and the id
-finds the one line of the log that has it all."""
+"""Failures in every layer: the client sees only an incident id, and the id finds the one log line with the
+details.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`updateMe` and `deleteMe`: how one is shown, and how one leaves."""
+"""`updateMe` and `deleteMe`: changing and deleting one's own account."""
 
 import asyncio
 from pathlib import Path

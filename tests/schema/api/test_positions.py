@@ -1,4 +1,4 @@
-"""Positions, histories and times of arrival over HTTP and sockets: who is shown what, and who is not."""
+"""Positions, histories and times of arrival over HTTP and sockets: who sees them, and who does not."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,7 +1,4 @@
-"""A value that does not fit its type is refused without being repeated: it may be a password in the wrong place.
-
-The cases are made from the schema: each leaf of each argument of each root field.
-"""
+"""A value that does not fit its type is refused and not repeated: it may be a password in the wrong field."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The contract: every element is described, and nothing in it goes by the name of a secret."""
+"""Every element of the schema has a description, and no field has the name of a secret."""
 
 from collections.abc import Iterator
 

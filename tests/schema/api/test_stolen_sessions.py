@@ -1,4 +1,4 @@
-"""Somebody else has the cookie, the token or the password: what ends that."""
+"""An attacker has the cookie, the token or the password: how the user can end that."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine

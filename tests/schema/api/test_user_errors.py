@@ -1,4 +1,4 @@
-"""The faults of users are data, whatever the mutation."""
+"""Faults of users are data, for every mutation."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""The estimate of what an operation costs, and what it refuses."""
+"""The estimated cost of an operation, and which operations it refuses."""
 
 from math import inf
 from typing import Any

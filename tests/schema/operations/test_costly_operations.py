@@ -1,4 +1,4 @@
-"""Operations that ask for too much, over every transport; and bodies that do."""
+"""Operations and bodies that are too large, over every transport."""
 
 import json
 from collections.abc import AsyncIterator

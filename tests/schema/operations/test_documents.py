@@ -1,4 +1,4 @@
-"""Documents: parsed once, within bounds of time and memory, and what an execution shares."""
+"""Documents are parsed once, within limits of time and memory; and which of them share an execution."""
 
 import gc
 import tracemalloc

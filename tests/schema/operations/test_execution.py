@@ -1,4 +1,4 @@
-"""Executing once for many says what executing for each would say."""
+"""A shared execution gives the same result as separate ones."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""A server that does not answer questions about its schema."""
+"""A server without introspection."""
 
 import json
 from typing import Any

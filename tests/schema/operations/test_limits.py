@@ -1,4 +1,4 @@
-"""What a document may have at most, judged before it is validated."""
+"""The limits of a document, checked before its validation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Queries that are asked for by the hash of their text: automatic persisted queries."""
+"""Queries by the hash of their text: automatic persisted queries."""
 
 import json
 from typing import Any

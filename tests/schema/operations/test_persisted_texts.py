@@ -1,4 +1,4 @@
-"""The texts that are known by their hashes."""
+"""The store of texts by their hashes."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Operations that take too long: the waiting ends, and what was begun to be written does not."""
+"""Operations that take too long: the waiting ends, but a write that has begun does not."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A server that runs nothing but the documents of a list."""
+"""A server that runs only the documents of a list."""
 
 import json
 from typing import Any

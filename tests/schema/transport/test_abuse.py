@@ -1,4 +1,4 @@
-"""Somebody tries too much: to guess, to find names out, to flood."""
+"""Clients that try too often: guessing passwords, finding out names, flooding."""
 
 import asyncio
 import statistics

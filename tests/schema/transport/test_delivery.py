@@ -1,4 +1,4 @@
-"""Delivery: what a slow client is sent, and that it slows nobody."""
+"""Delivery: the messages that a slow client receives, and that it delays nobody."""
 
 import asyncio
 import tracemalloc

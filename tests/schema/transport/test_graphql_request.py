@@ -1,4 +1,4 @@
-"""What is read of a request's JSON."""
+"""Parsing the JSON of a request."""
 
 import pytest
 

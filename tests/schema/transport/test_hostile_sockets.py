@@ -1,4 +1,4 @@
-"""Sockets that flood, and addresses whose sockets have to be closed again and again."""
+"""Sockets that flood, and addresses whose sockets have to be closed repeatedly."""
 
 import asyncio
 import sys

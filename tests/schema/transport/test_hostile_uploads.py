@@ -1,4 +1,4 @@
-"""Sign-ups with files that are not what they seem, in forms that are not what they should be."""
+"""Sign-ups with hostile files and malformed forms."""
 
 import functools
 import io

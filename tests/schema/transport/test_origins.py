@@ -1,4 +1,4 @@
-"""Which pages may make a browser use the session: over HTTP, and at a socket's handshake."""
+"""Which pages can make a browser use the session, over HTTP and with a WebSocket handshake."""
 
 import asyncio
 from collections.abc import AsyncIterator

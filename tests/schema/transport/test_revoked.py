@@ -1,4 +1,4 @@
-"""What waits for a client that does not read is not sent once its session has ended."""
+"""Messages that wait for a client that does not read are not sent after its session has ended."""
 
 from contextlib import AsyncExitStack
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The send_queue: in order, bounded by its keys, and without making anybody wait."""
+"""The send queue: in order, bounded by its keys, and without making anybody wait."""
 
 import asyncio
 from collections.abc import Callable

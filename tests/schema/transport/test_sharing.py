@@ -1,8 +1,4 @@
-"""Every subscription, with executions shared and not: the same bytes for every subscriber.
-
-One script of events goes through two servers, over sockets and as event streams. Ids, times and the names of
-incidents belong to one run; everything else is compared as it came.
-"""
+"""Every subscription gives every subscriber the same bytes, with shared executions and without."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What the operations of a socket leave."""
+"""Operations of a socket leave nothing behind."""
 
 import asyncio
 from types import SimpleNamespace

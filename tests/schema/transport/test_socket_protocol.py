@@ -1,4 +1,4 @@
-"""graphql-transport-ws, message by message: what is answered, and what closes the socket."""
+"""graphql-transport-ws, message by message: the answers, and the reasons for closing the socket."""
 
 import asyncio
 import json

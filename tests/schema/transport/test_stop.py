@@ -1,4 +1,4 @@
-"""What has no end of its own does not hold up a server that stops."""
+"""Endless streams do not delay a server that stops."""
 
 import asyncio
 import socket

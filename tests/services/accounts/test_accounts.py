@@ -1,4 +1,4 @@
-"""Accounts: signing up and logging in, over HTTP as users do it, and what is kept of it."""
+"""Accounts: signing up and logging in over HTTP, and what is stored."""
 
 import asyncio
 from pathlib import Path

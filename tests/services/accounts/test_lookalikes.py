@@ -1,4 +1,4 @@
-"""Nobody gets a user name that looks like another one's, also where that one is older than the rule."""
+"""Nobody gets a user name that looks like another user's name, even if that one is older than the rule."""
 
 import asyncio
 from uuid import UUID

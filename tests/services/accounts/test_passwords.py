@@ -1,4 +1,4 @@
-"""How strong passwords must be, and how many are hashed at once."""
+"""The strength of passwords, and the number of concurrent hashes."""
 
 import asyncio
 import threading

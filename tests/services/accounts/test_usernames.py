@@ -1,4 +1,4 @@
-"""When two user names are the same, and what nobody may be called."""
+"""When two user names are equal, and which names are refused."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""The database: one clock, one spelling for two dialects, and what happens when it goes away."""
+"""The database: one clock, one spelling for two dialects, and its behaviour when it goes away."""
 
 import asyncio
 import socket

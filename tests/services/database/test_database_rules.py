@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever writes: check constraints and unique indexes, in both dialects."""
+"""The check constraints and unique indexes that the database enforces, in both dialects."""
 
 import re
 from collections.abc import AsyncIterator

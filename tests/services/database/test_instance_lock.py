@@ -1,4 +1,4 @@
-"""Two servers that cannot hear one another never work on one database."""
+"""Two servers that cannot exchange events never use one database."""
 
 import asyncio
 from collections.abc import AsyncIterator

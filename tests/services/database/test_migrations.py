@@ -1,4 +1,4 @@
-"""Migrations make the tables that the models describe, in both dialects, and do no harm twice."""
+"""Migrations create the tables of the models, in both dialects, and can be repeated."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""Where a PostgreSQL is, and what a server does with one that it cannot work with, or that goes away."""
+"""The address of PostgreSQL, and a server's behaviour with an unusable one or one that goes away."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The queries that run all the time find their rows by an index, as PostgreSQL itself plans them."""
+"""Frequent queries find their rows by an index, in PostgreSQL's own plans."""
 
 import asyncio
 import json

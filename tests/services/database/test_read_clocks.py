@@ -1,4 +1,4 @@
-"""What is committed while a read is under way counts as newer than that read."""
+"""A change that is committed during a read counts as newer than that read."""
 
 import asyncio
 import threading

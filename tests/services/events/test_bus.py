@@ -1,4 +1,4 @@
-"""The bus: confirmed before it is listened to, and healing itself whatever happens to the broker."""
+"""The bus: the broker confirms a subscription first, and the bus recovers from every failure of the broker."""
 
 import asyncio
 from collections.abc import AsyncIterator

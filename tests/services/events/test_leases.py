@@ -1,4 +1,4 @@
-"""Leases: what is remembered of a user counts until somebody begins to change it."""
+"""Leases: cached data of a user may be used until a change of it begins."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

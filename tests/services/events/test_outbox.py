@@ -1,4 +1,4 @@
-"""The outbox: no committed change stays unseen, and none is announced before it is committed."""
+"""The outbox: every committed change is announced, and none before its commit."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Whatever is wrong with Redis is an outage: told once, whoever notices it, and over when Redis does its work."""
+"""Every failure of Redis is an outage: logged once, however many parts notice it, and over when Redis works."""
 
 import asyncio
 import re

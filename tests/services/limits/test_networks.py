@@ -1,4 +1,4 @@
-"""What counts as one sender."""
+"""Which addresses count as one client."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Everybody is held to a rate of their own."""
+"""Each key has a rate of its own."""
 
 from types import SimpleNamespace
 

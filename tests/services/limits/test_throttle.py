@@ -1,4 +1,4 @@
-"""Rates hold over all processes that share a Redis, and in each of them without it."""
+"""Rates hold across all processes that share a Redis, and within each process without it."""
 
 import asyncio
 import sys

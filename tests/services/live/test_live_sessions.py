@@ -1,4 +1,4 @@
-"""The end of a session closes what belongs to it, whatever the order and whoever fails."""
+"""The end of a session closes everything that belongs to it, in any order and despite failures."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""However many follow an event or ask for a snapshot, others are served in between, and nobody misses anything."""
+"""Large numbers of followers and snapshots do not delay other clients, and nobody misses an event."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Whatever breaks off, the store has the photos that accounts have, and after a while no other."""
+"""After any interruption the store has the photos of the accounts, and after a while no others."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""A position costs no statement where the driver's session and trip are known; and what is known is true."""
+"""A position needs no statement if the driver's session and trip are remembered; remembered data is correct."""
 
 import asyncio
 import hashlib

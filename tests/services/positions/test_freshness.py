@@ -1,4 +1,4 @@
-"""What a position is worth as time passes."""
+"""The freshness of a position as time passes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where drivers are: who may report it, what is refused, and with which trip it is stamped."""
+"""Reports of positions: who may send them, which are refused, and which trip they are stamped with."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Times of arrival: asked of an OSRM server, estimated where it does not tell."""
+"""Times of arrival: from an OSRM server, or estimated if it has no answer."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What comes while a round trip is under way goes together in the next; alone, nothing waits."""
+"""Calls during a round trip go together in the next; a single call never waits."""
 
 import asyncio
 from collections.abc import Sequence

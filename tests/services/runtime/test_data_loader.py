@@ -1,4 +1,4 @@
-"""What is asked for together is looked up together, and never remembered."""
+"""Simultaneous look-ups go together, and nothing is cached."""
 
 import asyncio
 from collections.abc import Mapping

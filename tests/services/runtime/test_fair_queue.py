@@ -1,4 +1,4 @@
-"""Work that takes turns."""
+"""Pieces of work that take turns."""
 
 import asyncio
 import functools

@@ -1,4 +1,4 @@
-"""What holds the event loop is seen."""
+"""A blocked event loop is measured."""
 
 import asyncio
 

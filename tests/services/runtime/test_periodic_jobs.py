@@ -1,4 +1,4 @@
-"""Chores are done again and again, whatever happens to one of them."""
+"""Periodic jobs run again and again, even if one fails."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The garbage collector holds nobody up, and what a crowd has left is given back."""
+"""The garbage collector causes no long pause, and the memory of a crowd that has left is returned."""
 
 import ctypes
 import json

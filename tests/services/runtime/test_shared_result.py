@@ -1,4 +1,4 @@
-"""One result for many who wait."""
+"""One result for many waiters."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A vanished client does not tear work apart: every use case that writes is cancelled at every await."""
+"""A disconnect does not interrupt work: every use case that writes is cancelled at every await."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator

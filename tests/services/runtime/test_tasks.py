@@ -1,4 +1,4 @@
-"""A task that should live as long as the server does not end without anybody noticing."""
+"""A background task cannot end unnoticed."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The rules of a trip's life and of its visibility, as conditions of SQL."""
+"""The rules of a trip's life and of its visibility as SQL."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A trip's history: who changed what and when, written with the change or not at all."""
+"""A trip's history: who changed what and when, written together with the change."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""A trip's life through the use cases: who may do what, and what is said when they may not."""
+"""A trip's life through the use cases: who may do what, and the errors otherwise."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Idempotency keys: a request asked again makes no second trip."""
+"""Idempotency keys: a repeated request creates no second trip."""
 
 import asyncio
 from typing import Any

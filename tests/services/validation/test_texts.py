@@ -1,4 +1,4 @@
-"""What of a text can be seen, and what hides in one."""
+"""Visible and invisible characters of texts."""
 
 import time
 

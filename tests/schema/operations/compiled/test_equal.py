@@ -1,4 +1,4 @@
-"""A compiled operation says what graphql-core says, byte for byte."""
+"""A compiled operation gives the same bytes as graphql-core."""
 
 import asyncio
 from collections import Counter

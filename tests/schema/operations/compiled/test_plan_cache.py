@@ -1,4 +1,4 @@
-"""What is compiled, when, and how much is remembered of it."""
+"""Which operations are compiled, when, and how many plans are cached."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""The API itself says the same compiled and not compiled, whatever the use cases return and raise."""
+"""The API gives the same bytes compiled and not compiled, whatever the use cases return or raise."""
 
 import asyncio
 from collections import Counter
