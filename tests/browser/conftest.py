@@ -39,9 +39,7 @@ RULES = ("EXCLUDE 127.0.0.1", f"EXCLUDE {ANOTHER_SITE}", f"MAP {REBOUND} 127.0.0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the pictures."""
-    parser.addoption(
-        "--screenshots", action="store_true", help="draw pages of tests/browser into var/screenshots, to look at"
-    )
+    parser.addoption("--screenshots", action="store_true", help="draw pages of tests/browser into var/screenshots")
 
 
 def pytest_configure(config: pytest.Config) -> None:

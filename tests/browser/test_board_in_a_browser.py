@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import Route, WebSocket, expect
 
-from tests.browser.board_page import PASSWORD
+from application.paths import ROOT
+from tests.browser.board_page import PASSWORD, BoardPage
 from tests.browser.conftest import OpenBoard
 from tests.support.api import LOG_OUT, TRIPS, Api
 from tests.support.proxy import web_link
@@ -441,3 +442,25 @@ async def test_the_theme_follows_the_system_until_the_user_chooses(board: OpenBo
     await page.page.reload()
     await expect(page.page.get_by_role("radio", name="Light")).to_be_checked()
     assert await page.is_dark() is False
+
+
+async def test_the_picture_of_the_readme_shows_both_sides_of_a_trip(board: OpenBoard):
+    """Draws ``var/screenshots/board.png``, which is ``docs/images/board.png``."""
+    if not BoardPage.draws_pictures:
+        pytest.skip("draws a picture: needs --screenshots")
+    images = ROOT / "docs" / "images"
+    page = await board(reduced_motion="no-preference")
+    rider, driver = page.rider, page.driver
+    await rider.sign_up("Robin", photo=images / "rider.jpg")
+    await driver.sign_up("Dana", photo=images / "driver.jpg")
+    await rider.click_map(0.4, 0.62)
+    await rider.end("Drop-off").get_by_label("Address or place").fill("Artis Zoo")
+    await rider.press("Request a trip")
+    await driver.offers.first.get_by_role("button", name="Accept").click()
+    await driver.press("Drive to the pick-up")
+    await expect(rider.root.locator(".eta")).to_contain_text("min")
+    assert await rider.history() == ["Requested · Robin", "Driver on the way · Dana"]
+    await page.page.mouse.move(0, 0)
+    # The car has turned into its route.
+    await expect(driver.root.locator(".eta")).to_contain_text(re.compile(r"7\d\d m"))
+    await page.picture("board")
