@@ -36,11 +36,11 @@ class Hosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
-        if scope["type"] == "lifespan" or self.knows(_host_of(scope)):
+        if scope["type"] == "lifespan" or self.knows(header(scope, b"host")):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
-            host = _host_of(scope).decode("latin-1")
+            host = header(scope, b"host").decode("latin-1")
             _refusals.warning("socket refused", reason=_MESSAGE, host=host)
             await JSONResponse({"errors": [_ERROR]}, 403)(scope, receive, send)
             # Read the disconnect message.
@@ -67,9 +67,10 @@ class Hosts:
         return True
 
 
-def _host_of(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"host":
+def header(scope: Scope, name: bytes) -> bytes:
+    """The first header of that name, in lower case; empty if there is none."""
+    for given, value in scope["headers"]:
+        if given == name:
             return value
     return b""
 

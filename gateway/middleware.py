@@ -2,16 +2,16 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from urllib.parse import quote
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.hosts import header
 from services.runtime import incidents
 
 _log = structlog.stdlib.get_logger("taxirank.access")
@@ -38,8 +38,9 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        given = header(scope, b"x-request-id").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        named = (b"x-request-id", request_id.encode())
         status = 500
         began = time.perf_counter()
 
@@ -47,23 +48,24 @@ class RequestId:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), named]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_named)
-            finally:
-                elapsed_s = time.perf_counter() - began
-                self._observe(scope["path"], status, elapsed_s)
-                _log.log(
-                    logging.DEBUG if status < 400 or scope["path"] in _QUIET_PATHS else logging.INFO,
-                    "request",
-                    method=scope["method"],
-                    path=_logged_path(scope),
-                    status=status,
-                    elapsed_ms=round(elapsed_s * 1000, 1),
-                )
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_named)
+        finally:
+            elapsed_s = time.perf_counter() - began
+            self._observe(scope["path"], status, elapsed_s)
+            _log.log(
+                logging.DEBUG if status < 400 or scope["path"] in _QUIET_PATHS else logging.INFO,
+                "request",
+                method=scope["method"],
+                path=_logged_path(scope),
+                status=status,
+                elapsed_ms=round(elapsed_s * 1000, 1),
+            )
+            structlog.contextvars.reset_contextvars(**tokens)
 
 
 def _logged_path(scope: Scope) -> str:

@@ -21,6 +21,10 @@ from services.positions.routing import Router
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
 
+# Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
+# change. For these, the caller need not be read again.
+TAKE_THE_CALLER_AS_KNOWN = frozenset({"createTrip", "reportLocation"})
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

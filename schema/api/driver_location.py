@@ -21,10 +21,6 @@ from services.live import messages
 from services.live.feeds import DriverLocationFeed
 from services.positions.freshness import Freshness
 
-# Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
-# change. For these, a socket need not read the caller again.
-TAKE_THE_CALLER_AS_KNOWN = frozenset({"reportLocation"})
-
 
 @strawberry.type(description="The position of a trip's driver. Each trip has one such object, which moves.")
 class DriverLocation:

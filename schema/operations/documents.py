@@ -27,7 +27,7 @@ from graphql import (
 )
 from graphql.language import FieldNode, Node, Visitor, visit
 
-from schema.api.driver_location import TAKE_THE_CALLER_AS_KNOWN
+from schema.api.context import TAKE_THE_CALLER_AS_KNOWN
 from schema.api.errors import RequestError, without_value
 from schema.operations.cost import CostModel, Estimate
 from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
