@@ -26,7 +26,7 @@ def sources(*folders: str) -> Iterator[Path]:
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    """What a file says. Each is read by many tests."""
+    """The syntax tree of a file. Many tests read each file."""
     return ast.parse(path.read_text())
 
 
@@ -71,7 +71,7 @@ def names_topic(tree: ast.AST) -> bool:
 
 
 def speaks_http(tree: ast.AST) -> list[str]:
-    """What a file says, outside of its docstrings, that only HTTP has: headers, media types, paths, statuses."""
+    """Words of HTTP in a file, outside of its docstrings: headers, media types, paths, statuses."""
     texts = re.compile(
         r"(?i)cache-control|content-type|cookie|max-age|\b(image|text|application|multipart)/[a-z]|^/[a-z]"
     )
@@ -127,7 +127,7 @@ def test_no_layer_imports_one_above_or_beside_it(layer: str, forbidden: set[str]
 
 
 def test_the_simulation_knows_the_api_and_nothing_of_the_server() -> None:
-    """It stands for clients: what it could reach behind the API would prove nothing about it."""
+    """It stands for clients: results through internal access would prove nothing about the API."""
     ours = {*PACKAGES, "server", "tests", "benchmarks"}
     for path in (ROOT / "simulation").glob("*.py"):
         assert not {name.split(".")[0] for name in imports(tree_of(path))} & ours, name_of(path)
@@ -179,9 +179,9 @@ def test_a_library_is_touched_where_it_belongs_and_nowhere_else(library: str, al
 def test_only_the_settings_read_the_environment() -> None:
     assert {name_of(path) for path in sources() if reads_environment(tree_of(path))} == {
         "application/settings.py",
-        # It says how pydantic's settings are to take a list.
+        # It tells pydantic's settings how to parse a list.
         "application/setting_types.py",
-        # It hands it on to Node, with another PATH.
+        # It passes the environment on to Node, with another PATH.
         "gateway/web_build.py",
     }
 
@@ -271,7 +271,7 @@ def test_a_status_that_is_compared_elsewhere_is_noticed(text: str) -> None:
 
 
 def test_no_service_uses_words_of_http() -> None:
-    """What a photo is served with, and where, is for those who serve it."""
+    """The headers and the paths of photos belong to the modules that serve them."""
     services = (ROOT / "services").rglob("*.py")
     found = {name_of(path): words for path in services if (words := speaks_http(tree_of(path)))}
 
@@ -301,7 +301,7 @@ def test_a_module_of_more_than_300_lines_says_why() -> None:
 
 
 def test_only_the_database_tells_its_dialects_apart() -> None:
-    """Everybody else asks ``Database.sql`` for the piece of SQL."""
+    """All other code asks ``Database.sql`` for the piece of SQL."""
     apart = re.compile(r"\bis_sqlite\b|\bis_postgres\b|json_each|strftime\(|\bunnest\(|\bILIKE\b")
     found = {
         name_of(path)

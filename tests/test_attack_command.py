@@ -103,7 +103,7 @@ def test_every_attack_of_every_worker_is_in_the_table_with_its_result(pytester: 
     rows = {row[0]: row[1:] for line in result.outlines if (row := line.split())}
     assert rows["abuse"] == ["4", "23", "23", "3", "3"]
     assert rows["errors"] == ["1", "5", "0", "0", "0"]
-    # After which the server does not answer as it should: they fail.
+    # Afterwards the server does not answer correctly: these tests fail.
     assert rows["fuzzing"] == ["3", "3", "0", "3", "0"]
     assert rows["all"] == ["8", "31", "23", "6", "3"]
 

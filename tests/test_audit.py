@@ -23,7 +23,7 @@ ADVISORY = {"id": 1, "url": "https://example.com", "title": "Runs what it is sen
 
 @contextmanager
 def advisories(*packages: str) -> Iterator[str]:
-    """OSV and the npm registry, which know something bad of these packages."""
+    """OSV and the npm registry, which report a vulnerability of these packages."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -65,7 +65,7 @@ def _npm() -> None:
 
 
 def audit(url: str) -> tuple[int, list[str]]:
-    """The exit status, and the lines of the verdicts."""
+    """The exit status, and the lines with the results."""
     done = subprocess.run(
         [".ci/audit", "--service-url", url],
         cwd=ROOT,

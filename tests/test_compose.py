@@ -24,7 +24,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SIMULATION = ROOT / "simulation"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-# One instruction a line.
+# One instruction on each line.
 INSTRUCTIONS = [
     line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")
 ]
@@ -42,7 +42,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def environment(**values: str) -> dict[str, str]:
-    """The server's environment as compose would make it, with these variables in `.env`."""
+    """The server's environment as compose would create it, with these variables in `.env`."""
     return {
         name: filled(value, values)
         for name, value in SERVICES["server"]["environment"].items()
@@ -51,7 +51,7 @@ def environment(**values: str) -> dict[str, str]:
 
 
 def image_environment() -> dict[str, str]:
-    """What the image sets."""
+    """The environment that the image sets."""
     (line,) = (line for line in FINAL_STAGE if line.startswith("ENV "))
     return dict(re.findall(r"(\w+)=(\S+)", line))
 
@@ -86,7 +86,7 @@ def test_the_migrations_get_the_settings_that_they_use() -> None:
 
 
 def test_no_setting_of_the_image_is_taken_away() -> None:
-    # Compose removes from the container what is named without a value and set nowhere.
+    # Compose removes a variable that is named without a value and set nowhere.
     for name in ("server", "migrate"):
         without = {key for key, value in SERVICES[name]["environment"].items() if value is None}
         assert without.isdisjoint(image_environment())
@@ -173,7 +173,7 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
 def test_the_image_has_all_of_the_source_and_nothing_else() -> None:
     copied = {line.split()[-1].removesuffix("./") for line in FINAL_STAGE if line.startswith("COPY ")} - {""}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
-    # A folder of migrations is no package.
+    # A folder of migrations is no Python package.
     assert copied == {*packages, "migrations", "web/dist", ".venv"}
     sources = {
         source

@@ -16,17 +16,17 @@ CODE = ("application", "schema", "gateway", "admin", "services", "models", "simu
 FOLDERS = (*CODE, "tests", "migrations", "web", "docs")
 # Media types begin with the name of a folder too.
 PATH = re.compile(rf"(?<![\w/.:-])(?:{'|'.join(FOLDERS)})/(?!json|graphql)[\w./-]*[\w/]")
-# Made by a build.
+# Built folders.
 NOT_KEPT = ("web/dist",)
 NAME = re.compile(r"((?:[a-z]\w*\.)*?)(_?[A-Za-z]\w*)[.](\w+)(?:\(.*\))?")
 FILE = re.compile(r"[\w-]+\.(?:py|toml|txt|lock|graphql|json|yml|md|ts|css)")
-# Of answers in GraphQL.
+# Names in GraphQL answers.
 NOT_OURS = {"extensions"}
 
 
 @cache
 def members() -> dict[str, set[str]]:
-    """What each class and each module of ours has; those of one name together."""
+    """The members of each class and module; those of one name together."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "server.py", *(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))):
         tree = ast.parse(path.read_text())
@@ -56,7 +56,7 @@ def _set_on_self(scope: ast.ClassDef) -> Iterator[str]:
 
 
 def missing_paths(text: str) -> list[str]:
-    """The paths in a text that look like ours, and lead nowhere."""
+    """The paths in a text that look like paths of the repository, and do not exist."""
     found = [*PATH.findall(text), *re.findall(r"`([\w.-]+\.(?:py|graphql|toml|ts|yml))`", text)]
     return [path for path in found if not path.startswith(NOT_KEPT) and not (ROOT / path).exists()]
 
@@ -85,7 +85,7 @@ def test_every_class_and_function_that_a_document_names_exists(document: Path) -
 
 
 def test_an_invented_name_is_found() -> None:
-    """The two above would pass as well if they looked at nothing."""
+    """The two tests above would also pass if they checked nothing."""
     text = "`hubb.py` `services/live/huba.py` `Hub.dispatch` `Hub.resync` `Hubble.resync` `hubs.go`"
 
     assert missing_paths(text) == ["services/live/huba.py", "hubb.py"]

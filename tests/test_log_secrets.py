@@ -29,7 +29,7 @@ INCIDENT = re.compile(r"\(incident ([0-9a-f]{32})\)")
 
 @dataclass
 class Target:
-    """A server, its database, what must not be in its log, and what must."""
+    """A server, its database, the texts that must not be in its log, and those that must."""
 
     process: ServerProcess
     database: Path
@@ -38,7 +38,7 @@ class Target:
 
     @contextmanager
     def broken(self) -> Iterator[None]:
-        """While there is no table of users."""
+        """The table of users is missing during the block."""
         connection = sqlite3.connect(self.database)
         try:
             connection.execute("ALTER TABLE users RENAME TO mislaid")
@@ -48,14 +48,14 @@ class Target:
             connection.close()
 
     def note(self, shown: str) -> None:
-        """Somebody was shown this, which tells of one incident."""
+        """Record a message with one incident that a client received."""
         hides_the_inside(shown)
         self.incidents |= set(INCIDENT.findall(shown))
 
 
 @asynccontextmanager
 async def target(folder: Path, template: Path, form: str) -> AsyncIterator[Target]:
-    """A server that logs all it can, in that form."""
+    """A server that logs everything, in that format."""
     database = folder / f"{form}.sqlite3"
     shutil.copy(template, database)
     async with server_process(
@@ -114,7 +114,7 @@ async def attack(server: Target, attempts: Attack) -> None:
         server.secrets |= {token, *api.http.cookies.values()}
         app.http.headers["Authorization"] = f"Bearer {token}"
 
-        # What is wrong with the request, with a secret in it.
+        # Invalid requests that contain a secret.
         assert (await api.data(LOG_IN, password=WRONG, **named))["errors"][0]["code"] == "BAD_CREDENTIALS"
         document = f'mutation {{ logIn(username: "robin@example.com", password: "{LITERAL}") {{'
         for body in (document, "{}", f'{{"query": "{document}', json.dumps({"query": document})):
@@ -125,7 +125,7 @@ async def attack(server: Target, attempts: Attack) -> None:
             await api.http.get(path, params={"query": document, "token": token})
             attempts.add()
 
-        # Our fault, with a secret on the way.
+        # Failures of the server that involve a secret.
         with server.broken():
             for asked in (
                 api.http.post("/graphql", json={"query": SIGN_UP, "variables": {"input": fields}}),
@@ -148,7 +148,7 @@ async def attack(server: Target, attempts: Attack) -> None:
 
 @pytest.mark.parametrize("backend", ["production"], indirect=True)
 async def test_a_row_that_the_database_refuses_is_not_in_the_error(application: object) -> None:
-    """PostgreSQL tells the whole row, with the hash of a password."""
+    """PostgreSQL's error contains the whole row, with the hash of a password."""
     database: Database = application.database  # pyright: ignore
     for run in (database.fetch, _in_transaction(database)):
         with pytest.raises(Conflict) as refused:

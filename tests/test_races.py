@@ -37,14 +37,14 @@ Outcome = type[Exception] | TripStatus
 
 @pytest.fixture
 async def trips(application: Application) -> Trips:
-    """The use cases, with nothing in the background: what is noted stays noted."""
+    """The use cases, without background work: notes stay."""
     await application.outbox.stop()
     await application.periodic_jobs.stop()
     return application.services.trips
 
 
 async def outcome(trips: Trips, actor: Actor, trip_id: UUID, status: TripStatus) -> Outcome:
-    """The status that the actor got, or what it was refused with."""
+    """The status that the actor got, or the error."""
     try:
         return (await trips.update(actor, trip_id=trip_id, status=status)).status
     except Exception as error:  # the test compares them all
@@ -90,7 +90,7 @@ async def test_of_a_cancellation_and_an_acceptance_the_later_one_learns_of_the_o
 
         outcomes = await race(trips, entries, trip_id)
 
-        # A rider may cancel before and after the acceptance: that always succeeds, whoever was first.
+        # A rider may cancel before and after the acceptance: that always succeeds, in either order.
         assert outcomes.pop(number % 4) is TripStatus.CANCELLED
         row = await trip_row(database, trip_id)
         accepted = outcomes.count(TripStatus.STARTED)
@@ -180,21 +180,21 @@ async def test_a_driver_who_gives_back_and_accepts_simultaneously_never_has_the_
         outcomes = await race(trips, [(driver, TripStatus.REQUESTED), (driver, TripStatus.STARTED)], trip_id)
 
         assert outcomes[0] is TripStatus.REQUESTED
-        # Before the give-back it is a repetition of what is so already; after it, out of sight.
+        # Before the give-back it is a repetition; after it, the trip is invisible.
         assert outcomes[1] in (TripStatus.STARTED, TripNotFound)
         assert (await trip_row(database, trip_id))["status"] == "REQUESTED"
 
 
-# The session ends, or the account goes, while something is written in it.
+# The session ends, or the account is deleted, during a write in it.
 
 
 async def apart(work: Coroutine[Any, Any, Any]) -> Any:
-    """Do it in a context of its own: not in the transaction of this task."""
+    """Run it in a separate context: not in the transaction of this task."""
     return await asyncio.get_running_loop().create_task(work, context=Context())
 
 
 async def waits_for_locks(database: Database, *, count: int = 1) -> None:
-    """Return once so many statements wait for others in PostgreSQL."""
+    """Return when this many statements wait for others in PostgreSQL."""
     sql = (
         "SELECT count(*) AS count FROM pg_stat_activity "
         "WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -220,7 +220,7 @@ async def test_a_deleted_account_has_no_active_trip_whatever_its_other_requests_
         trip_id = await add_trip(database, await add_rider(database))
 
         async def write(actor: Actor = actor, trip_id: UUID = trip_id, pause: int = number % 5) -> Any:
-            # The hash is compared in a thread: about as long as these.
+            # A thread compares the hash: about as long as these.
             await asyncio.sleep(pause * 0.001)
             if actor.user.role is Role.DRIVER:
                 return await trips.update(actor, trip_id=trip_id, status=TripStatus.STARTED)
@@ -304,7 +304,7 @@ async def test_a_deletion_waits_for_a_write_that_is_not_committed_yet_and_sees_i
     await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
     trip_id = await add_trip(database, await add_rider(database))
     async with database.transaction() as transaction:
-        # The write has found its session live, and waits for what this transaction holds.
+        # The write has found its session live, and waits for the lock that this transaction holds.
         if role is Role.RIDER:
             await transaction.fetch("SELECT open_trips_of($1)", actor.id)
             write = trips.request(actor, pick_up_address="Here", drop_off_address="There")

@@ -27,7 +27,7 @@ TIMEOUT_S = 20.0
 TYPED = {"bash", "python"}
 SHOWN = {"json", "text"}
 _BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<person>\w+))?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-# What differs from run to run.
+# The differences between any two runs.
 _RANDOM = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"/media/[0-9a-f]{32}"), "/media/NAME"),
@@ -36,7 +36,7 @@ _RANDOM = (
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of code in a document; ``person`` names the terminal that it belongs to."""
+    """A code block in a document; ``person`` names its terminal."""
 
     language: str
     person: str | None
@@ -44,13 +44,13 @@ class Block:
 
 
 def blocks(document: Path) -> Iterator[Block]:
-    """The pieces of code of a document, in order."""
+    """The code blocks of a document, in order."""
     for match in _BLOCK.finditer(document.read_text(encoding="utf-8")):
         yield Block(match["language"], match["person"], match["text"])
 
 
 class Terminal:
-    """A shell that one person of the example types into."""
+    """The shell of one person in the example."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -69,13 +69,13 @@ class Terminal:
         await self._process.stdin.drain()
 
     async def shows(self, expected: list[str]) -> None:
-        """Fail unless these lines, and no others, come next; two that race may come in either order."""
+        """Fail unless exactly these lines come next; two that race may come in either order."""
         async with asyncio.timeout(TIMEOUT_S):
             shown = [await self.lines.get() for _ in expected]
         assert sorted(map(_settled, shown)) == sorted(map(_settled, expected))
 
     async def close(self) -> None:
-        """End the shell and what it runs."""
+        """End the shell and its processes."""
         os.killpg(self._process.pid, signal.SIGTERM)
         await self._process.wait()
         await self._reader
@@ -92,7 +92,7 @@ async def terminal(folder: Path) -> AsyncIterator[Terminal]:
     """A terminal in that folder, where `uv run` is this Python with its packages."""
     uv = folder / "bin" / "uv"
     uv.parent.mkdir(exist_ok=True)
-    # Python reads its input as it comes only from a terminal, or with -i.
+    # Python reads input line by line only from a terminal, or with -i.
     uv.write_text(f'#!/bin/sh\nshift\n[ "$*" = python ] && set -- -i\nexec {sys.executable} "$@"\n')
     uv.chmod(0o755)
     process = await asyncio.create_subprocess_exec(
@@ -111,7 +111,7 @@ async def terminal(folder: Path) -> AsyncIterator[Terminal]:
 
 
 def _environment() -> dict[str, str]:
-    # Python that does not buffer writes a line in two parts, and another program's line may come between.
+    # Unbuffered Python writes a line in two parts, and another program's line may come between them.
     return {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def _environment() -> dict[str, str]:
 
 @asynccontextmanager
 async def fresh_server(folder: Path) -> AsyncIterator[int]:
-    """A server of nothing but default settings, with its data in that folder; its port."""
+    """A server with only default settings and its data in that folder; its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -221,6 +221,6 @@ def test_every_link_of_a_document_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 def test_the_settings_that_a_document_names_exist(document: Path) -> None:
     named = set(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", document.read_text(encoding="utf-8")))
-    # The notes for a new version tell the old names too.
+    # The notes for a new version also have the old names.
     known = {*map(str.upper, Settings.model_fields), *RENAMED}
     assert {name for name in named if not name.startswith("TEST_")} <= known

@@ -11,7 +11,7 @@ import pytest
 from application.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "security.md"
-# By their names, which no two share.
+# By file name, which is unique.
 FILES = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
 HEAD = ["promise", "setting", "attacked by"]
 # A file, and perhaps a test in it.

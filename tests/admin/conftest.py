@@ -8,13 +8,13 @@ from tests.support.staff import StaffBrowser, make_staff
 
 @pytest.fixture
 def backend() -> str:
-    """What is shown here does not depend on it; a test for which it does says so."""
+    """Most tests here do not depend on the backend; a test that does says so."""
     return "embedded"
 
 
 @pytest.fixture
 async def stranger(live_server: LiveServer) -> AsyncIterator[StaffBrowser]:
-    """A browser in which nobody is logged in."""
+    """A browser without a log-in."""
     async with StaffBrowser(live_server.url) as browser:
         yield browser
 

@@ -16,7 +16,7 @@ COOKIE = "taxirank_session"
 
 
 async def actions(application: Application) -> list[tuple[str, str]]:
-    """The trail: who did what."""
+    """The audit trail: who did what."""
     rows = await application.database.fetch("SELECT staff_username, action FROM staff_actions ORDER BY id")
     return [(row["staff_username"], row["action"]) for row in rows]
 
@@ -66,7 +66,7 @@ async def test_nobody_but_staff_gets_in(live_server: LiveServer, rider: Api, str
     assert "The user name or the password is wrong." in refused.text
     assert f'value="{name}"' in refused.text
     assert COOKIE not in stranger.http.cookies
-    # No session was begun and forgotten.
+    # No session was begun and left over.
     rows = await live_server.application.database.fetch("SELECT count(*) AS count FROM sessions")
     assert rows[0]["count"] == 1
 
@@ -121,7 +121,7 @@ async def test_a_log_out_closes_the_sockets_of_the_session(live_server: LiveServ
         assert (await socket.closed()).code == 4401
 
 
-# What other pages can make the browser of a member of staff send.
+# Requests that other pages can make the browser of a member of staff send.
 
 
 @pytest.mark.attack("cross-site")
@@ -129,7 +129,7 @@ async def test_a_log_out_closes_the_sockets_of_the_session(live_server: LiveServ
     "headers",
     [
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
-        # Another port of the same host is the same site: the cookie comes along.
+        # Another port of the same host is the same site, so the cookie is sent.
         {"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"},
         {"Origin": "null"},
         {"Origin": "https://app.example"},
@@ -159,7 +159,7 @@ async def test_pages_of_other_origins_change_nothing_even_with_the_token(
         assert refused.status_code == 403
         rows = await server.application.database.fetch("SELECT is_active FROM users WHERE id = $1", victim.id)
         assert rows[0]["is_active"]
-        # Nor do they read a page, which a browser asks for with an Origin.
+        # They cannot read a page either: a browser requests it with an Origin.
         assert (await staff.http.get("/admin/user/list", headers=headers)).status_code == 403
 
 
@@ -184,7 +184,7 @@ async def test_a_form_without_its_token_or_with_that_of_another_session_is_refus
     assert (await staff.row_action("user", "deactivate", user_id)).status_code == 200
 
 
-# Embedded there is one process.
+# The embedded backend has one process.
 @pytest.mark.parametrize("backend", ["production"])
 async def test_every_process_accepts_what_another_has_signed(
     settings: Settings, staff: StaffBrowser, live_server: LiveServer, person: SignUp
@@ -200,7 +200,7 @@ async def test_every_process_accepts_what_another_has_signed(
         )
         assert pressed.status_code == 200
         staff.http.cookies = elsewhere.http.cookies
-    # The message of one is shown by the other.
+    # The message of one process is shown by the other.
     assert "The user was deactivated" in (await staff.get("/user/list")).text
 
 

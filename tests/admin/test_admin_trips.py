@@ -13,7 +13,7 @@ HISTORY = "query ($id: ID!) { trip(id: $id) { history { status changedBy user { 
 
 
 async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
-    """What was done, on which trip, with which detail; log-ins aside."""
+    """The actions in the trail, with the trip and the detail; without log-ins."""
     rows = await server.application.database.fetch(
         "SELECT action, trip_id, detail FROM staff_actions WHERE action <> 'LOG_IN' ORDER BY id"
     )
@@ -41,7 +41,7 @@ async def test_a_subscriber_of_a_trip_receives_the_cancellation_by_staff_with_it
         assert (await mine.next())["trip"]["status"] == "CANCELLED"
     assert await trail(live_server) == [("CANCEL_TRIP", trip["id"], "A storm")]
     history = (await rider.data(HISTORY, id=trip["id"]))["history"]
-    # That staff did it is told; who of them is not.
+    # Users see that staff did it, but not which member.
     assert history[-1] == {"status": "CANCELLED", "changedBy": "STAFF", "user": None}
     assert "by STAFF stella" in (await staff.get("/trip/detail", pk=trip["id"])).text
 

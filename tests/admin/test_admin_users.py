@@ -22,7 +22,7 @@ NEW = {
 
 
 async def trail(server: LiveServer) -> list[tuple[str, str, str]]:
-    """What was done, on whom, with which detail; log-ins aside."""
+    """The actions in the trail, with the user and the detail; without log-ins."""
     rows = await server.application.database.fetch(
         "SELECT action, user_id, detail FROM staff_actions WHERE action <> 'LOG_IN' ORDER BY id"
     )

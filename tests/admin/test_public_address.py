@@ -25,7 +25,7 @@ async def server(settings: Settings) -> AsyncIterator[LiveServer]:
 
 
 class Proxy:
-    """What a proxy with TLS makes of a browser's requests: the server's own address, and no word of https."""
+    """A proxy with TLS: it sends the server's own address, and nothing says https."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(
@@ -59,7 +59,7 @@ async def proxy(server: LiveServer) -> AsyncIterator[Proxy]:
 
 
 def addresses(page: str) -> set[str]:
-    """The origins of all that a page links to, loads, or sends forms to by a whole address."""
+    """The origins of everything that a page links to, loads, or sends forms to with an absolute URL."""
     found: list[str] = re.findall(r"""(?:src|href|action|[uU]rl)\s*[=:]\s*["'](https?://[^"']+)""", page)
     return {f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in found}
 
@@ -86,7 +86,7 @@ async def test_admin_links_use_the_public_address_and_its_cookies_are_secure(
         assert addresses(page.text) == {PUBLIC}, path
     assert (await proxy.ask("GET", "/admin/")).headers["location"] == f"{PUBLIC}/admin/trip/list"
 
-    # The message that a button leaves is in a cookie, too.
+    # A button's message is in a cookie too.
     pressed = await proxy.ask("POST", f"/admin/_api/user/row-action?name=deactivate&pk={victim.id}")
     assert pressed.status_code == 200
     assert "starlette_admin_flash" in pressed.headers["set-cookie"]

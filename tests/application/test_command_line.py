@@ -39,7 +39,7 @@ TIMEOUT_S = 30.0
 
 @dataclass
 class Outcome:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -48,13 +48,13 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands that run within this process must not change how all of it logs."""
+    """Commands that run in this process must not change its log configuration."""
     monkeypatch.setattr(logs, "configure", lambda **_: None)
 
 
 @pytest.fixture
 def environment(tmp_path: Path, sqlite_template: Path) -> dict[str, str]:
-    """The environment of a process with a migrated database of its own."""
+    """The environment of a process, with a migrated database for this test."""
     shutil.copy(sqlite_template, tmp_path / "taxirank.sqlite3")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     return inherited | {
@@ -126,7 +126,7 @@ async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
 
 
 def forked(environment: dict[str, str]) -> AbstractAsyncContextManager[ServerProcess]:
-    """A server of that environment where it is not its start that is tested: a tenth of the time."""
+    """A forked server, for tests that are not about the start: a tenth of the time."""
     names = {name for name in environment if name.startswith(PREFIX)}
     return server_process(**{name.removeprefix(PREFIX).lower(): environment[name] for name in names})
 
@@ -164,7 +164,7 @@ def test_settings_lists_every_setting_with_its_description(environment: dict[str
             ["TAXIRANK_DATABASE_URL", "cannot be reached"],
         ),
         ({"TAXIRANK_MEDIA_URL": "ftp://x/y"}, ["TAXIRANK_MEDIA_URL"]),
-        # Nobody may write there, not even root.
+        # Nobody can write there, not even root.
         ({"TAXIRANK_MEDIA_URL": "/proc"}, ["TAXIRANK_MEDIA_URL", "use one where this user may write"]),
         ({"TAXIRANK_MEDIA_URL": __file__}, ["TAXIRANK_MEDIA_URL", "name one that can be created"]),
         ({"TAXIRANK_MEDIA_OPTIONS": "{"}, ["TAXIRANK_MEDIA_OPTIONS: must be a JSON object"]),
@@ -272,7 +272,7 @@ async def test_a_second_server_on_one_in_process_postgresql_is_refused_and_sigin
         async with forked(environment) as server:
             await server.ready()
             assert_one_line(await asyncio.to_thread(command, environment), "another server uses this database")
-            # Control-C asks for the same clean end.
+            # Control-C must end the server as cleanly.
             assert await server.stop(signal.SIGINT) == 0
     finally:
         postgres.drop(environment["TAXIRANK_DATABASE_URL"])
@@ -297,9 +297,9 @@ async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_ope
             loop = asyncio.get_running_loop()
             began = loop.time()
             code = await server.stop()
-            # It takes half a second where nobody else works: nothing waits for the two seconds that are set.
+            # It takes half a second on an idle machine: nothing waits for the full two seconds of the setting.
             assert loop.time() - began < 2
-            # Nothing more (`complete` would mean not to come back), and whole: else httpx would raise.
+            # No `complete` (clients would not reconnect), but a complete response: otherwise httpx would raise.
             assert b"".join([chunk async for chunk in chunks]) == b""
             assert code == 0
             assert (await socket.closed()).code in (1012, 1006)
@@ -343,7 +343,7 @@ def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
     made = command(environment, "create-staff", "chief", stdin=f"{PASSWORD}\n")
     assert (made.code, made.out) == (0, "created chief\n")
     assert_one_line(command(environment, "create-staff", "CHIEF", stdin=PASSWORD), "taken")
-    # Arguments are seen by everybody on the machine.
+    # Every user of the machine can see arguments.
     assert command(environment, "create-staff", "other", "--password", PASSWORD).code == 2
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]

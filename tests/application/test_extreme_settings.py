@@ -16,7 +16,7 @@ RATES = [name for name in Settings.model_fields if name.endswith("_rate")]
 
 
 def number_type(name: str) -> type[int] | type[float] | None:
-    """The type of a number's setting; None: it is no number."""
+    """The type of a numeric setting; None: it is not a number."""
     annotation = Settings.model_fields[name].annotation
     types = set(get_args(annotation)) - {NoneType} if get_origin(annotation) is UnionType else {annotation}
     return next((type_ for type_ in (int, float) if types == {type_}), None)
@@ -26,7 +26,7 @@ NUMBERS = [name for name in Settings.model_fields if number_type(name) is not No
 
 
 def bound(name: str, kind: type[Ge] | type[Le]) -> Any:
-    """The least or largest value of a setting."""
+    """The minimum or maximum of a setting."""
     (found,) = (item for item in Settings.model_fields[name].metadata if isinstance(item, kind))
     return found.ge if isinstance(found, Ge) else found.le
 
@@ -60,7 +60,7 @@ def test_a_rate_outside_its_bounds_is_refused_in_one_line(
 
 
 async def works(settings: Settings) -> None:
-    """A server of these settings starts, and answers a sign-up and a request for a trip."""
+    """A server with these settings starts, and answers a sign-up and a request for a trip."""
     async with serving(settings) as server, people(server) as person:
         rider = await person()
         name = {"username": "ann@example.com", "firstName": "Ann", "lastName": "Lee", "role": "RIDER"}
@@ -76,7 +76,7 @@ async def works(settings: Settings) -> None:
 
 async def test_a_server_works_with_every_setting_at_its_maximum(settings: Settings) -> None:
     extremes = {name: bound(name, Le) for name in NUMBERS} | dict.fromkeys(RATES, "999999/second")
-    # One process of it is tested, and the port is a free one.
+    # The test runs one process, on a free port.
     await works(settings.model_copy(update=extremes | {"port": 0, "workers": 1}))
 
 

@@ -9,7 +9,7 @@ from application.settings import PREFIX, Settings, SettingsError, load_settings
 
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No `.env`, and none of the settings in the environment."""
+    """No `.env`, and no settings in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(PREFIX + name.upper(), raising=False)

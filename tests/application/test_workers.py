@@ -25,7 +25,7 @@ from services.database.instance_lock import AnotherServer
 from tests.support.waiting import until
 
 TIMEOUT_S = 30.0
-# Constants are changed in the process that runs it; the application is loaded in its workers.
+# The constants are changed in the parent process; the application is loaded in its workers.
 PROGRAM = """
 import sys
 import structlog
@@ -57,7 +57,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def backend() -> str:
-    """One of the two: no database is asked."""
+    """One of the two, because no database is used."""
     return "embedded"
 
 
@@ -104,7 +104,7 @@ async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[
     finally:
         if process.returncode is None:
             process.kill()
-        # Its workers hold the pipes until they have ended, too.
+        # The workers also hold the pipes until they have ended.
         await process.communicate()
 
 
@@ -152,7 +152,7 @@ async def test_a_worker_that_stops_answering_is_logged_killed_and_replaced() -> 
 
 
 async def test_a_worker_that_does_not_start_in_time_is_logged() -> None:
-    # Nobody loads all that within no time.
+    # No process can load all modules in no time.
     async with parent("works", "START_TIMEOUT_S=0") as server:
         code, log = await server.ended()
     assert code == 1
@@ -176,7 +176,7 @@ async def test_workers_end_when_their_parent_is_killed() -> None:
 
 
 def test_a_worker_has_enough_time_to_start_on_a_slow_machine() -> None:
-    # At 0.3 of a core, shared by two, a server needs about half a minute.
+    # With 0.3 of a core for two workers, a server needs about half a minute.
     assert workers.START_TIMEOUT_S >= 90
     assert workers.ANSWER_TIMEOUT_S >= 30
 

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent
 
 @pytest.fixture
 def backend() -> str:
-    """A protocol does not depend on what is behind it."""
+    """One of the two, because a protocol does not depend on the backend."""
     return "embedded"
 
 

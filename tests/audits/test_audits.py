@@ -12,17 +12,17 @@ from tests.support.api import LOG_IN, PASSWORD
 
 pytestmark = [
     pytest.mark.attack("protocol"),
-    # The first one may have to install the packages.
+    # The first test may have to install the packages.
     pytest.mark.timeout(600),
 ]
 
-# How many audits there are at least: fewer would be a suite that has not run.
+# The minimum number of audits: with fewer the suite has not run.
 SUITES = {"graphql-http": 61, "graphql-transport-ws": 137, "graphql-sse": 15}
 
 
 @pytest.fixture
 def settings(settings):
-    """Two seconds for an introduction: one audit waits for their end. Audits break the protocol often and fast."""
+    """Two seconds for `connection_init`, because one audit waits for them. Audits often break the protocol."""
     off = dict.fromkeys(("socket_message_rate", "socket_offence_rate", "subscribe_rate"), "off")
     return settings.model_copy(update={"connection_init_timeout_s": 2.0, "max_sockets_per_user": 6, **off})
 

@@ -5,19 +5,19 @@ from tests.support.api import PASSWORD
 
 SLOW_MS = 15_000
 
-# The library gives its buttons their work as the page is ready: one that is pressed earlier does nothing.
+# The library connects its buttons when the page is ready: an earlier click does nothing.
 BUTTONS_WORK = "() => new Promise((done) => jQuery(() => done()))"
 
 
 class AdminPage(WatchedPage):
-    """The admin in a browser, and what a member of staff does there."""
+    """The admin in a browser, and the actions of a member of staff there."""
 
     def __init__(self, page: Page, *, url: str) -> None:
         super().__init__(page, url=url, slow_ms=SLOW_MS)
         self.dialogue = page.get_by_role("dialog")
 
     async def open(self) -> None:
-        """Come to the log-in page."""
+        """Open the log-in page."""
         await self.go("/admin")
         await expect(self.page.get_by_label("User name")).to_be_visible(timeout=SLOW_MS)
 
@@ -29,12 +29,12 @@ class AdminPage(WatchedPage):
         await self.shows("Trips")
 
     async def choose(self, title: str) -> None:
-        """Go to a list by the menu."""
+        """Go to a list through the menu."""
         await self.page.locator("#sidebar-menu").get_by_role("link", name=title).click()
         await self.shows(title)
 
     async def shows(self, title: str) -> None:
-        """Wait until a page is there, and its scripts have run."""
+        """Wait until a page is displayed and its scripts have run."""
         await expect(self.page.locator(".page-header h1")).to_have_text(title, timeout=SLOW_MS)
         await self.page.wait_for_load_state()
         await self.page.evaluate(BUTTONS_WORK)

@@ -27,7 +27,7 @@ class Panel:
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
     async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:
-        """Be somebody new; ends when the panel is theirs."""
+        """Sign up a new user; returns when the panel shows them."""
         await self.fill_sign_up(first_name, photo=photo)
         await self.press("Sign up")
         await self.is_live(first_name)
@@ -61,13 +61,13 @@ class Panel:
         return self.root.get_by_role("button", name=name)
 
     async def click_map(self, x: float, y: float) -> None:
-        """Click at these parts of its width and height."""
+        """Click at this fraction of the map's width and height."""
         box = await self.map.bounding_box()
         assert box is not None
         await self.map.click(position={"x": x * box["width"], "y": y * box["height"]})
 
     async def drag_car(self, x: float, y: float) -> None:
-        """Drag the car to these parts of the map's width and height."""
+        """Drag the car to this fraction of the map's width and height."""
         map_box, car = await self.map.bounding_box(), await self.marker("car").bounding_box()
         assert map_box is not None
         assert car is not None
@@ -78,7 +78,7 @@ class Panel:
         await mouse.up()
 
     def end(self, name: str) -> Locator:
-        """The fields of where a trip begins or ends."""
+        """The fields of the pick-up or the drop-off."""
         return self.root.get_by_role("group", name=name)
 
     async def request(self, pick_up: str, drop_off: str) -> None:
@@ -92,13 +92,13 @@ class Panel:
         return self.map.locator(f"[data-marker={kind}]")
 
     async def where(self, kind: str) -> str:
-        """Where a marker is drawn."""
+        """The position of a marker on the screen."""
         transform = await self.marker(kind).get_attribute("style")
         assert transform is not None
         return transform
 
     async def history(self) -> list[str]:
-        """What the newest trip's history says, without the times."""
+        """The history of the newest trip, without the times."""
         details = self.root.locator("details.history").first
         if await details.get_attribute("open") is None:
             await details.locator("summary").click()
@@ -114,7 +114,7 @@ class BoardPage(WatchedPage):
         self.driver = Panel(page, "DRIVER-1")
 
     async def leave(self) -> None:
-        """Go away, and forget the browser's own words about a server that was."""
+        """Leave the page, and drop the browser's own errors about a stopped server."""
         await self.page.goto("about:blank")
         self.errors.clear()
 
@@ -132,14 +132,14 @@ class BoardPage(WatchedPage):
 
     @asynccontextmanager
     async def no_answers(self) -> AsyncIterator[None]:
-        """Let nothing that the page asks by HTTP reach the server; its sockets stay as they are."""
+        """Block the page's HTTP requests; its sockets stay open."""
         await self.page.route("**/graphql", lambda route: route.fulfill(body="away"))
         yield
         await self.page.unroute("**/graphql")
 
     @asynccontextmanager
     async def late_answers(self) -> AsyncIterator[None]:
-        """Let the page hear of no answer before the block has ended."""
+        """Hold back all answers to the page until the end of the block."""
         ended = asyncio.Event()
 
         async def answer(route: Route) -> None:
@@ -152,11 +152,11 @@ class BoardPage(WatchedPage):
         ended.set()
 
     async def is_drawn(self) -> None:
-        """Wait until the page has drawn what it has heard of."""
+        """Wait until the page has drawn the latest state."""
         await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     async def tab_to(self, target: Locator, *, backwards: bool = False) -> None:
-        """Press Tab until that has the focus."""
+        """Press Tab until this element has the focus."""
         for _ in range(60):
             await self.page.keyboard.press("Shift+Tab" if backwards else "Tab")
             if await target.evaluate("element => element === document.activeElement"):

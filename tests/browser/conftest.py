@@ -24,38 +24,38 @@ WEB = FOLDER.parents[1] / "web"
 
 @pytest.fixture(scope="session")
 def web_build() -> Path:
-    """`web/dist`, made of the sources as they are."""
+    """`web/dist`, built from the current sources."""
     need_node()
     build = WebBuild(WEB)
     build.make()
     return build.folder
 
 
-# Another site than the server's, and a name that its owner points at the server.
+# Another site than the server's, and a host name that its owner points at the server.
 ANOTHER_SITE = "127.0.0.2"
 REBOUND = "rebound.example"
 RULES = ("EXCLUDE 127.0.0.1", f"EXCLUDE {ANOTHER_SITE}", f"MAP {REBOUND} 127.0.0.1", "MAP * ~NOTFOUND")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the pictures."""
+    """Add the option for screenshots."""
     parser.addoption("--screenshots", action="store_true", help="draw pages of tests/browser into var/screenshots")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw only for those who look."""
+    """Draw screenshots only with the option."""
     WatchedPage.draws_pictures = config.getoption("screenshots", default=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests share a browser, and so the event loop that it is driven from."""
+    """These tests share a browser, and so its event loop."""
     for item in items:
         if item.path.parent == FOLDER and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 class SharedBrowser:
-    """One browser for all tests of a process: to start one takes longer than most of them."""
+    """One browser for all tests of a process: starting one takes longer than most of the tests."""
 
     def __init__(self, playwright: Playwright) -> None:
         self._playwright = playwright
@@ -68,7 +68,7 @@ class SharedBrowser:
         return self._browser
 
     async def close(self) -> None:
-        """End it."""
+        """Close it."""
         if self._browser is not None:
             await self._browser.close()
 
@@ -87,7 +87,7 @@ NewContext = Callable[..., Awaitable[BrowserContext]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_context(shared_browser: SharedBrowser) -> AsyncIterator[NewContext]:
-    """Opens contexts: apart from each other as two browsers with fresh profiles are, and gone after the test."""
+    """Opens contexts, which are as separate as two browsers with new profiles, and are closed after the test."""
     browser = await shared_browser.running()
     before = browser.contexts
     assert len(before) == 1, "no test has left anything beside the page of `launch`"
@@ -106,7 +106,7 @@ async def live_server(settings: Settings) -> AsyncIterator[LiveServer]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def person(live_server: LiveServer) -> AsyncIterator[SignUp]:
-    """Makes people, as everywhere."""
+    """Creates people on the running server."""
     async with people(live_server) as make:
         yield make
 
@@ -126,10 +126,9 @@ OpenAdmin = Callable[..., Awaitable[AdminPage]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Opens a kind of page: each call is another browser, that can reach the server and nothing else.
+    """Opens a kind of page: each call is another browser, which can reach only the server.
 
-    Whatever else happened, a request to another host, an error of a script or something that the policy of the
-    page forbids fails the test.
+    A request to another host, a script error or a violation of the page's policy fails the test.
     """
     pages: list[BoardPage | AdminPage] = []
 
@@ -162,7 +161,7 @@ def admin(visit) -> OpenAdmin:
 
 
 async def launch(playwright: Playwright) -> Browser:
-    """Start Chromium with a fresh profile, in which no name resolves but those of the tests."""
+    """Start Chromium with a new profile, in which only the host names of the tests resolve."""
     executable = chromium(playwright.chromium.executable_path)
     browser = await playwright.chromium.launch(
         executable_path=executable.path,
@@ -179,6 +178,6 @@ async def launch(playwright: Playwright) -> Browser:
             f"--host-resolver-rules={', '.join(RULES)}",
         ],
     )
-    # Some builds end with their last page, though another is about to be opened.
+    # Some builds exit with their last page, even if another is about to open.
     await browser.new_page()
     return browser

@@ -22,14 +22,14 @@ FONTS = """<?xml version="1.0"?>
 
 @dataclass(frozen=True)
 class Executable:
-    """A Chromium, and what has to be in its environment."""
+    """A Chromium, and the environment that it needs."""
 
     path: str
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def chromium(installed_by_playwright: str) -> Executable:
-    """A Chromium: of the system, of Playwright, or else out of the package."""
+    """A Chromium: the system's, Playwright's, or that of the package."""
     for name in (*SYSTEM, installed_by_playwright):
         found = shutil.which(name)
         if found is not None:
@@ -44,7 +44,7 @@ def _of_the_package() -> Executable:
     def unpack() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        # It unpacks its libraries where it takes itself to be on a bare machine, such as this name says.
+        # It unpacks its libraries if it believes that it runs on a bare machine, which this name makes it believe.
         bare = {"TMPDIR": str(folder), "AWS_LAMBDA_JS_RUNTIME": "nodejs24.x"}
         run("env", *(f"{name}={value}" for name, value in bare.items()), "node", "unpack.mjs", folder=PACKAGE)
         # Its own configuration names other folders; without a font it crashes.

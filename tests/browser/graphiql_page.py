@@ -23,7 +23,7 @@ class GraphiQLPage(WatchedPage):
         await self._is_ready()
 
     async def _is_ready(self) -> None:
-        # The editors come up one after the other, and the schema explorer last of all.
+        # The editors appear one after the other, and the schema explorer last.
         for editor in (self.operation, self.variables, self.result):
             await expect(editor).to_be_attached(timeout=SLOW_MS)
         await expect(self.page.locator(".graphiql-spinner")).to_have_count(0, timeout=SLOW_MS)
@@ -45,7 +45,7 @@ class GraphiQLPage(WatchedPage):
         await expect(self.operation).to_contain_text(name)
 
     async def put_id(self, trip_id: str) -> None:
-        """Put the id of a trip into the variables, in place of the word that stands for it."""
+        """Put the id of a trip into the variables, in place of its placeholder."""
         await self.variables.get_by_text("the_id_of_a_trip").dblclick()
         await self.page.keyboard.insert_text(trip_id)
 
@@ -57,7 +57,7 @@ class GraphiQLPage(WatchedPage):
 
     async def run(self, operation: str | None = None) -> None:
         """Press ▶, and choose from its menu where the tab has several operations."""
-        # After a change of tab, the button is for a moment still the one of the tab before.
+        # After a change of the tab, the button belongs to the previous tab for a moment.
         kind = "[aria-haspopup]" if operation else ":not([aria-haspopup])"
         await self.page.locator(f".graphiql-execute-button{kind}").click()
         if operation:
@@ -75,7 +75,7 @@ class GraphiQLPage(WatchedPage):
         return await self._text("operation.graphql")
 
     async def _text(self, name: str) -> str:
-        """The whole text of an editor, of which the page draws only the part in view."""
+        """The whole text of an editor, of which the page draws only the visible part."""
         find = f"(model) => model.uri.path.endsWith('{name}')"
         return await self.page.evaluate(f"__MONACO.editor.getModels().find({find}).getValue()")
 

@@ -1,4 +1,4 @@
-"""A server of somebody else's pages, on a port of its own."""
+"""A server for pages of another origin, on its own port."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from tests.support.in_process import listening
 
 @asynccontextmanager
 async def serving_pages(host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """Serve an empty page at every path; yields the origin. What the page does, a test evaluates in it."""
+    """Serve an empty page at every path; yields the origin. A test evaluates the page's scripts in it."""
 
     async def page(_: object) -> HTMLResponse:
         return HTMLResponse("<!doctype html><title>Somebody else</title><body></body>")

@@ -56,7 +56,7 @@ async def test_a_rider_and_a_driver_make_a_whole_trip_in_two_browsers(board: Ope
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
     await expect(rider.root.locator(".eta")).to_contain_text("less than a minute")
     parked = await rider.where("car")
-    # What is pressed next stays where it is, whatever becomes of the button beside it.
+    # A button that is about to be pressed keeps its place when the button beside it changes.
     in_the_car = await driver.button("Robin is in the car").bounding_box()
     await driver.press("Drive to the pick-up")
     await expect(driver.button("Stop")).to_be_visible()
@@ -103,7 +103,7 @@ async def test_two_people_on_one_page_keep_separate_sessions_also_after_a_reload
     await expect(page.page.get_by_role("heading", name="A whole ride on one page")).to_be_visible()
     await page.rider.sign_up("Robin")
     await page.driver.sign_up("Dana")
-    # Each panel has a token, and the browser no session of its own.
+    # Each panel has a token, and the browser has no session.
     assert await page.page.context.cookies() == []
 
     sockets: list[WebSocket] = []
@@ -117,7 +117,7 @@ async def test_two_people_on_one_page_keep_separate_sessions_also_after_a_reload
     await page.driver.is_live("Dana")
     async with page.late_answers():
         await page.rider.press("Log out")
-        # The server, too, closes the socket of a session that has ended.
+        # The server also closes the socket of a session that has ended.
         await until(lambda: any(socket.is_closed() for socket in sockets))
         await page.is_drawn()
         await expect(page.rider.root).not_to_contain_text("Your session has ended")
@@ -146,7 +146,7 @@ async def test_a_rider_requests_and_a_driver_accepts_and_drives_with_the_keyboar
     await expect(rider.headline).to_have_text("Looking for a driver")
     await expect(rider.headline).to_be_focused()
 
-    # A screen reader hears of it.
+    # A screen reader announces it.
     log = page.page.get_by_role("log")
     await expect(log).to_contain_text("Robin asks for a ride from Rembrandt Square to dam square")
     await page.tab_to(driver.offers.get_by_role("button", name="Accept the trip of Robin"))
@@ -306,7 +306,7 @@ async def test_choosing_the_pick_up_does_not_change_the_drop_off_and_vice_versa(
     positions = [rider.end(end).get_by_label("Latitude, longitude") for end in ("Pick-up", "Drop-off")]
     hint = rider.root.locator(".hint")
 
-    # A position that came with the name of a place goes with the name.
+    # A position that came with the name of a place is removed with the name.
     await names[0].fill("Dam Square")
     await expect(positions[0]).to_have_value("52.37310, 4.89260")
     await names[0].fill("Herengracht 1")

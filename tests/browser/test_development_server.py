@@ -25,7 +25,7 @@ TARGET = "http://127.0.0.1:8000"
 
 
 def documented(server: LiveServer) -> str:
-    """The configuration that the document shows, for this server."""
+    """The configuration in the document, for this server."""
     found = re.search(r"^```ts\n// vite.config.ts\n(.*?)^```$", OPERATIONS.read_text(), re.DOTALL | re.MULTILINE)
     assert found is not None
     assert TARGET in found[1]
@@ -34,7 +34,7 @@ def documented(server: LiveServer) -> str:
 
 @asynccontextmanager
 async def vite(folder: Path, config: str) -> AsyncGenerator[str]:
-    """Vite with nothing but an empty page; its address."""
+    """Vite with only an empty page; its address."""
     node, script = shutil.which("node"), WEB / "node_modules" / "vite" / "bin" / "vite.js"
     if node is None or not script.exists():
         missing("Vite", "run `npm ci` in web/")

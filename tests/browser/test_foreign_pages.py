@@ -1,4 +1,8 @@
-"""What pages of other origins can do in a real browser while the user is logged in."""
+"""What pages of other origins can do in a real browser while the user is logged in.
+
+Another port of the server's host is the same site: the browser sends the session's cookie with every request of
+such a page. Another address is another site.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -29,7 +33,7 @@ MY_TRIPS = "subscription { myTripsUpdated { __typename } }"
 
 @dataclass
 class Street:
-    """A browser of somebody who is logged in, and the pages about it."""
+    """A browser of a logged-in user, and the pages around it."""
 
     server: str
     listed: str
@@ -41,7 +45,7 @@ class Street:
     errors: list[str] = field(default_factory=list)
 
     async def visit(self, origin: str) -> Page:
-        """Open a page there, with what the attacks share."""
+        """Open a page there, with the helpers that the attacks share."""
         page = await self.context.new_page()
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         await page.goto(f"{origin}/page")
@@ -49,7 +53,7 @@ class Street:
         return page
 
     async def is_unharmed(self) -> None:
-        """Fail unless the person is still logged in and has no trip."""
+        """Fail unless the user is still logged in and has no trip."""
         assert await self.rider.data("{ me { role } }") == {"role": "RIDER"}
         assert await self.rider.data("{ trips { nodes { id } } }") == {"nodes": []}
 
@@ -117,7 +121,7 @@ async def listed() -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(settings: Settings, listed: str) -> Settings:
-    """One listed origin."""
+    """Settings with one listed origin."""
     return settings.model_copy(update={"allowed_origins": (listed,)})
 
 
@@ -125,7 +129,7 @@ def settings(settings: Settings, listed: str) -> Settings:
 async def street(
     listed: str, live_server: LiveServer, person: SignUp, new_context: NewContext
 ) -> AsyncIterator[Street]:
-    """Somebody who is logged in, and pages of others."""
+    """A logged-in user, and pages of other origins."""
     rider = await person("RIDER")
     log_in = await rider.data(LOG_IN, username=rider.user["username"], password=PASSWORD, issueToken=True)
     async with serving_pages() as same_site, serving_pages(ANOTHER_SITE) as other_site:
@@ -139,7 +143,7 @@ async def street(
 
 
 ATTACKS: dict[str, tuple[str, Any]] = {
-    # What a page tries, and what it sees of the answer: of most, not even whether there was one.
+    # The page's attempts, and what it sees of the answers: mostly not even whether there was one.
     "JSON": ("outcome(post('application/json'))", "TypeError"),
     "JSON by no-cors, which makes it text": ("silently({ headers: type('application/json') })", "TypeError"),
     "text": ("silently({ headers: type('text/plain') })", "TypeError"),
@@ -229,7 +233,7 @@ async def test_a_host_name_pointed_at_the_server_reads_nothing(street: Street) -
         assert response.status == 421
         assert "cookie" not in await response.request.all_headers()
     await page.evaluate(TOOLS, {"server": url, "REQUEST": REQUEST, "MY_TRIPS": MY_TRIPS})
-    # The policy of the answer leaves such a page nothing at all.
+    # The answer's policy forbids such a page everything.
     assert await page.evaluate("outcome(post('application/json'))") == "TypeError"
     await street.is_unharmed()
 

@@ -139,7 +139,7 @@ async def test_a_second_visit_has_the_tabs_again_in_the_systems_theme(graphiql):
 
 
 async def request_trip(url: str) -> dict:
-    """Be a rider elsewhere: sign up and ask for a trip."""
+    """Sign up as a rider elsewhere and request a trip."""
     async with httpx.AsyncClient(base_url=url) as rider:
         await send(
             rider,

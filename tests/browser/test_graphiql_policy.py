@@ -58,7 +58,7 @@ INJECT = """async () => {
 async def server_without_a_build(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveServer]:
-    """A server of a clone in which nobody has built the pages."""
+    """A server in a checkout without built pages."""
     monkeypatch.setattr("application.asgi.WEB_BUILD", tmp_path)
     async with serving(settings) as server:
         yield server
@@ -77,7 +77,7 @@ async def test_the_page_before_a_build_says_what_to_do_and_loads_nothing(
     await page.goto(f"{url}{path}")
     await expect(page.get_by_role("heading")).to_have_text("Taxirank is running")
     await expect(page.get_by_role("main")).to_contain_text("uv run --group pages server.py")
-    # Its own style is in force.
+    # Its own style applies.
     assert await page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
     assert asked == [f"{url}{path}"]
     assert errors == []

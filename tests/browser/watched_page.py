@@ -16,12 +16,12 @@ REPORT_VIOLATIONS = """
 
 
 class WatchedPage:
-    """A page of the server's in a browser that can reach nothing else, and what went wrong behind it."""
+    """A page of the server in a browser that can reach nothing else, and the errors behind it."""
 
     draws_pictures = False
 
     def __init__(self, page: Page, *, url: str, slow_ms: int) -> None:
-        """``slow_ms``: how long anything may take, from a cold start of the browser on a busy machine."""
+        """``slow_ms``: the time limit of every step, from a cold start of the browser on a busy machine."""
         self.page = page
         self.url = url
         self.elsewhere: list[str] = []
@@ -33,11 +33,11 @@ class WatchedPage:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", self._note_socket)
-        # Routes would do as well, but with them the browser keeps no file of a page for the next.
+        # Routes would work too, but with them the browser does not cache the files of a page.
         page.on("request", self._note_request)
 
     async def go(self, path: str) -> None:
-        """Open an address of the server's."""
+        """Open a path of the server."""
         await self.page.add_init_script(REPORT_VIOLATIONS)
         await self.page.goto(f"{self.url}{path}")
 
@@ -49,7 +49,7 @@ class WatchedPage:
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
 
     async def faults(self) -> list[str]:
-        """What axe finds of serious and critical faults of accessibility."""
+        """Serious and critical accessibility faults found by axe."""
         if await self.page.evaluate("typeof axe === 'undefined'"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")

@@ -1,4 +1,4 @@
-"""What every client has to report of the trip, whatever it is written with."""
+"""The checks of every client's report of the trip."""
 
 from base64 import b64decode
 from io import BytesIO
@@ -60,7 +60,7 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
 
 
 def check_screens(script: Script, *, trip_id: str, caches_by_id: bool, lists: bool) -> None:
-    """A library that caches by id shows every change that is pushed."""
+    """A library that caches by id shows every pushed change."""
     states = [
         (trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)
     ]
@@ -85,7 +85,7 @@ def check_connections(script: Script) -> None:
 
 
 def brief(event: dict[str, Any]) -> tuple[Any, ...]:
-    """What matters of an event or a trip."""
+    """The relevant part of an event or a trip."""
     match event:
         case {"offers": trips} | {"trips": trips}:
             return event["__typename"], [brief(trip) for trip in trips]

@@ -15,19 +15,19 @@ ARIADNE = FOLDER / "ariadne"
 
 @pytest.fixture
 def backend() -> str:
-    """The clients meet the server in its production shape only."""
+    """The clients are tested only against the production backend."""
     return "production"
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """The page of the client that has cookies comes from elsewhere."""
+    """The page of the client that uses cookies has another origin."""
     return settings.model_copy(update={"allowed_origins": ("https://app.example",)})
 
 
 @pytest.fixture(scope="session")
 def npm_packages() -> Path:
-    """Where what `package-lock.json` lists is installed."""
+    """The folder with the packages of `package-lock.json`."""
     return tools.npm_packages(FOLDER)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 class Network:
-    """Relays TCP connections to a server until it is cut; then it drops them, and new ones too."""
+    """Relays TCP connections to a server until it is cut; then it drops them and refuses new ones."""
 
     def __init__(self, server_url: str) -> None:
         target = urlsplit(server_url)

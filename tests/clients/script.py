@@ -13,7 +13,7 @@ TIMEOUT_S = 30.0
 
 
 class Script:
-    """What a client has reported. Every line is printed too, so that pytest shows it with a failure."""
+    """The reports of a client. Every line is printed too, so that pytest shows it with a failure."""
 
     complaints: list[str]
     """Lines that are no reports: warnings of the libraries."""
@@ -24,14 +24,14 @@ class Script:
         self.complaints = []
 
     async def first(self, who: str, step: str) -> dict[str, Any]:
-        """The first report of a step; waits for it."""
+        """Wait for the first report of a step."""
         while not (found := self.all(who, step)):
             if not await self._read():
                 self._fail(f"ended before {who} reported {step!r}")
         return found[0]
 
     def all(self, who: str, step: str) -> list[dict[str, Any]]:
-        """What has been reported of a step."""
+        """All reports of a step."""
         return [
             {key: value for key, value in report.items() if key not in ("who", "step")}
             for report in self._reports
@@ -39,7 +39,7 @@ class Script:
         ]
 
     async def finish(self) -> None:
-        """Wait until the process ends by itself, as it does when nothing is open and nothing is waited for."""
+        """Wait until the process ends by itself, which it does when nothing is open and nothing is awaited."""
         while await self._read():
             pass
         if await self._process.wait() != 0:

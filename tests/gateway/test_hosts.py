@@ -82,7 +82,7 @@ async def test_a_request_for_an_unknown_name_is_421_for_every_path(live_server: 
 async def test_a_socket_for_an_unknown_name_is_refused(live_server: LiveServer) -> None:
     port = live_server.url.rpartition(":")[2]
     with pytest.raises(InvalidStatus, match="403"):
-        # As a page of that name would: it is its own origin.
+        # Like a page of that name: it is its own origin.
         async with open_socket(
             f"http://evil.example:{port}", headers={"Origin": f"http://evil.example:{port}"}, host="127.0.0.1"
         ):

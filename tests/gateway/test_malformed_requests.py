@@ -48,7 +48,7 @@ PATHS = [
     "/admin/static/js/sa-dom.js",
     "/nothing",
 ]
-# What follows a folder.
+# The rest of a path after a folder.
 ENDINGS = [
     "%FF",
     "%00",
@@ -202,7 +202,7 @@ BODIES = [
 
 
 def request(method: str, address: str, fields: str, body: bytes = b"", version: str = "1.1") -> bytes:
-    """A request; a Host of ours, unless the fields have one."""
+    """A request; with the server's Host, unless the fields have one."""
     host = "" if fields.lower().startswith("host") else "Host: taxirank\r\n"
     head = f"{method} {address} HTTP/{version}\r\n{host}{fields}"
     if "Connection:" not in fields:
@@ -218,7 +218,7 @@ def with_body(path: str, content_type: str, body: bytes, fields: str = "") -> by
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server without patience, with every layer and every route."""
+    """A server with short time-outs, and with every layer and every route."""
     folder = tmp_path_factory.mktemp("malformed")
     shutil.copy(sqlite_template, folder / "taxirank.sqlite3")
     settings = Settings(
@@ -239,7 +239,7 @@ async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 class _Tracebacks(logging.Handler):
-    """Keeps what libraries log as a failure."""
+    """Records what libraries log as a failure."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -252,13 +252,13 @@ class _Tracebacks(logging.Handler):
 
 @contextmanager
 def without_a_failure() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What happens in the block is logged as a failure by nobody; yields what we have logged."""
+    """Nothing in the block is logged as a failure; yields our own log lines."""
     handler = _Tracebacks()
     logging.getLogger().addHandler(handler)
     try:
         with structlog.testing.capture_logs() as logs:
             yield logs
-            # What a task or a future has kept to itself is told when it goes.
+            # An unretrieved error of a task or a future is logged when it is deleted.
             gc.collect()
     finally:
         logging.getLogger().removeHandler(handler)
@@ -273,7 +273,7 @@ class NeverAnswered(Exception):
 
 
 async def form_token(server: LiveServer) -> str:
-    """The fields of a request with the token of a form, for who is not logged in."""
+    """The fields of a request with a form token, without a log-in."""
     async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
         await http.get("/admin/login")
         token = http.cookies["starlette_admin_csrftoken"]
@@ -281,7 +281,7 @@ async def form_token(server: LiveServer) -> str:
 
 
 async def answer(server: LiveServer, sent: bytes) -> bytes:
-    """What is answered until the server closes the connection."""
+    """The answer, up to the end of the connection."""
     parts = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     received = b""
@@ -290,7 +290,7 @@ async def answer(server: LiveServer, sent: bytes) -> bytes:
             with suppress(ConnectionError):
                 writer.write(sent)
                 if b"pgrade: websocket" in sent:
-                    # One that is accepted stays open.
+                    # An accepted socket stays open.
                     received = await reader.read(65536)
                 else:
                     while piece := await reader.read(65536):
@@ -303,7 +303,7 @@ async def answer(server: LiveServer, sent: bytes) -> bytes:
 
 
 async def all_refused(server: LiveServer, requests: list[bytes]) -> None:
-    """None of them is a failure of ours, nor left without an answer."""
+    """None of them causes a failure or stays unanswered."""
     free = asyncio.Semaphore(AT_ONCE)
 
     wrong: list[str] = []
@@ -315,7 +315,7 @@ async def all_refused(server: LiveServer, requests: list[bytes]) -> None:
             except NeverAnswered:
                 wrong.append(f"never answered: {sent[:300]!r}")
                 return
-        # Nothing: the connection was reset, since more was sent than was read.
+        # Nothing: the connection was reset, because more was sent than was read.
         if (received and not received.startswith(b"HTTP/1.1 ")) or received[9:10] == b"5":
             wrong.append(f"{received[:60]!r} to {sent[:300]!r}")
 
@@ -353,7 +353,7 @@ async def test_no_body_makes_the_server_fail(server: LiveServer, attempts: Attac
             if len(body) < BIG or content_type.endswith(("form-urlencoded", "=b")):
                 requests.append(with_body("/graphql", content_type, body, "GraphQL-Require-Preflight: 1\r\n"))
                 requests.append(with_body("/admin/login", content_type, body))
-                # Of nobody's session everybody can have one: behind it, the form is read by others.
+                # Everybody can get the token of no session: the form behind it is parsed by other code.
                 requests.append(with_body("/admin/login", content_type, body, token))
     attempts.add(len(requests))
     await all_refused(server, requests)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With an origin listed, so that its layer is there too, and small bodies."""
+    """With a listed origin, so that its layer exists too, and small bodies."""
     return settings.model_copy(update={"allowed_origins": ("https://app.example",), "max_body_bytes": 1024})
 
 

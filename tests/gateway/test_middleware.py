@@ -28,7 +28,7 @@ async def _unread(_: Request) -> Response:
 
 @pytest.fixture
 def observed() -> list[tuple[str, int, float]]:
-    """What the observer of requests was told."""
+    """The calls of the observer of requests."""
     return []
 
 

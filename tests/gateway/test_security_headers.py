@@ -23,7 +23,7 @@ ALWAYS = {
 }
 HTML = {"Accept": "text/html"}
 
-# Method, path, headers, and the status: of each kind of answer, and of each layer that answers.
+# Method, path, headers and status: of each kind of answer, and of each layer that answers.
 ANSWERS: list[tuple[str, str, dict[str, str], int]] = [
     ("GET", "/graphql?query={__typename}", {}, 200),
     ("GET", "/graphql?query={__typename}", {"Accept": "text/event-stream"}, 200),
@@ -51,7 +51,7 @@ async def client(server: LiveServer) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With an origin listed, so that its layer is there too, and small bodies."""
+    """With a listed origin, so that its layer exists too, and small bodies."""
     return settings.model_copy(update={"allowed_origins": ("https://app.example",), "max_body_bytes": 1024})
 
 

@@ -17,26 +17,26 @@ pytestmark = [
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 
-# Of the system's TCP_INFO.
+# From the system's TCP_INFO.
 TCP_CLOSED = 7
 LARGE = b"x" * (8 * 1024 * 1024)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With little patience."""
+    """Short time-outs."""
     return settings.model_copy(update={"receive_timeout_s": 0.5})
 
 
 def is_cut(sock: socket.socket) -> bool:
-    """Whether the server has reset the connection, though nobody reads what it has sent."""
+    """Whether the server has reset the connection, although nobody reads what it has sent."""
     state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     return state == TCP_CLOSED
 
 
 @asynccontextmanager
 async def narrow(server: LiveServer, request: bytes) -> AsyncGenerator[socket.socket]:
-    """A connection that takes little at once, on which something was asked for."""
+    """A connection with small buffers, on which a request was sent."""
     parts = urlsplit(server.url)
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -49,7 +49,7 @@ async def narrow(server: LiveServer, request: bytes) -> AsyncGenerator[socket.so
 
 @pytest.fixture
 def large_photo(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each photo is larger than what the system takes for a connection."""
+    """Each photo is larger than the system's buffers of a connection."""
 
     async def read(_: str) -> bytes:
         return LARGE
@@ -77,7 +77,7 @@ async def test_a_client_that_reads_an_answer_slowly_gets_all_of_it(live_server: 
             received += len(piece)
             if received > pauses * 1024 * 1024:
                 pauses += 1
-                # It is the time that the server measures: nothing could be waited for.
+                # The server measures the time: there is no event to wait for.
                 await asyncio.sleep(0.2)
     assert received > len(LARGE)
     assert loop.time() - began > 3 * live_server.application.settings.receive_timeout_s

@@ -34,7 +34,7 @@ def web(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes a script be `npm`, beside a Node that is new enough."""
+    """Installs a script as `npm`, beside a new enough Node."""
     programs = tmp_path / "programs"
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
@@ -50,7 +50,7 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
 
 
 def calls(web: Path) -> list[str]:
-    """What npm was called with."""
+    """The calls of npm."""
     file = web.parent / "calls"
     return file.read_text().splitlines() if file.exists() else []
 
@@ -154,7 +154,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_for_threads() -> None:
-    """Return when what was started meanwhile has ended."""
+    """Return when threads that were started in the meantime have ended."""
     for thread in threading.enumerate():
         if thread.name == "web-build":
             thread.join()

@@ -1,10 +1,10 @@
-"""What the tests of several processes share."""
+"""Options of the tests with several processes."""
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long passes of the fault suite and of the interleavings."""
+    """Add the long runs of the fault suite and of the interleavings."""
     parser.addoption(
         "--long-faults",
         action="store_true",
@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long pass of the interleavings may take its time."""
+    """The long run of the interleavings has no time limit."""
     if config.getoption("interleavings", default=None):
         for item in items:
             if item.path.name == "test_interleavings.py":

@@ -65,7 +65,7 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
         during = await rider.create_trip()
         await taker.update_trip(before["id"], "STARTED")
         assert time.monotonic() - began < 1.5
-        # Those of this process hear of them, and others will be told when Redis is back.
+        # Subscribers of this process receive them; others do when Redis is back.
         assert (await pool.next())["trip"]["id"] == during["id"]
         assert (await pool.next())["reason"] == "TAKEN"
         assert (await watched.next())["version"] == 2
@@ -83,7 +83,7 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
             (during["id"], 1),
         }
 
-        # What the outbox kept is published now, and is nothing new to anybody.
+        # The notes in the outbox are published now, and are not new to anybody.
         application = live_server.application
 
         async def is_empty() -> bool:
@@ -106,7 +106,7 @@ async def test_a_redis_that_becomes_a_replica_is_reported_as_degraded_and_its_no
         trip = await rider.create_trip()
         await until(lambda: application.bus.state is BusState.DEGRADED)
         assert await readiness(live_server, rider) == (200, "degraded")
-        # Those of this process have heard; others have not, so the note stays.
+        # Subscribers of this process have received it, others have not, so the note stays.
         assert (await pool.next())["trip"]["id"] == trip["id"]
         assert await application.database.fetch("SELECT id FROM outbox")
 
@@ -157,7 +157,7 @@ async def test_a_frozen_redis_delays_no_change_and_no_subscription_for_long(
         mine = await socket.start(MY_TRIPS)
         assert (await mine.next())["trips"] == []
         own_broker.thaw()
-        # By its event or by the resync: the trip comes.
+        # The trip arrives by its event or by the resync.
         seen = await pool.next()
         while trip["id"] not in str(seen):
             seen = await pool.next()

@@ -1,5 +1,6 @@
-"""Faults under load, with real processes: nothing is lost, no version goes back, and all clients are up to date
-within 3 s.
+"""Faults under load, with real processes: nothing is lost, and within 3 s all clients show the current state.
+
+``uv run pytest tests/live/test_faults.py --long-faults`` makes the outages 20 s long, with 10 seeds each.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from tests.support.servers import Postgres
 from tests.support.waiting import until
 from tests.support.witness import PoolView
 
-# One loop for all: the servers start once for those faults that they outlive.
+# One loop for all: the servers start once for all faults that they survive.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
-# Beyond it three heartbeats are missed, and the link counts as lost.
+# With more, three heartbeats are missed, and the link counts as lost.
 HALF_OPEN_S = 4.5
 UNNOTICED_S = 2.0
-# So much an event that a few seconds of it fill every buffer on the way.
+# The size of an event: a few seconds of them fill every buffer on the way.
 LARGE_POOL = POOL.replace("pickUpAddress", " ".join(f"a{n}: pickUpAddress" for n in range(20)))
 
 
@@ -40,7 +41,7 @@ def is_long(config: pytest.Config) -> bool:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lasting(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
-    """Servers for the faults that they outlive."""
+    """Servers for the faults that they survive."""
     async with ground(postgres.copy(), tmp_path_factory.mktemp("faults")) as standing:
         yield standing
 
@@ -53,7 +54,7 @@ async def running(lasting: Ground, seed: int) -> AsyncIterator[Stage]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def passing(postgres: Postgres, tmp_path: Path, seed: int) -> AsyncIterator[Stage]:
-    """Servers of this test's own, to be ended by it."""
+    """Servers for one test, which ends them."""
     async with ground(postgres.copy(), tmp_path) as standing, stage(standing, seed) as running:
         yield running
 
@@ -84,7 +85,7 @@ async def test_redis_gone_for_a_while(running: Stage, outage_s: float) -> None:
 
 
 async def test_the_listening_links_cut_again_and_again(running: Stage, outage_s: float) -> None:
-    """What is published while nobody listens is lost, and no note of it is left: only the resync knows."""
+    """Events that are published while nobody listens are lost without a note: only the resync brings them."""
     async with running.load.running(), running.broker.client() as client:
         for _ in range(int(outage_s * 4)):
             await client.client_kill_filter(_type="pubsub")
@@ -111,7 +112,7 @@ async def test_the_committing_process_killed_before_it_published(passing: Stage)
         await asyncio.sleep(0.5)
     await passing.settled()
     killed, survivor = passing.servers
-    # These cannot heal by a reconnect: what they learn, the survivor's sweep has found.
+    # These cannot heal by a reconnect: the survivor's sweep finds their events.
     stayed = [witness for witness in passing.witnesses if witness.url == survivor.url]
     passing.broker.freeze()
     rider = next(api for api in passing.load.riders[0].apis if api.url == killed.url)
@@ -155,7 +156,7 @@ async def test_a_server_stopped_while_its_clients_go_to_the_other(passing: Stage
 async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outage_s: float) -> None:
     drivers = running.load.drivers
     if outage_s > 2:
-        # So that 200 clients in one test process, each told of every change, keep up with the servers.
+        # So that 200 clients in one test process, each receiving every change, keep up with the servers.
         running.load.pause_s *= 6
     for number in range(200 if outage_s > 2 else 40):
         running.witness(drivers[number % len(drivers)], number % 2)
@@ -167,12 +168,12 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
     stuck.reads.clear()
     async with running.load.running():
         await asyncio.sleep(outage_s)
-        # What it does not take waits, and is conflated; on a busy machine it takes longer until so much has come.
+        # Unread messages wait and are conflated; on a busy machine it takes longer until there are enough.
         await until(partial(has_conflated, server))
     await running.settled(witnesses=readers)
     stuck.reads.set()
     await running.settled()
-    # One that takes nothing for 15 s is cut off, and one that was late is not.
+    # A client that reads nothing for 15 s is aborted; one that was only late is not.
     assert stuck.close_codes == ([1006] if outage_s > 15 else [])
     assert not any(witness.close_codes for witness in readers)
     await running.works_again()

@@ -1,5 +1,7 @@
-"""In every order of steps every screen comes to show the database's state, never goes back, and stays within its
-limit.
+"""In every order of steps every screen comes to show the database's state and never goes back.
+
+``uv run pytest tests/live/test_interleavings.py --interleavings 100000`` tries that many, different ones each
+time.
 """
 
 import pytest

@@ -16,7 +16,7 @@ from tests.support.pictures import picture, sign_up_with_photo
 from tests.support.processes import server_process
 from tests.support.waiting import until
 
-# Only PostgreSQL can be made to stand still between the photo and its account.
+# Only PostgreSQL can be frozen between the photo and its account.
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["production"], indirect=True)]
 
 

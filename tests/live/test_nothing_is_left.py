@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("topics_do_not_linger_long")
 
 @asynccontextmanager
 async def leaving_nothing(server: LiveServer, settings: Settings) -> AsyncGenerator[None]:
-    """What happens in the block leaves the hub, the sessions, the sockets, the tasks and Redis as they were."""
+    """The block leaves the hub, the sessions, the sockets, the tasks and Redis unchanged."""
     application = server.application
 
     async def counts() -> tuple[object, ...]:
@@ -45,7 +45,7 @@ async def leaving_nothing(server: LiveServer, settings: Settings) -> AsyncGenera
 
 
 def _tasks() -> set[str]:
-    """What runs here of ours: by name, since the periodic jobs renew its own."""
+    """Our running tasks: by name, because the periodic jobs renew theirs."""
     return {_name(task) for task in asyncio.all_tasks()}
 
 
@@ -67,7 +67,7 @@ async def test_after_the_connection_is_cut(
         async with driver.socket() as socket:
             await (await socket.start(POOL)).next()
             socket.connection.transport.abort()
-            # A change meanwhile must not trip over it.
+            # A change at this moment must cause no error.
             await rider.create_trip()
         async with driver.socket() as socket:
             assert len((await (await socket.start(POOL)).next())["offers"]) == 1
@@ -110,7 +110,7 @@ async def test_after_subscriptions_that_end_while_they_are_set_up(
         for _ in range(30):
             await (await socket.start(POOL)).stop()
             await (await socket.start(MY_TRIPS)).stop()
-        # And one that is set up behind them works, on the same topics.
+        # A subscription that is set up afterwards works, on the same topics.
         events = await socket.start(POOL)
         assert (await events.next())["__typename"] == "PoolSnapshot"
         wanted = {"pool:all", f"location:{driver.user['id']}", "sessions"}

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 class Screen:
-    """What a driver's screen shows, and every message that did not fit it."""
+    """The state of a driver's screen, and every message that did not fit it."""
 
     def __init__(self) -> None:
         self.offers: dict[UUID, TripValue] = {}
@@ -45,7 +45,7 @@ class Screen:
         self.faults: list[str] = []
 
     def deliver(self, message: Message) -> None:
-        """Show a message. Part of Sink."""
+        """Apply a message. Part of Sink."""
         match message.content:
             case PoolSnapshot(offers):
                 self.snapshots += 1
@@ -94,7 +94,7 @@ def embedded(template: Path, folder: Path) -> Settings:
     )
 
 
-# Exactly those within the radius
+# Exactly the trips within the radius
 
 PENTAGON = GeoPoint(*h3.cell_to_latlng(h3.get_pentagons(FINE)[3]))
 CORNER = GeoPoint(*h3.cell_to_boundary(h3.latlng_to_cell(52.4, 4.9, COARSE))[2])
@@ -131,7 +131,7 @@ def test_exactly_the_drivers_within_the_radius_are_offered_a_request(
         @given(places, radii, st.lists(somewhere, min_size=6, max_size=12))
         def check(pick_up: GeoPoint, radius_m: float, drivers: list[tuple[float, float]]) -> None:
             positions = [destination(pick_up, bearing, part * radius_m) for bearing, part in drivers]
-            # What stands for no position is refused.
+            # The value for "no position" is refused.
             assume(all(abs(place.lat) > 0.001 or abs(place.lng) > 0.001 for place in [pick_up, *positions]))
             runner.run(_check(application, rider, pick_up, radius_m, positions))
 
@@ -182,7 +182,7 @@ async def _check(
 
 @pytest.fixture
 async def application(settings: Settings) -> AsyncIterator[Application]:
-    """As elsewhere, but time may pass faster than reports are let through."""
+    """The application with time that may pass faster than reports are allowed."""
     application = Application(settings.model_copy(update={"location_rate": "off", "location_ttl_s": 3600}))
     async with running(application):
         yield application
@@ -206,7 +206,7 @@ class Drive:
         self.subscription: Subscriber | None = None
 
     async def step(self, recorded_at: datetime) -> None:
-        """Go on for four seconds, and report."""
+        """Drive for four seconds, and report."""
         self.bearing += self.rng.uniform(-15, 15)
         self.at = destination(self.at, self.bearing, SPEED_M_PER_S * STEP_S)
         await self.application.services.positions.report(self.actor, point=self.at, recorded_at=recorded_at)
@@ -214,7 +214,7 @@ class Drive:
             self.screen, self.subscription = await follow(self.application, self.actor, radius_m=RADIUS_M)
 
     def differences(self, trips: dict[UUID, TripValue]) -> dict[UUID, int | None]:
-        """Where the screen is not what a look at all open trips says."""
+        """The differences between the screen and a search of all open trips."""
         shown = {trip.id: trip.version for trip in self.screen.offers.values()}
         wanted = {
             trip.id: trip.version
@@ -224,7 +224,7 @@ class Drive:
             and (
                 trip.pick_up is None
                 or (distance_m := vector_distance_m(self.at, trip.pick_up)) <= RADIUS_M
-                # What is shown is kept a little beyond.
+                # Shown trips are kept a little beyond the radius.
                 or (trip.id in shown and distance_m <= RADIUS_M * KEPT)
             )
         }
@@ -235,7 +235,9 @@ class Drive:
 async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_twice(
     application: Application, seed: int
 ) -> None:
-    """Ten minutes of simulated time, beside a brute-force model, while requests come and go all around."""
+    """Ten minutes of simulated time, compared with a brute-force model, while requests appear and disappear all
+    around.
+    """
     rng = random.Random(seed)
     start = rng.choice([GeoPoint(52.37, 4.9), GeoPoint(-16.8, 179.99), CORNER])
     rider = await add_rider(application.database)
@@ -246,7 +248,7 @@ async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_
     for number in range(STEPS):
         await _change_something(application, rider, drives, trips, rng)
         recorded_at = began + timedelta(seconds=number * STEP_S)
-        # Together, so that movements and changes overlap.
+        # Simultaneously, so that movements and changes overlap.
         await asyncio.gather(
             *(drive.step(recorded_at) for drive in drives),
             _change_something(application, rider, drives, trips, rng),

@@ -48,7 +48,7 @@ async def buckets() -> AsyncIterator[Bucket]:
 
 
 async def told(api: Api) -> tuple[str, float]:
-    """What health and metrics say of the photos."""
+    """The state of the photos in health and metrics."""
     ready = await api.http.get("/readyz")
     assert ready.status_code == 200
     text = (await api.http.get("/metrics")).text
@@ -77,7 +77,7 @@ async def test_an_outage_of_the_bucket_is_reported_everywhere_until_it_is_over(
                 )
                 image = await api.http.get(f"/media/{NAME}")
                 assert (image.status_code, image.headers["Retry-After"]) == (503, "5")
-                # Without one everything goes on.
+                # Without a photo everything works.
                 await api.sign_up("RIDER")
 
                 bucket.works = True

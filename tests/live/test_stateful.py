@@ -37,7 +37,7 @@ MAX_TRIPS = 8
 
 
 class Machine(RuleBasedStateMachine):
-    """A server of the embedded kind, five people, and the model: a row for each trip."""
+    """An embedded server, five people, and the model: a row for each trip."""
 
     trips = Bundle("trips")
     witnesses = Bundle("witnesses")
@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(trip_id=trips)
     def race(self, trip_id: str) -> None:
-        """All drivers accept at once: one of those who may gets it."""
+        """All drivers accept simultaneously: one of those who may gets the trip."""
         able = [api for api in self.drivers if self._may_accept(api, trip_id)]
         row = self.model[trip_id]
 
@@ -145,7 +145,7 @@ class Machine(RuleBasedStateMachine):
         payload = self.run(api.try_update_trip(trip_id, status))
         row, user_id = self.model[trip_id], api.user["id"]
         if not allowed:
-            # Refused; or the same change asked again, which changes nothing.
+            # Refused; or a repeated change, which changes nothing.
             assert payload["errors"] or (payload["trip"]["version"], payload["trip"]["status"]) == (
                 row.version,
                 status,
@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
             given_back_by=row.given_back_by + (f"{user_id} " if gives_back else ""),
         )
         shown = payload["trip"]
-        # Who gave a trip back sees it no more.
+        # A driver who gave a trip back no longer sees it.
         if shown is not None:
             assert (shown["version"], shown["status"]) == (row.version + 1, status)
 

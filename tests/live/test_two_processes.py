@@ -65,7 +65,7 @@ async def test_two_processes_serve_one_anothers_subscribers(
             assert (await pool.next())["reason"] == "TAKEN"
             assert [(await mine.next())["trip"]["version"] for _ in range(4)] == [1, 2, 3, 4]
 
-            # The other direction: what the rider does on one ends what the driver watches on the other.
+            # The other direction: a change of the rider on one ends the driver's view on the other.
             second = await rider.create_trip()
             assert (await pool.next())["trip"]["id"] == second["id"]
             await driver.update_trip(second["id"], "STARTED")

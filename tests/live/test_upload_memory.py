@@ -12,7 +12,7 @@ from tests.support.processes import server_process
 
 UPLOADS = 12
 MAX_BYTES, MAX_PIXELS = 2 * MEGABYTE, 4_000_000
-# Per pixel, while two are decoded; a file of its own lies on the disk, and once in memory until it is its turn.
+# Per pixel, while two are decoded; a waiting file lies on the disk, and is in memory once when it is its turn.
 BOUND_BYTES = 2 * 21 * MAX_PIXELS + UPLOADS * 2 * MAX_BYTES + 40 * MEGABYTE
 
 

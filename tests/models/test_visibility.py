@@ -79,7 +79,7 @@ BEFORE, AFTER = NOW - timedelta(microseconds=1), NOW + timedelta(microseconds=1)
 
 
 def position(of: TripValue | None, as_of: datetime, driver: Actor = DRIVER) -> Location:
-    """Where the driver was, with that trip as the active one."""
+    """The driver's position, with that trip as the active one."""
     return Location(driver.id, of.id if of is not None else None, GeoPoint(1, 2), None, NOW, as_of=as_of)
 
 

@@ -1,5 +1,6 @@
-"""One server for all tests of a module, where they need no server of their own; embedded, since what is tested
-here does not depend on the database."""
+"""One server for all tests of a module that need no separate one; embedded, because these tests do not depend on
+the database.
+"""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -37,19 +38,19 @@ def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_server(shared_settings: Settings) -> AsyncIterator[LiveServer]:
-    """A running server; others have been there before."""
+    """A running server, which earlier tests have used."""
     async with serving(shared_settings) as server:
         yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def someone(shared_server: LiveServer) -> AsyncIterator[SignUp]:
-    """Makes people on the shared server: `await someone("RIDER")` has signed up; `await someone()` has not."""
+    """Creates people on the shared server: `await someone("RIDER")` has signed up; `await someone()` has not."""
     async with people(shared_server) as make:
         yield make
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stranger(someone: SignUp) -> Api:
-    """Somebody who is not logged in."""
+    """A client without a log-in."""
     return await someone()

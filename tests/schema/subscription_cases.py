@@ -1,17 +1,17 @@
-"""Subscriptions of every kind: each root field with each feature of the language, and what is special to one."""
+"""Subscriptions of every kind: each root field with each feature of the language, and special cases."""
 
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-# Where trip A begins, and somewhere far from there.
+# The pick-up of trip A, and a point far from there.
 HERE = {"lat": 52.5, "lng": 13.4}
 THERE = {"lat": 53.5, "lng": 13.4}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One request. TRIP_A and TRIP_B in it stand for ids; ``topic`` names the events that it hears of, if any."""
+    """One request. TRIP_A and TRIP_B in it stand for ids; ``topic`` names the events that it receives, if any."""
 
     topic: str
     query: str
@@ -19,7 +19,7 @@ class Case:
     operation_name: str | None = None
 
     def payload(self, trip_ids: dict[str, str]) -> dict[str, Any]:
-        """The request, about those trips."""
+        """The request, for those trips."""
         text = json.dumps({"query": self.query, "variables": self.variables, "operationName": self.operation_name})
         for placeholder, trip_id in trip_ids.items():
             text = text.replace(placeholder, trip_id)
@@ -28,7 +28,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Root:
-    """A root field. SELECTION stands for what is selected of a trip, or of a position."""
+    """A root field. SELECTION stands for the selection of a trip, or of a position."""
 
     topic: str
     selection: str
@@ -38,7 +38,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Feature:
-    """What is selected of a trip, wherever there is one. ``is_refused``: the subscription never begins."""
+    """A selection of a trip, used in every place with one. ``is_refused``: the subscription never begins."""
 
     selection: str
     fragments: str = ""
@@ -62,7 +62,7 @@ ELSEWHERE = replace(NEAR, topic="elsewhere", variables={"near": {"point": THERE,
 DRIVER = Root("driver of A", "driverLocation(tripId: $id) { SELECTION }", "$id: ID!", {"id": "TRIP_A"})
 
 _FIELDS = "id version status pickUpAddress pickUp { lat } driver { firstName } rider { username role }"
-# Where a directive may stand; its variable stands nowhere else.
+# A place where a directive is allowed; its variable is used nowhere else.
 _FLAGGED = {
     "a field": "id version @include(if: $flag)",
     "a field below": "id rider { firstName username @skip(if: $flag) }",

@@ -20,7 +20,7 @@ async def test_each_client_is_the_user_of_its_token(live_server: LiveServer) -> 
         roles = [
             (await Client(http, counts, each.token).ask(operations.PROBE))["role"] for each in (driver, rider)
         ]
-        # A sign-up sets a cookie; nobody keeps it.
+        # A sign-up sets a cookie, which no client keeps.
         assert await Client(http, counts).ask(operations.PROBE) is None
     assert roles == ["DRIVER", "RIDER"]
     assert len(names) == 2

@@ -26,7 +26,7 @@ def summary() -> Summary:
 
 @pytest.fixture
 def shown() -> Callable[[object], str]:
-    """What a terminal of 100 columns shows."""
+    """The text on a terminal of 100 columns."""
 
     def show(what: object) -> str:
         text = StringIO()

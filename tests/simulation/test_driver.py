@@ -17,7 +17,7 @@ TRIP = {"id": "t", "version": 2, "status": "STARTED"}
 
 
 class LateClient:
-    """Refuses each change, and is told meanwhile that the rider called the trip off."""
+    """Refuses each change, and receives in the meantime that the rider cancelled the trip."""
 
     def __init__(self) -> None:
         self.driver: Driver | None = None

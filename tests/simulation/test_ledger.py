@@ -33,7 +33,7 @@ def trip(trip_id: str, version: int, status: str) -> dict[str, Any]:
 
 
 def request(ledger: Ledger, trip_id: str, *then: str) -> None:
-    """A trip whose rider has heard of each of these."""
+    """A trip whose rider has received each of these versions."""
     ledger.requested(trip(trip_id, 1, "REQUESTED"), sent_s=ledger.clock())
     for version, status in enumerate(("REQUESTED", *then), 1):
         ledger.heard(trip(trip_id, version, status))

@@ -23,13 +23,13 @@ from tests.support.proxy import web_link
 from tests.support.waiting import until
 
 SPEED_UP = 50.0
-# What the server stores, and where, makes no difference to these.
+# The server's storage makes no difference to these tests.
 ONE_BACKEND = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 CITY = City(GeoPoint(52.3702, 4.8952), 400.0)
 
 
 class Steady(Habits):
-    """Nobody changes their mind."""
+    """Nobody cancels."""
 
     def __init__(self) -> None:
         super().__init__(Random(1), speed_up=SPEED_UP)
@@ -42,7 +42,7 @@ class Steady(Habits):
 
 
 class Fickle(Steady):
-    """The first driver gives the trip back, and the second rider has no patience at all."""
+    """The first driver gives the trip back, and the second rider has no patience."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,14 +71,14 @@ def options(url: str, **changes: Any) -> Options:
 
 
 class Running:
-    """A simulation under way, and what it came to once it was stopped."""
+    """A running simulation, and its result after it was stopped."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.task = asyncio.create_task(simulation.run())
 
     def some(self, **wanted: object) -> bool:
-        """Whether there is a trip like that by now."""
+        """Whether there is such a trip now."""
         assert not self.task.done() or self.task.result()
         return any(
             all(getattr(record, name) == value for name, value in wanted.items())
@@ -116,7 +116,7 @@ async def test_people_request_accept_drive_and_cancel(live_server: LiveServer) -
     async with running(simulation) as city:
         await until(lambda: any(r.status == "COMPLETED" and r.positions_seen for r in city.records))
         await until(lambda: city.some(status="CANCELLED"))
-        # Given back by one, and taken by another.
+        # Given back by one driver, and accepted by another.
         await until(lambda: any(len(record.accepted_by) == 2 for record in city.records))
         summary = await city.stopped()
     assert_adds_up(summary)
@@ -151,7 +151,7 @@ async def test_after_a_network_failure_everybody_continues(live_server: LiveServ
             await until(lambda: city.some(status="COMPLETED"))
             await link.cut()
             await until(lambda: simulation.counts.errors)
-            # What they were about to do; they go on trying.
+            # They keep trying what they were about to do.
             completed = simulation.summary().completed
             await link.restore()
             await until(lambda: simulation.counts.reconnects == 8)
@@ -164,7 +164,7 @@ async def test_after_a_network_failure_everybody_continues(live_server: LiveServ
 async def test_it_ends_when_its_time_is_over(live_server: LiveServer) -> None:
     simulation = Simulation(options(live_server.url, seconds=0.5), habits=Steady())
     summary = await simulation.run()
-    # By itself. On a busy machine it takes longer, and nobody may have asked for anything yet.
+    # It ends by itself. On a busy machine nobody may have requested anything yet.
     assert summary.seconds >= 0.4
     assert_adds_up(summary)
     assert simulation.progress().phase is Phase.ENDING

@@ -11,7 +11,7 @@ from trip import RETRY_WAIT_S, Data, take_a_trip
 
 
 def plain(model: Any) -> Any:
-    """In the names of the schema."""
+    """The value with the names of the schema."""
     return model.model_dump(mode="json", by_alias=True)
 
 

@@ -57,7 +57,7 @@ async def test_headers_without_end_are_431(live_server: LiveServer, beyond: int)
 
 
 async def send_for_ever(writer: asyncio.StreamWriter, more: bytes) -> None:
-    """Send, until the connection breaks or far more has been taken than the buffers between the two can hold."""
+    """Send until the connection breaks, or much more was accepted than the buffers between the two can hold."""
     sent = 0
     while sent < 256 * MAX_FRAMING_BYTES:
         writer.write(more)
@@ -75,10 +75,10 @@ async def send_for_ever(writer: asyncio.StreamWriter, more: bytes) -> None:
         # Trailers, which may follow a chunked body.
         (CHUNKED % b"localhost" + b"0\r\n", b"X-A: b\r\n" * 1000),
         (CHUNKED % b"localhost" + b"5;", b"x" * 10_000),
-        # The body of a request that was answered without it: for another name, and from another origin.
+        # The body of a request that was answered without it: for another host name, and from another origin.
         (CHUNKED % b"evil.example", b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
         (PREFLIGHT, b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
-        # Of a request for a socket, which has none.
+        # The body of a WebSocket handshake, which must have none.
         (SOCKET % b"Transfer-Encoding: chunked", b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
         (SOCKET % b"Content-Length: 99999999999", b"x" * 10_000),
     ],
@@ -95,7 +95,7 @@ async def test_an_endless_request_is_cut_off_after_a_bounded_number_of_bytes(
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With little patience, and an origin listed, so that its layer is there too."""
+    """Short time-outs, and a listed origin, so that its layer exists too."""
     return settings.model_copy(
         update={"receive_timeout_s": 0.5, "keep_alive_s": 1.0, "allowed_origins": ("https://app.example",)}
     )
@@ -118,7 +118,7 @@ async def test_an_idle_connection_is_kept_for_a_while_and_then_closed(live_serve
             await reader.readuntil(b'{"status":"ok"}')
         answered = loop.time()
         assert await reader.read() == b""
-        # Longer than a head may take, and not as long as uvicorn would by itself.
+        # Longer than the limit of a head, and shorter than uvicorn's own.
         assert loop.time() - answered > 0.9
 
 
@@ -130,7 +130,7 @@ async def test_a_request_that_is_being_answered_does_not_time_out(live_server: L
         rider.http.stream("POST", "/graphql", json=body, headers=events) as stream,
         connected(live_server) as (silent, _),
     ):
-        # By the time that this one is given up, the others have been open as long.
+        # When this one is closed, the others have been open as long.
         assert (await answer(silent))[0] == 408
         await rider.create_trip()
         lines = stream.aiter_lines()

@@ -85,7 +85,7 @@ READ_IN_TWO_WAYS = {
 @pytest.mark.parametrize("head", READ_IN_TWO_WAYS.values(), ids=READ_IN_TWO_WAYS.keys())
 async def test_a_head_that_can_be_read_in_two_ways_is_400(server: LiveServer, head: bytes) -> None:
     async with connected(server) as (reader, writer):
-        # What a proxy might take for the body of the first, and this server for a second request.
+        # A proxy could take this for the body of the first request, and this server for a second request.
         writer.write(head + b"\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
         status, body = await answer(reader)
     assert (status, body["errors"][0]["extensions"]) == (400, {"code": "BAD_REQUEST"})
@@ -101,7 +101,7 @@ async def test_a_head_that_can_be_read_in_two_ways_is_400(server: LiveServer, he
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\n", 200),
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n", 200),
         (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\n", 200),
-        # The host of a whole address counts, and not the header's.
+        # The host of an absolute URL takes precedence over the header.
         (b"GET http://localhost/healthz HTTP/1.1\r\nHost: evil.example\r\n", 200),
         (b"GET http://[::1]:80/healthz?a=b HTTP/1.1\r\nHost: localhost\r\n", 200),
         (b"GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\n", 421),

@@ -27,18 +27,18 @@ from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.in_process import listening
 from tests.support.waiting import until
 
-# Four bytes of payload follow; the mask of zeros leaves them as they are.
+# Four bytes of payload follow; the mask of zeros leaves them unchanged.
 PING, PONG = b"\x89\x04", b"\x8a\x84\0\0\0\0"
-# More than the system takes for a client that does not read.
+# More than the system's buffers for a client that does not read.
 LARGE = b"x" * (16 << 20)
 
 
 class Echo:
-    """An ASGI application that sends back what it gets. ``protocols`` are the server's ends, in order."""
+    """An ASGI application that echoes its messages. ``protocols`` are the server's ends, in order."""
 
     def __init__(self) -> None:
         self.protocols: list[SocketProtocol] = []
-        # While it is cleared, the application takes no message.
+        # While it is cleared, the application reads no message.
         self.takes = asyncio.Event()
         self.takes.set()
         # The iteration of the event loop in which each socket has ended.
@@ -61,7 +61,7 @@ class Echo:
 
 @asynccontextmanager
 async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> AsyncIterator[tuple[Echo, int]]:
-    """A server with nothing but sockets that are kept alive; its application and its port."""
+    """A server with only sockets that are kept alive; its application and its port."""
     echo = Echo()
     ws = functools.partial(SocketProtocol, pieces=FairQueue(), ends=FairQueue())
     options: dict[str, Any] = {"ws": ws, "ws_ping_interval": interval_s, "ws_ping_timeout": timeout_s}
@@ -84,7 +84,7 @@ async def opened(echo: Echo, port: int) -> AsyncIterator[tuple[ClientConnection,
         try:
             yield connection, echo.protocols[count]
         finally:
-            # One that does not read would wait long for the server's close.
+            # A client that does not read would wait long for the server's close frame.
             connection.transport.abort()
 
 
@@ -107,11 +107,11 @@ async def test_a_peer_that_answers_no_ping_is_aborted_and_leaves_nothing_behind_
             for query in (POOL, MY_TRIPS):
                 await (await silent.start(query)).next()
             assert (hub.subscribers, len(sockets)) == (3, 2)
-            # As if its network had gone: it sends nothing, and gets nothing.
+            # As if its network had failed: it sends and receives nothing.
             silent.connection.transport.pause_reading()
             await until(lambda: (hub.subscribers, len(sockets)) == (1, 1))
             silent.connection.transport.resume_reading()
-            # A close frame would have been waiting there.
+            # A close frame would have been in the buffer.
             assert (await silent.closed()).code == 1006
             await alive.ping()
             await driver.data("{ __typename }")
@@ -193,7 +193,7 @@ def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
 
                 def answer_and_stand_still() -> None:
                     client.send(PONG + client.recv(4096).removeprefix(PING))
-                    # The whole process, until the pong that waits at the server's end is late.
+                    # Block the whole process until the pong that waits at the server's end is late.
                     time.sleep(timeout_s * 2)
 
                 loop.add_reader(client, answer_and_stand_still)
@@ -202,7 +202,7 @@ def test_a_pong_that_came_while_the_process_stood_still_counts() -> None:
                 loop.remove_reader(client)
                 assert not protocol.disconnected
 
-    # uvloop, as in production: timers that are due go before what can be read by now.
+    # uvloop, as in production: it runs due timers before it reads.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
 
@@ -243,7 +243,7 @@ async def test_a_peer_whose_pong_is_not_read_because_the_application_is_busy_sta
         async with opened(echo, port) as (connection, protocol):
             await connection.send(b"what the server does not take")
             await until(lambda: protocol.read_paused)
-            # The sentinel: its ping comes later, nothing keeps its pong from being read, and there is none.
+            # The sentinel: its ping comes later, its pong would be read, and there is none.
             async with opened(echo, port) as (silent, cut):
                 silent.transport.pause_reading()
                 await until(lambda: cut.disconnected)
@@ -254,7 +254,7 @@ async def test_a_peer_whose_pong_is_not_read_because_the_application_is_busy_sta
 
 
 async def _handshake(port: int) -> socket.socket:
-    """A bare TCP connection that has become a socket, and answers nothing by itself."""
+    """A bare TCP connection after a WebSocket handshake; it answers nothing by itself."""
     loop = asyncio.get_running_loop()
     client = socket.socket()
     client.setblocking(False)

@@ -1,4 +1,4 @@
-"""Drivers who are on the road all the time, and report where, whatever happens to the service."""
+"""Drivers who drive all the time and report their positions, whatever happens to the servers."""
 
 import asyncio
 from contextlib import suppress
@@ -27,13 +27,13 @@ class Cruise:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Report once, and go on."""
+        """Report once, and continue."""
         await self._report()
         assert self.at is not None, "the servers are up"
         self._task = asyncio.create_task(self._drive())
 
     async def stop(self) -> None:
-        """Stand still."""
+        """Stop driving."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -57,7 +57,7 @@ class Cruise:
 
 
 class AreaView(PoolView):
-    """`driverPool` around a driver who cruises: never anything out of reach."""
+    """`driverPool` around a cruising driver: it never has a trip out of reach."""
 
     def __init__(self, cruise: Cruise) -> None:
         super().__init__(cruise.person.id)
@@ -73,7 +73,7 @@ class AreaView(PoolView):
             ):
                 self.faults.append(f"offered out of reach: {trip['id']}")
         if value.get("reason") == "OUT_OF_RANGE":
-            # The trip has not changed, and may come into reach again as it is.
+            # The trip has not changed, and may come into reach again unchanged.
             self._told.pop(value["tripId"], None)
             if self.offers.pop(value["tripId"], None) is None:
                 self.faults.append(f"out of range, and was not offered: {value['tripId']}")
@@ -85,7 +85,7 @@ class AreaView(PoolView):
         assert at is not None, "has reported"
 
         def belongs(row: Row) -> bool:
-            # What is shown is kept a little beyond the radius.
+            # Shown trips are kept a little beyond the radius.
             reach_m = RADIUS_M * KEPT if row.id in self.offers else RADIUS_M
             return row.pick_up is None or vector_distance_m(at, row.pick_up) <= reach_m
 

@@ -1,4 +1,4 @@
-"""People who use the service all the time, whatever happens to it."""
+"""People who use the servers all the time, whatever happens to them."""
 
 import asyncio
 import random
@@ -14,17 +14,17 @@ from tests.support.api import CREATE_TRIP, TRIPS, UPDATE_TRIP, Api
 from tests.support.globe import destination
 
 CENTER = GeoPoint(52.3702, 4.8952)
-# Wide enough that everybody has requests within reach and out of reach.
+# Wide enough that everybody has requests within and out of reach.
 CITY_M = 8_000.0
 PAUSE_S = 0.05
 REQUEST_TIMEOUT_S = 3.0
 OPEN_A_RIDER = 6
-# What a client meets while parts are away; anything else is a failure of the server.
+# Errors that a client may meet during faults; any other is a failure of the server.
 _AWAY = (httpx.TransportError,)
 
 
 class Person:
-    """Somebody with a session that every server knows."""
+    """A user with a session that every server knows."""
 
     def __init__(self, apis: Sequence[Api], rng: random.Random) -> None:
         self.apis = apis
@@ -41,7 +41,7 @@ class Person:
         return self.home.user["id"]
 
     async def ask(self, query: str, /, **variables: Any) -> Any:
-        """The root field's value at any of the servers, the first that answers; None when none does."""
+        """The root field's value from the first server that answers; None if none does."""
         for api in self.rng.sample(self.apis, len(self.apis)):
             with suppress(*_AWAY):
                 body = await api.post(query, **variables)
@@ -57,14 +57,14 @@ class Load:
     def __init__(self, riders: Sequence[Person], drivers: Sequence[Person]) -> None:
         self.riders = riders
         self.drivers = drivers
-        # What succeeded, by the status that it led to.
+        # Successful changes, by the new status.
         self.done: Counter[str] = Counter()
         self.pause_s = PAUSE_S
         self.on_request: Callable[[Person, str], Awaitable[None]] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Go on during the block; at its end what is under way has been answered."""
+        """Run during the block; at its end all running requests have been answered."""
         stopping = asyncio.Event()
         tasks = [
             asyncio.create_task(self._repeat(step, person, stopping))
@@ -130,7 +130,7 @@ class Load:
 
 @asynccontextmanager
 async def people(urls: Sequence[str], roles: Sequence[str]) -> AsyncGenerator[list[Person]]:
-    """New people of those roles, each logged in once, with a client for every server."""
+    """New users with those roles, each logged in once, with a client for every server."""
     async with AsyncExitStack() as stack:
         made: list[Person] = []
         for number, role in enumerate(roles):

@@ -1,4 +1,4 @@
-"""Two servers, what they stand on, people who use them, and witnesses on both."""
+"""Two servers with their database and broker, people who use them, and witnesses on both."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ from tests.support.witness import MyTripsView, PoolView, TripView, Truth, View, 
 
 SETTLED_WITHIN_S = 3.0
 RIDERS, DRIVERS, CRUISING = 3, 3, 2
-# How far from the middle of the city they cruise: their surroundings overlap.
+# The distance of their homes from the centre: their surroundings overlap.
 HOME_M = 2_000.0
 WATCHED_A_RIDER = 8
 # Requests expire under the faults too.
@@ -37,7 +37,7 @@ class Ground:
 
 @dataclass
 class Stage:
-    """What a fault happens to."""
+    """The object of a fault test."""
 
     servers: Sequence[ServerProcess]
     broker: Broker
@@ -48,13 +48,13 @@ class Stage:
 
     @property
     def urls(self) -> list[str]:
-        """Where the servers listen."""
+        """The URLs of the servers."""
         return [server.url for server in self.servers]
 
     def witness(
         self, person: Person, at: int, *extra: PoolView, receive_buffer_bytes: int | None = None
     ) -> Witness:
-        """Have a person watch all that is theirs, first at the server of that number."""
+        """Let a person watch everything of theirs, first at the server with that number."""
         is_driver = person.home.user["role"] == "DRIVER"
         pool = [PoolView(person.id)] if is_driver else []
         return self.watch(
@@ -62,7 +62,7 @@ class Stage:
         )
 
     def watch(self, person: Person, at: int, *views: View, receive_buffer_bytes: int | None = None) -> Witness:
-        """Have a person watch something, first at the server of that number."""
+        """Let a person watch something, first at the server with that number."""
         urls = self.urls[at:] + self.urls[:at]
         witness = Witness(person.home, urls, *views, rng=self.rng)
         witness.receive_buffer_bytes = receive_buffer_bytes
@@ -73,10 +73,10 @@ class Stage:
     async def settled(
         self, within_s: float = SETTLED_WITHIN_S, witnesses: Sequence[Witness] | None = None
     ) -> float:
-        """Return, with how long it took, when every witness shows what the database has.
+        """Return, with the duration, when every witness shows the state of the database.
 
         Raises:
-            AssertionError: they do not in time, or a promise was broken on the way.
+            AssertionError: they do not in time, or a guarantee was broken in the meantime.
         """
         began, watching = time.monotonic(), self.witnesses if witnesses is None else witnesses
         found: list[str] = []
@@ -96,12 +96,12 @@ class Stage:
         return time.monotonic() - began
 
     def check(self) -> None:
-        """Fail if a witness saw what must never happen."""
+        """Fail if a witness saw a broken guarantee."""
         broken = [fault for witness in self.witnesses for fault in witness.broken_promises()]
         assert not broken, broken[:10]
 
     async def works_again(self) -> None:
-        """Fail unless events travel as before: a little more load, and everybody knows it soon."""
+        """Fail unless events travel as before: a little more load, and all witnesses receive it soon."""
         async with self.load.running():
             await asyncio.sleep(0.3)
         await self.settled()
@@ -109,7 +109,7 @@ class Stage:
 
 @asynccontextmanager
 async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
-    """Everything running, and nobody there yet."""
+    """Everything is running, without people."""
     async with AsyncExitStack() as stack:
         own_broker = await stack.enter_async_context(broker())
         settings = {
@@ -137,7 +137,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
 
 @asynccontextmanager
 async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
-    """New witnesses of everybody on both servers, settled, and the load not yet begun."""
+    """New witnesses of everybody on both servers, settled, before the load begins."""
     rng = random.Random(seed)
     await ground.truth.forget_ended()
     for person in ground.people:

@@ -1,4 +1,7 @@
-"""Who may do what: one row for every root field of the schema, and for every field of its types."""
+"""Who may do what: one row for every root field of the schema, and for every field of its types.
+
+A new field of the schema fails here by its name until somebody has decided who may see it.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -28,14 +31,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("acce
 EVENTS = {"Accept": "text/event-stream"}
 STATUSES = tuple(TripStatus)
 
-# Without a session, each in its way: the second had one of the trip's rider, the third is a driver.
+# Three viewers without a live session: the second had a session of the trip's rider, the third is a driver.
 OUTSIDE = ("nobody", "ended session", "deactivated")
 RIDERS = ("rider", "other rider", "staff")
 DRIVERS = ("driver", "other driver", "gave back")
 VIEWERS = (*OUTSIDE, *RIDERS, *DRIVERS)
 
-# As what each sees the trip in each status. To everybody else it does not exist. While it is REQUESTED, "driver"
-# has nothing to do with it.
+# The view that each has of the trip in each status. For everybody else it does not exist. While it is REQUESTED,
+# "driver" has no relation to it.
 SIGHT = {
     "REQUESTED": {"rider": "party", "driver": "pool", "other driver": "pool"},
     "STARTED": {"rider": "party", "driver": "party"},
@@ -45,7 +48,7 @@ SIGHT = {
     "EXPIRED": {"rider": "party"},
 }
 
-# Of an object's fields, those that not everybody is shown who sees the object: to whom, and when.
+# Fields that not everybody sees who sees their object: who sees them, and when.
 ALL = "whoever sees the object"
 PARTY = "the trip's rider and driver"
 ON_THE_ROAD = f"{PARTY}, while it is under way"
@@ -94,7 +97,7 @@ ROOT_TYPES = {
 
 
 def selection(type_name: str) -> str:
-    """Every field of an object type, and of the objects in it; but not a user's trips' users' trips."""
+    """Every field of an object type and of its objects; but not the trips of the users of trips."""
     type_ = SCHEMA.type_map[type_name]
     assert isinstance(type_, GraphQLObjectType)
     parts = ["__typename"]
@@ -116,7 +119,7 @@ SIGN_UP = {
 }
 SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}
 
-# What comes of asking.
+# The possible answers.
 DATA, NULL, WITH_IT, WITHOUT_IT = "data", "null", "with it", "without it"
 NOTHING_YET, COMPLETE = "nothing yet", "complete"
 UNAUTHENTICATED = "UNAUTHENTICATED"
@@ -127,7 +130,7 @@ def all_of(viewers: tuple[str, ...], answer: str) -> dict[str, str]:
 
 
 def seen(yes: str, no: str) -> dict[str, dict[str, str]]:
-    """In each status, one answer for those who see the trip, another for the others who are logged in."""
+    """In each status, one answer for viewers who see the trip, another for other logged-in users."""
     return {
         status: all_of(OUTSIDE, UNAUTHENTICATED) | all_of(RIDERS + DRIVERS, no) | dict.fromkeys(sight, yes)
         for status, sight in SIGHT.items()
@@ -135,7 +138,7 @@ def seen(yes: str, no: str) -> dict[str, dict[str, str]]:
 
 
 def ever(*answers: dict[str, str]) -> dict[str, dict[str, str]]:
-    """The same in each status."""
+    """The same answer in each status."""
     merged = {viewer: answer for each in answers for viewer, answer in each.items()}
     return {"REQUESTED": merged}
 
@@ -150,7 +153,7 @@ def following_the_driver() -> dict[str, dict[str, str]]:
 
 
 def known_to_each_other() -> dict[str, dict[str, str]]:
-    """The rider's account is shown to the rider, and to a driver who has or had a trip of theirs."""
+    """The rider's account is visible to the rider, and to a driver who has or had a trip of theirs."""
     found = seen(DATA, NULL)
     found["REQUESTED"] |= {"driver": NULL, "other driver": NULL}
     return found
@@ -158,16 +161,17 @@ def known_to_each_other() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Row:
-    """A root field: how it is asked for, and the answer that each viewer gets in each status of the trip.
+    """A root field: its request, and the answer for each viewer in each status of the trip.
 
-    $TRIP and $RIDER in the variables stand for ids. ``over_socket``: the answer to all over a socket instead.
+    $TRIP and $RIDER in the variables stand for ids. ``over_socket``: the answer to everybody over a socket
+    instead.
     """
 
     document: str
     answers: dict[str, dict[str, str]]
     variables: dict[str, Any] = field(default_factory=dict)
     over_socket: str | None = None
-    # As what the answer is seen, if not as the trip is.
+    # The view in which the answer has its fields, if it is not the view of the trip.
     audience: str | None = None
 
 
@@ -232,7 +236,7 @@ ROWS = {
     "Mutation.updateTrip": Row(
         "mutation ($input: UpdateTripInput!) "
         f"{{ updateTrip(input: $input) {{ trip {{ {TRIP} }} errors {{ code }} }} }}",
-        # Each status to each: MOVES, below.
+        # From each status to each: MOVES, below.
         {},
     ),
     "Mutation.reportLocation": Row(
@@ -247,7 +251,7 @@ ROWS = {
     ),
     "Subscription.myTripsUpdated": Row(
         f"subscription {{ myTripsUpdated {{ ... on MyTripsSnapshot {{ {selection('MyTripsSnapshot')} }} }} }}",
-        # Of the open ones, a driver's own are none.
+        # A driver's own trips are never open.
         {
             status: answers | ({"driver": WITHOUT_IT, "other driver": WITHOUT_IT} if status == "REQUESTED" else {})
             for status, answers in seen(WITH_IT, WITHOUT_IT).items()
@@ -280,7 +284,7 @@ ANSWERS = {
     "C": "TRIP_CANCELLED",
     "E": "TRIP_EXPIRED",
 }
-# What each may make of the trip: a line for each status where it stands; the columns are where it shall go.
+# The allowed changes of each viewer: a line for each status of the trip; the columns are the new status.
 MOVES = {
     #                 REQUESTED STARTED IN_PROGRESS COMPLETED CANCELLED EXPIRED
     "rider": {
@@ -310,7 +314,7 @@ MOVES = {
         "EXPIRED": "      0        E         0          0        R         0",
     },
     "gave back": {
-        # The same change again.
+        # A repeated change.
         "REQUESTED": "    ok       0         0          0        R         0",
         "STARTED": "      0        0         0          0        R         0",
         "IN_PROGRESS": "  0        0         0          0        R         0",
@@ -342,7 +346,7 @@ async def test_every_field_of_every_type_has_a_row() -> None:
 
 
 class World:
-    """One trip, and everybody who may have something to do with it or nothing."""
+    """One trip, and people with every relation to it."""
 
     def __init__(self, server: LiveServer) -> None:
         self.server = server
@@ -354,7 +358,7 @@ class World:
         self.expects_nothing = False
 
     async def fill(self, stack: AsyncExitStack) -> None:
-        """Everybody comes."""
+        """Create everybody."""
         sessions = self.server.application.services.sessions
         for viewer in RIDERS:
             self.people[viewer] = await add_rider(self.database)
@@ -372,7 +376,7 @@ class World:
             await self.begin_session(viewer)
         self.apis["ended session"].http.headers["Authorization"] = f"Bearer {ended.token}"
         for viewer in DRIVERS:
-            # Whoever of them takes the trip is seen on the map.
+            # The driver who accepts the trip has a position.
             await self.server.application.services.positions.report(
                 self.people[viewer], point=PLACE, recorded_at=datetime.now(UTC)
             )
@@ -384,7 +388,7 @@ class World:
         self.apis[viewer].http.headers["Authorization"] = f"Bearer {session.token}"
 
     async def stand(self, status: str) -> None:
-        """There is one trip, and it stands there; its driver, if it has had one, has told a position."""
+        """Create one trip in this status; its driver, if it has had one, has reported a position."""
         await self.database.fetch("DELETE FROM trip_changes")
         await self.database.fetch("DELETE FROM outbox")
         await self.database.fetch("DELETE FROM trips")
@@ -416,7 +420,7 @@ class World:
             )
 
     def variables(self, row: Row) -> dict[str, Any]:
-        """The row's, with the ids of now."""
+        """The row's variables, with the current ids."""
         ids = {"$TRIP": self.trip_id, "$RIDER": self.people["rider"].id, "$NOW": datetime.now(UTC).isoformat()}
         text = json.dumps(row.variables)
         for name, value in ids.items():
@@ -426,7 +430,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """Whoever tests may ask as often as they like, and for everything at once."""
+    """The tests may send as many requests as they like."""
     return shared_settings.model_copy(update={"location_rate": "off", "max_message_bytes": 64 * 1024})
 
 
@@ -441,14 +445,14 @@ async def world(shared_server: LiveServer) -> AsyncIterator[World]:
 
 @dataclass
 class Told:
-    """What somebody got for asking."""
+    """The answer that a viewer got."""
 
     answer: str
     value: Any = None
 
 
 def told(body: dict[str, Any], trip_id: UUID) -> Told:
-    """Read the answer of a query, a mutation or an event."""
+    """Parse the answer of a query, a mutation or an event."""
     if body.get("errors"):
         assert not any((body.get("data") or {}).values()), body
         return Told(body["errors"][0]["extensions"]["code"])
@@ -465,7 +469,7 @@ def told(body: dict[str, Any], trip_id: UUID) -> Told:
 
 
 async def by_http(world: World, viewer: str, row: Row, **headers: str) -> Told:
-    """Ask over HTTP, or with the right header for the first event."""
+    """Ask over HTTP; with the right header for the first event."""
     api, body = world.apis[viewer], {"query": row.document, "variables": world.variables(row)}
     async with api.http.stream("POST", "/graphql", json=body, headers=headers) as response:
         if response.headers["Content-Type"].partition(";")[0] != "text/event-stream":
@@ -484,7 +488,7 @@ async def by_event_stream(world: World, viewer: str, row: Row) -> Told:
 
 
 async def by_socket(world: World, viewer: str, row: Row) -> Told:
-    """Ask on a socket of one's own."""
+    """Ask on a new socket."""
     token, hub = world.tokens.get(viewer), world.server.application.services.hub
     headers = {"Authorization": f"Bearer {token}"} if token is not None else None
     async with open_socket(world.server.url, headers=headers) as socket:
@@ -495,7 +499,7 @@ async def by_socket(world: World, viewer: str, row: Row) -> Told:
         subscribers = hub.subscribers
         operation = await socket.start(row.document, **world.variables(row))
         if world.expects_nothing:
-            # It has begun, and what it would have been told would have come before the pong.
+            # It has begun, and its first event would have come before the pong.
             await until(lambda: hub.subscribers > subscribers)
             await socket.ping()
             assert operation.is_silent
@@ -511,7 +515,7 @@ async def by_socket(world: World, viewer: str, row: Row) -> Told:
 
 
 def is_shown(to: str, audience: str, status: str) -> bool:
-    """Whether such a field of a trip in that status is shown to somebody who sees it as that."""
+    """Whether such a field of a trip in that status is visible in that view."""
     match to:
         case _ if to == ALL:
             return True
@@ -525,7 +529,7 @@ def is_shown(to: str, audience: str, status: str) -> bool:
             return True
 
 
-# Null for other reasons than who looks: nobody has driven the trip, or it has no such thing.
+# Null for other reasons than the viewer: nobody has driven the trip, or it has no such value.
 MAY_BE_NULL = {
     "Trip.driver",
     "Trip.dropOff",
@@ -540,7 +544,7 @@ MAY_BE_NULL = {
 
 
 def check_fields(value: Any, audience: str, status: str) -> None:
-    """Every field that is shown has a value, and every other is null, in all objects of an answer."""
+    """Every visible field has a value, and every other is null, in all objects of an answer."""
     if isinstance(value, list):
         for each in value:
             check_fields(each, audience, status)

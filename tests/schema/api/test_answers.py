@@ -133,7 +133,7 @@ async def test_a_log_out_over_the_socket_itself_closes_it_with_4401(rider: Api) 
 
 
 async def _invisible_trip(someone: SignUp) -> dict[str, Any]:
-    """A trip that neither a rider who did not request it nor a driver who did not take it may see."""
+    """A trip that is invisible to a rider who did not request it and to a driver who did not accept it."""
     owner, its_driver = await someone("RIDER"), await someone("DRIVER")
     trip = await owner.create_trip()
     return await its_driver.update_trip(trip["id"], "STARTED")
@@ -584,7 +584,7 @@ async def test_queries_and_mutations_are_answered_over_the_socket(rider: Api) ->
         await refused.completed()
 
 
-# Our fault.
+# Failures of the server.
 
 
 @pytest.mark.attack("errors")

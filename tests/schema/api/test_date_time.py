@@ -11,7 +11,7 @@ from schema.api.date_time import parse_date_time
 
 
 def outcome(parse: object, value: object) -> object:
-    """The moment and its offset, or the error."""
+    """The time and its offset, or the error."""
     assert callable(parse)
     try:
         moment = parse(value)

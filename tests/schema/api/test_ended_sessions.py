@@ -1,7 +1,8 @@
 """Nothing is written in a session that has ended.
 
 Every mutation that ends a session is combined with every mutation that writes, in one operation and in two
-simultaneous ones; and with staff who lost their access.
+simultaneous ones; and with staff who lost their access. A new mutation of the schema, and a new use case of staff,
+fails here by its name until it has a row.
 """
 
 import asyncio
@@ -47,9 +48,10 @@ HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWOR
 
 @dataclass(frozen=True)
 class Row:
-    """A mutation: how it is asked for, and what it is here for. $TRIP, $NAME, $NEW_NAME and $NOW stand for values.
+    """A mutation: its request, and its role here.
 
-    ``ends`` the session in which it is asked for; ``writes`` in that session, for a user of that role.
+    $TRIP, $NAME, $NEW_NAME and $NOW stand for values. ``ends``: it ends its own session; ``writes``: it writes in
+    that session, for a user with that role.
     """
 
     field: str
@@ -108,7 +110,7 @@ def test_every_mutation_has_a_row() -> None:
 
 @dataclass
 class Stage:
-    """An application without a server, whose operations are executed as those of HTTP requests."""
+    """An application without a server, whose operations are executed like those of HTTP requests."""
 
     application: Application
     execution: Execution
@@ -124,20 +126,20 @@ class Stage:
 
 @dataclass
 class Person:
-    """Somebody with a session in a cookie; a rider's open trip, or one that a driver can accept."""
+    """A user with a session cookie; a rider has an open trip, a driver one that they can accept."""
 
     stage: Stage
     session: NewSession
     trip_id: UUID
 
     def context(self) -> Context:
-        """Of a request whose session was just read, and is live."""
+        """The context of a request whose session was just read, and is live."""
         headers = Headers({"cookie": f"{COOKIE}={self.session.token}"})
         sender = HttpClientInfo({"client": ("127.0.0.1", 1)}, headers, COOKIES, knows_itself=True)
         return Context(self.stage.application.services, self.session.actor, sender)
 
     async def ask(self, context: Context, **fields: Row) -> dict[str, str]:
-        """Execute one mutation of these fields; the code of each that failed."""
+        """Execute one mutation with these fields; the code of each that failed."""
         text = " ".join(f"{alias}: {row.field}" for alias, row in fields.items())
         for name, value in {
             "$TRIP": str(self.trip_id),
@@ -159,7 +161,7 @@ class Person:
         return codes
 
     async def traces(self) -> Any:
-        """All that a mutation of this person's could have left."""
+        """Everything that a mutation of this person could have left behind."""
         services, database = self.stage.application.services, self.stage.application.database
         tables = [
             [dict(row) for row in await database.fetch(f"SELECT * FROM {table} ORDER BY {order}")]
@@ -222,10 +224,11 @@ async def test_a_write_whose_session_ended_after_it_was_read_writes_nothing(
 
 
 async def both_under_way(stage: Stage, person: Person, *rows: Row) -> list[dict[str, str]]:
-    """Execute mutations at once, each in an operation of its own; the codes of each.
+    """Execute mutations simultaneously, each in a separate operation; the codes of each.
 
-    None is committed before the last has begun and the others wait for locks: in turn on PostgreSQL, which gives
-    locks in the order in which they were asked for. SQLite has one lock, which is held here.
+    None is committed before the last has begun and the others wait for locks: one after the other on PostgreSQL,
+    which grants locks in the order of the requests. SQLite has one lock,
+    which is held here.
     """
     database, loop = stage.application.database, asyncio.get_running_loop()
     asking: list[asyncio.Task[dict[str, str]]] = []
@@ -280,7 +283,7 @@ async def test_a_write_beside_an_end_of_its_session_is_complete_before_the_end_o
                 if ender == "deleteMe":
                     assert not [row for row in trips if row["status"] not in ("CANCELLED", "COMPLETED")], case
             wrote.append(not write)
-    # Both got their turn.
+    # Both got the lock.
     assert set(wrote) == {True, False}
 
 
@@ -304,7 +307,7 @@ async def test_a_repeated_change_in_an_ended_session_gets_no_answer(stage: Stage
     assert await person.ask(late, then=accept) == {"then": "UNAUTHENTICATED"}
 
 
-# Staff who are out.
+# Staff who lost their access.
 
 Act = Callable[[Staff, StaffMember, Person], Awaitable[Any]]
 STAFF_ROWS: dict[str, Act] = {

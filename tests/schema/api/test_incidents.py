@@ -36,10 +36,10 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("erro
 TIMEOUT_S = 5.0
 EVENTS = {"Accept": "text/event-stream"}
 SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}
-# What the failures below say of themselves.
+# The messages of the failures below.
 INSIDE = "inside-4711"
 ID = re.compile(r"\(incident ([0-9a-f]{32})\)")
-# Of languages, libraries, files, statements and classes.
+# Names of languages, libraries, files, statements and classes.
 NEVER_SHOWN = re.compile(
     r"Traceback|\bFile \"|\.py\b|/(usr|home|opt|root|tmp|var)/|site-packages|\b(SELECT|INSERT|UPDATE)\b|SQLSTATE|"
     r"\w+(Error|Exception|Unavailable)\b|<\w+ object|0x[0-9a-f]{6}|[Uu]vicorn|[Ss]tarlette|[Ss]trawberry|"
@@ -54,7 +54,7 @@ async def rider(someone: SignUp) -> Api:
 
 
 class Kaboom(Exception):
-    """Something that nobody has foreseen."""
+    """An unexpected error."""
 
 
 def fail(*_: object, **__: object) -> Any:
@@ -72,7 +72,7 @@ def hides_the_inside(shown: str) -> None:
 
 @contextmanager
 def one_incident(shown: list[str]) -> Iterator[None]:
-    """Whatever happens within adds to ``shown`` what the client gets: one incident, whose line is in the log."""
+    """Everything in the block adds to ``shown`` what the client gets: one incident, whose line is in the log."""
     with structlog.testing.capture_logs() as logs:
         yield
     text = "\n".join(shown)
@@ -83,7 +83,7 @@ def one_incident(shown: list[str]) -> Iterator[None]:
     assert INSIDE in str(logged[0]["exc_info"]) or isinstance(logged[0]["exc_info"], Kaboom)
 
 
-# How it is asked for, each as what the client gets, headers and all.
+# The ways to ask, each returning everything that the client gets, with the headers.
 
 
 async def by_http(api: Api, query: str, **variables: Any) -> str:
@@ -106,7 +106,7 @@ async def by_event_stream(api: Api, query: str, **variables: Any) -> str:
 
 
 async def by_operation(api: Api, query: str, **variables: Any) -> str:
-    """An operation on a socket, which outlives it."""
+    """An operation on a socket, which survives it."""
     async with api.socket() as socket:
         operation = await socket.start(query, **variables)
         message = await operation.message()
@@ -124,7 +124,7 @@ async def by_closed_socket(api: Api) -> str:
 
 @dataclass(frozen=True)
 class Failure:
-    """A part that is broken, and who notices."""
+    """A broken part, and the requests that notice it."""
 
     part: Callable[[LiveServer], Any]
     name: str
@@ -193,7 +193,7 @@ async def test_a_failure_of_any_part_is_an_incident(
     with monkeypatch.context() as broken, one_incident(shown):
         broken.setattr(failure.part(shared_server), failure.name, failure.broken)
         shown.append(await failure.ask(rider))
-    # It was that part alone.
+    # Only that part was broken.
     assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
 
 
@@ -264,7 +264,7 @@ async def test_a_subscription_survives_an_event_that_cannot_be_executed(
 async def test_a_value_that_its_type_cannot_hold_is_an_incident(
     shared_server: LiveServer, rider: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """graphql-core would describe it, and where it is in our memory."""
+    """graphql-core's message would describe the value and its address in memory."""
     trips = shared_server.application.services.trips
     trip = await rider.create_trip()
     find = trips.find
@@ -314,7 +314,7 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
-# What cannot be answered as it was meant, from the first byte on.
+# Input that cannot be answered normally, from the first byte on.
 MALFORMED = {
     "not HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no version": b"GET /graphql\r\n\r\n",
@@ -346,7 +346,9 @@ FRAMES = {
 
 
 async def raw(api: Api, request: bytes, frame: bytes = b"") -> str:
-    """Whatever the server answers to these bytes, until it ends the connection; the frame follows its answer."""
+    """Everything that the server answers to these bytes until it closes the connection; the frame is sent after
+    its answer.
+    """
     host, port = api.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
@@ -355,7 +357,7 @@ async def raw(api: Api, request: bytes, frame: bytes = b"") -> str:
         async with asyncio.timeout(TIMEOUT_S):
             if frame:
                 answer = await reader.readuntil(b"\r\n\r\n")
-                # Masked: that this side takes note of how it is closed.
+                # A masked close frame: this side acknowledges the close.
                 writer.write(frame + b"\x88\x80\x00\x00\x00\x00")
             answer += await reader.read()
     finally:
@@ -372,7 +374,7 @@ async def test_an_input_that_cannot_be_answered_is_refused_without_internal_name
     hides_the_inside(answer)
     assert "\r\nserver:" not in answer.lower()
     assert re.match(r"HTTP/1.1 (400|403|404|405|426) ", answer), answer
-    # It is the client's fault, and nobody is called.
+    # It is the client's fault, and causes no incident.
     assert not [log for log in logs if log["log_level"] == "error"]
 
 

@@ -169,7 +169,7 @@ async def test_a_trip_under_way_must_end_before_the_account_can_be_deleted(
     await driver.update_trip(trip["id"], "IN_PROGRESS")
     assert await delete(driver) == ["TRIP_UNDER_WAY"]
     assert await delete(rider) == ["TRIP_UNDER_WAY"]
-    # Nothing was cancelled by the way.
+    # The failed deletion has cancelled nothing.
     mine = await rider.data("{ trips { nodes { id status } } }")
     assert {"id": waiting["id"], "status": "REQUESTED"} in mine["nodes"]
 

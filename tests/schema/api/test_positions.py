@@ -36,7 +36,7 @@ PICK_UP = {"lat": 52.5, "lng": LNG}
 
 @pytest.fixture
 async def live_server(settings: Settings) -> AsyncIterator[LiveServer]:
-    """As elsewhere, but whoever tests may report as often as they like."""
+    """A server without a rate of positions."""
     async with serving(settings.model_copy(update={"location_rate": "off"})) as server:
         yield server
 
@@ -49,13 +49,13 @@ async def taken(rider: Api, driver: Api, **fields: Any) -> str:
 
 
 async def driven(driver: Api, trip_id: str) -> None:
-    """Drive the trip to its end."""
+    """Complete the trip."""
     for status in ("IN_PROGRESS", "COMPLETED"):
         await driver.update_trip(trip_id, status)
 
 
 async def lat_of(api: Api, trip_id: str) -> float | None:
-    """Where the trip's driver is, by a query."""
+    """The latitude of the trip's driver, by a query."""
     location = (await api.data(TRIP_BY_ID, id=trip_id))["driverLocation"]
     return location["point"]["lat"] if location is not None else None
 
@@ -72,7 +72,7 @@ async def at_version(watched: Events, version: int) -> dict[str, Any]:
 
 @pytest.fixture
 def backend() -> str:
-    """What is shown here does not depend on it."""
+    """One of the two, because these tests do not depend on the backend."""
     return "embedded"
 
 
@@ -95,7 +95,7 @@ async def test_the_rider_follows_the_driver_from_acceptance_to_the_end(rider: Ap
         assert third["id"] != trip["id"]
         await driver.update_trip(trip["id"], "COMPLETED")
         await followed.completed()
-        # Of what has ended nothing is told to whoever comes late.
+        # A late subscriber to an ended trip receives nothing.
         await (await socket.start(DRIVER_LOCATION, tripId=trip["id"])).completed()
 
 
@@ -116,7 +116,7 @@ async def test_over_a_socket_the_positions_of_a_driver_soon_cost_no_statement_un
         assert len(await reports()) == 1
         await application.active_trips.look()
         assert await reports() == []
-        # Nobody hears of the end.
+        # No event about the end arrives.
         await application.live_sessions.stop()
         await application.outbox.stop()
         await driver.data(LOG_OUT)
@@ -132,7 +132,7 @@ async def test_over_http_too_the_positions_of_a_driver_soon_cost_no_statement_un
     await application.live_sessions.stop()
 
     async def reports() -> int:
-        """How many statements a report costs."""
+        """The number of statements of a report."""
         with statements() as seen:
             await report(driver, 1)
         return len(seen)
@@ -141,7 +141,7 @@ async def test_over_http_too_the_positions_of_a_driver_soon_cost_no_statement_un
     assert await reports() == 1
     await application.active_trips.look()
     assert await reports() == 0
-    # Nobody hears of the end.
+    # No event about the end arrives.
     await application.outbox.stop()
     headers = driver.cookie_header()
     await driver.data(LOG_OUT)
@@ -210,7 +210,7 @@ async def test_after_a_give_back_the_rider_waits_and_then_follows_the_next_drive
     person: SignUp, rider: Api, driver: Api
 ) -> None:
     second = await person("DRIVER")
-    # Older than whatever the first driver reports.
+    # Older than every report of the first driver.
     await report(second, 20, age_s=30)
     await report(driver, 10)
     trip_id = await taken(rider, driver)
@@ -257,7 +257,7 @@ async def test_a_process_that_has_not_heard_of_the_end_shows_no_later_position(
         await taken(await person("RIDER"), driver)
         await report(driver, 3)
 
-        # The event of the beginning comes late, and does not tell where the driver is by now.
+        # The event of the start comes late, and does not show where the driver is now.
         await application.bus.publish([([topics.trip(UUID(trip_id))], in_progress.to_json())])
         assert (await at_version(watched, 3))["driverLocation"] is None
         now = datetime.now(UTC)
@@ -296,7 +296,7 @@ async def test_a_silent_drivers_position_is_stale_and_there_is_no_estimate_until
             await report(driver, 52.51)
             live, stale = await followed.next(), await followed.next()
             assert (live["isStale"], live["isGone"]) == (False, False)
-            # The same position, without a report.
+            # The same position, without a new report.
             assert stale == {**live, "isStale": True}
             assert await rider.data(query, id=trip_id) == {
                 "driverLocation": {"isStale": True, "isGone": False},
@@ -328,7 +328,7 @@ async def test_a_history_names_who_made_each_change_to_the_parties(
         ]
         who = [rider, driver, driver, second]
         assert [entry["user"]["firstName"] for entry in history] == [api.user["firstName"] for api in who]
-        # Whoever gave the trip back is named, and is a party of it no more.
+        # A driver who gave the trip back is named, and is no longer a party.
         assert [entry["user"]["username"] for entry in history] == [names.get(api.user["id"]) for api in who]
         moments = [datetime.fromisoformat(entry["at"]) for entry in history]
         assert moments == sorted(moments)
@@ -381,7 +381,7 @@ async def test_the_time_of_arrival_is_shown_while_the_driver_is_on_the_way_and_b
     expected = round(1111.95 * DETOUR / (25 / 3.6))
     assert await eta(trip["id"]) == expected
     assert (await driver.data(TRIP_BY_ID, id=trip["id"]))["pickUpEta"] == expected
-    # A day's drive: a position or a pick-up is wrong.
+    # A day's drive: a position or a pick-up must be wrong.
     await report(driver, 40.0)
     assert await eta(trip["id"]) is None
     await report(driver, 52.5)
@@ -401,7 +401,7 @@ async def test_the_schema_calls_the_time_of_arrival_an_estimate(rider: Api) -> N
     assert description.startswith("An estimate of the seconds")
 
 
-# What it costs.
+# The cost.
 
 
 @pytest.mark.parametrize("backend", ["embedded", "production"])
@@ -421,7 +421,7 @@ async def test_a_page_of_trips_costs_one_statement_for_all_histories_and_one_loo
         commands.append(args[0])
         return await execute(self, *args, **options)
 
-    # What goes on by itself is not of the page.
+    # Background work does not count for the page.
     await live_server.application.periodic_jobs.stop()
     await live_server.application.outbox.stop()
     with statements() as seen, patch.object(Redis, "execute_command", counted):

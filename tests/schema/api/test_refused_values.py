@@ -1,4 +1,7 @@
-"""A value that does not fit its type is refused and not repeated: it may be a password in the wrong field."""
+"""A value that does not fit its type is refused and not repeated: it may be a password in the wrong field.
+
+The cases come from the schema: each leaf of each argument of each root field.
+"""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +31,7 @@ from tests.support.attacks import Attack
 pytestmark = pytest.mark.attack("errors")
 
 SECRET = "my-password"
-# What Python and its libraries say of a value: names of their classes and functions.
+# Words that Python and its libraries use about a value: names of their classes and functions.
 INSIDE = ("literal for", "int()", "base 10", "isoformat", "b'", "UploadFile", "Traceback", "object at", "Headers(")
 VALID = {"ID": "x", "String": "x", "Int": 1, "Float": 1.0, "Boolean": True, "DateTime": "2026-11-24T12:00:00Z"}
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
@@ -41,14 +44,14 @@ Path = tuple[str | int, ...]
 
 
 def plain(type_: GraphQLInputType) -> Any:
-    """Without the list and the non-null around it."""
+    """The type without list and non-null."""
     while is_non_null_type(type_) or is_list_type(type_):
         type_ = type_.of_type
     return type_
 
 
 def valid(type_: GraphQLInputType) -> Any:
-    """A value that fits."""
+    """A valid value."""
     if is_non_null_type(type_):
         return valid(type_.of_type)
     if is_list_type(type_):
@@ -59,7 +62,7 @@ def valid(type_: GraphQLInputType) -> Any:
 
 
 def places(type_: GraphQLInputType, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every place in such a value, also those of whole inputs, with the name of its type."""
+    """Every place in such a value, including whole inputs, with the name of its type."""
     if is_non_null_type(type_):
         yield from places(type_.of_type, path)
     elif is_list_type(type_):
@@ -72,7 +75,7 @@ def places(type_: GraphQLInputType, path: Path = ()) -> Iterator[tuple[Path, str
 
 
 def replaced(value: Any, path: Path, new: Any) -> Any:
-    """The value with another one in a place."""
+    """The value with another one in this place."""
     if not path:
         return new
     (first, *rest) = path
@@ -82,14 +85,14 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
 
 
 def operation(kind: str, type_: GraphQLObjectType, field: str, values: dict[str, str]) -> str:
-    """An operation that asks for one root field with those arguments, as they are written."""
+    """An operation with one root field and literal arguments."""
     arguments = ", ".join(f"{name}: {value}" for name, value in values.items())
     inner = plain(type_.fields[field].type)  # pyright: ignore[reportArgumentType]
     return f"{kind} $VARIABLES {{ {field}({arguments}) {{ __typename }} }}" if inner else ""
 
 
 def literal(value: Any) -> str:
-    """A value as a document writes it; names of enums among them as texts, which are refused too."""
+    """A value as a literal in a document; enum values as texts, which are refused too."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {literal(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
@@ -119,7 +122,7 @@ for _kind, _type in KINDS.items():
 
 
 def says_nothing(answer: str) -> None:
-    """Fail if a refusal repeats the value, or what our inside says of it."""
+    """Fail if a refusal repeats the value, or contains internal words about it."""
     errors = json.loads(answer)
     errors = errors["errors"] if isinstance(errors, dict) else errors
     assert errors
@@ -160,14 +163,14 @@ async def test_a_value_that_does_not_fit_its_type_is_refused_and_not_repeated(se
                 says_nothing(json.dumps(message["payload"]))
 
 
-# What databases, encoders and rules of names stumble over. Half a pair is sent as JSON escapes it.
+# Texts that cause errors in databases, encoders and name rules. A lone surrogate is sent as a JSON escape.
 ODD = {
     "NUL": "a\0b",
     "half a pair": "\ud800",
     "invisible": "\u200b\u2800\u00ad",
     "long": "x" * 1_000_000,
 }
-# What one message of a socket may hold.
+# The limit of one socket message.
 LONG_ON_A_SOCKET = "x" * 60_000
 
 TEXTS: list[tuple[str, dict[str, Any], Path]] = []

@@ -38,7 +38,7 @@ Visit = Callable[[LiveServer, str | None], Any]
 
 @pytest.fixture
 async def servers(settings: Settings, backend: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Servers]:
-    """Two servers on one database, where there can be two; else one. Only the bus tells them of ended sessions."""
+    """Two servers on one database, if the backend allows it; otherwise one. Only the bus announces ends."""
     monkeypatch.setattr(live_sessions, "CHECK_INTERVAL_S", 60.0)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(serving(settings))
@@ -72,7 +72,7 @@ def change(current: str = PASSWORD, new: str = NEW, again: str | None = None) ->
     return {"currentPassword": current, "password1": new, "password2": again or new}
 
 
-# A log-in takes the place of the session that was there.
+# A log-in replaces the previous session.
 
 
 async def test_a_log_in_ends_the_session_of_the_cookie_that_it_replaces(servers: Servers, visit: Visit) -> None:
@@ -139,7 +139,7 @@ async def test_a_failed_log_in_ends_nothing(servers: Servers, visit: Visit) -> N
     assert await api.data(ME) == {"username": "rosa"}
 
 
-# Another password.
+# A new password.
 
 
 async def test_a_new_password_ends_all_sessions_and_their_sockets_on_every_server(
@@ -282,7 +282,7 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
     begin, changed = sessions.begin, asyncio.Event()
 
     async def begin_late(*args: Any, **options: Any) -> Any:
-        # The password was right when it was looked at.
+        # The password was correct when it was checked.
         await changed.wait()
         return await begin(*args, **options)
 
@@ -295,7 +295,7 @@ async def test_a_log_in_with_the_old_password_does_not_outlive_the_change(
     with pytest.raises(BadCredentials):
         await late
 
-    # The same without a script: whichever comes first, nobody is in with the old one.
+    # The same without fixed steps: in either order, nobody is logged in with the old password.
     monkeypatch.undo()
     attempts = [log_ins.log_in(username="rosa", password=NEW) for _ in range(8)]
     changing = log_ins.change_password(owner.actor, current=NEW, password1=PASSWORD, password2=PASSWORD)
@@ -315,7 +315,7 @@ async def test_a_log_in_waits_for_a_change_of_the_password_that_is_not_committed
     (row,) = await database.fetch("SELECT password_hash FROM users WHERE id = $1", actor.id)
 
     async def apart(work: Coroutine[Any, Any, Any]) -> Any:
-        """Do it in a context of its own: not in the transaction of this task."""
+        """Run it in a separate context: not in the transaction of this task."""
         return await asyncio.get_running_loop().create_task(work, context=Context())
 
     async def waits() -> bool:
@@ -334,7 +334,7 @@ async def test_a_log_in_waits_for_a_change_of_the_password_that_is_not_committed
     assert await database.fetch("SELECT id FROM sessions") == []
 
 
-# Out, everywhere.
+# Log-out everywhere.
 
 
 async def test_a_log_out_everywhere_ends_all_sessions_and_their_sockets_on_every_server(

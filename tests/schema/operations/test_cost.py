@@ -182,7 +182,7 @@ def test_a_root_field_or_a_list_without_a_weight_stops_the_start(sdl: str) -> No
 
 
 def _own_documents() -> dict[str, str]:
-    """What the project's clients send."""
+    """The operations of the project's own clients."""
     found = {
         f"{module.__name__}.{name}": value
         for module in (benchmarks.operations, simulation.operations, api)

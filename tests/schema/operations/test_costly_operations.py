@@ -53,7 +53,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """JSON is limited to half of what a body may have."""
+    """The limit of JSON is half of that of a body."""
     return shared_settings.model_copy(update={"max_json_bytes": MAX_JSON, "max_message_bytes": MAX_JSON})
 
 
@@ -132,7 +132,7 @@ async def test_one_user_does_not_have_every_event_executed_in_many_ways(
         assert await refused.error_code() == "TOO_MANY_OPERATIONS"
         response = await driver.http.post("/graphql", json={"query": pool("E")}, headers=EVENTS)
         assert "TOO_MANY_OPERATIONS" in response.text
-        # What somebody else has asked for first costs nothing more.
+        # A document that another user has sent before does not count.
         assert (await (await two.start(pool("C"))).next())["truncated"] is False
     async with driver.socket() as again:
 

@@ -31,7 +31,7 @@ def test_an_equal_document_is_prepared_once(cache: Documents) -> None:
     assert cache.get("{") is cache.get("{")
 
 
-# A number to a document, of each kind that takes far more memory than its characters.
+# Documents by number, of each kind that takes far more memory than its characters.
 WORST: dict[str, Callable[[int], str]] = {
     "short and invalid": lambda n: f"{{a{n:x}}}",
     "unparsable": lambda n: f"{{{n:x}",

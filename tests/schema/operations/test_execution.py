@@ -105,7 +105,7 @@ async def live(monkeypatch: pytest.MonkeyPatch) -> Live:
     live = Live(state)
 
     async def events(stream: FeedStream) -> AsyncIterator[object]:
-        """What each subscriber alone is sent, for graphql-core to execute as any GraphQL server would."""
+        """The events of each subscriber alone, executed by graphql-core as on any GraphQL server."""
         sink = RecordingSink()
         subscription = await live.hub.subscribe(stream.feed, sink)
         try:
@@ -204,7 +204,7 @@ async def test_only_variables_used_below_the_root_split_a_group(
     for variables in (one, other):
         followed = await live.follow(driver(), query, **{**variables, "id": ids[variables["id"]]})
         if isinstance(followed, Refusal):
-            # null for a condition that may not be null: refused, so certainly not shared.
+            # A null in a non-null condition: refused, so certainly not shared.
             assert followed.formatted()[0]["extensions"]["code"] == "BAD_USER_INPUT"
             groups.append(object())
         else:
@@ -275,7 +275,7 @@ async def test_one_event_is_executed_once_for_two_hundred_and_once_for_each_othe
     await live.bus.publish(TOPICS.pool, live.state.request())
     for sink, group in followers:
         message = await sink.message()
-        # As Delivery does it.
+        # In the same way as Delivery.
         if group not in message.renditions:
             message.renditions[group] = group.render(message.content)
     assert executed == 2
@@ -329,7 +329,7 @@ async def test_a_failed_request_leaves_nothing_to_the_garbage_collector(
         _ = operation.formatted() if isinstance(operation, Refusal) else encode(operation)
         return weakref.ref(services)
 
-    # What the libraries remember comes once.
+    # The libraries fill their own caches once.
     await ask()
     gc.collect()
     gc.disable()

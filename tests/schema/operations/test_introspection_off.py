@@ -26,7 +26,7 @@ GUESSES: tuple[tuple[str, dict[str, Any]], ...] = (
     scope="module", params=[{"introspection": False}, {"suggestions": False}], ids=["introspection", "suggestions"]
 )
 def shared_settings(shared_settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """Without introspection, or without suggestions alone."""
+    """Without introspection, or only without suggestions."""
     return shared_settings.model_copy(update=request.param)
 
 

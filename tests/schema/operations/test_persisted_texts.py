@@ -36,7 +36,7 @@ def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch, fillin
         for number in range(2, 1_000):
             newest = send(number)
             known.find(None, used)
-        # What its documents take is bounded elsewhere.
+        # Its cache of documents has another limit.
         known._documents = Documents(SCHEMA, introspection=True)  # pyright: ignore[reportPrivateUsage]
         gc.collect()
         taken, _ = tracemalloc.get_traced_memory()

@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("cost
 EVENTS = {"Accept": "text/event-stream"}
 MODERN = {"Accept": "application/graphql-response+json"}
 TRIPS = "query { trips { nodes { id } } }"
-# Long enough for an operation to reach where it is held up, on a busy machine.
+# Long enough for an operation to reach the blocked function, on a busy machine.
 TIMEOUT_S = 0.4
 SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}
 
 
 class Standstill:
-    """Holds up a coroutine function of an object until it is let go; until then operations may take a moment."""
+    """Blocks a coroutine function of an object until it is released; before that, operations may take a moment."""
 
     def __init__(self, server: LiveServer) -> None:
         self._execution = server.asgi.sockets.execution
@@ -32,7 +32,7 @@ class Standstill:
 
     @contextmanager
     def of(self, owner: object, name: str) -> Generator[None]:
-        """What is held up goes on at the end of the block."""
+        """Releases the blocked function at the end of the block."""
         let_go = asyncio.Event()
         held = getattr(owner, name)
 
@@ -53,7 +53,7 @@ class Standstill:
 
 @pytest.fixture
 def standstill(shared_server: LiveServer) -> Standstill:
-    """Holds up a part of the running server."""
+    """Blocks a part of the running server."""
     return Standstill(shared_server)
 
 

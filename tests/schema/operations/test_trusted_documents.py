@@ -27,7 +27,7 @@ UNLISTED = "query Unlisted { me { id role } }"
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A server with a list."""
+    """A server with a list of trusted documents."""
     manifest = tmp_path_factory.mktemp("trusted") / "manifest.json"
     manifest.write_text(json.dumps(apollo_manifest(*LISTED)), encoding="utf-8")
     return shared_settings.model_copy(update={"trusted_documents": manifest, "max_cost": 26_000})
@@ -98,7 +98,7 @@ async def test_a_listed_subscription_runs_over_sockets_and_event_streams(someone
 )
 async def test_an_unlisted_document_does_not_run(someone: SignUp, body: dict[str, Any], refused: str) -> None:
     rider = await someone("RIDER")
-    # Twice: a server that took it for an automatic persisted query would know it now.
+    # Twice: a server that treated it as an automatic persisted query would know it now.
     for _ in range(2):
         assert code(await post(rider, **body)) == refused
     params = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in body.items()}

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.attack("abuse")
 embedded = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 production = pytest.mark.parametrize("backend", ["production"], indirect=True)
 
-# So slow that nothing comes back within a test.
+# So slow that nothing becomes free within a test.
 RATE = "3/day"
 ME = "{ me { username } }"
 
@@ -35,7 +35,7 @@ Guarded = Callable[..., Any]
 
 @pytest.fixture
 async def guarded(settings: Settings) -> AsyncIterator[Guarded]:
-    """Makes servers on one database with such settings: `await guarded(log_in_rate="3/day")`."""
+    """Creates servers on one database with these settings: `await guarded(log_in_rate="3/day")`."""
     async with AsyncExitStack() as stack:
 
         async def serve(**changes: Any) -> LiveServer:
@@ -46,7 +46,7 @@ async def guarded(settings: Settings) -> AsyncIterator[Guarded]:
 
 @asynccontextmanager
 async def at(server: LiveServer, address: str | None = None) -> AsyncIterator[Api]:
-    """Somebody who comes from that address, through a proxy; None: from the server's own machine."""
+    """A client with that address, through a proxy; None: on the server's own machine."""
     async with Api(server.url) as api:
         if address is not None:
             api.http.headers["X-Forwarded-For"] = address
@@ -54,7 +54,7 @@ async def at(server: LiveServer, address: str | None = None) -> AsyncIterator[Ap
 
 
 async def outcome(api: Api, query: str, /, **variables: Any) -> str:
-    """What became of it in a word, and that waiting is told in both places."""
+    """The result in a word; checks that the waiting time is in both places."""
     response = await api.http.post("/graphql", json={"query": query, "variables": variables})
     assert response.status_code == 200
     body = response.json()
@@ -101,7 +101,7 @@ async def test_after_some_guesses_from_one_address_even_the_right_password_is_re
 
 @embedded
 async def test_guesses_in_one_request_count_one_by_one(guarded: Guarded) -> None:
-    # By their cost alone there would be one a request.
+    # Their cost alone would allow one in a request.
     server = await guarded(log_in_rate=RATE, max_cost=1_000_000)
     async with at(server, "198.51.100.7") as attacker:
         guesses = " ".join(
@@ -123,7 +123,7 @@ async def test_many_addresses_together_have_ten_times_as_many_guesses_at_one_nam
 
     async with at(server, "203.0.113.1") as owner:
         await owner.sign_up("RIDER", username="rosa")
-    # Those that succeed are no guesses.
+    # Successful log-ins are no guesses.
     assert [await guess_elsewhere("rosa", PASSWORD) for _ in range(3)] == ["OK"] * 3
 
     guesses = [await guess_elsewhere("rosa") for _ in range(14)]
@@ -141,7 +141,7 @@ async def test_an_address_has_no_more_guesses_at_two_servers(guarded: Guarded) -
         assert await here.data(ME) is None
 
 
-# Finding out who has an account.
+# Finding out which accounts exist.
 
 
 @embedded
@@ -185,8 +185,8 @@ async def test_the_time_of_a_wrong_log_in_does_not_tell_whether_there_is_an_acco
                 assert await guess(api, username, password) == "BAD_CREDENTIALS"
                 took_s[kind].append(asyncio.get_running_loop().time() - began)
 
-    # How often one of these took longer than one of those; with equal distributions, half of the time. (Without
-    # a hash for unknown names it would be always.)
+    # How often one of these took longer than one of those; with equal distributions, half of the time. (Without a
+    # hash for unknown names it would be always.)
     for kind in ("wrong", "retired"):
         pairs = [a > b for a in took_s[kind] for b in took_s["unknown"]]
         assert 0.15 < statistics.mean(pairs) < 0.85, {k: statistics.median(v) for k, v in took_s.items()}
@@ -233,7 +233,7 @@ async def test_many_addresses_together_have_ten_times_as_many_sign_ups_under_one
     assert probes == ["PASSWORD_MISMATCH"] * 10 + ["RATE_LIMITED"] * 2
 
 
-# Pretending to come from elsewhere.
+# Forging the address.
 
 
 @embedded
@@ -279,7 +279,7 @@ async def test_requests_from_this_machine_are_limited_by_name(guarded: Guarded) 
 
 @embedded
 async def test_with_a_public_address_no_client_counts_as_this_machine(guarded: Guarded) -> None:
-    # A proxy here that does not tell whom it asks for: everybody would be.
+    # A local proxy that does not name its clients: all of them would count as this machine.
     server = await guarded(log_in_rate="1/day", public_url="http://127.0.0.1")
     async with at(server) as here:
         assert await guess(here, "rosa") == "BAD_CREDENTIALS"
@@ -360,7 +360,7 @@ async def test_a_driver_has_a_limited_number_of_pool_subscriptions(guarded: Guar
                 "POST", "/graphql", json={"query": POOL}, headers={"Accept": "text/event-stream"}
             ) as stream:
                 assert "TOO_MANY_POOLS" in (await stream.aread()).decode()
-            # An area that does not move is no work for each position.
+            # An area that does not move causes no work for positions.
             assert (await (await first.start(near)).next())["__typename"] == "PoolSnapshot"
             assert (await (await elsewhere.start(POOL)).next())["__typename"] == "PoolSnapshot"
 
@@ -375,7 +375,7 @@ async def test_a_driver_has_a_limited_number_of_pool_subscriptions(guarded: Guar
 
 @asynccontextmanager
 async def two_of(guarded: Guarded, backend: str, **changes: Any) -> AsyncIterator[tuple[Api, Api]]:
-    """A rider at two servers on one database, where there can be two; else twice at one."""
+    """A rider at two servers on one database, if the backend allows it; otherwise twice at one."""
     first = await guarded(**changes)
     second = await guarded(**changes) if backend == "production" else first
     async with at(first) as here, at(second) as there:
@@ -411,7 +411,7 @@ async def test_only_trips_that_wait_for_a_driver_are_open(guarded: Guarded) -> N
         await other.create_trip()
         await driver.update_trip(trip["id"], "STARTED")
         await rider.create_trip()
-        # What the driver gives back is none of the rider's doing.
+        # A trip that the driver gives back is not the rider's doing.
         await driver.update_trip(trip["id"], "REQUESTED")
         assert (await rider.try_create_trip())["errors"][0]["code"] == "TOO_MANY_OPEN_TRIPS"
 

@@ -52,7 +52,7 @@ class Framing:
 
 
 class Live:
-    """A hub with a schema on it."""
+    """A hub with a schema."""
 
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
@@ -252,7 +252,7 @@ async def test_waiting_messages_of_an_operation_that_the_client_ended_are_not_se
     wire.open.clear()
     await live.bus.publish(TOPICS.pool, *(live.state.request() for _ in range(5)))
     ended.cancel()
-    # The id may be used anew: its first message is a snapshot.
+    # The id may be used again: its first message is a snapshot.
     await live.begin(wire)
     wire.open.set()
     await wire.send_queue.drained()
@@ -269,7 +269,7 @@ async def test_a_client_that_never_reads_delays_nobody_and_is_aborted(
     silent.open.clear()
     trips = [live.state.request() for _ in range(400)]
     await live.bus.publish(TOPICS.pool, *trips)
-    # All have it before the silent one has been given up, and it keeps no more than its bound.
+    # All have it before the silent client is aborted, whose queue stays within its limit.
     await until(lambda: [len(wire.sent) for wire in readers] == [401] * 20)
     assert silent.send_queue.waiting <= send_queue_module.MAX_WAITING
     await silent.send_queue.drained()
@@ -298,12 +298,12 @@ async def test_one_event_is_executed_and_framed_once_for_equal_subscriptions(
 
 
 class Conversation:
-    """A client of one socket, from its introduction on."""
+    """The client of one socket, from `connection_init` on."""
 
     def __init__(self, live: Live, actor: Actor) -> None:
         self.wire = Wire()
         self._messages: asyncio.Queue[str] = asyncio.Queue()
-        # Called when all messages have been handled, before anything else goes on.
+        # Called when all messages have been handled, before anything else continues.
         self.when_heard: Callable[[], None] = lambda: None
 
         async def actor_of(_: str) -> Actor:
@@ -359,7 +359,7 @@ async def test_waiting_messages_of_an_ended_operation_do_not_end_the_next_one_wi
         client.wire.open.clear()
         taken = live.state.accept(trip, driver())
         ended = live.state.change(taken, TripStatus.CANCELLED)
-        # The first is on its way; the last state and `complete` wait behind it.
+        # The first is on its way; the last state and `complete` wait after it.
         await live.bus.publish(TOPICS.trip(trip.id), taken, ended)
         live.state.hold.clear()
         reads = len(live.state.reads)
@@ -381,7 +381,7 @@ async def test_an_operation_that_fails_when_its_id_is_used_again_does_not_end_th
         client.follow(trip)
         await live.state.reads_reach(1)
         (first,) = topic_followers(live, trip)
-        # The broker ends the topic in the turn in which the client ends the first and begins the second.
+        # The topic fails in the same turn in which the client ends the first and begins the second.
         client.when_heard = lambda: cast("Any", first).fail(ListeningEnded("scripted"))
         client.say(id="1", type="complete")
         client.follow(trip)
@@ -403,7 +403,7 @@ async def test_messages_of_the_next_operation_with_an_id_are_not_dropped_with_th
         client.say(type="ping")
         await until(lambda: cast("Any", client.socket)._send_queue.is_busy)
         client.say(id="1", type="complete")
-        # Refused at once, since half of a character cannot be read; its error waits behind the pong.
+        # Refused immediately, because a lone surrogate cannot be read; its error waits after the pong.
         client.say_text(r'{"id":"1","type":"subscribe","payload":{"query":"\ud800"}}')
         await until(lambda: len(topic_followers(live, trip)) == 0)
         client.wire.open.set()
@@ -443,7 +443,7 @@ async def test_the_server_stops_reading_from_a_client_that_does_not_read() -> No
     socket = Socket(endpoint, wire.send, Connection(wire.send), None)
     serving = asyncio.create_task(socket.serve(receive))
     await asyncio.sleep(0)
-    # It has stopped at its bound, and goes on once the client reads.
+    # The server has stopped reading at its limit, and continues when the client reads.
     assert asked <= send_queue_module.MAX_WAITING + 2
     wire.open.set()
     async with asyncio.timeout(5):

@@ -33,7 +33,7 @@ class Stream:
         self._lines = response.aiter_lines()
 
     async def event(self) -> tuple[str, Any]:
-        """The next event's name and data; comments are passed over."""
+        """The next event's name and data; skips comments."""
         async with asyncio.timeout(10):
             name, data = "", ""
             async for line in self._lines:
@@ -86,7 +86,7 @@ async def test_a_quiet_stream_begins_immediately_with_a_comment(someone: SignUp)
     rider, driver = await someone("RIDER"), await someone("DRIVER")
     trip = await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
-    # No position is known, so that there is nothing to tell.
+    # No position is known, so there is no event.
     async with stream(rider, DRIVER_LOCATION, tripId=trip["id"]) as events, asyncio.timeout(KEEP_ALIVE_S / 2):
         assert await anext(events.response.aiter_raw()) == b":\n\n"
 
@@ -170,7 +170,7 @@ async def test_an_end_of_the_session_that_is_published_twice_is_sent_once(
     assert actor is not None
     async with stream(rider, MY_TRIPS) as events:
         await events.next()
-        # The bus and the look at the database may both tell.
+        # Both the bus and the check of the database may report it.
         await bus.publish([([services.topics.sessions], str(actor.session_id).encode())] * 2)
         name, result = await events.event()
         assert name == "next"
@@ -180,7 +180,7 @@ async def test_an_end_of_the_session_that_is_published_twice_is_sent_once(
 
 async def test_a_client_that_also_accepts_json_still_gets_its_events(someone: SignUp) -> None:
     rider = await someone("RIDER")
-    # What urql sends with everything.
+    # The headers that urql sends with every request.
     accept = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"
     body = {"query": MY_TRIPS}
     async with rider.http.stream("POST", "/graphql", json=body, headers={"Accept": accept}) as response:

@@ -14,7 +14,7 @@ from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, 
         ("[1e400]", "too large"),
         ("[-1e400]", "too large"),
         ("9" * 400, "too large"),
-        # More digits than Python reads as an integer.
+        # More digits than Python accepts in an integer.
         ("9" * 5000, "too large"),
     ],
 )
@@ -34,7 +34,7 @@ def test_a_value_that_cannot_be_read_is_distinguished_from_invalid_json(
         "[Infinity]",
         '{"a": 1e400',
         "[" * 1100 + "]" * 1100,
-        # Deeper than either parser reads, with a value that cannot be read at its bottom.
+        # Deeper than either parser accepts, with an unreadable value at the bottom.
         "[" * 1100 + "1e400" + "]" * 1100,
         "[" * 100_000,
         b"\xff",

@@ -31,7 +31,7 @@ PING = b'{"type":"ping"}'
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """Low rates over a long time, so that no machine is too slow to exceed them."""
+    """Low rates over a long time, which even a slow machine exceeds."""
     return shared_settings.model_copy(
         update={"socket_message_rate": f"{RATE}/minute", "max_message_bytes": 64 * 1024}
     )
@@ -39,12 +39,12 @@ def shared_settings(shared_settings: Settings) -> Settings:
 
 @pytest.fixture
 def offence_rate(shared_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Addresses are barred here, too."""
+    """Addresses are blocked here too."""
     monkeypatch.setattr(shared_server.asgi.sockets, "offenders", Offenders(Rate(OFFENCES, 3600)))
 
 
 async def flooded(socket: Socket, data: bytes) -> SocketClosed:
-    """How the socket ends that sends that."""
+    """The end of a socket that sends this."""
     with suppress(ConnectionClosed):
         socket.connection.transport.write(data)
     return await socket.closed()
@@ -58,7 +58,7 @@ async def flooded(socket: Socket, data: bytes) -> SocketClosed:
 async def test_a_socket_that_floods_is_closed_with_4429_and_the_others_are_served(
     shared_server: LiveServer, someone: SignUp, kind: Kind
 ) -> None:
-    # A long one counts for many.
+    # A long frame counts for many.
     times = 1 if kind is Kind.BIG else RATE + 1
     rider, other = await someone("DRIVER"), await someone("RIDER")
     async with other.socket() as honest, rider.socket() as hostile:
@@ -74,7 +74,7 @@ async def test_a_socket_that_floods_is_closed_with_4429_and_the_others_are_serve
 async def test_as_many_frames_as_the_rate_allows_are_answered(someone: SignUp) -> None:
     rider = await someone("RIDER")
     async with rider.socket() as socket:
-        # One was the introduction.
+        # One was `connection_init`.
         for _ in range(RATE - 1):
             await socket.send(type="ping")
         for _ in range(RATE - 1):
@@ -112,7 +112,7 @@ async def test_other_clients_are_served_between_the_pieces_of_a_flood(
         text = b'{"type":"ping","payload":{"x":"%s"}}' % (b"x" * PIECE_BYTES * 5)
         socket.connection.transport.write(frame(0x81, text))
         assert (await socket.receive())["type"] == "pong"
-        # Nothing of what came in pieces is lost, and the socket goes on.
+        # No fragment is lost, and the socket continues.
         await socket.ping()
     assert taken.count("piece") >= 5
     assert "piece piece" not in " ".join(taken)
@@ -121,7 +121,7 @@ async def test_other_clients_are_served_between_the_pieces_of_a_flood(
 async def test_nothing_more_is_read_from_an_aborted_socket(
     shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # To answer on a connection that is gone fails, and whoever cuts floods could fill the log.
+    # Answering on a lost connection fails, and many aborted floods could fill the log.
     taken: list[socket_protocol.SocketProtocol] = []
     read: list[str] = []
     take = socket_protocol.SocketProtocol._take_piece  # pyright: ignore[reportPrivateUsage]
@@ -162,7 +162,7 @@ async def test_an_address_whose_sockets_break_the_protocol_repeatedly_is_blocked
                 assert (await flooded(socket, offence())).code in (4400, 4429, 1002, 1007)
             attempts.add()
         await until_barred(rider)
-        # What is open stays, and HTTP is served.
+        # Open sockets stay, and HTTP works.
         await before.ping()
     assert await rider.data("{ me { id } }") == {"id": rider.user["id"]}
 
@@ -202,14 +202,14 @@ async def test_a_blocked_client_without_a_proxy_is_refused_before_a_socket_proto
         attempts.add()
     refused = await until_barred(rider, local_addr=("127.0.1.7", 0))
     assert orjson.loads(refused.response.body or b"")["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
-    # What somebody who is no trusted proxy says of itself helps nobody.
+    # The header of a client that is no trusted proxy has no effect.
     await until_barred(rider, {"X-Forwarded-For": "203.0.113.9"}, local_addr=("127.0.1.7", 0))
     async with open_socket(rider.url, headers=rider.cookie_header(), local_addr=("127.0.1.8", 0)) as socket:
         await socket.init()
 
 
 async def until_barred(api: Api, headers: dict[str, str] | None = None, **options: Any) -> InvalidStatus:
-    """Return once a handshake is refused; the server may not have seen the last offence's end yet."""
+    """Return after a refused handshake; the server may not have seen the end of the last offence yet."""
 
     refusals: list[InvalidStatus] = []
 

@@ -32,7 +32,7 @@ _numbers = itertools.count(1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server for these tests alone, so that they see all that it stores."""
+    """A server only for these tests, so that they see everything that it stores."""
     folder = tmp_path_factory.mktemp("uploads")
     shutil.copy(sqlite_template, folder / "taxirank.sqlite3")
     settings = Settings(
@@ -43,25 +43,25 @@ async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
         port=0,
         photo_max_pixels=1_000_000,
         max_body_bytes=2 * 1024 * 1024,
-        # Two sign-ups in one request are more than is allowed by default.
+        # The default does not allow two sign-ups in one request.
         max_cost=100_000,
     )
     async with serving(settings) as running:
         async with httpx.AsyncClient(base_url=running.url, verify=False) as http:
-            # What is opened once is open before anybody counts.
+            # Files that are opened once are open before the count.
             await Uploader(running, http).kept(PHOTO)
         yield running
 
 
 class Uploader:
-    """Somebody who sends forms, and looks at what became of them."""
+    """A client that sends forms and checks the result."""
 
     def __init__(self, server: LiveServer, http: httpx.AsyncClient) -> None:
         self.media = Path(server.application.settings.media_url)
         self.http = http
 
     async def send(self, *parts: bytes, end: bytes = b"--b--\r\n") -> httpx.Response:
-        """Send a multipart body of these parts."""
+        """Send a multipart body with these parts."""
         body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + end
         headers = {"Content-Type": "multipart/form-data; boundary=b", "GraphQL-Require-Preflight": "1"}
         return await self.http.post("/graphql", content=body, headers=headers)
@@ -78,13 +78,13 @@ class Uploader:
         return response.json()["data"]["signUp"]
 
     def stored(self) -> set[str]:
-        """The names of all files around the photos."""
+        """The names of all files beside the photos."""
         return {
             str(path.relative_to(self.media.parent)) for path in self.media.parent.rglob("*") if path.is_file()
         }
 
     async def refused(self, photo: bytes) -> str:
-        """Sign up with what is no photo; the code. Nothing is stored."""
+        """Sign up with a file that is no photo; the code. Nothing is stored."""
         before = self.stored()
         payload = await self.sign_up(photo)
         assert payload["user"] is None
@@ -94,7 +94,7 @@ class Uploader:
         return error["code"]
 
     async def kept(self, photo: bytes, **lies: bytes) -> Image.Image:
-        """Sign up with a photo; what is served of it, which is WebP and nothing else."""
+        """Sign up with a photo; the served file, which is WebP and nothing else."""
         before = self.stored()
         payload = await self.sign_up(photo, **lies)
         assert payload["errors"] == []
@@ -112,20 +112,20 @@ class Uploader:
 
 
 def assert_inert(response: httpx.Response) -> None:
-    """What a browser gets is a picture, whatever it is asked to take it for."""
+    """A browser gets a picture, whatever type it is asked to assume."""
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "image/webp"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response.headers["Content-Disposition"] == "inline"
-    # The whole file is one chunk of RIFF: there is nothing behind it.
+    # The whole file is one RIFF chunk: nothing follows it.
     assert response.content[:4] == b"RIFF"
     assert int.from_bytes(response.content[4:8], "little") + 8 == len(response.content)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def uploader(server: LiveServer) -> AsyncIterator[Uploader]:
-    """A client; afterwards the server is alive and right, has had no failure, and holds no file open."""
+    """A client; afterwards the server is alive and correct, has had no failure, and holds no file open."""
     files_before = psutil.Process().num_fds()
     async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
         with structlog.testing.capture_logs() as logs:
@@ -133,12 +133,12 @@ async def uploader(server: LiveServer) -> AsyncIterator[Uploader]:
             response = await http.post("/graphql", json={"query": "{ __typename }"})
         assert response.json() == {"data": {"__typename": "Query"}}
         assert not [log for log in logs if log["event"] == "incident"]
-        # Its connection has two ends here.
+        # Its connection has two ends in this process.
         assert psutil.Process().num_fds() <= files_before + 2
 
 
 def operations(**variables: Any) -> dict[str, Any]:
-    """A sign-up of somebody new."""
+    """A sign-up of a new user."""
     account = {
         "username": f"uploader{next(_numbers)}@example.com",
         "password1": PASSWORD,
@@ -152,7 +152,7 @@ def operations(**variables: Any) -> dict[str, Any]:
 
 
 def field(name: str, value: Any) -> bytes:
-    """A part with text."""
+    """A text part."""
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
     return b'Content-Disposition: form-data; name="%b"\r\n\r\n%b' % (name.encode(), text)
 
@@ -160,7 +160,7 @@ def field(name: str, value: Any) -> bytes:
 def file(
     key: str, data: bytes, *, name: bytes = b"photo.jpg", content_type: bytes = b"image/jpeg", more: bytes = b""
 ) -> bytes:
-    """A part with a file."""
+    """A file part."""
     disposition = b'Content-Disposition: form-data; name="%b"; filename="%b"' % (key.encode(), name)
     return disposition + b"\r\nContent-Type: " + content_type + b"\r\n" + more + b"\r\n" + data
 
@@ -178,7 +178,7 @@ def plain(mode: str = "RGB", colour: Any = RED, size: tuple[int, int] = (32, 24)
 
 
 def zipped() -> bytes:
-    """An archive with a page in it."""
+    """An archive that contains a page."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as into:
         into.writestr("EVIL.html", SCRIPT)
@@ -193,7 +193,7 @@ def png_text() -> PngImagePlugin.PngInfo:
 
 
 def exif(orientation: int = 1) -> Image.Exif:
-    """Where the photo was taken, and how the camera was held."""
+    """The location of the photo, and the orientation of the camera."""
     block = Image.Exif()
     block[ExifTags.Base.Orientation] = orientation
     block[ExifTags.Base.Artist] = "EVIL"
@@ -224,7 +224,7 @@ async def test_of_a_file_that_is_valid_in_two_formats_only_the_picture_is_kept(
     assert image.size == (32, 24)
 
 
-# Whatever else Pillow can write, and so read.
+# Other formats that Pillow can write, and therefore read.
 Image.init()
 OTHER_FORMATS = sorted(Image.SAVE.keys() - {"JPEG", "PNG", "WEBP", "MPO", "HDF5", "BUFR", "GRIB", "WMF"})
 
@@ -276,14 +276,14 @@ async def test_a_file_that_is_no_photo_is_refused(uploader: Uploader, photo: byt
 
 
 def png_that_announces(width: int, height: int) -> bytes:
-    """A small PNG with a large size in its header."""
+    """A small PNG that declares a large size in its header."""
     data = encode(plain(), "PNG")
     header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
     return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
 
 
 def jpeg_that_announces(width: int, height: int) -> bytes:
-    """A small JPEG with a large size in its frame header."""
+    """A small JPEG that declares a large size in its frame header."""
     data = encode(plain(), "JPEG")
     frame = data.index(b"\xff\xc0") + 5
     return data[:frame] + struct.pack(">HH", height, width) + data[frame + 4 :]
@@ -313,7 +313,7 @@ async def test_too_many_pixels_are_refused_before_they_are_decoded(uploader: Upl
 
 
 def png_with(kind: bytes, data: bytes, *, times: int = 1) -> bytes:
-    """A PNG with more chunks in front of its pixels."""
+    """A PNG with more chunks before its pixels."""
     png = encode(plain(), "PNG")
     pixels = png.index(b"IDAT") - 4
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -322,7 +322,7 @@ def png_with(kind: bytes, data: bytes, *, times: int = 1) -> bytes:
 
 @functools.cache
 def packed() -> bytes:
-    """What unpacks to 100 MB."""
+    """Data that decompresses to 100 MB."""
     packer = zlib.compressobj(1)
     return b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
 
@@ -378,7 +378,7 @@ async def test_the_stored_photo_has_no_location_and_stands_upright(uploader: Upl
     image = await uploader.kept(encode(lying, format, exif=exif(orientation=6)))
 
     assert image.size == (24, 32)
-    # Turned clockwise, what was at the top is at the right.
+    # Turned clockwise, the top is at the right.
     assert image.getpixel((20, 16))[2] > 150
     assert image.getpixel((4, 16))[0] > 150
 
@@ -492,7 +492,7 @@ async def test_an_invalid_form_is_400_and_nothing_is_stored(uploader: Uploader, 
 async def test_a_form_without_its_last_boundary_is_400(uploader: Uploader, end: bytes) -> None:
     parts = [field("operations", operations()), field("map", TO_PHOTO), file("0", PHOTO)]
     response = await uploader.send(*parts, end=end)
-    # Only what follows the boundary may be missing.
+    # Only the bytes after the boundary may be missing.
     assert response.status_code == (200 if end == b"--b--" else 400)
 
 

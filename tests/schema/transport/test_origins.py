@@ -134,7 +134,7 @@ async def test_a_foreign_page_runs_nothing_with_the_session_of_the_user(
     shared_server: LiveServer, member: Api, row: dict[str, str]
 ) -> None:
     headers = headers_of(shared_server, row)
-    # Somebody has typed or followed nothing: they opened a bookmark.
+    # The user opened a bookmark: no page caused the request.
     is_refused = headers != {"Sec-Fetch-Site": "none"}
     body = {"query": "{ me { role } }"}
     by_get = await member.http.get("/graphql", params=body, headers=headers)
@@ -143,7 +143,7 @@ async def test_a_foreign_page_runs_nothing_with_the_session_of_the_user(
     for response in (by_get, by_post, forced):
         assert response.status_code == (403 if is_refused else 200)
         assert ("errors" in response.json()) is is_refused
-    # Without a session there is nothing to take: programs that send an odd origin bring a token.
+    # Without a session there is nothing to protect: programs with an unusual origin use a token.
     anonymous = await member.http.get("/graphql", params=body, headers=headers | {"Authorization": "Basic x"})
     assert anonymous.json() == {"data": {"me": None}}
     assert await member.data("{ me { role } }") == {"role": "RIDER"}
@@ -160,7 +160,7 @@ async def member(shared_server: LiveServer) -> AsyncIterator[Api]:
 
 
 async def _raw_status(url: str, *lines: str) -> bytes:
-    """The status line that a hand-written request gets."""
+    """The status line of a handwritten request."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write("\r\n".join([*lines, "", ""]).encode())
@@ -193,7 +193,7 @@ async def test_without_a_host_no_origin_counts_as_our_own(shared_server: LiveSer
         ("https://taxi.example", "https://TAXI.example", True),
         ("https://taxi.example", "http://taxi.example", False),
         ("https://taxi.example", "https://taxi.example:8443", False),
-        # Behind a proxy the Host header says nothing.
+        # Behind a proxy the Host header is not reliable.
         ("https://taxi.example", "http://10.0.0.7:8000", False),
         (None, "http://10.0.0.7:8000", True),
         (None, "https://10.0.0.7:8000", True),
@@ -263,7 +263,7 @@ async def test_a_listed_origin_gets_only_the_methods_and_headers_that_the_api_ne
     assert (await preflight(stranger, ALLOWED, **asked_for)).status_code == 400
 
 
-# A handshake that is refused: no page is shown why.
+# Refused handshakes: pages do not see the reason.
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def refused(url: str, headers: dict[str, str], **options: Any) -> Any:
-    """The answer to a handshake that is refused."""
+    """The answer to a refused handshake."""
     with pytest.raises(InvalidStatus) as info:
         async with open_socket(url, headers=headers, **options):
             pass

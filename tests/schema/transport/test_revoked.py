@@ -25,7 +25,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.attack("access"), pytest.mark.asyncio(loop_scope="module")]
 
 BUFFER_BYTES = 16_384
-# Together far more than the system and both ends of a connection take for a client that does not read.
+# Together much more than the buffers of the system and of both ends of a connection.
 MESSAGES, MESSAGE_BYTES = 150, 10_000
 # Each of some 60 KB.
 ANSWERS = 40
@@ -34,13 +34,13 @@ LARGE_PAGE = "{ trips(first: 100) { nodes { pickUpAddress dropOffAddress } } }"
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """Settings of a server where so many operations may be under way on one socket."""
+    """Settings of a server that allows as many operations on one socket."""
     return shared_settings.model_copy(update={"max_operations_per_socket": ANSWERS})
 
 
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch) -> list[SendQueue]:
-    """The queues of the connections that are made from now on."""
+    """The queues of connections from now on."""
     made: list[SendQueue] = []
 
     class Noted(SendQueue):
@@ -54,13 +54,13 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> list[SendQueue]:
 
 
 async def publish(server: LiveServer, topic: str, trip: TripValue, number: int) -> None:
-    """Tell of a trip with a large pick-up that begins with a number."""
+    """Publish a trip with a large pick-up address that begins with a number."""
     message = replace(trip, pick_up_address=f"{number} ".ljust(MESSAGE_BYTES, "x")).to_json()
     await server.application.bus.publish([([topic], message)])
 
 
 async def rest(events: Stream) -> list[tuple[str, Any]]:
-    """All that comes until the response ends."""
+    """Everything that arrives until the response ends."""
     received: list[tuple[str, Any]] = []
     while True:
         try:
@@ -76,9 +76,9 @@ def is_unauthenticated_and_complete(received: list[tuple[str, Any]]) -> bool:
 
 
 async def log_out(api: Api) -> None:
-    """End the session; returns when this server has closed what belongs to it."""
+    """End the session; returns when this server has closed its connections."""
     async with api.socket() as last:
-        # It is told after all that have been there before.
+        # Registered last, so it is called after all others.
         await api.data(LOG_OUT)
         assert (await last.closed()).code == 4401
 
@@ -91,7 +91,7 @@ async def test_an_event_stream_drops_waiting_messages_when_its_session_ends(
         await events.next()
         (send_queue,) = queues
         take_little(events.response.extensions["network_stream"].get_extra_info("client_addr"), BUFFER_BYTES)
-        # Younger than the snapshot.
+        # Newer than the snapshot.
         state = ScriptedState()
         for number in range(MESSAGES):
             await publish(shared_server, topic, state.request(), number)
@@ -100,7 +100,7 @@ async def test_an_event_stream_drops_waiting_messages_when_its_session_ends(
         # UNAUTHENTICATED and `complete`.
         assert send_queue.waiting <= 2
         received = await rest(events)
-    # What the system had been given comes, in order, and then nothing but the end.
+    # The bytes that the system already had arrive in order, and then only the end.
     offers = [int(result["data"]["driverPool"]["trip"]["pickUpAddress"].split()[0]) for _, result in received[:-2]]
     assert offers == list(range(len(offers)))
     assert len(offers) < MESSAGES // 2

@@ -1,4 +1,8 @@
-"""Every subscription gives every subscriber the same bytes, with shared executions and without."""
+"""Every subscription gives every subscriber the same bytes, with shared executions and without.
+
+One script of events runs on two servers, over sockets and as event streams. Ids, times and incident ids differ
+between runs; everything else is compared byte for byte.
+"""
 
 import asyncio
 import itertools
@@ -31,19 +35,19 @@ from tests.support.waiting import until
 CREATE = "mutation ($input: CreateTripInput!) { createTrip(input: $input) { trip { id } errors { code } } }"
 UPDATE = "mutation ($input: UpdateTripInput!) { updateTrip(input: $input) { trip { id } errors { code } } }"
 RIDERS, DRIVERS = ("robin", "rita"), ("dana", "dora")
-# What has to be among what is compared.
+# Messages that the comparison must include.
 KINDS = {
     "tripUpdated": ["COMPLETED", "NOT_FOUND", "BAD_USER_INPUT", "INTERNAL", "FORBIDDEN", "complete"],
     "myTripsUpdated": ["MyTripsSnapshot", "TripChanged", "INTERNAL", "FORBIDDEN", "UNAUTHENTICATED"],
     "driverPool": ["PoolSnapshot", "TripOffered", "OUT_OF_RANGE", "INTERNAL", "FORBIDDEN", "_PARSE_FAILED"],
     "driverLocation": ["heading", "INTERNAL", "FORBIDDEN", "NOT_FOUND", "complete"],
 }
-# What a subscriber is told apart by: the case, the person, and what carries it.
+# The identity of a subscriber: the case, the person, and the transport.
 Key = tuple[str, str, str]
 
 
 def mischievous_schema() -> strawberry.Schema:
-    """The schema, with resolvers that wait and fail when a subscription asks them."""
+    """The schema, with resolvers that wait and fail when a subscription calls them."""
     schema = build_schema()
 
     def replace(type_: str, name: str, behave: Callable[[Any, Any], object]) -> None:
@@ -85,7 +89,7 @@ def mischievous_schema() -> strawberry.Schema:
 
 
 class Run:
-    """One server, its people, and what each of their subscriptions has been sent."""
+    """One server, its people, and the messages of each of their subscriptions."""
 
     def __init__(self, live: LiveServer, cases: dict[str, Case], stack: AsyncExitStack) -> None:
         self.recordings: dict[Key, Recording] = {}
@@ -95,12 +99,12 @@ class Run:
         self._stack = stack
         self._people: dict[str, Api] = {}
         self._trips: dict[str, str] = {}
-        # Results since the first, by topic and person. Nobody is told where a driver is before there is one.
+        # Results after the first, by topic and person. Nobody receives a driver's position before there is one.
         self._heard = Counter({("driver of A", "robin"): -1})
         self._ends: list[Callable[[], Awaitable[object]]] = []
 
     async def play(self) -> None:
-        """The script, to its end."""
+        """Run the whole script."""
         for name in (*RIDERS, *DRIVERS):
             await self._arrive(name)
         await self._request("robin", "TRIP_A", pickUp=HERE)
@@ -108,18 +112,18 @@ class Run:
         await self._subscribe()
         await self._request("robin", "TRIP_C", pickUp=THERE)
         await self._hear({"pool": DRIVERS, "elsewhere": DRIVERS, "my trips": ["robin"]})
-        # After a gap of the bus those who may see different things of a trip start from one read.
+        # After a gap of the bus, viewers with different rights start from one read.
         self._live.application.services.hub.resync()
         everywhere = {"pool": DRIVERS, "near": DRIVERS, "elsewhere": DRIVERS, "my trips": self._people}
         await self._hear({**everywhere, "trip A": ["robin", *DRIVERS], "trip B": ["rita", *DRIVERS]})
-        # Where a driver is decides what that driver is offered.
+        # The driver's position decides which offers they receive.
         await self._report("dana", HERE, 1)
         await self._hear({"pool": ["dana"]})
         await self._report("dora", HERE, 2)
         await self._hear({"pool": ["dora"]})
         await self._report("dora", THERE, 3)
         await self._hear({"pool": ["dora", "dora"]})
-        # Who may no longer see the trip hears that, and nothing more.
+        # A viewer who may no longer see the trip learns that, and nothing more.
         await self._update("dana", "TRIP_A", "STARTED")
         await self._hear(
             {
@@ -147,7 +151,7 @@ class Run:
         await self._update("rita", "TRIP_B", "CANCELLED")
         everywhere = {"pool": DRIVERS, "near": DRIVERS, "elsewhere": DRIVERS}
         await self._hear({**everywhere, "my trips": ["rita"], "trip B": ["rita", *DRIVERS]})
-        # The end of the session comes behind all that was sent.
+        # The end of the session comes after all messages.
         for api in self._people.values():
             await api.data(LOG_OUT)
         for end in self._ends:
@@ -184,7 +188,7 @@ class Run:
                 for number, socket in enumerate(sockets, 1):
                     recording = await socket.begin(f"{what} {number}", payload)
                     self.recordings[what, name, f"socket {number}"] = recording
-                # Each is a connection of its own: not for everybody.
+                # Each is a separate connection: not for everybody.
                 if name != "rita":
                     stream = await self._stack.enter_async_context(recording_stream(api, payload))
                     self.recordings[what, name, "stream"] = stream.recording
@@ -192,7 +196,7 @@ class Run:
         await self._until_heard()
 
     async def _hear(self, listeners: Mapping[str, Iterable[str]]) -> None:
-        """Wait until those who hear of the last event have been sent one result more, by topic."""
+        """Wait until the receivers of the last event have one result more, by topic."""
         self._heard.update((topic, name) for topic, people in listeners.items() for name in people)
         await self._until_heard()
 
@@ -212,7 +216,7 @@ class Run:
 
 @dataclass
 class Sent:
-    """What a run has sent, in the terms that all runs share."""
+    """The messages of a run, in terms that all runs share."""
 
     frames: dict[Key, list[str]]
     executions: int
@@ -220,7 +224,7 @@ class Sent:
 
 
 async def record(settings: Settings, cases: dict[str, Case]) -> Sent:
-    """Play the script with everybody's subscriptions to those cases."""
+    """Run the script with everybody's subscriptions to those cases."""
     changes = {
         "max_sockets_per_user": len(cases) + 2,
         "max_operations_per_socket": len(cases),
@@ -248,7 +252,7 @@ async def test_sharing_changes_no_byte_that_a_subscriber_receives(
     monkeypatch.setattr(execution_of_settings, "build_schema", mischievous_schema)
     shutil.copy(sqlite_template, tmp_path / "other.sqlite3")
     other = settings.model_copy(update={"database_url": f"sqlite://{tmp_path / 'other.sqlite3'}"})
-    # It keeps the log of some hundred incidents from being written.
+    # Keeps some hundred incidents out of the log.
     with structlog.testing.capture_logs():
         with monkeypatch.context() as unshared:
             unshared.setattr(execution_of_settings, "Execution", partial(Execution, shares=False))

@@ -20,7 +20,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """The limit, low."""
+    """Settings with a low limit."""
     return shared_settings.model_copy(update={"max_sockets_per_user": LIMIT})
 
 
@@ -31,7 +31,7 @@ async def streaming(api: Api, query: str = MY_TRIPS) -> AsyncIterator[httpx.Resp
 
 
 async def refused(api: Api) -> SocketClosed:
-    """How a socket more is closed."""
+    """The end of a socket above the limit."""
     async with open_socket(api.url, headers=api.cookie_header()) as socket:
         await socket.send(type="connection_init")
         return await socket.closed()
@@ -40,7 +40,7 @@ async def refused(api: Api) -> SocketClosed:
 async def test_a_socket_above_the_limit_closes_with_4429_and_nobody_else_notices(someone: SignUp) -> None:
     rider, other = await someone("RIDER"), await someone("RIDER")
     async with rider.socket() as one, rider.socket() as two:
-        # Twice: one that is refused takes no place, and gives none back.
+        # Twice: a refused socket takes no place, and returns none.
         for _ in range(2):
             closed = await refused(rider)
             assert (closed.code, closed.reason) == (4429, "Too many sockets")
@@ -85,9 +85,9 @@ async def test_an_event_stream_above_the_limit_is_answered_with_429(someone: Sig
             assert (response.status_code, response.headers["Content-Type"]) == (429, "application/json")
             (error,) = (await _body(response))["errors"]
             assert error["extensions"]["code"] == "TOO_MANY_SOCKETS"
-        # A stream counts as a socket does.
+        # A stream counts like a socket.
         assert (await refused(rider)).code == 4429
-        # What is answered at once is no stream.
+        # A response that is sent immediately is no stream.
         async with streaming(rider, "{ __typename }") as response:
             assert response.status_code == 200
 

@@ -37,5 +37,5 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
     operations.begin("1", Request("{ me { id } }"))
     async with asyncio.timeout(5):
         await ends.wait()
-    # Its frames know the executor, and that knows the error.
+    # Its frames refer to the executor, and the executor refers to the error.
     assert raised.__traceback__ is None

@@ -136,7 +136,7 @@ _members: dict[str, dict[str, str]] = {}
 
 
 async def _headers_of_a_member(server: LiveServer, someone: SignUp) -> dict[str, str]:
-    """The cookie of a rider who signed up once for all these cases, since that takes long."""
+    """The cookie of a rider who signed up once for all these cases, because that takes long."""
     if server.url not in _members:
         _members[server.url] = (await someone("RIDER")).cookie_header()
     return _members[server.url]
@@ -200,7 +200,7 @@ async def test_a_completed_subscription_sends_nothing_more_and_leaves_nothing(
         await socket.ping()
         assert hub.subscribers == 1
         await rider.create_trip()
-        # The sentinel: both would have had the same event at the same moment.
+        # The sentinel: both would have received the same event at the same time.
         await second.next()
         await socket.ping()
         assert socket._queue(first.id).empty()  # pyright: ignore[reportPrivateUsage]
@@ -290,7 +290,7 @@ async def test_a_value_that_cannot_be_read_is_an_error_of_its_operation_alone_an
     response = await rider.http.post("/graphql", content=variables, headers={"Content-Type": "application/json"})
     assert response.status_code == 400
     assert response.json()["errors"] == [error]
-    # It was no offence: the address opens sockets as before.
+    # It was no offence: the address can still open sockets.
     async with rider.socket() as socket:
         await socket.ping()
 

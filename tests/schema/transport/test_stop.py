@@ -17,13 +17,13 @@ from tests.support.rows import add_rider, add_trip
 from tests.support.waiting import until
 
 EVENTS = {"Accept": "text/event-stream"}
-# Of these a stop may take half a second; the rest is for a busy machine.
+# A stop may take half a second of them; the rest is for a busy machine.
 AT_ONCE_S = 2.0
 
 
 @pytest.fixture
 def backend() -> str:
-    """One of the two: no database is asked."""
+    """One of the two, because no database is used."""
     return "embedded"
 
 
@@ -36,7 +36,7 @@ class Stopping:
         self._stack = stack
 
     async def stop(self) -> float:
-        """Stop it; how many seconds that took."""
+        """Stop it; returns the seconds that it took."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         await self._stack.aclose()
@@ -45,7 +45,7 @@ class Stopping:
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Stopping]:
-    """A server that gives what is under way ten seconds."""
+    """A server that gives running requests ten seconds."""
     async with AsyncExitStack() as stack:
         yield Stopping(await stack.enter_async_context(serving(settings)), stack)
 
@@ -62,7 +62,7 @@ async def test_a_stop_ends_an_event_stream_immediately_with_its_last_chunk_and_w
                 received += await anext(chunks)
             took_s, rest = await asyncio.gather(server.stop(), _rest(chunks))
     assert took_s < AT_ONCE_S
-    # A client that has seen `complete` would not come back. Without the last chunk httpx would have raised.
+    # A client that received `complete` would not reconnect. Without the last chunk httpx would have raised.
     assert b"complete" not in rest
 
 
@@ -102,7 +102,7 @@ async def test_an_event_stream_that_begins_during_a_stop_ends_immediately(
         asking = asyncio.create_task(api.http.post("/graphql", json={"query": MY_TRIPS}, headers=EVENTS))
         await asked.wait()
         stopping = asyncio.create_task(server.stop())
-        # The listener is closed: the stop is under way.
+        # The listener is closed: the stop has begun.
         await until(lambda: not _accepts(server.url))
         stopped.set()
         assert (await asking).status_code == 200

@@ -252,7 +252,7 @@ async def test_every_failed_log_in_costs_one_hash_of_the_same_strength(
 
 
 def session_cookie(response: httpx.Response) -> tuple[str, str, dict[str, str]]:
-    """Name, value and attributes of the one cookie that a response sets."""
+    """The name, value and attributes of the one cookie that a response sets."""
     (header,) = response.headers.get_list("set-cookie")
     (name, _, value), *attributes = (part.strip().partition("=") for part in header.split(";"))
     return name, value.strip('"'), {key.lower(): text.lower() for key, _, text in attributes}

@@ -36,7 +36,7 @@ CYRILLIC, LATIN = "\u0441\u0430\u0440\u0430", "capa"
         ("rosa1", "rosal"),
         ("\u0131lk", "ilk"),
         ("rosa", "ROSA"),
-        # Of before such characters were refused.
+        # From the time before such characters were refused.
         ("rosa\u2800", "rosa"),
         ("ro\u200bsa", "rosa"),
     ],
@@ -104,7 +104,7 @@ async def test_a_name_that_looks_like_a_deleted_users_name_is_free(application: 
 
 
 async def without_skeleton(application: Application, username: str) -> UUID:
-    """An account of before the rule."""
+    """An account from the time before the rule."""
     user = (await sign_up(application, f"x.{username}")).actor.user
     await application.database.fetch(
         "UPDATE users SET username = $2, username_key = $2, username_skeleton = NULL WHERE id = $1",

@@ -88,7 +88,7 @@ def test_any_text_is_accepted_or_weak(password: str) -> None:
 
 
 class _Gauge:
-    """Stands before the real hasher and counts how many threads are in it."""
+    """Wraps the real hasher and counts the threads in it."""
 
     def __init__(self, hasher: Any) -> None:
         self._hasher = hasher
@@ -116,7 +116,7 @@ async def test_no_more_passwords_are_hashed_at_once_than_allowed(passwords: Pass
     gauge = passwords._hasher = _Gauge(passwords._hasher)  # pyright: ignore
     kept = await passwords.hash(STRONG)
     waiting = [asyncio.create_task(passwords.hash(STRONG)) for _ in range(20)]
-    # Those who leave give their place to nobody before their thread has ended.
+    # A cancelled caller frees its place only when its thread has ended.
     for task in waiting[::2]:
         task.cancel()
     await asyncio.gather(*(passwords.verify(kept, STRONG) for _ in range(20)), *waiting, return_exceptions=True)

@@ -25,7 +25,7 @@ async def session(application: Application) -> NewSession:
 
 
 async def grow_old(application: Application, **columns: int) -> None:
-    """Set the clock forward: the rows' times back by so many seconds."""
+    """Advance the clock: set the times of the rows back by this many seconds."""
     for column, seconds in columns.items():
         await application.database.fetch(f"UPDATE sessions SET {column} = {application.database.sql.ago(seconds)}")
 

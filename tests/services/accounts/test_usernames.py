@@ -49,7 +49,7 @@ def test_other_names_are_not_the_same(one: str, other: str) -> None:
         "rosa@example.com",
         "\u674e\u5c0f\u9f99",
         "o'neil",
-        # Each word in one script, or in those that are written together.
+        # Each word in one script, or in scripts that are written together.
         "\u0438\u0432\u0430\u043d@example.com",
         "sato\u592a\u90ce\u30bf\u30ed\u3046",
         "kim\u91d1\uae40",
@@ -83,7 +83,7 @@ def test_a_name_of_3_to_150_characters_is_accepted_in_form_c(name: str) -> None:
         "abc\u00ad",
         "abc\ue000",
         "abc\U0010ffff",
-        # Nothing is to be seen of these.
+        # These consist of invisible characters.
         "\u3164\u3164\u3164",
         "rosa\ufe0f",
         "rosa\u034f",
@@ -120,7 +120,7 @@ def test_a_user_with_a_name_that_would_be_refused_today_can_still_log_in(name: s
 
 
 def test_a_megabyte_of_accents_is_refused_quickly() -> None:
-    # Bringing 6 MB into order would take hours.
+    # Sorting 6 MB of marks would take hours.
     with pytest.raises(UsernameInvalid):
         usernames.normalised("a" + "\u0301\u0316" * 3_000_000)
 

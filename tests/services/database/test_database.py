@@ -33,7 +33,7 @@ TIMEOUT_S = 5
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """A database and nothing else that uses it."""
+    """A database that only this test uses."""
     database = Database(settings)
     await database.connect()
     yield database
@@ -42,7 +42,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def assert_nothing_is_held(database: Database) -> None:
-    """No lock of SQLite's, no connection of the pool."""
+    """No lock of SQLite and no connection of the pool is held."""
     client: Any = database._context.db(database._name)
     if database.is_sqlite:
         assert not client._lock.locked()
@@ -74,7 +74,7 @@ async def test_a_time_comes_back_as_it_was_written_in_any_zone_and_to_the_micros
 
 
 async def test_times_of_every_writer_are_ordered_as_they_are_in_time(database: Database) -> None:
-    """SQLite compares them as text: ours, Tortoise's (which drops microseconds of zero), and its own clock's."""
+    """SQLite compares times as text: ours, Tortoise's (which drops microseconds of zero), and its own clock's."""
     rider = await add_rider(database)
     base = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
     times = [base + timedelta(microseconds=n) for n in (-1_000_000, -1, 0, 1, 10, 999_999, 1_000_000)]
@@ -207,7 +207,7 @@ async def test_an_error_in_a_statement_is_raised_unchanged(database: Database) -
 
 
 class Interrupted:
-    """Awaits ``work``, and has the awaiting task cancelled at its ``at``-th suspension, as if by hand."""
+    """Awaits ``work``, and cancels the awaiting task at its ``at``-th suspension."""
 
     def __init__(self, work: Any, at: int) -> None:
         self.work = work
@@ -256,7 +256,7 @@ async def test_a_transaction_cancelled_at_any_await_holds_no_connection_and_is_c
 
     at = 1
     while await interrupted(at):
-        # What follows is not written into a transaction that was left open.
+        # A later statement is not written into a transaction that was left open.
         async with asyncio.timeout(TIMEOUT_S):
             (row,) = await database.fetch("SELECT first_name, last_name FROM users WHERE id = $1", rider.id)
         assert row["first_name"] == row["last_name"] or row["first_name"] == rider.user.first_name
@@ -312,7 +312,7 @@ async def test_a_file_that_cannot_be_opened_is_unavailable(settings: Settings) -
     threads = threading.active_count()
     with pytest.raises(DatabaseUnavailable):
         await Database(settings).connect()
-    # aiosqlite ends its thread without telling anybody, and it answers into this loop.
+    # aiosqlite's thread ends silently, and answers into this loop.
     await until(lambda: threading.active_count() <= threads)
 
 
@@ -324,7 +324,7 @@ async def test_the_file_is_in_wal_mode_with_foreign_keys(database: Database) -> 
 
 
 async def recovers(database: Database) -> None:
-    """Return when the pool has noticed which of its connections are dead."""
+    """Return when the pool has noticed its dead connections."""
     async with asyncio.timeout(TIMEOUT_S):
         while True:
             with suppress(DatabaseUnavailable):
@@ -332,7 +332,7 @@ async def recovers(database: Database) -> None:
 
 
 def kill_connections(postgres: Postgres, settings: Settings) -> None:
-    """End every session in the test's database. Blocks: this process does not notice before it goes on."""
+    """End every session in the test's database. Blocks: this process does not notice before it continues."""
     name = urlsplit(settings.database_url).path[1:]
     postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 

@@ -37,7 +37,7 @@ CHECKS = {
     },
     "ratings": {"ratings_stars", "ratings_parties"},
 }
-# Each index: is it unique, and the statuses (or the column) that it is limited to.
+# For each index: whether it is unique, and the statuses (or the column) that limit it.
 INDEXES: dict[str, tuple[bool, str | None]] = {
     "trips_one_active_a_driver": (True, "'STARTED', 'IN_PROGRESS'"),
     "trips_open": (False, "'REQUESTED'"),
@@ -58,7 +58,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }
-# SQLite's unique index knows beginnings.
+# SQLite's unique index also finds prefixes.
 ON_POSTGRESQL: dict[str, tuple[bool, str | None]] = {"users_by_name": (False, None)}
 
 

@@ -32,7 +32,7 @@ from tests.support.rows import add_driver, add_rider, add_trip
 T = TypeVar("T")
 NAMES = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))
 
-# In a process of its own for each dialect: aerich keeps its state on a class.
+# In a separate process for each dialect: aerich keeps its state on a class.
 GENERATE = """
 import asyncio, sys
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_the_migrations_match_the_models_and_a_change_would_be_noticed(dialect: 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a database without a table."""
+    """Settings of a database without tables."""
     if request.param == "sqlite":
         yield Settings(_env_file=None, database_url=f"sqlite://{tmp_path}/sub folder/taxi.sqlite3")  # pyright: ignore
         return
@@ -79,12 +79,12 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
 
 
 async def alone(work: Coroutine[Any, Any, T]) -> T:
-    """Run one of aerich's commands as if in a process of its own."""
+    """Run one of aerich's commands as if in a separate process."""
     return await asyncio.create_task(work, context=Context())
 
 
 async def tables(settings: Settings) -> dict[str, int]:
-    """How many columns each table has."""
+    """The number of columns of each table."""
     database = Database(settings)
     await database.connect()
     if database.is_sqlite:
@@ -209,7 +209,7 @@ async def test_a_migration_that_cannot_lock_a_table_lets_others_pass_and_tries_a
 async def test_a_migration_takes_longer_than_any_statement_of_a_request_may(
     empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, postgres: servers.Postgres
 ) -> None:
-    # Where the database has a limit of its own, too.
+    # Even if the database has a limit of its own.
     name = empty.database_url.partition("?")[0].rpartition("/")[2]
     postgres.execute(f"ALTER DATABASE {name} SET statement_timeout = '1ms'")
     monkeypatch.setattr("services.database.connections.COMMAND_TIMEOUT_S", 0.000001)
@@ -224,7 +224,7 @@ FIRST, SECOND = NAMES[:2]
 
 @pytest.fixture
 def only_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """As if the second migration were not written yet, until it is undone."""
+    """As if the second migration did not exist yet, until it is undone."""
     folder = tmp_path / "before"
     for dialect in migrations.DIALECTS:
         (folder / dialect / "models").mkdir(parents=True)
@@ -235,7 +235,7 @@ def only_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pyte
 
 
 async def with_trips(settings: Settings) -> dict[str, Any]:
-    """Fill a database of the first shape: two trips of one rider; what their first entries have to be."""
+    """Fill a database of the first schema: two trips of one rider; returns the expected first entries."""
     database = Database(settings)
     await database.connect()
     rider, driver = await add_rider(database), await add_driver(database)
@@ -299,7 +299,7 @@ async def test_older_trips_get_the_first_entry_of_their_history(
 
 
 async def statements_of(name: str) -> list[str]:
-    """What a migration of SQLite runs."""
+    """The statements of a migration of SQLite."""
     spec = importlib.util.spec_from_file_location("migration", ROOT / "migrations" / "sqlite" / "models" / name)
     assert spec is not None
     assert spec.loader is not None

@@ -27,13 +27,13 @@ def backend() -> str:
 
 @pytest.fixture(scope="module")
 def pooler(postgres: Postgres) -> Iterator[Path]:
-    """A PgBouncer as the manual describes it."""
+    """A PgBouncer as the documentation describes it."""
     with pgbouncer(postgres.url) as folder:
         yield folder
 
 
 def through(settings: Settings, folder: Path, *, direct: str | None = None) -> Settings:
-    """The settings, by way of a pooler."""
+    """The settings, with the pooler's address."""
     pooled = f"{settings.database_url.partition('?')[0]}?host={folder}&port={PORT}"
     return settings.model_copy(
         update={"database_url": pooled, "database_direct_url": direct, "redis_url": None, "database_pool_size": 10}
@@ -53,7 +53,7 @@ async def test_a_server_works_in_transaction_mode_and_keeps_its_lock(pooler: Pat
                 await transaction.fetch("UPDATE trips SET version = version + 1 WHERE id = $1", trip)
                 await transaction.fetch("SELECT $1::uuid AS id", uuid4())
 
-        # Ten connections, whose statements meet two sessions in any order.
+        # Ten connections, whose statements use two sessions in any order.
         await asyncio.gather(*(write() for _ in range(60)))
         (row,) = await database.fetch("SELECT count(*) AS trips FROM trips WHERE version = 2")
         assert row["trips"] == 60

@@ -101,7 +101,7 @@ async def test_the_first_of_several_hosts_that_accepts_writes_is_used_also_after
     tmp_path: Path,
 ) -> None:
     with own_postgres() as primary, primary.standby() as standby:
-        # The one that every server has: it was there when the standby was made.
+        # The database that every server has: it existed when the standby was created.
         url = primary.url
         folder = url.partition("host=")[2]
         database_url = hosts(url, str(tmp_path / "nobody"), standby.folder, folder)
@@ -115,12 +115,12 @@ async def test_the_first_of_several_hosts_that_accepts_writes_is_used_also_after
             await asyncio.to_thread(standby.promote)
             await database.ping()
             await database.fetch("INSERT INTO mark VALUES (2)")
-        # It has to be there to be taken down.
+        # It must be running to be stopped.
         await primary.start()
 
 
 async def refuses_a_standby(settings: Settings) -> None:
-    """Neither the lock nor the connections of a server begin there, and both say in one line why."""
+    """Neither the lock nor the connections of a server can start there, and both say why in one line."""
     says = r"^TAXIRANK_DATABASE_URL: .* accepts no writes .*: use the primary$"
     with pytest.raises(WrongDatabase, match=says):
         await InstanceLock(settings).acquire()
@@ -133,7 +133,7 @@ async def test_only_the_first_caller_waits_for_a_host_that_does_not_answer(
 ) -> None:
     url = own.copy()
     folder = url.partition("host=")[2]
-    # Takes connections and says nothing, as a machine that stands still.
+    # Accepts connections and sends nothing, like a machine that stands still.
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / ".s.PGSQL.5432"))
         silent.listen()
@@ -152,14 +152,14 @@ async def test_a_server_whose_database_turns_read_only_is_not_ready_until_that_i
     name = settings.database_url.partition("?")[0].rpartition("/")[2]
     async with Api(live_server.url) as api:
         await api.sign_up("RIDER")
-        # As managed services do when the disk is full. The connections that are open must hear of it, too.
+        # As managed services do when the disk is full. Open connections must notice it too.
         own.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         await live_server.application.database.fetch("SET default_transaction_read_only = on")
         assert await api.code(SIGN_UP) == "INTERNAL"
         ready = await api.http.get("/readyz")
         assert (ready.status_code, ready.json()["database"]) == (503, "unusable")
         own.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
-        # Whatever was read-only is replaced.
+        # Read-only connections are replaced.
         assert (await api.http.get("/readyz")).status_code == 200
         await api.sign_up("RIDER")
 
@@ -179,7 +179,7 @@ async def test_the_whole_stop_has_one_time_limit_even_if_postgresql_is_frozen(
         own.freeze()
         try:
             signing_up = asyncio.create_task(api.post(SIGN_UP))
-            # Its connection is answered, so what was sent before is being worked on.
+            # Its connection is answered, so earlier messages are being processed.
             assert (await api.http.get("/healthz")).status_code == 200
             began = time.monotonic()
             await server.stop()
@@ -197,7 +197,7 @@ async def test_the_lock_is_taken_again_after_a_restart_of_postgresql(own: OwnPos
     before = lock._connection
     await own.stop()
     await own.start()
-    # A second server that asked sooner could win it.
+    # A second server that asked earlier could win it.
     await until(lambda: lock._connection not in {None, before})
     with pytest.raises(AnotherServer):
         await InstanceLock(settings).acquire()
@@ -209,7 +209,7 @@ async def test_a_server_stops_when_another_took_the_lock_while_postgresql_restar
 ) -> None:
     lost = asyncio.Event()
     first = await watched(settings, lost.set)
-    # It is looking elsewhere for that moment.
+    # It is checking something else at that moment.
     monkeypatch.setattr(instance_lock, "RETRY_INTERVAL_S", 3.0)
     await own.stop()
     await until(lambda: first._connection is None)
@@ -229,7 +229,7 @@ async def test_a_server_that_lost_its_lock_to_another_ends_with_an_error_and_one
     async with server_process(**given, log_format="json") as server, connected(settings) as database:
         await server.ready()
         other = await asyncpg.connect(settings.database_url)
-        # It waits in line, so that it is the next to have the lock.
+        # It waits in line, so it gets the lock next.
         waiting = asyncio.create_task(other.execute("SELECT pg_advisory_lock($1)", instance_lock._LOCK_KEY))
         await until(lambda: database.fetch("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
         await database.fetch(

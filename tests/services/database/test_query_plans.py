@@ -79,7 +79,7 @@ async def plan_of(database: Database, sql: str, args: tuple[object, ...]) -> lis
 
 
 async def used(database: Database, sql: str, args: tuple[object, ...], table: str) -> set[str]:
-    """The indexes of the plan; fails when it reads the table from end to end."""
+    """The indexes of the plan; fails if the plan scans the whole table."""
     plan = await plan_of(database, sql, args)
     scans = [node for node in plan if node["Node Type"] == "Seq Scan" and node["Relation Name"] == table]
     assert not scans, (sql, plan)
@@ -136,7 +136,7 @@ async def fill(settings: Settings) -> Filled:
 
 @pytest.fixture(scope="module")
 def filled(postgres: servers.Postgres) -> Iterator[Filled]:
-    """A database with many rows. Each test has a copy: to insert them takes a second and more."""
+    """A database with many rows. Each test has a copy: inserting them takes more than a second."""
     url = postgres.copy()
     settings = Settings(_env_file=None, database_url=url)  # pyright: ignore[reportCallIssue]
     with ThreadPoolExecutor(1) as thread:
@@ -171,19 +171,19 @@ async def test_every_read_of_trips_uses_its_index(crowd: Crowd) -> None:
         return await used(database, *statement, "trips")
 
     assert "trips_of_rider" in await indexes(trips.page(crowd.rider))
-    # Of a page that is all of the rider's trips, either index by rider will do.
+    # For a page with all of the rider's trips, both indexes by rider are suitable.
     whole = await indexes(trips.page(crowd.rider, first=100, after=place))
     assert whole & {"trips_of_rider", "uid_trips_rider_i_5cf048"}
     assert "trips_of_rider" in await indexes(trips.page(crowd.rider, statuses=[TripStatus.COMPLETED]))
     for page in (trips.page(crowd.driver), trips.page(crowd.driver, first=100, after=place)):
         seen = await indexes(page)
-        # Both have the open trips in order: which one, depends on the sample that ANALYZE has taken.
+        # Both have the open trips in order; the random sample of ANALYZE decides which one is used.
         assert "trips_of_driver" in seen
         assert seen & {"trips_open", "trips_active"}
     await indexes(trips.page(crowd.driver, statuses=[TripStatus.REQUESTED]))
     assert "trips_pkey" in await indexes(trips.find(crowd.rider, trip_id=place[1]))
     assert "trips_pkey" in await indexes(trip_rows.find_at(database, place[1]))
-    # Where the offers are few, any index of the open ones will do.
+    # If the offers are few, any index of the open trips is suitable.
     offers = await indexes(trip_rows.open_trips(database, limit=POOL_SNAPSHOT_LIMIT + 1))
     assert offers & {"trips_open", "trips_deadline", "trips_open_by_cell"}
     assert await indexes(trip_rows.open_trips(database, limit=20)) & {"trips_open", "trips_active"}
@@ -207,7 +207,7 @@ async def test_a_change_finds_its_trip_by_its_id_and_the_sweep_by_the_deadline(c
 
     assert await used(database, *update, "trips") == {"trips_pkey", "users_pkey", "sessions_pkey"}
     assert await used(database, *update, "sessions")
-    # What is overdue is seldom: the sweep before this one took the rest.
+    # Overdue trips are rare: the previous sweep has removed the others.
     await database.fetch("DELETE FROM trips WHERE status = 'REQUESTED' AND expires_at <= now()")
     await database.fetch("ANALYZE trips")
     assert "trips_deadline" in await used(database, *sweep, "trips")
@@ -267,7 +267,7 @@ async def test_the_lists_of_staff_find_their_rows_by_an_index(
         crowd.rider.id,
     )
     await database.fetch("ANALYZE")
-    # The window is to these tables what it is to tables of two millions.
+    # The window has the same relation to these tables as to tables of two million rows.
     monkeypatch.setattr(lists, "MAX_ROWS", 100)
 
     async def indexes(staff_list: StaffList[Any], table: str, **asked: Any) -> set[str]:

@@ -37,43 +37,43 @@ WAITING = """
     SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
     WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
 """
-# So many steps of SQLite's into a statement it has begun, and is far from its end.
+# After this many steps of SQLite a statement has begun and is far from its end.
 HALF_WAY = 50
 
 
 class Postgres:
-    """Reads of trips by their ids that stand still once they have their snapshot, until they are let go."""
+    """Reads of trips by id that stop after they have their snapshot, until they are released."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
     async def hold(self, application: Application) -> None:
-        """Hold the next one."""
+        """Hold the next read."""
         await self._connection.fetchval("SELECT pg_advisory_lock(1)")
 
     async def is_held(self) -> bool:
-        """Whether one stands still."""
+        """Whether a read is held."""
         return await self._connection.fetchval(WAITING) == 1
 
     async def pass_by(self, other: asyncio.Task[Any]) -> None:
-        """Let another statement come to its end before it."""
+        """Let another statement finish before it."""
         async with asyncio.timeout(TIMEOUT_S):
             await asyncio.wait([other])
 
     async def let_go(self) -> None:
-        """Let it come to its end."""
+        """Let it finish."""
         await self._connection.fetchval("SELECT pg_advisory_unlock(1)")
 
 
 class Sqlite:
-    """The same, where no other statement can come between."""
+    """The same for SQLite, where no other statement can run in between."""
 
     def __init__(self) -> None:
         self._is_held = threading.Event()
         self._go_on = threading.Event()
 
     async def hold(self, application: Application) -> None:
-        """Hold the next one."""
+        """Hold the next read."""
         database = cast("Any", application.database)
         connection = database._context.db(database._name)._connection
         await connection.set_progress_handler(self._wait, HALF_WAY)
@@ -83,18 +83,18 @@ class Sqlite:
         self._go_on.wait(TIMEOUT_S)
 
     async def is_held(self) -> bool:
-        """Whether one stands still."""
+        """Whether a read is held."""
         return self._is_held.is_set()
 
     async def pass_by(self, other: asyncio.Task[Any]) -> None:
-        """See that another statement waits for it, while the clock, which counts milliseconds, goes on."""
+        """Check that another statement waits for it, while the clock, which counts milliseconds, advances."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         await until(lambda: loop.time() > began + 0.002)
         assert not other.done()
 
     async def let_go(self) -> None:
-        """Let it come to its end."""
+        """Let it finish."""
         self._go_on.set()
 
 
@@ -103,7 +103,7 @@ Reads = Postgres | Sqlite
 
 @pytest.fixture
 async def reads(settings: Settings) -> AsyncIterator[Reads]:
-    """Named first by a test: connections that are there already have the clock of before."""
+    """The first fixture of a test: existing connections have the previous clock."""
     if settings.sqlite_path is not None:
         yield Sqlite()
         return
@@ -150,7 +150,7 @@ async def test_a_change_that_is_committed_while_a_read_is_under_way_is_newer_tha
     await reads.pass_by(taking)
     await reads.let_go()
     read, taken = await reading, await taking
-    # The change was not there yet, and the read ended after it: that of `as_of` alone does not tell.
+    # The change was not visible yet, and the read ended after it: `as_of` alone does not show that.
     assert [trip.version for trip in read.trips] == [1]
     assert application.database.is_sqlite or taken.updated < read.as_of
     event = StateRead(read).event()
@@ -161,7 +161,7 @@ async def test_a_change_that_is_committed_while_a_read_is_under_way_is_newer_tha
 async def test_a_slow_sweep_offers_nobody_a_trip_that_was_accepted_in_the_meantime(
     reads: Reads, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Also what was written in this millisecond.
+    # Also changes of this millisecond.
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
     services, outbox, sink = application.services, cast("Any", application.outbox), RecordingSink()
     watcher = await add_person(application.database, Role.DRIVER)

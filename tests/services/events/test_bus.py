@@ -39,7 +39,7 @@ def url(backend: str, request: pytest.FixtureRequest) -> str | None:
     return request.getfixturevalue("redis_url") if backend == "production" else None
 
 
-# What both buses do
+# Both buses
 
 
 async def test_published_messages_are_received_in_order(url: str | None) -> None:
@@ -100,7 +100,8 @@ async def test_the_broker_has_confirmed_when_listening_begins(redis_url: str) ->
     async with process(redis_url) as one, Redis.from_url(redis_url) as publisher:
         for round_ in range(50):
             async with one.listen(f"a{round_}") as heard:
-                # A publisher beside the bus: how many the broker sends it to is what has been confirmed.
+                # A publisher beside the bus: the number of receivers that the broker reports shows the confirmed
+                # subscriptions.
                 assert await publisher.publish(one.topic(f"a{round_}"), b"1") == 1
                 assert await heard.next() == b"1"
 
@@ -166,13 +167,13 @@ async def test_a_frozen_broker_is_noticed_after_three_missed_heartbeats(own_brok
         own_broker.freeze()
         began = asyncio.get_running_loop().time()
         await until(lambda: one.bus.state is BusState.DEGRADED)
-        # Three to four intervals, and what a busy machine adds.
+        # Three to four intervals, and extra time for a busy machine.
         assert 0.25 < asyncio.get_running_loop().time() - began < 1.0
         gap = asyncio.create_task(one.gap())
         own_broker.thaw()
         await gap
         await one.publish("a", b"after")
-        # What was published into the freeze may come late; the hub knows versions.
+        # Messages that were published during the freeze may arrive late; the hub compares versions.
         while (message := await heard.next()) != b"after":
             assert message == b""
 
@@ -302,7 +303,7 @@ async def test_too_many_waiting_events_cause_a_gap_and_no_growth(
         nonlocal gaps
         gaps += 1
 
-    # Without broadcaster, nobody takes the events.
+    # Without broadcaster, nothing reads the events.
     backend = RedisBackend(RedisLink(own_broker.url), Counters(), heartbeat_topic="heartbeat", on_gap=on_gap)
     await backend.connect()
     try:

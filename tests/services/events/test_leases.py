@@ -20,7 +20,7 @@ from tests.support.waiting import until
 
 
 class Shared:
-    """The leases of one process of several on one Redis."""
+    """The leases of one of several processes on one Redis."""
 
     def __init__(self, url: str, prefix: str) -> None:
         self.topics = Topics(prefix)
@@ -37,7 +37,7 @@ async def shared(stack: AsyncExitStack, url: str, prefix: str) -> Shared:
 
 
 class Pair:
-    """Who remembers, and who changes: two processes on one Redis, or one process."""
+    """A process that caches, and one that changes: two on one Redis, or the same one."""
 
     def __init__(self, remembers: Leases, changes: Leases, is_held: Callable[[Lease], Awaitable[bool]]) -> None:
         self.remembers = remembers
@@ -111,7 +111,7 @@ async def test_of_two_simultaneous_changes_both_must_end_before_there_is_a_lease
     await pair.begin()
     await pair.begin()
     pair.end()
-    # In Redis one call comes after the other: the second look is behind the end.
+    # Redis runs one call after the other: the second look comes after the end.
     for _ in range(2):
         assert await pair.take() is None
     pair.end()
@@ -148,7 +148,7 @@ async def test_the_end_of_a_change_goes_together_with_another_call(redis_url: st
             assert sent == [1, 2]
             assert one in await process.leases.take([one])
             process.leases.end_change([other])
-            # Nobody calls: it goes by itself.
+            # No other call is made: it goes alone.
             await until(lambda: sent == [1, 2, 1, 1])
             assert other in await process.leases.take([other])
 
@@ -224,7 +224,7 @@ async def test_a_redis_that_does_not_answer_delays_a_change_by_its_time_out(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases_module, "TIMEOUT_S", 0.2)
-    # It does not notice by itself meanwhile.
+    # Meanwhile it does not notice by itself.
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     async with AsyncExitStack() as stack:
         process = await shared(stack, own_broker.url, "leases")

@@ -47,7 +47,7 @@ async def _signed_up(application: Application, role: Role) -> Actor:
 
 @pytest.fixture
 async def pool(application: Application, driver: Actor) -> AsyncIterator[RecordingSink]:
-    """What a driver hears of the pool, from an empty one on."""
+    """The events of the pool that a driver receives, after an empty snapshot."""
     sink = RecordingSink()
     services = application.services
     subscription = await services.hub.subscribe(PoolFeed(driver, services.topics, radius_m=3_000), sink)
@@ -58,7 +58,7 @@ async def pool(application: Application, driver: Actor) -> AsyncIterator[Recordi
 
 @pytest.fixture
 def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Named first by a test: an application that runs already waits a second for its first sweep."""
+    """The first fixture of a test: a running application would wait a second for its first sweep."""
     monkeypatch.setattr(outbox_module, "SWEEP_INTERVAL_S", 0.02)
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", 0)
 
@@ -143,7 +143,7 @@ async def test_a_change_that_is_swept_twice_is_seen_once(
 async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_one_read(
     application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Also what was written in this millisecond.
+    # Also changes of this millisecond.
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
     monkeypatch.setattr(outbox_module, "SWEEP_LIMIT", 6)
     trips = application.services.trips
@@ -268,7 +268,7 @@ async def test_the_memory_for_messages_that_wait_for_the_broker_is_bounded(
         for _ in range(5):
             await request(application, rider)
         assert len(outbox._waiting) == 2
-    # What the memory had no room for is swept.
+    # Messages that did not fit into the memory are swept.
     monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
     monkeypatch.setattr(outbox_module, "MAX_WAITING", 100)
     await outbox._sweep_once()

@@ -37,7 +37,7 @@ def one_broker() -> Iterator[Broker]:
 
 @pytest.fixture
 async def redis(one_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Broker]:
-    """A Redis in which a test may change what it likes."""
+    """A Redis that a test may change."""
     monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(redis_backend, "LONGEST_BACKOFF_S", 0.2)
     monkeypatch.setattr(redis_backend, "CONNECT_TIMEOUT_S", 1.0)
@@ -97,7 +97,7 @@ async def test_a_replica_at_the_start_is_an_outage_until_it_is_the_primary(redis
 
 @asynccontextmanager
 async def movable(target: Broker) -> AsyncIterator[tuple[str, list[str]]]:
-    """An address, and where new connections to it lead: the last of a list. Those that are open stay."""
+    """An address whose new connections lead to the last server of a list. Open connections stay."""
     targets = [target.url]
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,7 +179,7 @@ async def test_an_outage_is_two_log_lines_and_the_first_names_the_setting(redis:
             await use()
             assert of_redis(logs) == []
             await redis.stop()
-            # Before it has been noticed, and afterwards.
+            # Before and after it has been noticed.
             await asyncio.gather(*(use() for _ in range(10)))
             await until(lambda: one.bus.state is BusState.DEGRADED)
             await asyncio.gather(*(use() for _ in range(10)))
@@ -196,7 +196,7 @@ async def test_an_outage_is_two_log_lines_and_the_first_names_the_setting(redis:
     assert PASSWORD not in str(logs)
 
 
-# A part.
+# Partial outages.
 
 
 async def test_a_full_redis_carries_events_and_is_reported_as_keeping_nothing(redis: Broker) -> None:

@@ -9,7 +9,7 @@ from services.limits.rates import Rate, RateLimit, RateLimited
 
 
 class Clock:
-    """Time, as a test says."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -49,7 +49,7 @@ def test_anything_else_is_no_rate(text: str) -> None:
 
 
 def allowed(limit: RateLimit, key: str, times: int) -> int:
-    """How many of so many at once are let through."""
+    """How many of that many simultaneous uses pass."""
     count = 0
     for _ in range(times):
         try:

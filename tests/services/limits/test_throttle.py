@@ -29,14 +29,14 @@ DAY_S = 86_400
 
 
 async def taken(throttle: Throttle, *claims: Claim, times: int) -> int:
-    """How many of so many at once are let through."""
+    """How many of that many simultaneous uses pass."""
     outcomes = await asyncio.gather(*(throttle.take(*claims) for _ in range(times)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} <= {RateLimited, type(None)}, outcomes
     return sum(outcome is None for outcome in outcomes)
 
 
 def limits() -> tuple[RateLimit, RateLimit]:
-    """A process's own: five, and three, a day."""
+    """The limits of a process: five and three a day."""
     return RateLimit(Rate(5, DAY_S), name="five"), RateLimit(Rate(3, DAY_S), name="three")
 
 
@@ -45,7 +45,7 @@ Shared = Callable[[], Awaitable[SharedThrottle]]
 
 @pytest.fixture
 async def shared(redis_url: str) -> AsyncIterator[Shared]:
-    """Makes throttles of processes that share one Redis."""
+    """Creates throttles of processes that share one Redis."""
     topics = Topics(f"test-{uuid4().hex}")
     async with AsyncExitStack() as stack:
         yield lambda: stack.enter_async_context(of_a_process(redis_url, topics))
@@ -105,7 +105,7 @@ async def test_processes_share_the_remaining_rate(shared: Shared) -> None:
     other, _ = limits()
     counts = await asyncio.gather(taken(here, (one, "rosa"), times=10), taken(there, (other, "rosa"), times=10))
     assert sum(counts) == 5
-    # Whoever has taken some gives one back. Who was let through is chance, and it may be one of them alone.
+    # A process with counts gives one back. Which uses passed is random; they may be of one process.
     (giver, given), (taker, wanted) = ((here, one), (there, other)) if counts[0] else ((there, other), (here, one))
     await giver.give_back((given, "rosa"))
     assert await taken(taker, (wanted, "rosa"), times=3) == 1
@@ -148,7 +148,7 @@ async def test_without_redis_each_process_counts_for_itself_and_nobody_waits_or_
         await redis.stop()
         began = loop.time()
 
-        # What was counted before is not forgotten.
+        # Earlier counts are kept.
         assert await taken(throttle, (five, "rosa"), times=10) == 3
         assert await taken(throttle, (five, "ravi"), times=10) == 5
         await throttle.give_back((five, "ravi"))
@@ -162,7 +162,7 @@ async def test_a_redis_that_does_not_answer_delays_one_round_only_and_is_asked_a
 ) -> None:
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
-    # It does not notice by itself meanwhile.
+    # Meanwhile it does not notice by itself.
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     monkeypatch.setattr(redis_backend, "UNHEARD_HEARTBEATS", 1_000)
     topics = Topics("test")
@@ -307,7 +307,7 @@ async def test_an_attack_from_everywhere_leaves_the_owner_of_a_name_a_place_ever
     assert await attack(1_000) == 900
     with pytest.raises(RateLimited) as refusal:
         await attempts.count(name="rosa", address="the owner")
-    # Asking does not make it longer, neither the owner's nor the attacker's.
+    # Asking makes it no longer, neither for the owner nor for the attacker.
     assert refusal.value.retry_after_s <= 0.6
     await attack(1_000)
     now += 0.6

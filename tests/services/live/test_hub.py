@@ -57,7 +57,7 @@ async def hub(bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatc
 
 
 async def follow_pool(hub: Hub, actor: Actor | None = None) -> tuple[RecordingSink, PoolSnapshot]:
-    """A driver who has their snapshot."""
+    """A driver who has received their snapshot."""
     sink = RecordingSink()
     await hub.subscribe(PoolFeed(actor or driver(), TOPICS, radius_m=3_000), sink)
     snapshot = await sink.next()
@@ -66,7 +66,7 @@ async def follow_pool(hub: Hub, actor: Actor | None = None) -> tuple[RecordingSi
 
 
 async def sentinel(bus: FakeBus, state: ScriptedState, sink: RecordingSink) -> None:
-    """Fail unless a request made now is the next thing that a follower of the pool hears."""
+    """Fail unless the next message of a pool subscriber is a request made now."""
     trip = state.request()
     await bus.publish(POOL, trip)
     assert await sink.next() == TripOffered(trip)
@@ -222,7 +222,7 @@ async def test_a_late_offer_of_a_trip_that_has_left_the_pool_is_not_sent(
 async def test_a_late_offer_that_is_still_open_is_sent_in_its_current_state(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
-    # It was written before the snapshot was read, but committed after.
+    # It was written before the snapshot was read, but committed afterwards.
     first = state.request()
     del state.trips[first.id]
     sink, _ = await follow_pool(hub)
@@ -280,7 +280,7 @@ async def test_nothing_follows_the_end_that_came_while_an_event_was_checked(
     await bus.end(POOL)
     assert isinstance(await sink.ended(), ListeningEnded)
     state.hold.set()
-    # Who comes later is served later.
+    # Later subscribers are served later.
     await follow_pool(hub)
     assert sink.is_empty
 
@@ -302,7 +302,7 @@ async def test_an_old_result_of_a_frozen_sweeper_does_not_bring_back_a_trip_that
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
     trip = state.request()
-    # The snapshot is full of others.
+    # The snapshot is full of other trips.
     del state.trips[trip.id]
     sink, _ = await follow_pool(hub)
     stale = found_message(trip, state.tick())
@@ -319,7 +319,9 @@ async def test_an_old_result_of_a_frozen_sweeper_does_not_bring_back_a_trip_that
 async def test_a_driver_without_an_area_receives_a_withdrawal_however_late(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
-    """It was written before the driver's snapshot, and committed after a later read had found the trip open."""
+    """The change was written before the driver's snapshot, and committed after a later read had found the trip
+    open.
+    """
     trip = state.request()
     del state.trips[trip.id]
     written = state.tick()
@@ -336,7 +338,7 @@ async def test_a_driver_without_an_area_receives_a_withdrawal_however_late(
 async def test_a_topic_that_fails_while_others_are_being_opened_ends_the_subscription(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
-    """Its subscriber would wait for ever for what comes on it."""
+    """Otherwise the subscriber would wait for ever for events of that topic."""
     trip = state.request()
     slow, quick = TOPICS.car(trip.id), TOPICS.trip(trip.id)
     bus.confirm_later[slow] = asyncio.Event()
@@ -384,7 +386,7 @@ async def test_of_two_events_older_than_the_marks_the_first_does_not_let_the_sec
     assert [type(await sink.next()) for _ in range(2)] == [TripWithdrawn, TripOffered]
     state.now += timedelta(hours=1)
     await sentinel(bus, state, sink)
-    # Two sweepers stood still, one before it was taken, one after.
+    # Two sweepers were frozen, one before the trip was accepted, one afterwards.
     await bus.publish(POOL, found_message(offered, seen), found_message(taken, taken.updated))
     snapshot = await sink.next()
     assert isinstance(snapshot, PoolSnapshot)
@@ -403,7 +405,7 @@ async def test_a_late_event_withdraws_an_offer_whose_mark_is_forgotten(
     assert snapshot.truncated
     await bus.publish(POOL, found_message(trip, state.tick()))
     assert await sink.next() == TripOffered(trip)
-    # Its event is late: the process that was to publish it died, and every sweeper stood still.
+    # Its event is late: the process that should have published it died, and every sweeper was frozen.
     taken = replace(trip, version=2, status=TripStatus.STARTED, driver=driver().user, updated=written)
     state.trips[trip.id] = taken
     state.now += timedelta(hours=1)
@@ -450,7 +452,7 @@ async def test_an_event_that_cannot_be_decoded_makes_a_new_snapshot(
     await sentinel(bus, state, sink)
 
 
-# What only a new snapshot, or the end, can say
+# Changes that only a new snapshot, or the end, can express
 
 
 async def test_a_driver_who_gave_a_trip_back_gets_a_new_snapshot_without_it(
@@ -484,7 +486,7 @@ async def test_for_the_driver_who_gave_a_trip_back_it_stays_withdrawn(
 async def test_an_offer_is_withdrawn_although_only_the_give_back_was_received(
     hub: Hub, bus: FakeBus, state: ScriptedState
 ) -> None:
-    """The accept is lost, or comes after the give-back: the two went through different servers."""
+    """The acceptance is lost, or arrives after the give-back: the two went through different servers."""
     me = driver()
     sink, _ = await follow_pool(hub, me)
     trip = state.request()
@@ -574,7 +576,7 @@ async def test_a_gap_costs_a_thousand_drivers_a_handful_of_reads(hub: Hub, state
     trip = state.request()
     hub.resync()
     assert [await sink.next() for sink in sinks] == [PoolSnapshot((trip,), truncated=False)] * 1000
-    # They ask one after the other, and each read serves as many as all before it.
+    # They ask one after the other, and each read serves as many callers as all earlier ones.
     assert set(state.reads) == {"pool"}
     assert len(state.reads) <= 10
 
@@ -764,7 +766,7 @@ async def test_a_topic_lingers_for_subscribers_that_return(bus: FakeBus, state: 
     actor = driver()
     subscription = await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), RecordingSink())
     subscription.end()
-    # What happens meanwhile is in the snapshot, and is not told again behind it.
+    # Changes at this time are in the snapshot, and do not come again after it.
     trip = state.request()
     await bus.publish(POOL, trip)
     sink = RecordingSink()

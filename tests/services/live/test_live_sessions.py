@@ -21,7 +21,7 @@ TIMEOUT_S = 5.0
 
 
 class Sessions:
-    """Those that live, as the database would say it."""
+    """The live sessions, as the database would return them."""
 
     def __init__(self) -> None:
         self.live: set[UUID] = set()
@@ -73,7 +73,7 @@ async def test_all_that_belongs_to_a_session_is_closed_and_nothing_else(live: Li
 
 @pytest.mark.attack("access")
 async def test_a_socket_that_comes_while_its_session_ends_is_closed(live: Live) -> None:
-    # Its session was read before the log-out, and the end was heard before it registered.
+    # Its session was read before the log-out, and the end arrived before it registered.
     session_id = uuid4()
     await live.bus.publish(TOPIC, str(session_id).encode())
     live.sessions_here.register(session_id, lambda: live.closed.append(session_id))

@@ -100,7 +100,7 @@ def test_areas_all_over_the_globe_are_remembered_in_bounded_memory(
 ) -> None:
     bound = 200_000
     for place in range(places):
-        # The cells' centers are remembered too, in another place.
+        # The centres of cells are cached too, in another place.
         Area.around(GeoPoint(place / 3, place), radius_m)
     tracemalloc.start()
     try:

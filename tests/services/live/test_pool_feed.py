@@ -26,14 +26,14 @@ from tests.support.waiting import until
 TOPICS = Topics("test")
 RADIUS_M = 3_000.0
 HOME = GeoPoint(52.3702, 4.8952)
-# Beyond the radius, but within the cells that are looked at; and beyond those too.
+# Beyond the radius, but within the cells of the area; and beyond those too.
 OUTSKIRTS = destination(HOME, 90, 3_500)
 AWAY = destination(HOME, 90, 20_000)
 START = datetime.now(UTC) - timedelta(minutes=5)
 
 
 class City:
-    """A hub, the state behind it, and one driver's way through both."""
+    """A hub, its state, and one driver's way through both."""
 
     def __init__(self, state: ScriptedState) -> None:
         self.state = state
@@ -49,24 +49,24 @@ class City:
         return await self.hub.subscribe(feed, self.sink)
 
     def location(self, point: GeoPoint, actor: Actor | None = None) -> Location:
-        """A position a second after the one before."""
+        """A position a second after the previous one."""
         self._moment += timedelta(seconds=1)
         return Location((actor or self.actor).id, None, point, None, self._moment, as_of=self._moment)
 
     def stands(self, point: GeoPoint) -> Location:
-        """The store knows of a position; nobody has been told."""
+        """The store has the position; no event is published."""
         location = self.positions.known[self.actor.id] = self.location(point)
         return location
 
     async def moves(self, point: GeoPoint) -> None:
-        """The store knows, and the driver's topic tells."""
+        """The store has the position, and the driver's topic publishes it."""
         await self.tell(self.stands(point))
 
     async def tell(self, location: Location) -> None:
         await self.bus.publish(TOPICS.location(location.driver_id), location.to_json())
 
     async def publish(self, *trips: TripValue) -> None:
-        """On the topics of the pool that this process listens to."""
+        """Publish on the pool topics that this process listens to."""
         for trip in trips:
             names = [TOPICS.pool]
             if trip.pick_up is None:
@@ -78,7 +78,7 @@ class City:
                     await self.bus.publish(name, trip)
 
     async def shows(self, *contents: object) -> None:
-        """Fail unless these come next, and then nothing before a request to everybody."""
+        """Fail unless these messages come next, and then nothing before a request for all drivers."""
         for content in contents:
             assert await self.sink.next() == content
         sentinel = self.state.request()
@@ -129,7 +129,7 @@ async def test_the_nearest_two_hundred_are_shown_and_it_is_said_that_there_are_m
     city.stands(HOME)
     await city.follow()
     assert await city.sink.next() == PoolSnapshot((trips[1], trips[2]), truncated=True)
-    # It was not shown, so that nothing is taken away; but now there are no more than are listed.
+    # It was not shown, so nothing is withdrawn; but now there are no more than are listed.
     await city.publish(city.state.change(trips[0], TripStatus.CANCELLED))
     assert await city.sink.next() == offers(trips[1], trips[2])
     assert city.sink.is_empty
@@ -168,7 +168,7 @@ async def test_the_topics_are_confirmed_before_the_position_and_the_trips_are_re
     following = asyncio.create_task(city.follow())
     await until(lambda: city.bus.asked)
     assert city.bus.asked == [TOPICS.location(city.actor.id)]
-    # What happens before the confirmation is in what is read after it.
+    # Changes before the confirmation are in the read after it.
     city.stands(HOME)
     trip = city.state.request(pick_up=HOME)
     assert city.state.reads == []
@@ -203,7 +203,7 @@ async def test_a_trip_that_the_driver_gave_back_is_not_offered_again(city: City)
     accepted = city.state.accept(trip, city.actor)
     await city.publish(trip, accepted, city.state.give_back(accepted))
     await city.shows(offers(), TripOffered(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
-    # Nor when it would come into reach anew.
+    # Nor when it comes into reach again.
     await city.moves(AWAY)
     await city.moves(HOME)
     await city.shows()
@@ -249,7 +249,7 @@ async def test_a_request_between_the_new_topics_and_the_read_is_offered_once(cit
     city.state.hold.clear()
     await city.moves(AWAY)
     await city.state.reads_reach(2)
-    # Committed after the read began; the topic tells of it meanwhile.
+    # Committed after the read began; the topic delivers it in the meantime.
     trip = city.state.request(pick_up=AWAY)
     await city.publish(trip)
     city.state.hold.set()
@@ -383,7 +383,7 @@ async def test_an_offer_at_the_border_does_not_appear_and_disappear_with_every_m
         await city.moves(destination(HOME, 270, 20))
         await city.moves(HOME)
     await city.shows()
-    # What is shown goes when it is 10 % further away, and comes back when it is within the radius.
+    # A shown trip disappears when it is 10 % further away, and comes back when it is within the radius.
     await city.moves(destination(HOME, 270, 320))
     await city.shows(out_of_range(trip))
     await city.moves(destination(HOME, 270, 20))
@@ -392,7 +392,7 @@ async def test_an_offer_at_the_border_does_not_appear_and_disappear_with_every_m
     await city.shows(TripOffered(beyond), TripOffered(trip))
 
 
-# More than can be shown
+# More than the limit
 
 
 async def test_a_step_of_five_metres_does_not_show_trips_above_the_limit(
@@ -404,7 +404,7 @@ async def test_a_step_of_five_metres_does_not_show_trips_above_the_limit(
     await city.follow()
     assert await city.sink.next() == PoolSnapshot(tuple(trips[:4]), truncated=True)
     await city.moves(destination(HOME, 90, 5))
-    # A place that is free goes to the nearest of the others.
+    # A free place goes to the nearest of the others.
     await city.publish(city.state.accept(trips[0], driver()))
     assert await city.sink.next() == TripWithdrawn(trips[0].id, 2, WithdrawReason.TAKEN)
     assert await city.sink.next() == TripOffered(trips[4])
@@ -419,7 +419,7 @@ async def test_a_much_nearer_trip_replaces_the_farthest(city: City, monkeypatch:
     assert await city.sink.next() == offers(*trips)
     near = city.state.request(pick_up=destination(HOME, 90, 100))
     await city.publish(near)
-    # From now on there are more than are shown, which only a snapshot can say.
+    # From now on there are more than are shown, which only a snapshot can express.
     assert await city.sink.next() == PoolSnapshot((near, *trips[:3]), truncated=True)
     nearer = city.state.request(pick_up=destination(HOME, 90, 50))
     await city.publish(nearer, city.state.request(pick_up=destination(HOME, 90, 580)))
@@ -430,7 +430,7 @@ async def test_a_much_nearer_trip_replaces_the_farthest(city: City, monkeypatch:
 async def test_changes_of_more_than_half_a_screen_are_one_snapshot(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A phone that is slow takes a snapshot in the place of what waits; changes would overrun it again."""
+    """For a slow phone a snapshot replaces waiting messages; changes would overflow its queue again."""
     monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
     here = [city.state.request(pick_up=destination(HOME, 0, 100 * n)) for n in (1, 2)]
     there = [city.state.request(pick_up=destination(AWAY, 0, 100 * n)) for n in (1, 2)]
@@ -450,7 +450,7 @@ async def test_a_snapshot_fills_free_places_with_trips_above_the_limit(
     city.stands(HOME)
     await city.follow()
     assert await city.sink.next() == offers(*gone)
-    # Nobody has heard yet that they were taken, nor of the others: the read of the next cells knows.
+    # No event about their acceptance has arrived, nor about the others: the read of the next cells has it.
     taken = [city.state.accept(trip, driver()) for trip in gone]
     others = [city.state.request(pick_up=destination(there, 90, metres)) for metres in (200, 300, 400)]
     await city.moves(there)
@@ -466,7 +466,7 @@ async def test_after_a_gap_the_position_is_read_again(city: City) -> None:
     here, there = city.state.request(pick_up=HOME), city.state.request(pick_up=AWAY)
     city.stands(HOME)
     await city.follow()
-    # What told of it was lost.
+    # The events about it were lost.
     city.stands(AWAY)
     city.hub.resync()
     await city.shows(offers(here), offers(there))
@@ -514,7 +514,7 @@ async def test_a_slow_client_gets_a_snapshot_and_then_changes(city: City) -> Non
     await city.shows(out_of_range(here), TripOffered(there))
 
 
-# Sharing, and what is left
+# Sharing, and leftovers
 
 
 async def test_a_thousand_drivers_all_over_the_city_who_reconnect_together_cost_a_handful_of_reads(

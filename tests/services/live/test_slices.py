@@ -22,14 +22,14 @@ from tests.support.waiting import until
 TOPICS = Topics("test")
 POOL = TOPICS.pool
 CROWD = 1_000
-# What a delivery to a socket costs.
+# The cost of a delivery to a socket.
 DELIVERY_S = 15e-6
-# Two milliseconds of deliveries, and the piece that was begun before they were over.
+# Two milliseconds of deliveries, and the piece that began before their end.
 AT_ONCE = 150
 
 
 class Work:
-    """Counts deliveries in each iteration of the event loop. Each takes time, by a clock of its own."""
+    """Counts the deliveries in each iteration of the event loop. Each takes time, by its own clock."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 0.0
@@ -80,7 +80,7 @@ async def work(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def follow_pool(hub: Hub, work: Work | None = None, actor: Actor | None = None) -> RecordingSink:
-    """A driver who has their snapshot."""
+    """A driver who has received their snapshot."""
     sink = RecordingSink(work.done if work is not None else None)
     await hub.subscribe(PoolFeed(actor or driver(), TOPICS, radius_m=3_000), sink)
     assert isinstance(await sink.next(), PoolSnapshot)
@@ -134,7 +134,7 @@ async def test_a_subscriber_that_leaves_during_a_delivery_receives_nothing_more(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1, raising=False)
-    # Each look at the clock finds a second more: a turn is one piece.
+    # Each reading of the clock is a second later: a turn is one piece.
     monkeypatch.setattr(fair_queue, "perf_counter", itertools.count().__next__, raising=False)
     left = RecordingSink()
     first = await follow_pool(hub)

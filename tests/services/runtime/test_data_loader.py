@@ -9,7 +9,7 @@ from services.runtime.data_loader import DataLoader
 
 
 class Source:
-    """Tells the length of words. ``hold`` keeps an answer back until it is set."""
+    """Returns the length of words. ``hold`` delays an answer until it is set."""
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
@@ -89,7 +89,7 @@ async def test_while_two_look_ups_run_new_callers_go_together_in_the_next(source
         await source.began.wait()
     for key in ("ccc", "dddd"):
         asking.append(asyncio.create_task(lengths.get(key)))
-        # A turn of the loop each: they do not come at once.
+        # In separate turns of the loop: they do not come together.
         await asyncio.sleep(0)
     source.hold.set()
 

@@ -17,7 +17,7 @@ async def test_a_loop_that_was_blocked_for_a_tenth_of_a_second_counts_once_in_it
     monkeypatch.setattr(loop_lag, "perf_counter", lambda: clock() + held_s)
     lag = LoopLag()
     await lag.start()
-    # The clock goes on by so much, and no timer is called meanwhile.
+    # The clock advances by this much, and no timer is called in the meantime.
     held_s = 0.1
     await until(lambda: dict(lag.durations.buckets())["+Inf"] >= 3)
     await lag.stop()

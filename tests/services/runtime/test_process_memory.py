@@ -15,7 +15,9 @@ FEW, CROWD = 20_000, 4_000_000
 
 
 class Process:
-    """A process whose blocks, collections and trims a test can see. A full collection takes so long a block."""
+    """A process whose blocks, collections and trims a test can see. A full collection takes this long for each
+    block.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.blocks = 700_000
@@ -35,7 +37,7 @@ class Process:
         self.collections = 0
 
     async def holds(self, blocks: int) -> None:
-        """So many blocks more than at the start are in use when the memory is tidied."""
+        """This many blocks more than at the start are in use when the memory is checked."""
         self.blocks = self._began_with + blocks
         await self.memory.tidy()
 
@@ -85,7 +87,7 @@ async def test_a_process_that_does_not_serve_keeps_its_garbage_collector() -> No
 
 
 def _in_a_process(code: str) -> dict[str, float]:
-    """What the code prints, as JSON, in a process of its own."""
+    """The JSON that the code prints, in a separate process."""
     prepared = "import asyncio, gc, json, sys\nfrom services.runtime.process_memory import ProcessMemory\n" + code
     ended = subprocess.run([sys.executable, "-c", prepared], cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(ended.stdout)

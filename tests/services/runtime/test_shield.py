@@ -50,7 +50,7 @@ class Counted:
 
 
 class Interruption:
-    """Cancels a client at its own ``at``-th await, or at that of the work that is shielded from it."""
+    """Cancels a client at its own ``at``-th await, or at that of the shielded work."""
 
     def __init__(self, shield: Shield, at: int, *, within_work: bool) -> None:
         self._shield = shield
@@ -65,7 +65,7 @@ class Interruption:
             self._client.cancel()
 
     async def of(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
-        """Run the client; whether it got so far as to be cancelled."""
+        """Run the client; returns whether it got far enough to be cancelled."""
 
         async def client() -> None:
             if self._within_work:
@@ -108,7 +108,7 @@ async def assert_nothing_is_held(database: Database) -> None:
 
 @dataclass
 class Trial:
-    """A call, and a look at what it has left: was it done, wholly? Fails on a half."""
+    """A call, and a check of its result: whether it was done completely. Fails on a half."""
 
     call: Callable[[], Coroutine[Any, Any, Any]]
     was_done: Callable[[], Coroutine[Any, Any, bool]]
@@ -205,7 +205,7 @@ async def sign_up(application: Application, number: int) -> Trial:
 
 @pytest.fixture
 async def quiet(application: Application) -> Application:
-    """An application that writes nothing by itself, so that what is noted stays noted."""
+    """An application without background writes, so that notes stay."""
     await application.outbox.stop()
     await application.periodic_jobs.stop()
     return application
@@ -245,7 +245,7 @@ async def test_a_client_that_disconnects_at_any_await_leaves_all_or_nothing(
 
 
 async def test_a_change_is_announced_although_its_client_has_disconnected(application: Application) -> None:
-    """With the outbox at work, the driver's pool hears of a request whose rider has gone."""
+    """With the outbox running, the driver's pool receives a request whose rider has disconnected."""
     rider = await add_rider(application.database)
     async with application.bus.listen(application.services.topics.pool) as messages:
         call = asyncio.create_task(

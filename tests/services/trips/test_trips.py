@@ -34,7 +34,7 @@ COMPLETED, CANCELLED, EXPIRED = TripStatus.COMPLETED, TripStatus.CANCELLED, Trip
 
 @dataclass
 class Town:
-    """The use cases over a database in which only this test writes; what they note stays noted."""
+    """The use cases over a database in which only this test writes; notes stay."""
 
     trips: Trips
     database: Database
@@ -50,7 +50,7 @@ class Town:
         return await self.trips.request(rider, pick_up_address="Here", drop_off_address="There")
 
     async def is_overdue(self, trip_id: UUID) -> None:
-        """Let the trip's deadline have passed, as if it were later."""
+        """Set the trip's deadline to the past, as if it were later."""
         await self.database.fetch(
             f"UPDATE trips SET expires_at = {self.database.sql.ago(1)} WHERE id = $1", trip_id
         )
@@ -63,7 +63,7 @@ async def town(application: Application) -> Town:
     return Town(application.services.trips, application.database)
 
 
-# Each kind of caller, and as which parties it acts.
+# Each kind of caller, and the parties that it acts as.
 KINDS: dict[str, tuple[Role, frozenset[Party]]] = {
     "its rider": (Role.RIDER, frozenset({Party.RIDER})),
     "another rider": (Role.RIDER, frozenset()),
@@ -77,7 +77,7 @@ TOO_LATE = {CANCELLED: TripCancelled, EXPIRED: TripExpired}
 
 
 def expected(kind: str, status: TripStatus, target: TripStatus) -> Transition | type[Exception] | None:
-    """The step that is taken, what is raised, or None where the trip is there already by that caller's doing."""
+    """The step that is taken, the error that is raised, or None if the caller has already made this change."""
     role, parties = KINDS[kind]
     mine = STEPS_OF_RIDERS if role is Role.RIDER else STEPS_OF_DRIVERS
     makers = {t.by for t in TRANSITIONS if t.target is target}
@@ -151,7 +151,7 @@ async def test_every_caller_makes_exactly_the_changes_of_the_table(town: Town, k
 
 
 async def test_a_driver_cannot_go_from_requested_to_in_progress(town: Town) -> None:
-    """The tutorial that this replaces lets a driver skip the way to the rider."""
+    """The tutorial that this product replaces lets a driver skip the way to the rider."""
     trip = await town.request()
 
     with pytest.raises(IllegalTransition, match="from REQUESTED to IN_PROGRESS"):
@@ -223,7 +223,7 @@ async def test_a_repeated_change_by_the_same_actor_succeeds_and_sends_nothing(to
     async def twice(actor: Actor, status: TripStatus, trip_id: UUID = trip.id) -> None:
         first = await town.trips.update(actor, trip_id=trip_id, status=status)
         noted = await noted_trips(town.database)
-        # Sameness comes before the version: the retry of a change carries the version from before it.
+        # Repetition is checked before the version: the retry of a change has the version from before it.
         assert (
             await town.trips.update(actor, trip_id=trip_id, status=status, if_version=first.version - 1) == first
         )
@@ -407,7 +407,7 @@ async def test_an_invalid_place_is_refused_and_nothing_is_written(town: Town) ->
     for point, axis in BAD_POINTS:
         assert await refused(pick_up=point) == ("pickUp", axis)
         assert await refused(drop_off=point) == ("dropOff", axis)
-    # What a device reports that has no position.
+    # The position of a device without a fix.
     for nowhere in (GeoPoint(0, 0), GeoPoint(-0.0, 0.0), GeoPoint(1e-7, -1e-7)):
         assert await refused(pick_up=nowhere) == ("pickUp",)
         assert await refused(drop_off=nowhere) == ("dropOff",)

@@ -101,7 +101,7 @@ async def test_a_key_is_released_after_a_day_and_not_before(application: Applica
     await is_old(24 * 3600 - 60)
     assert (await trips.request(rider, **WANTED)).id == first.id
     await is_old(24 * 3600 + 1)
-    # The released key serves a new trip, whatever its contents, and then belongs to that one.
+    # The released key serves a new trip with any contents, and then belongs to that trip.
     second = await trips.request(rider, **{**WANTED, "drop_off_address": "Elsewhere"})
     assert second.id != first.id
     with pytest.raises(IdempotencyConflict):

@@ -24,7 +24,7 @@ from tests.support.rows import add_driver, add_rider, add_trip
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """The SQL that runs meanwhile, of every kind."""
+    """All SQL of the block, of every kind."""
     seen: list[str] = []
     run = Database._run
 
@@ -102,7 +102,7 @@ async def test_pages_follow_one_another_while_trips_are_added_and_change(
     database = application.database
     rider = await add_rider(database)
     reader = rider if role is Role.RIDER else await add_driver(database)
-    # Several of one instant: the id decides among them.
+    # Several trips of one moment: the id decides their order.
     made = [await add_trip(database, rider, age_s=100 + i // 3) for i in range(20)]
     await database.fetch("UPDATE trips SET created = (SELECT MIN(created) FROM trips) WHERE id = $1", made[0])
     await database.fetch(f"UPDATE trips SET created = {database.sql.ago(200)} WHERE id IN ($1, $2, $3)", *made[:3])
@@ -186,7 +186,7 @@ async def test_a_page_has_from_none_to_a_hundred_trips(application: Application,
 
 
 async def people_with_trips(application: Application, count: int) -> tuple[Actor, Actor]:
-    """A rider of so many trips, each with a driver of its own, and the driver of as many, of a rider each."""
+    """A rider with this many trips, each with another driver, and a driver with as many, each of another rider."""
     database = application.database
     rider, driver = await add_rider(database), await add_driver(database)
     for _ in range(count):

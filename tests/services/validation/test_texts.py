@@ -6,7 +6,7 @@ import pytest
 
 from services.validation.texts import hides_something, trimmed
 
-# Each alone looks like nothing.
+# Each alone is invisible.
 INVISIBLE = [
     " ",
     "\t",
@@ -53,7 +53,7 @@ def test_visible_text_stays_unchanged(text: str) -> None:
 def test_a_megabyte_of_invisible_characters_is_removed_in_one_pass() -> None:
     begun = time.perf_counter()
     assert trimmed("\u200b" * 500_000 + "x" + " " * 500_000) == "x"
-    # The square of it would take hours.
+    # Quadratic time would be hours.
     assert time.perf_counter() - begun < 5
 
 
@@ -64,10 +64,10 @@ def test_a_megabyte_of_invisible_characters_is_removed_in_one_pass() -> None:
         "Anna Maria",
         "Ana\u00a0Mar\u00eda",
         "\u5c71\u7530\u3000\u592a\u90ce",
-        # Persian and Hindi, in which joiners are spelling.
+        # Persian and Hindi, in which joiners are part of the spelling.
         "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
         "\u0915\u094d\u200d\u0937",
-        # A variant of a character that Japanese names are particular about, and emoji.
+        # Variants of a character that Japanese names need, and emoji.
         "\u845b\U000e0100\u57ce",
         "Rosa \u2764\ufe0f",
         "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468",

@@ -1,4 +1,4 @@
-"""A schema that has everything that a schema can have, whose resolvers tell what they were given."""
+"""A schema with every feature of GraphQL, whose resolvers return their arguments."""
 
 import asyncio
 import enum
@@ -39,13 +39,13 @@ class Outer:
 
 
 class Taken(UserFault):
-    """A fault of the user's."""
+    """A fault of the user."""
 
     code = ErrorCode.TRIP_TAKEN
 
 
 def told(given: Any) -> str:
-    """What a resolver was given, to the type."""
+    """The arguments of a resolver, with their types."""
     if is_dataclass(given) and not isinstance(given, type):
         return f"{type(given).__name__}({', '.join(f'{n}={told(v)}' for n, v in vars(given).items())})"
     if isinstance(given, list | tuple):

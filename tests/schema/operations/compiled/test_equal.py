@@ -41,14 +41,14 @@ def execution() -> Iterator[Execution]:
 
 
 class Values:
-    """What resolvers return; ``odd``: also what a type refuses, or takes in another form."""
+    """The resolvers' values; ``odd``: also values that a type refuses, or accepts in another form."""
 
     def __init__(self, random: Random, *, odd: bool) -> None:
         self._random = random
         self._odd = odd
 
     def branch(self, depth: int = 2) -> Branch:
-        """A branch, with others in it."""
+        """A branch with branches in it."""
         below = (self.leaf, self.leaf if depth == 0 else lambda: self.branch(depth - 1))
         return Branch(
             name=self._name(),
@@ -97,7 +97,7 @@ class Values:
 
 
 async def run(execution: Execution, operation: Operation, request: Request, context: Any) -> Any:
-    """The result, once all that graphql-core leaves running has ended."""
+    """The result, after everything that graphql-core leaves running has ended."""
     result = await execution.run(operation, request, context)
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(cast("Any", others))
@@ -105,13 +105,13 @@ async def run(execution: Execution, operation: Operation, request: Request, cont
 
 
 async def answers(execution: Execution, request: Request, value: Branch) -> tuple[list[bytes], list[int], bool]:
-    """What is answered without compiling, and with it; how often something was changed; whether it is compiled."""
+    """The answers without compiling and with it; how often something was changed; whether it is compiled."""
     said, calls, compiled = list[bytes](), list[int](), False
     for uses in (NEVER, 1):
         context = SimpleNamespace(value=value, calls=0)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(plan_cache, "USES", uses)
-            # What was found once must not stay: each way is to be gone.
+            # Cached results must not be shared: each way must do its own work.
             patched.setattr(execution, "_plans", plan_cache.PlanCache(EVERYTHING))
             operation = execution.prepare(request)
             if isinstance(operation, Refusal):
@@ -156,7 +156,7 @@ async def test_only_the_failing_part_is_passed_to_graphql_core(
 
 
 async def check(execution: Execution, kind: str, name: str, seed: int) -> str:
-    """Assert that nothing differs for an operation; what became of it."""
+    """Assert that nothing differs for an operation; returns its outcome."""
     random = Random(seed)
     root = TYPES.get_root_type(OperationType(kind))
     assert root is not None
@@ -178,7 +178,7 @@ async def check(execution: Execution, kind: str, name: str, seed: int) -> str:
 async def test_operations_of_every_form_give_equal_bytes(execution: Execution, kind: str, name: str) -> None:
     examples = 60 * (LONG_FACTOR if fuzzed.is_long else 1)
     became = Counter([await check(execution, kind, name, seed) for seed in range(examples)])
-    # Nearly all are compiled, some are left to graphql-core at the end, and few are of no use to this test.
+    # Nearly all are compiled, some are passed to graphql-core at the end, and few are of no use to this test.
     assert became["compiled"] > 20, became
     assert name == "echo" or became["compiled with errors"] >= 5, became
     assert became["invalid"] < 10, became

@@ -63,20 +63,20 @@ def test_a_very_large_selection_is_left_to_graphql_core(monkeypatch: pytest.Monk
 
 
 def fill(known: PlanCache) -> None:
-    """Have more compiled than there is room for."""
+    """Compile more than the cache can hold."""
     for number in range(150):
         asked = operation(
             f"{{ trips {{ a{number}: nodes {{ id status rider {{ id photo }} driver {{ id role }} }} }} }}"
         )
         assert known.find(asked, {}, uses=1) is not None
-    # Functions and the names that they know hold each other.
+    # Functions and the names that they refer to form a cycle.
     gc.collect()
 
 
 @pytest.mark.attack("cost")
 def test_cached_plans_take_no_more_memory_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_cache, "CACHED_BYTES", 1_000_000)
-    # What the libraries remember comes once.
+    # The libraries fill their own caches once.
     fill(PlanCache(SCHEMA))
     known = PlanCache(SCHEMA)
     gc.collect()

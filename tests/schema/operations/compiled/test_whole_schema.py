@@ -38,27 +38,27 @@ from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Writt
 
 SCHEMA = build_schema()
 TYPES: GraphQLSchema = SCHEMA._schema
-# Those of sessions set cookies, and have tests of their own.
+# Session mutations set cookies, and have tests of their own.
 MUTATIONS = ("createTrip", "updateTrip", "reportLocation", "updateMe", "deleteMe")
 QUERIES = ("me", "node", "trip", "trips")
-# Below the root field: graphql-core asks them once more when it has to finish what was compiled.
+# Below the root field: graphql-core calls them again when it has to finish a compiled operation.
 ASKED_AGAIN = {"history.of", "positions.last", "router.drive_time_s"}
 
 
 def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
-    """A use case that says the same to the same: graphql-core may ask what a compiled operation has asked."""
+    """A use case with equal answers to equal calls: graphql-core may call it again after a compiled operation."""
     return lambda *args: act(World(str(args)))
 
 
 class World:
-    """What use cases return, at random but the same for the same seed."""
+    """The return values of use cases, random but equal for equal seeds."""
 
     def __init__(self, seed: int | str) -> None:
         self._random = Random(seed)
         self.actor = Actor(self.user(), self._id())
 
     def services(self) -> Any:
-        """Use cases that return and raise anything, and note how they were called."""
+        """Use cases that return and raise anything, and record their calls."""
         services = Mock()
         services.offer_radius_m = 3_000.0
         services.topics = Topics("test")
@@ -78,7 +78,7 @@ class World:
         return services
 
     def event(self, name: str) -> Any:
-        """What a feed of that subscription sends."""
+        """An event of that subscription's feed."""
         trips = tuple(self.trip() for _ in range(self._random.randint(0, 3)))
         match name:
             case "tripUpdated":
@@ -127,7 +127,7 @@ class World:
             rider=mine,
             driver=self._maybe(self.user),
         )
-        # A few are not what their type says.
+        # A few values do not match their type.
         return replace(trip, drop_off_address=cast("Any", None)) if self._random.random() < 0.1 else trip
 
     def page(self) -> Any:
@@ -168,7 +168,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def executions() -> Iterator[tuple[Execution, Execution]]:
-    """One that leaves all to graphql-core, and one that compiles whatever comes."""
+    """One execution that passes everything to graphql-core, and one that compiles everything."""
     judge, compiling = Execution(SCHEMA, introspection=True), Execution(SCHEMA, introspection=True)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("services.runtime.incidents.report", lambda _: "incident")
@@ -180,7 +180,7 @@ def executions() -> Iterator[tuple[Execution, Execution]]:
 async def answer(
     execution: Execution, kind: str, name: str, request: Request, seed: int
 ) -> tuple[bytes, list[Any]]:
-    """What is answered, and how the use cases were called."""
+    """The answer, and the calls of the use cases."""
     world = World(seed)
     services = world.services()
     context = Context(services, world.actor if seed % 7 else None)
@@ -204,7 +204,7 @@ async def answer(
 
 
 async def check(executions: tuple[Execution, Execution], kind: str, name: str, request: Request, seed: int) -> str:
-    """Assert that nothing differs; what became of the operation."""
+    """Assert that nothing differs; returns the outcome of the operation."""
     judge, compiling = executions
     said, calls = await answer(judge, kind, name, request, seed)
     said_compiled, calls_compiled = await answer(compiling, kind, name, request, seed)

@@ -1,5 +1,5 @@
-"""Operations of every form, written at random from a schema: what hypothesis-graphql leaves out (directives,
-fragments, merged fields, variables), and values as well.
+"""Operations of every form, generated at random from a schema: with the features that hypothesis-graphql leaves
+out (directives, fragments, merged fields, variables), and with values.
 """
 
 import json
@@ -24,13 +24,13 @@ from graphql import (
     is_non_null_type,
 )
 
-# graphql-core leaves what it has begun when a field fails beside it. What we begin has other names.
+# When a field fails, graphql-core keeps its sibling tasks running. Our own tasks have other names.
 LEFT_BY_GRAPHQL_CORE = (
     "ignore:Exception ignored in. <coroutine object (Executor|GraphQLCoreConverter|_returned)",
     "ignore:coroutine '(Executor|GraphQLCoreConverter|_returned)",
 )
 
-# What a client might send in place of the right value.
+# Wrong values that a client might send.
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -(2**33), 2**31, 1.5, 3.0, "", "x", "1", "REQUESTED", "2026-01-01T00:00:00Z"),
     *([], [None], [1], {}, {"unknown": 1}),
@@ -48,7 +48,7 @@ RIGHT: dict[str, Callable[[Random], Any]] = {
 
 @dataclass
 class Written:
-    """An operation in the making."""
+    """An operation that is being generated."""
 
     random: Random
     schema: GraphQLSchema
@@ -58,7 +58,7 @@ class Written:
     fields: int = 0
 
     def text(self, kind: str, name: str, definition: Any) -> str:
-        """The document that asks for a root field, and perhaps for it once more under another name."""
+        """A document that selects a root field, and perhaps once more under another name."""
         root = f"{self._directives() if kind != 'subscription' else ''}"
         asked = (
             f"{self._alias(name)}{name}{self._arguments(definition)}{root} {self._selection(definition.type, 3)}"
@@ -116,7 +116,7 @@ class Written:
         if not is_leaf_type(get_named_type(definition.type)) and (depth == 0 or self.fields > 40):
             return ""
         arguments = self._arguments(definition)
-        # Two with different arguments may not have one name.
+        # Two with different arguments must not have one name.
         alias = f"b{self.fields}: " if arguments else self._alias(name)
         return f"{alias}{name}{arguments}{self._directives()} {self._selection(definition.type, depth - 1)}"
 
@@ -137,13 +137,13 @@ class Written:
         name = f"v{len(self.declared)}"
         self.declared[name] = str(type_)
         if is_non_null_type(type_) and isinstance(type_.of_type, GraphQLScalarType) and self._one_in(3):
-            # With a default it may be declared as one that can be null.
+            # With a default it may be declared as nullable.
             self.declared[name] = f"{type_.of_type} = {self._literal(type_)}"
             if "$" in self.declared[name] or self._one_in(3):
                 return f"${name}"
             type_ = type_.of_type
         if not is_non_null_type(type_) and self._one_in(4):
-            # Left out.
+            # Omitted.
             return f"${name}"
         self.variables[name] = self.random.choice(ODD) if self._one_in(40) else self.value(type_)
         return f"${name}"
