@@ -227,8 +227,7 @@ async def both_under_way(stage: Stage, person: Person, *rows: Row) -> list[dict[
     """Execute mutations simultaneously, each in a separate operation; the codes of each.
 
     None is committed before the last has begun and the others wait for locks: one after the other on PostgreSQL,
-    which grants locks in the order of the requests. SQLite has one lock,
-    which is held here.
+    which grants locks in the order of the requests. SQLite has one lock, which is held here.
     """
     database, loop = stage.application.database, asyncio.get_running_loop()
     asking: list[asyncio.Task[dict[str, str]]] = []
