@@ -1,4 +1,4 @@
-"""Riders and drivers with sessions and trips. They have no passwords, since hashing takes long."""
+"""Riders and drivers with sessions and trips. They have no passwords, because hashing takes long."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -139,7 +139,7 @@ async def _flat_out(http: HttpClient, turns: deque[Pair], *, updates: int | None
 
 
 async def _update(http: HttpClient, pair: Pair, counts: Counts, turns: deque[Pair]) -> None:
-    """Update a pair's trip, wait until its rider is told, and queue the pair again."""
+    """Update a pair's trip, wait until its rider has received it, and queue the pair again."""
     step = pair.next_step()
     if step is None:
         return

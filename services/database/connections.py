@@ -115,7 +115,7 @@ class Database:
 
     Both are the database's clock: ``{now}`` when the row is written, also after waiting for a lock;
     ``{begun}`` the same throughout a transaction. Rows come back as mappings; use ``moment`` and ``uuid`` to read
-    their columns, since SQLite keeps both as text.
+    their columns, because SQLite keeps both as text.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:

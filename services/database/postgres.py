@@ -36,8 +36,8 @@ _TAKEN = "current_setting('jit') = 'off' AND current_setting('default_transactio
 _OWN_OPTIONS = {
     # Planning a trip page with the just-in-time compiler costs more than running it.
     "jit": "off",
-    # A plan is kept as long as its connection, also that of a foreign key's check. One that was made while a table
-    # was small would read it from end to end when it has grown. What has no index is still read so.
+    # A plan is kept as long as its connection, including that of a foreign key's check. A plan made while a table
+    # was small would still read the whole table when it has grown. A search without an index still does so.
     "enable_seqscan": "off",
     # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
     "default_transaction_isolation": "read committed",

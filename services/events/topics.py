@@ -1,6 +1,6 @@
 """Every topic of the bus and every key in Redis, spelled in one place.
 
-All begin with one configurable prefix, since publish/subscribe ignores Redis database numbers.
+All begin with one configurable prefix, because publish/subscribe ignores Redis database numbers.
 """
 
 from uuid import UUID, uuid4

@@ -65,7 +65,7 @@ class Throttle(Protocol):
         ...
 
     async def give_back(self, *claims: Claim) -> None:
-        """Take back what was counted."""
+        """Take back the counts."""
         ...
 
 
@@ -82,7 +82,7 @@ class ProcessThrottle:
                 raise
 
     async def give_back(self, *claims: Claim) -> None:
-        """Take back what was counted."""
+        """Take back the counts."""
         _give_back(claims)
 
 
@@ -117,7 +117,7 @@ class SharedThrottle:
             raise RateLimited(wait_s)
 
     async def give_back(self, *claims: Claim) -> None:
-        """Take back what was counted, in Redis too if it is available."""
+        """Take back the counts, in Redis too if it is available."""
         claims = tuple(claim for claim in claims if claim[0].rate is not None)
         _give_back(claims)
         if not claims or not self._link.keeps:

@@ -10,7 +10,8 @@ R = TypeVar("R")
 
 
 class Batches(Generic[T, R]):
-    """Sends items in batches. While ``under_way`` batches are sent, items wait; else an item is sent at once.
+    """Sends items in batches. While ``under_way`` batches are being sent, new items wait; otherwise an item is
+    sent immediately.
 
     ``send`` gets the items of a batch, and the loop time at which the oldest one arrived, so that it can limit the
     total wait. It returns one answer per item, in order. An exception goes to all callers of the batch.
@@ -19,7 +20,7 @@ class Batches(Generic[T, R]):
     def __init__(
         self, send: Callable[[list[T], float], Awaitable[Sequence[R]]], *, at_most: int, under_way: int = 1
     ) -> None:
-        """``at_most``: the maximum size of a batch. ``under_way``: how many are sent at the same time."""
+        """``at_most``: the maximum size of a batch. ``under_way``: the number of batches sent at the same time."""
         self._send = send
         self._at_most = at_most
         self._under_way = under_way
@@ -32,7 +33,7 @@ class Batches(Generic[T, R]):
         answer: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, loop.time(), answer))
         if len(self._sending) < self._under_way:
-            # Not in the context of one caller: it may have a transaction, and names the request in the log.
+            # Not in the context of one caller: it may have a transaction, and it names the request in the log.
             self._sending.add(loop.create_task(self._send_all(), context=Context()))
         return answer
 
@@ -52,5 +53,5 @@ class Batches(Generic[T, R]):
                     if not answer.done():
                         answer.set_result(value)
         finally:
-            # Not by a callback: what arrived until it ran would wait for ever.
+            # Not in a callback: items that arrive before it runs would wait for ever.
             self._sending -= {cast("asyncio.Task[None]", asyncio.current_task())}

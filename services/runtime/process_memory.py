@@ -53,10 +53,10 @@ class ProcessMemory:
         self._blocks_at_start = sys.getallocatedblocks()
 
     async def collect_young(self) -> None:
-        """Collect what is young.
+        """Collect young objects.
 
-        Python counts what is made less what is given up, of whatever age: where new objects take the places of
-        old ones, such as the timers of ten thousand pings, the young ones pile up, and are then examined at once.
+        Python counts created objects minus deleted ones, of any age. If new objects replace old ones, as the
+        timers of ten thousand pings do, young objects accumulate and are then examined together.
         """
         if self._has_taken_over:
             gc.collect(1)
