@@ -25,14 +25,22 @@ class Audience(Enum):
     """A group of users that sees the same fields of a trip."""
 
     POOL = "drivers who might take it: user names are hidden"
-    PARTY = "its rider and its driver"
+    RIDER = "its rider"
+    DRIVER = "its driver"
+
+    @property
+    def is_party(self) -> bool:
+        """Whether it is the trip's rider or its driver."""
+        return self is not Audience.POOL
 
 
 def audience_of(actor: Actor, trip: TripValue) -> Audience | None:
     """The audience of ``trip`` that ``actor`` belongs to at this version; None if they may not see it."""
     user = actor.user
-    if user.id == trip.rider.id or (trip.driver is not None and user.id == trip.driver.id):
-        return Audience.PARTY
+    if user.id == trip.rider.id:
+        return Audience.RIDER
+    if trip.driver is not None and user.id == trip.driver.id:
+        return Audience.DRIVER
     if user.role is Role.DRIVER and may_take(user.id, trip):
         return Audience.POOL
     return None

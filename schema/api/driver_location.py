@@ -81,7 +81,7 @@ async def shown_location(
 ) -> tuple[Location | None, Freshness]:
     """The position of the trip's driver, if ``audience`` may see it and it was measured on this trip."""
     positions = info.context.services.positions
-    if audience is not Audience.PARTY or trip.driver is None or not is_driving(trip.status):
+    if not audience.is_party or trip.driver is None or not is_driving(trip.status):
         return None, Freshness.GONE
     location = await positions.last(trip.driver.id)
     if location is None or not is_on_trip(location, trip):

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import strawberry
 
-from models.visibility import Audience
 from schema.api.context import Info
 from schema.api.feed_stream import follow
 from schema.api.trip import Trip, to_trip
@@ -38,7 +37,7 @@ async def my_trips_updated(info: Info) -> AsyncGenerator[MyTripsEvent, None]:
 
 def _to_event(content: messages.MyTripsSnapshot | messages.TripChanged) -> MyTripsEvent:
     match content:
-        case messages.MyTripsSnapshot(trips):
-            return MyTripsSnapshot(trips=[to_trip(trip, Audience.PARTY) for trip in trips])
-        case messages.TripChanged(trip):
-            return TripChanged(trip=to_trip(trip, Audience.PARTY))
+        case messages.MyTripsSnapshot(trips, audience):
+            return MyTripsSnapshot(trips=[to_trip(trip, audience) for trip in trips])
+        case messages.TripChanged(trip, audience):
+            return TripChanged(trip=to_trip(trip, audience))

@@ -115,7 +115,7 @@ class TripPayload:
 
 def to_trip(trip: TripValue, audience: Audience) -> Trip:
     """The trip as ``audience`` sees it."""
-    with_usernames = audience is Audience.PARTY
+    with_usernames = audience.is_party
     return Trip(
         id=strawberry.ID(str(trip.id)),
         created=trip.created,
@@ -161,7 +161,7 @@ async def create_trip(
         drop_off=input.drop_off.value() if input.drop_off is not None else None,
         idempotency_key=input.idempotency_key,
     )
-    return TripPayload(trip=to_trip(trip, Audience.PARTY))
+    return TripPayload(trip=to_trip(trip, Audience.RIDER))
 
 
 @mutation(

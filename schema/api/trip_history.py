@@ -37,7 +37,7 @@ class HistoryEntry:
 
 async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -> list[HistoryEntry] | None:
     """The changes up to the trip's version, oldest first; None unless ``audience`` is a party of the trip."""
-    if audience is not Audience.PARTY:
+    if not audience.is_party:
         return None
     parties = {trip.rider.id, trip.driver.id if trip.driver is not None else None}
     return [

@@ -161,6 +161,8 @@ class MyTripsFeed(_TripsFeed):
     def __init__(self, actor: Actor, topics: Topics) -> None:
         self.actor = actor
         self.topics = (topics.user(actor.id),)
+        # A rider is the rider of all their trips, and a driver the driver: a role never changes.
+        self._audience = Audience.RIDER if actor.user.role is Role.RIDER else Audience.DRIVER
 
     async def read(self, state: StateReader) -> StateRead:
         """Read the trips."""
@@ -168,16 +170,17 @@ class MyTripsFeed(_TripsFeed):
 
     def snapshot(self, read: StateRead) -> Message:
         """All of them."""
-        return read.message("my trips", lambda: MyTripsSnapshot(read.trips))
+        return read.message("my trips", lambda: MyTripsSnapshot(read.trips, self._audience))
 
     def change(self, event: Event) -> Message | Verdict | None:
         """The changed trip; a trip that the driver gave back goes by a new snapshot without it."""
         if isinstance(event, LocationEvent):
             return None
         trip = event.trip
-        if self.actor.id != trip.rider.id and (trip.driver is None or self.actor.id != trip.driver.id):
+        audience = audience_of(self.actor, trip)
+        if audience is None or not audience.is_party:
             return Verdict.READ_AGAIN
-        return event.message("my trip", lambda: TripChanged(trip), trip.id)
+        return event.message(("my trip", audience), lambda: TripChanged(trip, audience), trip.id)
 
 
 class DriverLocationFeed(_TripsFeed):

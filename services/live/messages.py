@@ -19,16 +19,19 @@ class TripState:
 
 @dataclass(frozen=True, slots=True)
 class MyTripsSnapshot:
-    """All that ``myTripsUpdated`` shows; replaces what the client had."""
+    """All that ``myTripsUpdated`` shows to the rider, or the driver, of all these trips; replaces what the client
+    had."""
 
     trips: tuple[TripValue, ...]
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)
 class TripChanged:
-    """One trip of ``myTripsUpdated``, new or changed."""
+    """One trip of ``myTripsUpdated``, new or changed, as its rider or its driver may see it."""
 
     trip: TripValue
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)

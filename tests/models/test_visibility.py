@@ -34,8 +34,8 @@ def trip(status: TripStatus, *, driver: Actor | None = None, point: GeoPoint | N
 
 @pytest.mark.parametrize("status", list(TripStatus))
 def test_the_parties_see_their_trip_in_every_status(status: TripStatus) -> None:
-    assert audience_of(RIDER, trip(status, driver=DRIVER)) is Audience.PARTY
-    assert audience_of(DRIVER, trip(status, driver=DRIVER)) is Audience.PARTY
+    assert audience_of(RIDER, trip(status, driver=DRIVER)) is Audience.RIDER
+    assert audience_of(DRIVER, trip(status, driver=DRIVER)) is Audience.DRIVER
 
 
 @pytest.mark.attack("access")
@@ -61,7 +61,7 @@ def test_a_driver_who_gave_it_back_never_sees_it_again(status: TripStatus) -> No
 
 
 def test_a_driver_who_gave_it_back_and_accepted_it_again_nevertheless_sees_it() -> None:
-    assert audience_of(GAVE_BACK, trip(TripStatus.STARTED, driver=GAVE_BACK)) is Audience.PARTY
+    assert audience_of(GAVE_BACK, trip(TripStatus.STARTED, driver=GAVE_BACK)) is Audience.DRIVER
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from models.trip_life import TripStatus, WithdrawReason
-from models.visibility import Actor
+from models.visibility import Actor, Audience
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
 from services.live import hub as hub_module
@@ -440,6 +440,34 @@ async def test_an_event_on_several_topics_is_one_event_with_one_message_for_equa
     assert third.content.trip is first.content.trip
 
 
+@pytest.mark.attack("access")
+@pytest.mark.parametrize("feed", ["tripUpdated", "myTripsUpdated"])
+async def test_the_riders_message_never_reaches_the_driver_nor_the_drivers_the_rider(
+    hub: Hub, bus: FakeBus, state: ScriptedState, feed: str
+) -> None:
+    me, trip = driver(), state.request()
+    trip = state.accept(trip, me)
+    the_rider = Actor(trip.rider, me.session_id)
+    sinks = {Audience.RIDER: [RecordingSink() for _ in range(2)], Audience.DRIVER: [RecordingSink()]}
+    for audience, actor in ((Audience.RIDER, the_rider), (Audience.DRIVER, me)):
+        for sink in sinks[audience]:
+            followed = TripFeed(actor, TOPICS, trip.id) if feed == "tripUpdated" else MyTripsFeed(actor, TOPICS)
+            await hub.subscribe(followed, sink)
+    assert {(await sink.next()).audience for sink in sinks[Audience.RIDER]} == {Audience.RIDER}
+    assert (await sinks[Audience.DRIVER][0].next()).audience is Audience.DRIVER
+
+    changed = state.change(trip, TripStatus.IN_PROGRESS)
+    by_user = [TOPICS.user(trip.rider.id), TOPICS.user(me.id)]
+    for topic in [TOPICS.trip(trip.id)] if feed == "tripUpdated" else by_user:
+        await bus.publish(topic, changed)
+
+    first, second = [await sink.message() for sink in sinks[Audience.RIDER]]
+    to_driver = await sinks[Audience.DRIVER][0].message()
+    assert first is second
+    assert first.renditions is not to_driver.renditions
+    assert (first.content.audience, to_driver.content.audience) == (Audience.RIDER, Audience.DRIVER)
+
+
 @pytest.mark.parametrize("message", [b"", b"{}", b"[1]", b"\xff", b'{"id": 1}'])
 async def test_an_event_that_cannot_be_decoded_makes_a_new_snapshot(
     hub: Hub, bus: FakeBus, state: ScriptedState, message: bytes
@@ -462,9 +490,9 @@ async def test_a_driver_who_gave_a_trip_back_gets_a_new_snapshot_without_it(
     trip = state.accept(state.request(), me)
     sink = RecordingSink()
     await hub.subscribe(MyTripsFeed(me, TOPICS), sink)
-    assert await sink.next() == MyTripsSnapshot((trip,))
+    assert await sink.next() == MyTripsSnapshot((trip,), Audience.DRIVER)
     await bus.publish(TOPICS.user(me.id), state.give_back(trip))
-    assert await sink.next() == MyTripsSnapshot(())
+    assert await sink.next() == MyTripsSnapshot((), Audience.DRIVER)
 
 
 async def test_for_the_driver_who_gave_a_trip_back_it_stays_withdrawn(

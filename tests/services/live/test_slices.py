@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.visibility import Actor
+from models.visibility import Actor, Audience
 from services.events.topics import Topics
 from services.live import topic as topic_module
 from services.live.feeds import DriverLocationFeed, MyTripsFeed
@@ -110,7 +110,7 @@ async def test_other_clients_are_served_during_a_batch_on_a_thousand_topics(
     async with asyncio.TaskGroup() as publishing:
         for actor, trip in zip(riders, trips, strict=True):
             publishing.create_task(bus.publish(TOPICS.user(actor.id), trip))
-    assert [await sink.next() for sink in sinks] == [TripChanged(trip) for trip in trips]
+    assert [await sink.next() for sink in sinks] == [TripChanged(trip, Audience.RIDER) for trip in trips]
     assert work.most_at_once <= AT_ONCE
 
 

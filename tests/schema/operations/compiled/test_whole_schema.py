@@ -84,7 +84,10 @@ class World:
             case "tripUpdated":
                 return messages.TripState(self.trip(), self._random.choice(list(Audience)))
             case "myTripsUpdated":
-                return self._random.choice([messages.MyTripsSnapshot(trips), messages.TripChanged(self.trip())])
+                party = self._random.choice([Audience.RIDER, Audience.DRIVER])
+                return self._random.choice(
+                    [messages.MyTripsSnapshot(trips, party), messages.TripChanged(self.trip(), party)]
+                )
             case "driverPool":
                 withdrawn = messages.TripWithdrawn(self._id(), 3, self._random.choice(list(WithdrawReason)))
                 return self._random.choice(
