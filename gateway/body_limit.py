@@ -86,6 +86,9 @@ class BodyLimit:
 
         async def send_noted(message: Message) -> None:
             nonlocal has_begun
+            if refused is not None:
+                # Another task of the application answers while the one that waited for the body is being ended.
+                return
             has_begun = True
             if not is_whole and message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Connection"] = "close"
@@ -95,11 +98,12 @@ class BodyLimit:
             await self._app(scope, receive_bounded, send_noted)
         except (_Refused, BaseExceptionGroup):
             # When it is raised within a task group, it arrives in an exception group.
-            if refused is None or has_begun:
+            if refused is None:
                 raise
-            await refused.answer(scope, receive, send)
         finally:
             self._bytes_together -= received
+        if refused is not None:
+            await refused.answer(scope, receive, send)
 
     def _too_large(self) -> "_Refused":
         return _Refused(413, "PAYLOAD_TOO_LARGE", f"The body has more than {self._max_bytes} bytes.")

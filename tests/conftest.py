@@ -19,11 +19,15 @@ from typing import Any
 
 import httpx._transports.default as transports
 import pytest
+import redis.utils
 import starlette_admin.base
 import structlog
 import uvicorn
+import uvloop
 from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from application import execution as execution_of_settings
 from application.asgi import Asgi
@@ -63,6 +67,32 @@ SLOW = (
     "test_log_secrets.py",
     "test_readme.py",
 )
+# Files whose tests share what takes seconds to start: a browser, or the process that servers are forked from. Those of a
+# line run in one process.
+TOGETHER = (
+    ("browser/test_board", "browser/test_foreign_pages.py"),
+    ("browser/",),
+    (
+        *("live/test_faults.py", "live/test_killed_upload.py", "live/test_load_balancer.py"),
+        *("live/test_two_processes.py", "live/test_upload_memory.py", "application/test_command_line.py"),
+        *("services/database/test_postgres.py", "test_log_secrets.py"),
+    ),
+)
+
+
+class FilesTogether(LoadFileScheduling):
+    """Gives each file to one process, and the files that share something to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """What stays whole of the tests; the file, if nothing else."""
+        file = super()._split_scope(nodeid)
+        below = file.removeprefix("tests/")
+        return next((files[0] for files in TOGETHER if below.startswith(files)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether | None:
+    """Give the tests to the processes, unless it was said how."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,11 +117,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # No server changes it, and building it takes as long as the rest of a start.
     execution_of_settings.build_schema = cache(execution_of_settings.build_schema)
     execution.Documents = RememberedDocuments
+    # A plan depends on nothing but the schema either.
+    execution.PlanCache = cache(execution.PlanCache)
     passwords.zxcvbn = rates_once(passwords.zxcvbn)
+    # The event loop that servers run on.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     # Each server compiles the admin's templates; the cache finds them by their contents.
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # Each client would load the system's certificates, or at least a TLS library, for plain HTTP on loopback.
     transports.create_ssl_context = cache(transports.create_ssl_context)
+    # Each connection would read the version of redis-py from disk.
+    redis.utils.get_lib_version = cache(redis.utils.get_lib_version)
     # Compile every operation, also one that a test sends only once: its answer must stay the same.
     plan_cache.USES = 1
     if config.getoption("graphql_core"):

@@ -1,6 +1,8 @@
 """The middleware of every HTTP request: its id, its log line, and the limit of its body."""
 
-from typing import Any
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.body_limit import BodyLimit
 from gateway.middleware import RequestId
@@ -147,3 +150,32 @@ async def test_a_body_without_a_length_is_counted_as_it_arrives(client: httpx.As
 
     assert (await client.post("/echo", content=chunks(10))).content == b"x" * LIMIT
     assert_too_large(await client.post("/echo", content=chunks(11)))
+
+
+async def test_a_body_that_does_not_arrive_is_408_though_the_answer_begins_while_the_wait_is_being_ended() -> None:
+    """Starlette's `BaseHTTPMiddleware` waits for the client to leave in a task beside the one that answers."""
+
+    async def application(_: Scope, receive: Receive, send: Send) -> None:
+        async def answer() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await send({"type": "http.response.start", "status": 303, "headers": []})
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(answer())
+            tasks.create_task(cast("Coroutine[Any, Any, Any]", receive()))
+
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    limit = BodyLimit(application, max_bytes=LIMIT, max_bytes_together=LIMIT, timeout_s=0)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"1")]}
+    await limit(scope, never, send)
+    assert [message.get("status") for message in sent] == [408, None]

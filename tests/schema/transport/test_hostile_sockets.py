@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -88,9 +89,9 @@ async def test_a_socket_that_floods_and_does_not_read_the_close_is_aborted(
     rider = await someone("RIDER")
     async with rider.socket() as socket:
         (served,) = shared_server.asgi.sockets.sockets
-        transport = served._send.__self__.transport  # pyright: ignore
+        protocol = served._send.__self__  # pyright: ignore
         was_cut = asyncio.Event()
-        monkeypatch.setattr(transport, "abort", was_cut.set)
+        monkeypatch.setattr(protocol, "transport", Mock(wraps=protocol.transport, abort=was_cut.set))
         await flooded(socket, flood_of(Kind.PINGS, RATE + 1))
         await asyncio.wait_for(was_cut.wait(), TIMEOUT_S)
 

@@ -5,9 +5,7 @@ from pathlib import Path
 from secrets import token_hex
 from urllib.parse import quote
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from application.parts import open_photo_store
 from application.settings import Settings
@@ -41,6 +39,9 @@ NO_NAMES = [
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
+    # Every process of a run imports this file, and one of them this.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -53,6 +54,8 @@ def s3_endpoint() -> Iterator[str]:
 
 
 def client_of(endpoint: str):
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint,

@@ -184,7 +184,7 @@ async def test_a_report_is_not_overtaken_even_if_the_next_is_answered_first(
 async def test_a_driver_who_stops_reporting_is_forgotten(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = await town.driver()
     await known(town, driver)
-    monkeypatch.setattr(active_trips_module, "IDLE_S", 0.0)
+    monkeypatch.setattr(active_trips_module, "IDLE_S", -1.0)
     with statements() as seen:
         await town.application.active_trips.look()
     assert seen == []

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 import orjson
@@ -57,25 +56,22 @@ class World:
         self._random = Random(seed)
         self.actor = Actor(self.user(), self._id())
 
-    def services(self) -> Any:
-        """Use cases that return and raise anything, and record their calls."""
-        services = Mock()
-        services.offer_radius_m = 3_000.0
-        services.topics = Topics("test")
-        services.subscribing.count = AsyncMock(side_effect=self._raising(lambda: None))
-        services.positions.lifetime = Lifetime(stale_s=60, ttl_s=600)
-        services.positions.last = AsyncMock(side_effect=pure(lambda world: world._maybe(world.location)))
-        services.positions.report = AsyncMock(side_effect=self._raising(lambda: None))
-        services.router.drive_time_s = AsyncMock(side_effect=pure(lambda world: world._random.uniform(0, 20_000)))
-        services.history.of = AsyncMock(side_effect=pure(World.history))
-        services.accounts.find = AsyncMock(side_effect=self._raising(lambda: self._maybe(self.user)))
-        services.profiles.update = AsyncMock(side_effect=self._raising(self.user))
-        services.deletions.delete = AsyncMock(side_effect=self._raising(lambda: None))
-        services.trips.find = AsyncMock(side_effect=self._raising(lambda: self._maybe(self.trip)))
-        services.trips.request = AsyncMock(side_effect=self._raising(self.trip))
-        services.trips.update = AsyncMock(side_effect=self._raising(self.trip))
-        services.trips.page = AsyncMock(side_effect=self._raising(self.page))
-        return services
+    def use_cases(self) -> dict[str, Callable[..., Any]]:
+        """What each use case returns or raises."""
+        return {
+            "subscribing.count": self._raising(lambda: None),
+            "positions.last": pure(lambda world: world._maybe(world.location)),
+            "positions.report": self._raising(lambda: None),
+            "router.drive_time_s": pure(lambda world: world._random.uniform(0, 20_000)),
+            "history.of": pure(World.history),
+            "accounts.find": self._raising(lambda: self._maybe(self.user)),
+            "profiles.update": self._raising(self.user),
+            "deletions.delete": self._raising(lambda: None),
+            "trips.find": self._raising(lambda: self._maybe(self.trip)),
+            "trips.request": self._raising(self.trip),
+            "trips.update": self._raising(self.trip),
+            "trips.page": self._raising(self.page),
+        }
 
     def event(self, name: str) -> Any:
         """An event of that subscription's feed."""
@@ -169,13 +165,34 @@ class World:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._random.randint(0, 10**6))
 
 
+class UseCases:
+    """The use cases of a world, which note how they are called. (A mock of each costs as much as all the rest.)"""
+
+    def __init__(self, world: World) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.offer_radius_m = 3_000.0
+        self.topics = Topics("test")
+        for name, act in world.use_cases().items():
+            service, _, method = name.partition(".")
+            setattr(self, service, getattr(self, service, None) or SimpleNamespace())
+            setattr(getattr(self, service), method, self._noting(name, act))
+        self.positions.lifetime = Lifetime(stale_s=60, ttl_s=600)
+
+    def _noting(self, name: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        async def noting(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append((name, args, kwargs))
+            return act(*args, **kwargs)
+
+        return noting
+
+
 @pytest.fixture(scope="module")
 def executions() -> Iterator[tuple[Execution, Execution]]:
     """One execution that passes everything to graphql-core, and one that compiles everything."""
     judge, compiling = Execution(SCHEMA, introspection=True), Execution(SCHEMA, introspection=True)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("services.runtime.incidents.report", lambda _: "incident")
-        patched.setattr(judge._plans, "find", lambda *_, **__: None)
+        patched.setattr(judge, "_plans", SimpleNamespace(find=lambda *_, **__: None))
         patched.setattr(plan_cache, "USES", 1)
         yield judge, compiling
 
@@ -185,8 +202,8 @@ async def answer(
 ) -> tuple[bytes, list[Any]]:
     """The answer, and the calls of the use cases."""
     world = World(seed)
-    services = world.services()
-    context = Context(services, world.actor if seed % 7 else None)
+    services = UseCases(world)
+    context = Context(cast("Any", services), world.actor if seed % 7 else None)
     operation = execution.prepare(request)
     if isinstance(operation, Refusal):
         return b"invalid", []
@@ -203,7 +220,7 @@ async def answer(
         said = encode(result)
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(cast("Any", others))
-    return said, [call for call in services.mock_calls if call[0] not in ASKED_AGAIN]
+    return said, [call for call in services.calls if call[0] not in ASKED_AGAIN]
 
 
 async def check(executions: tuple[Execution, Execution], kind: str, name: str, request: Request, seed: int) -> str:
