@@ -67,8 +67,8 @@ SLOW = (
     "test_log_secrets.py",
     "test_readme.py",
 )
-# Files whose tests share what takes seconds to start: a browser, or the process that servers are forked from. Those of a
-# line run in one process.
+# Files whose tests share what takes seconds to start, a browser or the process that servers are forked from: each
+# group runs in one process.
 TOGETHER = (
     ("browser/test_board", "browser/test_foreign_pages.py"),
     ("browser/",),
