@@ -54,7 +54,9 @@ WORST: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.attack("cost")
 @pytest.mark.parametrize("kind", WORST)
-def test_whatever_fills_the_cache_takes_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_the_cache_of_documents_takes_no_more_memory_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     make = WORST[kind]
     one = Documents(SCHEMA, introspection=True)
     one.get(make(10**6))
