@@ -14,9 +14,8 @@ from services.trips.rows import TripsAt
 class Message:
     """A message, shared by all subscribers that receive it.
 
-    ``renditions`` is room for those who encode it: each form is made once, and goes when the message does.
-    ``trip_id`` names what a newer message about the same trip may replace; None: the whole state. Nothing follows
-    what ``is_last``.
+    ``renditions`` caches its encodings: each form is made once, and lives as long as the message. A newer message
+    with the same ``trip_id`` may replace it; None: it is the whole state. If ``is_last``, no message follows.
     """
 
     __slots__ = ("content", "is_last", "renditions", "trip_id")
@@ -52,10 +51,10 @@ class _MessageSource:
 
 
 class TripEvent(_MessageSource):
-    """A trip has changed, or has been found to be as it is now.
+    """A trip has changed, or a read has found its current state.
 
-    ``as_of`` is the database's clock: of its change, or when the later read began that found it so. Whatever has
-    changed the trip since then was committed later than that.
+    ``as_of`` is the database's time of the change, or of the beginning of the read. Every later change of the trip
+    was committed after that time.
     """
 
     __slots__ = ("as_of", "trip")
@@ -82,9 +81,9 @@ class LocationEvent(_MessageSource):
 
 
 class StateRead(_MessageSource):
-    """Trips as one read found them. ``versions`` maps each to its version; ``is_cut``: there are more.
+    """The trips that one read found. ``versions`` maps each to its version; ``is_cut``: there are more.
 
-    ``as_of`` is the database's clock when it had them: what was written later is not in it.
+    ``as_of`` is the database's time at the end of the read: later writes are not in it.
     """
 
     __slots__ = ("_begun", "_events", "as_of", "given_back_by", "is_cut", "trips", "versions")

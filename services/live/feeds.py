@@ -27,10 +27,10 @@ Event = TripEvent | LocationEvent
 class Verdict(Enum):
     """The result of an event or a read that is not a message."""
 
-    SIGHT_LOST = "what was followed no longer exists for this subscriber: the subscription ends"
-    ENDED = "nothing can follow"
-    READ_AGAIN = "only a new snapshot can say it"
-    LOOK_AROUND = "the topics have changed: the state has to be read, and what it changes is sent"
+    SIGHT_LOST = "the subscriber may no longer see the trip: the subscription ends"
+    ENDED = "no more messages can come"
+    READ_AGAIN = "only a new snapshot can express the change"
+    LOOK_AROUND = "the topics have changed: read the state, and send the changes"
 
 
 Outcome = Message | Sequence[Message] | Verdict | None
@@ -64,7 +64,7 @@ class Feed(Protocol):
 
     @property
     def shown(self) -> Collection[UUID]:
-        """Trips on the client's screen: it must also be told when it may no longer see them."""
+        """Trips on the client's screen: the client must also receive when it may no longer see them."""
         ...
 
     @property
@@ -81,11 +81,11 @@ class Feed(Protocol):
         ...
 
     def snapshot(self, read: StateRead) -> Message | Verdict | None:
-        """The state as one message; None when there is nothing to say yet. Raises: NotFound."""
+        """The state as one message; None if there is nothing to send yet. Raises: NotFound."""
         ...
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
-        """What the read changes for the subscriber, after LOOK_AROUND."""
+        """The changes of the read for the subscriber, after LOOK_AROUND."""
         ...
 
     def change(self, event: Event) -> Outcome:
@@ -93,7 +93,7 @@ class Feed(Protocol):
         ...
 
     def grow_old(self) -> Message | None:
-        """The message due because time has passed. No I/O."""
+        """The message that is due because time has passed. No I/O."""
         ...
 
 
@@ -112,16 +112,16 @@ class _TripsFeed:
         """The topics depend on nothing."""
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
-        """Never asked for."""
+        """Never called."""
         return ()
 
     def grow_old(self) -> Message | None:
-        """Never asked for."""
+        """Never called."""
         return None
 
 
 class TripFeed(_TripsFeed):
-    """One trip: as it is now, then each change, until it ends or the caller may no longer see it."""
+    """One trip: its current state, then each change, until it ends or the caller may no longer see it."""
 
     def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
         self.actor = actor
@@ -146,7 +146,8 @@ class TripFeed(_TripsFeed):
         audience = audience_of(self.actor, event.trip)
         if audience is None:
             return Verdict.SIGHT_LOST
-        # It is all that is followed: without a trip's id, so that a slow client always gets the last change.
+        # The feed has only this trip: the message has no trip id, so that a slow client always gets the last
+        # change.
         return _trip_now(event, event.trip, audience)
 
 
@@ -156,7 +157,7 @@ def _trip_now(source: TripEvent | StateRead, trip: TripValue, audience: Audience
 
 
 class MyTripsFeed(_TripsFeed):
-    """The caller's active trips and the lately ended ones, then each change of any of them."""
+    """The caller's active and recently ended trips, then each change of any of them."""
 
     def __init__(self, actor: Actor, topics: Topics) -> None:
         self.actor = actor
@@ -169,11 +170,11 @@ class MyTripsFeed(_TripsFeed):
         return await state.trips_of(self.actor)
 
     def snapshot(self, read: StateRead) -> Message:
-        """All of them."""
+        """A snapshot of all trips."""
         return read.message("my trips", lambda: MyTripsSnapshot(read.trips, self._audience))
 
     def change(self, event: Event) -> Message | Verdict | None:
-        """The changed trip; a trip that the driver gave back goes by a new snapshot without it."""
+        """The changed trip; a trip that the driver gave back is removed by a new snapshot."""
         if isinstance(event, LocationEvent):
             return None
         trip = event.trip
@@ -184,12 +185,13 @@ class MyTripsFeed(_TripsFeed):
 
 
 class DriverLocationFeed(_TripsFeed):
-    """Where the driver of the caller's trip is: the latest position only, from acceptance to the end of the trip.
+    """The position of the driver of the caller's trip: only the latest one, from acceptance to the end of the
+    trip.
 
-    When no newer one comes, the subscriber is told once that it is stale, and once that it is gone.
+    Without a newer position the subscriber receives once that it is stale, and once that it is gone.
 
-    For the rider of the trip alone. A position counts only if it was reported while this trip was its driver's
-    active one, so that nothing is shown after the end even if the end has not been heard of here.
+    Only for the rider of the trip. A position counts only if it was reported while this trip was its driver's
+    active one. So nothing is shown after the end, even if the event of the end has not arrived here.
     """
 
     def __init__(self, actor: Actor, topics: Topics, trip_id: UUID, lifetime: Lifetime) -> None:
@@ -198,7 +200,7 @@ class DriverLocationFeed(_TripsFeed):
         self._trip_id = trip_id
         self._lifetime = lifetime
         self._driver_id: UUID | None = None
-        # The position last sent, until it is gone, and when it was measured.
+        # The position that was sent last, until it is gone, and when it was measured.
         self._told: Location | None = None
         self._told_at: datetime | None = None
         self._told_as = Freshness.GONE
@@ -237,7 +239,7 @@ class DriverLocationFeed(_TripsFeed):
 
     @property
     def changes_in_s(self) -> float | None:
-        """In how many seconds the position that the subscriber has becomes stale, or gone."""
+        """The seconds until the subscriber's position becomes stale, or gone."""
         return self._lifetime.changes_in_s(self._told) if self._told is not None else None
 
     def grow_old(self) -> Message | None:

@@ -30,8 +30,8 @@ class FollowedTopics:
         """Follow these topics; returns the followed topics that are not among them.
 
         Raises:
-            ListeningEnded: a topic failed while the others were waited for.
-            Exception: what the broker raises.
+            ListeningEnded: a topic failed while the others were being opened.
+            Exception: an error of the broker.
         """
         missing: list[str] = []
         for name in wanted:
@@ -78,7 +78,7 @@ class FollowedTopics:
             topic.leave()
 
     def have_told(self, trip_id: UUID, *, since: datetime) -> bool:
-        """Whether an event of the trip before the present one may have come that is newer than ``since``."""
+        """Whether an earlier event of the trip, newer than ``since``, may have come."""
         return any(topic.marks.told_before(trip_id) > since for topic in self._topics.values())
 
     def _attach_all(self, follower: Follower, topics: Sequence[Topic]) -> None:

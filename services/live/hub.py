@@ -19,9 +19,9 @@ from services.runtime.fair_queue import FairQueue
 RECENT_EVENTS = 256
 # Longer than the first reconnect delay of clients.
 LINGER_S = 3.0
-# How long messages are passed on in one iteration of the event loop. A query takes about five iterations.
+# The time for deliveries in one iteration of the event loop. A query takes about five iterations.
 TURN_S = 0.002
-# So many subscribers start over in one iteration: each asks for its state.
+# The number of subscribers that start over in one iteration: each asks for its state.
 RESTARTED_AT_ONCE = 32
 
 E = TypeVar("E", TripEvent, LocationEvent)
@@ -30,20 +30,21 @@ E = TypeVar("E", TripEvent, LocationEvent)
 class Hub:
     """Gives each subscriber a snapshot, then changes: no gap, no repetition, never backwards.
 
-    - The topics are confirmed before the state is read: a change in between waits, and is not lost. When a feed
-      comes to need other topics, those are confirmed and read before the old ones are left.
-    - Of each trip a topic passes on only rising versions. An event about a trip that the subscriber's
-      snapshot does not have, and that is no newer than that snapshot, is checked by a fresh
-      read (shared within the process), so that a late "offered" cannot bring back a trip that is gone.
-    - After a gap in the bus every subscriber gets a new snapshot; after an event that cannot be decoded, those
-      of its topic do.
+    - The broker confirms the topics before the state is read: a change in between waits, and is not lost. If a
+      feed needs other topics later, those are confirmed and read before the old ones are left.
+    - A topic delivers only rising versions of each trip. If the subscriber's snapshot lacks the trip of an event
+      and is at least as new as the event, a fresh read (shared within the process) checks the event, so that a
+      late offer cannot bring back a trip that has left the pool.
+    - After a gap in the bus every subscriber gets a new snapshot. After an event that cannot be decoded, the
+      subscribers of its topic do.
     - A topic without followers is kept for ``linger_s`` seconds: 1,000 clients who lose their connections and
-      come back do not have to wait until as many topics have been left and entered again.
-    - A read that fails is tried again until it succeeds; meanwhile the subscriber's events wait.
-    - What changes by time alone is told when it is time, with one timer a subscriber.
-    - No event holds the event loop: however many follow it, others are served every few milliseconds.
+      reconnect do not have to wait until as many topics have been left and entered again.
+    - A read that fails is repeated until it succeeds; meanwhile the subscriber's events wait.
+    - Changes that come with time alone are sent when they are due, by one timer for each subscriber.
+    - No event blocks the event loop: however many subscribers follow it, other clients are served every few
+      milliseconds.
 
-    The cost of an event is one decision a subscriber; reads, contents and encodings are shared.
+    An event costs one decision for each subscriber; reads, contents and encodings are shared.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class Hub:
         max_pools_per_user: int = 20,
         turn_s: float = TURN_S,
     ) -> None:
-        """``max_pools_per_user``: how many feeds a user may have that move with the position.
+        """``max_pools_per_user``: how many feeds that move with the position a user may have.
 
-        ``turn_s``: how long messages are passed on in one iteration of the event loop.
+        ``turn_s``: the time for deliveries in one iteration of the event loop.
         """
         self.counters = counters
-        # What wakes many at once goes by this: a few of them in each iteration.
+        # Wakes crowds: a few subscribers in each iteration.
         self.wake_ups = FairQueue()
         self._state = state
         self._names = topics
@@ -76,25 +77,25 @@ class Hub:
 
     @property
     def topics(self) -> int:
-        """How many topics this process listens to."""
+        """The number of topics that this process listens to."""
         return len(self._topics)
 
     @property
     def subscribers(self) -> int:
-        """How many subscribers there are."""
+        """The number of subscribers."""
         return len(self._subscribers)
 
     @property
     def waiting(self) -> int:
-        """How many messages of the bus are not passed on yet."""
+        """The number of bus messages that are not delivered yet."""
         return self._topics.waiting
 
     async def subscribe(self, feed: Feed, sink: Sink) -> Subscriber:
         """Deliver ``feed`` to ``sink``, its snapshot first, until the subscriber is ended.
 
         Raises:
-            NotFound: what is to be followed does not exist for the caller.
-            TooManyPools: the caller follows the pool often enough.
+            NotFound: the feed's object does not exist for the caller.
+            TooManyPools: the caller has the maximum of pool subscriptions.
         """
         if feed.moves:
             # No await between the check and the count, so that no other subscription comes in between.
@@ -117,7 +118,7 @@ class Hub:
         self._restart(self._subscribers)
 
     def tell(self, topics: Sequence[str], location: Location) -> None:
-        """Pass on a position of which this process learnt without the bus, as if it had come on these topics."""
+        """Deliver a position that did not come from the bus, as if it had come on these topics."""
         event: LocationEvent | None = None
         for name in topics:
             topic = self._topics.flowing(name)
@@ -140,7 +141,7 @@ class Hub:
                 del self._pools[feed.actor.id]
 
     def _restart(self, followers: Iterable[Follower]) -> None:
-        """Make them start over, a few at a time. Their events flow until then: what is read later has them."""
+        """Let them start over, a few at a time. Their events flow until then: the later read includes them."""
         is_under_way = bool(self._restarting)
         self._restarting.update(dict.fromkeys(followers))
         if not is_under_way:
@@ -154,7 +155,7 @@ class Hub:
             follower.start_over()
 
     def _begin(self, topic: Topic, message: bytes | LocationEvent) -> Iterator[None]:
-        """Decode a message once, even if it arrives on several topics, and begin to pass it on."""
+        """Decode a message once, even if it arrives on several topics, and begin to deliver it."""
         if isinstance(message, LocationEvent):
             return topic.tell_of_location(message)
         if self._names.is_of_locations(topic.name):

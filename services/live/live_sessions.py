@@ -26,10 +26,10 @@ MAX_ENDED = 100_000
 
 
 class LiveSessions:
-    """Closes what belongs to a session as soon as the session has ended.
+    """Closes everything that belongs to a session as soon as the session has ended.
 
-    Log-outs arrive on the bus, at once. One statement a second also checks all sessions in the database. It finds
-    expired sessions, deactivated users, and log-outs that the bus has lost.
+    Log-outs arrive on the bus immediately. One statement a second also checks all sessions in the database. It
+    finds expired sessions, deactivated users, and log-outs that the bus has lost.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LiveSessions:
     def register(self, session_id: UUID, close: Callable[[], None]) -> Callable[[], None]:
         """Call ``close`` when the session ends. Call the result to unregister it.
 
-        If the session ended after the caller read it, ``close`` is called at once.
+        If the session ended after the caller read it, ``close`` is called immediately.
         """
         key = object()
         self._closers.setdefault(session_id, {})[key] = close
@@ -108,7 +108,7 @@ class LiveSessions:
                 try:
                     session_id = UUID(message.decode())
                 except ValueError:
-                    _log.warning("undecodable session end")
+                    _log.warning("session end cannot be decoded")
                     continue
                 self._end(session_id)
 

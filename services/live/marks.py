@@ -1,4 +1,4 @@
-"""The versions of trips that a topic has passed on."""
+"""The versions of trips that a topic has delivered."""
 
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
@@ -6,33 +6,34 @@ from uuid import UUID
 
 from services.live.events import TripEvent
 
-# How long a topic remembers the last version that it passed on, by the database's clock.
+# How long a topic remembers the last delivered version, by the database's clock.
 MARK_TTL = timedelta(minutes=10)
 MAX_MARKS = 100_000
-# More than lies between a change's `updated` and its commit: statements are given up after 30 seconds.
+# More than the time between a change's `updated` and its commit: statements are aborted after 30 seconds.
 LONGEST_COMMIT = timedelta(minutes=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Marks:
-    """The last version of each trip that was passed on, for ten minutes, and how new the forgotten ones are."""
+    """The last delivered version of each trip, for ten minutes, and the age of the forgotten ones."""
 
     def __init__(self) -> None:
-        # Of each trip the last version passed on, and its `as_of`, and that of the ones before; the oldest first.
+        # For each trip the last delivered version, its `as_of`, and the newest `as_of` before it; the oldest entry
+        # first.
         self._marks: OrderedDict[UUID, tuple[int, datetime, datetime]] = OrderedDict()
-        # The newest `as_of` of those marks that are gone.
+        # The newest `as_of` of the forgotten marks.
         self._forgotten = NEVER
 
     def told_before(self, trip_id: UUID) -> datetime:
-        """The newest ``as_of`` that an event of the trip before the present one may have had."""
+        """The newest ``as_of`` that an earlier event of the trip may have had."""
         mark = self._marks.get(trip_id)
         return mark[2] if mark is not None else self._forgotten
 
     def note(self, event: TripEvent) -> bool:
-        """Whether the event is of a newer version than was passed on; it is remembered then.
+        """Whether the event has a newer version than the delivered one; the version is then remembered.
 
-        Not to be asked of an event of which a newer version may be forgotten: remembering the old one would let
-        all versions between the two pass.
+        Do not call it if a newer version may be forgotten: remembering the old one would let all versions between
+        the two pass.
         """
         trip_id, as_of = event.trip.id, event.as_of
         mark = self._marks.get(trip_id)
@@ -47,8 +48,9 @@ class Marks:
         return True
 
     def may_have_forgotten(self, event: TripEvent) -> bool:
-        """Whether a newer version of the event's trip may have been passed on, of which the mark is gone.
+        """Whether a newer version of the event's trip may have been delivered and forgotten.
 
-        That version was committed after ``event.as_of``. No clock of this process is asked: it may jump.
+        That version was committed after ``event.as_of``. This does not use the clock of the process, which may
+        jump.
         """
         return event.trip.id not in self._marks and event.as_of <= self._forgotten + LONGEST_COMMIT

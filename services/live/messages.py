@@ -60,7 +60,7 @@ class TripWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class DriverAt:
-    """Where the driver of a trip is, or was."""
+    """The current or last position of a trip's driver."""
 
     trip_id: UUID
     location: Location

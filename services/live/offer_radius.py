@@ -16,9 +16,9 @@ KEPT = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """All points within ``radius_m`` of ``center``; ``cells`` hold all of them, those of the margin, and more.
+    """All points within ``radius_m`` of ``center``; ``cells`` contain these points, those of the margin, and more.
 
-    Two areas of one radius whose centers share a cell have the same cells.
+    Two areas with one radius whose centres share a cell have the same cells.
     """
 
     center: GeoPoint
@@ -33,7 +33,7 @@ class Area:
 
     @property
     def fine_cells(self) -> frozenset[int]:
-        """The same cells in the size of the rows' cells."""
+        """The same cells in the size that rows have."""
         return fine(self.cells)
 
     def holds(self, point: GeoPoint) -> bool:
@@ -41,5 +41,5 @@ class Area:
         return distance_m(self.center, point) <= self.radius_m
 
     def keeps(self, point: GeoPoint) -> bool:
-        """Whether the point lies within the radius and the margin of what is shown already."""
+        """Whether the point lies within the radius plus the margin for shown offers."""
         return distance_m(self.center, point) <= self.radius_m * KEPT

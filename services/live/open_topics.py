@@ -18,27 +18,27 @@ class OpenTopics:
 
     @property
     def waiting(self) -> int:
-        """How many messages are not passed on yet, of all topics."""
+        """The number of messages of all topics that are not delivered yet."""
         return sum(topic.waiting for topic in self._topics.values())
 
     def has(self, topic: Topic) -> bool:
-        """Whether the topic has not failed or been closed."""
+        """Whether the topic is still registered: it has neither failed nor been closed."""
         return self._topics.get(topic.name) is topic
 
     def flowing(self, name: str) -> Topic | None:
-        """A topic whose messages come already; None if they do not."""
+        """The topic, if its messages already arrive; otherwise None."""
         topic = self._topics.get(name)
         return topic if topic is not None and topic.state in (TopicState.OPEN, TopicState.LINGERING) else None
 
     def enter_at_once(self, name: str) -> Topic | None:
-        """Enter a topic whose messages come already; None if they do not."""
+        """Enter a topic whose messages already arrive; None if they do not."""
         topic = self.flowing(name)
         if topic is not None:
             topic.enter()
         return topic
 
     async def enter(self, name: str) -> Topic:
-        """Enter a topic once the broker has confirmed it; it is opened if it is not open."""
+        """Enter a topic after the broker has confirmed it; opens it if needed."""
         while (topic := self._topics.get(name)) is not None and topic.state is TopicState.CLOSING:
             # broadcaster loses a subscription that begins while another ends.
             await topic.closed()
@@ -54,7 +54,7 @@ class OpenTopics:
         return topic
 
     async def close(self) -> None:
-        """Close all of them."""
+        """Close all topics."""
         listeners = [topic.listener for topic in self._topics.values()]
         for topic in list(self._topics.values()):
             topic.close()

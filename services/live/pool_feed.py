@@ -1,4 +1,4 @@
-"""The open requests as a driver sees them: those around a point, or all."""
+"""The open requests that a driver sees: those around a point, or all."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -16,20 +16,20 @@ from services.live.screen import Screen, offered, withdrawn
 
 
 class PoolFeed:
-    """The open requests within reach of the driver, then each that comes or goes.
+    """The open requests within reach of the driver, then each new or withdrawn one.
 
-    - ``near`` pins an area. Without it the area follows the driver's last position, which stays until there is a
-      newer one. Until there is one at all, the driver sees all requests.
-    - Those within reach are exactly those whose pick-up lies within the radius, and those without coordinates.
-      Which of them are shown, and for how long, the ``Screen`` says. Without an area the newest 200 are, and all
-      that come later.
-    - When the driver moves on, what comes into reach is offered and what falls out of it is withdrawn. Nothing is
-      offered again that the driver has on the screen.
+    - ``near`` fixes the area. Otherwise the area follows the driver's last position, and stays until there is a
+      newer one. Before the first position the driver sees all requests.
+    - Within reach are exactly the requests with a pick-up within the radius, and those without coordinates. The
+      ``Screen`` decides which of them are shown, and for how long. Without an area the newest 200 are shown, and
+      all later ones.
+    - When the driver moves, requests that come into reach are offered, and those out of reach are withdrawn. A
+      shown request is never offered again.
 
     An offer looks the same to every driver; this class decides which driver sees it.
     """
 
-    # There is one for each subscriber, and each event reads it: without a dictionary it is smaller and faster.
+    # Each subscriber has one, and each event reads it: without a dictionary it is smaller and faster.
     __slots__ = (
         "_actor_id",
         "_location",
@@ -47,9 +47,9 @@ class PoolFeed:
         self._names = topics
         self._radius_m = radius_m
         self._location: Location | None = None
-        # The topic of the driver's position, unless an area is pinned. Without a position no other topic is known.
+        # The topic of the driver's position, unless the area is fixed. Without a position no other topic is known.
         self._own_topics = () if near is not None else (topics.location(actor.id),)
-        # None while there is no area: then it is not known here what the driver is shown.
+        # None while there is no area: then the server does not know what the driver sees.
         self._screen: Screen | None = None
         self.topics: Collection[str] = self._own_topics
         if near is not None:
@@ -64,7 +64,7 @@ class PoolFeed:
 
     @property
     def shown(self) -> Collection[UUID]:
-        """What is on the driver's screen, as far as that is known: not without an area."""
+        """The shown trips, as far as they are known: not without an area."""
         return self._screen.shown if self._screen is not None else ()
 
     async def prepare(self, state: StateReader) -> None:
@@ -82,7 +82,7 @@ class PoolFeed:
             self.topics = (*self._own_topics, self._names.pool)
 
     async def read(self, state: StateReader) -> StateRead:
-        """Read the open trips around, or the newest of all."""
+        """Read the open trips around the driver, or the newest of all."""
         return await (state.open_trips() if self._screen is None else state.open_trips_in(self._screen.area))
 
     def snapshot(self, read: StateRead) -> Message:
@@ -93,7 +93,7 @@ class PoolFeed:
         return read.message(("offers", without), lambda: _newest(read, without))
 
     def change(self, event: Event) -> Outcome:
-        """An offer that came, or one that went; or what a new position brings."""
+        """A new or withdrawn offer; or the effects of a new position."""
         if isinstance(event, LocationEvent):
             return self._move(event.location)
         if self._screen is not None:
@@ -103,12 +103,12 @@ class PoolFeed:
         return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
-        """What came into reach and what fell out of it, now that the new cells have been read."""
+        """The trips that came into reach and those out of reach, after the new cells have been read."""
         assert self._screen is not None, "only an area is left"
         return self._screen.refresh(read)
 
     def grow_old(self) -> Message | None:
-        """Never asked for."""
+        """Never called."""
         return None
 
     def _move(self, location: Location) -> Outcome:
@@ -116,7 +116,7 @@ class PoolFeed:
             return None
         self._location = location
         if self._screen is None:
-            # It is not known which offers the driver is shown, so a snapshot replaces them.
+            # The server does not know which offers the driver sees, so a snapshot replaces them.
             self._begin_around(location.point)
             return Verdict.READ_AGAIN
         before = self.topics

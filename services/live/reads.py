@@ -141,7 +141,7 @@ class _SharedReads:
 
 
 class _AreaReads:
-    """Reads the areas of all waiting callers at once; calls during a read share the next one."""
+    """Reads the areas of all waiting callers together; calls during a read share the next one."""
 
     def __init__(self, database: Database, counters: Counters, wake_ups: FairQueue) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Decides which offers in a driver's area are shown on the driver's screen."""
+"""Decides which offers in a driver's area the driver sees."""
 
 from bisect import insort
 from collections.abc import Sequence
@@ -15,16 +15,14 @@ from services.live.reads import POOL_SNAPSHOT_LIMIT
 
 
 class Screen:
-    """The offers that one driver is shown, and the messages that update them.
+    """The offers that one driver sees, and the messages that update them.
 
-    - A new offer is shown if it lies within the radius. What is shown stays until it lies 10 % further away, or
-      can no longer be accepted.
-    - At most 200 offers are shown. Where there are more, the nearest are: one that is nearer by 10 % takes the
-      place of the farthest. What has no place is offered when a quarter of the places is free, or with the next
-      position.
-    - When it changes whether there are more than are shown, a snapshot says so. A snapshot also takes the place of
-      more than 100 changes at once.
-    - What a read no longer finds stays until the event that says why it has gone.
+    - A new offer is shown if it lies within the radius. It stays until it lies 10 % further away, or can no longer
+      be accepted.
+    - At most 200 offers are shown, the nearest ones: an offer that is nearer by 10 % replaces the farthest. An
+      offer without a place is shown when a quarter of the places is free, or with the next position.
+    - A snapshot reports a change of ``truncated``. A snapshot also replaces more than 100 simultaneous changes.
+    - An offer that a read no longer finds stays until the event that says why it was withdrawn.
     """
 
     __slots__ = ("_actor_id", "_around", "_by_distance", "_hidden", "_is_cut", "_truncated", "area", "shown")
@@ -33,17 +31,17 @@ class Screen:
         self.area = area
         self.shown: dict[UUID, TripEvent] = {}
         self._actor_id = actor_id
-        # Every open trip in the cells of the area; and those of them within reach for which there is no place.
+        # Every open trip in the cells of the area; and those within reach for which there is no place.
         self._around: dict[UUID, TripEvent] = {}
         self._hidden: set[UUID] = set()
         # Whether the read was truncated, and the value of `truncated` in the last snapshot.
         self._is_cut = False
         self._truncated = False
-        # What is shown, the nearest first; None until it is asked for.
+        # The shown offers, the nearest first; None until it is needed.
         self._by_distance: list[tuple[float, UUID]] | None = None
 
     def replace(self, read: StateRead) -> Message:
-        """Show what a read has found, and nothing else: a snapshot, one for all equal screens."""
+        """Show exactly the offers of a read: a snapshot, one for all equal screens."""
         self._take_in(read)
         within = sorted(
             (event for event in self._around.values() if self._holds(event.trip)), key=self._distance_of
@@ -55,7 +53,7 @@ class Screen:
         return read.message(("nearest", self._truncated, *self.shown), self._snapshot)
 
     def refresh(self, read: StateRead) -> Sequence[Message]:
-        """Show what a read has found around the area, which has changed."""
+        """Show the offers of a read around the area, which has changed."""
         self._take_in(read)
         gone = [
             event
@@ -63,17 +61,17 @@ class Screen:
             if not may_take(self._actor_id, event.trip) and event.trip.id in self.shown
         ]
         for event in gone:
-            # The read knows of it: its events are older than the read, and will not be passed on.
+            # The read includes these changes: their events are older than the read, and will not be delivered.
             del self.shown[event.trip.id]
         return self._update([withdrawn(event) for event in gone])
 
     def move(self, area: Area) -> Sequence[Message]:
-        """Show what is within reach of an area with the same cells."""
+        """Show the offers within reach of an area with the same cells."""
         self.area = area
         return self._update([])
 
     def change(self, event: TripEvent) -> Message | Sequence[Message] | None:
-        """Show what an event changes."""
+        """Apply an event."""
         trip = event.trip
         if not may_take(self._actor_id, trip):
             self._around.pop(trip.id, None)
@@ -100,7 +98,7 @@ class Screen:
         self._is_cut = read.is_cut
 
     def _update(self, messages: list[Message]) -> Sequence[Message]:
-        """Bring the screen to what is within reach."""
+        """Show the offers within reach, and withdraw the others."""
         area = self.area
         self._by_distance = None
         for trip_id, event in list(self.shown.items()):
@@ -127,7 +125,7 @@ class Screen:
         return self._settled(messages)
 
     def _make_room(self, event: TripEvent) -> list[Message]:
-        """Show an event of a new offer in the place of the farthest one, if that is much farther."""
+        """Show a new offer in place of the farthest one, if that is much farther."""
         if self._by_distance is None:
             self._by_distance = sorted((self._distance_of(shown), shown.trip.id) for shown in self.shown.values())
         while self._by_distance[-1][1] not in self.shown:
@@ -138,7 +136,7 @@ class Screen:
             return []
         self._by_distance.pop()
         farthest = self.shown.pop(farthest_id)
-        # What is beyond the radius, or is only waiting for the event of its end, would not come back.
+        # A trip beyond the radius, or one that only waits for the event of its end, must not come back.
         if farthest_id in self._around and self._holds(farthest.trip):
             self._hidden.add(farthest_id)
         self._hidden.discard(event.trip.id)
@@ -151,17 +149,17 @@ class Screen:
         return offered(event)
 
     def _settled(self, messages: list[Message]) -> Sequence[Message]:
-        """The messages, or a snapshot that says as much and more."""
+        """The messages, or a snapshot that replaces them."""
         if self._is_truncated == self._truncated and len(messages) <= POOL_SNAPSHOT_LIMIT // 2:
             return messages
-        # What has gone is not to be seen in it; the event that would say why is not waited for.
+        # The snapshot leaves out withdrawn trips without waiting for the events that say why.
         self.shown = {trip_id: event for trip_id, event in self.shown.items() if trip_id in self._around}
         self._fill()
         self._truncated = self._is_truncated
         return (Message(self._snapshot(), None),)
 
     def _fill(self) -> None:
-        """Show the nearest of those that have no place, as many as there are places free."""
+        """Show the nearest offers without a place in the free places."""
         free = POOL_SNAPSHOT_LIMIT - len(self.shown)
         if self._hidden and free > 0:
             waiting = sorted((self._around[trip_id] for trip_id in self._hidden), key=self._distance_of)
@@ -193,7 +191,7 @@ def offered(event: TripEvent) -> Message:
 
 
 def withdrawn(event: TripEvent) -> Message:
-    """The message that an offer has gone, and why."""
+    """The message that an offer is withdrawn, with the reason."""
     trip = event.trip
     return event.message(
         "withdrawn", lambda: TripWithdrawn(trip.id, trip.version, withdraw_reason(trip.status)), trip.id

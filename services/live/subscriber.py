@@ -1,6 +1,7 @@
-"""A subscriber: decides what to send, in which order, and when to read the state.
+"""A subscriber: decides which messages to send, in which order, and when to read the state.
 
-Longer than 300 lines because a subscriber is one state machine, whose transitions have to be seen side by side.
+Longer than 300 lines because a subscriber is one state machine, whose transitions are easier to check side by
+side.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ class Sink(Protocol):
 class SubscriberState(Enum):
     """The state of a subscriber."""
 
-    READING = "state is read for it, and its events wait in order"
+    READING = "its state is being read, and its events wait in order"
     FLOWING = "its events go straight to its sink"
     ENDED = "nothing more is sent"
 
@@ -50,8 +51,8 @@ class SubscriberState(Enum):
 class Subscriber:
     """One subscription: a feed, a sink, and its progress. The caller that created it must ``end`` it.
 
-    It begins with READING, where a task reads what is wanted (a snapshot, what is around it, or one trip that an
-    event may be late about), and is FLOWING when nothing is left to read and no event waits.
+    It begins in READING, where a task reads what is needed: a snapshot, the surroundings of a new position, or one
+    trip whose event may be late. It is FLOWING when nothing is left to read and no event waits.
     """
 
     __slots__ = (
@@ -85,12 +86,12 @@ class Subscriber:
     ) -> None:
         """``on_ended`` is called once, when nothing more is sent."""
         self.state = SubscriberState.READING
-        # The versions of the last read, shared with others, and those that checks have found since. Nothing up to
-        # them is passed on.
+        # The versions of the last read, shared with others, and those of later checks. Only newer versions are
+        # sent.
         self.known: Mapping[UUID, int] = {}
         self.timer: asyncio.TimerHandle | None = None
         self._told: dict[UUID, int] = {}
-        # The database's clock when that read was done.
+        # The time of that read, by the database's clock.
         self._as_of = NEVER
         self._feed = feed
         self._sink = sink
@@ -115,8 +116,8 @@ class Subscriber:
         """Send the snapshot; events flow when this returns.
 
         Raises:
-            NotFound: what is followed does not exist for the caller.
-            Exception: what the database raises.
+            NotFound: the feed's object does not exist for the caller.
+            Exception: an error of the database.
         """
         await self._catch_up()
 
@@ -127,7 +128,7 @@ class Subscriber:
         self._read()
 
     def _read(self, *first: Event) -> None:
-        """Let events wait while state is read; ``first`` waits before all others."""
+        """Let events wait while the state is read; ``first`` comes before all others."""
         if self.state is SubscriberState.FLOWING:
             self.state = SubscriberState.READING
             self._waiting = list(first)
@@ -140,13 +141,13 @@ class Subscriber:
             except NotFound as error:
                 return self._end(error)
             except Exception:
-                # The database is away, and the read has said so. What was promised is a snapshot, as soon as
-                # there can be one.
+                # The database is away, and the read has logged that. The subscriber gets a snapshot as soon as
+                # possible.
                 self._read_again = True
                 await asyncio.sleep(RETRY_DELAY_S)
 
     async def _catch_up(self) -> None:
-        """Read what is wanted, and send what waits, until events can flow."""
+        """Read what is needed, and send the waiting events, until events can flow."""
         while self.state is SubscriberState.READING:
             if self._read_again or self._look_around:
                 await self._send_state()
@@ -183,7 +184,9 @@ class Subscriber:
         self._end(error)
 
     def _end(self, error: Exception | None) -> None:
-        """Tell the sink that nothing follows. ``end``, called by the subscribing code, leaves the topics."""
+        """Tell the sink that the subscription has ended. The topics are left in ``end``, which the subscribing
+        code calls.
+        """
         if self.state is SubscriberState.ENDED:
             return
         self._stop()
@@ -204,9 +207,10 @@ class Subscriber:
     # Events
 
     def take_trip(self, event: TripEvent, known: int | None, *, is_old: bool) -> None:
-        """A trip has changed. ``is_old``: a newer change of it may have been passed on before.
+        """A trip has changed.
 
-        ``known`` is the version of the trip by the last read.
+        ``is_old``: a newer change may have been delivered before. ``known`` is the version of the trip in the last
+        read.
         """
         if self.state is SubscriberState.READING:
             if is_old:
@@ -242,7 +246,7 @@ class Subscriber:
             self._waiting.append(event)
 
     def _wait_for_snapshot(self) -> None:
-        """A snapshot read from now on says as much as everything that waits."""
+        """A snapshot that is read from now on includes all waiting events."""
         self._waiting.clear()
         self._read_again = True
 
@@ -275,31 +279,31 @@ class Subscriber:
             self._end(error)
 
     def _deliver_if_seen(self, event: TripEvent) -> None:
-        """Send a trip as a read has found it, if the subscriber may see it, or its client may still show it."""
+        """Send the trip of a read, if the subscriber may see it, or its client may still show it."""
         if may_see(self._feed.actor, event.trip) or self._may_show(event.trip.id):
             self._deliver(event)
 
     def _may_show(self, trip_id: UUID) -> bool:
-        """Whether the client may show the trip: the feed knows, or an event has told of it since the read."""
+        """Whether the client may show the trip: the feed knows it, or an event about it came after the read."""
         return trip_id in self._feed.shown or self._topics.have_told(trip_id, since=self._as_of)
 
     # Time
 
     def _set_timer(self) -> None:
-        """Ask the feed again when it may have something to say without an event.
+        """Ask the feed again when it may have a message without an event.
 
-        A timer that runs is left alone: if the time has been put off meanwhile, that is found when it rings.
+        A running timer is left alone: if its time was postponed, this is found when it fires.
         """
         if self.timer is None and self.state is not SubscriberState.ENDED:
             delay_s = self._feed.changes_in_s
             if delay_s is not None:
-                # The timer's clock is not the feed's, and may be a little early.
+                # The timer and the feed use different clocks, and the timer may be a little early.
                 self.timer = asyncio.get_running_loop().call_later(delay_s + TIMER_SLACK_S, self._grow_old)
 
     def _grow_old(self) -> None:
         self.timer = None
         if self.state is SubscriberState.READING:
-            # The timer is set again when the state has been read.
+            # The timer is set again after the state has been read.
             return
         try:
             message = self._feed.grow_old()
@@ -313,21 +317,21 @@ class Subscriber:
     # Reading
 
     async def _send_state(self) -> None:
-        """Read what the feed follows, and send it: as a snapshot, or as what it changes."""
+        """Read the feed's state, and send it as a snapshot or as changes."""
         feed, as_snapshot = self._feed, self._read_again
         self._read_again = self._look_around = False
         if as_snapshot:
             # Before the position is read, too: no report in between may be lost.
             await self._topics.follow(self, feed.topics)
             await feed.prepare(self._reads)
-        # Before the read: an event may come on an old topic and on a new one, and each has marks of its own.
+        # Before the read: an event may come on an old topic and on a new one, and each topic has its own marks.
         self._topics.drop(self, await self._topics.follow(self, feed.topics))
         if as_snapshot:
-            # What has come before the read begins is in it. (After a look around what has gone is told of.)
+            # The read includes all earlier events. (After a look around, withdrawals still have to be sent.)
             self._waiting[:] = [event for event in self._waiting if isinstance(event, LocationEvent)]
         read = await feed.read(self._reads)
         if self._read_again or self.state is SubscriberState.ENDED:
-            # Events were lost meanwhile: what was read may be older than they were.
+            # Events were lost in the meantime: the read may be older than they were.
             return
         self._as_of = read.as_of
         self.known = read.versions
@@ -347,12 +351,12 @@ class Subscriber:
         except NotFound:
             raise
         except Exception as error:
-            # Not the database's failure: it would come again with every read.
+            # Not an error of the database: it would come again with every read.
             _log.exception("delivery failed")
             self._end(error)
 
     async def _send_checked(self, event: TripEvent) -> None:
-        """Check an event about a trip that the snapshot does not have, and send the trip as it is now."""
+        """Check an event about a trip that the snapshot lacks, and send the trip's current state."""
         if event.trip.updated > self._as_of:
             self._deliver(event)
             return

@@ -1,4 +1,4 @@
-"""A bus topic that this process listens to: its lifetime, its followers, and what is passed on to them."""
+"""A bus topic that this process listens to: its lifetime, its followers, and the delivery of its messages."""
 
 import asyncio
 import functools
@@ -18,9 +18,9 @@ from services.runtime.fair_queue import FairQueue
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# So many followers are told in one piece of work, about a quarter of a millisecond.
+# The number of followers in one piece of work, about a quarter of a millisecond.
 TOLD_AT_ONCE = 16
-# Of the messages of one topic so many wait to be passed on. More would take the memory, and be told late.
+# The number of messages of one topic that wait for delivery. More would need too much memory and come too late.
 MAX_WAITING_TRIPS = 1_000
 MAX_WAITING_LOCATIONS = 16
 
@@ -36,11 +36,14 @@ class Follower(Protocol):
 
     @property
     def known(self) -> Mapping[UUID, int]:
-        """The version of each trip that its last read has found; shared by all who had that read."""
+        """The version of each trip in its last read; followers with the same read share the mapping."""
         ...
 
     def take_trip(self, event: TripEvent, known: int | None, *, is_old: bool) -> None:
-        """A trip has changed. ``known`` is its version by ``known``; ``is_old``: see ``Topic.tell_of_trip``."""
+        """A trip has changed.
+
+        ``known`` is the version of the trip in ``known`` of the follower; ``is_old``: see ``Topic.tell_of_trip``.
+        """
         ...
 
     def take_location(self, event: LocationEvent) -> None:
@@ -60,19 +63,19 @@ class TopicState(Enum):
     """The state of a topic. It is opened once, and closed once."""
 
     OPENING = "the broker has not confirmed it yet"
-    OPEN = "its messages come"
-    LINGERING = "nobody uses it, and it is kept for those who come back"
+    OPEN = "its messages arrive"
+    LINGERING = "no follower uses it; it is kept for followers that return"
     CLOSING = "it is being left"
-    CLOSED = "nothing comes on it any more"
+    CLOSED = "no more messages arrive"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivering:
-    """How the messages of all topics get to their followers.
+    """How the messages of all topics reach their followers.
 
-    ``begin`` decodes a message and returns the telling of it, piece by piece; it may raise. ``turns`` does the
-    pieces of all topics. ``restart`` makes followers start over. ``is_of_locations`` knows the names of topics
-    that carry positions.
+    ``begin`` decodes a message and returns an iterator over the pieces of its delivery; it may raise. ``turns``
+    runs the pieces of all topics. ``restart`` makes followers start over. ``is_of_locations`` says whether a topic
+    carries positions.
     """
 
     begin: Callable[["Topic", bytes | LocationEvent], Iterator[None]]
@@ -84,9 +87,9 @@ class Delivering:
 class Topic:
     """One topic. Each ``enter`` needs a ``leave``; it closes ``linger_s`` seconds after the last one.
 
-    Its messages are passed on one after the other, in pieces of a few followers, between which others are served.
-    Who follows when the first piece begins is told, unless they have left meanwhile. Who comes later is not: their
-    state is read after that, and has what the message says.
+    Its messages are delivered one after the other, in pieces of a few followers; other clients are served in
+    between. The receivers are the followers at the beginning of the first piece, except those who leave before
+    their piece. Later followers do not receive the message: their state is read afterwards and includes it.
     """
 
     def __init__(self, name: str, delivering: Delivering, *, linger_s: float) -> None:
@@ -102,7 +105,7 @@ class Topic:
         self._closed = asyncio.Event()
         self._lingering: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
-        # What is passed on now, and the messages that wait for that; None stands for some that were dropped.
+        # The delivery that is running, and the messages that wait; None stands for messages that were dropped.
         self._telling: Iterator[None] | None = None
         self._waiting: deque[bytes | LocationEvent | None] = deque()
         self._has_turn = False
@@ -123,7 +126,7 @@ class Topic:
             self.state = TopicState.OPEN
 
     def leave(self) -> None:
-        """Release the topic. Without users it is kept for a while, or closed."""
+        """Release the topic. Without users it lingers for a while, or is closed."""
         self._users -= 1
         if self._users:
             return
@@ -147,16 +150,16 @@ class Topic:
         self._listener.cancel()
 
     async def confirmed(self) -> None:
-        """Return once the broker has confirmed the topic. Raises: what ended the listening."""
+        """Return when the broker has confirmed the topic. Raises: the error that ended the listening."""
         await asyncio.shield(self._confirmed)
 
     async def closed(self) -> None:
-        """Return once it is closed."""
+        """Return when it is closed."""
         await self._closed.wait()
 
     @property
     def listener(self) -> "asyncio.Task[None] | None":
-        """The task that listens; None once it is closed."""
+        """The task that listens; None after it is closed."""
         return self._listener
 
     async def _listen(self, listen: Listen, on_closed: Callable[["Topic"], None]) -> None:
@@ -171,7 +174,7 @@ class Topic:
         except Exception as error:
             _log.exception("listening failed", topic=self.name)
             self.state = TopicState.CLOSED
-            # Before its followers hear of it: new ones open the topic anew.
+            # Before the followers fail: they may subscribe again and open a new topic.
             on_closed(self)
             if not self._confirmed.done():
                 self._confirmed.set_exception(error)
@@ -181,24 +184,24 @@ class Topic:
             self._go_on_soon()
 
     def _settle(self, on_closed: Callable[["Topic"], None], _: "asyncio.Task[None]") -> None:
-        # Not a `finally` of the listener: one that is cancelled before its first step never gets there.
+        # Not in a `finally` of the listener: a task that is cancelled before its first step never runs it.
         self.state = TopicState.CLOSED
         self._listener = None
         self._confirmed.cancel()
         on_closed(self)
         self._closed.set()
 
-    # What it passes on
+    # The delivery of its messages
 
     @property
     def waiting(self) -> int:
-        """How many messages are not passed on yet."""
+        """The number of messages that are not delivered yet."""
         return len(self._waiting) + (self._telling is not None)
 
     def tell_of_trip(self, event: TripEvent) -> Iterator[None]:
-        """Tell all followers of a change, unless the same version or a newer one was told before.
+        """Deliver a change to all followers, unless this version or a newer one was delivered before.
 
-        ``is_old`` says that a newer version may have been told, which is forgotten.
+        ``is_old``: a newer version may have been delivered and forgotten.
         """
         is_old = self.marks.may_have_forgotten(event)
         if not is_old and not self.marks.note(event):
@@ -211,13 +214,13 @@ class Topic:
                 yield
             for follower in piece:
                 if follower.known is not read:
-                    # Many have the same.
+                    # Many followers have the same mapping.
                     read = follower.known
                     known = read.get(trip_id)
                 follower.take_trip(event, known, is_old=is_old)
 
     def tell_of_location(self, event: LocationEvent) -> Iterator[None]:
-        """Tell all followers of a position."""
+        """Deliver a position to all followers."""
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield
@@ -231,18 +234,18 @@ class Topic:
             yield
 
     def _pieces(self) -> Iterator[list[Follower]]:
-        """Those who follow now, a few at a time, without those who have left by then."""
+        """The present followers, a few at a time, without those who have left by then."""
         followers = list(self.followers)
         for first in range(0, len(followers), TOLD_AT_ONCE):
             yield [each for each in followers[first : first + TOLD_AT_ONCE] if each in self.followers]
 
     def take(self, message: bytes | LocationEvent) -> None:
-        """Pass a message on, after those that wait."""
+        """Deliver a message, after those that wait."""
         if self._has_locations:
             if len(self._waiting) >= MAX_WAITING_LOCATIONS:
                 self._waiting.popleft()
         elif len(self._waiting) >= MAX_WAITING_TRIPS:
-            _log.warning("messages come faster than they are passed on", topic=self.name)
+            _log.warning("messages arrive faster than they are delivered", topic=self.name)
             self._waiting.clear()
             self._waiting.append(None)
         self._waiting.append(message)
@@ -254,7 +257,7 @@ class Topic:
             self._delivering.turns.put(self._go_on)
 
     def _go_on(self) -> None:
-        """Do the next piece of what is passed on."""
+        """Run the next piece of the delivery."""
         self._has_turn = False
         try:
             if self._telling is None and self._waiting:
@@ -266,8 +269,8 @@ class Topic:
             if self._telling is not None and next(self._telling, self) is self:
                 self._telling = None
         except Exception:
-            _log.exception("undecodable event", topic=self.name)
-            # Something has changed, and only the state says what. (A newer release may have sent it.)
+            _log.exception("event cannot be decoded", topic=self.name)
+            # Something has changed, and only the state says what. (A newer release may have published it.)
             self._telling = None
             self._delivering.restart(self.followers)
         if self._telling is not None or self._waiting:

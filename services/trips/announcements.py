@@ -13,12 +13,12 @@ from services.positions.cells import cells_of
 from services.runtime.memory import trimmed
 from services.trips import rows as trip_rows
 
-# No JSON begins with it.
+# A byte with which no JSON begins.
 _FOUND = b"@"
 
 
 class TripAnnouncements:
-    """Makes announcements of changes: of one that has just been made, and of those that a sweep has found."""
+    """Builds announcements of changes: of a new change, and of changes that a sweep has found."""
 
     def __init__(self, database: Database, topics: Topics) -> None:
         self._database = database
@@ -27,14 +27,16 @@ class TripAnnouncements:
     def changed(
         self, note_id: int, trip: TripValue, *, for_pool: bool, former_driver_id: UUID | None
     ) -> Announcement:
-        """The announcement that a trip has just become what it is now; its former driver hears of it too."""
+        """The announcement of a trip's new state; its former driver receives it too."""
         former = () if former_driver_id is None else (former_driver_id,)
         topics = self._topics_of(trip, former, for_pool=for_pool)
-        # Trimmed, since thousands may wait while the broker is away.
+        # Trimmed, because thousands may wait while the broker is away.
         return Announcement([note_id], topics, trimmed(trip.to_json()))
 
     async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:
-        """Trips as they are now, each for all who had to hear of any change in ``noted``: rows of the outbox."""
+        """The current trips, each for everybody who should have received a change in ``noted``: rows of the
+        outbox.
+        """
         read = await trip_rows.find_all(self._database, list(noted))
         found: dict[UUID, Announcement] = {}
         for trip in read.trips:
@@ -59,14 +61,15 @@ class TripAnnouncements:
 
 
 def found_message(trip: TripValue, as_of: datetime) -> bytes:
-    """The message that a read, which began at ``as_of``, has found the trip as it is."""
+    """The message for the state of a trip that a read found; the read began at ``as_of``."""
     return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
 
 
 def read_message(message: bytes) -> tuple[TripValue, datetime]:
-    """The trip of a message, and the database's clock: of its change, or when the read began that found it so.
+    """The trip of a message, and the database's time of its change, or of the beginning of the read that found it.
 
-    Raises: ValueError, KeyError, TypeError
+    Raises:
+        ValueError, KeyError, TypeError
     """
     if not message.startswith(_FOUND):
         trip = TripValue.from_json(message)

@@ -1,4 +1,4 @@
-"""Checks of what riders and drivers say about a trip."""
+"""Checks of the input about a trip."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ MAX_KEY_CHARS = 128
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """Where a trip begins and where it ends, as a rider asks for it."""
+    """The addresses and coordinates of a trip, as a rider requests them."""
 
     pick_up_address: str
     drop_off_address: str
@@ -25,7 +25,7 @@ class Journey:
 def checked_journey(
     *, pick_up_address: str, drop_off_address: str, pick_up: GeoPoint | None, drop_off: GeoPoint | None
 ) -> Journey:
-    """A journey as it is kept.
+    """A journey in the form that is stored.
 
     Raises:
         BadInput: an address is empty, too long or contains a forbidden character, or a point is not on Earth.
@@ -44,7 +44,7 @@ def check_key(key: str) -> None:
 
 
 def checked_reason(reason: str | None) -> str | None:
-    """A reason as it is kept; None for an empty one.
+    """A reason in the form that is stored; None for an empty one.
 
     Raises:
         BadInput: it is too long or contains a forbidden character.
@@ -66,7 +66,7 @@ def _check_text(text: str, field: str, *, what: str, max_chars: int) -> None:
         raise BadInput(f"{what} must not be empty.", field=(field,))
     if len(text) > max_chars:
         raise BadInput(f"{what} has at most {max_chars} characters.", field=(field,))
-    # PostgreSQL keeps no null characters.
+    # PostgreSQL stores no null characters.
     if "\x00" in text:
         raise BadInput(f"{what} must not contain a null character.", field=(field,))
     if not texts.OVERRIDES.isdisjoint(text):

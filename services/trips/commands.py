@@ -1,6 +1,6 @@
-"""The use cases of a trip: requesting it, moving it through its life, and reading it.
+"""The use cases of a trip: requesting it, changing its status, and reading it.
 
-Longer than 300 lines because all of them are here, each with what it guarantees and raises.
+Longer than 300 lines because all of them are here, each with its guarantees and errors.
 """
 
 from collections.abc import Sequence
@@ -78,19 +78,19 @@ class Trips:
     ) -> TripValue:
         """Request a trip for the calling rider.
 
-        With an ``idempotency_key`` (the rider's own, kept for 24 h) the same request asked again returns
-        the same trip and announces nothing.
+        With an ``idempotency_key`` (the rider's own, kept for 24 h) a repeated request returns the same trip and
+        announces nothing.
 
-        Of any number of simultaneous requests of one rider, exactly as many succeed as the rider may have open. A
-        trip that its driver gives back is open again, whatever their number.
+        Of simultaneous requests of one rider, exactly as many succeed as the rider may have open. A trip that its
+        driver gives back is open again, however many the rider has.
 
         Raises:
             NotARider: the caller is a driver.
             RateLimited: the caller requests and changes trips too often.
             TooManyOpenTrips: the caller has the maximum of open trips.
             IdempotencyConflict: the key was used with other contents.
-            BadInput: an address or the key is empty, too long or contains a forbidden character, or a point is
-                not on Earth.
+            BadInput: an address or the key is empty, too long or contains a forbidden character, or a point is not
+                on Earth.
             SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.RIDER:
@@ -116,13 +116,12 @@ class Trips:
     ) -> TripValue:
         """Request a trip for a rider, by staff, in the caller's transaction.
 
-        Whether the rider may still have one, and staff may do that, is for the caller to ask in that transaction.
+        In that transaction the caller must check whether the rider exists and whether staff may do this.
 
         Raises:
             NotARider: they are a driver.
             TooManyOpenTrips: they have the maximum of open trips.
-            BadInput: an address is empty, too long or contains a forbidden character, or a point is not on
-                Earth.
+            BadInput: an address is empty, too long or contains a forbidden character, or a point is not on Earth.
         """
         if rider.role is not Role.RIDER:
             raise NotARider("Only riders can request trips.")
@@ -147,10 +146,10 @@ class Trips:
         user_id: UUID,
         reason: str | None = None,
     ) -> TripValue | None:
-        """Move a trip to ``status`` as that party, in the caller's transaction.
+        """Change a trip's status to ``status`` as that party, in the caller's transaction.
 
-        Whether they may act at all is for the caller to ask in that transaction. None if it does not stand where
-        they may do that, or there is none.
+        In that transaction the caller must check whether the party may act at all. None if the trip's status
+        allows no such change, or there is no trip.
 
         Raises:
             BadInput: the reason is too long or contains a forbidden character.
@@ -198,19 +197,19 @@ class Trips:
         if_version: int | None = None,
         reason: str | None = None,
     ) -> TripValue:
-        """Move a trip to ``status``: accept, start, complete, give back or cancel it.
+        """Change a trip's status to ``status``: accept, start, complete, give back or cancel it.
 
-        One UPDATE decides: of several simultaneous callers exactly one succeeds. The same change asked again
-        by the same actor succeeds and announces nothing, whatever ``if_version`` says.
+        One UPDATE decides: of several simultaneous callers exactly one succeeds. A change that the same actor
+        repeats succeeds and announces nothing, with any ``if_version``.
 
         Raises:
             RateLimited: the caller requests and changes trips too often.
-            NotARider, NotADriver: the other role makes that change.
+            NotARider, NotADriver: only the other role may make this change.
             TripNotFound: no such trip, or not visible to the caller.
             TripTaken, TripCancelled, TripExpired: too late to accept it.
             DriverBusy: the caller drives another trip.
             VersionConflict: the trip is not at ``if_version``.
-            IllegalTransition: the trip's life has no such step.
+            IllegalTransition: the trip's status allows no such change.
             BadInput: the reason is too long or contains a forbidden character.
             SessionEnded: the caller's session has ended.
         """
@@ -234,7 +233,7 @@ class Trips:
                 try:
                     trip = await self._take(step, actor, trip_id, if_version, reason)
                 except Conflict:
-                    # The one constraint that such an UPDATE can break: one active trip a driver.
+                    # The only constraint that such an UPDATE can break: one active trip for each driver.
                     busy = True
                     break
                 if trip is not None:
@@ -252,8 +251,8 @@ class Trips:
                 raise IllegalTransition(
                     f"A trip cannot go from {trip.status.value} to {status.value}.", field=("status",)
                 )
-            # The trip changed between the UPDATE and the read, and the step is legal now; or its deadline
-            # has passed, and no sweep has seen it yet.
+            # The trip changed between the UPDATE and the read, and the change is legal now; or its deadline has
+            # passed, and no sweep has seen it yet.
             await self._take(_EXPIRY, None, trip_id, None, None)
 
     async def _take(
@@ -264,7 +263,7 @@ class Trips:
         if_version: int | None,
         reason: str | None,
     ) -> TripValue | None:
-        """Take one step if the trip stands where it begins; None if it does not. No actor: the system takes it.
+        """Make one transition if the trip has its status; None if it has not. No actor: the system makes it.
 
         Raises:
             Conflict: the driver has another active trip.
@@ -278,13 +277,13 @@ class Trips:
         )
 
     async def _write(self, write: Write) -> TripValue | None:
-        """Make one change; None if it hit no row.
+        """Make one change; None if no row matched.
 
         Raises:
             Conflict: a constraint refused it.
-            SessionEnded: the session that it is written in has ended.
+            SessionEnded: the session of the write has ended.
         """
-        # Whose drive it ends has to be known before the commit.
+        # The driver whose drive it ends must be known before the commit.
         is_one = write.driver_id is not None or not write.ends_drive
         async with self._outbox.statement() if is_one else self._outbox.transaction() as changes:
             return await self._writes.run(changes, write)
@@ -310,7 +309,7 @@ class Trips:
         first: int = 20,
         after: tuple[datetime, UUID] | None = None,
     ) -> TripPage:
-        """The caller's trips, newest first: a rider's own; a driver's own and the open ones.
+        """The caller's trips, newest first: for a rider their own; for a driver their own and the open ones.
 
         Raises:
             BadInput: ``first`` is not within 0 to 100.

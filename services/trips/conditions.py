@@ -1,4 +1,4 @@
-"""Conditions on trips as SQL, made of the rules in ``models/trip_life.py`` and ``models/visibility.py``."""
+"""Conditions on trips as SQL, built from the rules in ``models/trip_life.py`` and ``models/visibility.py``."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -9,8 +9,8 @@ from models.trip_life import OPEN, TripStatus
 def has_status(statuses: Collection[TripStatus], table: str = "") -> str:
     """The trip has one of the statuses. ``table`` is the alias of ``trips``, if there is one.
 
-    Literals in the order of a trip's life, as in the conditions of the partial indexes: a database finds such an
-    index only by a condition that reads like it.
+    The literals are in the order of a trip's life, as in the conditions of the partial indexes: a database uses
+    such an index only for a condition with the same text.
     """
     listed = [f"'{status.value}'" for status in TripStatus if status in statuses]
     column = _column("status", table)
@@ -18,7 +18,9 @@ def has_status(statuses: Collection[TripStatus], table: str = "") -> str:
 
 
 def may_take(driver: str, table: str = "") -> str:
-    """A driver may accept the trip, and so is offered it. ``driver``: a parameter, ``listed(driver_id)``."""
+    """A driver may accept the trip, and therefore receives the offer. ``driver``: a parameter,
+    ``listed(driver_id)``.
+    """
     return f"{has_status(OPEN, table)} AND {has_not_given_back(driver, table)}"
 
 

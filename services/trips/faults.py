@@ -40,7 +40,7 @@ class TripExpired(UserFault):
 
 
 class IllegalTransition(UserFault):
-    """The trip's life has no such step from where it is."""
+    """The trip's status allows no such change."""
 
     code = ErrorCode.ILLEGAL_TRANSITION
 
@@ -58,14 +58,14 @@ class IdempotencyConflict(UserFault):
 
 
 class DriverBusy(UserFault):
-    """The driver has an active trip. Trying again helps once it has ended."""
+    """The driver has an active trip. Trying again helps after it has ended."""
 
     code = ErrorCode.DRIVER_BUSY
     retryable = True
 
 
 class TooManyOpenTrips(UserFault):
-    """The rider has as many open trips as one may have. Trying again helps once one is taken or has ended."""
+    """The rider has the maximum of open trips. Trying again helps after one was accepted or has ended."""
 
     code = ErrorCode.TOO_MANY_OPEN_TRIPS
     retryable = True

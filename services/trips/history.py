@@ -12,7 +12,7 @@ from services.runtime.data_loader import DataLoader
 
 
 def change_sql(changed: str, *, changed_by: str, user: str) -> str:
-    """SQL that adds the present state of every trip in ``changed`` to its history.
+    """SQL that adds the new state of every trip in ``changed`` to its history.
 
     ``changed_by`` and ``user`` are SQL values; no user: the system.
     """
@@ -30,9 +30,8 @@ class TripHistory:
         self._histories = DataLoader(self._find)
 
     async def of(self, trip_id: UUID) -> Sequence[TripChangeValue]:
-        """The changes of a trip, the first one first. The caller must have checked the right to see them.
-
-        Concurrent calls share one statement.
+        """The changes of a trip, oldest first. The caller must have checked the right to see them. Concurrent
+        calls share one statement.
         """
         return await self._histories.get(trip_id) or ()
 

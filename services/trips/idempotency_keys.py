@@ -1,4 +1,4 @@
-"""The keys by which a rider's phone asks for the same trip again: unique with the rider, for 24 hours."""
+"""Idempotency keys of requests: unique for each rider, for 24 hours."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Writes the trips that riders request; those that are requested during one statement are written by the next."""
+"""Writes the trips that riders request; requests that arrive during one statement are written by the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MAX_TOGETHER = 64
 # Two, so that the database has work while the server reads an answer.
 MAX_UNDER_WAY = 2
 
-# ``nth``: how many requests of the same rider are before it.
+# ``nth``: the number of earlier requests of the same rider.
 _ASKED = {**REQUESTED, "session_id": "uuid", "nth": "int"}
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -33,7 +33,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TripRequest:
-    """What a rider requests in a session, checked. ``key``: their idempotency key, if any."""
+    """The checked request of a rider in a session. ``key``: their idempotency key, if any."""
 
     actor: Actor
     journey: Journey
@@ -41,16 +41,17 @@ class TripRequest:
 
 
 class _Outcome(Enum):
-    # It has to be tried alone.
+    # It must be tried alone.
     NOT_WRITTEN = auto()
 
 
 class TripRequests:
-    """Writes requested trips, each at once or not at all, and announces them.
+    """Writes requested trips, each immediately or not at all, and announces them.
 
-    On PostgreSQL one statement writes all that arrived during the last ones, at a quarter of the cost. It does not
-    wait for a session or a user that another transaction holds. What it leaves out is written alone, which also
-    finds out why it could not be. So no rider waits for what happens to another one, or fails with them.
+    On PostgreSQL one statement writes all requests that arrived during the last statements, at a quarter of the
+    cost. It does not wait for a session or a user that another transaction has locked. A request that it skips is
+    written alone; that statement also finds the reason. So no rider waits for another rider, or fails because of
+    one.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class TripRequests:
         """Write one trip; None if its rider may have no more, or has used its key.
 
         Raises:
-            SessionEnded: the session that it is requested in has ended.
+            SessionEnded: the session of the request has ended.
             DatabaseUnavailable: if the connection was lost during the commit, it may be written.
         """
         if self._database.sql.writes_with_reads:
@@ -111,8 +112,8 @@ class TripRequests:
     async def _write_together(
         self, requests: Sequence[TripRequest], new: Sequence[tuple[object, ...]]
     ) -> dict[object, TripValue]:
-        """Those that were written, by their ids."""
-        # In one order, so that of two statements that need the same locks one waits for the other.
+        """The written trips, by id."""
+        # In a fixed order, so that of two statements that need the same locks one waits for the other.
         order = sorted(range(len(new)), key=lambda n: (requests[n].actor.id, requests[n].key or ""))
         seen: dict[object, int] = {}
         nth = []
@@ -132,7 +133,7 @@ class TripRequests:
                 # Perhaps it was committed.
                 raise
             except Exception:
-                # Nothing was written. Alone, each finds out whether it is at fault.
+                # Nothing was written. Alone, each request finds out whether it is at fault.
                 _log.warning("requests are written one by one", exc_info=True)
                 return {}
             trips: dict[object, TripValue] = {}

@@ -25,7 +25,7 @@ _COLUMNS = """
 """
 _JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver_id"
 
-# True in a statement whose ``WITH`` has found the session that it writes in as ``caller``.
+# True in a statement whose ``WITH`` has found its live session as ``caller``.
 CALLED = "EXISTS (SELECT 1 FROM caller)"
 
 _IS_OPEN = has_status(OPEN, "t")
@@ -35,7 +35,7 @@ _HAS_ENDED = has_status(ENDED, "t")
 
 @dataclass(frozen=True, slots=True)
 class TripPage:
-    """Trips in the order asked for; ``has_next``: there are more behind the last."""
+    """Trips in the requested order; ``has_next``: there are more after the last."""
 
     trips: tuple[TripValue, ...]
     has_next: bool
@@ -43,9 +43,9 @@ class TripPage:
 
 @dataclass(frozen=True, slots=True)
 class TripsAt:
-    """Trips as one read found them, between two readings of the database's clock.
+    """The trips that one read found, between two readings of the database's clock.
 
-    What was committed before ``begun`` is in the read; what was written after ``as_of`` is not.
+    Everything committed before ``begun`` is in the read; nothing written after ``as_of`` is.
     """
 
     trips: tuple[TripValue, ...]
@@ -54,17 +54,17 @@ class TripsAt:
 
 
 async def find(source: Source, trip_id: UUID) -> TripValue | None:
-    """The trip of that id; the caller checks access."""
+    """The trip with that id; the caller checks access."""
     rows = await source.fetch(f"SELECT {_COLUMNS} FROM trips t {_JOINS} WHERE t.id = $1", trip_id)
     return trip_of(rows[0]) if rows else None
 
 
 def joined_with(*, caller: str | None, written: str, change: str, note: str) -> str:
-    """SQL, for PostgreSQL alone, that writes a trip, notes it, and reads it: always one row.
+    """SQL, only for PostgreSQL, that writes a trip, notes it, and reads it: always one row.
 
     Its ``note_id`` is null if nothing was written. ``written`` is the statement that writes (``… RETURNING *``);
-    ``change`` adds what it wrote to the history, and ``note`` notes it. ``caller`` finds the session in which it
-    writes, for which it asks itself (``CALLED``); ``is_live`` is whether there is one.
+    ``change`` adds the result to the history, and ``note`` notes it. ``caller`` finds the live session of the
+    write, which ``written`` requires (``CALLED``); ``is_live`` is whether there is one.
     """
     found, is_live = ("", "TRUE") if caller is None else (f"caller AS ({caller}), ", CALLED)
     return (
@@ -75,9 +75,9 @@ def joined_with(*, caller: str | None, written: str, change: str, note: str) -> 
 
 
 def joined_with_many(*, asked: str, callers: str, written: str, changes: str, notes: str) -> str:
-    """As ``joined_with``, for many trips: a row for each that was written.
+    """As ``joined_with``, for many trips: a row for each written one.
 
-    ``asked`` is a table of what is asked for; ``callers`` finds the sessions in which it is.
+    ``asked`` is a table of the requests; ``callers`` finds their live sessions.
     """
     return (
         f"WITH asked AS ({asked}), callers AS ({callers}), "
@@ -87,12 +87,12 @@ def joined_with_many(*, asked: str, callers: str, written: str, changes: str, no
 
 
 async def find_at(database: Database, trip_id: UUID) -> TripsAt:
-    """The trip of that id, if any, with the clock of the read."""
+    """The trip with that id, if any, with the clock of the read."""
     return await _at(database, "SELECT * FROM trips t WHERE t.id = $1", trip_id)
 
 
 async def find_all(database: Database, trip_ids: Sequence[UUID]) -> TripsAt:
-    """The trips of those ids, as far as there are any, with the clock of the read."""
+    """The existing trips with these ids, with the clock of the read."""
     return await _at(database, f"SELECT * FROM trips t WHERE {database.sql.among('t.id', 1)}", trip_ids)
 
 
@@ -104,9 +104,10 @@ async def page(
     first: int,
     after: tuple[datetime, UUID] | None,
 ) -> TripPage:
-    """The trips that ``actor`` sees in ``trips``, newest first: a rider's own; a driver's own and the open ones.
+    """The trips that ``actor`` sees in ``trips``, newest first: for a rider their own; for a driver their own and
+    the open ones.
 
-    ``after`` is the (created, id) of the last trip of the page before.
+    ``after`` is the (created, id) of the last trip of the previous page.
     """
     args: list[object] = [actor.id, first + 1]
     narrowing = ""
@@ -147,7 +148,7 @@ async def open_trips(database: Database, *, limit: int) -> TripsAt:
 
 
 async def open_trips_in(database: Database, cells: Collection[int], *, limit: int) -> TripsAt:
-    """The newest ``limit`` trips that wait for a driver in any of those fine cells, or in none that is known."""
+    """The newest ``limit`` trips that wait for a driver in any of those fine cells, or have no cell."""
     here = f"({database.sql.among('t.pick_up_cell', 1)} OR t.pick_up_cell IS NULL)"
     return await _at(
         database,
@@ -160,7 +161,7 @@ async def open_trips_in(database: Database, cells: Collection[int], *, limit: in
 async def trips_of(
     database: Database, user_id: UUID, role: Role, *, ended_limit: int, ended_since_s: int
 ) -> TripsAt:
-    """The active trips of a rider or a driver, and the newest that ended lately; newest first."""
+    """The active trips of a rider or a driver, and the newest that ended recently; newest first."""
     mine = f"{_party(role)} = $1"
     return await _at(
         database,
@@ -187,10 +188,10 @@ async def overdue_ids(database: Database, *, limit: int) -> list[UUID]:
 
 
 async def _at(database: Database, selected: str, *args: object) -> TripsAt:
-    # The clock comes in a row of its own, so that it is there when there is no trip. PostgreSQL takes the snapshot
-    # between the two: `begun` is the clock when the statement came, since it is a transaction by itself. (Its
-    # statement_timestamp() will not do: the message that executes sets it anew, after the snapshot.) In SQLite
-    # both are one clock: no other statement of this process comes between.
+    # The clock is a separate row, so that it exists without a trip. PostgreSQL takes its snapshot between the two:
+    # `begun` is the time at which the statement began, because the statement is a whole transaction. (Its
+    # statement_timestamp() is not suitable: the execute message sets it again, after the snapshot.) In SQLite both
+    # are one clock: no other statement of this process runs in between.
     rows = await database.fetch(
         f"SELECT clock.begun, clock.as_of, {_COLUMNS} FROM (SELECT {{begun}} AS begun, {{now}} AS as_of) clock "
         f"LEFT JOIN ({selected}) t ON 1 = 1 LEFT JOIN users r ON r.id = t.rider_id "

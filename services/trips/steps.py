@@ -1,4 +1,4 @@
-"""The steps of a trip's life that a caller may take, and what is said of one that cannot be taken any more."""
+"""The changes of a trip that a caller may make, and the faults of a change that comes too late."""
 
 from models.trip_life import Party, Transition, TripStatus, WithdrawReason, is_open, transitions, withdraw_reason
 from models.values import Role, TripValue
@@ -8,7 +8,7 @@ from services.trips.faults import NotADriver, NotARider, TripCancelled, TripExpi
 
 
 def steps_of(actor: Actor, status: TripStatus) -> tuple[Transition, ...]:
-    """The transitions to ``status`` that the caller's role may take. Raises: NotADriver, NotARider."""
+    """The transitions to ``status`` that the caller's role may make. Raises: NotADriver, NotARider."""
     for_riders = transitions(status, Party.RIDER)
     for_drivers = transitions(status, Party.ANY_DRIVER, Party.DRIVER)
     steps = for_riders if actor.user.role is Role.RIDER else for_drivers

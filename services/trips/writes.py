@@ -1,4 +1,4 @@
-"""The SQL that changes a trip: one statement decides, and its history and its note are written with it."""
+"""The SQL that changes a trip: one statement decides, and also writes the history and the note."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,23 +31,23 @@ from services.trips.conditions import has_not_given_back, has_status, listed
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A statement that writes one trip, and what is to be known of the change."""
+    """A statement that writes one trip, and facts about the change."""
 
     sql: str
     args: Sequence[object]
     changed_by: ChangedBy
     user_id: UUID | None
-    # The session that it is written in, if any: the statement then has ``trip_rows.CALLED``.
+    # The session of the write, if any: the statement then contains ``trip_rows.CALLED``.
     session_id: UUID | None
     for_pool: bool
     former_driver_id: UUID | None = None
-    # Whether a driver begins or ends to drive the trip by it, and who that is, if that is known beforehand.
+    # Whether the change begins or ends a driver's drive, and the driver, if known beforehand.
     begins_drive: bool = False
     ends_drive: bool = False
     driver_id: UUID | None = None
 
 
-# What a request says of its trip: the columns, and their types in PostgreSQL.
+# The columns that a request fills, and their types in PostgreSQL.
 REQUESTED = {
     "id": "uuid",
     "pick_up_address": "text",
@@ -80,7 +80,7 @@ def requested(rider_id: UUID, journey: Journey, key: str | None) -> tuple[object
 
 
 class TripWrites:
-    """Makes the statements that write trips, and runs them in a transaction of the outbox."""
+    """Builds the statements that write trips, and runs them in a transaction of the outbox."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class TripWrites:
         self._announcements = announcements
         self._sessions = sessions
         self._request_ttl_s = request_ttl_s
-        # None: no bound.
+        # None: no limit.
         self.open_trips_per_rider = open_trips_per_rider
 
     def request(
@@ -108,7 +108,7 @@ class TripWrites:
         key: str | None = None,
         session_id: UUID | None = None,
     ) -> Write:
-        """Insert a trip if the rider may have one more open trip, and the key is not used already."""
+        """Insert a trip if the rider may have one more open trip, and the key is unused."""
         values = requested(rider_id, journey, key)
         conditions = self.has_room(f"${len(values)}")
         if session_id is not None:
@@ -123,7 +123,7 @@ class TripWrites:
         )
 
     def insert_sql(self, values: Sequence[str], source: str) -> str:
-        """SQL that inserts trips from ``source``, except where the rider's key is used already.
+        """SQL that inserts trips from ``source``, except if the rider's key is used already.
 
         ``values`` are SQL values for ``REQUESTED``.
         """
@@ -150,7 +150,7 @@ class TripWrites:
         reason: str | None = None,
         session_id: UUID | None = None,
     ) -> Write:
-        """Take one step of the trip's life if the trip stands where it begins, and the actor may take it."""
+        """Make one transition if the trip has its status, and the actor may make it."""
         changes, conditions = (
             ["status = $2", "version = version + 1", "updated = {now}"],
             ["id = $1", "status = $3"],
@@ -197,14 +197,14 @@ class TripWrites:
     async def run(
         self, transaction: OutboxTransaction, write: Write, *, skips_locked: bool = False
     ) -> TripValue | None:
-        """Write one trip, add it to the history, note and announce it; None if it hit no row.
+        """Write one trip, add it to the history, note and announce it; None if no row matched.
 
-        What ends a drive and does not name its driver needs a transaction that does not commit at once.
-        ``skips_locked``: a session that another transaction holds counts as ended.
+        A change that ends a drive without naming its driver needs a transaction that does not commit immediately.
+        ``skips_locked``: a session that another transaction has locked counts as ended.
 
         Raises:
             Conflict: a constraint refused it.
-            SessionEnded: the session that it is written in has ended.
+            SessionEnded: the session of the write has ended.
         """
         args, caller = [*write.args], None
         if write.session_id is not None:
@@ -229,7 +229,7 @@ class TripWrites:
         return trip
 
     async def _tell_of_drive(self, transaction: OutboxTransaction, write: Write, driver_id: UUID | None) -> None:
-        """Before the commit: where the driver is must not be told to a rider any more, or to another one."""
+        """Revoke the leases before the commit: another rider, or none, may see the driver's positions then."""
         if driver_id is not None and (write.begins_drive or write.ends_drive):
             await transaction.change_of(driver_id, is_end=write.ends_drive)
 
@@ -261,7 +261,7 @@ class TripWrites:
     async def _run_as_one(
         self, transaction: OutboxTransaction, write: Write, args: Sequence[object], caller: str | None
     ) -> tuple[int, TripValue] | None:
-        """All of it is one statement: one round trip instead of five, and a transaction by itself."""
+        """Run everything as one statement: one round trip instead of five, and a complete transaction."""
         first = len(args) + 1
         (row,) = await transaction.fetch(
             trip_rows.joined_with(
@@ -283,15 +283,15 @@ class TripWrites:
         return (row["note_id"], trip_rows.trip_of(row)) if row["note_id"] is not None else None
 
     def has_room(self, rider: str, *, besides: str = "0") -> str:
-        """SQL for "the rider may have one more open trip, and so many besides"; both are SQL values."""
+        """SQL for "the rider may have one more open trip, and that many besides"; both are SQL values."""
         if self.open_trips_per_rider is None:
             return "TRUE"
         if self._database.sql.writes_one_by_one:
-            # The second condition says which index has it.
+            # The second condition is the condition of the index.
             is_open, is_active = has_status(OPEN), has_status(ACTIVE)
             open_trips = f"(SELECT count(*) FROM trips WHERE rider_id = {rider} AND {is_open} AND {is_active})"
         else:
-            # Counted under a lock of the rider's, by a function of the migrations.
+            # A function of the migrations counts them under a lock of the rider.
             open_trips = f"open_trips_of({rider}::uuid)"
         return f"{open_trips} + {besides} < {self.open_trips_per_rider}"
 
