@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
 
@@ -94,9 +93,9 @@ class GraphiQLPage(WatchedPage):
         )
         return brightness < 128
 
-    async def screenshot(self, path: Path) -> None:
-        """Draw operation and result, as the README shows them."""
+    async def screenshot(self, name: str) -> None:
+        """Draw the operation and its result, as ``docs/images/graphiql.png`` shows them (``--screenshots``)."""
         await self.page.get_by_role("button", name="Hide editor tools").click()
         await self.page.mouse.move(0, 0)
         await expect(self.page.locator(".scrollbar.visible")).to_have_count(0, timeout=SLOW_MS)
-        await self.page.screenshot(path=path, animations="disabled")
+        await self.picture(name, full_page=False)

@@ -1,4 +1,3 @@
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -76,7 +75,7 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
     assert graphiql.errors == []
 
 
-async def test_a_driver_sees_the_pool_and_then_the_offer_of_a_rider(graphiql, live_server, tmp_path: Path):
+async def test_a_driver_sees_the_pool_and_then_the_offer_of_a_rider(graphiql, live_server):
     await graphiql.choose_tab("SignUpDriver")
     await graphiql.run()
     await graphiql.shows('"role": "DRIVER"')
@@ -92,7 +91,7 @@ async def test_a_driver_sees_the_pool_and_then_the_offer_of_a_rider(graphiql, li
     assert offered["id"] == trip["id"]
     assert offered["rider"] == {"firstName": "Robin"}
 
-    await graphiql.screenshot(tmp_path / "graphiql.png")
+    await graphiql.screenshot("graphiql")
     assert graphiql.sockets == [f"ws://{urlsplit(live_server.url).netloc}/graphql"]
     assert graphiql.elsewhere == []
     assert graphiql.errors == []

@@ -41,12 +41,12 @@ class WatchedPage:
         await self.page.add_init_script(REPORT_VIOLATIONS)
         await self.page.goto(f"{self.url}{path}")
 
-    async def picture(self, name: str) -> None:
-        """Draw the whole page into ``var/screenshots``, for those who want to look at it (``--screenshots``)."""
+    async def picture(self, name: str, *, full_page: bool = True) -> None:
+        """Draw the page, or its visible part, into ``var/screenshots``; only with ``--screenshots``."""
         if not self.draws_pictures:
             return
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, animations="disabled")
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page, animations="disabled")
 
     async def faults(self) -> list[str]:
         """Serious and critical accessibility faults found by axe."""
