@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# The board and GraphiQL, built into files that ask no other host for anything.
+# The board and GraphiQL, built into files that load nothing from other hosts.
 FROM node:22-slim AS web
 WORKDIR /source/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
@@ -19,7 +19,7 @@ RUN uv venv && uv pip install --no-cache --require-hashes -r requirements.txt
 
 
 FROM python:3.13-slim
-# Named volumes take over the owner of the folder that they are mounted on.
+# A named volume gets the owner of the folder where it is mounted.
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin taxirank \
     && install --directory --owner=taxirank /data /data/media
 WORKDIR /app
@@ -46,7 +46,7 @@ ENV PATH=/app/.venv/bin:$PATH \
 
 USER taxirank
 EXPOSE 8000
-# Stops taking connections, ends what is under way within TAXIRANK_SHUTDOWN_TIMEOUT_S, and closes the sockets.
+# The server stops accepting connections, finishes requests within TAXIRANK_SHUTDOWN_TIMEOUT_S, and closes the sockets.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
