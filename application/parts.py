@@ -47,6 +47,7 @@ from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
+from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
 from services.trips.writes import TripWrites
 
@@ -106,13 +107,14 @@ class Application:
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
         )
+        changing = PerUser("trip", Rate.parse(settings.trip_rate), self.throttle)
         trips = Trips(
             self.database,
             self.outbox,
             self.shield,
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions),
-            changing=PerUser("trip", Rate.parse(settings.trip_rate), self.throttle),
+            changing=changing,
         )
         self.staff = Staff(
             self.database,
@@ -172,6 +174,7 @@ class Application:
             sessions=sessions,
             trips=trips,
             history=TripHistory(self.database),
+            ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             positions=positions,
             router=self.router,
             offer_radius_m=settings.offer_radius_m,

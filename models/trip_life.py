@@ -134,6 +134,11 @@ def has_ended(status: TripStatus) -> bool:
     return status in ENDED
 
 
+def is_completed(status: TripStatus) -> bool:
+    """Whether the rider has reached the drop-off."""
+    return status is TripStatus.COMPLETED
+
+
 def keeps_reason(status: TripStatus) -> bool:
     """Whether the reason given with a change to ``status`` is stored."""
     return status is TripStatus.CANCELLED

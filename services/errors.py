@@ -30,6 +30,7 @@ class ErrorCode(Enum):
     TOO_MANY_OPEN_TRIPS = "TOO_MANY_OPEN_TRIPS"
     TRIP_UNDER_WAY = "TRIP_UNDER_WAY"
     STALE_LOCATION = "STALE_LOCATION"
+    ALREADY_RATED = "ALREADY_RATED"
 
 
 class UserFault(Exception):

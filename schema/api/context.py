@@ -20,6 +20,7 @@ from services.positions.reporting import Positions
 from services.positions.routing import Router
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
+from services.trips.ratings import Ratings
 
 # Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
 # change. For these, the caller need not be read again.
@@ -37,6 +38,7 @@ class Services:
     sessions: Sessions
     trips: Trips
     history: TripHistory
+    ratings: Ratings
     positions: Positions
     router: Router
     offer_radius_m: float

@@ -48,7 +48,7 @@ async def update_me(
         last_name=_to_name(input.last_name, "lastName"),
         photo=photo,
     )
-    return UserPayload(user=to_user(user, with_username=True))
+    return UserPayload(user=to_user(user, to_party=True))
 
 
 def _to_name(name: str | None, field: str) -> str | Literal[Unchanged.UNCHANGED]:

@@ -92,5 +92,5 @@ def begun(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
     if not issue_token:
         info.context.set_token = session.token
     return AuthPayload(
-        user=to_user(session.actor.user, with_username=True), token=session.token if issue_token else None
+        user=to_user(session.actor.user, to_party=True), token=session.token if issue_token else None
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from models.trip_life import is_on_the_way
+from models.trip_life import is_completed, is_on_the_way
 from models.values import TripValue
 from models.visibility import Actor, Audience, audience_of
 from schema.api.context import Info, SharedInfo
@@ -76,6 +76,17 @@ class Trip(Node):
     async def history(self, info: SharedInfo) -> list[HistoryEntry] | None:
         return await shown_history(info, self.value, self.audience)
 
+    @strawberry.field(
+        description="The stars that the caller has given for this trip; null before. For the trip's rider and "
+        "driver, each their own."
+    )
+    async def my_rating(self, info: SharedInfo) -> int | None:
+        trip = self.value
+        if not is_completed(trip.status) or trip.driver is None or not self.audience.is_party:
+            return None
+        author = trip.rider if self.audience is Audience.RIDER else trip.driver
+        return await info.context.services.ratings.given_for(trip.id, author.id)
+
 
 @strawberry.input(description="A trip to request.")
 class CreateTripInput:
@@ -115,7 +126,7 @@ class TripPayload:
 
 def to_trip(trip: TripValue, audience: Audience) -> Trip:
     """The trip as ``audience`` sees it."""
-    with_usernames = audience.is_party
+    to_party = audience.is_party
     return Trip(
         id=strawberry.ID(str(trip.id)),
         created=trip.created,
@@ -128,8 +139,8 @@ def to_trip(trip: TripValue, audience: Audience) -> Trip:
         drop_off=to_geo_point(trip.drop_off) if trip.drop_off is not None else None,
         expires_at=trip.expires_at,
         cancel_reason=trip.cancel_reason,
-        rider=to_user(trip.rider, with_username=with_usernames),
-        driver=to_user(trip.driver, with_username=with_usernames) if trip.driver is not None else None,
+        rider=to_user(trip.rider, to_party=to_party),
+        driver=to_user(trip.driver, to_party=to_party) if trip.driver is not None else None,
         value=trip,
         audience=audience,
     )

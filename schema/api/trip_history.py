@@ -48,7 +48,7 @@ async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -
             changed_by=change.changed_by,
             # Users are not shown the names of staff.
             user=(
-                to_user(change.user, with_username=change.user.id in parties)
+                to_user(change.user, to_party=change.user.id in parties)
                 if change.user is not None and change.changed_by is not ChangedBy.STAFF
                 else None
             ),

@@ -1,9 +1,11 @@
 """A user as others see one, and the caller: the query `me`."""
 
+from uuid import UUID
+
 import strawberry
 
 from models.values import Role, UserValue
-from schema.api.context import Info
+from schema.api.context import Info, SharedInfo
 from schema.api.enums import describe
 from schema.api.ids import Node
 
@@ -17,6 +19,12 @@ describe(
 )
 
 
+@strawberry.type(description="What the other parties of a user's trips think of the user.")
+class Rating:
+    average: float = strawberry.field(description="The mean of the stars, 1 to 5, rounded to a tenth.")
+    count: int = strawberry.field(description="The number of ratings.")
+
+
 @strawberry.type(description="A rider or a driver.")
 class User(Node):
     username: str | None = strawberry.field(
@@ -27,22 +35,35 @@ class User(Node):
     last_name: str = strawberry.field(description="The family name.")
     role: Role = strawberry.field(description="The kind of the account.")
     photo: str | None = strawberry.field(description="The URL path of the photo on this server.")
+    # The user's id if the viewer may see the rating.
+    rated_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(
+        description="The user's rating; null as long as there is none. Only the user and the other party of a "
+        "trip see it."
+    )
+    async def rating(self, info: SharedInfo) -> Rating | None:
+        if self.rated_id is None:
+            return None
+        found = await info.context.services.ratings.received_by(self.rated_id)
+        return Rating(average=found.average, count=found.count) if found is not None else None
 
 
-def to_user(user: UserValue, *, with_username: bool) -> User:
-    """``with_username``: the viewer is that user, or the other party of a trip."""
+def to_user(user: UserValue, *, to_party: bool) -> User:
+    """``to_party``: the viewer is that user, or the other party of a trip. They see the user name and rating."""
     return User(
         id=strawberry.ID(str(user.id)),
         # A deleted account has an empty one.
-        username=(user.username or None) if with_username else None,
+        username=(user.username or None) if to_party else None,
         first_name=user.first_name,
         last_name=user.last_name,
         role=user.role,
         photo=f"{PHOTO_FOLDER}/{user.photo}" if user.photo is not None else None,
+        rated_id=user.id if to_party else None,
     )
 
 
 @strawberry.field(description="The caller; null without a session.")
 async def me(info: Info) -> User | None:
     caller = info.context.caller
-    return to_user(caller.user, with_username=True) if caller is not None else None
+    return to_user(caller.user, to_party=True) if caller is not None else None

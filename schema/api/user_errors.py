@@ -38,6 +38,7 @@ describe(
         "TOO_MANY_OPEN_TRIPS": "The rider has the maximum number of trips that wait for a driver.",
         "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
+        "ALREADY_RATED": "The caller has already rated the trip, differently. A rating cannot be changed.",
     },
 )
 

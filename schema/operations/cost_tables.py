@@ -30,6 +30,7 @@ WEIGHTS: Mapping[str, int] = {
     "Mutation.logOut": 500,
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,
+    "Mutation.rateTrip": 500,
     "Mutation.reportLocation": 300,
     "Subscription.tripUpdated": 200,
     "Subscription.myTripsUpdated": 200,
@@ -40,6 +41,8 @@ WEIGHTS: Mapping[str, int] = {
     "Trip.history": 20,
     "Trip.driverLocation": 20,
     "Trip.pickUpEta": 20,
+    "Trip.myRating": 10,
+    "User.rating": 10,
     # Introspection resolves each value by a function.
     "__Type": 5,
     "__Field": 5,

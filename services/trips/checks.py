@@ -9,6 +9,7 @@ from services.validation.points import on_earth
 
 MAX_ADDRESS_CHARS = 255
 MAX_REASON_CHARS = 500
+MAX_COMMENT_CHARS = 1000
 MAX_KEY_CHARS = 128
 
 
@@ -49,10 +50,23 @@ def checked_reason(reason: str | None) -> str | None:
     Raises:
         BadInput: it is too long or contains a forbidden character.
     """
-    reason = texts.trimmed(reason or "") or None
-    if reason is not None:
-        _check_text(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
-    return reason
+    return _optional(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
+
+
+def checked_comment(comment: str | None) -> str | None:
+    """A comment as it is kept; None for an empty one.
+
+    Raises:
+        BadInput: it is too long or contains a forbidden character.
+    """
+    return _optional(comment, "comment", what="A comment", max_chars=MAX_COMMENT_CHARS)
+
+
+def _optional(text: str | None, field: str, *, what: str, max_chars: int) -> str | None:
+    text = texts.trimmed(text or "") or None
+    if text is not None:
+        _check_text(text, field, what=what, max_chars=max_chars)
+    return text
 
 
 def _address(text: str, field: str) -> str:

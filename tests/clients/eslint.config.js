@@ -29,7 +29,7 @@ export default [
           acceptedIdTypes: ["ID"],
           exceptions: {
             types: [
-              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "TripChanged",
+              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "TripChanged",
               "TripOffered", "TripWithdrawn",
             ],
             suffixes: ["Connection", "Edge", "Error", "Payload"],

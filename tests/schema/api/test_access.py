@@ -53,6 +53,7 @@ ALL = "whoever sees the object"
 PARTY = "the trip's rider and driver"
 ON_THE_ROAD = f"{PARTY}, while it is under way"
 ON_THE_WAY = f"{PARTY}, while the driver comes"
+EACH_OWN = f"{PARTY}, each their own, once it is completed"
 
 
 def rows(fields: str, to: str = ALL) -> dict[str, str]:
@@ -66,8 +67,10 @@ FIELDS = {
     )
     | rows("history", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
-    | rows("pickUpEta", ON_THE_WAY),
-    "User": rows("id firstName lastName role photo") | rows("username", PARTY),
+    | rows("pickUpEta", ON_THE_WAY)
+    | rows("myRating", EACH_OWN),
+    "User": rows("id firstName lastName role photo") | rows("username rating", PARTY),
+    "Rating": rows("average count"),
     "HistoryEntry": rows("version status at changedBy user"),
     "DriverLocation": rows("id point heading recordedAt isStale isGone"),
     "GeoPoint": rows("lat lng"),
@@ -239,6 +242,20 @@ ROWS = {
         # From each status to each: MOVES, below.
         {},
     ),
+    "Mutation.rateTrip": Row(
+        f"mutation ($id: ID!) {{ rateTrip(tripId: $id, stars: 3) {{ trip {{ {TRIP} }} errors {{ code }} }} }}",
+        {
+            status: all_of(OUTSIDE, UNAUTHENTICATED)
+            | all_of(RIDERS + DRIVERS, "TRIP_NOT_FOUND")
+            | {
+                viewer: DATA if status == "COMPLETED" else "ILLEGAL_TRANSITION"
+                for viewer, sight in SIGHT[status].items()
+                if sight == "party"
+            }
+            for status in SIGHT
+        },
+        {"id": "$TRIP"},
+    ),
     "Mutation.reportLocation": Row(
         "mutation ($input: LocationInput!) { reportLocation(input: $input) { errors { code } } }",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
@@ -370,6 +387,7 @@ class World:
         for column, viewer, value in (("is_staff", "staff", True), ("is_active", "deactivated", False)):
             person = self.people[viewer].id
             await self.database.fetch(f"UPDATE users SET {column} = $2 WHERE id = $1", person, value)
+        await self.database.fetch("UPDATE users SET rating_sum = 9, rating_count = 2")
         for viewer in VIEWERS:
             self.apis[viewer] = await stack.enter_async_context(Api(self.server.url))
         for viewer in self.people:
@@ -389,6 +407,7 @@ class World:
 
     async def stand(self, status: str) -> None:
         """Create one trip in this status; its driver, if it has had one, has reported a position."""
+        await self.database.fetch("DELETE FROM ratings")
         await self.database.fetch("DELETE FROM trip_changes")
         await self.database.fetch("DELETE FROM outbox")
         await self.database.fetch("DELETE FROM trips")
@@ -430,8 +449,10 @@ class World:
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """The tests may send as many requests as they like."""
-    return shared_settings.model_copy(update={"location_rate": "off", "max_message_bytes": 64 * 1024})
+    """The tests may send as many requests as they like, and ask for every field of everything at once."""
+    return shared_settings.model_copy(
+        update={"location_rate": "off", "max_message_bytes": 64 * 1024, "max_cost": 1_000_000}
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -525,6 +546,8 @@ def is_shown(to: str, audience: str, status: str) -> bool:
             return status in ("STARTED", "IN_PROGRESS")
         case _ if to == ON_THE_WAY:
             return status == "STARTED"
+        case _ if to == EACH_OWN:
+            return status == "COMPLETED"
         case _:
             return True
 
@@ -535,6 +558,7 @@ MAY_BE_NULL = {
     "Trip.dropOff",
     "Trip.expiresAt",
     "Trip.cancelReason",
+    "Trip.myRating",
     "User.photo",
     "DriverLocation.heading",
     "PageInfo.startCursor",

@@ -22,6 +22,7 @@ from starlette.datastructures import Headers
 from application.execution import build_execution
 from application.parts import Application
 from application.settings import Settings
+from models.trip_life import TripStatus
 from models.values import Role
 from schema.api.context import Context
 from schema.build import build_schema
@@ -35,7 +36,7 @@ from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
 from tests.support.processes import HASH_MEMORY_KIB
-from tests.support.rows import add_person, add_rider, add_trip
+from tests.support.rows import add_driver, add_person, add_rider, add_trip
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.attack("abuse")
@@ -91,6 +92,8 @@ ROWS = {
     "updateTrip accepts": Row(
         'updateTrip(input: {id: "$TRIP", status: STARTED}) { errors { code } }', writes=Role.DRIVER
     ),
+    "rateTrip": Row('rateTrip(tripId: "$DONE", stars: 5) { errors { code } }', writes=Role.RIDER),
+    "rateTrip by the driver": Row('rateTrip(tripId: "$DONE", stars: 5) { errors { code } }', writes=Role.DRIVER),
     "reportLocation": Row(
         'reportLocation(input: {point: {lat: 52.5, lng: 13.4}, recordedAt: "$NOW"}) { errors { code } }',
         writes=Role.DRIVER,
@@ -121,16 +124,20 @@ class Stage:
         await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
         session = await self.application.services.sessions.begin(actor.user)
         rider = actor if role is Role.RIDER else await add_rider(database)
-        return Person(self, session, await add_trip(database, rider))
+        driver = actor if role is Role.DRIVER else await add_driver(database)
+        done_id = await add_trip(database, rider, status=TripStatus.COMPLETED, driver=driver)
+        return Person(self, session, await add_trip(database, rider), done_id)
 
 
 @dataclass
 class Person:
-    """A user with a session cookie; a rider has an open trip, a driver one that they can accept."""
+    """A user with a session cookie; a rider has an open trip, a driver one that they can accept. Both have a
+    completed one, ``done_id``."""
 
     stage: Stage
     session: NewSession
     trip_id: UUID
+    done_id: UUID
 
     def context(self) -> Context:
         """The context of a request whose session was just read, and is live."""
@@ -143,6 +150,7 @@ class Person:
         text = " ".join(f"{alias}: {row.field}" for alias, row in fields.items())
         for name, value in {
             "$TRIP": str(self.trip_id),
+            "$DONE": str(self.done_id),
             "$NAME": self.session.actor.user.username,
             "$NEW_NAME": f"new{uuid4().hex}",
             "$NOW": datetime.now(UTC).isoformat(),
@@ -171,6 +179,7 @@ class Person:
                 ("trips", "id"),
                 ("trip_changes", "trip_id, version"),
                 ("staff_actions", "id"),
+                ("ratings", "id"),
             )
         ]
         return tables, await services.positions.last(self.session.actor.id)
@@ -201,9 +210,10 @@ async def test_after_a_field_that_ends_the_session_the_operation_has_no_caller(
             codes = await person.ask(person.context(), first=ROWS[ender], then=ROWS[writer])
             assert codes == {"then": "UNAUTHENTICATED"}, (ender, writer)
             written = await stage.application.database.fetch(
-                "SELECT status FROM trips WHERE (rider_id = $1 AND id <> $2) OR driver_id = $1",
+                "SELECT status FROM trips WHERE ((rider_id = $1 AND id <> $2) OR driver_id = $1) AND id <> $3",
                 person.session.actor.id,
                 person.trip_id,
+                person.done_id,
             )
             assert not written, (ender, writer)
             assert await stage.application.services.positions.last(person.session.actor.id) is None
@@ -271,9 +281,10 @@ async def test_a_write_beside_an_end_of_its_session_is_complete_before_the_end_o
             assert end.get("only") in (None, "UNAUTHENTICATED", "BAD_CREDENTIALS", "TRIP_UNDER_WAY"), case
             assert not (end and write), case
             trips = await database.fetch(
-                "SELECT status FROM trips WHERE (rider_id = $1 AND id <> $2) OR driver_id = $1",
+                "SELECT status FROM trips WHERE ((rider_id = $1 AND id <> $2) OR driver_id = $1) AND id <> $3",
                 actor.id,
                 person.trip_id,
+                person.done_id,
             )
             if write:
                 assert not trips, case

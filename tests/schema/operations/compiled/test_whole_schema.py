@@ -31,6 +31,7 @@ from services.limits.rates import RateLimited
 from services.live import messages
 from services.positions.freshness import Freshness, Lifetime
 from services.trips.faults import TripTaken
+from services.trips.ratings import RatingValue
 from tests.fuzzing import fuzzed
 from tests.fuzzing.fuzzed import LONG_FACTOR, fuzz
 from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Written
@@ -38,10 +39,10 @@ from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Writt
 SCHEMA = build_schema()
 TYPES: GraphQLSchema = SCHEMA._schema
 # Session mutations set cookies, and have tests of their own.
-MUTATIONS = ("createTrip", "updateTrip", "reportLocation", "updateMe", "deleteMe")
+MUTATIONS = ("createTrip", "updateTrip", "rateTrip", "reportLocation", "updateMe", "deleteMe")
 QUERIES = ("me", "node", "trip", "trips")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
-ASKED_AGAIN = {"history.of", "positions.last", "router.drive_time_s"}
+ASKED_AGAIN = {"history.of", "positions.last", "router.drive_time_s", "ratings.received_by", "ratings.given_for"}
 
 
 def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
@@ -64,6 +65,9 @@ class World:
             "positions.report": self._raising(lambda: None),
             "router.drive_time_s": pure(lambda world: world._random.uniform(0, 20_000)),
             "history.of": pure(World.history),
+            "ratings.rate": self._raising(self.trip),
+            "ratings.received_by": pure(World.rating),
+            "ratings.given_for": pure(lambda world: world._maybe(lambda: 4)),
             "accounts.find": self._raising(lambda: self._maybe(self.user)),
             "profiles.update": self._raising(self.user),
             "deletions.delete": self._raising(lambda: None),
@@ -96,6 +100,9 @@ class World:
         if self._random.random() < 0.2:
             raise ValueError("a secret")
         return [self.change() for _ in range(3)]
+
+    def rating(self) -> RatingValue | None:
+        return self._maybe(lambda: RatingValue(4.5, 2))
 
     def user(self) -> UserValue:
         photo = self._maybe(lambda: "photo.webp")
