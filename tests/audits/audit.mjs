@@ -1,9 +1,9 @@
-/** What an audit is, in the shape of graphql-http's: an id, a sentence that begins with MUST, SHOULD or MAY, a function. */
+/** An audit in the form of graphql-http's: an id, a sentence that begins with MUST, SHOULD or MAY, and a function. */
 import assert from "node:assert/strict";
 
 const TIMEOUT_MS = 20_000;
 
-/** An audit that is ok unless its function throws. */
+/** An audit that passes unless its function throws. */
 export function audit(id, name, check) {
   return {
     id,
@@ -19,7 +19,7 @@ export function audit(id, name, check) {
   };
 }
 
-/** Fails what takes too long. */
+/** Fails after a time limit. */
 export function inTime(promise) {
   let timer;
   const late = new Promise((_, reject) => {

@@ -18,7 +18,7 @@ export function eventStreamAudits({ url, token }) {
       body: JSON.stringify({ query }),
     });
 
-  /** Everything that graphql-sse's client makes of an operation that ends by itself, and the events behind it. */
+  /** The results that graphql-sse's client returns for an operation that ends by itself, and the raw events. */
   async function results(query, variables) {
     const events = [];
     const client = createClient({ url, headers, retryAttempts: 0, on: { message: ({ event }) => events.push(event) } });
@@ -84,7 +84,7 @@ export function eventStreamAudits({ url, token }) {
     }),
     audit("E401", "MUST take the closed connection of a client as the end of its subscription", async () => {
       const client = createClient({ url, headers, retryAttempts: 0 });
-      // More often than one user may have streams open: each has given its place back.
+      // More streams than one user may have open: each has freed its place.
       for (let i = 0; i < 8; i++) {
         for await (const { data } of client.iterate({ query: MY_TRIPS })) {
           assert.equal(data.myTripsUpdated.__typename, "MyTripsSnapshot");

@@ -6,12 +6,12 @@ import { socketAudits } from "./socket.mjs";
 const suites = { "graphql-http": serverAudits, "graphql-transport-ws": socketAudits, "graphql-sse": eventStreamAudits };
 const [suite, url, token] = process.argv.slice(2);
 
-// One after the other: an audit may look at what another would disturb. Those that only wait are begun first.
+// One after the other: one audit may disturb another. Those that only wait begin first.
 const audits = suites[suite]({ url, token });
 const waiting = audits.filter((audit) => audit.waits).map((audit) => audit.fn());
 for (const audit of audits.filter((audit) => !audit.waits)) report(await audit.fn());
 for (const result of waiting) report(await result);
-// Kept connections would hold the process for seconds.
+// Open keep-alive connections would delay the exit for seconds.
 process.exit();
 
 function report({ id, name, status, reason }) {

@@ -1,7 +1,7 @@
 /**
- * graphql-transport-ws, sentence by sentence, for want of an audit suite in the registry. Whatever the server sends has
- * to pass the message validation of graphql-ws, the protocol's own implementation; its client is the counterpart of the
- * last audits.
+ * graphql-transport-ws, sentence by sentence, because the registry has no audit suite. Every message of the server must
+ * pass the validation of graphql-ws, the protocol's reference implementation; its client is the counterpart of the last
+ * audits.
  * Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
 import assert from "node:assert/strict";
@@ -19,7 +19,7 @@ export function socketAudits({ url, token }) {
   const socketUrl = url.replace("http", "ws");
   const credentials = { authorization: `Bearer ${token}` };
 
-  /** Runs a check on a socket of its own; `isReady`: it has been acknowledged. */
+  /** Runs a check on a new socket; `isReady`: after `connection_ack`. */
   const on = (isReady, check) => async () => {
     const socket = await Socket.open(socketUrl);
     try {
@@ -46,7 +46,7 @@ export function socketAudits({ url, token }) {
   const introductions = [
     ...[undefined, null, {}, { some: "thing", nested: { a: [1] } }].map((payload, index) =>
       audit(`I10${index}`, `MUST take a connection_init with the payload ${JSON.stringify(payload)}`, async () => {
-        // Without a token in the payload it is the headers that say who it is.
+        // Without a token in the payload the headers identify the user.
         const socket = await Socket.open(socketUrl, { Authorization: `Bearer ${token}` });
         await socket.init(payload);
         socket.end();
@@ -159,7 +159,7 @@ export function socketAudits({ url, token }) {
       socket.send({ type: "complete", id: "1" });
       await socket.ping();
       await ask(me, CANCEL, { id });
-      // Whoever still followed would have been told before this is answered.
+      // A remaining subscription would have received the event before this answer.
       socket.send({ type: "subscribe", id: "2", payload: { query: MY_TRIPS } });
       assert.equal((await socket.next()).id, "2");
     })),
@@ -256,7 +256,7 @@ export function socketAudits({ url, token }) {
     })),
     audit("C103", "MUST NOT send the result of a query that the client completed before", ready(async (socket) => {
       const payload = { query: "{ me { id } }" };
-      // The second asks for the same later, and is answered first.
+      // The second one is sent later, and is answered first.
       socket.sendTogether(
         { type: "subscribe", id: "1", payload },
         { type: "complete", id: "1" },
@@ -333,7 +333,7 @@ export function socketAudits({ url, token }) {
     })),
   ];
 
-  /** Runs a check with a client of graphql-ws, which fails on whatever the protocol does not have. */
+  /** Runs a check with a client of graphql-ws, which fails on everything outside the protocol. */
   const withClient = (options, check) => async () => {
     const closed = [];
     const client = createClient({
@@ -385,7 +385,7 @@ export function socketAudits({ url, token }) {
   return [...handshakes, ...introductions, ...pings, ...operations, ...completions, ...malformed, ...closing, ...clients];
 }
 
-/** One connection: what comes is validated by graphql-ws, and waits until it is asked for. */
+/** One connection: graphql-ws validates the messages, which wait until the audit reads them. */
 class Socket {
   #socket;
   #arrived = [];
@@ -408,12 +408,12 @@ class Socket {
     });
   }
 
-  /** Sends an object as JSON, or a text or bytes as they are. */
+  /** Sends an object as JSON, or a text or bytes unchanged. */
   send(message) {
     this.#socket.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
 
-  /** Sends several messages in one piece, so that the server has them all before it can answer the first. */
+  /** Sends several messages in one piece, so that the server has all of them before it answers the first. */
   sendTogether(...messages) {
     const { _socket: connection } = this.#socket;
     connection.cork();
@@ -421,7 +421,7 @@ class Socket {
     connection.uncork();
   }
 
-  /** The next message; throws if it is none of the protocol's. */
+  /** The next message; throws if the protocol has no such message. */
   async next() {
     while (this.#arrived.length === 0) await inTime(new Promise((resolve) => (this.#wake = resolve)));
     return validateMessage(JSON.parse(this.#arrived.shift()));
@@ -432,7 +432,7 @@ class Socket {
     assert.equal((await this.next()).type, "connection_ack");
   }
 
-  /** Fails unless pong comes next: nothing else was on its way. */
+  /** Fails unless the next message is pong: nothing else was on its way. */
   async ping() {
     this.send({ type: "ping" });
     assert.deepEqual(await this.next(), { type: "pong" });
@@ -450,7 +450,7 @@ class Socket {
     await this.ping();
   }
 
-  /** Fails unless the socket closes with this code, and nothing comes before but what may. */
+  /** Fails unless the socket closes with this code, and only allowed messages come before. */
   async closes(code, reason, mayCome = []) {
     const closed = await inTime(this.#closed);
     assert.equal(closed.code, code, closed.reason);
@@ -463,7 +463,7 @@ class Socket {
   }
 }
 
-/** A handshake by hand: libraries refuse one that chooses no subprotocol before they see the code of the close. */
+/** A handwritten handshake: libraries refuse one without a subprotocol before they see the close code. */
 function handshake(url, offered) {
   const headers = {
     Connection: "Upgrade",

@@ -1,18 +1,18 @@
-/** What the trip asks of a client library, on behalf of one person. */
+/** The operations that the trip needs from a client library, for one person. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import type { MyTripsQueryVariables } from "./generated/graphql.js";
 
 export type Values = Record<string, any>;
 
-/** A person at the server. */
+/** A person and their server. */
 export interface Person {
   /** The address of the server: `http://HOST:PORT`. */
   readonly server: string;
-  /** Tells the test what happened. */
+  /** Reports an event to the test. */
   report(step: string, details?: object): void;
 }
 
-/** Takes what a subscription brings. */
+/** Receives the events of a subscription. */
 export interface Sink<Data> {
   next(data: Data): void;
   error(error: unknown): void;
@@ -39,7 +39,7 @@ export interface Client {
     sink: Sink<Data>,
   ): void;
 
-  /** Takes the session's token. Clients without this carry a cookie instead. */
+  /** Stores the session's token. Clients without this method use a cookie. */
   useToken?(token: string): void;
 
   /** Shows a query's data on a screen, now and whenever the cache changes. For libraries that cache by id. */
@@ -55,12 +55,12 @@ export interface Client {
     variables: Variables,
   ): boolean;
 
-  /** Whether a trip that is pushed comes into lists that are shown. */
+  /** Whether a pushed new trip appears in displayed lists. */
   readonly listsFollowEvents?: boolean;
 
-  /** Asks the server for a trip by the Node interface; what is known of it then. */
+  /** Loads a trip by the Node interface; returns the cached trip afterwards. */
   readAgain?(id: string): Promise<object>;
 
-  /** The ids in a list of the person's trips that reads on: after its first page, and after the next. */
+  /** The ids in a paginated list of the person's trips: after its first page, and after the next. */
   readPages?(list: MyTripsQueryVariables): Promise<string[][]>;
 }

@@ -1,4 +1,4 @@
-/** What a browser does for a page of another origin, for Node's `fetch` and for the sockets of `ws`. */
+/** The cookies of a browser with a page of another origin, for Node's `fetch` and for the sockets of `ws`. */
 import { WebSocket } from "ws";
 
 const ORIGIN = "https://app.example";
@@ -17,7 +17,7 @@ export class CookieJar {
     return response;
   };
 
-  /** A `WebSocket` whose handshake carries the cookies of the moment. */
+  /** A `WebSocket` whose handshake sends the present cookies. */
   get WebSocket() {
     const headers = () => this.#headers();
     return class extends WebSocket {

@@ -8,7 +8,7 @@ export default [
     languageOptions: { parser: graphql.parser, parserOptions: { graphQLConfig: { schema: "../../schema.graphql" } } },
     rules: {
       ...graphql.configs["flat/schema-recommended"].rules,
-      // Everything is described, not only types and root fields.
+      // Every element needs a description, not only types and root fields.
       "@graphql-eslint/require-description": [
         "error",
         {
@@ -36,7 +36,7 @@ export default [
           },
         },
       ],
-      // It takes `User.username` for a prefix. The word is one.
+      // It treats `User.username` as a prefix, but the word is not.
       "@graphql-eslint/no-typename-prefix": "off",
     },
   },

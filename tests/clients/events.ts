@@ -1,13 +1,13 @@
 import type { Sink } from "./client.js";
 
-/** What a subscription brought, for a reader that waits for one after the other. */
+/** The events of a subscription, for a reader that waits for one after the other. */
 export class Events<Data> implements Sink<Data> {
   readonly #arrived: (Data | Ending)[] = [];
   readonly #report: (details: object) => void;
   #hasFailed = false;
   #wake = () => {};
 
-  /** Everything is reported when it arrives, whether or not anybody waits for it. */
+  /** Reports each event when it arrives, even if nobody waits for it. */
   constructor(report: (details: object) => void) {
     this.#report = report;
   }

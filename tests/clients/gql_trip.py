@@ -1,4 +1,4 @@
-"""gql takes a trip."""
+"""A gql client makes a trip."""
 
 import asyncio
 import re

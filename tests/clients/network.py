@@ -29,14 +29,14 @@ class Network:
         await asyncio.gather(*self._relays)
 
     def cut(self) -> None:
-        """Drop every connection without a word, and refuse new ones."""
+        """Drop every connection without a close, and refuse new ones."""
         self._is_cut = True
         for writers in self._relays.values():
             for writer in writers:
                 writer.transport.abort()
 
     def restore(self) -> None:
-        """Let clients through again."""
+        """Allow connections again."""
         self._is_cut = False
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-/** What the clients ask. Their types are generated from these documents and the schema. */
+/** The operations of the clients. Their types are generated from these documents and the schema. */
 import { graphql } from "./generated/index.js";
 
 export const TripFields = graphql(`

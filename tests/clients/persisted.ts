@@ -47,20 +47,20 @@ await askTwice("urql", async (query) => {
 });
 
 async function askTwice(who: string, ask: Ask): Promise<void> {
-  // Automatically each library asks for something that the server has not seen.
+  // With automatic persisted queries each library sends an operation that the server has not seen.
   const query = kind === "listed" ? WhoAmI : parse(`query ${who.replace("-", "_")} { me { id } }`);
   for (let time = 0; time < 2; time += 1) report(who, "answer", { answer: await ask(query) });
   if (kind === "listed") report(who, "unlisted", { answer: await ask(unlisted) });
 }
 
-/** The hash of the generator, where it has made one; else that of the text that would be sent. */
+/** The generator's hash, if there is one; otherwise the hash of the text that would be sent. */
 function hashOf(query: DocumentNode, text: string): string {
   const meta = (query as { __meta__?: { hash: string } }).__meta__;
   if (kind === "listed" && meta) return meta.hash;
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** `fetch` that tells what is sent. */
+/** `fetch` that reports the request bodies. */
 function watched(who: string): typeof fetch {
   return (input, init) => {
     const sent = init?.method === "POST" ? Object.keys(JSON.parse(init.body as string)) : keysOf(input as string);

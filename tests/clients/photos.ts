@@ -1,6 +1,6 @@
 import type { Values } from "./client.js";
 
-/** The photo beside the variables, with null in its place, as the multipart request specification has it. */
+/** The photo, separate from the variables, with null in its place, as the multipart request specification says. */
 export function withoutPhoto(variables: Values): { variables: Values; files: Record<string, File> } {
   const photo: File | undefined = variables.input?.photo;
   if (photo === undefined) return { variables, files: {} };

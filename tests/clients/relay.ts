@@ -23,7 +23,7 @@ import { takeATrip } from "./trip.js";
 
 const { commitMutation, createOperationDescriptor, fetchQuery, getRequest, requestSubscription } = relay;
 
-/** What Relay's compiler has made of the trip's operations. */
+/** The output of Relay's compiler for the trip's operations. */
 const requests: Record<string, ConcreteRequest> = {
   DriverPool, LogIn, LogOut, MoveTrip, MyTrips, RequestTrip, ShowTrip, SignUp, WatchMyTrips, WatchTrip, WhoAmI,
 };
@@ -86,7 +86,7 @@ function connect(person: Person): Client {
     },
 
     async readAgain(id) {
-      // Relay asks for `node(id:)`, and lets no cache answer.
+      // Relay queries `node(id:)` without its cache.
       await fetchQuery<any>(environment, ReadAgain, { id }, { networkCacheConfig: { force: true } }).toPromise();
       return environment.getStore().getSource().get(id)!;
     },

@@ -1,6 +1,6 @@
 /**
- * What breaks clients of an older schema: run as `node schema-changes.js OLD NEW [OLD NEW ...]`, it prints for each pair
- * a line of JSON with the changes that break them, without those that were announced by a deprecation.
+ * Finds changes that break clients of an older schema. Run as `node schema-changes.js OLD NEW [OLD NEW ...]`, it prints for
+ * each pair a line of JSON with the breaking changes, without removals of deprecated elements.
  */
 import { readFileSync } from "node:fs";
 import { ChangeType, CriticalityLevel, diff, type Change } from "@graphql-inspector/core";
@@ -15,7 +15,7 @@ for (let i = 0; i < files.length; i += 2) {
   console.log(JSON.stringify(breaking.map(({ message }) => message)));
 }
 
-/** Whether the element that was removed had been deprecated. */
+/** Whether the removed element had been deprecated. */
 function wasDeprecated(older: GraphQLSchema, { type: kind, path }: Change): boolean {
   const [typeName, name, argument] = path!.split(".");
   const type = older.getType(typeName!);

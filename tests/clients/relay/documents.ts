@@ -1,4 +1,4 @@
-/** What the Relay client asks, for `relay-compiler` to read. Nothing imports this file. */
+/** The operations of the Relay client, for `relay-compiler`. Nothing imports this file. */
 import { graphql } from "relay-runtime";
 
 graphql`
