@@ -419,7 +419,8 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_on_a_desktop_and_on_
             for scheme in ("dark", "light"):
                 await page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 await page.picture(f"board-{name}-{scheme}-{device}")
-                assert await page.faults() == [], f"{name}, {scheme}, {device}"
+                # In the dark only the colors differ.
+                assert await page.faults(of_colors=scheme == "dark") == [], f"{name}, {scheme}, {device}"
 
     await look("empty")
     await page.rider.sign_up("Robin")

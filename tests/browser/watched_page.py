@@ -9,6 +9,9 @@ ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = ROOT / "var" / "screenshots"
 
+# Those of axe's default rules that depend on colors.
+COLOR_RULES = ["color-contrast", "link-in-text-block"]
+
 REPORT_VIOLATIONS = """
     addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
         console.error("policy violated:", effectiveDirective, blockedURI, sample));
@@ -48,11 +51,12 @@ class WatchedPage:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page, animations="disabled")
 
-    async def faults(self) -> list[str]:
-        """Serious and critical accessibility faults found by axe."""
+    async def faults(self, *, of_colors: bool = False) -> list[str]:
+        """Serious and critical accessibility faults found by axe; perhaps only those of colors."""
         if await self.page.evaluate("typeof axe === 'undefined'"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found: dict[str, Any] = await self.page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        options = {"resultTypes": ["violations"], **({"runOnly": COLOR_RULES} if of_colors else {})}
+        found: dict[str, Any] = await self.page.evaluate("options => axe.run(options)", options)
         return [
             f"{fault['id']}: {json.dumps([node['target'] for node in fault['nodes']])}"
             for fault in found["violations"]

@@ -12,7 +12,7 @@ import pytest_asyncio
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.api import Api
-from tests.support.processes import WITHOUT_LIMITS
+from tests.support.processes import HASH_MEMORY_KIB, WITHOUT_LIMITS
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,6 @@ def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
         _env_file=None,  # pyright: ignore[reportCallIssue]
         database_url=f"sqlite://{folder / 'taxirank.sqlite3'}",
         media_url=str(folder / "media"),
-        password_hash_memory_kib=1024,
         port=0,
         allowed_origins=("https://app.example",),
         max_body_bytes=64 * 1024,
@@ -33,7 +32,7 @@ def shared_settings(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
         connection_init_timeout_s=2.0,
         max_operations_per_socket=3,
         **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
-    )
+    ).model_copy(update={"password_hash_memory_kib": HASH_MEMORY_KIB})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

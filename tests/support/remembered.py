@@ -1,5 +1,6 @@
 """Results that a thousand test servers would compute again, computed once for each process."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from tests.support.api import PASSWORD
 
 # The test of the documents' memory must not find all of them here.
 LONGEST_CHARS = 2_000
-MOST = 2_000
+MOST = 1_000
 
 
 class RememberedDocuments(Documents):
@@ -17,16 +18,20 @@ class RememberedDocuments(Documents):
     again.
     """
 
-    _valid: ClassVar[dict[Hashable, Document]] = {}
+    _valid: ClassVar[OrderedDict[Hashable, Document]] = OrderedDict()
 
     def prepare(self, query: str) -> Document:
         """The document with that text, perhaps another server's."""
         key = (self._schema, *self._rules, self.hides_suggestions, self._limits, query)
         document = self._valid.get(key)
-        if document is None:
-            document = super().prepare(query)
-            if not document.errors and len(query) <= LONGEST_CHARS and len(self._valid) < MOST:
-                self._valid[key] = document
+        if document is not None:
+            self._valid.move_to_end(key)
+            return document
+        document = super().prepare(query)
+        if not document.errors and len(query) <= LONGEST_CHARS:
+            self._valid[key] = document
+            if len(self._valid) > MOST:
+                self._valid.popitem(last=False)
         return document
 
 
