@@ -139,6 +139,12 @@ def to_uuid(value: Any) -> UUID | None:
         return None
 
 
+def to_number(value: Any) -> int | None:
+    """A numeric id from a URL; None if it is not one."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def is_action(request: Request, *actions: RequestAction) -> bool:
     """Whether the request runs one of these actions."""
     return request.state.action in actions

@@ -22,13 +22,14 @@ from starlette_admin.routing import route
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.public_address import PublicAddress
+from admin.ratings import RatingView
 from admin.session_signing import FormTokens, SessionSigning, Signing
 from admin.time_zones import TimeZones
 from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
 from services.database.connections import Database
-from services.staff import lists
+from services.staff import lists, rating_list
 from services.staff.list_query import MAX_ROWS
 from services.staff.staff import Staff
 from services.trips.history import TripHistory
@@ -123,7 +124,8 @@ def mount(
     # Jinja's type knows only its own globals.
     cast("dict[str, Any]", environment.globals).update(max_rows=MAX_ROWS, icon_url=icon_url)
     pages.add_view(TripView(lists.trips(database), staff, history))
-    pages.add_view(UserView(lists.users(database), staff))
+    pages.add_view(UserView(lists.users(database), staff, database))
+    pages.add_view(RatingView(rating_list.ratings(database), staff))
     pages.add_view(TrailView(lists.actions(database), staff))
     app.routes.append(Route(PATH, _to_index, methods=["GET"]))
     pages.mount_to(app)

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette_admin.fields import EnumField, StringField
 
-from admin.list_view import ListView, time_field
+from admin.list_view import ListView, time_field, to_number
 from models.staff_action import StaffActionKind
 from services.staff.lists import ActionRow
 
@@ -36,8 +36,7 @@ class TrailView(ListView[ActionRow]):
 
     def to_id(self, pk: Any) -> int | None:
         """The numeric id, or None."""
-        text = str(pk)
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        return to_number(pk)
 
     async def repr(self, obj: Any, request: Request) -> str:
         """The action and its time."""

@@ -13,14 +13,19 @@ from starlette_admin.fields import (
     ImageField,
     PasswordField,
     StringField,
+    TextAreaField,
 )
 from starlette_admin.flash import flash
+from starlette_admin.types import RequestAction
 
-from admin.list_view import ListView, in_dialogue, in_form, time_field, to_uuid
+from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.values import Role, UserValue
+from services.database.connections import Database
+from services.staff.list_query import StaffList
 from services.staff.lists import UserRow
-from services.staff.staff import NoSuchUser
+from services.staff.rating_list import received_by
+from services.staff.staff import NoSuchUser, Staff
 
 _NAMES = {
     "username": "username",
@@ -77,7 +82,8 @@ class UserView(ListView[UserRow]):
     )
     fields_default_sort = (("created", True),)
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, staff_list: StaffList[UserRow], staff: Staff, database: Database) -> None:
+        self._database = database
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
             StringField("username", label="User name", required=True, help_text="3 to 150 characters, no spaces."),
@@ -97,8 +103,26 @@ class UserView(ListView[UserRow]):
             BooleanField("is_staff", label="Staff", exclude_from_create=True),
             time_field("created", exclude_from_create=True),
             time_field("deleted", exclude_from_create=True, exclude_from_list=True),
+            TextAreaField(
+                "ratings",
+                label="Newest ratings",
+                getter=self._ratings,
+                exclude_from_list=True,
+                exclude_from_create=True,
+                exclude_from_export=True,
+            ),
         ]
-        super().__init__(*args)
+        super().__init__(staff_list, staff)
+
+    async def _ratings(self, request: Request, user: Any) -> str:
+        """The newest ratings of the user."""
+        if not is_action(request, RequestAction.DETAIL):
+            return ""
+        return "\n".join(
+            f"{rating.created:%Y-%m-%d %H:%M} UTC  {'★' * rating.stars}  by {rating.author or 'a deleted user'}"
+            f"{f': {rating.comment}' if rating.comment is not None else ''}"
+            for rating in await received_by(self._database, user.id)
+        )
 
     def can_create(self, request: Request) -> bool:
         """Staff can add a user."""

@@ -82,7 +82,7 @@ def users(database: Database) -> StaffList[UserRow]:
                 "SELECT w.id, w.username, w.first_name, w.last_name, w.role, w.photo, w.is_staff, w.is_active, "
                 f"w.created, w.deleted FROM ({window}) w"
             ),
-            newest=lambda where: _newest("users", where),
+            newest=lambda where: newest("users", where),
             searched=_searched_users,
             make=_user_row,
         ),
@@ -113,7 +113,7 @@ def trips(database: Database) -> StaffList[TripRow]:
                 "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.created, w.updated, w.expires_at "
                 f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
             ),
-            newest=lambda where: _newest("trips", where),
+            newest=lambda where: newest("trips", where),
             searched=_searched_trips,
             make=_trip_row,
             narrowed=_if_active,
@@ -133,14 +133,14 @@ def actions(database: Database) -> StaffList[ActionRow]:
                 "SELECT w.id, w.at, w.action, w.staff_username AS staff, w.user_id, u.username AS user_name, "
                 f"w.trip_id, w.detail FROM ({window}) w LEFT JOIN users u ON u.id = w.user_id"
             ),
-            newest=lambda where: _newest("staff_actions", where, time="at"),
+            newest=lambda where: newest("staff_actions", where, time="at"),
             searched=_searched_actions,
             make=_action_row,
         ),
     )
 
 
-def _newest(table: str, where: str, *, time: str = "created") -> str:
+def newest(table: str, where: str, *, time: str = "created") -> str:
     return f"SELECT t.* FROM {table} t WHERE {where} ORDER BY t.{time} DESC, t.id DESC LIMIT {MAX_ROWS}"
 
 
@@ -157,11 +157,11 @@ def _searched_users(query: Query, text: str, an_id: UUID | None) -> tuple[Sequen
 def _searched_trips(query: Query, text: str, an_id: UUID | None) -> tuple[Sequence[str], str | None]:
     if an_id is not None:
         mark = query.bind(an_id)
-        return [_newest("trips", f"t.{column} = {mark}") for column in ("id", "rider_id", "driver_id")], None
+        return [newest("trips", f"t.{column} = {mark}") for column in ("id", "rider_id", "driver_id")], None
     namesakes = f"(SELECT u.id FROM users u WHERE {query.named_like(text)} LIMIT {MAX_NAMESAKES})"
     addresses = [query.like(f"w.{column}", "%", text) for column in ("pick_up_address", "drop_off_address")]
     return (
-        [_newest("trips", f"t.{column} IN {namesakes}") for column in ("rider_id", "driver_id")],
+        [newest("trips", f"t.{column} IN {namesakes}") for column in ("rider_id", "driver_id")],
         f"({' OR '.join(addresses)})",
     )
 

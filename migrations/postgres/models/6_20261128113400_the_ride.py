@@ -21,6 +21,7 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
 );
 COMMENT ON TABLE "ratings" IS 'What one party of a completed trip thinks of the other: 1 to 5 stars, and a comment for staff.';
 CREATE INDEX IF NOT EXISTS "ratings_by_subject" ON "ratings" ("subject_id", "id" DESC);
+CREATE INDEX IF NOT EXISTS "ratings_by_created" ON "ratings" ("created" DESC, "id" DESC);
         ALTER TABLE "outbox" ADD "driver_id" UUID,
     DROP CONSTRAINT "outbox_one_subject",
     ADD CONSTRAINT "outbox_one_subject" CHECK (num_nonnulls("trip_id", "session_id", "driver_id") = 1);

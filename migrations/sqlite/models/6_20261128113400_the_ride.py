@@ -50,6 +50,7 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
     CONSTRAINT "ratings_parties" CHECK ("author_id" <> "subject_id")
 ) /* What one party of a completed trip thinks of the other: 1 to 5 stars, and a comment for staff. */;
 CREATE INDEX IF NOT EXISTS "ratings_by_subject" ON "ratings" ("subject_id", "id" DESC);
+CREATE INDEX IF NOT EXISTS "ratings_by_created" ON "ratings" ("created" DESC, "id" DESC);
         {added}
 CREATE INDEX IF NOT EXISTS "users_waiting_for_approval" ON "users" ("created", "id") WHERE "approval" = 'WAITING';
 BEGIN;
