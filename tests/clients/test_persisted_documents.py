@@ -12,7 +12,7 @@ from tests.conftest import LiveServer, serving
 # The first one may have to install the packages.
 pytestmark = pytest.mark.timeout(600)
 
-# How each sends what it asks, and what it sends again with its text.
+# How each library sends a query by hash, and how it sends it again with its text.
 METHODS = {"apollo-post": ("POST", "POST"), "apollo-get": ("GET", "POST"), "urql": ("GET", "GET")}
 NOBODY = {"answer": {"me": None}}
 

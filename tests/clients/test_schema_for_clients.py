@@ -31,7 +31,7 @@ def test_the_schema_passes_the_recommended_lint_rules(npm_packages: Path) -> Non
     assert done.returncode in (0, 1), done.stderr
     found = {Path(file["filePath"]).name: file["messages"] for file in json.loads(done.stdout)}
     assert found["schema.graphql"] == []
-    # The rules are at work: these are found.
+    # The rules work: they find these faults.
     rules = {message["ruleId"].removeprefix("@graphql-eslint/") for message in found["faulty.graphql"]}
     assert rules >= {"naming-convention", "require-description", "strict-id-in-types"}
 
@@ -76,7 +76,9 @@ def test_the_schema_breaks_no_client_of_its_last_versions_unless_that_was_accept
 
 
 def last_versions() -> list[str]:
-    """The schema that was committed last, or if that is this one, the one before; and the last release's."""
+    """The schema of the last commit, or if it is equal to this one, of the commit before; and that of the last
+    release.
+    """
     changed = git("log", "-1", "--format=%H", "--", "schema.graphql").strip()
     if not changed:
         return []
@@ -89,13 +91,13 @@ def last_versions() -> list[str]:
 
 
 def git(*arguments: str) -> str:
-    """What git prints; nothing if it has no answer, as outside a repository, or in one without a history."""
+    """The output of git; empty if it has none, as outside a repository or without a history."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else ""
 
 
 def changes(scripts: Path, pairs: list[tuple[Path, Path]]) -> list[list[str]]:
-    """Of each pair, older and newer, what breaks clients."""
+    """For each pair, older and newer, the changes that break clients."""
     command = ["node", scripts / "schema-changes.js", *(file for pair in pairs for file in pair)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

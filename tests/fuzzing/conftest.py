@@ -1,4 +1,4 @@
-"""One server for all tests of a module, and three people who are logged in."""
+"""One server for all tests of a module, and three logged-in people."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from tests.support.processes import WITHOUT_LIMITS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long pass."""
+    """Add the option for the long run."""
     parser.addoption(
         "--long-fuzz",
         action="store_true",
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long pass may take its time."""
+    """The long run has no time limit."""
     if fuzzed.is_long:
         for item in items:
             item.add_marker(pytest.mark.timeout(3600))
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def target(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fuzzed]:
-    """The server that is fuzzed."""
+    """The fuzzed server."""
     folder = tmp_path_factory.mktemp("fuzzed")
     shutil.copy(sqlite_template, folder / "taxirank.sqlite3")
     settings = Settings(

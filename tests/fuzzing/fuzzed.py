@@ -1,4 +1,4 @@
-"""What every fuzz test does: choose how long, send, and see that the server was not harmed."""
+"""Shared code of the fuzz tests: choose the number of examples, send, and check that the server was not harmed."""
 
 import gc
 import logging
@@ -19,47 +19,49 @@ from tests.support.waiting import until
 is_long = False
 LONG_FACTOR = 100
 
-# Counters and buffers move; a request that stays is hundreds of blocks.
+# Counters and buffers vary; a leaked request is hundreds of blocks.
 MOVING_BLOCKS = 500
 REPLAYS = 3
 
 
 def fuzz(examples: int) -> settings:
-    """How a test tries so many examples: the same ones each time; in the long pass a hundred times as many, others
-    each time, of which a failing one is printed."""
+    """Decorates a test that tries this many examples, always the same.
+
+    The long run tries a hundred times as many, different ones each time, and prints a failing one.
+    """
     return settings(
         max_examples=examples * (LONG_FACTOR if is_long else 1),
         derandomize=not is_long,
         print_blob=True,
         database=None,
-        # The server answers in its own time; that it does is seen by time-outs.
+        # The server needs its own time; a time-out finds a missing answer.
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 
 
 class Fuzzed:
-    """A running server, who sends to it, and what was sent last."""
+    """A running server, its senders, and the last input."""
 
     def __init__(self, server: LiveServer, people: dict[str, Api], ids: dict[str, str]) -> None:
         self.server = server
         self.people = people
         self._ids = ids
-        # Kept, since their clients would take the cookies that they are sent.
+        # Kept, because their clients would accept cookies from the server.
         self._cookies = {name: api.cookie_header() for name, api in people.items()}
 
     def real(self, text: str) -> str:
-        """Put the ids of what there is in the places of their names, such as ``TRIP``."""
+        """Replace names such as ``TRIP`` by the ids of existing objects."""
         for name, value in self._ids.items():
             text = text.replace(name, value)
         return text
 
     def headers(self, who: str) -> dict[str, str]:
-        """The session of somebody."""
+        """The headers with a person's session."""
         return self._cookies[who]
 
     async def post(self, who: str, content: bytes, content_type: str = "application/json") -> httpx.Response:
-        """Send a body as somebody; the answer, which was checked."""
+        """Send a body as this person; returns the checked answer."""
         headers = {"Content-Type": content_type, "GraphQL-Require-Preflight": "1", **self.headers(who)}
         http = self.people[who].http
         response = await http.post("/graphql", content=content, headers=headers)
@@ -69,13 +71,13 @@ class Fuzzed:
 
     @contextmanager
     def unharmed(self) -> Iterator[None]:
-        """What happens in the block is no failure of the server's."""
+        """Nothing in the block causes a failure of the server."""
         with structlog.testing.capture_logs() as logs:
             yield
         assert not [log for log in logs if log["log_level"] in ("error", "critical")]
 
     async def is_right(self) -> None:
-        """Everybody is answered, over HTTP and over a socket, and no subscription is left."""
+        """Everybody gets answers, over HTTP and over a socket, and no subscription is left."""
         for who, api in self.people.items():
             response = await api.http.post(
                 "/graphql", json={"query": "{ me { role } }"}, headers=self.headers(who)
@@ -91,7 +93,7 @@ class Fuzzed:
 
 @asynccontextmanager
 async def people_of(server: LiveServer) -> AsyncIterator[Fuzzed]:
-    """A rider with a trip that a driver has accepted, and one that is open; and somebody who is not logged in."""
+    """A rider with an accepted trip and an open one, the trip's driver, and a person without a log-in."""
     async with AsyncExitStack() as stack:
         people = {name: await stack.enter_async_context(Api(server.url)) for name in ("NOBODY", "RIDER", "DRIVER")}
         rider, driver = await people["RIDER"].sign_up("RIDER"), await people["DRIVER"].sign_up("DRIVER")
@@ -104,7 +106,7 @@ async def people_of(server: LiveServer) -> AsyncIterator[Fuzzed]:
 
 
 def check_response(response: httpx.Response) -> None:
-    """A client's fault has a status below 500, and every error a code that is not ours."""
+    """A client's fault has a status below 500, and no error has a code of a server failure."""
     assert response.status_code < 500, response.text
     if response.headers.get("content-type", "").partition(";")[0] in (
         "application/json",
@@ -114,7 +116,7 @@ def check_response(response: httpx.Response) -> None:
 
 
 def check_errors(errors: list[dict[str, Any]]) -> None:
-    """Every error has a message and a code, and none is ours."""
+    """Every error has a message and a code, and none is a failure of the server."""
     for error in errors:
         assert isinstance(error["message"], str)
         assert isinstance(error["extensions"]["code"], str), error
@@ -122,16 +124,16 @@ def check_errors(errors: list[dict[str, Any]]) -> None:
 
 
 async def assert_no_growth(*requests: Callable[[], Awaitable[object]]) -> None:
-    """Repeat what was sent: once every cache is warm, no request leaves anything behind."""
+    """Repeat the inputs: when every cache is warm, no request leaves anything behind."""
 
     async def replay(times: int) -> int:
         for request in requests * times:
             await request()
         gc.collect()
-        # Counted always, unlike bytes, whose tracing makes everything four times as slow.
+        # Blocks are always counted, unlike bytes, whose tracing makes everything four times as slow.
         return sys.getallocatedblocks()
 
-    # What Pillow says of a damaged photo, pytest would keep.
+    # pytest would keep Pillow's warnings about a damaged photo.
     logging.disable()
     try:
         before = await replay(3)

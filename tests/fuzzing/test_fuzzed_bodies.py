@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("fuzz
 
 WHO = st.sampled_from(["NOBODY", "RIDER", "DRIVER"])
 
-# Values as text, since not all of them are ones that Python would write.
+# Values as JSON text, because Python would not write all of them.
 ODD = st.sampled_from(
     [
         *("null", "true", "0", "-0", "0.5", "1e308", "1e-999", "200", "-91", "2147483648", "9007199254740993"),
@@ -112,7 +112,7 @@ def put(value: Any, path: tuple[Any, ...], text: str) -> str:
 
 @st.composite
 def nearly_right(draw: st.DrawFn, values: st.SearchStrategy[str]) -> str:
-    """A real request, of whose variables one is odd."""
+    """A real request with one odd variable."""
     document, variables = draw(st.sampled_from(REQUESTS))
     path = draw(st.sampled_from(places(variables)))
     return f'{{"query":{json.dumps(document)},"variables":{put(variables, path, draw(values))}}}'
@@ -193,7 +193,7 @@ async def test_no_query_string_makes_the_server_fail(
 ) -> None:
     http = target.people[who].http
     headers = {**target.headers(who), "Accept": accept}
-    # Longer lines are refused before anybody reads them.
+    # Longer lines are refused before they are parsed.
     short = [(key, value[:2_000]) for key, value in pairs]
     with target.unharmed():
         response = await http.get("/graphql", params=short, headers=headers)

@@ -17,12 +17,12 @@ from tests.support.api import PASSWORD, SIGN_UP
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.attack("fuzzing"),
-    # Of damaged metadata.
+    # Warnings about damaged metadata.
     pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning"),
 ]
 
 FORM = "multipart/form-data; boundary=b"
-# What a parser of forms, JSON, paths or photos may look for.
+# Words that a parser of forms, JSON, paths or photos may search for.
 TOKENS = [
     *(b"\r\n", b"\n", b"\r", b"--b", b"--b--", b"\r\n--b\r\n", b"--", b'"', b";", b":", b"=", b"{", b"[", b"\\"),
     *(b"name", b"filename=", b"filename*=utf-8''%ff", b"Content-Type: ", b"Content-Transfer-Encoding: 8bit\r\n"),
@@ -86,7 +86,7 @@ NUMBERS = st.integers(0, 99_999)
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A form, with some of its bytes changed, removed, repeated or added."""
+    """A form with some bytes changed, removed, repeated or added."""
     body = form(draw(NUMBERS), draw(st.sampled_from(PHOTOS)), RIGHT_MAP)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(body)))
@@ -98,7 +98,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def with_damaged_photo(draw: st.DrawFn) -> bytes:
-    """A form with a photo of which some bytes are others."""
+    """A form with a photo in which some bytes are changed."""
     photo = bytearray(draw(st.sampled_from(PHOTOS)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(2, len(photo) - 1))
@@ -122,7 +122,7 @@ async def test_no_form_makes_the_server_fail(target: Fuzzed, body: bytes, conten
     with target.unharmed():
         response = await target.post("NOBODY", body, content_type)
     assert response.status_code in (200, 400, 415 if "utf-16" in content_type else 400)
-    # A photo is stored exactly where an account has it.
+    # A photo is stored exactly if an account has it.
     user = ((response.json().get("data") or {}).get("signUp") or {}).get("user")
     assert len(os.listdir(media)) - photos == (user is not None and user["photo"] is not None)
 

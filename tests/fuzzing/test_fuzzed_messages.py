@@ -18,7 +18,7 @@ from tests.support.api import MY_TRIPS, POOL, TRIP_UPDATED, Socket, SocketClosed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("fuzzing")]
 
-# A client's fault, or its own wish; never 1011, an internal error, nor 1006, a connection that was lost.
+# A client's fault, or its own request; never 1011, an internal error, nor 1006, a lost connection.
 CLOSE_CODES = {1000, 1001, 1002, 1003, 1007, 1009, 4400, 4401, 4403, 4406, 4408, 4409, 4429}
 
 TYPES = ["connection_init", "connection_ack", "ping", "pong", "subscribe", "next", "error", "complete"]
@@ -53,7 +53,7 @@ IDS = st.sampled_from(["1", "2", "3", "", "\x00", "x" * 500, "\u2028"])
 MESSAGES = st.fixed_dictionaries(
     {"type": st.sampled_from(TYPES) | JSON}, optional={"id": IDS | JSON, "payload": PAYLOADS | JSON}
 )
-# What a client may say, so that an example comes further than its first message.
+# Valid messages, so that an example gets further than its first message.
 RIGHT = st.one_of(
     st.just({"type": "ping"}),
     st.just({"type": "pong", "payload": {}}),
@@ -87,7 +87,7 @@ SAYINGS = TEXTS | st.binary(max_size=30)
 
 
 async def converse(target: Fuzzed, who: str, introduces: bool, sayings: list[str | bytes]) -> None:
-    """Say all that, and see that the server still answers, or has closed the socket with a reason."""
+    """Send all messages, and check that the server still answers, or has closed the socket with a reason."""
     async with open_socket(target.server.url, headers=target.headers(who)) as socket:
         with suppress(SocketClosed, ConnectionClosed):
             if introduces:
@@ -96,7 +96,7 @@ async def converse(target: Fuzzed, who: str, introduces: bool, sayings: list[str
                 text = target.real(saying) if isinstance(saying, str) else saying
                 await socket.connection.send(text)
             await socket.send(type="ping")
-            # Other pongs may have come before: the last is the one of now.
+            # Earlier pongs may have come before: the last one is for this ping.
             pings = 1 + sum(isinstance(saying, str) and _is_ping(saying) for saying in sayings)
             while pings:
                 pings -= (await socket.receive())["type"] == "pong"
@@ -112,7 +112,7 @@ def _is_ping(text: str) -> bool:
 
 
 def check_all(socket: Socket) -> None:
-    """What a socket has received."""
+    """Check everything that a socket has received."""
     assert socket._reader.done()  # pyright: ignore[reportPrivateUsage]
     socket._reader.result()  # pyright: ignore[reportPrivateUsage]
     assert socket.connection.close_code in CLOSE_CODES
@@ -141,7 +141,7 @@ async def test_no_message_makes_the_server_fail(
 
 @st.composite
 def frames(draw: st.DrawFn) -> bytes:
-    """A frame, or what looks like one: any opcode and reserved bits, masked or not, of any length, or a lie."""
+    """A frame, or bytes like one: any opcode and reserved bits, masked or not, of any declared length."""
     first = draw(st.integers(0, 255) | st.sampled_from([0x81, 0x01, 0x80, 0x82, 0x88, 0x89, 0x8A]))
     data = draw(st.binary(max_size=150) | TEXTS.map(lambda text: text.encode(errors="replace")[:3_000]))
     length = draw(st.just(len(data)) | st.sampled_from([0, 125, 126, 65_535, 65_537, 2**31, 2**63 - 1, 2**64 - 1]))
@@ -161,14 +161,14 @@ def frames(draw: st.DrawFn) -> bytes:
 async def test_no_frame_makes_the_server_fail(target: Fuzzed, who: str, pieces: list[bytes]) -> None:
     with target.unharmed():
         async with open_socket(target.server.url, headers=target.headers(who)) as socket:
-            # What the server has ended takes no more bytes.
+            # A closed connection accepts no more bytes.
             with suppress(SocketClosed, ConnectionClosed, RuntimeError):
                 if who != "NOBODY":
                     await socket.init()
                 for piece in pieces:
                     socket.connection.transport.write(piece)
                     await asyncio.sleep(0)
-            # It may wait for the rest of a frame for as long as it likes, and has to live with a peer that goes.
+            # The server may wait for the rest of a frame, and must cope with a peer that disconnects.
             socket.connection.transport.abort()
         assert socket.connection.close_code != 1011
 

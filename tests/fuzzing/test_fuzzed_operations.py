@@ -27,12 +27,12 @@ def _texts(*texts: str) -> st.SearchStrategy[StringValueNode]:
 
 
 SCALARS: dict[str, st.SearchStrategy[Any]] = {
-    # Ids of what there is, of what there is not, and none at all.
+    # Existing ids, unknown ids, and texts that are no ids.
     "ID": _texts("TRIP", "OFFER", "PERSON", "00000000-0000-4000-8000-000000000000", "", "1", "\u2028", "a" * 300),
     "DateTime": _texts("2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+23:59", "now", ""),
     "Upload": _texts("", "photo.jpg"),
 }
-# A session that has ended would make a nobody of who is fuzzed with.
+# Mutations that end a session would leave the fuzzer without one.
 MUTATIONS = [name for name in SCHEMA.mutation_type.fields if name != "logOut"]  # pyright: ignore[reportOptionalMemberAccess]
 OPERATIONS = st.one_of(
     queries(SCHEMA, custom_scalars=SCALARS),
@@ -40,18 +40,18 @@ OPERATIONS = st.one_of(
     queries(SCHEMA, custom_scalars=SCALARS, mode=Mode.NEGATIVE),
     mutations(SCHEMA, fields=MUTATIONS, custom_scalars=SCALARS, mode=Mode.NEGATIVE),
 )
-# Its strategies know queries and mutations: what can be followed is asked for as if it were queried.
+# Its strategies know queries and mutations only: subscriptions are generated as if they were queries.
 FOLLOWED = GraphQLSchema(query=SCHEMA.subscription_type, types=list(SCHEMA.type_map.values()))
 SUBSCRIPTIONS = st.one_of(
     queries(FOLLOWED, fields=[name], custom_scalars=SCALARS, mode=mode).map("subscription ".__add__)
     for name, field in FOLLOWED.query_type.fields.items()  # pyright: ignore[reportOptionalMemberAccess]
-    # Without arguments there is nothing to be wrong.
+    # Without arguments nothing can be wrong.
     for mode in (Mode if field.args else (Mode.POSITIVE,))
 )
 
 
 def body(target: Fuzzed, document: str) -> bytes:
-    """A request for a document."""
+    """A request with a document."""
     return json.dumps({"query": target.real(document)}).encode()
 
 
@@ -63,7 +63,9 @@ async def test_no_query_and_no_mutation_makes_the_server_fail(target: Fuzzed, wh
 
 
 async def follow(target: Fuzzed, who: str, *documents: str) -> None:
-    """Begin and end subscriptions on one socket; every answer is of the protocol's, and none a failure of ours."""
+    """Begin and end subscriptions on one socket; every answer follows the protocol, and none is a failure of the
+    server.
+    """
     async with open_socket(target.server.url, headers=target.headers(who)) as socket:
         await socket.init()
         for document in documents:
@@ -75,7 +77,7 @@ async def follow(target: Fuzzed, who: str, *documents: str) -> None:
 
 
 def check_messages(socket: Socket, operation_id: str) -> None:
-    """What has come for an operation."""
+    """Check the messages of an operation."""
     queue = socket._queue(operation_id)  # pyright: ignore[reportPrivateUsage]
     while not queue.empty():
         message = queue.get_nowait()

@@ -71,7 +71,7 @@ async def test_without_a_build_the_page_runs_no_script_and_loads_nothing(tmp_pat
     (style,) = re.findall(r"<style>(.*?)</style>", response.text, flags=re.DOTALL)
     assert policy["style-src"] == [f"'sha256-{sha256(style)}'"]
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
-    # It looks again by itself.
+    # It reloads itself.
     assert '<meta http-equiv="refresh"' in response.text
 
 
@@ -84,7 +84,7 @@ async def test_both_pages_have_the_same_protection(built, build, tmp_path, clien
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["x-frame-options"] == "DENY"
     assert response.headers["referrer-policy"] == "same-origin"
-    # The address answers API clients too, and the page names the files of the newest build.
+    # The path also answers API clients, and the page names the files of the newest build.
     assert response.headers["vary"] == "Accept"
     assert response.headers["cache-control"] == "no-cache"
 
@@ -112,7 +112,7 @@ async def test_assets_are_kept_by_browsers_for_ever(name, media_type, build, cli
     assert media_type in response.headers["content-type"]
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert response.headers["x-content-type-options"] == "nosniff"
-    # A worker of the page lives under it.
+    # A worker of the page runs under this policy.
     assert directives(response) == directives(await client.get("/graphql"))
     again = await client.get(f"/assets/{name}", headers={"If-None-Match": response.headers["etag"]})
     assert again.status_code == 304

@@ -35,7 +35,7 @@ FILE_PART = b'--b\r\nContent-Disposition: form-data; name="0"; filename="a"\r\n\
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server without patience."""
+    """A server with short time-outs."""
     folder = tmp_path_factory.mktemp("hostile")
     shutil.copy(sqlite_template, folder / "taxirank.sqlite3")
     settings = Settings(
@@ -52,7 +52,7 @@ async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 class Raw:
-    """A TCP connection on which anything can be said."""
+    """A TCP connection for arbitrary bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -65,7 +65,7 @@ class Raw:
             await self._writer.drain()
 
     async def answer(self) -> bytes:
-        """Everything that comes until the server closes the connection."""
+        """All bytes until the server closes the connection."""
         received = b""
         async with asyncio.timeout(10):
             with suppress(ConnectionError):
@@ -74,16 +74,16 @@ class Raw:
         return received
 
     async def flood(self, data: bytes) -> None:
-        """Send the same again and again until the server closes the connection."""
+        """Send the same bytes repeatedly until the server closes the connection."""
         async with asyncio.timeout(10):
             while not (self._writer.is_closing() or self._reader.at_eof()):
                 await self.send(data)
 
     async def trickle(self, data: bytes) -> bytes:
-        """
-        Send the same every few moments until the server answers, and what comes until it closes the connection.
+        """Send the same bytes every few moments until the server answers; returns all bytes until it closes the
+        connection.
 
-        Nothing is sent once an answer has begun: a connection that is written to after its end is reset, and an
+        Sends nothing after the answer has begun: a connection that is written to after its end is reset, and an
         answer in two pieces would lose the second.
         """
         async with asyncio.timeout(10):
@@ -100,7 +100,7 @@ class Raw:
 
 @asynccontextmanager
 async def raw(server: LiveServer) -> AsyncIterator[Raw]:
-    """A connection; afterwards the server is alive and right, and has had no failure of its own."""
+    """A connection; afterwards the server is alive and answers correctly, and has had no failure."""
     host, _, port = server.url.removeprefix("http://").partition(":")
     with structlog.testing.capture_logs() as logs:
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -186,7 +186,7 @@ async def test_bytes_outside_the_body_cannot_be_endless(server: LiveServer, begi
         await connection.send(beginning)
         before = process.memory_info().rss
         await connection.flood(more)
-        # The answer itself is lost where the client goes on sending (TCP resets what it has not read).
+        # The answer itself is lost if the client continues to send (TCP resets the unread bytes).
         answer = await connection.answer()
         assert answer == b"" or status(answer) in (414, 431)
         assert process.memory_info().rss - before < 8 * 1024 * 1024
@@ -333,7 +333,7 @@ async def test_large_bodies_under_way_are_bounded_together_and_small_ones_pass(s
     assert refusals.keys() == {"OVERLOADED", "REQUEST_TIMEOUT"}
     assert status(refusals["OVERLOADED"]) == 503
     assert b"retry-after: 1" in refusals["OVERLOADED"].lower()
-    # What they held is free again.
+    # Their memory is free again.
     async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
         body = TYPENAME.ljust(LIMIT)
         response = await http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
@@ -345,7 +345,7 @@ def _scope() -> Scope:
 
 
 async def _statuses(app: Callable[..., object], pieces: list[bytes]) -> list[int]:
-    """What is answered to a body that comes at once."""
+    """The answers to a body that arrives immediately."""
     limit = BodyLimit(app, max_bytes=LIMIT, max_bytes_together=LIMIT, timeout_s=0.05)  # pyright: ignore[reportArgumentType]
     sent: list[int] = []
 
@@ -364,7 +364,7 @@ async def test_a_slow_server_does_not_blame_its_clients() -> None:
     async def busy(_: Scope, receive: Callable[..., object], send: Callable[..., object]) -> None:
         more = True
         while more:
-            # Longer than the client may take.
+            # Longer than the client's time limit.
             await asyncio.sleep(0.06)
             more = (await receive())["more_body"]  # pyright: ignore
         await send({"type": "http.response.start", "status": 200, "headers": []})  # pyright: ignore

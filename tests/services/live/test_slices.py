@@ -42,7 +42,7 @@ class Work:
         self._next = self._loop.call_soon(self._begin_iteration)
 
     def done(self, _: object) -> None:
-        """One message was delivered."""
+        """Count one delivered message."""
         self.now_s += DELIVERY_S
         self.total += 1
 

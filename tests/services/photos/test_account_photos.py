@@ -65,7 +65,7 @@ async def let_pass(database: Database, seconds: int) -> None:
 
 
 async def stop_before_the_insert(application: Application, monkeypatch: pytest.MonkeyPatch) -> "Stopped":
-    """A sign-up that has stored its photo and stands still."""
+    """A sign-up that has stored its photo and then stops."""
     stopped = Stopped()
     hash_password = Passwords.hash
 
@@ -88,7 +88,7 @@ class Stopped:
 
 
 def break_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections break when they have committed, before they say so."""
+    """Connections break after the commit, before its answer."""
     for wrapper in (TransactionWrapper, SqliteTransactionWrapper):
         commit = wrapper.commit
 
@@ -109,7 +109,7 @@ def put_the_store_away(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hour(
     application: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As far as the store and the database go, this process ends here.
+    # For the store and the database, the process ends here.
     killed = await stop_before_the_insert(application, monkeypatch)
     assert len(stored(application)) == 1
     another = Application(settings)
@@ -131,7 +131,7 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
     finally:
         await another.database.disconnect()
         killed.goes_on.set()
-    # Had it only been slow, there would be no account without its photo.
+    # If it had only been slow, there would be no account without its photo.
     with pytest.raises(Exception, match=r"webp"):
         await killed.task
     assert await referenced(application) == stored(application) == set()

@@ -39,7 +39,7 @@ NO_NAMES = [
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    # Every process of a run imports this file, and one of them this.
+    # Every process of a run imports this file, but only one needs moto.
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -78,7 +78,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> PhotoStore:
 
 @asynccontextmanager
 async def recorded_requests(status: str = "200 OK") -> AsyncIterator[tuple[str, list[str]]]:
-    """An endpoint that answers everything alike, and the heads of the requests that it got."""
+    """An endpoint that gives the same answer to everything, and the heads of the requests."""
     heads: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

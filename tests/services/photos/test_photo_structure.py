@@ -21,7 +21,7 @@ EMPTY_SEGMENT = b"\xff\xe5\x00\x02"
 
 
 def in_jpeg(inserted: bytes) -> bytes:
-    """A JPEG with something in front of its first segment."""
+    """A JPEG with bytes before its first segment."""
     return JPEG[:2] + inserted + JPEG[2:]
 
 
@@ -31,7 +31,7 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
 
 
 def chunk_starts(png: bytes) -> list[int]:
-    """Where each chunk of a PNG begins."""
+    """The start of each chunk of a PNG."""
     starts, at = list[int](), len(PNG_START)
     while at < len(png):
         starts.append(at)
@@ -40,7 +40,7 @@ def chunk_starts(png: bytes) -> list[int]:
 
 
 def in_png(before: bytes = b"", behind: bytes = b"") -> bytes:
-    """A PNG with something in front of its pixels, and behind them."""
+    """A PNG with bytes before and after its pixels."""
     pixels = PNG.index(b"IDAT") - 4
     return PNG[:pixels] + before + PNG[pixels:-12] + behind + PNG[-12:]
 
@@ -97,7 +97,7 @@ def test_more_parts_than_any_photo_has_are_refused(data: bytes) -> None:
 @pytest.mark.attack("uploads")
 def test_a_png_whose_checksums_do_not_fit_is_refused_wherever_the_damage_is() -> None:
     start, end = len(PNG_START), PNG.index(b"IEND") - 4
-    # Not the lengths of chunks: with another one the file has other chunks.
+    # Not the lengths of chunks: with another length the file has other chunks.
     lengths = {at + i for at in chunk_starts(PNG) for i in range(4)}
     for at in set(range(start, end, 101)) - lengths:
         with pytest.raises(OddStructure, match="damaged"):

@@ -63,7 +63,7 @@ def near(colour: tuple[int, ...], other: tuple[int, ...], *, within: int = 12) -
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that announces a size and has no pixels at all."""
+    """A PNG that declares a size and has no pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
@@ -340,7 +340,7 @@ async def test_a_photo_that_was_cut_off_is_refused(photos: Photos, format: str, 
 
 
 def png_with_checksum_of_pixels(data: bytes) -> bytes:
-    """The PNG with the checksum that fits its first chunk of pixels."""
+    """The PNG with the correct checksum of its first chunk of pixels."""
     at = data.index(b"IDAT") - 4
     end = at + 8 + int.from_bytes(data[at : at + 4], "big")
     return data[:end] + struct.pack(">I", zlib.crc32(data[at + 4 : end])) + data[end + 4 :]
@@ -351,7 +351,7 @@ def png_with_checksum_of_pixels(data: bytes) -> bytes:
 async def test_a_png_with_one_damaged_byte_in_its_pixels_is_refused(
     photos: Photos, tmp_path: Path, fits: bool
 ) -> None:
-    # The pixels have a checksum of their own, inside of the chunks, which the decoder looks at.
+    # The pixels have a separate checksum, inside the chunks, which the decoder checks.
     whole = encode(Image.effect_noise((100, 80), 80).convert("RGB"), "PNG")
     start = whole.index(b"IDAT") + 6
     for share in range(1, 40):

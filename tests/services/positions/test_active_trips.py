@@ -32,7 +32,7 @@ STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, Tr
 
 @asynccontextmanager
 async def of(settings: Settings) -> AsyncIterator[Town]:
-    """A server whose jobs do not run, and which announces nothing: nobody hears of anything."""
+    """A server without jobs and announcements: no process receives an event."""
     application = Application(settings.model_copy(update={"location_rate": "off"}))
     async with running(application):
         await application.periodic_jobs.stop()
@@ -48,7 +48,7 @@ async def town(settings: Settings) -> AsyncIterator[Town]:
 
 @pytest.fixture
 async def other(settings: Settings, town: Town) -> AsyncIterator[Town]:
-    """Another server, if there can be one: else the same."""
+    """Another server, if the backend allows it; otherwise the same."""
     if settings.redis_url is None:
         yield town
         return
@@ -57,7 +57,7 @@ async def other(settings: Settings, town: Town) -> AsyncIterator[Town]:
 
 
 async def stamp(town: Town, driver: Actor) -> UUID | None:
-    """The trip that a position has which is reported now."""
+    """The trip in the stamp of a position that is reported now."""
     await town.reports(driver)
     found = await town.last(driver)
     assert found is not None
@@ -72,7 +72,7 @@ async def is_known(town: Town, driver: Actor) -> bool:
 
 
 async def known(town: Town, driver: Actor) -> None:
-    """Have the driver known: who has reported is looked at."""
+    """Make the driver known: a driver who has reported is looked up."""
 
     async def is_known_now() -> bool:
         if await is_known(town, driver):
@@ -92,7 +92,7 @@ async def on_a_trip(town: Town) -> tuple[Actor, Actor, UUID]:
     return rider, driver, trip_id
 
 
-# What it costs.
+# The cost.
 
 
 async def test_soon_the_positions_of_a_driver_cost_no_statement(settings: Settings) -> None:
@@ -232,7 +232,7 @@ async def staff_cancels(town: Town, rider: Actor, driver: Actor, trip_id: UUID) 
 
 async def rider_is_deleted(town: Town, rider: Actor, driver: Actor, trip_id: UUID) -> None:
     async with town.application.outbox.transaction() as transaction:
-        # As the deletion of an account does.
+        # In the same way as the deletion of an account.
         await town.services.trips.move(
             transaction, trip_id=trip_id, status=TripStatus.CANCELLED, by=Party.RIDER, user_id=rider.id
         )
@@ -259,7 +259,7 @@ async def test_a_trip_that_anybody_ends_is_ended_for_the_next_position_on_every_
 async def test_a_trip_that_ends_during_its_look_up_is_not_remembered(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The change is committed between the look at the database and what is learnt of it."""
+    """The change is committed between the look-up in the database and the storing of its result."""
     rider, driver = await town.rider(), await town.driver()
     trip_id = await town.request(rider)
     await town.moves(driver, trip_id, STARTED)
@@ -282,7 +282,7 @@ async def test_a_trip_that_ends_during_its_look_up_is_not_remembered(
 async def test_while_a_trip_is_being_ended_nothing_is_remembered(
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The look at the database falls between the begin of a change and its commit."""
+    """The look-up in the database comes between the beginning of a change and its commit."""
     rider, driver, trip_id = await on_a_trip(town)
     begin_change = other.application.leases.begin_change
 
@@ -417,7 +417,7 @@ async def test_a_process_without_redis_answers_when_the_others_have_noticed_the_
 
     assert loop.time() - began >= 0.3
     assert await stamp(town, driver) is None
-    # What begins is not waited for: it may be told a little later.
+    # The new trip is not awaited: the rider may receive positions a little later.
     next_id = await other.request(rider)
     began = loop.time()
     await other.moves(driver, next_id, STARTED)

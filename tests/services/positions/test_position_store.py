@@ -42,9 +42,9 @@ class Process:
             else MemoryPositions(self.tell)
         )
         self.leases: Leases = SharedLeases(self.link, self.topics) if self.link else ProcessLeases()
-        # Of another process, if there can be one.
+        # In another process, if the backend allows it.
         self.others: Leases = SharedLeases(self.link, self.topics) if self.link else self.leases
-        # What those were told who listen here.
+        # The positions that local listeners received.
         self.told: list[Location] = []
 
     def tell(self, topics: Sequence[str], position: Location) -> None:
@@ -148,7 +148,7 @@ async def test_under_a_lease_that_is_not_held_nothing_is_done(here: Process) -> 
     assert await here.put(first, lease=lease) is Stored.KNOWN
     assert await here.put(location(driver_id, age_s=9), lease=lease) is Stored.STALE
 
-    # By another process, of which this one hears nothing.
+    # Reported to another process, from which this one receives nothing.
     await here.others.begin_change([driver_id])
 
     assert await here.put(second, lease=lease) is Stored.UNSURE
@@ -207,7 +207,7 @@ async def test_calls_during_a_round_trip_go_together_in_the_next(redis_url: str)
 
 @contextmanager
 def count_scripts(store: RedisPositions) -> Iterator[list[int]]:
-    """The positions of each script that is sent meanwhile."""
+    """The number of positions in each script of the block."""
     sent: list[int] = []
     script = store._store  # pyright: ignore[reportPrivateUsage]
 
@@ -237,7 +237,7 @@ async def test_other_processes_receive_a_position_and_this_one_delivers_it_once(
         there.bus.listen(there.topics.location(driver_id)) as heard_there,
     ):
         await here.put(one)
-        # It shows that nothing came before it.
+        # The sentinel: nothing came before it.
         await there.put(two)
         async with asyncio.timeout(5):
             assert Location.from_json(await anext(aiter(heard_here))) == two
@@ -315,7 +315,7 @@ async def test_while_redis_is_away_a_process_answers_from_its_own_positions(own_
     async with process(own_broker.url) as here:
         await here.put(before)
         await own_broker.stop()
-        # Whether it has been noticed already or not.
+        # Whether or not the outage has been noticed.
         assert await here.last(driver_id) == before
         await until(lambda: here.bus.state is BusState.DEGRADED)
         assert await here.put(during) is Stored.NEW
@@ -328,7 +328,7 @@ async def test_while_redis_is_away_a_position_is_delivered_within_the_process(ow
     before = location(position.driver_id, age_s=1)
     async with process(own_broker.url) as here:
         await own_broker.stop()
-        # Whether it has been noticed already or not.
+        # Whether or not the outage has been noticed.
         await here.put(before)
         await until(lambda: here.bus.state is BusState.DEGRADED)
         await here.put(position)
@@ -432,7 +432,7 @@ async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_a
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
-    # It does not notice by itself meanwhile.
+    # Meanwhile it does not notice by itself.
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     position = location()
     async with process(own_broker.url) as here:
@@ -443,7 +443,7 @@ async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_a
         assert await here.last(position.driver_id) == position
         assert await asyncio.gather(*(here.put(location()) for _ in range(300))) == [Stored.NEW] * 300
         assert here.bus.state is BusState.OK
-        # Three time-outs, and what a busy machine adds.
+        # Three time-outs, and extra time for a busy machine.
         assert time.monotonic() - began < 3 * 0.2 + 1
         own_broker.thaw()
 

@@ -35,7 +35,7 @@ STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, Tr
 
 
 class Town:
-    """The use cases of an application, with people and trips put straight into its tables."""
+    """The use cases of an application, with people and trips inserted directly into its tables."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -64,7 +64,7 @@ class Town:
         return await self.services.positions.last(driver.id)
 
     async def hears_late(self, driver: Actor, trip_id: UUID, lat: float) -> None:
-        """A report that was under way, and is told of only now."""
+        """A report that was under way, and is published only now."""
         now = datetime.now(UTC)
         position = Location(driver.id, trip_id, GeoPoint(lat, LNG), None, now, as_of=now)
         await self.application.bus.publish([([self.services.topics.car(trip_id)], position.to_json())])
@@ -163,7 +163,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"point": GeoPoint(91, 0)}, ("point", "lat")),
     ({"point": GeoPoint(0, -181)}, ("point", "lng")),
     ({"point": GeoPoint(0, NAN)}, ("point", "lng")),
-    # What a device reports that has no position.
+    # The position of a device without a fix.
     ({"point": GeoPoint(0, 0)}, ("point",)),
     ({"point": GeoPoint(1e-7, -1e-7)}, ("point",)),
     ({"heading": -1.0}, ("heading",)),
@@ -201,7 +201,7 @@ async def test_a_phone_whose_clock_was_ahead_can_report_immediately_after_its_co
         await town.reports(driver, 1, age_s=-ahead_s)
         found = await town.last(driver)
         assert found is not None
-        # The server's clock bounds it.
+        # The server's clock limits it.
         assert before <= found.recorded_at <= datetime.now(UTC)
     await town.reports(driver, 2)
     found = await town.last(driver)
@@ -234,7 +234,7 @@ async def test_stale_positions_do_not_keep_the_newest_out(application: Applicati
         for _ in range(300):
             with pytest.raises(StaleLocation):
                 await town.reports(driver, 2, age_s=601)
-    # A flood of them costs no more than a look into a dictionary.
+    # A flood of them costs only dictionary look-ups.
     assert seen == []
     for age_s in (0.4, 0.3, 0.2, 0.1, 0):
         await town.reports(driver, 3, age_s=age_s)
@@ -275,7 +275,7 @@ async def test_the_database_holds_no_position_of_a_driver(town: Town) -> None:
         assert "12.345678" not in str([dict(row) for row in rows]), name
 
 
-# With which trip.
+# The trip in the stamp.
 
 
 async def test_a_position_is_stamped_with_the_trip_that_its_driver_drives(town: Town) -> None:
@@ -323,7 +323,7 @@ async def test_a_report_is_not_kept_if_the_database_does_not_answer(
     assert await town.last(driver) is None
 
 
-# Who is told.
+# The receivers.
 
 
 async def test_a_rider_receives_positions_from_acceptance_to_the_end(town: Town) -> None:
@@ -373,7 +373,7 @@ async def test_the_rider_of_a_silent_driver_receives_once_that_the_position_is_s
         await town.reports(driver, 1)
         await town.reports(driver, 2)
         assert [await told(followed) for _ in range(4)] == [(1, LIVE), (2, LIVE), (2, STALE), (2, GONE)]
-        # Whoever begins to follow now is told of nothing, until there is something.
+        # A new subscriber receives nothing until there is a position.
         late = await town.follow(rider, trip_id)
         await town.reports(driver, 3)
         assert [await told(followed), await told(late)] == [(3, LIVE), (3, LIVE)]
@@ -404,7 +404,7 @@ async def test_after_the_end_no_position_is_sent_even_if_no_event_has_arrived(to
     next_trip_id = await town.request(await town.rider())
     await town.moves(driver, next_trip_id, STARTED)
     await town.reports(driver, 3)
-    # What was under way when the trip ended may still come: it shows that nothing else came before.
+    # A report that was under way when the trip ended may still come: it shows that nothing else came before.
     await town.hears_late(driver, trip_id, 4)
 
     assert lat(await followed.next()) == 4
@@ -413,7 +413,7 @@ async def test_after_the_end_no_position_is_sent_even_if_no_event_has_arrived(to
 async def test_when_the_trip_is_given_back_the_rider_waits_and_then_follows_the_next_driver(town: Town) -> None:
     rider, first, second = await town.rider(), await town.driver(), await town.driver()
     trip_id = await town.request(rider)
-    # The second driver's last report is older than all of the first's.
+    # The second driver's last report is older than all of the first driver's.
     await town.reports(second, 20, age_s=30)
     followed = await town.follow(rider, trip_id)
     await town.reports(first, 10, age_s=1)
@@ -464,7 +464,7 @@ async def test_a_position_that_was_stamped_after_the_trip_that_is_read_is_not_sh
     last = town.services.positions.last
 
     async def after_the_end(driver_id: UUID) -> Location | None:
-        # The trip has been read; it ends before the position is.
+        # The trip has been read; it ends before the position is read.
         monkeypatch.undo()
         await town.moves(driver, trip_id, IN_PROGRESS, COMPLETED)
         await town.reports(driver, 2)

@@ -17,7 +17,7 @@ from tests.support.waiting import until
 START, END = GeoPoint(52.517037, 13.38886), GeoPoint(52.529407, 13.397634)
 ESTIMATE_S = distance_m(START, END) * DETOUR / (25 / 3.6)
 TIMEOUT_S = 0.2
-# What a busy machine may add to it.
+# Extra time for a busy machine.
 PATIENCE_S = 2.0
 # As in https://project-osrm.org/docs/v5.24.0/api/#route-service
 ROUTE: dict[str, Any] = {
@@ -39,7 +39,7 @@ ROUTE: dict[str, Any] = {
 
 
 class Engine:
-    """Stands in for OSRM: answers every request with ``answer``, byte by byte every ``pause_s``; None: never."""
+    """Replaces OSRM: answers every request with ``answer``, byte by byte every ``pause_s``; None: never."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = None
@@ -48,7 +48,7 @@ class Engine:
         self.connections = 0
 
     def says(self, body: Any, status: str = "200 OK") -> None:
-        """Answer so from now on."""
+        """Give this answer from now on."""
         data = body if isinstance(body, bytes) else orjson.dumps(body)
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
         self.answer = head.encode() + data

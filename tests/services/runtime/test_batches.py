@@ -7,7 +7,7 @@ from services.runtime.batches import Batches
 
 
 class Line:
-    """Doubles numbers, a batch at a time. ``hold`` keeps an answer back until it is set."""
+    """Doubles numbers, one batch at a time. ``hold`` delays an answer until it is set."""
 
     def __init__(self) -> None:
         self.sent: list[list[int]] = []
@@ -27,7 +27,7 @@ class Line:
 
 
 async def held(line: Line, doubles: Batches[int, int], first: int) -> asyncio.Future[int]:
-    """A round trip that is under way."""
+    """A running round trip."""
     line.hold.clear()
     asking = doubles.run(first)
     await line.began.wait()
