@@ -36,8 +36,7 @@ class Work:
         self.total = 0
         self._before = 0
         self.most_at_once = 0
-        # (The old code has no clock.)
-        monkeypatch.setattr(fair_queue, "perf_counter", lambda: self.now_s, raising=False)
+        monkeypatch.setattr(fair_queue, "perf_counter", lambda: self.now_s)
         self._loop = asyncio.get_running_loop()
         self._next = self._loop.call_soon(self._begin_iteration)
 
