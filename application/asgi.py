@@ -13,10 +13,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin import pages as admin
+from application.application import Application
 from application.errors import one_line
 from application.execution import build_execution
 from application.lifespan import running
-from application.parts import Application
 from application.paths import WEB_BUILD
 from application.settings import Settings
 from gateway.board import Board

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from application.parts import Application
+from application.application import Application
 from application.shutdown import Shutdown
 from services.database.instance_lock import AnotherServer, InstanceLock
 from services.runtime.tasks import cancel_and_wait, log_failure

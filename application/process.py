@@ -6,8 +6,8 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
+from application.application import Application
 from application.errors import one_line
-from application.parts import Application
 from application.settings import Settings, SettingsError, load_settings
 from services.database import migrations
 from services.runtime import logs

@@ -5,9 +5,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from application.application import Application
 from application.asgi import Asgi
 from application.errors import StartError
-from application.parts import Application
 from application.process import read_settings, stop
 from application.settings import Settings
 from application.workers import end_with_parent

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.values import Role, UserValue
 from services.database.connections import Database

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photos.photos import Photos
+from services.photos.processing import Photos
 from services.photos.store import StoreUnreachable
 
 _CONTENT_TYPE = "image/webp"

@@ -30,9 +30,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from application import execution as execution_of_settings
+from application.application import Application
 from application.asgi import Asgi
 from application.lifespan import running
-from application.parts import Application
 from application.serving import uvicorn_options
 from application.settings import Settings
 from schema.operations import execution
@@ -253,7 +253,7 @@ async def serving(settings: Settings) -> AsyncIterator[LiveServer]:
 @pytest.fixture
 def topics_do_not_linger_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that start from now on close a topic soon after its last follower has left."""
-    monkeypatch.setattr("application.parts.LINGER_S", 0.05)
+    monkeypatch.setattr("application.application.LINGER_S", 0.05)
 
 
 @pytest.fixture

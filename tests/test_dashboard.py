@@ -4,8 +4,8 @@ import re
 
 from prometheus_client.metrics_core import Metric
 
+from application.application import Application
 from application.asgi import Asgi
-from application.parts import Application
 from application.paths import ROOT
 from application.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from application import demo
-from application.parts import Application
+from application.application import Application
 from application.process import read_settings, run, stop, with_application
 from application.settings import PREFIX
 

@@ -9,10 +9,10 @@ import typer
 import uvicorn
 
 from application import workers
+from application.application import open_photo_store
 from application.asgi import GRAPHQL_PATH
 from application.errors import StartError
 from application.execution import build_execution
-from application.parts import open_photo_store
 from application.paths import WEB
 from application.process import read_settings, run, stop
 from application.serving import uvicorn_options

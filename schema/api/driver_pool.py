@@ -15,7 +15,7 @@ from schema.api.feed_stream import follow
 from schema.api.geo_point import GeoPointInput
 from schema.api.trip import Trip, to_trip
 from services.live import messages
-from services.live.offer_radius import MAX_RADIUS_M
+from services.live.offer_area import MAX_RADIUS_M
 from services.live.pool_feed import PoolFeed
 from services.validation.points import on_earth
 

@@ -10,7 +10,7 @@ from services.events.topics import Topics
 from services.live.events import LocationEvent, Message, StateRead
 from services.live.feeds import Event, Outcome, Verdict
 from services.live.messages import PoolSnapshot
-from services.live.offer_radius import Area
+from services.live.offer_area import Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
 from services.live.screen import Screen, offered, withdrawn
 

@@ -10,7 +10,7 @@ from models.values import Location, TripValue
 from models.visibility import Actor
 from services.database.connections import Database
 from services.live.events import StateRead
-from services.live.offer_radius import Area
+from services.live.offer_area import Area
 from services.positions.cells import cell_of
 from services.positions.reporting import Positions
 from services.runtime.counters import Counters

@@ -10,7 +10,7 @@ from models.values import TripValue
 from models.visibility import may_take
 from services.live.events import Message, StateRead, TripEvent
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.offer_radius import KEPT, Area
+from services.live.offer_area import KEPT, Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT
 
 

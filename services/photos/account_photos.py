@@ -7,7 +7,7 @@ import structlog
 from services.database.connections import Database, Source
 from services.database.dialects import Row
 from services.errors import DatabaseUnavailable
-from services.photos.photos import Photos
+from services.photos.processing import Photos
 from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)

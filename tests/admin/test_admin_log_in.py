@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import MY_TRIPS, PASSWORD, Api, open_socket

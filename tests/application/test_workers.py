@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from application import workers
+from application.application import Application
 from application.asgi import Asgi
 from application.lifespan import running
-from application.parts import Application
 from application.paths import ROOT
 from application.settings import Settings
 from services.database.instance_lock import AnotherServer

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from gateway.media import media_route
 from services.photos.media_url import open_store
-from services.photos.photos import Photos
+from services.photos.processing import Photos
 from services.photos.store import PhotoStore
 
 NAME = "0123456789abcdef" * 2 + ".webp"

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from services.photos.account_photos import UNREFERENCED_MAX_S
 from tests.support.api import Api

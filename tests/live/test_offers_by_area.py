@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from models.geo import GeoPoint
 from models.trip_life import TripStatus, WithdrawReason, is_open
@@ -23,7 +23,7 @@ from models.values import TripValue
 from models.visibility import Actor
 from services.live.events import Message
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.offer_radius import KEPT
+from services.live.offer_area import KEPT
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
 from services.positions.cells import COARSE, FINE, cell_of

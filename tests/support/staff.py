@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from application.parts import Application
+from application.application import Application
 from tests.support.api import PASSWORD, TIMEOUT_S
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.geo import GeoPoint
-from services.live.offer_radius import KEPT
+from services.live.offer_area import KEPT
 from tests.live.faults.load import Person
 from tests.support.api import REPORT_LOCATION
 from tests.support.globe import destination, vector_distance_m

@@ -19,8 +19,8 @@ import pytest
 from graphql import GraphQLSchema
 from starlette.datastructures import Headers
 
+from application.application import Application
 from application.execution import build_execution
-from application.parts import Application
 from application.settings import Settings
 from models.trip_life import TripStatus
 from models.values import Role

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.values import Role
 from services.accounts.log_in import BadCredentials

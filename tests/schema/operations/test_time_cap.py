@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from services.live.subscriber import Subscriber
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, MY_TRIPS, Api

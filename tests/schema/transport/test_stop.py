@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, POOL, Api

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import structlog
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, SIGN_UP, Api, open_socket

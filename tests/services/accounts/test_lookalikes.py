@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.values import Role
 from services.accounts.lookalikes import fill_skeletons

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from models.values import Role
 from services.accounts.sessions import NewSession

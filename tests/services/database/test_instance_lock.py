@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from services.database.instance_lock import AnotherServer, InstanceLock
 from tests.support.servers import Postgres

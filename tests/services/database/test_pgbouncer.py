@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from services.database import migrations
 from services.database.connections import Database, WrongDatabase

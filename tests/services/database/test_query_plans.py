@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.geo import GeoPoint
 from models.trip_life import TripStatus

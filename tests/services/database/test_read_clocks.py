@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.trip_life import TripStatus
 from models.values import Role

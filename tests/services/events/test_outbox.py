@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import TripStatus
 from models.values import Role
 from models.visibility import Actor

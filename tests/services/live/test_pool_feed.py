@@ -15,7 +15,7 @@ from services.events.topics import Topics
 from services.live import screen as screen_module
 from services.live import subscriber
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
-from services.live.offer_radius import Area
+from services.live.offer_area import Area
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
 from services.positions.cells import cell_of, cells_of

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.sqlite.client import SqliteTransactionWrapper
 
+from application.application import Application
 from application.asgi import Asgi
-from application.parts import Application
 from application.settings import Settings
 from models.values import Role
 from services.accounts.passwords import Passwords

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from application.parts import open_photo_store
+from application.application import open_photo_store
 from application.settings import Settings
 from services.photos.media_url import open_store
 from services.photos.store import PhotoStore, StoreUnreachable

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from models.trip_life import Party, TripStatus
 from models.values import Role

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from application.application import Application
 from application.lifespan import running
-from application.parts import Application
 from application.settings import Settings
 from models.geo import GeoPoint
 from models.trip_life import TripStatus

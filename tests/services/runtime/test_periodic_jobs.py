@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from application.parts import Application
+from application.application import Application
 from services.errors import DatabaseUnavailable
 from services.runtime import tasks
 from services.runtime.counters import Counters

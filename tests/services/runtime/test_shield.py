@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import TripStatus
 from models.values import Role
 from services.database.connections import Database

@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import ACTIVE, DRIVING, ENDED, OPEN, TripStatus
 from models.visibility import may_take
 from services.database.dialects import uuid

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import ChangedBy, TripStatus
 from models.values import TripChangeValue, TripValue
 from models.visibility import Actor

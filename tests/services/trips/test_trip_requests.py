@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.values import TripValue
 from models.visibility import Actor
 from services.database.connections import Database

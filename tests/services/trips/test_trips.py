@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.geo import GeoPoint
 from models.trip_life import TRANSITIONS, Party, Transition, TripStatus
 from models.values import Role, TripValue

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
 from services.trips.faults import IdempotencyConflict

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import TripStatus
 from models.values import Role, TripValue
 from models.visibility import Actor

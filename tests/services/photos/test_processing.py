@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from services.errors import ErrorCode, UserFault
 from services.photos.media_url import open_store
-from services.photos.photos import PhotoInvalid, Photos, PhotosUnavailable, PhotoTooLarge
+from services.photos.processing import PhotoInvalid, Photos, PhotosUnavailable, PhotoTooLarge
 
 MAX_BYTES = 1_000_000
 MAX_PIXELS = 2_000_000

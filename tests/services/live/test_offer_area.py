@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.geo import GeoPoint
-from services.live.offer_radius import MAX_RADIUS_M, Area
+from services.live.offer_area import MAX_RADIUS_M, Area
 from services.positions import cells
 from services.positions.cells import MAX_FINE_RADIUS_M
 from services.runtime.memory import MemoryCache

@@ -1,6 +1,6 @@
-"""The radius within which trips are offered to a driver.
+"""The area around a driver within which trips are offered.
 
-It is ``TAXIRANK_OFFER_RADIUS_M``, unless the driver asks for another (``schema/api/driver_pool.py``).
+Its radius is ``TAXIRANK_OFFER_RADIUS_M``, unless the driver asks for another (``schema/api/driver_pool.py``).
 """
 
 from dataclasses import dataclass

@@ -31,7 +31,7 @@ from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
-from services.photos.photos import Photos
+from services.photos.processing import Photos
 from services.photos.store import LOOK_AGAIN_S, PhotoStore
 from services.positions.active_trips import LOOK_INTERVAL_S, ActiveTrips
 from services.positions.freshness import Lifetime
