@@ -32,8 +32,8 @@ from services.live.reads import StateReader
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
 from services.photos.processing import Photos
-from services.photos.store import LOOK_AGAIN_S, PhotoStore
-from services.positions.active_trips import LOOK_INTERVAL_S, ActiveTrips
+from services.photos.store import RECHECK_INTERVAL_S, PhotoStore
+from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
 from services.positions.freshness import Lifetime
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
@@ -185,19 +185,19 @@ class Application:
         )
         self.periodic_jobs = PeriodicJobs(
             counters,
-            look_at_active_trips=(LOOK_INTERVAL_S, active_trips.look),
+            look_at_active_trips=(CHECK_INTERVAL_S, active_trips.look),
             collect_young=(YOUNG_INTERVAL_S, self.memory.collect_young),
             tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
-            look_for_the_photos_again=(LOOK_AGAIN_S, self.photo_store.look_again),
+            look_for_the_photos_again=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
             fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )
 
     def store_is_up(self) -> bool:
         """Whether all processes share positions and rates. Always true without Redis."""
-        return self.redis is None or self.redis.keeps
+        return self.redis is None or self.redis.is_healthy
 
 
 def _photos(settings: Settings, store: PhotoStore) -> Photos:

@@ -61,7 +61,7 @@ class Asgi:
             max_age_s=settings.session_max_age_s,
         )
         # A public address implies a proxy, and behind a proxy every client may seem to be on this machine.
-        self._knows_itself = settings.public_url is None
+        self._trusts_loopback = settings.public_url is None
         self._graphiql = GraphiQL(WEB_BUILD)
         # With trusted documents, no query typed into GraphiQL could run.
         self._has_graphiql = settings.graphiql and settings.trusted_documents is None
@@ -117,7 +117,7 @@ class Asgi:
             limit=limit,
             max_json_bytes=self._settings.max_json_bytes,
             page=self._graphiql.page if self._has_graphiql else None,
-            knows_itself=self._knows_itself,
+            trusts_loopback=self._trusts_loopback,
         )
 
     def _socket_endpoint(self, execution: Execution, limit: SocketLimit) -> SocketEndpoint:
@@ -219,7 +219,7 @@ class Asgi:
     def _address_of(self, request: Request) -> str | None:
         """The network that rate limits count the request by; None: this machine itself."""
         return HttpClientInfo(
-            request.scope, request.headers, self._cookies, knows_itself=self._knows_itself
+            request.scope, request.headers, self._cookies, trusts_loopback=self._trusts_loopback
         ).address
 
 

@@ -24,7 +24,7 @@ from services.trips.ratings import Ratings
 
 # Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
 # change. For these, the caller need not be read again.
-TAKE_THE_CALLER_AS_KNOWN = frozenset({"createTrip", "reportLocation"})
+FIELDS_THAT_CHECK_THE_SESSION = frozenset({"createTrip", "reportLocation"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from graphql import (
 )
 from graphql.language import FieldNode, Node, Visitor, visit
 
-from schema.api.context import TAKE_THE_CALLER_AS_KNOWN
+from schema.api.context import FIELDS_THAT_CHECK_THE_SESSION
 from schema.api.errors import RequestError, without_value
 from schema.operations.cost import CostModel, Estimate
 from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
@@ -47,7 +47,7 @@ class Operation:
     ``shared_variables`` are the variables used anywhere but in the arguments of the root fields: the only
     ones on which the result of a subscription's event depends. ``condition_variables`` are those on which it
     depends what is selected (``@skip``, ``@include``). ``number``: no other operation has it.
-    ``needs_caller_anew``: who the caller is has to be read for it, though it is known from before.
+    ``needs_session_lookup``: who the caller is has to be read for it, though it is known from before.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Operation:
     shared_variables: frozenset[str]
     condition_variables: tuple[str, ...]
     list_variables: tuple[str, ...]
-    needs_caller_anew: bool
+    needs_session_lookup: bool
     estimate: Estimate
     limits: Limits
 
@@ -197,16 +197,16 @@ class Documents:
                         for variable in definition.variable_definitions or ()
                         if _may_hold_list(type_from_ast(self._schema, variable.type), set())
                     ),
-                    _needs_caller_anew(definition),
+                    _needs_session_lookup(definition),
                     self._costs.estimate(definition, fragments),
                     self._limits,
                 )
         return operations
 
 
-def _needs_caller_anew(definition: OperationDefinitionNode) -> bool:
+def _needs_session_lookup(definition: OperationDefinitionNode) -> bool:
     return any(
-        not isinstance(node, FieldNode) or node.name.value not in TAKE_THE_CALLER_AS_KNOWN
+        not isinstance(node, FieldNode) or node.name.value not in FIELDS_THAT_CHECK_THE_SESSION
         for node in definition.selection_set.selections
     )
 

@@ -13,14 +13,14 @@ _OF_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-re
 class HttpClientInfo:
     """Where a request comes from, and which tokens it carries. Read on demand: few operations need them."""
 
-    __slots__ = ("_cookies", "_headers", "_knows_itself", "_scope")
+    __slots__ = ("_cookies", "_headers", "_scope", "_trusts_loopback")
 
-    def __init__(self, scope: Scope, headers: Headers, cookies: Cookies, *, knows_itself: bool) -> None:
-        """``knows_itself``: a loopback address is this machine itself, not the client of a proxy on it."""
+    def __init__(self, scope: Scope, headers: Headers, cookies: Cookies, *, trusts_loopback: bool) -> None:
+        """``trusts_loopback``: a loopback address is this machine itself, not the client of a proxy on it."""
         self._scope = scope
         self._headers = headers
         self._cookies = cookies
-        self._knows_itself = knows_itself
+        self._trusts_loopback = trusts_loopback
 
     @property
     def address(self) -> str | None:
@@ -31,7 +31,7 @@ class HttpClientInfo:
         """
         client: tuple[str, int] | None = self._scope.get("client")
         host = client[0] if client is not None else None
-        if self._knows_itself and is_loopback(host) and not any(name in self._headers for name in _OF_PROXIES):
+        if self._trusts_loopback and is_loopback(host) and not any(name in self._headers for name in _OF_PROXIES):
             return None
         return network_of(host)
 

@@ -54,7 +54,7 @@ class JsonAnswer(Response):
 class HttpEndpoint:
     """Serves ``/graphql``: queries by GET, all operations by POST, subscriptions as server-sent events.
 
-    ``page`` is the HTML page for browsers; None: there is none. ``knows_itself``: a loopback address is this
+    ``page`` is the HTML page for browsers; None: there is none. ``trusts_loopback``: a loopback address is this
     machine itself, not the client of a proxy on it.
     """
 
@@ -68,7 +68,7 @@ class HttpEndpoint:
         limit: SocketLimit,
         max_json_bytes: int,
         page: Page | None,
-        knows_itself: bool,
+        trusts_loopback: bool,
     ) -> None:
         self._execution = execution
         self._services = services
@@ -77,7 +77,7 @@ class HttpEndpoint:
         self._limit = limit
         self._max_json_bytes = max_json_bytes
         self._page = page
-        self._knows_itself = knows_itself
+        self._trusts_loopback = trusts_loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; malformed ones get a 4xx with a GraphQL error."""
@@ -90,7 +90,7 @@ class HttpEndpoint:
             await _failed(http, error, 429)(scope, receive, send)
 
     def _sender(self, http: HttpRequest) -> HttpClientInfo:
-        return HttpClientInfo(http.scope, http.headers, self._cookies, knows_itself=self._knows_itself)
+        return HttpClientInfo(http.scope, http.headers, self._cookies, trusts_loopback=self._trusts_loopback)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -152,7 +152,7 @@ class HttpEndpoint:
             # in the user's name, and could measure how long that takes.
             raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
         sessions = self._services.sessions
-        find_actor = sessions.actor_of if operation.needs_caller_anew else sessions.recent_actor_of
+        find_actor = sessions.actor_of if operation.needs_session_lookup else sessions.recent_actor_of
         actor = await find_actor(token) if token else None
         context = Context(self._services, actor, self._sender(http))
         if is_subscription(operation):

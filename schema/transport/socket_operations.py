@@ -148,7 +148,7 @@ class SocketOperations:
                 self._operations[operation_id] = delivery
             return None
         current: Actor | None = None
-        if operation.needs_caller_anew:
+        if operation.needs_session_lookup:
             # The socket may be hours old: names and photos are read again for each operation.
             current = await services.sessions.actor_of(self._token)
             if current is None:

@@ -115,9 +115,9 @@ class Sessions:
         found = await self._live.get(_digest(token))
         if found is None:
             return None
-        actor, is_stale = found
-        if is_stale:
-            await self.touch_stale([actor.session_id])
+        actor, is_touch_due = found
+        if is_touch_due:
+            await self.touch([actor.session_id])
         return actor
 
     async def recent_actor_of(self, token: str) -> Actor | None:
@@ -142,17 +142,17 @@ class Sessions:
         """The users of these sessions, and whether the use of each must be written."""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
-            f"u.photo, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_stale "
+            f"u.photo, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_touch_due "
             "FROM sessions s JOIN users u ON u.id = s.user_id "
             f"WHERE {self._database.sql.among('s.token_hash', 1)} AND {self.is_live}",
             digests,
         )
         return {
-            row["token_hash"]: (Actor(user_of(row), uuid(row["session_id"])), bool(row["is_stale"]))
+            row["token_hash"]: (Actor(user_of(row), uuid(row["session_id"])), bool(row["is_touch_due"]))
             for row in rows
         }
 
-    async def touch_stale(self, session_ids: list[UUID]) -> None:
+    async def touch(self, session_ids: list[UUID]) -> None:
         """Record the use of these sessions, unless that was done recently (within an hour at most)."""
         if not session_ids:
             return

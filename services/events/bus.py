@@ -71,15 +71,15 @@ class Bus:
                 self._redis.publish_here(topic, message)
         return False
 
-    def own(self, message: Message) -> Message:
+    def mark_origin(self, message: Message) -> Message:
         """Mark a JSON object so that this process ignores it on the bus: it tells its own listeners directly.
 
         Other processes receive it with an extra key ``origin``.
         """
-        return self._redis.own(message) if self._redis is not None else message
+        return self._redis.mark_origin(message) if self._redis is not None else message
 
-    async def tell_others(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
-        """Publish messages that were marked by ``own``; they are lost if the broker does not accept them."""
+    async def publish_to_others(self, events: Sequence[tuple[Sequence[str], Message]]) -> None:
+        """Publish messages of ``mark_origin``; they are lost if the broker does not accept them."""
         if self._redis is not None:
             await self._redis.publish_all(events)
 

@@ -13,7 +13,7 @@ from services.events.topics import Topics
 from services.runtime.batches import Batches
 
 # The longest time for which a process uses cached data without checking it against the database, in seconds.
-REMEMBERED_S = 2.0
+MAX_UNCHECKED_S = 2.0
 # A change that is never ended counts as running for this long: longer than any statement, and than any cached data
 # is used.
 LONGEST_CHANGE_S = 65.0
@@ -83,7 +83,7 @@ class Leases(Protocol):
     async def begin_change(self, user_ids: Collection[UUID]) -> bool:
         """End all leases on these users. False: not all processes could be told.
 
-        Others may then use outdated data for at most ``REMEMBERED_S`` seconds after the commit.
+        Others may then use outdated data for at most ``MAX_UNCHECKED_S`` seconds after the commit.
         """
         ...
 
@@ -158,7 +158,7 @@ class _SharedLease:
 
     @property
     def is_held(self) -> bool:
-        return self._link.keeps and self._link.epoch == self._epoch
+        return self._link.is_healthy and self._link.epoch == self._epoch
 
 
 class SharedLeases:
@@ -193,7 +193,7 @@ class SharedLeases:
             self._calls.run((_END, self._ended.pop()))
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
-        if not self._link.keeps:
+        if not self._link.is_healthy:
             return {}
         # Read the epoch first: an outage while the leases are taken must end them.
         epoch = self._link.epoch

@@ -17,7 +17,7 @@ import structlog
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.events.bus import Bus, BusState
-from services.events.leases import REMEMBERED_S, Leases
+from services.events.leases import MAX_UNCHECKED_S, Leases
 from services.events.topics import Topics
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
@@ -84,7 +84,7 @@ class OutboxTransaction:
         """Call this before a commit that makes cached data of these users outdated.
 
         ``is_end``: no process uses the outdated data any more when the ``Outbox``'s block ends. Otherwise a
-        process without Redis may use it for another ``REMEMBERED_S`` seconds.
+        process without Redis may use it for another ``MAX_UNCHECKED_S`` seconds.
         """
         unsaid = set(user_ids) - self.changing
         if unsaid:
@@ -190,7 +190,7 @@ class Outbox:
             self._leases.end_change(changes.changing)
         if not changes.is_told:
             # Other processes may still use outdated data: wait until they cannot.
-            await asyncio.sleep(REMEMBERED_S)
+            await asyncio.sleep(MAX_UNCHECKED_S)
 
     async def oldest_age_s(self) -> float:
         """How long the oldest change has waited to be published, in seconds; 0 when none waits."""

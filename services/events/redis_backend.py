@@ -60,8 +60,8 @@ class RedisBackend(BroadcastBackend):
         self._redis = link.client(timeout_s=PUBLISH_TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._heartbeat_topic = heartbeat_topic
         self._on_gap = on_gap
-        # The prefix of JSON objects that `own` has marked.
-        self._own = f'{{"origin":"{uuid4().hex}",'.encode()
+        # The prefix of JSON objects that `mark_origin` has marked.
+        self._origin_prefix = f'{{"origin":"{uuid4().hex}",'.encode()
         self._wanted: set[str] = set()
         self._commands: list[tuple[str, str]] = []
         self._has_commands = asyncio.Event()
@@ -132,9 +132,9 @@ class RedisBackend(BroadcastBackend):
             return False
         return True
 
-    def own(self, message: bytes) -> bytes:
+    def mark_origin(self, message: bytes) -> bytes:
         """Mark a JSON object, so that this process drops it when it comes back."""
-        return self._own + message[1:]
+        return self._origin_prefix + message[1:]
 
     def publish_here(self, channel: str, message: Any) -> None:
         """Publish to the listeners of this process only."""
@@ -246,7 +246,7 @@ class RedisBackend(BroadcastBackend):
         kind = reply[0]
         if kind == b"message":
             self._last_heard = asyncio.get_running_loop().time()
-            if reply[2].startswith(self._own):
+            if reply[2].startswith(self._origin_prefix):
                 return False
             channel = reply[1].decode()
             if channel == self._heartbeat_topic:

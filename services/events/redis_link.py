@@ -49,8 +49,8 @@ class RedisLink:
     There are two kinds of outage. Each begins and ends with one line in the log:
 
     - The link is down (``is_up``): no events are received, and no code sends requests to Redis.
-    - The link is up, but Redis refuses or delays other requests (``keeps``), for example because it is full. Each
-      process then keeps positions and rates for itself.
+    - The link is up, but Redis refuses or delays other requests (``is_healthy``), for example because it is full.
+      Each process then keeps positions and rates for itself.
     """
 
     def __init__(self, url: str) -> None:
@@ -71,7 +71,7 @@ class RedisLink:
         return self._up
 
     @property
-    def keeps(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether Redis has been answering all kinds of requests."""
         return self._up and self._part_error is None
 

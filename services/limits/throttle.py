@@ -109,7 +109,7 @@ class SharedThrottle:
         if not claims:
             return
         await self._here.take(*claims)
-        if not self._link.keeps:
+        if not self._link.is_healthy:
             return
         wait_s = await self._takes.run(claims)
         if wait_s > 0:
@@ -120,7 +120,7 @@ class SharedThrottle:
         """Take back the counts, in Redis too if it is available."""
         claims = tuple(claim for claim in claims if claim[0].rate is not None)
         _give_back(claims)
-        if not claims or not self._link.keeps:
+        if not claims or not self._link.is_healthy:
             return
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -133,7 +133,7 @@ class SharedThrottle:
 
     async def _wait_s(self, takes: Sequence[Sequence[Claim]], __: float) -> Sequence[float]:
         """How long each take has to wait, in seconds; 0 means that it was counted."""
-        if not self._link.keeps:
+        if not self._link.is_healthy:
             return [0.0] * len(takes)
         keys = [self._key(claim) for claims in takes for claim in claims]
         args: list[int] = []

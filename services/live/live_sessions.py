@@ -122,7 +122,7 @@ class LiveSessions:
                     self._end(session_id)
                 if loop.time() - touched >= TOUCH_INTERVAL_S:
                     # A socket counts as use of its session.
-                    await self._sessions.touch_stale(list(self._closers))
+                    await self._sessions.touch(list(self._closers))
                     touched = loop.time()
             except DatabaseUnavailable as error:
                 _log.warning("sessions cannot be checked", error=str(error))

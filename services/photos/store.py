@@ -21,7 +21,7 @@ SETTING = "TAXIRANK_MEDIA_URL"
 _NAME = re.compile(r"[0-9a-f]{32}\.webp")
 
 # How often a failing store is tried again.
-LOOK_AGAIN_S = 5.0
+RECHECK_INTERVAL_S = 5.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class PhotoStore:
         else:
             self._end_outage()
 
-    async def look_again(self) -> None:
+    async def check_again(self) -> None:
         """During an outage, check whether it is over."""
         if not self.is_up:
             await self.look()

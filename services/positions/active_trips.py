@@ -12,12 +12,12 @@ from models.visibility import Actor
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
-from services.events.leases import REMEMBERED_S, Lease, Leases
+from services.events.leases import MAX_UNCHECKED_S, Lease, Leases
 from services.runtime.data_loader import DataLoader
 from services.trips.conditions import has_status
 
 # Half of the time for which remembered data may be used without a check.
-LOOK_INTERVAL_S = REMEMBERED_S / 2
+CHECK_INTERVAL_S = MAX_UNCHECKED_S / 2
 # A driver who has not reported for this long is looked up again.
 IDLE_S = 60.0
 MAX_REMEMBERED = 100_000
@@ -98,12 +98,12 @@ class ActiveTrips:
         now = known.reported = asyncio.get_running_loop().time()
         self._remembered.move_to_end(actor.session_id)
         if (
-            # Earlier reports are waiting; if this one overtook them, they would be stale.
+            # Earlier reports are waiting; if this one overtook them, they would be outdated.
             known.asking
             or known.active is None
             or known.lease is None
             or not known.lease.is_held
-            or now >= known.looked + REMEMBERED_S
+            or now >= known.looked + MAX_UNCHECKED_S
             or now >= known.expires
         ):
             return None

@@ -22,7 +22,7 @@ from services.validation.points import on_earth
 CLOCK_TOLERANCE = timedelta(minutes=1)
 # A position measured longer ago than this, and than the period of the rate, is backlog. A phone within its rate
 # measures at most the allowed burst in that period, and needs some seconds to send it.
-MIN_FRESH = timedelta(seconds=3)
+MIN_BACKLOG_AGE = timedelta(seconds=3)
 
 
 class StaleLocation(UserFault):
@@ -54,7 +54,9 @@ class Positions:
         self._topics = topics
         self._ttl = timedelta(seconds=lifetime.ttl_s)
         self._limit = limit
-        self._fresh = max(MIN_FRESH, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0))
+        self._backlog_age = max(
+            MIN_BACKLOG_AGE, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0)
+        )
         self._last = DataLoader(store.last)
 
     async def report(
@@ -63,7 +65,7 @@ class Positions:
         """Record the position of the calling driver at ``recorded_at``. A repeated report changes nothing.
 
         A time that is less than a minute ahead counts as now, so that a phone whose clock is corrected can
-        continue. Stale positions do not count against the rate, and backlog has a rate of its own, so that the
+        continue. Outdated positions do not count against the rate, and backlog has a rate of its own, so that the
         newest position of a phone that leaves a tunnel is accepted. Both cost only a dictionary look-up.
 
         Raises:
@@ -86,8 +88,8 @@ class Positions:
             raise StaleLocation("This position is too old.", field=("recordedAt",))
         newest = self._store.newest(actor.id)
         if newest is not None and newest > recorded_at:
-            raise _stale()
-        counted_as = actor.id if age < self._fresh else (actor.id, "backlog")
+            raise _newer_is_known()
+        counted_as = actor.id if age < self._backlog_age else (actor.id, "backlog")
         self._limit.check(counted_as)
         report = _Report(actor.id, point, heading, recorded_at.astimezone(UTC), (self._ttl - age).total_seconds())
         stored = await self._put_as_remembered(actor, report)
@@ -96,10 +98,10 @@ class Positions:
             if active is None:
                 raise SessionEnded
             stored = await self._put(report, active, in_time=stored is Stored.UNSURE)
-        if stored is Stored.STALE:
+        if stored is Stored.OUTDATED:
             # Another process received the newer one.
             self._limit.give_back(counted_as)
-            raise _stale()
+            raise _newer_is_known()
 
     async def _put_as_remembered(self, actor: Actor, report: "_Report") -> Stored:
         """Store it without asking the database; UNSURE and UNANSWERED: the database must be asked."""
@@ -144,7 +146,7 @@ class _Report(NamedTuple):
         )
 
 
-def _stale() -> StaleLocation:
+def _newer_is_known() -> StaleLocation:
     return StaleLocation("A newer position is known.", field=("recordedAt",))
 
 

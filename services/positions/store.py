@@ -75,7 +75,7 @@ class Stored(Enum):
 
     NEW = "new"
     KNOWN = "known"
-    STALE = "stale"
+    OUTDATED = "outdated"
     UNSURE = "unsure"
     UNANSWERED = "unanswered"
 
@@ -131,7 +131,7 @@ class MemoryPositions:
         """Store a position that is newer than the last one."""
         last = self._live(location.driver_id)
         if last is not None and last.recorded_at >= location.recorded_at:
-            return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.STALE
+            return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.OUTDATED
         now = self._clock()
         self._kept.put(location.driver_id, location, until_s=now + ttl_s, now_s=now)
         return Stored.NEW
@@ -187,9 +187,9 @@ class RedisPositions:
             return await self._put_under(lease, location, topics, ttl_s)
         remembered = self._memory.keep(location, ttl_s)
         # Redis may have lost the newer one since.
-        if remembered is Stored.STALE:
+        if remembered is Stored.OUTDATED:
             return remembered
-        message = self._bus.own(location.to_json())
+        message = self._bus.mark_origin(location.to_json())
         stored = remembered
         try:
             if self._link.is_up:
@@ -198,7 +198,7 @@ class RedisPositions:
         except ResponseError as error:
             # Redis refuses the script, but still publishes.
             self._link.failed(error)
-            await self._bus.tell_others([(topics, message)])
+            await self._bus.publish_to_others([(topics, message)])
         except LINK_ERRORS as error:
             self._link.failed(error)
         if stored is Stored.NEW:
@@ -208,7 +208,7 @@ class RedisPositions:
     async def _put_under(self, lease: Lease, location: Location, topics: Sequence[str], ttl_s: float) -> Stored:
         if not lease.is_held:
             return Stored.UNSURE
-        message = self._bus.own(location.to_json())
+        message = self._bus.mark_origin(location.to_json())
         try:
             answer = await self._puts.run(_Put(location, topics, ttl_s, lease.token, message))
         except ResponseError as error:
@@ -241,11 +241,11 @@ class RedisPositions:
 
     def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
         if answer[:1].isdigit():
-            # Remembered, so that older positions are known to be stale.
+            # Remembered, so that older positions are known to be outdated.
             newer = _read(answer)
             if newer is not None:
                 self._memory.keep(newer, ttl_s + (newer.recorded_at - location.recorded_at).total_seconds())
-            return Stored.STALE
+            return Stored.OUTDATED
         if answer.startswith(b"!"):
             self._link.failed(answer[1:].decode())
             return Stored.NEW

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
+from application import application as application_module
 from application.settings import Settings
 from tests.conftest import serving
 from tests.support.api import Api
@@ -58,7 +59,7 @@ async def told(api: Api) -> tuple[str, float]:
 async def test_an_outage_of_the_bucket_is_reported_everywhere_until_it_is_over(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application_module, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(application_module, "RECHECK_INTERVAL_S", 0.05)
     async with buckets() as bucket:
         options = OPTIONS | {"endpoint": bucket.url}
         changed = settings.model_copy(update={"media_url": "s3://photos", "media_options": options})

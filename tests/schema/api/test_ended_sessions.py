@@ -142,7 +142,7 @@ class Person:
     def context(self) -> Context:
         """The context of a request whose session was just read, and is live."""
         headers = Headers({"cookie": f"{COOKIE}={self.session.token}"})
-        sender = HttpClientInfo({"client": ("127.0.0.1", 1)}, headers, COOKIES, knows_itself=True)
+        sender = HttpClientInfo({"client": ("127.0.0.1", 1)}, headers, COOKIES, trusts_loopback=True)
         return Context(self.stage.application.services, self.session.actor, sender)
 
     async def ask(self, context: Context, **fields: Row) -> dict[str, str]:

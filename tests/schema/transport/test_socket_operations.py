@@ -21,7 +21,7 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
     ends = asyncio.Event()
     execution = SimpleNamespace(
         timeout_s=5.0,
-        prepare=lambda _: SimpleNamespace(type=OperationType.QUERY, needs_caller_anew=False),
+        prepare=lambda _: SimpleNamespace(type=OperationType.QUERY, needs_session_lookup=False),
         run=AsyncMock(return_value=ExecutionResult(None, [error])),
     )
     operations = SocketOperations(

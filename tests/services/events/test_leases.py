@@ -186,7 +186,7 @@ async def test_data_cached_before_an_outage_of_redis_does_not_count_afterwards(
         assert await process.leases.take([user_id]) == {}
         assert not await process.leases.begin_change([user_id])
         await own_broker.start()
-        await until(lambda: process.link.keeps)
+        await until(lambda: process.link.is_healthy)
         assert not lease.is_held
         assert (await process.leases.take([user_id]))[user_id].is_held
 
@@ -197,7 +197,7 @@ async def test_data_cached_before_a_failure_of_redis_does_not_count_afterwards(o
         process = await shared(stack, own_broker.url, "leases")
         lease = (await process.leases.take([user_id]))[user_id]
         process.link.failed("it was slow")
-        await until(lambda: process.link.keeps)
+        await until(lambda: process.link.is_healthy)
         assert not lease.is_held
 
 
@@ -216,7 +216,7 @@ async def test_a_redis_that_refuses_writes_ends_no_lease_and_gives_none(
         await own_broker.execute(*spoil)
         assert not await process.leases.begin_change([user_id])
         assert not lease.is_held
-        assert not process.link.keeps
+        assert not process.link.is_healthy
         assert await process.leases.take([user_id]) == {}
 
 

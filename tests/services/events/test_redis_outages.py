@@ -185,7 +185,7 @@ async def test_an_outage_is_two_log_lines_and_the_first_names_the_setting(redis:
             await asyncio.gather(*(use() for _ in range(10)))
             await redis.start()
             await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", f">{PASSWORD}", *ALL)
-            await until(lambda: one.link is not None and one.link.keeps)
+            await until(lambda: one.link is not None and one.link.is_healthy)
             await use()
     begin, end = of_redis(logs)
     at = urlsplit(redis.url).netloc
@@ -204,14 +204,14 @@ async def test_a_full_redis_carries_events_and_is_reported_as_keeping_nothing(re
         async with process(redis.url) as one, one.listen("a") as heard:
             link = one.link
             assert link is not None
-            assert link.keeps
+            assert link.is_healthy
             await redis.execute("CONFIG", "SET", "maxmemory", "1")
-            await until(lambda: not link.keeps)
+            await until(lambda: not link.is_healthy)
             assert await one.publish("a", b"1")
             assert await heard.next() == b"1"
             assert (one.bus.state, one.gaps) == (BusState.OK, 1)
             await redis.execute("CONFIG", "SET", "maxmemory", "0")
-            await until(lambda: link.keeps)
+            await until(lambda: link.is_healthy)
     begin, end = of_redis(logs)
     assert (begin["setting"], begin["hint"]) == ("TAXIRANK_REDIS_URL", "raise its maxmemory")
     assert end["event"] == "redis fails in part no more"
@@ -225,9 +225,9 @@ async def test_intermittent_failures_are_one_outage() -> None:
             link.failed("OOM")
             for _ in range(redis_link.QUIET_HEARTBEATS - 1):
                 link.beat(None)
-                assert not link.keeps
+                assert not link.is_healthy
         link.beat(None)
-        assert link.keeps
+        assert link.is_healthy
     assert len(of_redis(logs)) == 2
 
 
@@ -288,7 +288,7 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
         leases.end_change([position.driver_id])
         assert await one.publish("a", b"1")
         await heard.next()
-        assert one.link.keeps
+        assert one.link.is_healthy
 
 
 async def test_a_redis_that_is_away_full_or_a_replica_stops_no_start(redis: Broker) -> None:

@@ -187,7 +187,7 @@ async def test_a_redis_that_does_not_answer_delays_one_round_only_and_is_asked_a
             redis.thaw()
 
         link = throttle._link  # pyright: ignore[reportPrivateUsage]
-        await until(lambda: link.keeps)
+        await until(lambda: link.is_healthy)
         await throttle.take((five, "ravi"))
         assert await taken(other, (limits()[0], "ravi"), times=10) == 4
 
@@ -206,11 +206,11 @@ async def test_while_redis_is_full_each_process_counts_for_itself_and_then_they_
         await redis.execute("CONFIG", "SET", "maxmemory", "1")
         for throttle in (here, there):
             assert await taken(throttle, (limits()[0], "rosa"), times=10) == 5
-            assert not throttle._link.keeps  # pyright: ignore[reportPrivateUsage]
+            assert not throttle._link.is_healthy  # pyright: ignore[reportPrivateUsage]
         await redis.execute("CONFIG", "SET", "maxmemory", "0")
         for throttle in (here, there):
             link = throttle._link  # pyright: ignore[reportPrivateUsage]
-            await until(lambda link=link: link.keeps)
+            await until(lambda link=link: link.is_healthy)
         counts = [await taken(throttle, (limits()[0], "ravi"), times=10) for throttle in (here, there)]
         assert counts == [5, 0]
 

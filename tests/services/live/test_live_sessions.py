@@ -35,7 +35,7 @@ class Sessions:
             raise ConnectionError("scripted")
         return set(session_ids) - self.live
 
-    async def touch_stale(self, session_ids: list[UUID]) -> None: ...
+    async def touch(self, session_ids: list[UUID]) -> None: ...
 
 
 class Live:

@@ -330,7 +330,7 @@ async def test_remembered_data_that_was_not_checked_in_time_is_not_used(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, driver, trip_id = await on_a_trip(town)
-    monkeypatch.setattr(active_trips_module, "REMEMBERED_S", 0.0)
+    monkeypatch.setattr(active_trips_module, "MAX_UNCHECKED_S", 0.0)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
     assert await stamp(town, driver) is None
 
@@ -379,7 +379,7 @@ async def test_in_an_ended_session_no_position_is_accepted_even_if_no_event_has_
 
 async def test_an_expired_session_ends_for_positions_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     # It is not forgotten for another reason.
-    monkeypatch.setattr(active_trips_module, "REMEMBERED_S", 60.0)
+    monkeypatch.setattr(active_trips_module, "MAX_UNCHECKED_S", 60.0)
     driver = await town.driver()
     age = town.database.sql.ago(town.application.settings.session_max_age_s - 1)
     await town.database.fetch(f"UPDATE sessions SET created = {age} WHERE id = $1", driver.session_id)
@@ -403,7 +403,7 @@ async def test_a_process_without_redis_answers_when_the_others_have_noticed_the_
     town: Town, other: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (leases_module, outbox_module, active_trips_module):
-        monkeypatch.setattr(module, "REMEMBERED_S", 0.3)
+        monkeypatch.setattr(module, "MAX_UNCHECKED_S", 0.3)
     rider, driver, trip_id = await on_a_trip(town)
     assert isinstance(other.application.leases, SharedLeases)
 

@@ -87,7 +87,7 @@ async def test_the_newest_is_kept_and_an_older_one_is_stale(here: Process) -> No
 
     assert await here.put(first) is Stored.NEW
     assert await here.put(second) is Stored.NEW
-    assert await here.put(first) is Stored.STALE
+    assert await here.put(first) is Stored.OUTDATED
 
     assert await here.last(driver_id) == second
 
@@ -107,7 +107,7 @@ async def test_times_that_differ_by_a_microsecond_are_distinguished(here: Proces
         later = location(driver_id)
         if earlier.recorded_at != later.recorded_at:
             assert await here.put(later) is Stored.NEW
-            assert await here.put(earlier) is Stored.STALE
+            assert await here.put(earlier) is Stored.OUTDATED
 
 
 async def test_of_twenty_simultaneous_positions_the_newest_is_left(here: Process) -> None:
@@ -146,7 +146,7 @@ async def test_under_a_lease_that_is_not_held_nothing_is_done(here: Process) -> 
     lease = (await here.leases.take([driver_id]))[driver_id]
     assert await here.put(first, lease=lease) is Stored.NEW
     assert await here.put(first, lease=lease) is Stored.KNOWN
-    assert await here.put(location(driver_id, age_s=9), lease=lease) is Stored.STALE
+    assert await here.put(location(driver_id, age_s=9), lease=lease) is Stored.OUTDATED
 
     # Reported to another process, from which this one receives nothing.
     await here.others.begin_change([driver_id])
@@ -275,9 +275,9 @@ async def test_a_position_reported_to_another_process_is_learnt_with_the_first_s
     async with process(redis_url, prefix) as one, process(redis_url, prefix) as other:
         await one.put(newest)
         assert other.store.newest(driver_id) is None
-        assert await other.put(old) is Stored.STALE
+        assert await other.put(old) is Stored.OUTDATED
         assert other.store.newest(driver_id) == newest.recorded_at
-        assert await other.put(older) is Stored.STALE
+        assert await other.put(older) is Stored.OUTDATED
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ async def test_while_redis_is_away_a_process_answers_from_its_own_positions(own_
         assert await here.last(driver_id) == before
         await until(lambda: here.bus.state is BusState.DEGRADED)
         assert await here.put(during) is Stored.NEW
-        assert await here.put(before) is Stored.STALE
+        assert await here.put(before) is Stored.OUTDATED
         assert await here.last(driver_id) == during
 
 
@@ -363,14 +363,14 @@ async def test_a_position_that_redis_cannot_store_is_delivered_to_all_and_the_st
         async with asyncio.timeout(5):
             assert Location.from_json(await anext(aiter(heard))) == first
         assert here.link is not None
-        assert (here.bus.state, here.link.keeps) == (BusState.OK, False)
+        assert (here.bus.state, here.link.is_healthy) == (BusState.OK, False)
         assert await here.last(driver_id) == first
 
         await own_broker.execute(*mend)
         assert await here.put(second) is Stored.NEW
         assert await there.last(driver_id) == second
         link = here.link
-        await until(lambda: link.keeps)
+        await until(lambda: link.is_healthy)
 
 
 async def test_scripts_that_redis_has_forgotten_are_sent_again(own_broker: Broker) -> None:
@@ -383,7 +383,7 @@ async def test_scripts_that_redis_has_forgotten_are_sent_again(own_broker: Broke
         async with own_broker.client() as client:
             assert str(position.driver_id) in (await client.get(here.topics.last_location(driver_id)) or "")
         assert here.link is not None
-        assert here.link.keeps
+        assert here.link.is_healthy
 
 
 async def test_after_redis_lost_its_data_one_report_makes_a_position_known_everywhere(
@@ -401,7 +401,7 @@ async def test_after_redis_lost_its_data_one_report_makes_a_position_known_every
         await there.is_connected()
         assert await here.last(driver_id) == before
         assert await there.last(driver_id) is None
-        assert await here.put(location(driver_id, age_s=9)) is Stored.STALE, (
+        assert await here.put(location(driver_id, age_s=9)) is Stored.OUTDATED, (
             "Redis has forgotten; this process not"
         )
         assert await there.last(driver_id) is None
