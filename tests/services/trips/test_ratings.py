@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from models.trip_life import TripStatus
 from models.visibility import Actor
 from services.accounts.passwords import Passwords
