@@ -7,6 +7,7 @@ import schema from "../generated/introspection.json" with { type: "json" };
 /** A value without an id belongs to its trip, user or list. */
 const keys: KeyingConfig = {
   GeoPoint: () => null,
+  Rating: () => null,
   HistoryEntry: () => null,
   PageInfo: () => null,
   TripConnection: () => null,
