@@ -54,7 +54,7 @@ class People:
 
     async def clear_trips(self) -> None:
         """Delete all trips, and create the same few open trips before each measurement."""
-        await self._database.fetch("TRUNCATE trips, trip_changes, outbox, staff_actions")
+        await self._database.fetch("TRUNCATE trips, outbox CASCADE")
         for _ in range(OPEN_OFFERS):
             await self.add_open_trip(self.riders[-1])
         await self._database.fetch("ANALYZE trips")
