@@ -19,8 +19,9 @@ from services.runtime.fair_queue import FairQueue
 RECENT_EVENTS = 256
 # Longer than the first reconnect delay of clients.
 LINGER_S = 3.0
-# The time for deliveries in one iteration of the event loop. A query takes about five iterations.
-TURN_S = 0.002
+# The time for deliveries in one iteration of the event loop. A query takes about ten iterations, so it waits ten
+# times as long.
+TURN_S = 0.0005
 # The number of subscribers that start over in one iteration: each asks for its state.
 RESTARTED_AT_ONCE = 32
 
