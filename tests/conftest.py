@@ -26,6 +26,7 @@ import uvicorn
 import uvloop
 from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
+from tortoise.models import MetaInfo
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -43,7 +44,7 @@ from tests.support import attacks, servers, tools
 from tests.support.api import Api
 from tests.support.in_process import listening
 from tests.support.processes import HASH_MEMORY_KIB, WITHOUT_LIMITS
-from tests.support.remembered import RememberedDocuments, rates_once
+from tests.support.remembered import RememberedDocuments, filters_once, rates_once
 
 pytest_plugins = ["pytester"]
 
@@ -57,6 +58,8 @@ SLOW = (
     "services/database/test_postgres.py",
     "test_races.py",
     "schema/transport/test_sharing.py",
+    "schema/operations/compiled/test_whole_schema.py",
+    "schema/operations/compiled/test_equal.py",
     "application/test_workers.py",
     "services/database/test_query_plans.py",
     "services/database/test_migrations.py",
@@ -120,6 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A plan depends on nothing but the schema either.
     execution.PlanCache = cache(execution.PlanCache)
     passwords.zxcvbn = rates_once(passwords.zxcvbn)
+    MetaInfo._generate_filters = filters_once(MetaInfo._generate_filters)
     # The event loop that servers run on.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     # Each server compiles the admin's templates; the cache finds them by their contents.

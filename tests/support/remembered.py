@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from tortoise.models import MetaInfo
+
 from schema.operations.documents import Document, Documents
 from tests.support.api import PASSWORD
 
@@ -46,3 +48,18 @@ def rates_once(rate: Rating) -> Rating:
         return usual() if password == PASSWORD else rate(password, about_user)
 
     return rated
+
+
+def filters_once(make: Callable[[MetaInfo], None]) -> Callable[[MetaInfo], None]:
+    """Makes the filters of a model once for each kind of database, instead of for each server."""
+    made: dict[Hashable, dict[str, Any]] = {}
+
+    def remembered(model: MetaInfo) -> None:
+        kind = (model, model.db.executor_class)
+        if kind in made:
+            model.filters.update(made[kind])
+            return
+        make(model)
+        made[kind] = dict(model.filters)
+
+    return remembered
