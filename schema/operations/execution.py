@@ -35,9 +35,8 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from schema.api.context import Context, SharedContext
 from schema.api.errors import RequestError, format_error, incident
 from schema.api.feed_stream import FeedStream, ToEvent
-from schema.operations.compiled.plan import Plan, Unfinished
+from schema.operations.compiled.plan import Plan, ResolverInfo, Run, Unfinished
 from schema.operations.compiled.plan_cache import PlanCache
-from schema.operations.compiled.run import ResolverInfo, Run
 from schema.operations.documents import Documents, Operation
 from schema.operations.executors import Failure, FinishingExecutor, failed_subscription, unchain
 from schema.operations.limits import DEFAULT_LIMITS, Limits

@@ -1,8 +1,9 @@
-"""The messages of graphql-transport-ws, and its close codes.
+"""The messages of graphql-transport-ws, read and written, and its close codes.
 
 Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
@@ -11,6 +12,8 @@ import orjson
 
 from schema.operations.execution import Request
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
+from schema.transport.send_queue import Frame
+from services.runtime.memory import trimmed
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -156,3 +159,57 @@ def _id(message: dict[str, Any]) -> str:
 
 def _bad(reason: str) -> Closed:
     return Closed(CloseCode.BAD_REQUEST, reason)
+
+
+class OperationFraming:
+    """``next`` and ``complete`` messages of one operation id."""
+
+    def __init__(self, operation_id: str) -> None:
+        self.key = f"socket {operation_id}"
+        self._id = trimmed(orjson.dumps(operation_id))
+
+    def only(self, payload: bytes) -> Frame:
+        """The only result and ``complete`` together, as encoded frames."""
+        return {"ready": _text_message(self._next(payload)) + _text_message(self._complete())}
+
+    def next(self, payload: bytes) -> Frame:
+        """The message with one result, given as JSON."""
+        return text_frame(self._next(payload))
+
+    def complete(self) -> Frame:
+        """The end of the operation."""
+        return text_frame(self._complete())
+
+    def _next(self, payload: bytes) -> bytes:
+        return b'{"id":' + self._id + b',"type":"next","payload":' + payload + b"}"
+
+    def _complete(self) -> bytes:
+        return b'{"id":' + self._id + b',"type":"complete"}'
+
+
+def text_frame(data: bytes) -> Frame:
+    """A text message, for ASGI and as an encoded frame."""
+    return {"type": "websocket.send", "text": data.decode(), "ready": _text_message(data)}
+
+
+def close_frame(code: CloseCode, reason: str) -> Frame:
+    """The message that closes a socket."""
+    # A close reason has at most 123 bytes (RFC 6455, section 5.5).
+    return {
+        "type": "websocket.close",
+        "code": int(code),
+        "reason": reason.encode()[:120].decode(errors="ignore"),
+    }
+
+
+def _text_message(data: bytes) -> bytes:
+    """The WebSocket frame of a text message; unmasked, so that it is the same for every client.
+
+    Source: RFC 6455, section 5.2
+    """
+    size = len(data)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + data
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size) + data
+    return struct.pack("!BBQ", 0x81, 127, size) + data

@@ -12,8 +12,7 @@ from schema.api.errors import RequestError, to_request_error
 from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import SendQueue
-from schema.transport.socket_frames import OperationFraming, text_frame
-from schema.transport.socket_messages import CloseCode, Closed
+from schema.transport.socket_messages import CloseCode, Closed, OperationFraming, text_frame
 from services.errors import DatabaseUnavailable, SessionEnded
 from services.runtime.tracebacks import forget_frames
 

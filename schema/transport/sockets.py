@@ -17,7 +17,6 @@ from schema.transport.credentials import Cookies, bearer_token
 from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
 from schema.transport.send_queue import MAX_WAITING, SendQueue
-from schema.transport.socket_frames import close_frame, text_frame
 from schema.transport.socket_limit import SocketLimit, TooManySockets
 from schema.transport.socket_messages import (
     SUBPROTOCOL,
@@ -29,7 +28,9 @@ from schema.transport.socket_messages import (
     Ping,
     Pong,
     Subscribe,
+    close_frame,
     parse_message,
+    text_frame,
 )
 from schema.transport.socket_operations import SocketOperations
 from services.limits.sparse_log import SparseLog

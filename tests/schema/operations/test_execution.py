@@ -20,7 +20,7 @@ from models.visibility import Actor
 from schema.api.context import Context, SharedContext
 from schema.api.feed_stream import FeedStream
 from schema.build import build_schema
-from schema.operations.compiled.run import ResolverInfo, Run
+from schema.operations.compiled.plan import ResolverInfo, Run
 from schema.operations.execution import Execution, Following, Group, Refusal, Rendering, Request, encode
 from services.events.topics import Topics
 from services.live.feeds import Feed

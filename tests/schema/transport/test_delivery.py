@@ -20,7 +20,7 @@ from schema.transport import delivery as delivery_module
 from schema.transport import send_queue as send_queue_module
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame
-from schema.transport.socket_frames import OperationFraming
+from schema.transport.socket_messages import OperationFraming
 from schema.transport.sockets import Socket
 from services.events.topics import Topics
 from services.live.topic import ListeningEnded
