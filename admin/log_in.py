@@ -19,7 +19,7 @@ from services.staff.staff import Staff, StaffMember
 class SessionCookie(Protocol):
     """The session cookie."""
 
-    def kept(self, headers: Headers) -> str | None:
+    def from_cookie(self, headers: Headers) -> str | None:
         """The token in a request's cookie."""
         ...
 
@@ -47,7 +47,7 @@ class LogIn(AuthProvider):
 
     async def authenticate(self, request: Request) -> AdminUser | None:
         """The member of staff whose session token is in the cookie."""
-        token = self._cookie.kept(request.headers)
+        token = self._cookie.from_cookie(request.headers)
         member = await self._staff.member(token) if token else None
         if member is None:
             return None
@@ -65,7 +65,7 @@ class LogIn(AuthProvider):
                 username=username,
                 password=password,
                 address=self._address_of(request),
-                replaces=self._cookie.kept(request.headers),
+                replaces=self._cookie.from_cookie(request.headers),
             )
         except BadCredentials as fault:
             raise LoginFailed(fault.message) from None

@@ -83,7 +83,7 @@ class _Pages(BaseAdmin):
         self._add_keyed(FormTokens)
 
     def _add_keyed(self, signing: Signing) -> None:
-        self.middlewares.append(Middleware(SessionSigning, signing=signing, token_of=self._cookie.kept))
+        self.middlewares.append(Middleware(SessionSigning, signing=signing, token_of=self._cookie.from_cookie))
 
 
 def mount(

@@ -185,12 +185,12 @@ class Application:
         )
         self.periodic_jobs = PeriodicJobs(
             counters,
-            look_at_active_trips=(CHECK_INTERVAL_S, active_trips.look),
+            check_active_trips=(CHECK_INTERVAL_S, active_trips.check),
             collect_young=(YOUNG_INTERVAL_S, self.memory.collect_young),
             tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
             remove_ended_sessions=(600.0, sessions.remove_ended),
-            look_for_the_photos_again=(RECHECK_INTERVAL_S, self.photo_store.check_again),
+            check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
             fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )

@@ -106,7 +106,7 @@ class Asgi:
         _log.info("stopped")
 
     def _refuses_sockets_of(self, host: str) -> bool:
-        return self.sockets.offenders.are_at(host)
+        return self.sockets.offenders.is_barred(host)
 
     def _http_endpoint(self, execution: Execution, limit: SocketLimit) -> HttpEndpoint:
         return HttpEndpoint(

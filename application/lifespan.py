@@ -41,7 +41,7 @@ async def running(application: Application) -> AsyncGenerator[None]:
         await application.periodic_jobs.start()
         shutdown.add("periodic_jobs", application.periodic_jobs.stop)
         # Do not wait for the photo store: an unreachable bucket must not stop trips.
-        looking = asyncio.create_task(application.photo_store.look(), name="look at the photos")
+        looking = asyncio.create_task(application.photo_store.check_now(), name="look at the photos")
         looking.add_done_callback(log_failure)
         shutdown.add("photos", lambda: cancel_and_wait([looking]))
         yield

@@ -38,7 +38,7 @@ from schema.api.feed_stream import FeedStream, ToEvent
 from schema.operations.compiled.plan import Plan, ResolverInfo, Run, Unfinished
 from schema.operations.compiled.plan_cache import PlanCache
 from schema.operations.documents import Documents, Operation
-from schema.operations.executors import Failure, FinishingExecutor, failed_subscription, unchain
+from schema.operations.executors import Failure, FinishingExecutor, break_cycle, failed_subscription
 from schema.operations.limits import DEFAULT_LIMITS, Limits
 from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
@@ -236,7 +236,7 @@ class Execution:
                 if isawaitable(result):
                     result = await result
             finally:
-                unchain(executor)
+                break_cycle(executor)
         except Exception as error:
             return ExecutionResult(None, [incident(error)])
         if result.data is None and result.errors and all(e.path is None for e in result.errors):
@@ -275,7 +275,7 @@ class Execution:
             if isawaitable(stream):
                 stream = await stream
         finally:
-            unchain(executor)
+            break_cycle(executor)
         return Refusal(tuple(stream.errors or ())) if isinstance(stream, ExecutionResult) else stream
 
     def _group(

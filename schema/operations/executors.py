@@ -62,6 +62,6 @@ def failed_subscription(executor: Executor[Any], error: Exception) -> GraphQLErr
     return located_error(error, [each.node for each in details], [key])
 
 
-def unchain(executor: Executor[Any]) -> None:
+def break_cycle(executor: Executor[Any]) -> None:
     """Break the executor's reference cycle: otherwise each request's objects wait for the garbage collector."""
     del executor.async_helpers

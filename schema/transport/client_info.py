@@ -37,7 +37,7 @@ class HttpClientInfo:
 
     def token(self, *, is_bearer: bool) -> str | None:
         """The token of the ``Authorization`` header, or that of the cookie."""
-        return self._cookies.bearer(self._headers) if is_bearer else self._cookies.kept(self._headers)
+        return self._cookies.bearer(self._headers) if is_bearer else self._cookies.from_cookie(self._headers)
 
     @property
     def is_bearer(self) -> bool:

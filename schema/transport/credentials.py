@@ -27,13 +27,13 @@ class Cookies:
 
     def token(self, headers: Headers) -> str | None:
         """The token of a request. A bearer token takes precedence over the cookie, even if it is not valid."""
-        return self.bearer(headers) if "authorization" in headers else self.kept(headers)
+        return self.bearer(headers) if "authorization" in headers else self.from_cookie(headers)
 
     def bearer(self, headers: Headers) -> str | None:
         """The bearer token of a request."""
         return bearer_token(headers.get("authorization", ""))
 
-    def kept(self, headers: Headers) -> str | None:
+    def from_cookie(self, headers: Headers) -> str | None:
         """The token that a request's cookie holds."""
         return cookie_parser(headers.get("cookie", "")).get(self._name)
 

@@ -36,6 +36,6 @@ class Offenders:
             now = time.monotonic()
             self._barred.put(address, True, until_s=now + self._period_s, now_s=now)
 
-    def are_at(self, host: str) -> bool:
+    def is_barred(self, host: str) -> bool:
         """Whether the address is barred now."""
         return bool(self._barred) and self._barred.get(network_of(host), now_s=time.monotonic()) is not None

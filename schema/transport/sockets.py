@@ -98,7 +98,7 @@ class SocketEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = scope["client"][0] if scope.get("client") else ""
         headers = Headers(scope=scope)
-        if self.offenders.are_at(address):
+        if self.offenders.is_barred(address):
             await _refuse(scope, receive, send, "This address may not open sockets at the moment.")
             return
         if not self.origins.allows_socket(scope, headers):

@@ -69,7 +69,7 @@ class PhotoStore:
                 case _:
                     raise
 
-    async def look(self) -> None:
+    async def check_now(self) -> None:
         """Check the state of the store now."""
         try:
             await self.check()
@@ -81,7 +81,7 @@ class PhotoStore:
     async def check_again(self) -> None:
         """During an outage, check whether it is over."""
         if not self.is_up:
-            await self.look()
+            await self.check_now()
 
     async def put(self, name: str, data: bytes) -> None:
         """Store ``data`` under ``name``; replaces an existing photo of that name.

@@ -115,7 +115,7 @@ class ActiveTrips:
         if known is not None and known.lease is lease:
             known.lease = known.active = None
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Compare remembered data with the database, and look up drivers who report and are not remembered."""
         now = asyncio.get_running_loop().time()
         while self._remembered and next(iter(self._remembered.values())).reported < now - IDLE_S:
@@ -127,9 +127,9 @@ class ActiveTrips:
                 for session_id in session_ids[first : first + CHECKED_AT_ONCE]
                 if (known := self._remembered.get(session_id)) is not None
             }
-            await self._look_at(asked)
+            await self._check_some(asked)
 
-    async def _look_at(self, asked: dict[UUID, _Remembered]) -> None:
+    async def _check_some(self, asked: dict[UUID, _Remembered]) -> None:
         unknown = [
             known
             for known in asked.values()

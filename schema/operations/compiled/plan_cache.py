@@ -9,7 +9,7 @@ from graphql import Executor
 from schema.operations.compiled.compile import compile_operation
 from schema.operations.compiled.plan import Plan
 from schema.operations.documents import Operation
-from schema.operations.executors import unchain
+from schema.operations.executors import break_cycle
 from services.runtime.memory import MemoryCache
 from services.runtime.tracebacks import forget_frames
 
@@ -58,6 +58,6 @@ class PlanCache:
                 forget_frames(error)
             return None
         plan = compile_operation(self._schema, executor)
-        unchain(executor)
+        break_cycle(executor)
         self._plans.put(key, plan, plan.bytes if plan is not None else 0)
         return plan

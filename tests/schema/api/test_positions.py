@@ -114,7 +114,7 @@ async def test_over_a_socket_the_positions_of_a_driver_soon_cost_no_statement_un
             return [sql for sql in seen if "sessions" in sql and "NOT EXISTS" not in sql]
 
         assert len(await reports()) == 1
-        await application.active_trips.look()
+        await application.active_trips.check()
         assert await reports() == []
         # No event about the end arrives.
         await application.live_sessions.stop()
@@ -139,7 +139,7 @@ async def test_over_http_too_the_positions_of_a_driver_soon_cost_no_statement_un
 
     assert await reports() == 2
     assert await reports() == 1
-    await application.active_trips.look()
+    await application.active_trips.check()
     assert await reports() == 0
     # No event about the end arrives.
     await application.outbox.stop()

@@ -77,7 +77,7 @@ async def known(town: Town, driver: Actor) -> None:
     async def is_known_now() -> bool:
         if await is_known(town, driver):
             return True
-        await town.application.active_trips.look()
+        await town.application.active_trips.check()
         return False
 
     await until(is_known_now)
@@ -124,7 +124,7 @@ async def test_remembered_drivers_are_checked_by_one_statement_that_returns_only
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Database, "_run", counted)
-        await town.application.active_trips.look()
+        await town.application.active_trips.check()
     assert rows == [0]
     assert await stamp(town, drivers[0]) == trip_id
     assert await stamp(town, drivers[1]) is None
@@ -146,7 +146,7 @@ async def test_a_report_that_waits_for_the_database_is_not_overtaken_by_the_next
         patched.setattr(town.database, "fetch", held)
         first = asyncio.create_task(town.reports(driver, 1, age_s=2))
         await asked.wait()
-    await town.application.active_trips.look()
+    await town.application.active_trips.check()
     second = asyncio.create_task(town.reports(driver, 2, age_s=1))
     await asyncio.sleep(0)
     going_on.set()
@@ -186,7 +186,7 @@ async def test_a_driver_who_stops_reporting_is_forgotten(town: Town, monkeypatch
     await known(town, driver)
     monkeypatch.setattr(active_trips_module, "IDLE_S", -1.0)
     with statements() as seen:
-        await town.application.active_trips.look()
+        await town.application.active_trips.check()
     assert seen == []
     assert not await is_known(town, driver)
 
@@ -196,7 +196,7 @@ async def test_no_more_drivers_are_remembered_than_may_be(town: Town, monkeypatc
     drivers = [await town.driver() for _ in range(3)]
     for driver in drivers:
         await town.reports(driver)
-    await town.application.active_trips.look()
+    await town.application.active_trips.check()
     assert [await is_known(town, driver) for driver in reversed(drivers)] == [True, True, False]
 
 
@@ -273,7 +273,7 @@ async def test_a_trip_that_ends_during_its_look_up_is_not_remembered(
         return rows
 
     monkeypatch.setattr(town.database, "fetch", overtaken)
-    await town.application.active_trips.look()
+    await town.application.active_trips.check()
 
     assert await stamp(town, driver) is None
 
@@ -289,7 +289,7 @@ async def test_while_a_trip_is_being_ended_nothing_is_remembered(
     async def overtaken(user_ids: Collection[UUID]) -> bool:
         told = await begin_change(user_ids)
         assert await stamp(town, driver) == trip_id
-        await town.application.active_trips.look()
+        await town.application.active_trips.check()
         return told
 
     monkeypatch.setattr(other.application.leases, "begin_change", overtaken)
@@ -322,7 +322,7 @@ async def test_after_the_commit_no_position_is_sent_even_if_the_process_that_end
 async def test_a_change_that_was_never_announced_is_found_within_a_second(town: Town) -> None:
     _, driver, trip_id = await on_a_trip(town)
     await town.database.fetch("UPDATE trips SET status = 'COMPLETED' WHERE id = $1", trip_id)
-    await town.application.active_trips.look()
+    await town.application.active_trips.check()
     assert await stamp(town, driver) is None
 
 
