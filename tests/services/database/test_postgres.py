@@ -188,7 +188,8 @@ async def test_the_whole_stop_has_one_time_limit_even_if_postgresql_is_frozen(
             own.thaw()
         await asyncio.gather(signing_up, return_exceptions=True)
         log = server.log()
-    assert took < 3.0, log
+    # The parts end within 2.8 s, and a busy machine ends the process later. A further limit would add 0.9 s.
+    assert took < 3.5, log
     assert "stopped without waiting any longer" in log
 
 
