@@ -34,6 +34,7 @@ from services.photos.media_url import BadOptions, open_store
 from services.photos.processing import Photos
 from services.photos.store import RECHECK_INTERVAL_S, PhotoStore
 from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
+from services.positions.estimates import Estimates
 from services.positions.freshness import Lifetime
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
@@ -177,6 +178,12 @@ class Application:
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             positions=positions,
             router=self.router,
+            estimates=Estimates(
+                self.router,
+                positions,
+                radius_m=settings.offer_radius_m,
+                asking=PerUser("estimate", Rate.parse(settings.estimate_rate), self.throttle),
+            ),
             offer_radius_m=settings.offer_radius_m,
             subscribing=PerUser("subscribe", Rate.parse(settings.subscribe_rate), self.throttle),
             hub=hub,

@@ -155,6 +155,7 @@ class Asgi:
             bus_state=lambda: application.bus.state,
             store_is_up=application.store_is_up,
             photos_are_up=lambda: application.photo_store.is_up,
+            routing_is_up=lambda: application.router.is_up,
             stored={
                 "outbox_age_seconds": (
                     "Age of the oldest change not yet published; 0 when there is none.",

@@ -157,7 +157,10 @@ class Settings(BaseSettings):
         "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
     )
     trip_rate: types.RateText = Field(
-        "60/minute", description="How often a user may request or change a trip; or `off`."
+        "60/minute", description="How often a user may request, change or rate a trip; or `off`."
+    )
+    estimate_rate: types.RateText = Field(
+        "60/minute", description="How often a user may ask for the estimate of a trip; or `off`."
     )
     subscribe_rate: types.RateText = Field("300/minute", description="How often a user may subscribe; or `off`.")
     offer_radius_m: float = Field(

@@ -32,6 +32,7 @@ class Metrics(Collector):
         bus_state: Callable[[], BusState],
         store_is_up: Callable[[], bool],
         photos_are_up: Callable[[], bool],
+        routing_is_up: Callable[[], bool],
         stored: dict[str, tuple[str, Callable[[], Awaitable[float]]]],
     ) -> None:
         self._counters = counters
@@ -40,6 +41,7 @@ class Metrics(Collector):
         self._bus_state = bus_state
         self._store_is_up = store_is_up
         self._photos_are_up = photos_are_up
+        self._routing_is_up = routing_is_up
         self._stored = stored
         self._found: dict[str, float] = {}
         self._registry = CollectorRegistry()
@@ -93,6 +95,11 @@ class Metrics(Collector):
             "taxirank_photos_up",
             "1 while photos can be stored and served, 0 while their folder or bucket fails.",
             value=self._photos_are_up(),
+        )
+        yield GaugeMetricFamily(
+            "taxirank_routing_up",
+            "1 while the routing engine answers, or none is set; 0 after it has not answered.",
+            value=self._routing_is_up(),
         )
         for name, value in self._found.items():
             yield GaugeMetricFamily(f"taxirank_{name}", self._stored[name][0], value=value)

@@ -16,6 +16,7 @@ from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
+from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
 from services.positions.routing import Router
 from services.trips.commands import Trips
@@ -41,6 +42,7 @@ class Services:
     ratings: Ratings
     positions: Positions
     router: Router
+    estimates: Estimates
     offer_radius_m: float
     subscribing: PerUser
     hub: Hub

@@ -13,11 +13,16 @@ from schema.api import (
     rating,
     session,
     trip,
+    trip_estimate,
     trip_page,
     user,
 )
 
-Query = create_type("Query", [user.me, node.node, trip.trip, trip_page.trips], description="The queries.")
+Query = create_type(
+    "Query",
+    [user.me, node.node, trip.trip, trip_page.trips, trip_estimate.trip_estimate],
+    description="The queries.",
+)
 
 Mutation = create_type(
     "Mutation",

@@ -20,6 +20,7 @@ WEIGHTS: Mapping[str, int] = {
     "Query.node": 200,
     "Query.trip": 100,
     "Query.trips": 200,
+    "Query.tripEstimate": 200,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
     # Two hashes: of the current password and of the new one.

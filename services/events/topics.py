@@ -15,6 +15,8 @@ class Topics:
         self.pool = f"{prefix}:pool:all"
         self.pool_any = f"{prefix}:pool:any"
         self.sessions = f"{prefix}:sessions"
+        # The key of the last positions of drivers without a trip.
+        self.free_drivers = f"{prefix}:free-drivers"
 
     def trip(self, trip_id: UUID) -> str:
         """Every change of one trip."""

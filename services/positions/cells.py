@@ -14,6 +14,9 @@ from services.runtime.memory import MemoryCache
 
 # Edges of about 1.4 km and 9.9 km.
 FINE, COARSE = 7, 5
+_BLUR = 8
+# No point is farther from the centre of its cell of that size.
+BLUR_M = 800.0
 # A larger circle would need too many fine cells.
 MAX_FINE_RADIUS_M = 5_000.0
 # The border of a cell curves outwards a little between its corners.
@@ -28,6 +31,11 @@ _INT_BYTES = 32
 def cell_of(point: GeoPoint) -> int:
     """The fine cell of a point, as a trip's row has it."""
     return h3.latlng_to_cell(point.lat, point.lng, FINE)
+
+
+def blurred(point: GeoPoint) -> GeoPoint:
+    """The centre of the point's cell with edges of about 500 m."""
+    return _center(h3.latlng_to_cell(point.lat, point.lng, _BLUR))
 
 
 def cells_of(point: GeoPoint) -> tuple[int, int]:

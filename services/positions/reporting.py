@@ -1,5 +1,6 @@
 """Reports of positions, and the users who may see them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -12,7 +13,7 @@ from services.events.leases import Lease
 from services.events.topics import Topics
 from services.limits.rates import RateLimit
 from services.positions.active_trips import ActiveTrip, ActiveTrips
-from services.positions.freshness import Lifetime
+from services.positions.freshness import Freshness, Lifetime
 from services.positions.store import PositionStore, Stored
 from services.runtime.data_loader import DataLoader
 from services.trips.faults import NotADriver
@@ -129,6 +130,13 @@ class Positions:
     async def last(self, driver_id: UUID) -> Location | None:
         """The last position of a driver, if it has not expired. The caller checks access."""
         return await self._last.get(driver_id)
+
+    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """Live positions of drivers without a trip within about that radius, in no order. For counts only: they
+        must not be shown.
+        """
+        found = await self._store.near(center, radius_m)
+        return [location for location in found if self.lifetime.freshness(location) is Freshness.LIVE]
 
 
 class _Report(NamedTuple):

@@ -1,12 +1,14 @@
-"""Driving times: estimated from the distance, or from an OSRM server."""
+"""Drives: estimated from the distance, or from an OSRM server."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
 import structlog
 
 from models.geo import GeoPoint, distance_m
+from services.positions import polyline
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -15,6 +17,9 @@ _log = structlog.stdlib.get_logger(__name__)
 DETOUR = 1.3
 # Longer than any drive: longer answers are wrong.
 MAX_DRIVE_TIME_S = 30 * 24 * 3600
+MAX_DRIVE_M = 50_000_000
+# A simplified line of a drive across a continent is a tenth of that.
+MAX_POLYLINE_CHARS = 100_000
 
 # A driver who is further away is not on the way: a position or a pick-up is wrong.
 MAX_ETA_S = 4 * 3600
@@ -22,11 +27,29 @@ MAX_ETA_S = 4 * 3600
 _FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
 
 
-class Router(Protocol):
-    """Computes driving times."""
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A drive from one point to another. ``is_estimated``: by the straight line, because no route is known.
 
-    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        """An estimate, in seconds. Never raises: callers have no better value to show."""
+    ``encoded_polyline``: its line, as text (``polyline.py``).
+    """
+
+    distance_m: float
+    duration_s: float
+    encoded_polyline: str
+    is_estimated: bool
+
+
+class Router(Protocol):
+    """Computes drives."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its engine, if it has one, answered the last question."""
+        ...
+
+    async def drive(self, start: GeoPoint, end: GeoPoint) -> Drive:
+        """The fastest drive. Never raises: callers have no better value to show."""
         ...
 
     async def close(self) -> None:
@@ -36,18 +59,21 @@ class Router(Protocol):
 
 async def eta_s(router: Router, start: GeoPoint, end: GeoPoint) -> int | None:
     """How long a driver takes to a pick-up, in seconds; None if it is implausibly long."""
-    seconds = await router.drive_time_s(start, end)
+    seconds = (await router.drive(start, end)).duration_s
     return round(seconds) if seconds <= MAX_ETA_S else None
 
 
 class StraightLine:
     """The distance, with a factor for detours, at a constant speed."""
 
+    is_up = True
+
     def __init__(self, *, speed_kmh: float) -> None:
         self._speed_m_per_s = speed_kmh / 3.6
 
-    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
-        return distance_m(start, end) * DETOUR / self._speed_m_per_s
+    async def drive(self, start: GeoPoint, end: GeoPoint) -> Drive:
+        distance = distance_m(start, end) * DETOUR
+        return Drive(distance, distance / self._speed_m_per_s, polyline.encode((start, end)), is_estimated=True)
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -64,9 +90,10 @@ class Osrm:
         self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._fallback = fallback
-        self._asking: dict[tuple[GeoPoint, GeoPoint], asyncio.Task[float]] = {}
+        self._asking: dict[tuple[GeoPoint, GeoPoint], asyncio.Task[Drive]] = {}
+        self.is_up = True
 
-    async def drive_time_s(self, start: GeoPoint, end: GeoPoint) -> float:
+    async def drive(self, start: GeoPoint, end: GeoPoint) -> Drive:
         """Ask for the fastest route; simultaneous equal questions become one.
 
         One document may ask for the same time hundreds of times.
@@ -78,7 +105,7 @@ class Osrm:
             asking.add_done_callback(lambda _: self._asking.pop(question))
         return await asyncio.shield(asking)
 
-    async def _ask(self, start: GeoPoint, end: GeoPoint) -> float:
+    async def _ask(self, start: GeoPoint, end: GeoPoint) -> Drive:
         try:
             # For the whole request: httpx's own time-outs are for each step, and an answer can arrive byte by
             # byte.
@@ -86,16 +113,21 @@ class Osrm:
                 response = await self._http.get(
                     # OSRM takes the longitude first.
                     f"route/v1/driving/{start.lng:.6f},{start.lat:.6f};{end.lng:.6f},{end.lat:.6f}",
-                    params={"overview": "false"},
+                    params={"overview": "simplified", "geometries": "polyline"},
                 )
             answer: Any = response.json()
-            if answer["code"] == "Ok":
-                return _checked(float(answer["routes"][0]["duration"]))
+            code = answer["code"]
+            if code == "Ok":
+                drive = _checked(answer["routes"][0])
+                self.is_up = True
+                return drive
             # For example, no street is near: this is an answer, and no failure of the engine.
-            _log.debug("no route", code=answer["code"])
+            self.is_up = True
+            _log.debug("no route", code=code)
         except _FAILURES as error:
+            self.is_up = False
             _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)
-        return await self._fallback.drive_time_s(start, end)
+        return await self._fallback.drive(start, end)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -103,7 +135,13 @@ class Osrm:
         await self._fallback.close()
 
 
-def _checked(seconds: float) -> float:
+def _checked(route: Any) -> Drive:
+    """The drive of an answer. Raises: one of ``_FAILURES`` if it cannot be one."""
+    seconds, metres, line = float(route["duration"]), float(route["distance"]), route["geometry"]
     if not 0 <= seconds <= MAX_DRIVE_TIME_S:
         raise ValueError(f"not a driving time: {seconds}")
-    return seconds
+    if not 0 <= metres <= MAX_DRIVE_M:
+        raise ValueError(f"not a driving distance: {metres}")
+    if not isinstance(line, str) or len(line) > MAX_POLYLINE_CHARS or not polyline.decode(line):
+        raise ValueError("not a polyline")
+    return Drive(metres, seconds, line, is_estimated=False)

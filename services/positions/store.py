@@ -1,6 +1,10 @@
-"""The last position of every driver: in Redis for all processes, or in this one alone. Never in the database."""
+"""The last position of every driver: in Redis for all processes, or in this one alone. Never in the database.
+
+Longer than 300 lines because both stores are here, with the script of one of them.
+"""
 
 import asyncio
+import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,11 +15,13 @@ from uuid import UUID
 import structlog
 from redis.exceptions import ResponseError
 
+from models.geo import GeoPoint, distance_m
 from models.values import Location
 from services.events.bus import Bus
 from services.events.leases import Lease
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
+from services.positions.cell_index import CellIndex
 from services.runtime.batches import Batches
 from services.runtime.expiring_map import ExpiringMap
 
@@ -26,23 +32,26 @@ MAX_KEPT = 100_000
 MAX_CONNECTIONS = 8
 # The number of positions in one script: Redis does nothing else in the meantime.
 MAX_PUT = 256
+# How many positions one search returns, and how often it begins again when it has removed drivers who are gone.
+MAX_NEAR = 40
+MAX_CLEARINGS = 5
 
 # Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
 _AGE_DIGITS = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# For each position: the number of topics, age, time to live, message, lease, topics. Returns for each position a
-# word, or the newer position that is known, or "!" and the reason why Redis did not store it; then it is still
-# published.
+# For each position: the number of topics, age, time to live, message, lease, the driver's id, longitude (empty: on
+# a trip) and latitude, topics. Returns for each position a word, or the newer position that is known, or "!" and
+# why Redis did not store it; then it is still published.
 _STORE = f"""
 local answers, arg = {{}}, 1
-for i = 1, #KEYS / 2 do
-    local key, topics, age = KEYS[2 * i - 1], tonumber(ARGV[arg]), ARGV[arg + 1]
+for i = 1, (#KEYS - 1) / 2 do
+    local key, topics, age = KEYS[2 * i], tonumber(ARGV[arg]), ARGV[arg + 1]
     local message, lease = ARGV[arg + 3], ARGV[arg + 4]
     local last = redis.pcall('GET', key)
     if type(last) ~= 'string' then last = '' end
     local last_age = string.sub(last, 1, {_AGE_DIGITS})
-    if lease ~= '' and redis.pcall('GET', KEYS[2 * i]) ~= lease then
+    if lease ~= '' and redis.pcall('GET', KEYS[2 * i + 1]) ~= lease then
         answers[i] = 'unsure'
     elseif last_age > age then
         answers[i] = last
@@ -52,12 +61,17 @@ for i = 1, #KEYS / 2 do
         answers[i] = 'new'
         local kept = redis.pcall('SET', key, age .. message, 'PX', ARGV[arg + 2])
         if kept.err then answers[i] = '!' .. kept.err end
-        for topic = arg + 5, arg + 4 + topics do
+        if ARGV[arg + 6] == '' then
+            redis.pcall('ZREM', KEYS[1], ARGV[arg + 5])
+        else
+            redis.pcall('GEOADD', KEYS[1], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 5])
+        end
+        for topic = arg + 8, arg + 7 + topics do
             local told = redis.pcall('PUBLISH', ARGV[topic], message)
             if type(told) == 'table' then answers[i] = '!' .. told.err end
         end
     end
-    arg = arg + 5 + topics
+    arg = arg + 8 + topics
 end
 return answers
 """
@@ -104,6 +118,12 @@ class PositionStore(Protocol):
         """The last position of each of these drivers who has one that has not expired."""
         ...
 
+    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """Last positions of drivers without a trip within the radius, and of some that are farther; about
+        ``MAX_NEAR`` of the nearest.
+        """
+        ...
+
 
 class MemoryPositions:
     """Positions within this process."""
@@ -111,7 +131,8 @@ class MemoryPositions:
     def __init__(self, tell: Tell, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell
         self._clock = clock
-        self._kept = ExpiringMap[UUID, Location](MAX_KEPT)
+        self._index = CellIndex()
+        self._kept = ExpiringMap[UUID, Location](MAX_KEPT, on_removed=self._index.leave)
 
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
@@ -133,6 +154,7 @@ class MemoryPositions:
         if last is not None and last.recorded_at >= location.recorded_at:
             return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.OUTDATED
         now = self._clock()
+        self._index.enter(location.driver_id, location.point)
         self._kept.put(location.driver_id, location, until_s=now + ttl_s, now_s=now)
         return Stored.NEW
 
@@ -145,6 +167,12 @@ class MemoryPositions:
         """The last positions."""
         found = ((driver_id, self._live(driver_id)) for driver_id in driver_ids)
         return {driver_id: location for driver_id, location in found if location is not None}
+
+    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """The last positions in the cells of the area."""
+        found = (self._live(driver_id) for driver_id in self._index.around(center, radius_m))
+        free = [location for location in found if location is not None and location.trip_id is None]
+        return heapq.nsmallest(MAX_NEAR, free, key=lambda location: distance_m(center, location.point))
 
     def _live(self, driver_id: UUID) -> Location | None:
         return self._kept.get(driver_id, now_s=self._clock())
@@ -230,14 +258,16 @@ class RedisPositions:
 
     async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
         keys: list[str] = []
-        args: list[str | bytes | int] = []
+        args: list[str | bytes | float] = []
         for location, topics, ttl_s, lease, message in puts:
             keys += self._topics.last_location(location.driver_id), self._topics.lease(location.driver_id)
             age = f"{(location.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
-            args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease, *topics
+            point = location.point
+            args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease
+            args += [location.driver_id.bytes, point.lng if location.trip_id is None else "", point.lat, *topics]
         # For the whole call: the client's own time-outs are for each step.
         async with asyncio.timeout_at(since + TIMEOUT_S):
-            return await self._store(keys=keys, args=args)
+            return await self._store(keys=[self._topics.free_drivers, *keys], args=args)
 
     def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
         if answer[:1].isdigit():
@@ -264,18 +294,58 @@ class RedisPositions:
             return found
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                values = await self._redis.mget(
-                    [self._topics.last_location(driver_id) for driver_id in driver_ids]
-                )
+                read = await self._in_redis(driver_ids)
         except LINK_ERRORS as error:
             self._link.failed(error)
             return found
-        for driver_id, value in zip(driver_ids, values, strict=True):
-            location = _read(cast("bytes", value)) if value is not None else None
+        for driver_id, location in read.items():
             known = found.get(driver_id)
-            if location is not None and (known is None or known.recorded_at < location.recorded_at):
+            if known is None or known.recorded_at < location.recorded_at:
                 found[driver_id] = location
         return found
+
+    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """The last positions in Redis; without Redis, those that were reported to this process."""
+        if not self._link.is_up:
+            return await self._memory.near(center, radius_m)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._near(center, radius_m)
+        except ResponseError as error:
+            # GEOSEARCH knows no poles.
+            _log.debug("Redis found no drivers", error=str(error))
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+        return await self._memory.near(center, radius_m)
+
+    async def _near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        key, found = self._topics.free_drivers, dict[UUID, Location]()
+        for _ in range(MAX_CLEARINGS):
+            members = await self._redis.geosearch(
+                key,
+                longitude=center.lng,
+                latitude=center.lat,
+                radius=radius_m,
+                unit="m",
+                sort="ASC",
+                count=MAX_NEAR,
+            )
+            ids = [UUID(bytes=cast("bytes", member)) for member in members]
+            found = await self._in_redis(ids)
+            # Members do not expire by themselves.
+            gone = [driver_id.bytes for driver_id in ids if driver_id not in found]
+            if gone:
+                await self._redis.zrem(key, *gone)
+            if len(gone) < MAX_NEAR // 2:
+                break
+        return [location for location in found.values() if location.trip_id is None]
+
+    async def _in_redis(self, driver_ids: Sequence[UUID]) -> dict[UUID, Location]:
+        if not driver_ids:
+            return {}
+        values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in driver_ids])
+        read = (_read(cast("bytes", value)) for value in values if value is not None)
+        return {location.driver_id: location for location in read if location is not None}
 
 
 def _read(value: bytes) -> Location | None:

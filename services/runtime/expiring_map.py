@@ -1,7 +1,7 @@
 """A map whose entries expire, without a task that cleans up."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -14,10 +14,12 @@ class ExpiringMap(Generic[K, V]):
     Keeps at most ``max_entries`` and then removes the one that was put first.
     """
 
-    __slots__ = ("_entries", "_max_entries")
+    __slots__ = ("_entries", "_max_entries", "_on_removed")
 
-    def __init__(self, max_entries: int) -> None:
+    def __init__(self, max_entries: int, *, on_removed: Callable[[K], object] | None = None) -> None:
+        """``on_removed`` is called for each key that ``put`` removes for another."""
         self._max_entries = max_entries
+        self._on_removed = on_removed
         # With the time at which each expires; the one that was put longest ago comes first.
         self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
 
@@ -32,7 +34,9 @@ class ExpiringMap(Generic[K, V]):
             (_, oldest_until_s) = next(iter(self._entries.values()))
             if oldest_until_s >= now_s and len(self._entries) <= self._max_entries:
                 break
-            self._entries.popitem(last=False)
+            removed, _ = self._entries.popitem(last=False)
+            if self._on_removed is not None:
+                self._on_removed(removed)
 
     def get(self, key: K, *, now_s: float) -> V | None:
         """The value; None if there is none or it has expired."""

@@ -29,8 +29,8 @@ export default [
           acceptedIdTypes: ["ID"],
           exceptions: {
             types: [
-              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "TripChanged",
-              "TripOffered", "TripWithdrawn",
+              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "Route",
+              "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn",
             ],
             suffixes: ["Connection", "Edge", "Error", "Payload"],
           },

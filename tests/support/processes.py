@@ -26,6 +26,7 @@ WITHOUT_LIMITS = {
     "log_in_rate": "off",
     "sign_up_rate": "off",
     "trip_rate": "off",
+    "estimate_rate": "off",
     "subscribe_rate": "off",
     "open_trips_per_rider": "off",
     # All tests use one address, and many do what would block it, or more than a client would.

@@ -71,6 +71,8 @@ FIELDS = {
     | rows("myRating", EACH_OWN),
     "User": rows("id firstName lastName role photo") | rows("username rating", PARTY),
     "Rating": rows("average count"),
+    "Route": rows("encodedPolyline distanceM durationS estimated"),
+    "TripEstimate": rows("route distanceM durationS estimated driversNearby pickUpEta"),
     "HistoryEntry": rows("version status at changedBy user"),
     "DriverLocation": rows("id point heading recordedAt isStale isGone"),
     "GeoPoint": rows("lat lng"),
@@ -194,6 +196,12 @@ ROWS = {
     ),
     "Query.trip": Row(f"query ($id: ID!) {{ trip(id: $id) {{ {TRIP} }} }}", seen(DATA, NULL), {"id": "$TRIP"}),
     "Query.trips": Row(f"{{ trips {{ {selection('TripConnection')} }} }}", seen(WITH_IT, WITHOUT_IT)),
+    "Query.tripEstimate": Row(
+        "query ($from: GeoPointInput!, $to: GeoPointInput!) "
+        f"{{ tripEstimate(pickUp: $from, dropOff: $to) {{ {selection('TripEstimate')} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
+        {"from": {"lat": 52.5, "lng": 13.4}, "to": {"lat": 52.6, "lng": 13.4}},
+    ),
     "Mutation.signUp": Row(
         "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } token errors { code } } }",
         ever(all_of(VIEWERS, "PASSWORD_MISMATCH")),

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from models.geo import GeoPoint, distance_m
-from services.positions.routing import DETOUR, MAX_ETA_S, Osrm, Router, StraightLine, eta_s
+from services.positions import polyline
+from services.positions.routing import DETOUR, MAX_ETA_S, Drive, Osrm, Router, StraightLine, eta_s
 from tests.support.brokers import free_port
 from tests.support.waiting import until
 
@@ -19,6 +20,7 @@ ESTIMATE_S = distance_m(START, END) * DETOUR / (25 / 3.6)
 TIMEOUT_S = 0.2
 # Extra time for a busy machine.
 PATIENCE_S = 2.0
+LINE = polyline.encode((START, GeoPoint(52.52, 13.39), END))
 # As in https://project-osrm.org/docs/v5.24.0/api/#route-service
 ROUTE: dict[str, Any] = {
     "code": "Ok",
@@ -33,6 +35,7 @@ ROUTE: dict[str, Any] = {
             "weight": 263.2,
             "distance": 1886.3,
             "duration": 260.2,
+            "geometry": LINE,
         }
     ],
 }
@@ -72,6 +75,10 @@ class Engine:
             writer.close()
 
 
+async def time_s(router: Router, start: GeoPoint, end: GeoPoint) -> float:
+    return (await router.drive(start, end)).duration_s
+
+
 @asynccontextmanager
 async def served(engine: Engine, path: str = "") -> AsyncGenerator[Router]:
     server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
@@ -87,10 +94,8 @@ async def served(engine: Engine, path: str = "") -> AsyncGenerator[Router]:
 
 async def test_the_estimate_is_the_straight_line_with_a_detour_at_the_speed() -> None:
     router = StraightLine(speed_kmh=36)
-    assert await router.drive_time_s(GeoPoint(0, 0), GeoPoint(0, 1)) == pytest.approx(
-        111_195 * DETOUR / 10, rel=1e-4
-    )
-    assert await router.drive_time_s(START, START) == 0
+    assert await time_s(router, GeoPoint(0, 0), GeoPoint(0, 1)) == pytest.approx(111_195 * DETOUR / 10, rel=1e-4)
+    assert await time_s(router, START, START) == 0
 
 
 async def test_a_time_of_arrival_beyond_a_few_hours_is_not_shown() -> None:
@@ -104,17 +109,35 @@ async def test_the_engine_is_asked_for_the_fastest_route_with_the_longitude_firs
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine) as router:
-        assert await router.drive_time_s(START, END) == 260.2
-    assert engine.asked == ["/route/v1/driving/13.388860,52.517037;13.397634,52.529407?overview=false"]
+        assert await time_s(router, START, END) == 260.2
+    assert engine.asked == [
+        "/route/v1/driving/13.388860,52.517037;13.397634,52.529407?overview=simplified&geometries=polyline"
+    ]
+
+
+async def test_a_drive_has_the_line_and_the_length_of_the_engine_or_the_straight_line_and_says_so() -> None:
+    engine = Engine()
+    engine.says(ROUTE)
+    async with served(engine) as router:
+        assert await router.drive(START, END) == Drive(1886.3, 260.2, LINE, is_estimated=False)
+        assert router.is_up
+        engine.says(b"oops")
+        drive = await router.drive(START, END)
+        assert not router.is_up
+        assert drive == await StraightLine(speed_kmh=25).drive(START, END)
+        assert (drive.is_estimated, len(polyline.decode(drive.encoded_polyline))) == (True, 2)
+        engine.says({"code": "NoRoute"}, "400 Bad Request")
+        assert (await router.drive(START, END)).is_estimated
+        assert router.is_up, "it has answered"
 
 
 async def test_simultaneous_equal_requests_are_sent_once_and_the_next_one_again() -> None:
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine) as router:
-        assert await asyncio.gather(*(router.drive_time_s(START, END) for _ in range(50))) == [260.2] * 50
+        assert await asyncio.gather(*(time_s(router, START, END) for _ in range(50))) == [260.2] * 50
         assert len(engine.asked) == 1
-        await asyncio.gather(router.drive_time_s(START, END), router.drive_time_s(END, START))
+        await asyncio.gather(time_s(router, START, END), time_s(router, END, START))
     assert len(engine.asked) == 3
 
 
@@ -123,7 +146,7 @@ async def test_the_engine_may_be_behind_a_path(path: str) -> None:
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine, path) as router:
-        assert await router.drive_time_s(START, END) == 260.2
+        assert await time_s(router, START, END) == 260.2
     assert engine.asked[0].startswith("/berlin/car/route/v1/driving/13.388860,")
 
 
@@ -154,20 +177,27 @@ async def test_the_engine_may_be_behind_a_path(path: str) -> None:
         ("200 OK", b'{"code": "Ok", "routes": [{"duration": 1e999}]}'),
         ("200 OK", b'{"code": "Ok", "routes": [{"duration": 1' + b"0" * 400 + b"}]}"),
         ("200 OK", {"code": "Ok", "routes": [{"duration": 3e9}]}),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": 1, "distance": -1, "geometry": LINE}]}),
+        ("200 OK", {"code": "Ok", "routes": [{"duration": 1, "distance": 1e12, "geometry": LINE}]}),
+        *(
+            ("200 OK", {"code": "Ok", "routes": [{"duration": 1, "distance": 1, "geometry": line}]})
+            for line in (None, [], "", " ", "\u0100", LINE[:-1], "_" * 9 + "?", "~" * 100_001, "A" * 100_002)
+        ),
     ],
 )
 async def test_an_answer_without_a_route_is_estimated_and_the_next_answer_counts(status: str, body: Any) -> None:
     engine = Engine()
     async with served(engine) as router:
         engine.says(body, status)
-        assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+        assert (await router.drive(START, END)).is_estimated
+        assert await time_s(router, START, END) == pytest.approx(ESTIMATE_S)
         engine.says(ROUTE)
-        assert await router.drive_time_s(START, END) == 260.2
+        assert await time_s(router, START, END) == 260.2
 
 
 async def test_without_an_engine_the_time_is_estimated() -> None:
     router = Osrm(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
-    assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+    assert await time_s(router, START, END) == pytest.approx(ESTIMATE_S)
     await router.close()
 
 
@@ -179,7 +209,7 @@ async def test_an_engine_that_takes_too_long_costs_its_time_out_and_no_more(paus
         engine.pause_s = pause_s
     async with served(engine) as router:
         began = time.monotonic()
-        assert await router.drive_time_s(START, END) == pytest.approx(ESTIMATE_S)
+        assert await time_s(router, START, END) == pytest.approx(ESTIMATE_S)
         assert TIMEOUT_S * 0.9 <= time.monotonic() - began < TIMEOUT_S + PATIENCE_S
         assert len(engine.asked) == 1
 
@@ -193,4 +223,4 @@ async def test_proxies_of_the_environment_receive_no_positions(
     engine = Engine()
     engine.says(ROUTE)
     async with served(engine) as router:
-        assert await router.drive_time_s(START, END) == 260.2
+        assert await time_s(router, START, END) == 260.2

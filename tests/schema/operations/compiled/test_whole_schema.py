@@ -29,7 +29,9 @@ from services.errors import BadInput, SessionEnded
 from services.events.topics import Topics
 from services.limits.rates import RateLimited
 from services.live import messages
+from services.positions.estimates import Estimate
 from services.positions.freshness import Freshness, Lifetime
+from services.positions.routing import Drive
 from services.trips.faults import TripTaken
 from services.trips.ratings import RatingValue
 from tests.fuzzing import fuzzed
@@ -40,9 +42,9 @@ SCHEMA = build_schema()
 TYPES: GraphQLSchema = SCHEMA._schema
 # Session mutations set cookies, and have tests of their own.
 MUTATIONS = ("createTrip", "updateTrip", "rateTrip", "reportLocation", "updateMe", "deleteMe")
-QUERIES = ("me", "node", "trip", "trips")
+QUERIES = ("me", "node", "trip", "trips", "tripEstimate")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
-ASKED_AGAIN = {"history.of", "positions.last", "router.drive_time_s", "ratings.received_by", "ratings.given_for"}
+ASKED_AGAIN = {"history.of", "positions.last", "router.drive", "ratings.received_by", "ratings.given_for"}
 
 
 def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
@@ -63,7 +65,8 @@ class World:
             "subscribing.count": self._raising(lambda: None),
             "positions.last": pure(lambda world: world._maybe(world.location)),
             "positions.report": self._raising(lambda: None),
-            "router.drive_time_s": pure(lambda world: world._random.uniform(0, 20_000)),
+            "router.drive": pure(World.drive),
+            "estimates.estimate": self._raising(self.estimate),
             "history.of": pure(World.history),
             "ratings.rate": self._raising(self.trip),
             "ratings.received_by": pure(World.rating),
@@ -100,6 +103,12 @@ class World:
         if self._random.random() < 0.2:
             raise ValueError("a secret")
         return [self.change() for _ in range(3)]
+
+    def drive(self) -> Drive:
+        return Drive(1.5, self._random.uniform(0, 20_000), "_p~iF~ps|U", is_estimated=self._half())
+
+    def estimate(self) -> Estimate:
+        return Estimate(self.drive(), 3, self._maybe(lambda: 60))
 
     def rating(self) -> RatingValue | None:
         return self._maybe(lambda: RatingValue(4.5, 2))
