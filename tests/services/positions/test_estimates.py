@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from application.parts import Application
+from application.application import Application
 from application.settings import Settings
 from models.geo import GeoPoint, distance_m
 from models.trip_life import TripStatus
