@@ -23,7 +23,6 @@ import redis.utils
 import starlette_admin.base
 import structlog
 import uvicorn
-import uvloop
 from filelock import FileLock
 from jinja2 import Environment, FileSystemBytecodeCache
 from tortoise.models import MetaInfo
@@ -124,8 +123,6 @@ def pytest_configure(config: pytest.Config) -> None:
     execution.PlanCache = cache(execution.PlanCache)
     passwords.zxcvbn = rates_once(passwords.zxcvbn)
     MetaInfo._generate_filters = filters_once(MetaInfo._generate_filters)
-    # The event loop that servers run on.
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     # Each server compiles the admin's templates; the cache finds them by their contents.
     starlette_admin.base.Environment = partial(Environment, bytecode_cache=FileSystemBytecodeCache())
     # Each client would load the system's certificates, or at least a TLS library, for plain HTTP on loopback.

@@ -87,12 +87,9 @@ async def test_fifty_positions_need_one_timer_and_a_subscriber_who_leaves_none(
     loop = asyncio.get_running_loop()
     call_later = loop.call_later
 
-    def counted(delay: float, callback: Any, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
-        timer = call_later(delay, callback, *args, **kwargs)
-        # uvloop begins those of time-outs in the same way.
-        if callback.__module__.startswith("services."):
-            begun.append(timer)
-        return timer
+    def counted(*args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        begun.append(call_later(*args, **kwargs))
+        return begun[-1]
 
     subscription = await hub.subscribe(
         DriverLocationFeed(me, TOPICS, trip.id, Lifetime(stale_s=60, ttl_s=600)), sink
