@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from application.errors import StartError
 from application.settings import PREFIX, Settings
 from gateway.media import PHOTO_HEADERS
+from models.standing import ON_DUTY_ONLY
 from models.values import Location
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
@@ -17,6 +18,10 @@ from services.accounts.passwords import Passwords
 from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
+from services.drivers.acceptance import Acceptance
+from services.drivers.announcements import StandingAnnouncements
+from services.drivers.duty import Duty
+from services.drivers.standings import Standings
 from services.events.bus import Bus
 from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
@@ -35,10 +40,12 @@ from services.photos.processing import Photos
 from services.photos.store import RECHECK_INTERVAL_S, PhotoStore
 from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
 from services.positions.estimates import Estimates
+from services.positions.forgetting import Forgetting
 from services.positions.freshness import Lifetime
+from services.positions.redis_positions import RedisPositions
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
-from services.positions.store import MemoryPositions, PositionStore, RedisPositions
+from services.positions.store import MemoryPositions, PositionStore
 from services.runtime.counters import Counters
 from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
@@ -73,8 +80,15 @@ class Application:
         self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
+        standing_announcements = StandingAnnouncements(self.database, topics)
         self.outbox = Outbox(
-            self.database, self.bus, topics, self.leases, counters, find_changed=announcements.find_changed
+            self.database,
+            self.bus,
+            topics,
+            self.leases,
+            counters,
+            find_changed=announcements.find_changed,
+            find_standings=standing_announcements.find_changed,
         )
         self.photo_store = open_photo_store(settings)
         self.photos = _photos(settings, self.photo_store)
@@ -101,10 +115,22 @@ class Application:
             photo_required=settings.photo_required,
             rate=LogInRate("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
+
+        def tell(topics: Sequence[str], location: Location) -> None:
+            hub.tell(topics, location)
+
+        self.position_store: PositionStore = (
+            RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
+        )
+        forgetting = Forgetting(self.database, self.position_store, ttl_s=settings.location_ttl_s)
+        rules = ON_DUTY_ONLY
+        standings = Standings(self.database)
         writes = TripWrites(
             self.database,
             announcements,
             sessions=sessions,
+            acceptance=Acceptance(sessions, self.database.sql, rules),
+            drive_ended=forgetting.forget_if_off_duty,
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
         )
@@ -115,6 +141,8 @@ class Application:
             self.shield,
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions),
+            standings=standings,
+            rules=rules,
             changing=changing,
         )
         self.staff = Staff(
@@ -126,13 +154,6 @@ class Application:
             sessions=sessions,
             trips=trips,
         )
-
-        def tell(topics: Sequence[str], location: Location) -> None:
-            hub.tell(topics, location)
-
-        self.position_store: PositionStore = (
-            RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
-        )
         active_trips = ActiveTrips(self.database, sessions, self.leases)
         positions = Positions(
             self.position_store,
@@ -143,7 +164,7 @@ class Application:
         )
         self.router = _router(settings)
         hub = Hub(
-            StateReader(self.database, positions, counters),
+            StateReader(self.database, positions, standings, counters),
             self.bus.listen,
             topics,
             counters,
@@ -176,6 +197,15 @@ class Application:
             trips=trips,
             history=TripHistory(self.database),
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
+            duty=Duty(
+                self.outbox,
+                self.shield,
+                sessions=sessions,
+                announcements=standing_announcements,
+                forgetting=forgetting,
+            ),
+            standings=standings,
+            driver_rules=rules,
             positions=positions,
             router=self.router,
             estimates=Estimates(

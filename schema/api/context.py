@@ -5,6 +5,7 @@ from typing import Protocol
 
 import strawberry
 
+from models.standing import DriverRules
 from models.visibility import Actor
 from schema.api.errors import unauthenticated
 from services.accounts.accounts import Accounts
@@ -12,6 +13,8 @@ from services.accounts.deletion import Deletions
 from services.accounts.log_in import LogIns
 from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
+from services.drivers.duty import Duty
+from services.drivers.standings import Standings
 from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.live.hub import Hub
@@ -40,6 +43,9 @@ class Services:
     trips: Trips
     history: TripHistory
     ratings: Ratings
+    duty: Duty
+    standings: Standings
+    driver_rules: DriverRules
     positions: Positions
     router: Router
     estimates: Estimates

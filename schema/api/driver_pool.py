@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from models.standing import PauseReason
 from models.trip_life import WithdrawReason
 from models.values import Role
 from models.visibility import Audience
@@ -31,6 +32,18 @@ describe(
 )
 
 
+describe(
+    PauseReason,
+    "Why a driver gets no offers. Of several reasons the first one of this list is given.",
+    {
+        "NOT_APPROVED": "Staff have not approved the driver, or no longer do.",
+        "OFF_DUTY": "The driver is off duty.",
+        "NO_VEHICLE": "The driver has described no vehicle, and this server requires one.",
+        "ON_TRIP": "The driver has an active trip.",
+    },
+)
+
+
 @strawberry.input(description="An area: everything within a radius of a position.")
 class NearInput:
     point: GeoPointInput = strawberry.field(description="The centre of the area.")
@@ -47,6 +60,11 @@ class PoolSnapshot:
         "offers that the client had."
     )
     truncated: bool = strawberry.field(description="Whether there are more open requests than listed.")
+    paused: PauseReason | None = strawberry.field(
+        default=None,
+        description="Why the driver gets no offers now. The list is then empty, and a new snapshot comes when "
+        "that is over. Null while there are offers, or may be.",
+    )
 
 
 @strawberry.type(description="A trip waits for a driver.")
@@ -69,7 +87,8 @@ PoolEvent = Annotated[
 
 @strawberry.subscription(
     description="The open requests around the driver's last position, or around `near`; if neither is known, all "
-    "open requests. Requests without coordinates are offered to every driver. For drivers."
+    "open requests. Requests without coordinates are offered to every driver. It is paused while the driver may "
+    "not take trips, or is on one. For drivers."
 )
 async def driver_pool(
     info: Info,
@@ -87,15 +106,17 @@ async def driver_pool(
         if not 1 <= radius_m <= MAX_RADIUS_M:
             raise bad_user_input(f"A radius lies between 1 and {MAX_RADIUS_M:.0f} m.", field=("near", "radiusM"))
     point = on_earth(near.point.value(), "near", "point") if near is not None else None
-    return await follow(PoolFeed(actor, services.topics, radius_m=radius_m, near=point), _to_event, info)
+    feed = PoolFeed(actor, services.topics, radius_m=radius_m, near=point, rules=services.driver_rules)
+    return await follow(feed, _to_event, info)
 
 
 def _to_event(
     content: messages.PoolSnapshot | messages.TripOffered | messages.TripWithdrawn,
 ) -> PoolEvent:
     match content:
-        case messages.PoolSnapshot(offers, truncated):
-            return PoolSnapshot(offers=[to_trip(trip, Audience.POOL) for trip in offers], truncated=truncated)
+        case messages.PoolSnapshot(offers, truncated, paused):
+            shown = [to_trip(trip, Audience.POOL) for trip in offers]
+            return PoolSnapshot(offers=shown, truncated=truncated, paused=paused)
         case messages.TripOffered(trip):
             return TripOffered(trip=to_trip(trip, Audience.POOL))
         case messages.TripWithdrawn(trip_id, version, reason):

@@ -22,4 +22,4 @@ async def node(
     if trip is not None:
         return trip
     user = await info.context.services.accounts.find(actor, user_id=node_id)
-    return to_user(user, to_party=True) if user is not None else None
+    return to_user(user, to_party=True, is_caller=user.id == actor.id) if user is not None else None

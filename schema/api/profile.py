@@ -9,7 +9,7 @@ from strawberry.file_uploads import Upload
 from schema.api.context import Info
 from schema.api.errors import bad_user_input
 from schema.api.uploads import read_upload
-from schema.api.user import User, to_user
+from schema.api.user import User, own_user
 from schema.api.user_errors import UserError, mutation
 from services.accounts.profiles import UNCHANGED, Unchanged
 
@@ -48,7 +48,7 @@ async def update_me(
         last_name=_to_name(input.last_name, "lastName"),
         photo=photo,
     )
-    return UserPayload(user=to_user(user, to_party=True))
+    return UserPayload(user=own_user(user))
 
 
 def _to_name(name: str | None, field: str) -> str | Literal[Unchanged.UNCHANGED]:

@@ -6,7 +6,7 @@ import strawberry
 
 from schema.api.context import ClientInfo, Info
 from schema.api.errors import RequestError
-from schema.api.user import User, to_user
+from schema.api.user import User, own_user
 from schema.api.user_errors import UserError, mutation
 from services.accounts.sessions import NewSession
 
@@ -91,6 +91,4 @@ def begun(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
         info.context.end_session()
     if not issue_token:
         info.context.set_token = session.token
-    return AuthPayload(
-        user=to_user(session.actor.user, to_party=True), token=session.token if issue_token else None
-    )
+    return AuthPayload(user=own_user(session.actor.user), token=session.token if issue_token else None)

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import strawberry
 
+from models.standing import Availability, Standing
 from models.values import Role, UserValue
 from schema.api.context import Info, SharedInfo
 from schema.api.enums import describe
@@ -16,6 +17,16 @@ describe(
     Role,
     "The kind of an account. It never changes.",
     {"RIDER": "Requests trips.", "DRIVER": "Receives requests and accepts them."},
+)
+
+describe(
+    Availability,
+    "Whether a driver takes trips now.",
+    {
+        "OFF_DUTY": "Off duty: no offers, and no positions.",
+        "AVAILABLE": "On duty, without an active trip.",
+        "ON_TRIP": "On a trip, on duty or not.",
+    },
 )
 
 
@@ -37,6 +48,8 @@ class User(Node):
     photo: str | None = strawberry.field(description="The URL path of the photo on this server.")
     # The user's id if the viewer may see the rating.
     rated_id: strawberry.Private[UUID | None]
+    # The user's id if they are a driver and the caller.
+    own_driver_id: strawberry.Private[UUID | None]
 
     @strawberry.field(
         description="The user's rating; null as long as there is none. Only the user and the other party of a "
@@ -48,8 +61,27 @@ class User(Node):
         found = await info.context.services.ratings.received_by(self.rated_id)
         return Rating(average=found.average, count=found.count) if found is not None else None
 
+    @strawberry.field(
+        description="Whether the driver takes trips now. Only the driver sees it, by `me` and in answers about "
+        "the own account; it is null for everybody else, and within trips."
+    )
+    async def availability(self, info: SharedInfo) -> Availability | None:
+        standing = await self._standing(info)
+        return standing.availability if standing is not None else None
 
-def to_user(user: UserValue, *, to_party: bool) -> User:
+    async def _standing(self, info: SharedInfo) -> Standing | None:
+        """The caller's own standing as a driver. All fields that ask for it share one statement."""
+        if self.own_driver_id is None:
+            return None
+        return await info.context.services.standings.of(self.own_driver_id)
+
+
+def own_user(user: UserValue) -> User:
+    """The caller, who sees everything of the own account."""
+    return to_user(user, to_party=True, is_caller=True)
+
+
+def to_user(user: UserValue, *, to_party: bool, is_caller: bool = False) -> User:
     """``to_party``: the viewer is that user, or the other party of a trip. They see the user name and rating."""
     return User(
         id=strawberry.ID(str(user.id)),
@@ -60,10 +92,11 @@ def to_user(user: UserValue, *, to_party: bool) -> User:
         role=user.role,
         photo=f"{PHOTO_FOLDER}/{user.photo}" if user.photo is not None else None,
         rated_id=user.id if to_party else None,
+        own_driver_id=user.id if is_caller and user.role is Role.DRIVER else None,
     )
 
 
 @strawberry.field(description="The caller; null without a session.")
 async def me(info: Info) -> User | None:
     caller = info.context.caller
-    return to_user(caller.user, to_party=True) if caller is not None else None
+    return own_user(caller.user) if caller is not None else None

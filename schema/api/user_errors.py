@@ -39,6 +39,9 @@ describe(
         "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
         "ALREADY_RATED": "The caller has already rated the trip, differently. A rating cannot be changed.",
+        "OFF_DUTY": "The driver is off duty.",
+        "DRIVER_NOT_APPROVED": "Staff have not approved the driver, or no longer do.",
+        "VEHICLE_REQUIRED": "This server requires a driver's vehicle.",
     },
 )
 

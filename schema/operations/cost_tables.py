@@ -28,6 +28,7 @@ WEIGHTS: Mapping[str, int] = {
     # The mutation may decode a photo.
     "Mutation.updateMe": 25_000,
     "Mutation.deleteMe": 25_000,
+    "Mutation.setOnDuty": 500,
     "Mutation.logOut": 500,
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,

@@ -39,7 +39,7 @@ class Announcement:
     message: bytes
 
 
-# Builds announcements of the current state of changed trips. The argument has the outbox rows of each trip.
+# Builds announcements of the current state of changed trips, or drivers. The argument has the outbox rows of each.
 FindChanged = Callable[[Mapping[UUID, Sequence[Row]]], Awaitable[Mapping[UUID, Announcement]]]
 
 
@@ -63,6 +63,7 @@ class OutboxTransaction:
         self._topics = topics
         self._leases = leases
         self.announcements: list[Announcement] = []
+        self.after_commit: list[Callable[[], Awaitable[None]]] = []
         # The users whose cached data changes.
         self.changing: set[UUID] = set()
         self.is_told = True
@@ -79,6 +80,10 @@ class OutboxTransaction:
     def announce(self, announcement: Announcement) -> None:
         """Publish a change soon after the commit, and only if it commits."""
         self.announcements.append(announcement)
+
+    def then(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this after the commit, before the ``Outbox``'s block ends. A failure is only logged."""
+        self.after_commit.append(work)
 
     async def change_of(self, *user_ids: UUID, is_end: bool = True) -> None:
         """Call this before a commit that makes cached data of these users outdated.
@@ -132,13 +137,16 @@ class Outbox:
         counters: Counters,
         *,
         find_changed: FindChanged,
+        find_standings: FindChanged,
     ) -> None:
+        """``find_changed`` is for trips, ``find_standings`` for drivers."""
         self._database = database
         self._counters = counters
         self._bus = bus
         self._topics = topics
         self._leases = leases
         self._find_changed = find_changed
+        self._find_standings = find_standings
         self._waiting: list[Announcement] = []
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -188,6 +196,11 @@ class Outbox:
             self._enqueue(announcement)
         if changes.changing:
             self._leases.end_change(changes.changing)
+        for work in changes.after_commit:
+            try:
+                await work()
+            except Exception:
+                _log.exception("work after a commit failed")
         if not changes.is_told:
             # Other processes may still use outdated data: wait until they cannot.
             await asyncio.sleep(MAX_UNCHECKED_S)
@@ -239,28 +252,33 @@ class Outbox:
         while rows := await self._left_over(last_id):
             last_id = rows[-1]["id"]
             of_trips: dict[UUID, list[Row]] = {}
+            of_drivers: dict[UUID, list[Row]] = {}
             for row in rows:
-                if row["trip_id"] is None:
-                    self._enqueue(_session_end(self._topics, row))
-                else:
+                if row["trip_id"] is not None:
                     of_trips.setdefault(uuid(row["trip_id"]), []).append(row)
-            if of_trips:
-                await self._announce_as_found(of_trips)
+                elif row["driver_id"] is not None:
+                    of_drivers.setdefault(uuid(row["driver_id"]), []).append(row)
+                else:
+                    self._enqueue(_session_end(self._topics, row))
+            await self._announce_as_found(of_trips, self._find_changed)
+            await self._announce_as_found(of_drivers, self._find_standings)
             if len(rows) < SWEEP_LIMIT:
                 return
 
     async def _left_over(self, last_id: int) -> Sequence[Row]:
         return await self._database.fetch(
-            "SELECT id, trip_id, former_driver_id, for_pool, session_id FROM outbox "
+            "SELECT id, trip_id, former_driver_id, for_pool, session_id, driver_id FROM outbox "
             f"WHERE id > $1 AND created < {self._database.sql.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}",
             last_id,
         )
 
-    async def _announce_as_found(self, of_trips: Mapping[UUID, Sequence[Row]]) -> None:
-        """Announce each trip once, as it is now, on the topics of all its changes."""
-        found = await self._find_changed(of_trips)
-        for trip_id, rows in of_trips.items():
-            if trip_id in found:
-                self._enqueue(found[trip_id])
+    async def _announce_as_found(self, noted: Mapping[UUID, Sequence[Row]], find: FindChanged) -> None:
+        """Announce each trip or driver once, as it is now, on the topics of all its changes."""
+        if not noted:
+            return
+        found = await find(noted)
+        for changed_id, rows in noted.items():
+            if changed_id in found:
+                self._enqueue(found[changed_id])
             else:
                 await self._forget([row["id"] for row in rows])

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.values import Location, TripValue
+from models.values import Approval, Location, TripValue
+from services.drivers.announcements import read_standing
 from services.live.messages import Content
 from services.trips.announcements import read_message
 from services.trips.rows import TripsAt
@@ -78,6 +79,27 @@ class LocationEvent(_MessageSource):
     def __init__(self, location: Location) -> None:
         super().__init__()
         self.location = location
+
+
+class StandingEvent:
+    """A driver's duty, approval or vehicle has changed, or has been found to be as it is now.
+
+    It has no version: of two that come in the wrong order, only a read says which is true.
+    """
+
+    __slots__ = ("approval", "driver_id", "has_vehicle", "on_duty")
+
+    def __init__(self, driver_id: UUID, *, on_duty: bool, approval: Approval, has_vehicle: bool) -> None:
+        self.driver_id = driver_id
+        self.on_duty = on_duty
+        self.approval = approval
+        self.has_vehicle = has_vehicle
+
+    @classmethod
+    def from_message(cls, message: bytes) -> "StandingEvent":
+        """Decode a bus message. Raises: ValueError, KeyError, TypeError."""
+        driver_id, on_duty, approval, has_vehicle = read_standing(message)
+        return cls(driver_id, on_duty=on_duty, approval=approval, has_vehicle=has_vehicle)
 
 
 class StateRead(_MessageSource):

@@ -11,7 +11,7 @@ from models.trip_life import has_ended, is_driving
 from models.values import Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
-from services.live.events import LocationEvent, Message, StateRead, TripEvent
+from services.live.events import LocationEvent, Message, StandingEvent, StateRead, TripEvent
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
@@ -21,7 +21,7 @@ from services.live.messages import (
 from services.live.reads import StateReader
 from services.positions.freshness import Freshness, Lifetime
 
-Event = TripEvent | LocationEvent
+Event = TripEvent | LocationEvent | StandingEvent
 
 
 class Verdict(Enum):
@@ -92,6 +92,10 @@ class Feed(Protocol):
         """The message for an event. No I/O."""
         ...
 
+    def contradicts(self, event: Event) -> bool:
+        """Whether what ``prepare`` has loaded is not as the event says; then the event may be the newer one."""
+        ...
+
     def grow_old(self) -> Message | None:
         """The message that is due because time has passed. No I/O."""
         ...
@@ -114,6 +118,10 @@ class _TripsFeed:
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """Never called."""
         return ()
+
+    def contradicts(self, event: Event) -> bool:
+        """Nothing was loaded."""
+        return False
 
     def grow_old(self) -> Message | None:
         """Never called."""
@@ -141,7 +149,7 @@ class TripFeed(_TripsFeed):
 
     def change(self, event: Event) -> Message | Verdict | None:
         """The trip at its new version."""
-        if isinstance(event, LocationEvent):
+        if not isinstance(event, TripEvent):
             return None
         audience = audience_of(self.actor, event.trip)
         if audience is None:
@@ -175,7 +183,7 @@ class MyTripsFeed(_TripsFeed):
 
     def change(self, event: Event) -> Message | Verdict | None:
         """The changed trip; a trip that the driver gave back is removed by a new snapshot."""
-        if isinstance(event, LocationEvent):
+        if not isinstance(event, TripEvent):
             return None
         trip = event.trip
         audience = audience_of(self.actor, trip)
@@ -231,6 +239,8 @@ class DriverLocationFeed(_TripsFeed):
         """A newer position; or the end, or another driver."""
         if isinstance(event, LocationEvent):
             return self._newest(event) if event.location.trip_id == self._trip_id else None
+        if not isinstance(event, TripEvent):
+            return None
         if has_ended(event.trip.status):
             return Verdict.ENDED
         before = self._driver_id

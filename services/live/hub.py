@@ -6,8 +6,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from models.values import Location
+from services.drivers.announcements import PREFIX as STANDING_PREFIX
 from services.events.topics import Topics
-from services.live.events import LocationEvent, TripEvent
+from services.live.events import LocationEvent, StandingEvent, TripEvent
 from services.live.feeds import Event, Feed, TooManyPools
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
@@ -25,7 +26,7 @@ TURN_S = 0.0005
 # The number of subscribers that start over in one iteration: each asks for its state.
 RESTARTED_AT_ONCE = 32
 
-E = TypeVar("E", TripEvent, LocationEvent)
+E = TypeVar("E", TripEvent, LocationEvent, StandingEvent)
 
 
 class Hub:
@@ -158,11 +159,15 @@ class Hub:
     def _begin(self, topic: Topic, message: bytes | LocationEvent) -> Iterator[None]:
         """Decode a message once, even if it arrives on several topics, and begin to deliver it."""
         if isinstance(message, LocationEvent):
-            return topic.tell_of_location(message)
+            return topic.tell_unversioned(message)
         if self._names.is_of_locations(topic.name):
             location = self._decoded(message, LocationEvent, _location_event)
             self.counters.events += 1
-            return topic.tell_of_location(location)
+            return topic.tell_unversioned(location)
+        if message.startswith(STANDING_PREFIX):
+            standing = self._decoded(message, StandingEvent, StandingEvent.from_message)
+            self.counters.events += 1
+            return topic.tell_unversioned(standing)
         trip = self._decoded(message, TripEvent, TripEvent.from_message)
         self.counters.events += 1
         return topic.tell_of_trip(trip)

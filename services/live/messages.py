@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from models.standing import PauseReason
 from models.trip_life import WithdrawReason
 from models.values import Location, TripValue
 from models.visibility import Audience
@@ -40,6 +41,8 @@ class PoolSnapshot:
 
     offers: tuple[TripValue, ...]
     truncated: bool
+    # Why the driver gets no offers now.
+    paused: PauseReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.values import Location
+from models.standing import ON_DUTY_ONLY, DriverRules, PauseReason, Standing
+from models.trip_life import is_driving
+from models.values import Location, TripValue
 from models.visibility import Actor, may_take
 from services.events.topics import Topics
-from services.live.events import LocationEvent, Message, StateRead
+from services.live.events import LocationEvent, Message, StandingEvent, StateRead
 from services.live.feeds import Event, Outcome, Verdict
 from services.live.messages import PoolSnapshot
 from services.live.offer_area import Area
@@ -25,6 +27,8 @@ class PoolFeed:
       all later ones.
     - When the driver moves, requests that come into reach are offered, and those out of reach are withdrawn. A
       shown request is never offered again.
+    - It is paused while the driver may not take trips, or is on one: one snapshot without offers says why, and one
+      with offers comes when that is over. Meanwhile only the driver's own topics are followed.
 
     An offer looks the same to every driver; this class decides which driver sees it.
     """
@@ -34,59 +38,97 @@ class PoolFeed:
         "_actor_id",
         "_location",
         "_names",
+        "_near",
         "_own_topics",
+        "_pause",
         "_radius_m",
+        "_rules",
         "_screen",
+        "_standing",
         "actor",
         "topics",
     )
 
-    def __init__(self, actor: Actor, topics: Topics, *, radius_m: float, near: GeoPoint | None = None) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        topics: Topics,
+        *,
+        radius_m: float,
+        near: GeoPoint | None = None,
+        rules: DriverRules = ON_DUTY_ONLY,
+    ) -> None:
         self.actor = actor
         self._actor_id = actor.id
         self._names = topics
         self._radius_m = radius_m
+        self._rules = rules
+        self._near = near
         self._location: Location | None = None
-        # The topic of the driver's position, unless the area is fixed. Without a position no other topic is known.
-        self._own_topics = () if near is not None else (topics.location(actor.id),)
+        # Loaded by ``prepare``: the driver's standing, and why there are no offers.
+        self._standing: Standing | None = None
+        self._pause: PauseReason | None = None
+        # The driver's own trips and standing, and the driver's position unless the area is fixed.
+        own = topics.user(actor.id)
+        self._own_topics = (own,) if near is not None else (own, topics.location(actor.id))
         # None while there is no area: then the server does not know what the driver sees.
         self._screen: Screen | None = None
         self.topics: Collection[str] = self._own_topics
-        if near is not None:
-            self._begin_around(near)
 
     changes_in_s: float | None = None
 
     @property
     def moves(self) -> bool:
         """Whether the area follows the driver's position."""
-        return bool(self._own_topics)
+        return self._near is None
 
     @property
     def shown(self) -> Collection[UUID]:
-        """The shown trips, as far as they are known: not without an area."""
+        """The shown trips, as far as they are known: not without an area. Or the trip that pauses it."""
+        if self._standing is not None and self._pause is PauseReason.ON_TRIP:
+            return (self._standing.trip_id,) if self._standing.trip_id is not None else ()
         return self._screen.shown if self._screen is not None else ()
 
     async def prepare(self, state: StateReader) -> None:
-        """Read the driver's position."""
-        if not self._own_topics:
+        """Read the driver's standing and, unless that pauses the pool, the driver's position."""
+        standing = self._standing = await state.standing_of(self._actor_id)
+        self._pause = self._rules.obstacle_of(standing)
+        if self._pause is None and standing.trip_id is not None:
+            self._pause = PauseReason.ON_TRIP
+        if self._pause is None:
+            await self._find_area(state)
             return
-        location = await state.location_of(self._actor_id)
-        if location is not None and self._is_newer(location):
-            self._location = location
-            if self._screen is None:
-                self._begin_around(location.point)
-            else:
-                self._screen.area = self._look_from(location.point)
-        elif self._screen is None:
+        self._screen = None
+        self.topics = self._own_topics
+        if not standing.on_duty:
+            # The position is forgotten, at the latest when a trip under way ends.
+            self._location = None
+
+    async def _find_area(self, state: StateReader) -> None:
+        point = self._near
+        if point is None:
+            location = await state.location_of(self._actor_id)
+            if location is not None and self._is_newer(location):
+                self._location = location
+            point = self._location.point if self._location is not None else None
+        if point is None:
             self.topics = (*self._own_topics, self._names.pool)
+        elif self._screen is None:
+            self._begin_around(point)
+        else:
+            self._screen.area = self._look_from(point)
 
     async def read(self, state: StateReader) -> StateRead:
-        """Read the open trips around the driver, or the newest of all."""
+        """Read the open trips around the driver, or the newest of all; none while it is paused."""
+        if self._pause is not None and self._standing is not None:
+            return state.nothing_at(self._standing)
         return await (state.open_trips() if self._screen is None else state.open_trips_in(self._screen.area))
 
     def snapshot(self, read: StateRead) -> Message:
-        """The offers that the driver has not given back: the nearest, or the newest."""
+        """The offers that the driver has not given back: the nearest, or the newest. Or why there are none."""
+        paused = self._pause
+        if paused is not None:
+            return read.message(paused, lambda: PoolSnapshot((), truncated=False, paused=paused))
         if self._screen is not None:
             return self._screen.replace(read)
         without = self._actor_id if self._actor_id in read.given_back_by else None
@@ -95,12 +137,37 @@ class PoolFeed:
     def change(self, event: Event) -> Outcome:
         """A new or withdrawn offer; or the effects of a new position."""
         if isinstance(event, LocationEvent):
-            return self._move(event.location)
+            return self._move(event.location) if self._pause is None else None
+        if isinstance(event, StandingEvent) or self._pause is not None or event.trip.driver is not None:
+            # With a driver it is no offer, and may be the trip that this driver takes.
+            if self.contradicts(event):
+                return Verdict.READ_AGAIN
+            if isinstance(event, StandingEvent) or self._pause is not None:
+                return None
         if self._screen is not None:
             return self._screen.change(event)
         # For a driver who gave the trip back the offer is withdrawn. Every change of the trip repeats that: the
         # first withdrawal may have been lost, or may arrive later.
         return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
+
+    def contradicts(self, event: Event) -> bool:
+        """Whether the pool is paused and by the event should not be, or the reverse, or for another reason."""
+        pause = self._pause
+        if isinstance(event, LocationEvent):
+            return False
+        if isinstance(event, StandingEvent):
+            obstacle = self._rules.obstacle(
+                on_duty=event.on_duty, approval=event.approval, has_vehicle=event.has_vehicle
+            )
+            return obstacle is not (None if pause is PauseReason.ON_TRIP else pause)
+        if pause is None:
+            return self._drives(event.trip)
+        # Any other reason counts before the trip.
+        is_the_trip = self._standing is not None and self._standing.trip_id == event.trip.id
+        return pause is PauseReason.ON_TRIP and is_the_trip and not self._drives(event.trip)
+
+    def _drives(self, trip: TripValue) -> bool:
+        return trip.driver is not None and trip.driver.id == self._actor_id and is_driving(trip.status)
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """The trips that came into reach and those out of reach, after the new cells have been read."""

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import structlog
 
+from models.standing import Standing
 from models.values import Location, TripValue
 from models.visibility import Actor
 from services.database.connections import Database
+from services.drivers.standings import Standings
 from services.live.events import StateRead
 from services.live.offer_area import Area
 from services.positions.cells import cell_of
@@ -43,8 +45,10 @@ class StateReader:
     who reconnect together cost a few statements. Callers that share a read continue a few at a time.
     """
 
-    def __init__(self, database: Database, positions: Positions, counters: Counters) -> None:
+    def __init__(self, database: Database, positions: Positions, standings: Standings, counters: Counters) -> None:
         self._database = database
+        self._standings = standings
+        self._nothing: StateRead | None = None
         self._positions = positions
         self._counters = counters
         wake_ups = FairQueue()
@@ -81,6 +85,16 @@ class StateReader:
     async def location_of(self, driver_id: UUID) -> Location | None:
         """The last position of a driver."""
         return await self._positions.last(driver_id)
+
+    async def standing_of(self, driver_id: UUID) -> Standing:
+        """A driver's standing; drivers who come together share one statement."""
+        return await self._standings.of(driver_id)
+
+    def nothing_at(self, standing: Standing) -> StateRead:
+        """No trips, at the time of a standing; one for all drivers of the same statement."""
+        if self._nothing is None or self._nothing.as_of != standing.as_of:
+            self._nothing = StateRead(TripsAt((), standing.begun, standing.as_of))
+        return self._nothing
 
 
 class _Asked:

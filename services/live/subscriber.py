@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from models.visibility import may_see
-from services.live.events import LocationEvent, Message, TripEvent
+from services.live.events import LocationEvent, Message, StandingEvent, TripEvent
 from services.live.feeds import Event, Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
 from services.live.marks import NEVER
@@ -158,7 +158,7 @@ class Subscriber:
                 self._set_timer()
 
     async def _send_waiting(self, event: Event) -> None:
-        if isinstance(event, LocationEvent):
+        if not isinstance(event, TripEvent):
             self._deliver(event)
             return
         known = self._told.get(event.trip.id) or self.known.get(event.trip.id)
@@ -231,8 +231,8 @@ class Subscriber:
         else:
             self._deliver(event)
 
-    def take_location(self, event: LocationEvent) -> None:
-        """A driver has reported a position."""
+    def take_unversioned(self, event: LocationEvent | StandingEvent) -> None:
+        """A driver has reported a position, or a driver's standing has changed."""
         if self.state is SubscriberState.READING:
             self._wait(event)
         else:
@@ -328,7 +328,9 @@ class Subscriber:
         self._topics.drop(self, await self._topics.follow(self, feed.topics))
         if as_snapshot:
             # The read includes all earlier events. (After a look around, withdrawals still have to be sent.)
-            self._waiting[:] = [event for event in self._waiting if isinstance(event, LocationEvent)]
+            self._waiting[:] = [
+                event for event in self._waiting if isinstance(event, LocationEvent) or feed.contradicts(event)
+            ]
         read = await feed.read(self._reads)
         if self._read_again or self.state is SubscriberState.ENDED:
             # Events were lost in the meantime: the read may be older than they were.

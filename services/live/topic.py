@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from services.live.events import LocationEvent, TripEvent
+from services.live.events import LocationEvent, StandingEvent, TripEvent
 from services.live.marks import Marks
 from services.runtime.fair_queue import FairQueue
 
@@ -46,8 +46,8 @@ class Follower(Protocol):
         """
         ...
 
-    def take_location(self, event: LocationEvent) -> None:
-        """A driver has reported a position."""
+    def take_unversioned(self, event: LocationEvent | StandingEvent) -> None:
+        """A driver has reported a position, or a driver's standing has changed."""
         ...
 
     def start_over(self) -> None:
@@ -219,13 +219,13 @@ class Topic:
                     known = read.get(trip_id)
                 follower.take_trip(event, known, is_old=is_old)
 
-    def tell_of_location(self, event: LocationEvent) -> Iterator[None]:
-        """Deliver a position to all followers."""
+    def tell_unversioned(self, event: LocationEvent | StandingEvent) -> Iterator[None]:
+        """Deliver to all followers a position, or a driver's standing."""
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield
             for follower in piece:
-                follower.take_location(event)
+                follower.take_unversioned(event)
 
     def _tell_of_failure(self, error: Exception) -> Iterator[None]:
         for piece in self._pieces():

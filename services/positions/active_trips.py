@@ -1,4 +1,4 @@
-"""The active trip of each driver: from the database, or remembered under a lease."""
+"""The active trip and the duty of each driver: read from the database, or remembered while known to be current."""
 
 import asyncio
 from collections import OrderedDict
@@ -26,15 +26,24 @@ CHECKED_AT_ONCE = 500
 
 # What is known of sessions, as the database is asked about it.
 _KNOWN = {"id": "uuid", "trip_id": "uuid"}
-_NO_TRIP, _UNKNOWN = UUID(int=0), UUID(int=1)
+_NO_TRIP, _UNKNOWN, _OFF_DUTY = UUID(int=0), UUID(int=1), UUID(int=2)
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveTrip:
-    """The active trip of a driver, if any, at ``as_of`` by the database's clock."""
+    """The active trip of a driver, if any, at ``as_of`` by the database's clock.
+
+    ``on_duty`` is known only without a trip: with one it makes no difference.
+    """
 
     trip_id: UUID | None
     as_of: datetime
+    on_duty: bool = True
+
+    @property
+    def takes_positions(self) -> bool:
+        """Whether the driver's positions are stored: on duty, and during a trip."""
+        return self.trip_id is not None or self.on_duty
 
 
 @dataclass(slots=True)
@@ -59,8 +68,9 @@ class ActiveTrips:
     """The active trips of drivers in their sessions.
 
     Without remembered data it asks the database. Remembered data was read under a lease: a change that ends a
-    session, or begins or ends a trip, revokes the lease before the commit (``services/events/leases.py``). Every
-    second the data is also compared with the database, and it is not used if that has not happened in time.
+    session, begins or ends a trip, or begins or ends duty, revokes the lease before the commit
+    (``services/events/leases.py``). Every second the data is also compared with the database, and it is not used
+    if that has not happened in time.
     """
 
     def __init__(self, database: Database, sessions: Sessions, leases: Leases) -> None:
@@ -101,6 +111,8 @@ class ActiveTrips:
             # Earlier reports are waiting; if this one overtook them, they would be outdated.
             known.asking
             or known.active is None
+            # Nothing is put then, so nothing would ask whether the lease is still held.
+            or not known.active.takes_positions
             or known.lease is None
             or not known.lease.is_held
             or now >= known.looked + MAX_UNCHECKED_S
@@ -161,42 +173,47 @@ class ActiveTrips:
     def _learn(self, known: _Remembered, row: Row) -> None:
         as_of = moment(row["as_of"])
         ends = self._sessions.expires_at(created=moment(row["created"]), used=moment(row["used"]))
-        known.active = ActiveTrip(_trip_id(row), as_of)
+        known.active = _active_trip(row)
         known.expires = known.looked + (ends - as_of).total_seconds()
 
     async def _find_changed(self, asked: dict[UUID, _Remembered], session_ids: list[UUID]) -> Sequence[Row]:
         """The remembered sessions whose data in the database differs."""
         trip_ids = [_known_as(asked[session_id].active) for session_id in session_ids]
         return await self._database.fetch(
-            "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, {now} AS as_of "
+            "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, u.on_duty, {now} AS as_of "
             f"FROM {self._database.sql.lists(_KNOWN)} asked "
             f"LEFT JOIN (sessions s JOIN users u ON u.id = s.user_id AND {self._sessions.is_live}) "
             "ON s.id = asked.id LEFT JOIN trips t "
             f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
-            "WHERE s.id IS NULL OR COALESCE(t.id, $3) <> asked.trip_id",
+            "WHERE s.id IS NULL "
+            # Each parameter beside an id, so that PostgreSQL takes it for one.
+            f"OR CASE WHEN {self._database.sql.is_true('u.on_duty')} THEN COALESCE(t.id, $3) "
+            "ELSE COALESCE(t.id, $4) END <> asked.trip_id",
             session_ids,
             trip_ids,
             _NO_TRIP,
+            _OFF_DUTY,
         )
 
     async def _find_all(self, session_ids: Sequence[UUID]) -> dict[UUID, ActiveTrip]:
         """The active trip of each live session among these."""
         rows = await self._database.fetch(
-            "SELECT s.id AS session_id, t.id AS trip_id, {now} AS as_of "
+            "SELECT s.id AS session_id, t.id AS trip_id, u.on_duty, {now} AS as_of "
             f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
             "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
             f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
             f"WHERE {self._sessions.is_live}",
             list(session_ids),
         )
-        return {uuid(row["session_id"]): ActiveTrip(_trip_id(row), moment(row["as_of"])) for row in rows}
+        return {uuid(row["session_id"]): _active_trip(row) for row in rows}
 
 
-def _trip_id(row: Row) -> UUID | None:
-    return uuid(row["trip_id"]) if row["trip_id"] is not None else None
+def _active_trip(row: Row) -> ActiveTrip:
+    trip_id = uuid(row["trip_id"]) if row["trip_id"] is not None else None
+    return ActiveTrip(trip_id, moment(row["as_of"]), on_duty=bool(row["on_duty"]))
 
 
 def _known_as(active: ActiveTrip | None) -> UUID:
     if active is None:
         return _UNKNOWN
-    return active.trip_id or _NO_TRIP
+    return active.trip_id or (_NO_TRIP if active.on_duty else _OFF_DUTY)

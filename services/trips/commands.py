@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
+from models.standing import DriverRules
 from models.trip_life import (
     ChangedBy,
     Party,
@@ -19,6 +20,8 @@ from models.values import Role, TripValue, UserValue
 from models.visibility import Actor, may_see
 from services.database.connections import Database
 from services.database.failures import Conflict
+from services.drivers.faults import fault_of
+from services.drivers.standings import Standings
 from services.errors import BadInput
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.per_user import PerUser
@@ -56,6 +59,8 @@ class Trips:
         writes: TripWrites,
         requests: TripRequests,
         *,
+        standings: Standings,
+        rules: DriverRules,
         changing: PerUser,
     ) -> None:
         """``changing``: how often a user may request and change trips."""
@@ -64,6 +69,8 @@ class Trips:
         self._shield = shield
         self._writes = writes
         self._requests = requests
+        self._standings = standings
+        self._rules = rules
         self._changing = changing
 
     async def request(
@@ -208,6 +215,7 @@ class Trips:
             TripNotFound: no such trip, or not visible to the caller.
             TripTaken, TripCancelled, TripExpired: too late to accept it.
             DriverBusy: the caller drives another trip.
+            OffDuty, DriverNotApproved, VehicleRequired: the caller may not accept trips now.
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's status allows no such change.
             BadInput: the reason is too long or contains a forbidden character.
@@ -251,8 +259,12 @@ class Trips:
                 raise IllegalTransition(
                     f"A trip cannot go from {trip.status.value} to {status.value}.", field=("status",)
                 )
-            # The trip changed between the UPDATE and the read, and the change is legal now; or its deadline has
-            # passed, and no sweep has seen it yet.
+            if any(step.by is Party.ANY_DRIVER and step.source is trip.status for step in steps):
+                obstacle = self._rules.obstacle_of(await self._standings.of(actor.id))
+                if obstacle is not None:
+                    raise fault_of(obstacle)
+            # The trip or the driver changed between the UPDATE and the read, and the change is legal now; or the
+            # deadline has passed, and no sweep has seen it yet.
             await self._take(_EXPIRY, None, trip_id, None, None)
 
     async def _take(

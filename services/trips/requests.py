@@ -19,7 +19,8 @@ from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
-from services.trips.writes import REQUESTED, TripWrites, requested
+from services.trips.new_trip import REQUESTED, requested
+from services.trips.writes import TripWrites
 
 MAX_TOGETHER = 64
 # Two, so that the database has work while the server reads an answer.

@@ -1,8 +1,9 @@
 """The SQL that changes a trip: one statement decides, and also writes the history and the note."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from functools import partial
+from uuid import UUID
 
 from models.trip_life import (
     ACTIVE,
@@ -19,14 +20,15 @@ from models.trip_life import (
 from models.values import TripValue
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
+from services.drivers.acceptance import VEHICLE, Acceptance
 from services.errors import SessionEnded
 from services.events.outbox import OutboxTransaction, note_sql
-from services.positions.cells import cell_of
 from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
 from services.trips.conditions import has_not_given_back, has_status, listed
+from services.trips.new_trip import REQUESTED, requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +49,6 @@ class Write:
     driver_id: UUID | None = None
 
 
-# The columns that a request fills, and their types in PostgreSQL.
-REQUESTED = {
-    "id": "uuid",
-    "pick_up_address": "text",
-    "drop_off_address": "text",
-    "pick_up_lat": "float8",
-    "pick_up_lng": "float8",
-    "pick_up_cell": "int8",
-    "drop_off_lat": "float8",
-    "drop_off_lng": "float8",
-    "idempotency_key": "text",
-    "rider_id": "uuid",
-}
-
-
-def requested(rider_id: UUID, journey: Journey, key: str | None) -> tuple[object, ...]:
-    """The values of ``REQUESTED`` for a new trip."""
-    pick_up, drop_off = journey.pick_up, journey.drop_off
-    return (
-        uuid4(),
-        journey.pick_up_address,
-        journey.drop_off_address,
-        pick_up.lat if pick_up else None,
-        pick_up.lng if pick_up else None,
-        cell_of(pick_up) if pick_up else None,
-        drop_off.lat if drop_off else None,
-        drop_off.lng if drop_off else None,
-        key,
-        rider_id,
-    )
-
-
 class TripWrites:
     """Builds the statements that write trips, and runs them in a transaction of the outbox."""
 
@@ -88,12 +58,17 @@ class TripWrites:
         announcements: TripAnnouncements,
         *,
         sessions: Sessions,
+        acceptance: Acceptance,
+        drive_ended: Callable[[UUID], Awaitable[None]],
         request_ttl_s: int,
         open_trips_per_rider: int | None,
     ) -> None:
+        """``drive_ended`` is called with the driver's id after the commit that ends a drive."""
         self._database = database
         self._announcements = announcements
         self._sessions = sessions
+        self._acceptance = acceptance
+        self._drive_ended = drive_ended
         self._request_ttl_s = request_ttl_s
         # None: no limit.
         self.open_trips_per_rider = open_trips_per_rider
@@ -164,6 +139,9 @@ class TripWrites:
         if step.by is Party.ANY_DRIVER:
             conditions += [has_not_given_back(bind(listed(actor_id))), "expires_at > {now}"]
             changes.append(f"driver_id = {bind(actor_id)}")
+            if session_id is not None:
+                conditions.append(self._acceptance.condition)
+                changes.append(f"vehicle = {VEHICLE}")
         elif step.by is Party.DRIVER:
             conditions.append(f"driver_id = {bind(actor_id)}")
         elif step.by is Party.RIDER:
@@ -172,7 +150,8 @@ class TripWrites:
             conditions.append("expires_at <= {now}")
         gives_back = is_open(step.target)
         if gives_back:
-            changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}", "driver_id = NULL"]
+            changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}"]
+            changes += ["driver_id = NULL", "vehicle = NULL"]
         if is_open(step.source) != gives_back:
             changes.append(f"expires_at = {self._deadline() if gives_back else 'NULL'}")
         if reason is not None and keeps_reason(step.target):
@@ -209,7 +188,11 @@ class TripWrites:
         args, caller = [*write.args], None
         if write.session_id is not None:
             args.append(write.session_id)
-            caller = self._sessions.live_sql(f"${len(args)}") + self._sessions.session_lock_sql
+            session_id = f"${len(args)}"
+            if write.begins_drive:
+                caller = self._acceptance.caller_sql(session_id)
+            else:
+                caller = self._sessions.live_sql(session_id) + self._sessions.session_lock_sql
             if skips_locked:
                 caller += " SKIP LOCKED"
         run = self._run_as_one if self._database.sql.writes_with_reads else self._run_in_steps
@@ -219,8 +202,10 @@ class TripWrites:
         if written is None:
             return None
         note_id, trip = written
-        driver = trip.driver
-        await self._tell_of_drive(transaction, write, driver.id if driver is not None else write.driver_id)
+        driver_id = trip.driver.id if trip.driver is not None else write.driver_id
+        await self._tell_of_drive(transaction, write, driver_id)
+        if write.ends_drive and driver_id is not None:
+            transaction.then(partial(self._drive_ended, driver_id))
         transaction.announce(
             self._announcements.changed(
                 note_id, trip, for_pool=write.for_pool, former_driver_id=write.former_driver_id

@@ -32,7 +32,9 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
     assert [brief(event["driverPool"]) for event in pool] == [
         ("PoolSnapshot", []),
         ("TripOffered", requested),
-        ("TripWithdrawn", trip_id, 2, "TAKEN"),
+        # The driver has accepted: the pool is paused until the trip has ended, also after the interruption.
+        ("PoolSnapshot", []),
+        ("PoolSnapshot", []),
         ("PoolSnapshot", [(other_trip_id, "REQUESTED", 1)]),
         ("TripOffered", (next_id, "REQUESTED", 1)),
     ]

@@ -91,6 +91,7 @@ async def take_a_trip(connect: Callable[[str], Client]) -> None:
     await watched.get()
 
     await driver.move_trip(trip_id, "COMPLETED")
+    await pool.get()
     await mine.get()
     assert await watched.get() is not None
     assert await watched.get() is None

@@ -63,6 +63,7 @@ export async function takeATrip(connect: (person: Person) => Client): Promise<vo
   await list?.event();
 
   await driver.moveTrip(id, "COMPLETED");
+  await pool.event();
   await mine.event();
   await watched.event();
   await watched.ended();

@@ -9,7 +9,8 @@ async def test_a_request_reaches_the_driver_and_the_answer_reaches_the_rider(
 ) -> None:
     async with driver.socket() as driver_socket, rider.socket() as rider_socket:
         pool = await driver_socket.start(POOL)
-        assert await pool.next() == {"__typename": "PoolSnapshot", "offers": [], "truncated": False}
+        no_offers = {"__typename": "PoolSnapshot", "offers": [], "truncated": False, "paused": None}
+        assert await pool.next() == no_offers
         mine = await rider_socket.start(MY_TRIPS)
         assert await mine.next() == {"__typename": "MyTripsSnapshot", "trips": []}
 
@@ -25,12 +26,7 @@ async def test_a_request_reaches_the_driver_and_the_answer_reaches_the_rider(
 
         await driver.update_trip(trip["id"], "STARTED")
 
-        assert await pool.next() == {
-            "__typename": "TripWithdrawn",
-            "tripId": trip["id"],
-            "version": 2,
-            "reason": "TAKEN",
-        }
+        assert await pool.next() == no_offers | {"paused": "ON_TRIP"}
         seen = await watched.next()
         assert (seen["status"], seen["version"]) == ("STARTED", 2)
         assert seen["driver"]["username"] == driver.user["username"]
@@ -41,4 +37,5 @@ async def test_a_request_reaches_the_driver_and_the_answer_reaches_the_rider(
         assert (await watched.next())["status"] == "IN_PROGRESS"
         assert (await watched.next())["status"] == "COMPLETED"
         await watched.completed()
+        assert await pool.next() == no_offers
         assert [(await mine.next())["trip"]["status"] for _ in range(2)] == ["IN_PROGRESS", "COMPLETED"]

@@ -62,14 +62,15 @@ async def test_two_processes_serve_one_anothers_subscribers(
                 assert (seen["status"], seen["version"]) == (status, version)
                 assert (await drives.next())["trip"]["version"] == version
             await watched.completed()
-            assert (await pool.next())["reason"] == "TAKEN"
+            assert (await pool.next())["paused"] == "ON_TRIP"
+            assert (await pool.next())["paused"] is None
             assert [(await mine.next())["trip"]["version"] for _ in range(4)] == [1, 2, 3, 4]
 
             # The other direction: a change of the rider on one ends the driver's view on the other.
             second = await rider.create_trip()
             assert (await pool.next())["trip"]["id"] == second["id"]
             await driver.update_trip(second["id"], "STARTED")
-            assert (await pool.next())["reason"] == "TAKEN"
+            assert (await pool.next())["paused"] == "ON_TRIP"
             assert (await drives.next())["trip"]["status"] == "STARTED"
             await rider.update_trip(second["id"], "CANCELLED", reason="Found a bus.")
             cancelled = (await drives.next())["trip"]

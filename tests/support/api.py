@@ -60,7 +60,7 @@ REPORT_LOCATION = f"mutation ($input: LocationInput!) {{ reportLocation(input: $
 POOL = f"""
     subscription {{ driverPool {{
         __typename
-        ... on PoolSnapshot {{ offers {{ {TRIP} }} truncated }}
+        ... on PoolSnapshot {{ offers {{ {TRIP} }} truncated paused }}
         ... on TripOffered {{ trip {{ {TRIP} }} }}
         ... on TripWithdrawn {{ tripId version reason }}
     }} }}

@@ -19,14 +19,17 @@ import pytest
 import structlog
 
 from models.geo import GeoPoint, distance_m
+from models.standing import PauseReason, Standing
 from models.trip_life import TripStatus, has_ended, is_driving, is_open
-from models.values import Location, Role, TripValue, UserValue
+from models.values import Approval, Location, Role, TripValue, UserValue
 from models.visibility import Actor, is_on_trip, may_see
 from schema.operations.execution import Following
 from schema.transport import delivery as delivery_module
 from schema.transport import send_queue as send_queue_module
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import Frame, SendQueue
+from services.drivers.announcements import PREFIX as STANDING_PREFIX
+from services.drivers.announcements import read_standing, standing_message
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
 from services.live import hub as hub_module
@@ -59,6 +62,7 @@ from services.trips import rows as trip_rows
 from services.trips.announcements import found_message
 from services.trips.rows import TripsAt
 from tests.support.globe import destination
+from tests.support.live import standing_at
 from tests.support.trips import trip_value
 
 TOPICS = Topics("t")
@@ -180,6 +184,7 @@ class Screen:
         self.shown: dict[UUID, int] = {}
         self.told: dict[UUID, int] = {}
         self.truncated = False
+        self.paused: PauseReason | None = None
         self.driver_at: Location | None = None
         self.has_snapshot = False
         self.has_ended = False
@@ -191,15 +196,17 @@ class Screen:
         match content:
             case None:
                 self.has_ended = True
-            case PoolSnapshot(offers, truncated):
+            case PoolSnapshot(offers, truncated, paused):
                 self._replace(offers)
-                self.truncated = truncated
+                self.truncated, self.paused = truncated, paused
             case MyTripsSnapshot(trips):
                 self._replace(trips)
             case TripState(trip, _):
                 self._replace((trip,))
             case TripOffered(trip) | TripChanged(trip):
                 self._tell(trip.id, trip.version)
+                if self.paused is not None:
+                    raise Broken(f"paused: {self.name} is told of {trip.id.int}")
                 self.shown[trip.id] = trip.version
             case TripWithdrawn(trip_id, version, _):
                 self._tell(trip_id, version)
@@ -268,6 +275,8 @@ class World:
         self.listening: dict[str, asyncio.Queue[bytes]] = {}
         self.coming: dict[str, deque[bytes]] = {}
         self.locations: dict[UUID, Location] = {}
+        self.off_duty: set[UUID] = set()
+        self.duty_changes = 0
         self.riders = [self._person(Role.RIDER, n) for n in range(RIDERS)]
         self.drivers = [self._person(Role.DRIVER, n + 8) for n in range(DRIVERS)]
         self.subscriptions: list[Subscription] = []
@@ -297,6 +306,7 @@ class World:
             ("make and take", 2, self._make_and_take),
             ("give back", 2, self._give_back),
             ("end", 2, self._end_trip),
+            ("duty", 3, self._change_duty),
             ("commit", 3, self._commit_next),
             ("publish", 5, self._publish),
             ("publish all", 2, self._publish_all),
@@ -354,7 +364,8 @@ class World:
         monkeypatch.setattr(subscriber_module, "MAX_BUFFERED_EVENTS", MAX_BUFFERED)
 
     def _build(self) -> None:
-        state = StateReader(cast("Any", None), cast("Any", SimpleNamespace(last=self._last_location)), Counters())
+        positions, standings = SimpleNamespace(last=self._last_location), SimpleNamespace(of=self._standing_of)
+        state = StateReader(cast("Any", None), cast("Any", positions), cast("Any", standings), Counters())
         # With a clock no two runs would be equal: a turn is one piece, for one follower or for all.
         self.hub = Hub(state, self._listen, TOPICS, Counters(), turn_s=0.0)
 
@@ -558,6 +569,22 @@ class World:
         await self._gate(f"position of {driver_id.int}")
         return self.locations.get(driver_id)
 
+    async def _standing_of(self, driver_id: UUID) -> Standing:
+        begun = self._tick()
+        await self._gate(f"begin standing of {driver_id.int}")
+        on_duty, trip = driver_id not in self.off_duty, self._driven_by(driver_id)
+        await self._gate(f"end standing of {driver_id.int}")
+        as_of = self._tick()
+        if self.failing_reads:
+            self.failing_reads -= 1
+            raise DatabaseUnavailable("scripted")
+        trip_id = trip.id if trip is not None else None
+        return replace(standing_at(begun), on_duty=on_duty, trip_id=trip_id, as_of=as_of)
+
+    def _driven_by(self, driver_id: UUID) -> TripValue | None:
+        driven = (t for t in self.trips.values() if t.driver is not None and is_driving(t.status))
+        return next((t for t in driven if t.driver is not None and t.driver.id == driver_id), None)
+
     def _fail_reads(self) -> str:
         self.failing_reads = 1
         return ""
@@ -645,7 +672,8 @@ class World:
         """A trip is accepted between the read of a sweeper and its announcement, and the acceptance is announced
         first.
         """
-        found = [TripValue.from_json(message[message.index(b"{") :]).id for _, message in self.swept]
+        messages = [message for _, message in self.swept if not message.startswith(STANDING_PREFIX)]
+        found = [TripValue.from_json(message[message.index(b"{") :]).id for message in messages]
         trips = [self.trips[trip_id] for trip_id in found if trip_id not in self.uncommitted]
         trips = [trip for trip in trips if is_open(trip.status)]
         if not trips:
@@ -664,6 +692,7 @@ class World:
     def _accept_trip(self, trip: TripValue) -> str | None:
         busy = {t.driver.id for t in self.trips.values() if t.driver and is_driving(t.status)}
         busy |= {t.driver.id for t, _ in self.uncommitted.values() if t.driver}
+        busy |= self.off_duty
         able = [d for d in self.drivers if d.id not in trip.given_back_by and d.id not in busy]
         if not able:
             return None
@@ -682,6 +711,24 @@ class World:
     def _end_trip(self) -> str | None:
         trip = self._pick(TripStatus.REQUESTED, TripStatus.STARTED)
         return self._change(trip, TripStatus.CANCELLED) if trip is not None else None
+
+    def _change_duty(self) -> str | None:
+        """A driver goes off or on duty; not while accepting, which holds the driver's row."""
+        busy = {t.driver.id for t, _ in self.uncommitted.values() if t.driver}
+        able = [d for d in self.drivers if d.id not in busy]
+        if not able:
+            return None
+        driver_id = able[self.choices.below(len(able))].id
+        self.off_duty ^= {driver_id}
+        self.duty_changes += 1
+        note = (driver_id, self.duty_changes)
+        self.notes[note] = None
+        self.unpublished.append(([TOPICS.user(driver_id)], self._standing_message(driver_id), note))
+        return f"of {driver_id.int}: {'off' if driver_id in self.off_duty else 'on'}"
+
+    def _standing_message(self, driver_id: UUID) -> bytes:
+        on_duty = driver_id not in self.off_duty
+        return standing_message(driver_id, on_duty=on_duty, approval=Approval.APPROVED, has_vehicle=False)
 
     def _change(self, trip: TripValue, status: TripStatus, *, former: UUID | None = None, **changes: Any) -> str:
         changed = replace(trip, status=status, version=trip.version + 1, updated=self._tick(), **changes)
@@ -748,12 +795,18 @@ class World:
         begun = self._tick()
         notes, self.notes = self.notes, {}
         for trip_id in dict.fromkeys(trip_id for trip_id, _ in notes):
+            if trip_id not in self.trips:
+                self.swept.append(([TOPICS.user(trip_id)], self._standing_message(trip_id)))
+                continue
             trip = self.trips[trip_id]
             former = {driver_id for note, driver_id in notes.items() if note[0] == trip_id}
             topics = self._topics_of(trip, former, for_pool=True)
             # Read now; the time until it is published is another decision.
             self.swept.append((topics, found_message(trip, begun)))
-        return ", ".join(f"{trip_id.int} v{self.trips[trip_id].version}" for trip_id, _ in notes)
+        return ", ".join(
+            f"{noted.int} v{self.trips[noted].version}" if noted in self.trips else f"duty of {noted.int}"
+            for noted, _ in notes
+        )
 
     def _publish_swept(self) -> str | None:
         if not self.swept:
@@ -764,6 +817,8 @@ class World:
         return self._named(message)
 
     def _named(self, message: bytes) -> str:
+        if message.startswith(STANDING_PREFIX):
+            return f"duty of {read_standing(message)[0].int}"
         trip = TripValue.from_json(message[message.index(b"{") :])
         return f"{trip.id.int} v{trip.version}"
 
@@ -925,6 +980,14 @@ class World:
 
     def _compare_pool(self, subscription: Subscription) -> None:
         screen, actor = subscription.screen, subscription.actor
+        paused = PauseReason.ON_TRIP if self._driven_by(actor.id) is not None else None
+        paused = PauseReason.OFF_DUTY if actor.id in self.off_duty else paused
+        if screen.paused is not paused:
+            raise Broken(f"paused: {screen.name} by {screen.paused}, not {paused}")
+        if paused is not None:
+            if screen.shown:
+                raise Broken(f"paused: {screen.name} shows {screen.shown}")
+            return
         able = {
             trip.id: trip
             for trip in self.trips.values()

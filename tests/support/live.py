@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from models.trip_life import TripStatus, has_ended, is_open
-from models.values import Location, Role, TripValue, UserValue
+from models.standing import Standing
+from models.trip_life import TripStatus, has_ended, is_driving, is_open
+from models.values import Approval, Location, Role, TripValue, UserValue
 from models.visibility import Actor
+from services.drivers.standings import Standings
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
 from services.limits.per_user import PerUser
@@ -62,6 +64,11 @@ class ScriptedState:
         self.failures = 0
         self.hold = asyncio.Event()
         self.hold.set()
+        # What is changed of a driver's standing; the same hold for reads of that.
+        self.standings: dict[UUID, dict[str, Any]] = {}
+        self.hold_standings = asyncio.Event()
+        self.hold_standings.set()
+        self.standings_read = 0
         self._has_read = asyncio.Condition()
 
     def install(self, monkeypatch: Any) -> None:
@@ -70,6 +77,7 @@ class ScriptedState:
         monkeypatch.setattr(trip_rows, "open_trips", self._open_trips)
         monkeypatch.setattr(trip_rows, "trips_of", self._trips_of)
         monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
+        monkeypatch.setattr(Standings, "of", lambda _, driver_id: self._standing_of(driver_id))
 
     def tick(self) -> datetime:
         """Advance the database's clock."""
@@ -137,6 +145,27 @@ class ScriptedState:
         ended = [trip for trip in mine if has_ended(trip.status)][-ended_limit:]
         return await self._read("user", [trip for trip in mine if not has_ended(trip.status)] + ended)
 
+    async def _standing_of(self, driver_id: UUID) -> Standing:
+        self.standings_read += 1
+        now, changed = self.tick(), self.standings.get(driver_id, {})
+        driven = [t for t in self.trips.values() if t.driver is not None and is_driving(t.status)]
+        trip_id = next((t.id for t in driven if t.driver is not None and t.driver.id == driver_id), None)
+        await self.hold_standings.wait()
+        return replace(standing_at(now), trip_id=trip_id, **changed)
+
+
+def standing_at(moment: datetime) -> Standing:
+    """The standing of a driver who may take trips."""
+    return Standing(
+        on_duty=True,
+        approval=Approval.APPROVED,
+        approval_reason=None,
+        vehicle=None,
+        trip_id=None,
+        begun=moment,
+        as_of=moment,
+    )
+
 
 class ScriptedPositions:
     """The last positions of drivers, set by the test."""
@@ -154,7 +183,8 @@ def hub_on(
 ) -> Hub:
     """A hub that reads from the scripted state."""
     counters = Counters()
-    state = StateReader(cast("Any", None), cast("Any", positions or ScriptedPositions()), counters)
+    nothing = cast("Any", None)
+    state = StateReader(nothing, cast("Any", positions or ScriptedPositions()), Standings(nothing), counters)
     hub = Hub(state, bus.listen, topics, counters, linger_s=linger_s)
     bus.hubs.append(hub)
     return hub

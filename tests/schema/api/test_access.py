@@ -54,6 +54,9 @@ PARTY = "the trip's rider and driver"
 ON_THE_ROAD = f"{PARTY}, while it is under way"
 ON_THE_WAY = f"{PARTY}, while the driver comes"
 EACH_OWN = f"{PARTY}, each their own, once it is completed"
+ONESELF = "a driver, of their own account"
+# As what somebody sees their own account.
+SELF = "self"
 
 
 def rows(fields: str, to: str = ALL) -> dict[str, str]:
@@ -69,7 +72,9 @@ FIELDS = {
     | rows("driverLocation", ON_THE_ROAD)
     | rows("pickUpEta", ON_THE_WAY)
     | rows("myRating", EACH_OWN),
-    "User": rows("id firstName lastName role photo") | rows("username rating", PARTY),
+    "User": rows("id firstName lastName role photo")
+    | rows("username rating", PARTY)
+    | rows("availability", ONESELF),
     "Rating": rows("average count"),
     "Route": rows("encodedPolyline distanceM durationS estimated"),
     "TripEstimate": rows("route distanceM durationS estimated driversNearby pickUpEta"),
@@ -88,7 +93,7 @@ FIELDS = {
     "LocationPayload": rows("errors"),
     "MyTripsSnapshot": rows("trips"),
     "TripChanged": rows("trip"),
-    "PoolSnapshot": rows("offers truncated"),
+    "PoolSnapshot": rows("offers truncated paused"),
     "TripOffered": rows("trip"),
     "TripWithdrawn": rows("tripId version reason"),
 }
@@ -184,7 +189,7 @@ ROWS = {
     "Query.me": Row(
         f"{{ me {{ {selection('User')} }} }}",
         ever(all_of(OUTSIDE, NULL), all_of(RIDERS + DRIVERS, DATA)),
-        audience="party",
+        audience=SELF,
     ),
     "Query.node": Row(
         f"query ($id: ID!) {{ node(id: $id) {{ ... on Trip {{ {TRIP} }} }} }}", seen(DATA, NULL), {"id": "$TRIP"}
@@ -226,13 +231,18 @@ ROWS = {
         f"{{ updateMe(input: $input) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
         {"input": {"firstName": "New"}},
-        audience="party",
+        audience=SELF,
     ),
     "Mutation.deleteMe": Row(
         'mutation { deleteMe(password: "x") { errors { code } } }',
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
         {},
         "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.setOnDuty": Row(
+        f"mutation {{ setOnDuty(onDuty: true) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
+        audience=SELF,
     ),
     "Mutation.logOut": Row(
         "mutation { logOut { errors { code } } }",
@@ -548,7 +558,9 @@ def is_shown(to: str, audience: str, status: str) -> bool:
     match to:
         case _ if to == ALL:
             return True
-        case _ if audience != "party":
+        case _ if to == ONESELF:
+            return audience == SELF
+        case _ if audience not in ("party", SELF):
             return False
         case _ if to == ON_THE_ROAD:
             return status in ("STARTED", "IN_PROGRESS")
@@ -562,6 +574,7 @@ def is_shown(to: str, audience: str, status: str) -> bool:
 
 # Null for other reasons than the viewer: nobody has driven the trip, or it has no such value.
 MAY_BE_NULL = {
+    "PoolSnapshot.paused",
     "Trip.driver",
     "Trip.dropOff",
     "Trip.expiresAt",
@@ -584,7 +597,7 @@ def check_fields(value: Any, audience: str, status: str) -> None:
         return
     type_name = value["__typename"]
     for name, to in FIELDS[type_name].items():
-        shown = is_shown(to, audience, status)
+        shown = is_shown(to, audience, status) and (to != ONESELF or value["role"] == "DRIVER")
         if not shown:
             assert value[name] is None, f"{type_name}.{name} is {value[name]} to the {audience} while {status}"
         elif f"{type_name}.{name}" not in MAY_BE_NULL:

@@ -76,6 +76,7 @@ ROWS = {
         writes=Role.RIDER,
     ),
     "deleteMe": Row(f'deleteMe(password: "{PASSWORD}") {{ errors {{ code }} }}', ends=True, writes=Role.RIDER),
+    "setOnDuty": Row("setOnDuty(onDuty: false) { errors { code } }", writes=Role.DRIVER),
     "updateMe": Row('updateMe(input: {firstName: "Changed"}) { errors { code } }', writes=Role.RIDER),
     "createTrip": Row(
         'createTrip(input: {pickUpAddress: "Here", dropOffAddress: "There"}) { errors { code } }',

@@ -14,6 +14,7 @@ import orjson
 import pytest
 from graphql import ExecutionResult, subscribe
 
+from models.standing import ON_DUTY_ONLY
 from models.trip_life import TripStatus
 from models.values import TripValue
 from models.visibility import Actor
@@ -80,7 +81,16 @@ class Live:
 
     def context(self, actor: Actor) -> Context:
         return Context(
-            cast("Any", SimpleNamespace(hub=self.hub, topics=TOPICS, offer_radius_m=3_000, subscribing=FREELY)),
+            cast(
+                "Any",
+                SimpleNamespace(
+                    hub=self.hub,
+                    topics=TOPICS,
+                    offer_radius_m=3_000,
+                    driver_rules=ON_DUTY_ONLY,
+                    subscribing=FREELY,
+                ),
+            ),
             actor,
         )
 

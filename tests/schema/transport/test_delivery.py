@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gateway.uvicorn.connection import Connection
+from models.standing import ON_DUTY_ONLY
 from models.trip_life import TripStatus
 from models.values import TripValue
 from models.visibility import Actor
@@ -65,6 +66,7 @@ class Live:
                 hub=self.hub,
                 topics=TOPICS,
                 offer_radius_m=3_000,
+                driver_rules=ON_DUTY_ONLY,
                 subscribing=FREELY,
                 positions=SimpleNamespace(lifetime=Lifetime(stale_s=60, ttl_s=600)),
             ),

@@ -19,7 +19,7 @@ from services.events.redis_link import RedisLink, UnusableRedis
 from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import SharedThrottle
-from services.positions.store import RedisPositions
+from services.positions.redis_positions import RedisPositions
 from tests.support.brokers import Broker, broker, free_port, lasting_broker
 from tests.support.buses import process
 from tests.support.positions import location

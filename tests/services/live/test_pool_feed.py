@@ -90,6 +90,10 @@ def offers(*trips: TripValue) -> PoolSnapshot:
     return PoolSnapshot(trips, truncated=False)
 
 
+def own_topics(actor: Actor) -> set[str]:
+    return {TOPICS.user(actor.id), TOPICS.location(actor.id)}
+
+
 def out_of_range(trip: TripValue) -> TripWithdrawn:
     return TripWithdrawn(trip.id, trip.version, WithdrawReason.OUT_OF_RANGE)
 
@@ -167,7 +171,7 @@ async def test_the_topics_are_confirmed_before_the_position_and_the_trips_are_re
     city.bus.confirm.clear()
     following = asyncio.create_task(city.follow())
     await until(lambda: city.bus.asked)
-    assert city.bus.asked == [TOPICS.location(city.actor.id)]
+    assert set(city.bus.asked) == own_topics(city.actor)
     # Changes before the confirmation are in the read after it.
     city.stands(HOME)
     trip = city.state.request(pick_up=HOME)
@@ -202,7 +206,7 @@ async def test_a_trip_that_the_driver_gave_back_is_not_offered_again(city: City)
     trip = city.state.request(pick_up=HOME)
     accepted = city.state.accept(trip, city.actor)
     await city.publish(trip, accepted, city.state.give_back(accepted))
-    await city.shows(offers(), TripOffered(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
+    await city.shows(offers(), TripOffered(trip), offers())
     # Nor when it comes into reach again.
     await city.moves(AWAY)
     await city.moves(HOME)
@@ -240,7 +244,7 @@ async def test_crossing_cells_offers_the_trips_there_and_leaves_the_old_topics(c
     await city.moves(AWAY)
     await city.shows(offers(here), out_of_range(here), TripOffered(there))
     wanted = {TOPICS.pool_cell(cell) for cell in Area.around(AWAY, RADIUS_M).cells}
-    await until(lambda: set(city.bus.listening) == {*wanted, TOPICS.pool_any, TOPICS.location(city.actor.id)})
+    await until(lambda: set(city.bus.listening) == {*wanted, TOPICS.pool_any, *own_topics(city.actor)})
 
 
 async def test_a_request_between_the_new_topics_and_the_read_is_offered_once(city: City) -> None:
@@ -295,7 +299,7 @@ async def test_a_trip_accepted_before_the_read_and_published_after_it_is_withdra
     taken = city.state.accept(trip, driver())
     await city.moves(beside)
     await city.state.reads_reach(2)
-    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 2)
+    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 3)
     await city.publish(taken)
     await city.shows(offers(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
 
@@ -351,7 +355,7 @@ async def test_a_trip_given_back_before_the_read_and_published_after_it_is_withd
     given_back = city.state.give_back(taken)
     await city.moves(beside)
     await city.state.reads_reach(2)
-    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 2)
+    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 3)
     await city.publish(taken, given_back)
     await city.shows(offers(trip), TripWithdrawn(trip.id, 3, WithdrawReason.TAKEN))
 

@@ -316,7 +316,8 @@ async def test_after_the_commit_no_position_is_sent_even_if_the_process_that_end
     monkeypatch.setattr(other.database, "fetch", committed)
     await other.moves(driver, trip_id, COMPLETED)
 
-    assert stamps == [None]
+    # The commit, and the question whether the driver is off duty.
+    assert stamps == [None, None]
 
 
 async def test_a_change_that_was_never_announced_is_found_within_a_second(town: Town) -> None:

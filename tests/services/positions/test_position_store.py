@@ -19,8 +19,10 @@ from services.events.bus import Bus, BusState
 from services.events.leases import Lease, Leases, ProcessLeases, SharedLeases
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
+from services.positions import redis_positions
 from services.positions import store as position_store
-from services.positions.store import MemoryPositions, PositionStore, RedisPositions, Stored
+from services.positions.redis_positions import RedisPositions
+from services.positions.store import MemoryPositions, PositionStore, Stored
 from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.positions import location
@@ -265,7 +267,7 @@ async def test_any_number_of_simultaneous_reports_needs_only_a_few_connections(r
     async with process(redis_url) as here:
         results = await asyncio.gather(*(here.put(location()) for _ in range(500)))
         pool = cast("RedisPositions", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
-        assert len(pool._available_connections) <= position_store.MAX_CONNECTIONS
+        assert len(pool._available_connections) <= redis_positions.MAX_CONNECTIONS
     assert results == [Stored.NEW] * 500
 
 
@@ -431,7 +433,7 @@ async def test_a_report_that_redis_did_not_accept_is_accepted_when_it_is_sent_ag
 async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_at_most(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(redis_positions, "TIMEOUT_S", 0.2)
     # Meanwhile it does not notice by itself.
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     position = location()
@@ -451,7 +453,7 @@ async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_a
 async def test_under_a_lease_a_redis_that_hangs_leaves_the_answer_open_and_no_time_to_ask_again(
     own_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(position_store, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(redis_positions, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(redis_backend, "MISSED_HEARTBEATS", 1_000)
     position = location()
     async with process(own_broker.url) as here:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 
 from models.geo import GeoPoint
+from models.standing import ON_DUTY_ONLY, PauseReason, Standing
 from models.trip_life import ChangedBy, TripStatus, WithdrawReason
-from models.values import Location, Role, TripChangeValue, TripValue, UserValue
+from models.values import Approval, Location, Role, TripChangeValue, TripValue, UserValue
 from models.visibility import Actor, Audience
 from schema.api.context import Context
 from schema.build import build_schema
@@ -41,10 +42,17 @@ from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Writt
 SCHEMA = build_schema()
 TYPES: GraphQLSchema = SCHEMA._schema
 # Session mutations set cookies, and have tests of their own.
-MUTATIONS = ("createTrip", "updateTrip", "rateTrip", "reportLocation", "updateMe", "deleteMe")
+MUTATIONS = ("createTrip", "updateTrip", "rateTrip", "reportLocation", "updateMe", "deleteMe", "setOnDuty")
 QUERIES = ("me", "node", "trip", "trips", "tripEstimate")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
-ASKED_AGAIN = {"history.of", "positions.last", "router.drive", "ratings.received_by", "ratings.given_for"}
+ASKED_AGAIN = {
+    "history.of",
+    "positions.last",
+    "router.drive",
+    "ratings.received_by",
+    "ratings.given_for",
+    "standings.of",
+}
 
 
 def pure(act: Callable[["World"], Any]) -> Callable[..., Any]:
@@ -72,6 +80,8 @@ class World:
             "ratings.received_by": pure(World.rating),
             "ratings.given_for": pure(lambda world: world._maybe(lambda: 4)),
             "accounts.find": self._raising(lambda: self._maybe(self.user)),
+            "duty.set": self._raising(lambda: None),
+            "standings.of": pure(World.standing),
             "profiles.update": self._raising(self.user),
             "deletions.delete": self._raising(lambda: None),
             "trips.find": self._raising(lambda: self._maybe(self.trip)),
@@ -94,7 +104,12 @@ class World:
             case "driverPool":
                 withdrawn = messages.TripWithdrawn(self._id(), 3, self._random.choice(list(WithdrawReason)))
                 return self._random.choice(
-                    [messages.PoolSnapshot(trips, self._half()), messages.TripOffered(self.trip()), withdrawn]
+                    [
+                        messages.PoolSnapshot(trips, self._half()),
+                        messages.PoolSnapshot((), truncated=False, paused=self._random.choice(list(PauseReason))),
+                        messages.TripOffered(self.trip()),
+                        withdrawn,
+                    ]
                 )
             case _:
                 return messages.DriverAt(self._id(), self.location(), self._random.choice(list(Freshness)))
@@ -116,6 +131,19 @@ class World:
     def user(self) -> UserValue:
         photo = self._maybe(lambda: "photo.webp")
         return UserValue(self._id(), self._random.choice(["", "ann"]), "Ann", "Ünï", self._role(), photo)
+
+    def standing(self) -> Standing:
+        if self._random.random() < 0.1:
+            raise LookupError("a secret")
+        return Standing(
+            on_duty=self._half(),
+            approval=self._random.choice(list(Approval)),
+            approval_reason=self._maybe(lambda: "why"),
+            vehicle=None,
+            trip_id=self._maybe(self._id),
+            begun=self._now(),
+            as_of=self._now(),
+        )
 
     def location(self) -> Location:
         return Location(self._id(), None, self._point(), self._maybe(lambda: 1.5), self._now(), self._now())
@@ -187,6 +215,7 @@ class UseCases:
     def __init__(self, world: World) -> None:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.offer_radius_m = 3_000.0
+        self.driver_rules = ON_DUTY_ONLY
         self.topics = Topics("test")
         for name, act in world.use_cases().items():
             service, _, method = name.partition(".")

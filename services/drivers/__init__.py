@@ -1,0 +1,1 @@
+"""Drivers: their standing (duty, approval, vehicle), and the use cases that change it."""

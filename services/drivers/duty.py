@@ -1,0 +1,66 @@
+"""The use case of going on and off duty."""
+
+from functools import partial
+
+from models.values import Role
+from models.visibility import Actor
+from services.accounts.sessions import Sessions
+from services.drivers.announcements import COLUMNS, StandingAnnouncements
+from services.errors import SessionEnded
+from services.events.outbox import Outbox
+from services.positions.forgetting import Forgetting
+from services.runtime.shield import Shield
+from services.trips.faults import NotADriver
+
+
+class Duty:
+    """Whether drivers are on duty. It stays as it is when sockets close, sessions end or servers restart."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        shield: Shield,
+        *,
+        sessions: Sessions,
+        announcements: StandingAnnouncements,
+        forgetting: Forgetting,
+    ) -> None:
+        self._outbox = outbox
+        self._shield = shield
+        self._sessions = sessions
+        self._announcements = announcements
+        self._forgetting = forgetting
+
+    async def set(self, actor: Actor, *, on_duty: bool) -> None:
+        """Go on or off duty. Repeating it changes nothing and announces nothing.
+
+        Off duty no trip can be accepted. When this returns, no position is stored that the driver reported before,
+        and none is stored that is reported later, unless a trip is under way: then that happens at its end.
+
+        Raises:
+            NotADriver: the caller is a rider.
+            SessionEnded: the caller's session has ended.
+        """
+        if actor.user.role is not Role.DRIVER:
+            raise NotADriver("Only drivers go on and off duty.")
+        await self._shield.run(self._set(actor, on_duty))
+
+    async def _set(self, actor: Actor, on_duty: bool) -> None:
+        caller = self._sessions.live_sql("$3") + self._sessions.user_lock_sql
+        async with self._outbox.transaction() as transaction:
+            written = await transaction.fetch(
+                f"WITH caller AS ({caller}) UPDATE users SET on_duty = $2 WHERE id = $1 AND on_duty <> $2 "
+                f"AND EXISTS (SELECT 1 FROM caller) RETURNING {COLUMNS}",
+                actor.id,
+                on_duty,
+                actor.session_id,
+            )
+            if not written:
+                if not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
+                    raise SessionEnded
+                return
+            # Positions are stored by what is remembered of the driver.
+            await transaction.change_of(actor.id, is_end=not on_duty)
+            await self._announcements.changed(transaction, written[0])
+            if not on_duty:
+                transaction.then(partial(self._forgetting.forget_if_off_duty, actor.id))

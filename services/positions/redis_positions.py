@@ -1,0 +1,276 @@
+"""The last position of every driver, in Redis for all processes."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, cast
+from uuid import UUID
+
+import structlog
+from redis.exceptions import ResponseError
+
+from models.geo import GeoPoint
+from models.values import Location
+from services.events.bus import Bus
+from services.events.leases import Lease
+from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.topics import Topics
+from services.positions.store import MAX_NEAR, Forgotten, MemoryPositions, Stored, Tell
+from services.runtime.batches import Batches
+
+_log = structlog.stdlib.get_logger(__name__)
+
+TIMEOUT_S = 2.0
+MAX_CONNECTIONS = 8
+# The number of positions in one script: Redis does nothing else in the meantime.
+MAX_PUT = 256
+# How often a search begins again when it has removed drivers who are gone.
+MAX_CLEARINGS = 5
+
+# Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
+_AGE_DIGITS = 16
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# For each position: the number of topics, age, time to live, message, lease, the driver's id, longitude (empty: on
+# a trip) and latitude, topics. Returns for each position a word, or the newer position that is known, or "!" and
+# why Redis did not store it; then it is still published.
+_STORE = f"""
+local answers, arg = {{}}, 1
+for i = 1, (#KEYS - 1) / 2 do
+    local key, topics, age = KEYS[2 * i], tonumber(ARGV[arg]), ARGV[arg + 1]
+    local message, lease = ARGV[arg + 3], ARGV[arg + 4]
+    local last = redis.pcall('GET', key)
+    if type(last) ~= 'string' then last = '' end
+    local last_age = string.sub(last, 1, {_AGE_DIGITS})
+    if lease ~= '' and redis.pcall('GET', KEYS[2 * i + 1]) ~= lease then
+        answers[i] = 'unsure'
+    elseif last_age > age then
+        answers[i] = last
+    elseif last_age == age then
+        answers[i] = 'known'
+    else
+        answers[i] = 'new'
+        local kept = redis.pcall('SET', key, age .. message, 'PX', ARGV[arg + 2])
+        if kept.err then answers[i] = '!' .. kept.err end
+        if ARGV[arg + 6] == '' then
+            redis.pcall('ZREM', KEYS[1], ARGV[arg + 5])
+        else
+            redis.pcall('GEOADD', KEYS[1], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 5])
+        end
+        for topic = arg + 8, arg + 7 + topics do
+            local told = redis.pcall('PUBLISH', ARGV[topic], message)
+            if type(told) == 'table' then answers[i] = '!' .. told.err end
+        end
+    end
+    arg = arg + 8 + topics
+end
+return answers
+"""
+
+
+class _Put(NamedTuple):
+    """A position on its way to Redis; an empty ``message`` forgets the positions until then.
+
+    ``free_at``: where the driver is without a trip.
+    """
+
+    driver_id: UUID
+    recorded_at: datetime
+    free_at: GeoPoint | None
+    topics: Sequence[str]
+    ttl_s: float
+    lease: bytes
+    message: bytes
+
+
+class RedisPositions:
+    """Positions in Redis, which lets them expire; this process also remembers the positions that were reported to
+    it.
+
+    While Redis is away, and after it has lost its data, this process answers from its memory. It delivers a new
+    position to its own listeners directly. Other processes receive it from Redis, even if Redis cannot store it,
+    as long as Redis publishes. While a batch is under way, new positions wait and go together in the next one.
+    """
+
+    def __init__(self, link: RedisLink, bus: Bus, topics: Topics, tell: Tell) -> None:
+        self._link = link
+        self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._store = self._redis.register_script(_STORE)
+        self._bus = bus
+        self._topics = topics
+        self._tell = tell
+        self._memory = MemoryPositions(tell)
+        self._puts: Batches[_Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
+
+    async def put(
+        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
+    ) -> Stored:
+        """Store and publish, in one round trip of at most ``TIMEOUT_S``."""
+        if lease is not None:
+            return await self._put_under(lease, location, topics, ttl_s)
+        remembered = self._memory.keep(location, ttl_s)
+        # Redis may have lost the newer one since.
+        if remembered is Stored.OUTDATED:
+            return remembered
+        message = self._bus.mark_origin(location.to_json())
+        stored = remembered
+        try:
+            if self._link.is_up:
+                answer = await self._puts.run(_put(location, topics, ttl_s, b"", message))
+                stored = self._understand(answer, location, ttl_s)
+        except ResponseError as error:
+            # Redis refuses the script, but still publishes.
+            self._link.failed(error)
+            await self._bus.publish_to_others([(topics, message)])
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+        if stored is Stored.NEW:
+            self._tell(topics, location)
+        return stored
+
+    async def _put_under(self, lease: Lease, location: Location, topics: Sequence[str], ttl_s: float) -> Stored:
+        if not lease.is_held:
+            return Stored.UNSURE
+        message = self._bus.mark_origin(location.to_json())
+        try:
+            answer = await self._puts.run(_put(location, topics, ttl_s, lease.token, message))
+        except ResponseError as error:
+            self._link.failed(error)
+            return Stored.UNSURE
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            return Stored.UNANSWERED
+        stored = self._understand(answer, location, ttl_s)
+        if stored in (Stored.NEW, Stored.KNOWN):
+            self._memory.keep(location, ttl_s)
+        if stored is Stored.NEW:
+            self._tell(topics, location)
+        return stored
+
+    async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """Store and publish, without Redis."""
+        return await self._memory.put_here(location, topics, ttl_s=ttl_s)
+
+    async def forget(self, driver_id: UUID, at: datetime, *, ttl_s: float) -> None:
+        self._memory.forget_here(driver_id, at, ttl_s=ttl_s)
+        if self._link.is_up:
+            try:
+                await self._puts.run(_Put(driver_id, at, None, (), ttl_s, b"", b""))
+            except (ResponseError, *LINK_ERRORS) as error:
+                self._link.failed(error)
+
+    async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
+        keys: list[str] = []
+        args: list[str | bytes | float] = []
+        for driver_id, recorded_at, free_at, topics, ttl_s, lease, message in puts:
+            keys += self._topics.last_location(driver_id), self._topics.lease(driver_id)
+            age = f"{(recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
+            args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease
+            place = (free_at.lng, free_at.lat) if free_at is not None else ("", "")
+            args += [driver_id.bytes, *place, *topics]
+        # For the whole call: the client's own time-outs are for each step.
+        async with asyncio.timeout_at(since + TIMEOUT_S):
+            return await self._store(keys=[self._topics.free_drivers, *keys], args=args)
+
+    def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
+        if answer[:1].isdigit():
+            # Remembered, so that older positions are known to be outdated.
+            newer = _read(answer)
+            if isinstance(newer, Forgotten):
+                self._memory.forget_here(location.driver_id, newer.recorded_at, ttl_s=ttl_s)
+            elif newer is not None:
+                self._memory.keep(newer, ttl_s + (newer.recorded_at - location.recorded_at).total_seconds())
+            return Stored.OUTDATED
+        if answer.startswith(b"!"):
+            self._link.failed(answer[1:].decode())
+            return Stored.NEW
+        return Stored(answer.decode())
+
+    def newest(self, driver_id: UUID) -> datetime | None:
+        """When the newest position was measured that was reported to this process, or that it has learnt from
+        Redis.
+        """
+        return self._memory.newest(driver_id)
+
+    async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
+        """The last positions: the newer one of Redis and of this process."""
+        found = dict(await self._memory.last(driver_ids))
+        if not self._link.is_up:
+            return found
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                read = await self._in_redis(driver_ids)
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+            return found
+        for driver_id, stored in read.items():
+            known = found.get(driver_id)
+            if known is not None and known.recorded_at > stored.recorded_at:
+                continue
+            if isinstance(stored, Location):
+                found[driver_id] = stored
+            else:
+                # Another process has forgotten it.
+                found.pop(driver_id, None)
+        return found
+
+    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """The last positions in Redis; without Redis, those that were reported to this process."""
+        if not self._link.is_up:
+            return await self._memory.near(center, radius_m)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._near(center, radius_m)
+        except ResponseError as error:
+            # GEOSEARCH knows no poles.
+            _log.debug("Redis found no drivers", error=str(error))
+        except LINK_ERRORS as error:
+            self._link.failed(error)
+        return await self._memory.near(center, radius_m)
+
+    async def _near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        key, found = self._topics.free_drivers, list[Location]()
+        for _ in range(MAX_CLEARINGS):
+            members = await self._redis.geosearch(
+                key,
+                longitude=center.lng,
+                latitude=center.lat,
+                radius=radius_m,
+                unit="m",
+                sort="ASC",
+                count=MAX_NEAR,
+            )
+            ids = [UUID(bytes=cast("bytes", member)) for member in members]
+            read = await self._in_redis(ids)
+            found = [location for location in read.values() if isinstance(location, Location)]
+            # Members do not expire by themselves.
+            gone = [driver_id.bytes for driver_id in ids if not isinstance(read.get(driver_id), Location)]
+            if gone:
+                await self._redis.zrem(key, *gone)
+            if len(gone) < MAX_NEAR // 2:
+                break
+        return [location for location in found if location.trip_id is None]
+
+    async def _in_redis(self, driver_ids: Sequence[UUID]) -> dict[UUID, Location | Forgotten]:
+        if not driver_ids:
+            return {}
+        values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in driver_ids])
+        read = (_read(cast("bytes", value)) if value is not None else None for value in values)
+        found = zip(driver_ids, read, strict=True)
+        return {driver_id: stored for driver_id, stored in found if stored is not None}
+
+
+def _put(location: Location, topics: Sequence[str], ttl_s: float, lease: bytes, message: bytes) -> _Put:
+    free_at = location.point if location.trip_id is None else None
+    return _Put(location.driver_id, location.recorded_at, free_at, topics, ttl_s, lease, message)
+
+
+def _read(value: bytes) -> Location | Forgotten | None:
+    if len(value) == _AGE_DIGITS:
+        return Forgotten(_EPOCH + int(value) * _MICROSECOND)
+    try:
+        return Location.from_json(value[_AGE_DIGITS:])
+    except (ValueError, KeyError, TypeError) as error:
+        # Written by another version of this server, during an update.
+        _log.warning("a position is not readable", error=str(error) or type(error).__name__)
+        return None
