@@ -55,6 +55,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "users_without_skeleton": (False, "username_skeleton IS NULL) = (deleted IS NULL"),
     "users_waiting_for_approval": (False, "'WAITING'"),
     "ratings_by_subject": (False, None),
+    "ratings_by_created": (False, None),
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }
