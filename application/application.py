@@ -46,6 +46,7 @@ from services.positions.redis_positions import RedisPositions
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
 from services.positions.store import MemoryPositions, PositionStore
+from services.positions.trip_drives import TripDrives
 from services.runtime.counters import Counters
 from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
@@ -208,6 +209,7 @@ class Application:
             driver_rules=rules,
             positions=positions,
             router=self.router,
+            trip_drives=TripDrives(self.router),
             estimates=Estimates(
                 self.router,
                 positions,

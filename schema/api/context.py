@@ -22,6 +22,7 @@ from services.live.live_sessions import LiveSessions
 from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
 from services.positions.routing import Router
+from services.positions.trip_drives import TripDrives
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
 from services.trips.ratings import Ratings
@@ -49,6 +50,7 @@ class Services:
     positions: Positions
     router: Router
     estimates: Estimates
+    trip_drives: TripDrives
     offer_radius_m: float
     subscribing: PerUser
     hub: Hub

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from models.trip_life import is_completed, is_on_the_way
+from models.trip_life import is_completed, is_driving, is_on_the_way
 from models.values import TripValue
 from models.visibility import Actor, Audience, audience_of
 from schema.api.context import Info, SharedInfo
@@ -15,6 +15,7 @@ from schema.api.driver_location import DriverLocation, shown_location, to_driver
 from schema.api.feed_stream import follow
 from schema.api.geo_point import GeoPoint, GeoPointInput, to_geo_point
 from schema.api.ids import Node, to_uuid
+from schema.api.route import Route, to_route
 from schema.api.trip_history import HistoryEntry, shown_history
 from schema.api.trip_status import TripStatus
 from schema.api.user import User, to_user
@@ -22,7 +23,7 @@ from schema.api.user_errors import UserError, mutation
 from services.live import messages
 from services.live.feeds import TripFeed
 from services.positions.freshness import Freshness
-from services.positions.routing import eta_s
+from services.positions.routing import plausible_s
 
 
 @strawberry.type(description="One ride, from request to end.")
@@ -67,7 +68,33 @@ class Trip(Node):
         location, freshness = await shown_location(info, trip, self.audience)
         if location is None or freshness is not Freshness.LIVE:
             return None
-        return await eta_s(info.context.services.router, location.point, trip.pick_up)
+        return plausible_s(await info.context.services.trip_drives.to_pick_up_s(trip, location.point))
+
+    @strawberry.field(
+        description="An estimate of the seconds until the rider reaches the drop-off. Null unless a driver is on "
+        "the way or the ride has begun, and where `pickUpEta` would be null. For the trip's rider and driver."
+    )
+    async def drop_off_eta(self, info: SharedInfo) -> int | None:
+        trip, drives = self.value, info.context.services.trip_drives
+        if trip.pick_up is None or trip.drop_off is None or not is_driving(trip.status):
+            return None
+        location, freshness = await shown_location(info, trip, self.audience)
+        if location is None or freshness is not Freshness.LIVE:
+            return None
+        if not is_on_the_way(trip.status):
+            return plausible_s(await drives.to_drop_off_s(trip, location.point))
+        coming_s, route = await drives.to_pick_up_s(trip, location.point), await drives.route(trip)
+        return plausible_s(coming_s + route.duration_s if coming_s is not None and route is not None else None)
+
+    @strawberry.field(
+        description="The route from the pick-up to the drop-off while a driver is on the way or the ride has "
+        "begun; null otherwise, and without both positions. For the trip's rider and driver."
+    )
+    async def route(self, info: SharedInfo) -> Route | None:
+        if not is_driving(self.value.status) or not self.audience.is_party:
+            return None
+        drive = await info.context.services.trip_drives.route(self.value)
+        return to_route(drive) if drive is not None else None
 
     @strawberry.field(
         description="The changes up to this version, oldest first. For the trip's rider and driver; null for "

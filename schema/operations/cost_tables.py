@@ -43,6 +43,8 @@ WEIGHTS: Mapping[str, int] = {
     "Trip.history": 20,
     "Trip.driverLocation": 20,
     "Trip.pickUpEta": 20,
+    "Trip.dropOffEta": 20,
+    "Trip.route": 20,
     "Trip.myRating": 10,
     "User.rating": 10,
     # Introspection resolves each value by a function.

@@ -52,6 +52,10 @@ class Router(Protocol):
         """The fastest drive. Never raises: callers have no better value to show."""
         ...
 
+    def estimate(self, start: GeoPoint, end: GeoPoint) -> Drive:
+        """The drive by the straight line, without asking anybody."""
+        ...
+
     async def close(self) -> None:
         """Close the connections, if any."""
         ...
@@ -59,8 +63,12 @@ class Router(Protocol):
 
 async def eta_s(router: Router, start: GeoPoint, end: GeoPoint) -> int | None:
     """How long a driver takes to a pick-up, in seconds; None if it is implausibly long."""
-    seconds = (await router.drive(start, end)).duration_s
-    return round(seconds) if seconds <= MAX_ETA_S else None
+    return plausible_s((await router.drive(start, end)).duration_s)
+
+
+def plausible_s(seconds: float | None) -> int | None:
+    """A time of arrival as it is shown; None for none, and for one that is implausibly long."""
+    return round(seconds) if seconds is not None and seconds <= MAX_ETA_S else None
 
 
 class StraightLine:
@@ -72,6 +80,9 @@ class StraightLine:
         self._speed_m_per_s = speed_kmh / 3.6
 
     async def drive(self, start: GeoPoint, end: GeoPoint) -> Drive:
+        return self.estimate(start, end)
+
+    def estimate(self, start: GeoPoint, end: GeoPoint) -> Drive:
         distance = distance_m(start, end) * DETOUR
         return Drive(distance, distance / self._speed_m_per_s, polyline.encode((start, end)), is_estimated=True)
 
@@ -127,7 +138,10 @@ class Osrm:
         except _FAILURES as error:
             self.is_up = False
             _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)
-        return await self._fallback.drive(start, end)
+        return self.estimate(start, end)
+
+    def estimate(self, start: GeoPoint, end: GeoPoint) -> Drive:
+        return self._fallback.estimate(start, end)
 
     async def close(self) -> None:
         """Close the connections."""

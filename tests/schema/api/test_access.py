@@ -71,6 +71,7 @@ FIELDS = {
     | rows("history", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
     | rows("pickUpEta", ON_THE_WAY)
+    | rows("dropOffEta route", ON_THE_ROAD)
     | rows("myRating", EACH_OWN),
     "User": rows("id firstName lastName role photo")
     | rows("username rating", PARTY)
@@ -439,7 +440,8 @@ class World:
             given_back_by=self.people["gave back"],
         )
         await self.database.fetch(
-            "UPDATE trips SET version = 2, pick_up_lat = 52.5, pick_up_lng = 13.4, cancel_reason = $1",
+            "UPDATE trips SET version = 2, pick_up_lat = 52.5, pick_up_lng = 13.4, drop_off_lat = 52.6, "
+            "drop_off_lng = 13.4, cancel_reason = $1",
             "late" if state is TripStatus.CANCELLED else None,
         )
         for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):
