@@ -208,7 +208,6 @@ class Application:
             standings=standings,
             driver_rules=rules,
             positions=positions,
-            router=self.router,
             trip_drives=TripDrives(self.router),
             estimates=Estimates(
                 self.router,

@@ -21,7 +21,6 @@ from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
-from services.positions.routing import Router
 from services.positions.trip_drives import TripDrives
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
@@ -48,7 +47,6 @@ class Services:
     standings: Standings
     driver_rules: DriverRules
     positions: Positions
-    router: Router
     estimates: Estimates
     trip_drives: TripDrives
     offer_radius_m: float
