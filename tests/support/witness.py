@@ -22,6 +22,7 @@ from tests.support.api import MY_TRIPS, POOL, TRIP_UPDATED, Api
 FATAL_CODES = frozenset({1002, 1011, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500})
 ENDED = frozenset({"COMPLETED", "CANCELLED", "EXPIRED"})
 OPEN = "REQUESTED"
+DRIVING = ("STARTED", "IN_PROGRESS")
 # How many ended trips `myTripsUpdated` starts with.
 ENDED_SHOWN = 20
 FIRST_RETRY_S = 0.05
@@ -177,9 +178,13 @@ class PoolView(View):
         wanted = {
             row.id: row.version
             for row in trips.values()
-            if row.status == OPEN and self._driver_id not in row.given_back_by
+            if row.status == OPEN and self._driver_id not in row.given_back_by and not self.is_paused(trips)
         }
         return differences("pool", wanted, self.offers)
+
+    def is_paused(self, trips: dict[str, Row]) -> bool:
+        """Whether the driver is on a trip."""
+        return any(row.driver_id == self._driver_id and row.status in DRIVING for row in trips.values())
 
 
 class MyTripsView(View):
