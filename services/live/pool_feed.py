@@ -40,6 +40,7 @@ class PoolFeed:
         "_names",
         "_near",
         "_own_topics",
+        "_own_trips",
         "_pause",
         "_radius_m",
         "_rules",
@@ -73,6 +74,8 @@ class PoolFeed:
         self._own_topics = (own,) if near is not None else (own, topics.location(actor.id))
         # None while there is no area: then the server does not know what the driver sees.
         self._screen: Screen | None = None
+        # The versions that were withdrawn since the snapshot, of trips that are or were the driver's.
+        self._own_trips: dict[UUID, int] = {}
         self.topics: Collection[str] = self._own_topics
 
     changes_in_s: float | None = None
@@ -126,6 +129,7 @@ class PoolFeed:
 
     def snapshot(self, read: StateRead) -> Message:
         """The offers that the driver has not given back: the nearest, or the newest. Or why there are none."""
+        self._own_trips.clear()
         paused = self._pause
         if paused is not None:
             return read.message(paused, lambda: PoolSnapshot((), truncated=False, paused=paused))
@@ -148,7 +152,9 @@ class PoolFeed:
             return self._screen.change(event)
         # For a driver who gave the trip back the offer is withdrawn. Every change of the trip repeats that: the
         # first withdrawal may have been lost, or may arrive later.
-        return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
+        if may_take(self._actor_id, event.trip):
+            return offered(event)
+        return withdrawn(event) if self._is_new(event.trip) else None
 
     def contradicts(self, event: Event) -> bool:
         """Whether the pool is paused and by the event should not be, or the reverse, or for another reason."""
@@ -165,6 +171,16 @@ class PoolFeed:
         # Any other reason counts before the trip.
         is_the_trip = self._standing is not None and self._standing.trip_id == event.trip.id
         return pause is PauseReason.ON_TRIP and is_the_trip and not self._drives(event.trip)
+
+    def _is_new(self, trip: TripValue) -> bool:
+        """False if this version of a trip that is or was the driver's came before: it comes on two topics."""
+        is_own = trip.driver is not None and trip.driver.id == self._actor_id
+        if not is_own and self._actor_id not in trip.given_back_by:
+            return True
+        is_new = self._own_trips.get(trip.id, 0) < trip.version
+        if is_new:
+            self._own_trips[trip.id] = trip.version
+        return is_new
 
     def _drives(self, trip: TripValue) -> bool:
         return trip.driver is not None and trip.driver.id == self._actor_id and is_driving(trip.status)

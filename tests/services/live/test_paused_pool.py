@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from models.standing import DriverRules, PauseReason
-from models.trip_life import TripStatus
+from models.trip_life import TripStatus, WithdrawReason
 from models.values import Approval
 from services.drivers.announcements import standing_message
 from services.live import subscriber
-from services.live.messages import PoolSnapshot
+from services.live.messages import PoolSnapshot, TripWithdrawn
 from services.live.offer_area import Area
 from services.live.pool_feed import PoolFeed
 from tests.services.live.test_pool_feed import HOME, RADIUS_M, TOPICS, City, offers, own_topics
@@ -192,3 +192,12 @@ async def test_what_is_not_required_pauses_nothing(city: City) -> None:
     stands(city, approval=Approval.WAITING)
     await city.follow()
     assert await city.sink.next() == offers()
+
+
+async def test_an_own_trip_whose_event_comes_on_two_topics_is_withdrawn_once(city: City) -> None:
+    await city.follow()
+    assert await city.sink.next() == offers()
+    given_back = city.state.give_back(city.state.accept(city.state.request(), city.actor))
+    await city.publish(given_back)
+    await city.bus.publish(TOPICS.user(city.actor.id), given_back)
+    await city.shows(TripWithdrawn(given_back.id, 3, WithdrawReason.TAKEN))
