@@ -22,8 +22,9 @@ from starlette_admin.types import RequestAction
 from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.geo import GeoPoint
-from models.trip_life import TripStatus, has_ended
+from models.trip_life import STAFF_CANCEL_CODES, CancelCode, TripStatus, has_ended, is_driving
 from models.values import TripValue
+from services.errors import BadInput
 from services.staff.list_query import StaffList
 from services.staff.lists import TripRow
 from services.staff.staff import Staff
@@ -41,6 +42,14 @@ _NAMES = {
     "dropOff": "drop_off_lat",
     "": "rider",
 }
+
+
+_OPTIONS = "".join(
+    f"<option{' selected' if code is CancelCode.STAFF else ''}>{code.value}</option>"
+    for code in CancelCode
+    if code in STAFF_CANCEL_CODES
+)
+_CODES = f'<select id="code" name="code" class="form-select">{_OPTIONS}</select>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class TripView(ListView[TripRow]):
     menu_label = "Trips"
     display_name = "Trip"
     icon = "fa fa-car"
-    row_actions = ("view", "cancel")
+    row_actions = ("view", "complete", "cancel")
     searchable_fields = (
         "status",
         "pick_up_address",
@@ -134,6 +143,8 @@ class TripView(ListView[TripRow]):
             _coordinate_field("drop_off_lat", "Drop-off latitude"),
             _coordinate_field("drop_off_lng", "Drop-off longitude"),
             StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
+            EnumField("cancel_code", enum=CancelCode, exclude_from_create=True, exclude_from_list=True),
+            time_field("arrived_at", exclude_from_create=True, exclude_from_list=True),
             time_field("created", exclude_from_create=True),
             time_field("updated", exclude_from_create=True),
             time_field("expires_at", exclude_from_create=True, exclude_from_list=True),
@@ -178,7 +189,32 @@ class TripView(ListView[TripRow]):
 
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
         """A trip that has ended cannot be cancelled."""
+        if name == "complete":
+            return is_driving(obj.status)
         return name != "cancel" or not has_ended(obj.status)
+
+    @row_action(
+        name="complete",
+        text="Complete trip",
+        confirmation="Complete this trip for its driver? Its rider and its driver will see it immediately.",
+        submit_btn_text="Complete the trip",
+        icon_class="fa fa-flag-checkered",
+        modal_size="md",
+        form=(
+            '<form><label class="form-label mt-3" for="complete-reason">Reason, for the audit trail</label>'
+            '<textarea id="complete-reason" name="reason" class="form-control" maxlength="500" required>'
+            "</textarea></form>"
+        ),
+    )
+    async def complete(self, request: Request, pk: Any) -> None:
+        """Complete a trip, with a reason for the trail."""
+        reason = str((await request.form()).get("reason") or "")
+
+        async def work() -> None:
+            await self._staff.complete_trip(member_of(request), trip_id=_trip_id(pk), reason=reason)
+
+        await in_dialogue(work())
+        flash(request, "The trip was completed.", "success")
 
     @row_action(
         name="cancel",
@@ -189,18 +225,19 @@ class TripView(ListView[TripRow]):
         modal_size="md",
         form=(
             '<form><label class="form-label mt-3" for="reason">Reason</label>'
-            '<textarea id="reason" name="reason" class="form-control" maxlength="500" required></textarea></form>'
+            '<textarea id="reason" name="reason" class="form-control" maxlength="500" required></textarea>'
+            f'<label class="form-label mt-3" for="code">Code</label>{_CODES}</form>'
         ),
     )
     async def cancel(self, request: Request, pk: Any) -> None:
-        """Cancel a trip, with a reason."""
-        reason = str((await request.form()).get("reason") or "")
+        """Cancel a trip, with a reason and a code."""
+        form = await request.form()
+        reason, code = str(form.get("reason") or ""), str(form.get("code") or CancelCode.STAFF.value)
 
         async def work() -> None:
-            trip_id = to_uuid(pk)
-            if trip_id is None:
-                raise TripNotFound("There is no such trip.")
-            await self._staff.cancel_trip(member_of(request), trip_id=trip_id, reason=reason)
+            await self._staff.cancel_trip(
+                member_of(request), trip_id=_trip_id(pk), reason=reason, cancel_code=_code(code)
+            )
 
         await in_dialogue(work())
         flash(request, "The trip was cancelled.", "success")
@@ -208,6 +245,22 @@ class TripView(ListView[TripRow]):
     async def repr(self, obj: Any, request: Request) -> str:
         """The addresses of the trip."""
         return f"{obj.pick_up_address} → {obj.drop_off_address}"
+
+
+def _trip_id(pk: Any) -> UUID:
+    """The id of a row. Raises: TripNotFound."""
+    trip_id = to_uuid(pk)
+    if trip_id is None:
+        raise TripNotFound("There is no such trip.")
+    return trip_id
+
+
+def _code(text: str) -> CancelCode:
+    """The code of a form. Raises: BadInput."""
+    try:
+        return CancelCode(text)
+    except ValueError:
+        raise BadInput("There is no such code.") from None
 
 
 def _both(data: dict[str, Any], name: str) -> GeoPoint | None:

@@ -54,7 +54,10 @@ from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, P
 from services.runtime.shield import Shield
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
+from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
+from services.trips.conditions import Periods
+from services.trips.guards import Guards
 from services.trips.history import TripHistory
 from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
@@ -126,6 +129,11 @@ class Application:
         forgetting = Forgetting(self.database, self.position_store, ttl_s=settings.location_ttl_s)
         rules = ON_DUTY_ONLY
         standings = Standings(self.database)
+        periods = Periods(
+            no_show_wait_s=settings.no_show_wait_s,
+            silent_driver_s=settings.silent_driver_s,
+            trip_max_s=settings.trip_max_s,
+        )
         writes = TripWrites(
             self.database,
             announcements,
@@ -134,14 +142,24 @@ class Application:
             drive_ended=forgetting.forget_if_off_duty,
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
+            periods=periods,
         )
         changing = PerUser("trip", Rate.parse(settings.trip_rate), self.throttle)
+        active_trips = ActiveTrips(self.database, sessions, self.leases)
+        positions = Positions(
+            self.position_store,
+            topics,
+            active_trips=active_trips,
+            lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
+            limit=RateLimit(Rate.parse(settings.location_rate)),
+        )
         trips = Trips(
             self.database,
             self.outbox,
             self.shield,
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions),
+            Guards(self.database, positions, periods),
             standings=standings,
             rules=rules,
             changing=changing,
@@ -155,14 +173,7 @@ class Application:
             sessions=sessions,
             trips=trips,
         )
-        active_trips = ActiveTrips(self.database, sessions, self.leases)
-        positions = Positions(
-            self.position_store,
-            topics,
-            active_trips=active_trips,
-            lifetime=Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s),
-            limit=RateLimit(Rate.parse(settings.location_rate)),
-        )
+
         self.router = _router(settings)
         hub = Hub(
             StateReader(self.database, positions, standings, counters),
@@ -196,6 +207,15 @@ class Application:
             ),
             sessions=sessions,
             trips=trips,
+            arrivals=Arrivals(
+                self.database,
+                self.outbox,
+                self.shield,
+                writes,
+                positions,
+                changing=changing,
+                radius_m=settings.arrival_radius_m,
+            ),
             history=TripHistory(self.database),
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             duty=Duty(
@@ -227,6 +247,7 @@ class Application:
             collect_young=(YOUNG_INTERVAL_S, self.memory.collect_young),
             tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
+            end_abandoned_trips=(60.0, trips.end_abandoned),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),

@@ -163,6 +163,28 @@ class Settings(BaseSettings):
         "60/minute", description="How often a user may ask for the estimate of a trip; or `off`."
     )
     subscribe_rate: types.RateText = Field("300/minute", description="How often a user may subscribe; or `off`.")
+    arrival_radius_m: float = Field(
+        500, ge=10, le=50_000, description="A driver reports arrival within this many metres of the pick-up."
+    )
+    no_show_wait_s: int = Field(
+        300,
+        ge=0,
+        le=DAY_S,
+        description="A driver may cancel as no-show this many seconds after arrival.",
+    )
+    silent_driver_s: int = Field(
+        900,
+        ge=10,
+        le=7 * DAY_S,
+        description="A rider in the car may end the trip if the driver has changed nothing for this many seconds, "
+        "and reported no position for as long, or for `LOCATION_TTL_S` if that is shorter.",
+    )
+    trip_max_s: int = Field(
+        DAY_S,
+        ge=60,
+        le=30 * DAY_S,
+        description="A trip under way that nobody has changed for this many seconds is cancelled as abandoned.",
+    )
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within this many metres of the pick-up."
     )

@@ -59,6 +59,19 @@ class WithdrawReason(StrEnum):
     OUT_OF_RANGE = "OUT_OF_RANGE"
 
 
+class Guard(Enum):
+    """A condition of a transition besides the status and the party.
+
+    ``services/trips/conditions.py`` has its SQL, ``services/trips/guards.py`` what callers are told.
+    """
+
+    IN_TIME = "the request has not expired"
+    OVERDUE = "the request has expired"
+    WAITED = "the driver has waited for the rider at the pick-up"
+    DRIVER_SILENT = "the driver has sent nothing for a long time"
+    ABANDONED = "nobody has changed the trip for a very long time"
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One allowed change of status. ``pool_hears``: it is also published to the drivers in the pool."""
@@ -68,21 +81,38 @@ class Transition:
     target: TripStatus
     by: Party
     pool_hears: bool = False
+    guard: Guard | None = None
 
 
 _S = TripStatus
 
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition("accept", _S.REQUESTED, _S.STARTED, Party.ANY_DRIVER, pool_hears=True),
+    Transition("accept", _S.REQUESTED, _S.STARTED, Party.ANY_DRIVER, pool_hears=True, guard=Guard.IN_TIME),
     Transition("start", _S.STARTED, _S.IN_PROGRESS, Party.DRIVER),
     Transition("complete", _S.IN_PROGRESS, _S.COMPLETED, Party.DRIVER),
     Transition("give back", _S.STARTED, _S.REQUESTED, Party.DRIVER, pool_hears=True),
     Transition("cancel", _S.REQUESTED, _S.CANCELLED, Party.RIDER, pool_hears=True),
     Transition("cancel", _S.STARTED, _S.CANCELLED, Party.RIDER),
-    Transition("expire", _S.REQUESTED, _S.EXPIRED, Party.SYSTEM, pool_hears=True),
+    Transition("cancel", _S.IN_PROGRESS, _S.CANCELLED, Party.RIDER, guard=Guard.DRIVER_SILENT),
+    Transition("no-show", _S.STARTED, _S.CANCELLED, Party.DRIVER, guard=Guard.WAITED),
+    Transition("expire", _S.REQUESTED, _S.EXPIRED, Party.SYSTEM, pool_hears=True, guard=Guard.OVERDUE),
+    Transition("abandon", _S.STARTED, _S.CANCELLED, Party.SYSTEM, guard=Guard.ABANDONED),
+    Transition("abandon", _S.IN_PROGRESS, _S.CANCELLED, Party.SYSTEM, guard=Guard.ABANDONED),
     Transition("cancel", _S.REQUESTED, _S.CANCELLED, Party.STAFF, pool_hears=True),
     Transition("cancel", _S.STARTED, _S.CANCELLED, Party.STAFF),
     Transition("cancel", _S.IN_PROGRESS, _S.CANCELLED, Party.STAFF),
+    Transition("complete", _S.STARTED, _S.COMPLETED, Party.STAFF),
+    Transition("complete", _S.IN_PROGRESS, _S.COMPLETED, Party.STAFF),
+)
+
+_BY_CHOICE = frozenset(
+    {
+        CancelCode.CHANGED_PLANS,
+        CancelCode.WRONG_ADDRESS,
+        CancelCode.DRIVER_TOO_FAR,
+        CancelCode.SAFETY,
+        CancelCode.OTHER,
+    }
 )
 
 # The status of a new trip.
@@ -91,6 +121,7 @@ FIRST = _S.REQUESTED
 OPEN: frozenset[TripStatus] = frozenset({_S.REQUESTED})
 # A driver is on the way to the rider, or is driving the rider to the drop-off.
 DRIVING: frozenset[TripStatus] = frozenset({_S.STARTED, _S.IN_PROGRESS})
+ON_THE_WAY: frozenset[TripStatus] = frozenset({_S.STARTED})
 ACTIVE: frozenset[TripStatus] = OPEN | DRIVING
 # Nothing leads out of these.
 ENDED: frozenset[TripStatus] = frozenset({_S.COMPLETED, _S.CANCELLED, _S.EXPIRED})
@@ -126,7 +157,7 @@ def is_driving(status: TripStatus) -> bool:
 
 def is_on_the_way(status: TripStatus) -> bool:
     """Whether a driver is on the way to the rider."""
-    return status is TripStatus.STARTED
+    return status in ON_THE_WAY
 
 
 def has_ended(status: TripStatus) -> bool:
@@ -140,8 +171,51 @@ def is_completed(status: TripStatus) -> bool:
 
 
 def keeps_reason(status: TripStatus) -> bool:
-    """Whether the reason given with a change to ``status`` is stored."""
+    """Whether the trip stores the reason and the code of a change to ``status``."""
     return status is TripStatus.CANCELLED
+
+
+def tells_reason(status: TripStatus) -> bool:
+    """Whether the history stores the reason and the code of a change to ``status``."""
+    return keeps_reason(status) or is_open(status)
+
+
+def cancel_codes(target: TripStatus, party: Party) -> frozenset[CancelCode]:
+    """The codes that a party may give with a change to ``target``; empty: such a change has none."""
+    if not tells_reason(target):
+        return frozenset()
+    match party:
+        case Party.STAFF:
+            return frozenset(CancelCode) - {CancelCode.ABANDONED}
+        case Party.DRIVER if keeps_reason(target):
+            return frozenset({CancelCode.NO_SHOW})
+        case Party.RIDER if is_open(target):
+            return frozenset()
+        case Party.RIDER | Party.DRIVER:
+            return _BY_CHOICE
+        case Party.ANY_DRIVER | Party.SYSTEM:
+            return frozenset()
+
+
+STAFF_CANCEL_CODES = cancel_codes(_S.CANCELLED, Party.STAFF)
+
+
+def is_no_show(code: CancelCode | None) -> bool:
+    """Whether the driver waited for the rider in vain."""
+    return code is CancelCode.NO_SHOW
+
+
+def default_cancel_code(step: Transition) -> CancelCode | None:
+    """The code of a transition whose party gives none."""
+    if not keeps_reason(step.target):
+        return None
+    if step.guard is Guard.DRIVER_SILENT:
+        return CancelCode.OTHER
+    return {
+        Party.DRIVER: CancelCode.NO_SHOW,
+        Party.STAFF: CancelCode.STAFF,
+        Party.SYSTEM: CancelCode.ABANDONED,
+    }.get(step.by)
 
 
 def withdraw_reason(status: TripStatus) -> WithdrawReason:

@@ -34,22 +34,28 @@ class ErrorCode(Enum):
     OFF_DUTY = "OFF_DUTY"
     DRIVER_NOT_APPROVED = "DRIVER_NOT_APPROVED"
     VEHICLE_REQUIRED = "VEHICLE_REQUIRED"
+    NOT_NEAR = "NOT_NEAR"
+    TOO_EARLY = "TOO_EARLY"
 
 
 class UserFault(Exception):
     """An expected failure of a use case: a code, a message and the field at fault.
 
     Subclasses stand beside the use case that raises them and set ``code``. ``field`` is the path of the
-    input field at fault; ``retryable`` says whether the same request may succeed later.
+    input field at fault; ``retryable`` says whether the same request may succeed later, ``retry_after_s`` in how
+    many seconds, if that is known.
     """
 
     code: ClassVar[ErrorCode]
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, field: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: tuple[str, ...] | None = None, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.retry_after_s = retry_after_s
 
 
 class UserFaults(Exception):

@@ -22,6 +22,7 @@ from services.live.live_sessions import LiveSessions
 from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
 from services.positions.trip_drives import TripDrives
+from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
 from services.trips.ratings import Ratings
@@ -41,6 +42,7 @@ class Services:
     deletions: Deletions
     sessions: Sessions
     trips: Trips
+    arrivals: Arrivals
     history: TripHistory
     ratings: Ratings
     duty: Duty

@@ -10,7 +10,7 @@ import strawberry
 
 from models.trip_life import is_driving
 from models.values import Location, Role, TripValue
-from models.visibility import Audience, is_on_trip
+from models.visibility import Audience
 from schema.api.context import Info, SharedInfo
 from schema.api.errors import forbidden
 from schema.api.feed_stream import follow
@@ -81,14 +81,9 @@ async def shown_location(
 ) -> tuple[Location | None, Freshness]:
     """The position of the trip's driver, if ``audience`` may see it and it was measured on this trip."""
     positions = info.context.services.positions
-    if not audience.is_party or trip.driver is None or not is_driving(trip.status):
+    if not audience.is_party or not is_driving(trip.status):
         return None, Freshness.GONE
-    location = await positions.last(trip.driver.id)
-    if location is None or not is_on_trip(location, trip):
-        return None, Freshness.GONE
-    freshness = positions.lifetime.freshness(location)
-    # The store expires positions by another clock: by the clock of this process, this one may be expired.
-    return (location if freshness is not Freshness.GONE else None), freshness
+    return await positions.on_trip(trip)
 
 
 @mutation(

@@ -4,6 +4,7 @@ from strawberry.tools import create_type
 
 from schema.api import (
     account,
+    arrival,
     driver_location,
     driver_pool,
     duty,
@@ -38,6 +39,7 @@ Mutation = create_type(
         trip.create_trip,
         trip.update_trip,
         rating.rate_trip,
+        arrival.report_arrival,
         driver_location.report_location,
     ],
     description="The mutations.",

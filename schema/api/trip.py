@@ -10,6 +10,7 @@ import strawberry
 from models.trip_life import is_completed, is_driving, is_on_the_way
 from models.values import TripValue
 from models.visibility import Actor, Audience, audience_of
+from schema.api.cancel_code import CancelCode
 from schema.api.context import Info, SharedInfo
 from schema.api.driver_location import DriverLocation, shown_location, to_driver_location
 from schema.api.feed_stream import follow
@@ -43,6 +44,12 @@ class Trip(Node):
         "driver."
     )
     cancel_reason: str | None = strawberry.field(description="The reason that was given with the cancellation.")
+    cancel_code: CancelCode | None = strawberry.field(
+        description="Why the trip was cancelled. For the trip's rider and driver."
+    )
+    arrived_at: datetime | None = strawberry.field(
+        description="When the driver reported arrival at the pick-up. For the trip's rider and driver."
+    )
     rider: User = strawberry.field(description="The rider who requested the trip.")
     driver: User | None = strawberry.field(description="The driver who accepted the trip.")
     value: strawberry.Private[TripValue]
@@ -133,13 +140,20 @@ class UpdateTripInput:
     id: strawberry.ID = strawberry.field(description="The id of the trip.")
     status: TripStatus = strawberry.field(
         description="The new status. Drivers: STARTED accepts, IN_PROGRESS picks up, COMPLETED arrives, REQUESTED "
-        "gives back. Riders: CANCELLED."
+        "gives back, CANCELLED if the rider did not come. Riders: CANCELLED."
     )
     if_version: int | None = strawberry.field(
         default=None, description="Make the change only if the trip has this version; otherwise VERSION_CONFLICT."
     )
     reason: str | None = strawberry.field(
-        default=None, description="The reason of a cancellation, at most 500 characters."
+        default=None,
+        description="The reason for cancelling the trip or giving it back, at most 500 characters.",
+    )
+    cancel_code: CancelCode | None = strawberry.field(
+        default=None,
+        description="Why the trip is cancelled or given back. Riders cancel, and drivers give back, with "
+        "CHANGED_PLANS, WRONG_ADDRESS, DRIVER_TOO_FAR, SAFETY or OTHER. Drivers cancel with NO_SHOW, which is the "
+        "default.",
     )
 
 
@@ -166,6 +180,8 @@ def to_trip(trip: TripValue, audience: Audience) -> Trip:
         drop_off=to_geo_point(trip.drop_off) if trip.drop_off is not None else None,
         expires_at=trip.expires_at,
         cancel_reason=trip.cancel_reason,
+        cancel_code=trip.cancel_code if to_party else None,
+        arrived_at=trip.arrived_at if to_party else None,
         rider=to_user(trip.rider, to_party=to_party),
         driver=to_user(trip.driver, to_party=to_party) if trip.driver is not None else None,
         value=trip,
@@ -216,6 +232,7 @@ async def update_trip(
         status=input.status,
         if_version=input.if_version,
         reason=input.reason,
+        cancel_code=input.cancel_code,
     )
     # A driver who gave the trip back may repeat the mutation. The answer then has only what the pool sees: no user
     # name, and no later history.

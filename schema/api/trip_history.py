@@ -7,6 +7,7 @@ import strawberry
 from models.trip_life import ChangedBy
 from models.values import TripValue
 from models.visibility import Audience
+from schema.api.cancel_code import CancelCode
 from schema.api.context import SharedInfo
 from schema.api.enums import describe
 from schema.api.trip_status import TripStatus
@@ -33,6 +34,16 @@ class HistoryEntry:
     user: User | None = strawberry.field(
         description="The user who made the change; null for the server and for staff."
     )
+    arrived: bool = strawberry.field(
+        description="Whether the change is the driver's report of arrival at the pick-up, which leaves the status "
+        "as it is."
+    )
+    cancel_code: CancelCode | None = strawberry.field(
+        description="Why the trip was cancelled or given back, if a code was given."
+    )
+    reason: str | None = strawberry.field(
+        description="Why the trip was cancelled or given back, in the words of the user, if there were any."
+    )
 
 
 async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -> list[HistoryEntry] | None:
@@ -46,6 +57,9 @@ async def shown_history(info: SharedInfo, trip: TripValue, audience: Audience) -
             status=change.status,
             at=change.at,
             changed_by=change.changed_by,
+            arrived=change.is_arrival,
+            cancel_code=change.cancel_code,
+            reason=change.reason,
             # Users are not shown the names of staff.
             user=(
                 to_user(change.user, to_party=change.user.id in parties)

@@ -37,6 +37,8 @@ describe(
         "DRIVER_BUSY": "The driver has an active trip.",
         "TOO_MANY_OPEN_TRIPS": "The rider has the maximum number of trips that wait for a driver.",
         "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
+        "NOT_NEAR": "The driver is too far from the pick-up.",
+        "TOO_EARLY": "The trip's status allows the change, but not yet: see `retryAfter`.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
         "ALREADY_RATED": "The caller has already rated the trip, differently. A rating cannot be changed.",
         "OFF_DUTY": "The driver is off duty.",
@@ -52,6 +54,9 @@ class UserError:
     message: str = strawberry.field(description="A message for people, in English.")
     field: list[str] | None = strawberry.field(description="The path of the wrong input field.")
     retryable: bool = strawberry.field(description="Whether the same request may succeed later.")
+    retry_after: int | None = strawberry.field(
+        description="In how many seconds the same request may succeed; null if that is unknown."
+    )
 
 
 class FaultsAsErrors(FieldExtension):
@@ -88,4 +93,5 @@ def _to_user_error(fault: UserFault) -> UserError:
         message=fault.message,
         field=list(fault.field) if fault.field else None,
         retryable=fault.retryable,
+        retry_after=fault.retry_after_s,
     )

@@ -33,6 +33,7 @@ WEIGHTS: Mapping[str, int] = {
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,
     "Mutation.rateTrip": 500,
+    "Mutation.reportArrival": 500,
     "Mutation.reportLocation": 300,
     "Subscription.tripUpdated": 200,
     "Subscription.myTripsUpdated": 200,

@@ -1,6 +1,7 @@
 """The Redis of this process: its connections, its role, and the log of its outages."""
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,6 +61,8 @@ class RedisLink:
         self._up = False
         # Changes whenever Redis may have lost data, or this process may be connected to another server.
         self.epoch = 0
+        # Since when (``time.monotonic``) Redis can have lost nothing that this process knows of.
+        self.whole_since = time.monotonic()
         self._part_error: str | BaseException | None = None
         self._quiet_heartbeats = 0
         self._away = _Outage("redis is away: each process works for itself until it is back")
@@ -93,6 +96,7 @@ class RedisLink:
     def went_up(self) -> None:
         """The link is up: events are received again."""
         self._up = True
+        self.whole_since = time.monotonic()
         self._away.end()
 
     async def went_down(self, error: BaseException) -> None:
@@ -112,6 +116,7 @@ class RedisLink:
     def failed(self, error: str | BaseException) -> None:
         """Redis refused a request, or did not answer in time. Logged only if the link stays up."""
         self.epoch += 1
+        self.whole_since = time.monotonic()
         self._part_error = error
         self._quiet_heartbeats = 0
 

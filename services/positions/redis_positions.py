@@ -1,6 +1,7 @@
 """The last position of every driver, in Redis for all processes."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
@@ -158,6 +159,11 @@ class RedisPositions:
                 await self._puts.run(_Put(driver_id, at, None, (), ttl_s, b"", b""))
             except (ResponseError, *LINK_ERRORS) as error:
                 self._link.failed(error)
+
+    @property
+    def whole_s(self) -> float | None:
+        """Since this process has reached the same Redis without a failure."""
+        return time.monotonic() - self._link.whole_since if self._link.is_healthy else None
 
     async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
         keys: list[str] = []

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.values import Location, Role
-from models.visibility import Actor
+from models.values import Location, Role, TripValue
+from models.visibility import Actor, is_on_trip
 from services.drivers.faults import OffDuty
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
 from services.events.leases import Lease
@@ -141,6 +141,31 @@ class Positions:
         """
         found = await self._store.near(center, radius_m)
         return [location for location in found if self.lifetime.freshness(location) is Freshness.LIVE]
+
+    async def on_trip(self, trip: TripValue) -> tuple[Location | None, Freshness]:
+        """The position of the trip's driver, if it was measured on this trip. The caller checks access."""
+        if trip.driver is None:
+            return None, Freshness.GONE
+        location = await self.last(trip.driver.id)
+        if location is None or not is_on_trip(location, trip):
+            return None, Freshness.GONE
+        freshness = self.lifetime.freshness(location)
+        # The store expires positions by another clock: by the clock of this process, this one may be expired.
+        return (location if freshness is not Freshness.GONE else None), freshness
+
+    async def silent_in_s(self, driver_id: UUID, *, after_s: float) -> float | None:
+        """In how many seconds a driver will have been silent for ``after_s``; 0 or less: has been.
+
+        Positions are known for their lifetime only: a driver without one has been silent for at least that long,
+        so a longer ``after_s`` counts as the lifetime. None: unknown, because positions may be missing now.
+        """
+        location = await self._last.get(driver_id)
+        silent_s = self._store.whole_s
+        if silent_s is None:
+            return None
+        if location is not None:
+            silent_s = min(silent_s, (datetime.now(UTC) - location.recorded_at).total_seconds())
+        return min(after_s, self.lifetime.ttl_s) - silent_s
 
 
 class _Report(NamedTuple):

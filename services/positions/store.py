@@ -77,6 +77,11 @@ class PositionStore(Protocol):
         """
         ...
 
+    @property
+    def whole_s(self) -> float | None:
+        """For how many seconds no position has been lost before its expiry; None: some may be missing now."""
+        ...
+
 
 class Forgotten(NamedTuple):
     """Stands for the positions of a driver that were measured until then."""
@@ -92,6 +97,7 @@ class MemoryPositions:
         self._clock = clock
         self._index = CellIndex()
         self._kept = ExpiringMap[UUID, Location | Forgotten](MAX_KEPT, on_removed=self._index.leave)
+        self.since_s = clock()
 
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
@@ -143,6 +149,11 @@ class MemoryPositions:
         found = (self._live(driver_id) for driver_id in self._index.around(center, radius_m))
         free = [location for location in found if location is not None and location.trip_id is None]
         return heapq.nsmallest(MAX_NEAR, free, key=lambda location: distance_m(center, location.point))
+
+    @property
+    def whole_s(self) -> float | None:
+        """Since this process started."""
+        return self._clock() - self.since_s
 
     def _live(self, driver_id: UUID) -> Location | None:
         last = self._kept.get(driver_id, now_s=self._clock())

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from models.staff_action import StaffActionKind
-from models.trip_life import ACTIVE, TripStatus
+from models.trip_life import ACTIVE, CancelCode, TripStatus
 from models.values import Role
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
@@ -51,6 +51,8 @@ class TripRow:
     drop_off_lat: float | None
     drop_off_lng: float | None
     cancel_reason: str | None
+    cancel_code: CancelCode | None
+    arrived_at: datetime | None
     created: datetime
     updated: datetime
     expires_at: datetime | None
@@ -110,7 +112,8 @@ def trips(database: Database) -> StaffList[TripRow]:
             rows=lambda window: (
                 "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
                 "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
-                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.created, w.updated, w.expires_at "
+                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, "
+                "w.created, w.updated, w.expires_at "
                 f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
             ),
             newest=lambda where: newest("trips", where),
@@ -211,6 +214,8 @@ def _trip_row(row: Row) -> TripRow:
         drop_off_lat=row["drop_off_lat"],
         drop_off_lng=row["drop_off_lng"],
         cancel_reason=row["cancel_reason"],
+        cancel_code=CancelCode(row["cancel_code"]) if row["cancel_code"] is not None else None,
+        arrived_at=moment(row["arrived_at"]) if row["arrived_at"] is not None else None,
         created=moment(row["created"]),
         updated=moment(row["updated"]),
         expires_at=_moment(row["expires_at"]),

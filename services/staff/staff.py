@@ -1,4 +1,7 @@
-"""The use cases of staff, for the admin. Each writes a row of the audit trail in its transaction."""
+"""The use cases of staff, for the admin. Each writes a row of the audit trail in its transaction.
+
+Longer than 300 lines because all of them are here, each with its guarantees and errors.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from uuid import UUID
 
 from models.geo import GeoPoint
 from models.staff_action import StaffActionKind
-from models.trip_life import Party, TripStatus, has_ended
+from models.trip_life import STAFF_CANCEL_CODES, CancelCode, Party, TripStatus, has_ended, transitions
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor
 from services.accounts.accounts import Accounts
@@ -15,7 +18,7 @@ from services.accounts.log_in import BadCredentials, LogIns
 from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
-from services.errors import SessionEnded
+from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox
 from services.runtime.shield import Shield
 from services.staff.trail import NotStaff, StaffTrail
@@ -30,6 +33,12 @@ class StaffMember:
     """The calling member of staff, within one session."""
 
     actor: Actor
+
+
+_ENDS = {
+    TripStatus.CANCELLED: StaffActionKind.CANCEL_TRIP,
+    TripStatus.COMPLETED: StaffActionKind.COMPLETE_TRIP,
+}
 
 
 class NoSuchUser(Exception):
@@ -231,43 +240,70 @@ class Staff:
 
         return await self._shield.run(add())
 
-    async def cancel_trip(self, member: StaffMember, *, trip_id: UUID, reason: str) -> TripValue:
+    async def cancel_trip(
+        self, member: StaffMember, *, trip_id: UUID, reason: str, cancel_code: CancelCode | None = None
+    ) -> TripValue:
         """Cancel an active trip of any rider. Its subscribers receive the change with the reason.
+
+        Without a code it is STAFF.
 
         Raises:
             NotStaff: the caller is no longer a member of staff.
             TripNotFound: there is no such trip.
             IllegalTransition: it has ended.
+            BadInput: the reason is too long or contains a forbidden character, or the code is the server's alone.
+        """
+        if cancel_code is not None and cancel_code not in STAFF_CANCEL_CODES:
+            raise BadInput("Choose another code.", field=("cancelCode",))
+        return await self._shield.run(
+            self._end_trip(member, trip_id, TripStatus.CANCELLED, checked_reason(reason), cancel_code)
+        )
+
+    async def complete_trip(self, member: StaffMember, *, trip_id: UUID, reason: str) -> TripValue:
+        """Complete a trip under way, for example if the driver's phone has broken. The reason is for the trail.
+
+        Raises:
+            NotStaff: the caller is no member of staff any more.
+            TripNotFound: there is no such trip.
+            IllegalTransition: it has ended, or it has no driver.
             BadInput: the reason is too long or contains a forbidden character.
         """
-        return await self._shield.run(self._cancel_trip(member, trip_id, checked_reason(reason)))
+        return await self._shield.run(
+            self._end_trip(member, trip_id, TripStatus.COMPLETED, checked_reason(reason), None)
+        )
 
-    async def _cancel_trip(self, member: StaffMember, trip_id: UUID, reason: str | None) -> TripValue:
+    async def _end_trip(
+        self,
+        member: StaffMember,
+        trip_id: UUID,
+        status: TripStatus,
+        reason: str | None,
+        cancel_code: CancelCode | None,
+    ) -> TripValue:
         while True:
             async with self._outbox.transaction() as transaction:
-                cancelled = await self._trips.move(
+                ended = await self._trips.move(
                     transaction,
                     trip_id=trip_id,
-                    status=TripStatus.CANCELLED,
+                    status=status,
                     by=Party.STAFF,
                     user_id=member.actor.id,
                     reason=reason,
+                    cancel_code=cancel_code,
                 )
-                if cancelled is not None:
+                if ended is not None:
                     await self._trail.record(
-                        transaction,
-                        member.actor,
-                        StaffActionKind.CANCEL_TRIP,
-                        trip_id=trip_id,
-                        detail=reason or "",
+                        transaction, member.actor, _ENDS[status], trip_id=trip_id, detail=reason or ""
                     )
-            if cancelled is not None:
-                return cancelled
+            if ended is not None:
+                return ended
             trip = await trip_rows.find(self._database, trip_id)
             if trip is None:
                 raise TripNotFound("There is no such trip.")
             if has_ended(trip.status):
                 raise IllegalTransition(f"This trip has ended: it is {trip.status.value}.")
+            if all(step.source is not trip.status for step in transitions(status, Party.STAFF)):
+                raise IllegalTransition("This trip has no driver.")
             # The status changed between the update and the read: try again.
 
     async def note_export(self, member: StaffMember, *, what: str) -> None:

@@ -4,16 +4,20 @@ Longer than 300 lines because all of them are here, each with its guarantees and
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
 from models.standing import DriverRules
 from models.trip_life import (
+    CancelCode,
     ChangedBy,
+    Guard,
     Party,
     Transition,
     TripStatus,
+    is_open,
     transitions,
 )
 from models.values import Role, TripValue, UserValue
@@ -37,15 +41,29 @@ from services.trips.faults import (
     TooManyOpenTrips,
     VersionConflict,
 )
+from services.trips.guards import Guards
 from services.trips.requests import TripRequest, TripRequests
 from services.trips.rows import TripPage
-from services.trips.steps import is_made, steps_of, too_late
+from services.trips.steps import check_cancel_code, is_made, steps_of, too_late
 from services.trips.writes import TripWrites, Write
 
 MAX_PAGE = 100
 EXPIRY_BATCH = 200
 
 (_EXPIRY,) = transitions(TripStatus.EXPIRED, Party.SYSTEM)
+_ABANDONMENTS = transitions(TripStatus.CANCELLED, Party.SYSTEM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change that a caller asks for."""
+
+    actor: Actor
+    trip_id: UUID
+    status: TripStatus
+    if_version: int | None
+    reason: str | None
+    cancel_code: CancelCode | None
 
 
 class Trips:
@@ -58,6 +76,7 @@ class Trips:
         shield: Shield,
         writes: TripWrites,
         requests: TripRequests,
+        guards: Guards,
         *,
         standings: Standings,
         rules: DriverRules,
@@ -71,6 +90,7 @@ class Trips:
         self._requests = requests
         self._standings = standings
         self._rules = rules
+        self._guards = guards
         self._changing = changing
 
     async def request(
@@ -152,18 +172,21 @@ class Trips:
         by: Party,
         user_id: UUID,
         reason: str | None = None,
+        cancel_code: CancelCode | None = None,
     ) -> TripValue | None:
         """Change a trip's status to ``status`` as that party, in the caller's transaction.
 
-        In that transaction the caller must check whether the party may act at all. None if the trip's status
-        allows no such change, or there is no trip.
+        Transitions with a guard are left out. In that transaction the caller must check whether the party may act
+        at all. None if the trip's status allows no such change, or there is no trip.
 
         Raises:
             BadInput: the reason is too long or contains a forbidden character.
         """
         reason = checked_reason(reason)
         for step in transitions(status, by):
-            write = self._writes.step(step, trip_id, actor_id=user_id, reason=reason)
+            if step.guard is not None:
+                continue
+            write = self._writes.step(step, trip_id, actor_id=user_id, reason=reason, cancel_code=cancel_code)
             trip = await self._writes.run(transaction, write)
             if trip is not None:
                 return trip
@@ -203,6 +226,7 @@ class Trips:
         status: TripStatus,
         if_version: int | None = None,
         reason: str | None = None,
+        cancel_code: CancelCode | None = None,
     ) -> TripValue:
         """Change a trip's status to ``status``: accept, start, complete, give back or cancel it.
 
@@ -218,28 +242,29 @@ class Trips:
             OffDuty, DriverNotApproved, VehicleRequired: the caller may not accept trips now.
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's status allows no such change.
-            BadInput: the reason is too long or contains a forbidden character.
+            TooEarly: a driver cancels before having waited for the rider, or a rider ends a ride whose driver is
+                not silent.
+            BadInput: the reason is too long or contains a forbidden character, or the code is not the caller's to
+                give.
             SessionEnded: the caller's session has ended.
         """
         await self._changing.count(actor)
-        return await self._shield.run(
-            self._update(actor, steps_of(actor, status), trip_id, status, if_version, checked_reason(reason))
-        )
+        change = _Change(actor, trip_id, status, if_version, checked_reason(reason), cancel_code)
+        steps = steps_of(actor, status)
+        check_cancel_code(actor, status, cancel_code)
+        return await self._shield.run(self._update(change, steps))
 
-    async def _update(
-        self,
-        actor: Actor,
-        steps: Sequence[Transition],
-        trip_id: UUID,
-        status: TripStatus,
-        if_version: int | None,
-        reason: str | None,
-    ) -> TripValue:
+    async def _update(self, change: _Change, steps: Sequence[Transition]) -> TripValue:
+        actor, trip_id, status, if_version = change.actor, change.trip_id, change.status, change.if_version
+        is_silent = False
         while True:
             busy = False
             for step in steps:
+                if step.guard is Guard.DRIVER_SILENT and not is_silent:
+                    # The positions are asked only if the trip stands where that matters.
+                    continue
                 try:
-                    trip = await self._take(step, actor, trip_id, if_version, reason)
+                    trip = await self._take(step, trip_id, change)
                 except Conflict:
                     # The only constraint that such an UPDATE can break: one active trip for each driver.
                     busy = True
@@ -255,7 +280,8 @@ class Trips:
                 raise VersionConflict(f"The trip is at version {trip.version}.", field=("ifVersion",))
             if busy:
                 raise DriverBusy("You have an active trip.")
-            if all(step.source is not trip.status for step in steps):
+            legal = next((step for step in steps if step.source is trip.status), None)
+            if legal is None:
                 raise IllegalTransition(
                     f"A trip cannot go from {trip.status.value} to {status.value}.", field=("status",)
                 )
@@ -263,30 +289,34 @@ class Trips:
                 obstacle = self._rules.obstacle_of(await self._standings.of(actor.id))
                 if obstacle is not None:
                     raise fault_of(obstacle)
-            # The trip or the driver changed between the UPDATE and the read, and the change is legal now; or the
-            # deadline has passed, and no sweep has seen it yet.
-            await self._take(_EXPIRY, None, trip_id, None, None)
+            # The trip or the driver changed between the UPDATE and the read, and the change is legal now; or a
+            # guard refused it.
+            if is_open(trip.status):
+                # Its deadline has passed, and no sweep has seen it yet.
+                await self._take(_EXPIRY, trip_id)
+            elif legal.guard is not None:
+                await self._guards.check(legal.guard, trip)
+                is_silent = legal.guard is Guard.DRIVER_SILENT
 
-    async def _take(
-        self,
-        step: Transition,
-        actor: Actor | None,
-        trip_id: UUID,
-        if_version: int | None,
-        reason: str | None,
-    ) -> TripValue | None:
-        """Make one transition if the trip has its status; None if it has not. No actor: the system makes it.
+    async def _take(self, step: Transition, trip_id: UUID, change: _Change | None = None) -> TripValue | None:
+        """Make one transition if the trip has its status; None if it has not. No change: the system makes it.
 
         Raises:
             Conflict: the driver has another active trip.
             SessionEnded: the actor's session has ended.
         """
-        actor_id, session_id = (actor.id, actor.session_id) if actor is not None else (None, None)
-        return await self._write(
-            self._writes.step(
-                step, trip_id, actor_id=actor_id, if_version=if_version, reason=reason, session_id=session_id
-            )
+        if change is None:
+            return await self._write(self._writes.step(step, trip_id, actor_id=None))
+        write = self._writes.step(
+            step,
+            trip_id,
+            actor_id=change.actor.id,
+            if_version=change.if_version,
+            reason=change.reason,
+            cancel_code=change.cancel_code,
+            session_id=change.actor.session_id,
         )
+        return await self._write(write)
 
     async def _write(self, write: Write) -> TripValue | None:
         """Make one change; None if no row matched.
@@ -304,9 +334,19 @@ class Trips:
         """Expire open trips whose deadline has passed; returns their number. Any process may do it at any time."""
         expired = 0
         for trip_id in await trip_rows.overdue_ids(self._database, limit=EXPIRY_BATCH):
-            taken = await self._shield.run(self._take(_EXPIRY, None, trip_id, None, None))
-            expired += taken is not None
+            expired += await self._shield.run(self._take(_EXPIRY, trip_id)) is not None
         return expired
+
+    async def end_abandoned(self) -> int:
+        """Cancel trips under way that nobody has changed for too long; returns their number.
+
+        Any process may do it at any time.
+        """
+        ended = 0
+        for trip_id in await self._writes.abandoned_ids(limit=EXPIRY_BATCH):
+            for step in _ABANDONMENTS:
+                ended += await self._shield.run(self._take(step, trip_id)) is not None
+        return ended
 
     async def find(self, actor: Actor, *, trip_id: UUID) -> TripValue | None:
         """The trip, or None when it does not exist for the caller."""

@@ -1,9 +1,35 @@
 """Conditions on trips as SQL, built from the rules in ``models/trip_life.py`` and ``models/visibility.py``."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from uuid import UUID
 
-from models.trip_life import OPEN, TripStatus
+from models.trip_life import OPEN, Guard, TripStatus
+from services.database.dialects import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """How long a driver waits for a rider, a driver may be silent, and a drive may last without a change."""
+
+    no_show_wait_s: int
+    silent_driver_s: int
+    trip_max_s: int
+
+
+def guard_sql(guard: Guard, sql: Dialect, periods: Periods) -> str:
+    """The part of a guard that the database knows; positions are not in it."""
+    match guard:
+        case Guard.IN_TIME:
+            return "expires_at > {now}"
+        case Guard.OVERDUE:
+            return "expires_at <= {now}"
+        case Guard.WAITED:
+            return f"arrived_at <= {sql.ago(periods.no_show_wait_s)}"
+        case Guard.DRIVER_SILENT:
+            return f"updated <= {sql.ago(periods.silent_driver_s)}"
+        case Guard.ABANDONED:
+            return f"updated <= {sql.ago(periods.trip_max_s)}"
 
 
 def has_status(statuses: Collection[TripStatus], table: str = "") -> str:

@@ -45,6 +45,20 @@ class IllegalTransition(UserFault):
     code = ErrorCode.ILLEGAL_TRANSITION
 
 
+class NotNear(UserFault):
+    """The driver's last position is too far from the pick-up. Trying again helps once the driver is there."""
+
+    code = ErrorCode.NOT_NEAR
+    retryable = True
+
+
+class TooEarly(UserFault):
+    """The trip's status allows the change, but not yet."""
+
+    code = ErrorCode.TOO_EARLY
+    retryable = True
+
+
 class VersionConflict(UserFault):
     """The trip has changed since the caller read it."""
 

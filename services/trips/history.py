@@ -11,14 +11,24 @@ from services.database.dialects import Row, moment, uuid
 from services.runtime.data_loader import DataLoader
 
 
-def change_sql(changed: str, *, changed_by: str, user: str) -> str:
+def change_sql(
+    changed: str,
+    *,
+    changed_by: str,
+    user: str,
+    is_arrival: str = "FALSE",
+    cancel_code: str = "NULL",
+    reason: str = "NULL",
+) -> str:
     """SQL that adds the new state of every trip in ``changed`` to its history.
 
-    ``changed_by`` and ``user`` are SQL values; no user: the system.
+    All others are SQL values; no user: the system.
     """
     return (
-        "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
-        f"SELECT id, version, status, updated, {changed_by}, {user} FROM {changed}"
+        "INSERT INTO trip_changes "
+        "(trip_id, version, status, at, changed_by, user_id, is_arrival, cancel_code, reason) "
+        f"SELECT id, version, status, updated, {changed_by}, {user}, {is_arrival}, {cancel_code}, {reason} "
+        f"FROM {changed}"
     )
 
 

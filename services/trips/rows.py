@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.trip_life import ACTIVE, ENDED, OPEN, CancelCode, TripStatus
+from models.trip_life import ACTIVE, DRIVING, ENDED, OPEN, CancelCode, TripStatus
 from models.values import Role, TripValue, vehicle_from_json
 from models.visibility import Actor
 from services.accounts.users import user_in
@@ -185,6 +185,16 @@ async def overdue_ids(database: Database, *, limit: int) -> list[UUID]:
         f"SELECT id FROM trips t WHERE {_IS_OPEN} AND expires_at <= {{begun}} LIMIT {limit}"
     )
     return [uuid(row["id"]) for row in rows]
+
+
+async def driven_ids(database: Database, condition: str, *, limit: int) -> list[UUID]:
+    """Trips under way of which the SQL condition is true."""
+    return [uuid(row["id"]) for row in await database.fetch(driven_sql(condition, limit=limit))]
+
+
+def driven_sql(condition: str, *, limit: int) -> str:
+    """The statement of ``driven_ids``: it reads the partial index of the trips under way."""
+    return f"SELECT id FROM trips t WHERE {has_status(DRIVING, 't')} AND {condition} LIMIT {limit}"
 
 
 async def _at(database: Database, selected: str, *args: object) -> TripsAt:

@@ -1,9 +1,21 @@
 """The changes of a trip that a caller may make, and the faults of a change that comes too late."""
 
-from models.trip_life import Party, Transition, TripStatus, WithdrawReason, is_open, transitions, withdraw_reason
+from models.trip_life import (
+    CancelCode,
+    Party,
+    Transition,
+    TripStatus,
+    WithdrawReason,
+    cancel_codes,
+    is_no_show,
+    is_open,
+    keeps_reason,
+    transitions,
+    withdraw_reason,
+)
 from models.values import Role, TripValue
 from models.visibility import Actor
-from services.errors import UserFault
+from services.errors import BadInput, UserFault
 from services.trips.faults import NotADriver, NotARider, TripCancelled, TripExpired, TripNotFound, TripTaken
 
 
@@ -25,8 +37,22 @@ def is_made(actor: Actor, trip: TripValue, status: TripStatus) -> bool:
         return False
     if is_open(status):
         return actor.id in trip.given_back_by
-    party = trip.rider if actor.user.role is Role.RIDER else trip.driver
-    return party is not None and party.id == actor.id
+    if actor.user.role is Role.RIDER:
+        return trip.rider.id == actor.id
+    # Only a no-show is a driver's own cancellation.
+    is_own = is_no_show(trip.cancel_code) or not keeps_reason(status)
+    return is_own and trip.driver is not None and trip.driver.id == actor.id
+
+
+def check_cancel_code(actor: Actor, status: TripStatus, code: CancelCode | None) -> None:
+    """Raises: BadInput: the caller's role may not give this code with a change to ``status``."""
+    party = Party.RIDER if actor.user.role is Role.RIDER else Party.DRIVER
+    if code is None or code in (allowed := cancel_codes(status, party)):
+        return
+    if not allowed:
+        raise BadInput("This change has no cancel code.", field=("cancelCode",))
+    listed = ", ".join(sorted(allowed))
+    raise BadInput(f"The cancel code of this change must be one of: {listed}.", field=("cancelCode",))
 
 
 def too_late(actor: Actor, trip: TripValue | None, status: TripStatus) -> UserFault:

@@ -1,4 +1,7 @@
-"""The SQL that changes a trip: one statement decides, and also writes the history and the note."""
+"""The SQL that changes a trip: one statement decides, and also writes the history and the note.
+
+Longer than 300 lines because each statement is built beside what runs it.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,14 +11,19 @@ from uuid import UUID
 from models.trip_life import (
     ACTIVE,
     FIRST,
+    ON_THE_WAY,
     OPEN,
+    CancelCode,
     ChangedBy,
+    Guard,
     Party,
     Transition,
     changed_by,
+    default_cancel_code,
     is_driving,
     is_open,
     keeps_reason,
+    tells_reason,
 )
 from models.values import TripValue
 from services.accounts.sessions import Sessions
@@ -27,7 +35,7 @@ from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
-from services.trips.conditions import has_not_given_back, has_status, listed
+from services.trips.conditions import Periods, guard_sql, has_not_given_back, has_status, listed
 from services.trips.new_trip import REQUESTED, requested
 
 
@@ -47,6 +55,10 @@ class Write:
     begins_drive: bool = False
     ends_drive: bool = False
     driver_id: UUID | None = None
+    # For the history.
+    is_arrival: bool = False
+    cancel_code: CancelCode | None = None
+    reason: str | None = None
 
 
 class TripWrites:
@@ -62,6 +74,7 @@ class TripWrites:
         drive_ended: Callable[[UUID], Awaitable[None]],
         request_ttl_s: int,
         open_trips_per_rider: int | None,
+        periods: Periods,
     ) -> None:
         """``drive_ended`` is called with the driver's id after the commit that ends a drive."""
         self._database = database
@@ -70,6 +83,7 @@ class TripWrites:
         self._acceptance = acceptance
         self._drive_ended = drive_ended
         self._request_ttl_s = request_ttl_s
+        self._periods = periods
         # None: no limit.
         self.open_trips_per_rider = open_trips_per_rider
 
@@ -123,9 +137,14 @@ class TripWrites:
         actor_id: UUID | None,
         if_version: int | None = None,
         reason: str | None = None,
+        cancel_code: CancelCode | None = None,
         session_id: UUID | None = None,
     ) -> Write:
-        """Make one transition if the trip has its status, and the actor may make it."""
+        """Make one transition if the trip has its status, its guard holds, and the actor may make it.
+
+        Of the guard DRIVER_SILENT the caller must have checked the positions.
+        """
+        cancel_code = cancel_code or default_cancel_code(step)
         changes, conditions = (
             ["status = $2", "version = version + 1", "updated = {now}"],
             ["id = $1", "status = $3"],
@@ -137,7 +156,7 @@ class TripWrites:
             return f"${len(args)}"
 
         if step.by is Party.ANY_DRIVER:
-            conditions += [has_not_given_back(bind(listed(actor_id))), "expires_at > {now}"]
+            conditions.append(has_not_given_back(bind(listed(actor_id))))
             changes.append(f"driver_id = {bind(actor_id)}")
             if session_id is not None:
                 conditions.append(self._acceptance.condition)
@@ -146,16 +165,18 @@ class TripWrites:
             conditions.append(f"driver_id = {bind(actor_id)}")
         elif step.by is Party.RIDER:
             conditions.append(f"rider_id = {bind(actor_id)}")
-        elif step.by is Party.SYSTEM:
-            conditions.append("expires_at <= {now}")
+        if step.guard is not None:
+            conditions.append(guard_sql(step.guard, self._database.sql, self._periods))
         gives_back = is_open(step.target)
         if gives_back:
             changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}"]
-            changes += ["driver_id = NULL", "vehicle = NULL"]
+            changes += ["driver_id = NULL", "vehicle = NULL", "arrived_at = NULL"]
         if is_open(step.source) != gives_back:
             changes.append(f"expires_at = {self._deadline() if gives_back else 'NULL'}")
         if reason is not None and keeps_reason(step.target):
             changes.append(f"cancel_reason = {bind(reason)}")
+        if cancel_code is not None and keeps_reason(step.target):
+            changes.append(f"cancel_code = {bind(cancel_code)}")
         if if_version is not None:
             conditions.append(f"version = {bind(if_version)}")
         if session_id is not None:
@@ -171,6 +192,27 @@ class TripWrites:
             begins_drive=is_driving(step.target) and not is_driving(step.source),
             ends_drive=is_driving(step.source) and not is_driving(step.target),
             driver_id=actor_id if step.by in (Party.ANY_DRIVER, Party.DRIVER) else None,
+            cancel_code=cancel_code,
+            reason=reason if tells_reason(step.target) else None,
+        )
+
+    async def abandoned_ids(self, *, limit: int) -> list[UUID]:
+        """Trips under way that nobody has changed for too long."""
+        too_old = guard_sql(Guard.ABANDONED, self._database.sql, self._periods)
+        return await trip_rows.driven_ids(self._database, too_old, limit=limit)
+
+    def arrival(self, trip_id: UUID, driver_id: UUID, session_id: UUID) -> Write:
+        """Note that the trip's driver has arrived at the pick-up, once."""
+        return Write(
+            "UPDATE trips SET version = version + 1, updated = {now}, arrived_at = {now} "
+            f"WHERE id = $1 AND {has_status(ON_THE_WAY)} AND driver_id = $2 AND arrived_at IS NULL "
+            f"AND {trip_rows.CALLED}",
+            (trip_id, driver_id),
+            changed_by=ChangedBy.DRIVER,
+            user_id=driver_id,
+            session_id=session_id,
+            for_pool=False,
+            is_arrival=True,
         )
 
     async def run(
@@ -231,10 +273,16 @@ class TripWrites:
             return None
         trip_id = rows[0]["id"]
         await transaction.fetch(
-            trip_history.change_sql("trips", changed_by="$2", user="$3") + " WHERE id = $1",
+            trip_history.change_sql(
+                "trips", changed_by="$2", user="$3", is_arrival="$4", cancel_code="$5", reason="$6"
+            )
+            + " WHERE id = $1",
             trip_id,
             write.changed_by,
             write.user_id,
+            write.is_arrival,
+            write.cancel_code,
+            write.reason,
         )
         note_id = await transaction.note_trip(
             trip_id, for_pool=write.for_pool, former_driver_id=write.former_driver_id
@@ -253,7 +301,12 @@ class TripWrites:
                 caller=caller,
                 written=f"{write.sql} RETURNING *",
                 change=trip_history.change_sql(
-                    "written", changed_by=f"${first}::text", user=f"${first + 1}::uuid"
+                    "written",
+                    changed_by=f"${first}::text",
+                    user=f"${first + 1}::uuid",
+                    is_arrival=f"${first + 4}::boolean",
+                    cancel_code=f"${first + 5}::text",
+                    reason=f"${first + 6}::text",
                 ),
                 note=note_sql("written", former=f"${first + 2}::uuid", pool=f"${first + 3}::boolean"),
             ),
@@ -262,6 +315,9 @@ class TripWrites:
             write.user_id,
             write.former_driver_id,
             write.for_pool,
+            write.is_arrival,
+            write.cancel_code,
+            write.reason,
         )
         if not row["is_live"]:
             raise SessionEnded

@@ -8,9 +8,11 @@ from models.trip_life import (
     ENDED,
     OPEN,
     TRANSITIONS,
+    Guard,
     Party,
     TripStatus,
     WithdrawReason,
+    cancel_codes,
     has_ended,
     is_open,
     keeps_reason,
@@ -29,6 +31,12 @@ LIFE = {
     ("REQUESTED", "CANCELLED", Party.STAFF, True),
     ("STARTED", "CANCELLED", Party.STAFF, False),
     ("IN_PROGRESS", "CANCELLED", Party.STAFF, False),
+    ("IN_PROGRESS", "CANCELLED", Party.RIDER, False),
+    ("STARTED", "CANCELLED", Party.DRIVER, False),
+    ("STARTED", "CANCELLED", Party.SYSTEM, False),
+    ("IN_PROGRESS", "CANCELLED", Party.SYSTEM, False),
+    ("STARTED", "COMPLETED", Party.STAFF, False),
+    ("IN_PROGRESS", "COMPLETED", Party.STAFF, False),
 }
 
 
@@ -53,8 +61,30 @@ def test_the_transitions_to_a_status_are_those_of_the_given_parties() -> None:
     assert {t.source for t in transitions(TripStatus.CANCELLED, Party.RIDER)} == {
         TripStatus.REQUESTED,
         TripStatus.STARTED,
+        TripStatus.IN_PROGRESS,
     }
-    assert transitions(TripStatus.CANCELLED, Party.DRIVER, Party.ANY_DRIVER) == ()
+    assert transitions(TripStatus.EXPIRED, Party.DRIVER, Party.ANY_DRIVER) == ()
+
+
+def test_whoever_ends_a_trip_that_is_not_theirs_to_end_freely_is_guarded() -> None:
+    assert {(t.source.value, t.target.value, t.by): t.guard for t in TRANSITIONS if t.guard is not None} == {
+        ("REQUESTED", "STARTED", Party.ANY_DRIVER): Guard.IN_TIME,
+        ("REQUESTED", "EXPIRED", Party.SYSTEM): Guard.OVERDUE,
+        ("STARTED", "CANCELLED", Party.DRIVER): Guard.WAITED,
+        ("IN_PROGRESS", "CANCELLED", Party.RIDER): Guard.DRIVER_SILENT,
+        ("STARTED", "CANCELLED", Party.SYSTEM): Guard.ABANDONED,
+        ("IN_PROGRESS", "CANCELLED", Party.SYSTEM): Guard.ABANDONED,
+    }
+
+
+def test_each_party_gives_the_codes_that_are_its_own() -> None:
+    free = {"CHANGED_PLANS", "WRONG_ADDRESS", "DRIVER_TOO_FAR", "SAFETY", "OTHER"}
+    assert cancel_codes(TripStatus.CANCELLED, Party.RIDER) == free
+    assert cancel_codes(TripStatus.CANCELLED, Party.DRIVER) == {"NO_SHOW"}
+    assert cancel_codes(TripStatus.REQUESTED, Party.DRIVER) == free
+    assert cancel_codes(TripStatus.CANCELLED, Party.STAFF) == {*free, "NO_SHOW", "STAFF"}
+    for status in set(TripStatus) - {TripStatus.CANCELLED, TripStatus.REQUESTED}:
+        assert not any(cancel_codes(status, party) for party in Party)
 
 
 def test_a_status_is_open_under_way_or_ended() -> None:

@@ -68,7 +68,7 @@ FIELDS = {
         "id created updated version status pickUpAddress dropOffAddress pickUp dropOff expiresAt cancelReason "
         "rider driver"
     )
-    | rows("history", PARTY)
+    | rows("history cancelCode arrivedAt", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
     | rows("pickUpEta", ON_THE_WAY)
     | rows("dropOffEta route", ON_THE_ROAD)
@@ -79,10 +79,10 @@ FIELDS = {
     "Rating": rows("average count"),
     "Route": rows("encodedPolyline distanceM durationS estimated"),
     "TripEstimate": rows("route distanceM durationS estimated driversNearby pickUpEta"),
-    "HistoryEntry": rows("version status at changedBy user"),
+    "HistoryEntry": rows("version status at changedBy user arrived cancelCode reason"),
     "DriverLocation": rows("id point heading recordedAt isStale isGone"),
     "GeoPoint": rows("lat lng"),
-    "UserError": rows("code message field retryable"),
+    "UserError": rows("code message field retryable retryAfter"),
     "TripConnection": rows("nodes edges pageInfo"),
     "TripEdge": rows("cursor node"),
     "PageInfo": rows("hasNextPage hasPreviousPage startCursor endCursor"),
@@ -160,6 +160,15 @@ def following_the_driver() -> dict[str, dict[str, str]]:
         answers |= all_of(DRIVERS, "FORBIDDEN")
         if status not in ("STARTED", "IN_PROGRESS"):
             answers["rider"] = NOTHING_YET if status == "REQUESTED" else COMPLETE
+    return found
+
+
+def arriving() -> dict[str, dict[str, str]]:
+    """Whoever is its driver has arrived already, and may say so again."""
+    found = seen(DATA, "TRIP_NOT_FOUND")
+    for answers in found.values():
+        answers |= all_of(RIDERS, "NOT_A_DRIVER")
+    found["REQUESTED"] |= {"driver": "ILLEGAL_TRANSITION", "other driver": "ILLEGAL_TRANSITION"}
     return found
 
 
@@ -275,6 +284,11 @@ ROWS = {
         },
         {"id": "$TRIP"},
     ),
+    "Mutation.reportArrival": Row(
+        f"mutation ($id: ID!) {{ reportArrival(tripId: $id) {{ trip {{ {TRIP} }} errors {{ code }} }} }}",
+        arriving(),
+        {"id": "$TRIP"},
+    ),
     "Mutation.reportLocation": Row(
         "mutation ($input: LocationInput!) { reportLocation(input: $input) { errors { code } } }",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
@@ -319,6 +333,7 @@ ANSWERS = {
     "T": "TRIP_TAKEN",
     "C": "TRIP_CANCELLED",
     "E": "TRIP_EXPIRED",
+    "e": "TOO_EARLY",
 }
 # The allowed changes of each viewer: a line for each status of the trip; the columns are the new status.
 MOVES = {
@@ -326,7 +341,7 @@ MOVES = {
     "rider": {
         "REQUESTED": "    D        D         D          D        ok        x",
         "STARTED": "      D        D         D          D        ok        x",
-        "IN_PROGRESS": "  D        D         D          D        x         x",
+        "IN_PROGRESS": "  D        D         D          D        e         x",
         "COMPLETED": "    D        D         D          D        x         x",
         "CANCELLED": "    D        D         D          D        ok        x",
         "EXPIRED": "      D        D         D          D        x         x",
@@ -334,29 +349,29 @@ MOVES = {
     "other rider": dict.fromkeys(SIGHT, "D D D D 0 0"),
     "staff": dict.fromkeys(SIGHT, "D D D D 0 0"),
     "driver": {
-        "REQUESTED": "    x        ok        x          x        R         x",
-        "STARTED": "      ok       ok        ok         x        R         x",
-        "IN_PROGRESS": "  x        x         ok         ok       R         x",
-        "COMPLETED": "    x        x         x          ok       R         x",
-        "CANCELLED": "    x        x         x          x        R         x",
-        "EXPIRED": "      0        E         0          0        R         0",
+        "REQUESTED": "    x        ok        x          x        x         x",
+        "STARTED": "      ok       ok        ok         x        e         x",
+        "IN_PROGRESS": "  x        x         ok         ok       x         x",
+        "COMPLETED": "    x        x         x          ok       x         x",
+        "CANCELLED": "    x        x         x          x        x         x",
+        "EXPIRED": "      0        E         0          0        0         0",
     },
     "other driver": {
-        "REQUESTED": "    x        ok        x          x        R         x",
-        "STARTED": "      0        T         0          0        R         0",
-        "IN_PROGRESS": "  0        T         0          0        R         0",
-        "COMPLETED": "    0        T         0          0        R         0",
-        "CANCELLED": "    0        C         0          0        R         0",
-        "EXPIRED": "      0        E         0          0        R         0",
+        "REQUESTED": "    x        ok        x          x        x         x",
+        "STARTED": "      0        T         0          0        0         0",
+        "IN_PROGRESS": "  0        T         0          0        0         0",
+        "COMPLETED": "    0        T         0          0        0         0",
+        "CANCELLED": "    0        C         0          0        0         0",
+        "EXPIRED": "      0        E         0          0        0         0",
     },
     "gave back": {
         # A repeated change.
-        "REQUESTED": "    ok       0         0          0        R         0",
-        "STARTED": "      0        0         0          0        R         0",
-        "IN_PROGRESS": "  0        0         0          0        R         0",
-        "COMPLETED": "    0        0         0          0        R         0",
-        "CANCELLED": "    0        0         0          0        R         0",
-        "EXPIRED": "      0        0         0          0        R         0",
+        "REQUESTED": "    ok       0         0          0        0         0",
+        "STARTED": "      0        0         0          0        0         0",
+        "IN_PROGRESS": "  0        0         0          0        0         0",
+        "COMPLETED": "    0        0         0          0        0         0",
+        "CANCELLED": "    0        0         0          0        0         0",
+        "EXPIRED": "      0        0         0          0        0         0",
     },
 }
 
@@ -444,6 +459,8 @@ class World:
             "drop_off_lng = 13.4, cancel_reason = $1",
             "late" if state is TripStatus.CANCELLED else None,
         )
+        if with_driver:
+            await self.database.fetch("UPDATE trips SET arrived_at = {now}")
         for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):
             await self.database.fetch(
                 "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
@@ -582,6 +599,10 @@ MAY_BE_NULL = {
     "Trip.expiresAt",
     "Trip.cancelReason",
     "Trip.myRating",
+    "Trip.cancelCode",
+    "Trip.arrivedAt",
+    "HistoryEntry.cancelCode",
+    "HistoryEntry.reason",
     "User.photo",
     "DriverLocation.heading",
     "PageInfo.startCursor",

@@ -385,10 +385,14 @@ async def test_a_malformed_trip_id_of_a_subscription_is_bad_user_input(
 # The wrong role.
 
 
-async def test_a_driver_who_requests_a_trip_gets_not_a_rider(rider: Api, driver: Api) -> None:
-    trip = await rider.create_trip()
+async def test_a_driver_who_requests_a_trip_gets_not_a_rider(driver: Api) -> None:
     assert codes(await driver.try_create_trip()) == ["NOT_A_RIDER"]
-    assert codes(await driver.try_update_trip(trip["id"], "CANCELLED")) == ["NOT_A_RIDER"]
+
+
+async def test_a_driver_who_cancels_an_open_trip_gets_illegal_transition(rider: Api, driver: Api) -> None:
+    """Only the driver who waits for the rider may cancel."""
+    trip = await rider.create_trip()
+    assert codes(await driver.try_update_trip(trip["id"], "CANCELLED")) == ["ILLEGAL_TRANSITION"]
 
 
 @pytest.mark.parametrize("status", ["STARTED", "IN_PROGRESS", "COMPLETED", "REQUESTED"])

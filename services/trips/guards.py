@@ -1,0 +1,61 @@
+"""What the guards of transitions tell a caller: whether they hold now, or in how many seconds."""
+
+from datetime import datetime
+from math import ceil
+
+from models.trip_life import Guard
+from models.values import TripValue
+from services.database.connections import Database
+from services.database.dialects import moment
+from services.positions.reporting import Positions
+from services.trips.conditions import Periods
+from services.trips.faults import TooEarly
+
+
+class Guards:
+    """Checks guards that an UPDATE has refused, and asks for the positions, which no UPDATE knows."""
+
+    def __init__(self, database: Database, positions: Positions, periods: Periods) -> None:
+        self._database = database
+        self._positions = positions
+        self._periods = periods
+
+    async def check(self, guard: Guard, trip: TripValue) -> None:
+        """Return if the guard holds for the trip now; the UPDATE may be tried again then.
+
+        Raises:
+            TooEarly: it does not, with the seconds until it may, if they are known.
+        """
+        match guard:
+            case Guard.WAITED:
+                if trip.arrived_at is None:
+                    raise TooEarly("Report your arrival at the pick-up first.")
+                await self._check_age(trip.arrived_at, self._periods.no_show_wait_s, "Wait for the rider")
+            case Guard.DRIVER_SILENT:
+                await self._check_silence(trip)
+            case Guard.IN_TIME | Guard.OVERDUE | Guard.ABANDONED:
+                pass
+
+    async def _check_age(self, since: datetime, period_s: int, what: str) -> None:
+        left_s = period_s - ((await self._now()) - since).total_seconds()
+        if left_s > 0:
+            raise _too_early(what, left_s)
+
+    async def _check_silence(self, trip: TripValue) -> None:
+        what = "Your driver was heard of lately. Wait"
+        await self._check_age(trip.updated, self._periods.silent_driver_s, what)
+        assert trip.driver is not None, "a trip under way has a driver"
+        left_s = await self._positions.silent_in_s(trip.driver.id, after_s=self._periods.silent_driver_s)
+        if left_s is None:
+            raise TooEarly("Whether your driver has reported a position is not known now. Try again in a minute.")
+        if left_s > 0:
+            raise _too_early(what, left_s)
+
+    async def _now(self) -> datetime:
+        (row,) = await self._database.fetch("SELECT {now} AS now")
+        return moment(row["now"])
+
+
+def _too_early(what: str, left_s: float) -> TooEarly:
+    seconds = ceil(left_s)
+    return TooEarly(f"{what} for {seconds} more second{'' if seconds == 1 else 's'}.", retry_after_s=seconds)
