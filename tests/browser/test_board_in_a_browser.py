@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.async_api import Route, WebSocket, expect
 
 from application.paths import ROOT
-from tests.browser.board_page import PASSWORD, BoardPage
+from tests.browser.board_page import PASSWORD
 from tests.browser.conftest import OpenBoard
 from tests.support.api import LOG_OUT, TRIPS, Api
 from tests.support.proxy import web_link
@@ -446,9 +446,7 @@ async def test_the_theme_follows_the_system_until_the_user_chooses(board: OpenBo
 
 
 async def test_the_picture_of_the_readme_shows_both_sides_of_a_trip(board: OpenBoard):
-    """Draws ``var/screenshots/board.png``, which is ``docs/images/board.png``."""
-    if not BoardPage.draws_pictures:
-        pytest.skip("draws a picture: needs --screenshots")
+    """With ``--screenshots`` it draws ``var/screenshots/board.png``, which is ``docs/images/board.png``."""
     images = ROOT / "docs" / "images"
     page = await board(reduced_motion="no-preference")
     rider, driver = page.rider, page.driver

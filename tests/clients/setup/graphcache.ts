@@ -8,6 +8,8 @@ import schema from "../generated/introspection.json" with { type: "json" };
 const keys: KeyingConfig = {
   GeoPoint: () => null,
   Rating: () => null,
+  Route: () => null,
+  TripEstimate: () => null,
   HistoryEntry: () => null,
   PageInfo: () => null,
   TripConnection: () => null,
