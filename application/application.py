@@ -126,9 +126,9 @@ class Application:
         self.position_store: PositionStore = (
             RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
         )
-        forgetting = Forgetting(self.database, self.position_store, ttl_s=settings.location_ttl_s)
         rules = ON_DUTY_ONLY
         standings = Standings(self.database)
+        forgetting = Forgetting(standings, self.position_store, ttl_s=settings.location_ttl_s)
         periods = Periods(
             no_show_wait_s=settings.no_show_wait_s,
             silent_driver_s=settings.silent_driver_s,

@@ -263,7 +263,7 @@ class Staff:
         """Complete a trip under way, for example if the driver's phone has broken. The reason is for the trail.
 
         Raises:
-            NotStaff: the caller is no member of staff any more.
+            NotStaff: the caller is no longer a member of staff.
             TripNotFound: there is no such trip.
             IllegalTransition: it has ended, or it has no driver.
             BadInput: the reason is too long or contains a forbidden character.
