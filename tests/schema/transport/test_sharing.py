@@ -129,6 +129,7 @@ class Run:
             {
                 "pool": ["dana"],
                 "near": DRIVERS,
+                "elsewhere": ["dana"],
                 "my trips": ["robin", "dana"],
                 "trip A": ["robin", *DRIVERS],
                 "driver of A": ["robin"],
@@ -137,17 +138,18 @@ class Run:
         await self._report("dana", HERE, 4)
         await self._hear({"driver of A": ["robin"]})
         await self._update("dana", "TRIP_A", "REQUESTED")
-        await self._hear({"near": ["dora"], "my trips": ["robin", "dana"], "trip A": ["robin", "dana"]})
+        # Without a trip she gets offers again, everywhere.
+        again = {"pool": ["dana"], "near": DRIVERS, "elsewhere": ["dana"]}
+        await self._hear({**again, "my trips": ["robin", "dana"], "trip A": ["robin", "dana"]})
         await self._update("dora", "TRIP_A", "STARTED")
-        await self._hear(
-            {"near": ["dora"], "my trips": ["robin", "dora"], "trip A": ["robin"], "driver of A": ["robin"]}
-        )
+        doras = {"pool": ["dora"], "near": ["dora"], "elsewhere": ["dora"], "my trips": ["robin", "dora"]}
+        await self._hear({**doras, "trip A": ["robin"], "driver of A": ["robin"]})
         await self._update("dora", "TRIP_A", "IN_PROGRESS")
         await self._hear({"my trips": ["robin", "dora"], "trip A": ["robin"]})
         await self._report("dora", THERE, 5)
         await self._hear({"driver of A": ["robin"]})
         await self._update("dora", "TRIP_A", "COMPLETED")
-        await self._hear({"my trips": ["robin", "dora"], "trip A": ["robin"]})
+        await self._hear({**doras, "trip A": ["robin"]})
         await self._update("rita", "TRIP_B", "CANCELLED")
         everywhere = {"pool": DRIVERS, "near": DRIVERS, "elsewhere": DRIVERS}
         await self._hear({**everywhere, "my trips": ["rita"], "trip B": ["rita", *DRIVERS]})
