@@ -1,1 +1,1 @@
-"""From a text to an answer: documents are parsed, measured, validated and executed here."""
+"""From the text of a request to its answer: parse, measure, validate, estimate the cost, execute."""

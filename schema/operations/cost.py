@@ -1,8 +1,9 @@
-"""What an operation costs at most, estimated from its text and its variables.
+"""Estimates the cost of an operation from its text and its variables, before it is executed.
 
-A field costs what it takes to find it (``WEIGHTS``), and each of its objects one and what is selected of it. Lists
-are as long as they are usually at most (``SIZES``); pages as long as is asked for. Fields that the executor merges
-are counted once, and what a directive may leave out is counted in.
+The cost of a field is its weight (``WEIGHTS``) plus the cost of its values. A scalar costs one. An object costs
+one, the weight of its type, and the cost of its selected fields. A list counts with its usual maximum length
+(``SIZES``), a page with the requested length. Fields that the executor merges count once; fields with ``@skip`` or
+``@include`` always count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ from schema.operations.cost_tables import SIZES, WEIGHTS, Page
 Cost = float | Callable[[Mapping[str, Any]], float]
 
 
-# More fields than this, each counted where it is selected, are not worth estimating.
+# The estimate is abandoned above this number of selections; one in a fragment counts at each spread.
 MAX_STEPS = 20_000
 
 
@@ -49,7 +50,7 @@ class NoEstimate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an operation asks for. ``cost`` is infinite where the estimate was abandoned."""
+    """The estimate of one operation. ``cost`` is infinite if the estimate was abandoned."""
 
     root_fields: int
     cost: Cost
@@ -65,7 +66,7 @@ class CostModel:
     def __init__(
         self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
     ) -> None:
-        """Raises: NoEstimate when a root field or a list is in no table."""
+        """Raises: NoEstimate: a root field or a list is missing in the tables."""
         self._schema = schema
         self._weights = weights
         self._sizes: dict[str, float | Page] = {**sizes, **_introspection_sizes(schema)}
@@ -118,7 +119,7 @@ class _Walk:
         return Estimate(len(fields), _sum(self._field(root, nodes, None) for nodes in fields.values()))
 
     def _field(self, parent: GraphQLObjectType, nodes: list[FieldNode], page: "_Selected | None") -> Cost:
-        """``page`` is the field that the parent came from: its arguments may tell a list's length."""
+        """``page``: the field that returned the parent; its arguments may give the length of a list."""
         node = nodes[0]
         definition = self._schema.get_field(parent, node.name.value)
         assert definition is not None, "the operation is valid"
@@ -143,7 +144,7 @@ class _Walk:
         return self._schema.get_possible_types(type_)
 
     def _collect(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
-        """The fields by the name in the answer, as the executor merges them."""
+        """The selected fields by response name, merged as the executor merges them."""
         fields: dict[str, list[FieldNode]] = {}
         spread = set[str]()
         waiting = list(reversed(sets))
@@ -199,7 +200,7 @@ class _Selected:
 
 
 def _within(length: object, most: int) -> int:
-    """A length that was asked for. A length that will be refused counts as the longest allowed."""
+    """The requested length. A length that will be refused counts as the maximum."""
     return length if type(length) is int and 0 <= length <= most else most
 
 
@@ -210,7 +211,7 @@ def _sum(costs: Iterable[Cost]) -> Cost:
             known += cost
         else:
             unknown.append(cost)
-    # Most operations depend on one variable at most: what is evaluated for each request is short.
+    # Every request calls the result, and most operations depend on at most one variable: keep these short.
     match unknown:
         case []:
             return known
@@ -241,7 +242,7 @@ def _value(cost: Cost, variables: Mapping[str, Any]) -> float:
 
 
 def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
-    """Every field of an object type with its coordinate, but those of introspection."""
+    """Every field of every object type, with its coordinate; without introspection types."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for name, field in type_.fields.items():
@@ -253,7 +254,7 @@ def _is_list(field: GraphQLField) -> bool:
 
 
 def _introspection_sizes(schema: GraphQLSchema) -> dict[str, float]:
-    """How long the lists of introspection are in this schema, on average."""
+    """The average lengths of the introspection lists of this schema."""
     types = list(schema.type_map.values())
     fielded = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for type_ in fielded for field in type_.fields.values()]
@@ -269,7 +270,7 @@ def _introspection_sizes(schema: GraphQLSchema) -> dict[str, float]:
         "__Type.possibleTypes": sum(len(schema.get_possible_types(t)) for t in abstract) / len(types),
         "__Type.enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
         "__Type.inputFields": sum(len(t.fields) for t in inputs) / len(types),
-        # Most types are wrapped once (not null), some not at all, some in a list.
+        # Most types are wrapped once (non-null), some not at all, some in a list.
         "__Type.ofType": 0.7,
         "__Field.args": sum(len(field.args) for field in fields) / len(fields),
         "__Directive.args": sum(len(d.args) for d in directives) / len(directives),

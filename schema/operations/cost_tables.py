@@ -1,4 +1,4 @@
-"""What each field costs, and how long each list is; in values of the answer, each about two microseconds."""
+"""The weight of each field and the length of each list. The unit is one value of an answer, about 2 µs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from services.trips.commands import MAX_PAGE
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The length of a list is an argument of the field that it is in: at most ``most``."""
+    """The length of the list is an argument of the field above it; at most ``most``."""
 
     argument: str
     most: int
 
 
-# A statement is worth about 100 values, a password's hash far more than a page of everything.
+# One SQL statement costs about 100 values; hashing a password costs far more than a page with all fields.
 WEIGHTS: Mapping[str, int] = {
     "Query.me": 0,
     "Query.node": 200,
@@ -39,7 +39,7 @@ WEIGHTS: Mapping[str, int] = {
     "Subscription.myTripsUpdated": 200,
     "Subscription.driverPool": 200,
     "Subscription.driverLocation": 200,
-    # The row is read with those of the rider and the driver, whatever fields are selected.
+    # The rows of the rider and the driver are always read with it.
     "Trip": 15,
     "Trip.history": 20,
     "Trip.driverLocation": 20,
@@ -48,7 +48,7 @@ WEIGHTS: Mapping[str, int] = {
     "Trip.route": 20,
     "Trip.myRating": 10,
     "User.rating": 10,
-    # Introspection resolves each value by a function.
+    # Introspection calls a function for each value.
     "__Type": 5,
     "__Field": 5,
     "__InputValue": 5,

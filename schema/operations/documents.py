@@ -1,4 +1,4 @@
-"""Documents, parsed and validated once."""
+"""Parses, validates and caches GraphQL documents."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ from services.runtime.memory import MemoryCache, bytes_of
 
 _numbers = itertools.count()
 
-# A document takes 3 to 15 KB, and a hostile one of a few hundred characters megabytes.
+# A usual document takes 3 to 15 KB; a hostile one of a few hundred characters can take megabytes.
 CACHED_BYTES = 40_000_000
 CACHED_BYTES_EACH = 1_000_000
 
@@ -44,10 +44,10 @@ CACHED_BYTES_EACH = 1_000_000
 class Operation:
     """One operation of a valid document.
 
-    ``shared_variables`` are the variables used anywhere but in the arguments of the root fields: the only
-    ones on which the result of a subscription's event depends. ``condition_variables`` are those on which it
-    depends what is selected (``@skip``, ``@include``). ``number``: no other operation has it.
-    ``needs_session_lookup``: who the caller is has to be read for it, though it is known from before.
+    ``number`` is unique. ``shared_variables``: the variables used outside the arguments of root fields; the result
+    of a subscription's event depends on no others. ``condition_variables``: the variables of ``@skip`` and
+    ``@include``. ``list_variables``: the variables whose values may contain lists. ``needs_session_lookup``: the
+    caller must be read from the database, even if this process remembers the session.
     """
 
     number: int
@@ -62,10 +62,10 @@ class Operation:
     limits: Limits
 
     def check(self, variables: Mapping[str, Any]) -> None:
-        """Refuse what would cost too much with these variables.
+        """Check the limits that depend on the variables.
 
         Raises:
-            RequestError: with a code of its own for each limit; of the cost it has the estimate, too.
+            RequestError: a limit is exceeded. Each limit has its own code; the cost also has its estimate.
         """
         limits = self.limits
         for name in self.list_variables:
@@ -86,7 +86,7 @@ class Operation:
 
 
 class Document:
-    """A document that was parsed and validated, or the errors that this found."""
+    """A valid document, or the errors of an invalid one."""
 
     def __init__(
         self, errors: list[GraphQLError], operations: Mapping[str | None, Operation] | None = None
@@ -96,14 +96,14 @@ class Document:
 
     @property
     def operations(self) -> Iterable[Operation]:
-        """Everything that it can be asked for."""
+        """All operations of the document."""
         return self._operations.values()
 
     def operation(self, name: str | None) -> Operation:
-        """The operation of that name, or the only one.
+        """The operation with that name. Without a name: the only operation.
 
         Raises:
-            RequestError: there is none, or a name is needed to choose.
+            RequestError: there is no such operation, or there are several and no name.
         """
         if name is None and len(self._operations) == 1:
             return next(iter(self._operations.values()))
@@ -116,9 +116,9 @@ class Document:
 
 
 class Documents:
-    """Parses and validates; remembers the most recent ones (a small query costs 3 ms without, 0.4 with).
+    """Parses and validates documents, with an LRU cache of at most ``CACHED_BYTES``.
 
-    What is remembered takes at most ``CACHED_BYTES``, whatever it is.
+    A small query takes 3 ms without the cache and 0.4 ms with it.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Documents:
         suggestions: bool = True,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """``suggestions``: errors may name what was perhaps meant. Without introspection they never do."""
+        """``suggestions``: errors may suggest similar names. Without introspection they never do."""
         self._schema = schema
         self._rules = [*specified_rules, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
         self.hides_suggestions = not (introspection and suggestions)
@@ -139,11 +139,11 @@ class Documents:
 
     @property
     def bytes(self) -> int:
-        """What is remembered takes about so much memory."""
+        """The approximate memory of the cache."""
         return self._cache.bytes
 
     def get(self, query: str) -> Document:
-        """The document of that text."""
+        """The document with that text, from the cache if it is there."""
         document = self._cache.get(query)
         if document is None:
             document = self.prepare(query)
@@ -153,7 +153,7 @@ class Documents:
         return document
 
     def prepare(self, query: str) -> Document:
-        """The document of that text, which is not remembered."""
+        """Parse and validate a text, without the cache."""
         if len(query) > self._limits.chars:
             return Document([exceeded("CHARS", "Characters", most=self._limits.chars, found=len(query))])
         try:
@@ -163,7 +163,7 @@ class Documents:
         except RecursionError:
             return Document([RequestError("GRAPHQL_PARSE_FAILED", "The document is nested too deeply.")])
         try:
-            # Before it is validated: that takes time which grows with the square of some of these.
+            # Before validation, whose time grows with the square of some of these numbers.
             excess = measure(ast, self._limits)
             if excess is not None:
                 return Document([excess])
@@ -183,7 +183,7 @@ class Documents:
         for definition in ast.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 name = definition.name.value if definition.name else None
-                # Others are those of other operations: what a request says of them changes nothing.
+                # Fragments may use variables of other operations; those have no effect on this one.
                 declared = {v.variable.name.value for v in definition.variable_definitions or ()}
                 operations[name] = Operation(
                     next(_numbers),
@@ -212,7 +212,7 @@ def _needs_session_lookup(definition: OperationDefinitionNode) -> bool:
 
 
 def _may_hold_list(type_: Any, seen: set[str]) -> bool:
-    """Whether a value of an input type can be a list, or have one within it."""
+    """Whether a value of this input type can be a list or contain one."""
     if is_non_null_type(type_):
         type_ = type_.of_type
     if is_list_type(type_):
@@ -224,7 +224,7 @@ def _may_hold_list(type_: Any, seen: set[str]) -> bool:
 
 
 def _with_code(error: GraphQLError, code: str) -> RequestError:
-    # Its place in the text is a line and a column. The error itself holds the whole document.
+    # Only its locations are kept: the error itself refers to the whole document.
     shown = RequestError(code, without_value(error.message))
     shown.locations = error.locations
     return shown
@@ -249,7 +249,7 @@ class _Conditions(Visitor):
 
 
 def _condition_variables(ast: DocumentNode) -> set[str]:
-    """Variables in directives, anywhere in the document."""
+    """The variables in directives, anywhere in the document."""
     conditions = _Conditions()
     visit(ast, conditions)
     return conditions.visitor.names
@@ -258,7 +258,10 @@ def _condition_variables(ast: DocumentNode) -> set[str]:
 def _variables_below_root(
     definition: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
 ) -> frozenset[str]:
-    """Variables outside the arguments of root fields; fragments are counted whole, which errs on the safe side."""
+    """The variables outside the arguments of root fields.
+
+    All variables of fragments count. One too many only means that fewer subscriptions share an execution.
+    """
     visitor = _VariableNames()
 
     def look_at(node: Node) -> None:

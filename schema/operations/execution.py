@@ -46,8 +46,8 @@ from services.live.feeds import Feed
 from services.live.messages import Content
 from services.runtime.memory import trimmed
 
-# Each group costs an execution an event. An app has a handful of subscriptions; a user who could write each of
-# theirs differently would have every event executed a thousand times.
+# Each event is executed once for each group. An app has a handful of subscriptions; without this bound, a user who
+# writes each of theirs differently would cause a thousand executions for each event.
 MAX_GROUPS_A_USER = 50
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -58,7 +58,7 @@ _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GraphQL request of any transport. It has a query, or names one by ``document_id``, or both."""
+    """A GraphQL request of any transport. It has the text of its document, the id of it, or both."""
 
     query: str | None
     operation_name: str | None = None
@@ -68,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The request was not executed: it is malformed, or what it needs is not there."""
+    """The errors of a request that is not executed."""
 
     errors: tuple[GraphQLError, ...]
 
@@ -78,8 +78,10 @@ class Refusal:
 
 
 class Group:
-    """Subscriptions whose result of any event is the same: equal document, operation, and variables that are
-    used below the root field. What depends on the viewer beyond that is in the event's content.
+    """Subscriptions that share one execution of each event.
+
+    They have the same operation and the same values of all variables that are used below the root field. Whatever
+    else depends on the viewer is in the content of the event.
     """
 
     _numbers = itertools.count()
@@ -90,7 +92,7 @@ class Group:
         self.name = f"group {next(self._numbers)}"
 
     def render(self, content: Content) -> bytes | asyncio.Future[bytes]:
-        """Execute the operation for one event and encode the result; a future where a resolver has to wait.
+        """Execute the operation for one event and encode the result; a future if a resolver has to wait.
 
         Never raises: a failure of the server becomes a result with an incident id.
         """
@@ -104,7 +106,7 @@ class Group:
 
 
 class Rendering:
-    """Executes a subscription for its events: as compiled, if it is and the event is as expected."""
+    """Executes a subscription for each event: with its plan if possible, otherwise with graphql-core."""
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class Rendering:
             if plan is not None:
                 self._variables = plan.read_variables(variables)
         except Exception:
-            # They are right, but not as expected.
+            # graphql-core has accepted these variables, but the plan cannot read them.
             plan = None
         self._plan = plan
         self._info = ResolverInfo(context)
@@ -146,8 +148,8 @@ class Rendering:
         return ExecutionResult(data, None)
 
     def _without_plan(self, event: object) -> ExecutionResult | Awaitable[ExecutionResult]:
-        # A new one for each event: it remembers the fields below each list of nodes, and collects those of the
-        # root in a new list each time.
+        # A new executor for each event: it caches the subfields of each list of nodes, and each event has new
+        # lists.
         return execute_subscription_event(self._build().build_per_event_executor(event))
 
 
@@ -160,7 +162,7 @@ async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A subscription that may begin: its feed, and the group that shares its executions."""
+    """A subscription that may begin: its feed, and the group with which it shares executions."""
 
     feed: Feed
     group: Group
@@ -181,16 +183,16 @@ class Execution:
         timeout_s: float = 30.0,
         shares: bool = True,
     ) -> None:
-        """``trusted``: the texts that may run, by id; None: whatever is valid. ``timeout_s`` is how long an
-        operation may take, and a subscription to begin. ``shares``: execute an event once for all who subscribed
-        alike, rather than for each.
+        """``trusted``: the texts that may run, by id; None: any valid document. ``timeout_s``: the longest time of
+        an operation, and of the start of a subscription. ``shares``: execute an event once for all equal
+        subscriptions, not once for each.
 
         Raises:
             BadManifest: a trusted document cannot run.
         """
         self.timeout_s = timeout_s
         self._shares = shares
-        # Strawberry's own execution has no seam to execute an event once for many; graphql-core documents one.
+        # Strawberry cannot execute one event for many subscriptions; graphql-core documents how.
         self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
         documents = Documents(self._schema, introspection=introspection, suggestions=suggestions, limits=limits)
         self._hides_suggestions = documents.hides_suggestions
@@ -205,7 +207,7 @@ class Execution:
         self._groups_of: Counter[UUID] = Counter()
 
     def prepare(self, request: Request) -> Operation | Refusal:
-        """Find the operation of a request; a Refusal if it is not valid, or would cost too much."""
+        """Find the operation of a request; a Refusal if it is not valid, or costs too much."""
         try:
             document = self._documents.find(request.query, request.document_id)
             if document.errors:
@@ -218,7 +220,7 @@ class Execution:
         return operation
 
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
-        """Execute a query or a mutation; a Refusal if its variables do not fit."""
+        """Execute a query or a mutation; a Refusal if its variables are not valid."""
         try:
             outcomes: Mapping[str, object] = {}
             plan = self._plans.find(operation, request.variables)
@@ -245,9 +247,9 @@ class Execution:
         return result
 
     async def follow(self, operation: Operation, request: Request, context: Context) -> Following | Refusal:
-        """Resolve a subscription to what it follows; a Refusal if it may not begin."""
+        """Resolve a subscription to its feed and its group; a Refusal if it may not begin."""
         try:
-            # Each has many events.
+            # Compiled at the first use, because each subscription has many events.
             plan = self._plans.find(operation, request.variables, uses=1)
             stream = await self._source(plan, operation, request, context)
         except Exception as error:
@@ -261,7 +263,7 @@ class Execution:
             return Refusal((error,))
 
     async def _source(self, plan: Plan | None, operation: Operation, request: Request, context: Context) -> object:
-        """What the resolver of a subscription returns; a Refusal if it raises, or its variables do not fit."""
+        """What the resolver of a subscription returns; a Refusal if it raises or the variables are not valid."""
         source = await plan.subscribe(context, request.variables) if plan is not None else Unfinished({})
         if not isinstance(source, Unfinished | Failure):
             return source
@@ -328,7 +330,7 @@ def is_subscription(operation: Operation) -> bool:
 
 
 def timed_out() -> ExecutionResult:
-    """The answer to an operation that has taken longer than it may. Writes that it has begun still commit."""
+    """The answer to an operation that took too long. Writes that it has begun still commit."""
     _log.warning("an operation took too long")
     return ExecutionResult(None, [RequestError("TIMEOUT", "The operation took too long.")])
 

@@ -1,4 +1,4 @@
-"""graphql-core's executor, for operations that are not compiled and for what compiled ones leave to it."""
+"""graphql-core's executor: for operations without a plan, and for the cases that a plan leaves to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from graphql.pyutils import Path
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the resolver of a root field has raised."""
+    """The resolver of a root field has raised this error."""
 
     error: Exception
 
 
 class FinishingExecutor(Executor[Any]):
-    """Executes one operation, some of whose root fields were resolved before: ``outcomes``, by their keys.
+    """Executes an operation of which a plan has already resolved some root fields.
 
-    Those are not resolved again; what they came to is completed, or reported, as if they were.
+    ``outcomes``: the results or Failures of these fields, by response name. The fields are not resolved again;
+    their results are completed, and their errors reported, as for all other fields.
     """
 
     outcomes: Mapping[str, object] = {}
@@ -45,14 +46,14 @@ class FinishingExecutor(Executor[Any]):
 
 
 async def _returned(outcome: object) -> object:
-    """What the resolver did."""
+    """Return or raise what the resolver has returned or raised."""
     if isinstance(outcome, Failure):
         raise outcome.error
     return outcome
 
 
 def failed_subscription(executor: Executor[Any], error: Exception) -> GraphQLError:
-    """What graphql-core says of a subscription whose resolver has raised."""
+    """The error that graphql-core reports if the resolver of a subscription raises."""
     root = executor.schema.subscription_type
     assert root is not None, "it is a subscription"
     fields = collect_fields(

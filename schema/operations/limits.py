@@ -1,4 +1,4 @@
-"""How much one operation may ask for, as far as its text alone tells: before it is validated, in one pass."""
+"""Limits on the text of a document, checked in one pass before validation."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,18 +20,19 @@ from graphql.language import DirectiveNode, InlineFragmentNode
 
 from schema.api.errors import RequestError
 
-# Validation compares all fields with one another that answer to one name in one place: 490 times `me { id }` took
-# 0.7 s. This is 70 times the same field, or 30 fragments that have five fields in common.
+# Validation compares every two fields that have the same response name in one place: 490 times `me { id }` took
+# 0.7 s. This number allows 70 times the same field, or 30 fragments with five fields in common.
 MAX_COMPARISONS = 5_000
-# It also walks through all fragments for each operation. GraphiQL sends all operations of a tab.
+# Validation also walks through all fragments for each operation. GraphiQL sends all operations of a tab.
 MAX_OPERATIONS = 50
-# Selections followed through fragments; a document of 1,000 tokens without any has at most 1,000.
+# The selections of a document, with those of a fragment at each spread. A document of 1,000 tokens without
+# fragments has at most 1,000.
 MAX_STEPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that a document may have. The defaults are those of the settings.
+    """The maximum of each measure. The defaults are those of the settings.
 
     ``chars``, ``tokens``, ``aliases`` and ``directives`` count in the whole document, ``list_items`` in one list
     of arguments or variables, ``depth``, ``root_fields`` and ``cost`` in one operation with its fragments.
@@ -52,21 +53,21 @@ DEFAULT_LIMITS = Limits()
 
 
 def exceeded(limit: str, what: str, *, most: int, found: int) -> RequestError:
-    """The answer to an operation that is too large in one respect. Codes are those of Apollo Router."""
+    """The error for a document or an operation that exceeds a limit. The codes are Apollo Router's."""
     return RequestError(f"MAX_{limit}_LIMIT", f"{what}: at most {most}, not {found}.", max=most, found=found)
 
 
 def measure(document: DocumentNode, limits: Limits) -> RequestError | None:
-    """What a document has too much of, or None. Takes time that grows with its length alone.
+    """The error for the first limit that a document exceeds, or None. Takes time proportional to its length.
 
     Raises:
-        RecursionError: its fragments make too long a chain.
+        RecursionError: a chain of fragments is too long.
     """
     measured = _Measurements()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
             measured.add(definition)
-    # Validation would refuse these anyway; but what follows relies on there being none.
+    # Validation would refuse these two as well, but the checks below must not meet them.
     if measured.is_ambiguous:
         return RequestError("GRAPHQL_VALIDATION_FAILED", "Two fragments have the same name.")
     circular = measured.circular_fragment()
@@ -89,7 +90,7 @@ def measure(document: DocumentNode, limits: Limits) -> RequestError | None:
 
 
 def longest_list(value: object) -> int:
-    """How many items the longest list within a variable's value has."""
+    """The length of the longest list in the value of a variable."""
     longest, waiting = 0, [value]
     while waiting:
         value = waiting.pop()
@@ -139,7 +140,7 @@ class _Measurements:
     directives: int = 0
     list_items: int = 0
     is_ambiguous: bool = False
-    # Of each definition: how deep it is itself, and what it spreads at which depth.
+    # The nesting of each operation and of each fragment.
     operations: list["_Nesting"] = field(default_factory=list["_Nesting"])
     fragments: dict[str, "_Nesting"] = field(default_factory=dict[str, "_Nesting"])
 
@@ -158,7 +159,7 @@ class _Measurements:
 
     @property
     def depth(self) -> int:
-        """How deep the deepest operation is."""
+        """The depth of the deepest operation."""
         known: dict[str, int] = {}
         return max((self._depth(nesting, known) for nesting in self.operations), default=0)
 

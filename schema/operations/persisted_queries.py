@@ -1,6 +1,6 @@
-"""Documents that are asked for by the hash of their text.
+"""Automatic persisted queries: a request has the hash of a text instead of the text.
 
-Source: Apollo's protocol of automatic persisted queries, which urql speaks too
+Source: Apollo's protocol, which urql implements too
 """
 
 import hashlib
@@ -14,35 +14,34 @@ REMEMBERED_BYTES = 4_000_000
 
 
 def sha256(text: str) -> str:
-    """The hash by which a text is asked for."""
+    """The hash that stands for a text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def mismatch() -> RequestError:
-    """The text does not have the hash that came with it."""
+    """The error for a text that came with the hash of another text."""
     return RequestError("PERSISTED_QUERY_HASH_MISMATCH", "The hash is not that of the query.")
 
 
 class PersistedQueries:
-    """Any document. One that came with its hash can then be asked for by that (automatic persisted queries).
+    """Finds the document of a request by its text, or by the hash of a text that was sent before.
 
-    A hash never stands for another text: it is computed here. The texts that were used last are remembered, up to
-    ``REMEMBERED_BYTES`` together, by this process alone; for any other, clients send the text again.
+    The server computes the hash itself, so no client can store another text under it. This process remembers the
+    most recently used texts, ``REMEMBERED_BYTES`` at most; clients send any other text again.
     """
 
     def __init__(self, documents: Documents, *, remembers: bool) -> None:
-        """``remembers``: False refuses requests by hash."""
+        """``remembers``: False refuses requests that have only a hash."""
         self._documents = documents
         self._remembers = remembers
         self._texts = MemoryCache[str, str](REMEMBERED_BYTES)
 
     def find(self, query: str | None, id: str | None) -> Document:
-        """The document of that text, or that was remembered by that hash.
+        """The document with that text, or of the remembered text with that hash.
 
         Raises:
-            RequestError: PERSISTED_QUERY_NOT_FOUND, on which clients send the text;
-                PERSISTED_QUERY_NOT_SUPPORTED, on which they ask no more;
-                PERSISTED_QUERY_HASH_MISMATCH.
+            RequestError: PERSISTED_QUERY_NOT_FOUND (clients then send the text); PERSISTED_QUERY_NOT_SUPPORTED
+                (clients then send no more hashes); PERSISTED_QUERY_HASH_MISMATCH.
         """
         if query is None:
             text = self._texts.get(id or "")
@@ -54,7 +53,7 @@ class PersistedQueries:
         return self._documents.get(query)
 
     def accept(self, query: str | None, id: str | None) -> None:
-        """Remember a text that ``find`` was given and that is within all limits."""
+        """Remember a text that came with its hash, after ``find`` and all checks."""
         if not self._remembers or query is None or id is None or id in self._texts:
             return
         self._texts.put(id, query, sys.getsizeof(id) + sys.getsizeof(query))

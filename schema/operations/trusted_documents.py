@@ -1,7 +1,7 @@
 """An allow-list of documents: no other operation runs.
 
 Sources: the manifest of ``@apollo/generate-persisted-query-manifest``; ``persisted-documents.json`` of GraphQL
-Code Generator's client preset. The codes of what is not listed are those of Apollo Router.
+Code Generator's client preset. The error codes are Apollo Router's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,24 +16,24 @@ from schema.operations.persisted_queries import mismatch, sha256
 
 
 class BadManifest(Exception):
-    """The file of trusted documents cannot be used. Its text is one line."""
+    """The file of trusted documents cannot be used. The text of the error is one line."""
 
 
 class TrustedDocuments:
-    """Documents that may run, by their ids and by the SHA-256 of their texts; or as the very same texts."""
+    """The documents that may run. A request has the id of one, the SHA-256 of its text, or exactly its text."""
 
     def __init__(self, documents: Documents, texts: Mapping[str, str]) -> None:
-        """``texts``: by id, see ``read_manifest``.
+        """``texts``: the texts by id, from ``read_manifest``.
 
         Raises:
-            BadManifest: one is not valid, or asks for more than the limits allow.
+            BadManifest: a document is not valid, or exceeds a limit.
         """
         self._by_text = {text: _prepared(documents, id, text) for id, text in texts.items()}
         self._by_id = {sha256(text): document for text, document in self._by_text.items()}
         self._by_id.update((id, self._by_text[text]) for id, text in texts.items())
 
     def find(self, query: str | None, id: str | None) -> Document:
-        """The document of that text or id.
+        """The document with that text or id.
 
         Raises:
             RequestError: PERSISTED_QUERY_NOT_IN_LIST (an id), QUERY_NOT_IN_SAFELIST (a text),
@@ -53,16 +53,16 @@ class TrustedDocuments:
         return document
 
     def accept(self, query: str | None, id: str | None) -> None:
-        """Part of the interface of PersistedQueries; the list never grows."""
+        """Do nothing: the list never grows. Part of the interface of PersistedQueries."""
 
 
 def read_manifest(path: Path) -> dict[str, str]:
-    """The texts of a file of trusted documents, by id.
+    """Read a file of trusted documents; returns the texts by id.
 
-    It is a manifest of Apollo's, or a JSON object from id to text.
+    The file is a manifest of Apollo's, or a JSON object whose keys are ids and whose values are texts.
 
     Raises:
-        BadManifest: it cannot be read, or is neither.
+        BadManifest: the file cannot be read, or is neither of the two.
     """
     try:
         content = orjson.loads(path.read_bytes())

@@ -38,7 +38,7 @@ _HEADERS = [(b"cache-control", b"no-store"), (b"vary", b"Accept"), (b"x-content-
 
 
 class JsonAnswer(Response):
-    """An answer in JSON. Its headers are written out: nearly every request gets the same ones."""
+    """An answer in JSON. It builds its few headers directly, which is faster than Starlette's way."""
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         """Part of Starlette's Response."""
@@ -89,7 +89,7 @@ class HttpEndpoint:
             error = RequestError("TOO_MANY_SOCKETS", "Too many sockets and event streams are open.")
             await _failed(http, error, 429)(scope, receive, send)
 
-    def _sender(self, http: HttpRequest) -> HttpClientInfo:
+    def _client_info(self, http: HttpRequest) -> HttpClientInfo:
         return HttpClientInfo(http.scope, http.headers, self._cookies, trusts_loopback=self._trusts_loopback)
 
     async def _respond(self, http: HttpRequest) -> Response:
@@ -148,13 +148,13 @@ class HttpEndpoint:
     async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
         token = self._cookies.token(http.headers)
         if token and "authorization" not in http.headers and self._origins.is_foreign(http.scope, http.headers):
-            # It could not read the answer, and what changes something needs a preflight: but it would have us work
-            # in the user's name, and could measure how long that takes.
+            # The page cannot read the answer, and mutations need a preflight. But this server would work in the
+            # user's name, and the page could measure how long that takes.
             raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
         sessions = self._services.sessions
         find_actor = sessions.actor_of if operation.needs_session_lookup else sessions.recent_actor_of
         actor = await find_actor(token) if token else None
-        context = Context(self._services, actor, self._sender(http))
+        context = Context(self._services, actor, self._client_info(http))
         if is_subscription(operation):
             if media_type != EVENT_STREAM and not _takes_events(http):
                 raise BadRequest(406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM}.")
@@ -188,9 +188,11 @@ def _takes_events(http: HttpRequest) -> bool:
 
 
 def _refused(refusal: Refusal, media_type: str) -> Response:
-    """A well-formed request that is not executed: 400, but 200 for clients of plain JSON (the specification's
-    "application/json" section: they could not tell it from a proxy's error), and of events, which would not
-    read it."""
+    """The answer to a well-formed request that is not executed.
+
+    400; but 200 for clients of plain JSON, who could not tell a 400 from a proxy's (GraphQL over HTTP
+    specification, "application/json"), and for clients of events, who would not read the body of a 400.
+    """
     body = orjson.dumps({"errors": refusal.formatted()})
     return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type, _retry_after(refusal.errors))
 

@@ -35,7 +35,7 @@ def content_type_of(http: HttpRequest) -> str:
 
     Raises:
         BadRequest: 415, the body is compressed, or in another charset than UTF-8 (RFC 8259, section 8.1; RFC 7578,
-            section 5.1.2). Some of Python's make lone surrogates of bytes.
+            section 5.1.2). Some codecs of Python decode bytes to lone surrogates.
     """
     media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
     if media_type in (JSON, FORM) and not is_utf8(parameters):

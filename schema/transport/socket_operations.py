@@ -158,7 +158,7 @@ class SocketOperations:
             return result
         if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
             for error in result.errors or ():
-                # They are not sent, which would have them forget.
+                # `encode` would drop the frames, but these errors are not sent.
                 forget_frames(error)
             self._end_session()
             return None

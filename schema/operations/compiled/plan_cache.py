@@ -53,7 +53,7 @@ class PlanCache:
             operation_name=operation.name,
         )
         if not isinstance(executor, Executor):
-            # The variables do not fit: the next ones may.
+            # These variables are not valid; those of the next request may be.
             for error in executor:
                 forget_frames(error)
             return None
