@@ -36,7 +36,7 @@ from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
-from services.photos.processing import Photos
+from services.photos.processing import PhotoProcessor
 from services.photos.store import RECHECK_INTERVAL_S, PhotoStore
 from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
 from services.positions.estimates import Estimates
@@ -95,8 +95,9 @@ class Application:
             find_standings=standing_announcements.find_changed,
         )
         self.photo_store = open_photo_store(settings)
-        self.photos = _photos(settings, self.photo_store)
-        self.account_photos = account_photos = AccountPhotos(self.database, self.photos, counters)
+        self.account_photos = account_photos = AccountPhotos(
+            self.database, _photo_processor(settings), self.photo_store, counters
+        )
         sessions = Sessions(
             self.database,
             self.outbox,
@@ -259,9 +260,8 @@ class Application:
         return self.redis is None or self.redis.is_healthy
 
 
-def _photos(settings: Settings, store: PhotoStore) -> Photos:
-    return Photos(
-        store,
+def _photo_processor(settings: Settings) -> PhotoProcessor:
+    return PhotoProcessor(
         max_bytes=settings.photo_max_bytes,
         max_pixels=settings.photo_max_pixels,
         concurrency=settings.photo_concurrency,

@@ -173,7 +173,7 @@ class Asgi:
         application, settings = self._application, self._settings
         has_pages = settings.board or settings.admin or self._has_graphiql
         return [
-            media_route(PHOTO_FOLDER, application.photos, is_embeddable=bool(settings.allowed_origins)),
+            media_route(PHOTO_FOLDER, application.photo_store, is_embeddable=bool(settings.allowed_origins)),
             *([self.metrics.route()] if settings.metrics else []),
             *health_routes(
                 ping_database=application.database.ping,

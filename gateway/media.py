@@ -4,8 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.photos.processing import Photos
-from services.photos.store import StoreUnreachable
+from services.photos.store import PhotoStore, StoreUnreachable
 
 _CONTENT_TYPE = "image/webp"
 # A name always stands for the same contents, so clients may keep a photo for a year.
@@ -22,7 +21,7 @@ _INERT = {
 }
 
 
-def media_route(folder: str, photos: Photos, *, is_embeddable: bool = False) -> Route:
+def media_route(folder: str, store: PhotoStore, *, is_embeddable: bool = False) -> Route:
     """Serve the photos to anyone who knows a name, by GET and HEAD; a name without a photo is 404.
 
     ``folder``: the path of the photos. ``is_embeddable``: pages of other origins may show them. Otherwise browsers
@@ -35,7 +34,7 @@ def media_route(folder: str, photos: Photos, *, is_embeddable: bool = False) -> 
     async def serve(request: Request) -> Response:
         name: str = request.path_params["name"]
         try:
-            photo = await photos.read(name)
+            photo = await store.get(name)
         except StoreUnreachable:
             # The store logs its outage once, not for every request.
             return Response(status_code=503, headers={**inert, "Retry-After": "5"})

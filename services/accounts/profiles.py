@@ -58,7 +58,7 @@ class Profiles:
 
         Raises:
             PhotoRequired: this server requires a photo.
-            PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``Photos.store``.
+            PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``AccountPhotos.store``.
             BadInput: a name is empty, too long, or has invisible characters.
             SessionEnded: the caller's session has ended.
         """

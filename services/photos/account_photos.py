@@ -6,8 +6,9 @@ import structlog
 
 from services.database.connections import Database, Source
 from services.database.dialects import Row
-from services.errors import DatabaseUnavailable
-from services.photos.processing import Photos
+from services.errors import DatabaseUnavailable, ErrorCode, UserFault
+from services.photos.processing import PhotoProcessor
+from services.photos.store import PhotoStore, StoreUnreachable, new_name
 from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -15,6 +16,13 @@ _log = structlog.stdlib.get_logger(__name__)
 # Much longer than the longest upload with its transaction.
 UNREFERENCED_MAX_S = 3600
 SWEEP_LIMIT = 100
+
+
+class PhotosUnavailable(UserFault):
+    """No photo can be stored at the moment. The same request may succeed without a photo, or later."""
+
+    code = ErrorCode.PHOTOS_UNAVAILABLE
+    retryable = True
 
 
 class PhotoDoomed(Exception):
@@ -29,23 +37,30 @@ class AccountPhotos:
     database is away. A photo without a row belongs to an account.
     """
 
-    def __init__(self, database: Database, photos: Photos, counters: Counters) -> None:
+    def __init__(
+        self, database: Database, processor: PhotoProcessor, store: PhotoStore, counters: Counters
+    ) -> None:
         self._database = database
-        self._photos = photos
+        self._processor = processor
+        self._store = store
         self._counters = counters
 
     async def store(self, data: bytes) -> str:
-        """Store a photo for an account and return its name. Call ``refer_in`` or ``discard`` afterwards.
+        """Store an uploaded photo for an account and return its name. Call ``refer_in`` or ``discard`` afterwards.
 
         Raises:
-            PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
+            PhotoTooLarge, PhotoInvalid: see ``PhotoProcessor.process``.
+            PhotosUnavailable: the store does not answer, or is full.
         """
-        return await self._photos.store(data, announce=self._note)
-
-    async def _note(self, name: str) -> None:
+        photo, name = await self._processor.process(data), new_name()
         await self._database.fetch(
             "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, False
         )
+        try:
+            await self._store.put(name, photo)
+        except StoreUnreachable as error:
+            raise PhotosUnavailable("Photos cannot be stored at the moment.", field=("photo",)) from error
+        return name
 
     async def refer_in(self, transaction: Source, name: str) -> None:
         """Give the photo to an account in this transaction.
@@ -128,8 +143,8 @@ class AccountPhotos:
         )
 
     async def _remove(self, name: str) -> bool:
-        """Returns whether this process removed it."""
-        await self._photos.remove(name)
+        """Returns whether this process removed it. Its row stays if the store fails. Raises: StoreUnreachable."""
+        await self._store.delete(name)
         return bool(
             await self._database.fetch("DELETE FROM unreferenced_photos WHERE name = $1 RETURNING name", name)
         )

@@ -1,4 +1,4 @@
-"""Photos of riders and drivers: every upload becomes one small, clean WebP file.
+"""Makes one small, clean WebP file of each uploaded photo.
 
 Only the pixels of an upload reach a reader. They are decoded, turned upright, scaled down, and encoded again. So
 no metadata (the coordinates of a home), no appended archive and no script remains.
@@ -6,18 +6,12 @@ no metadata (the coordinates of a home), no appended archive and no script remai
 
 import asyncio
 import io
-import secrets
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import structlog
 from PIL import ExifTags, Image, ImageCms
 
 from services.errors import ErrorCode, UserFault
-from services.photos.store import PhotoStore, StoreUnreachable
 from services.photos.structure import OddStructure, check_structure
-
-_log = structlog.stdlib.get_logger(__name__)
 
 _ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP")
 _LONGEST_SIDE_PX = 1024
@@ -25,7 +19,6 @@ _LONGEST_SIDE_PX = 1024
 # Pillow writes fast.
 _FORMAT = "WEBP"
 _WEBP_QUALITY = 80
-_NAME_BYTES = 16
 
 # How to undo each value of the EXIF orientation; 1 is upright.
 _UPRIGHT = {
@@ -51,70 +44,40 @@ class PhotoTooLarge(UserFault):
     code = ErrorCode.PHOTO_TOO_LARGE
 
 
-class PhotosUnavailable(UserFault):
-    """No photo can be stored at the moment. The same request may succeed without a photo, or later."""
-
-    code = ErrorCode.PHOTOS_UNAVAILABLE
-    retryable = True
-
-
-class Photos:
-    """Stores, serves and removes photos. Uploads are hostile until they are encoded again.
+class PhotoProcessor:
+    """Checks uploads and encodes them again. Until then they are hostile.
 
     At most ``concurrency`` of them are decoded at the same time, in threads. So the event loop never waits for
     one, and the memory is bounded: decoding takes up to 21 bytes per pixel (measured: WebP with transparency 21,
     PNG 5 to 13, JPEG 2 to 7).
     """
 
-    def __init__(self, store: PhotoStore, *, max_bytes: int, max_pixels: int, concurrency: int = 2) -> None:
-        self._store = store
+    def __init__(self, *, max_bytes: int, max_pixels: int, concurrency: int = 2) -> None:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         # A pool, not a semaphore: the thread of a cancelled caller continues, and must still count.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="photos")
 
-    async def store(self, data: bytes, *, announce: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Check, clean and store a photo; returns its new name, which nobody can guess.
+    async def process(self, data: bytes) -> bytes:
+        """Make a WebP file of an upload.
 
-        ``announce`` is called with the name before the photo is stored. Only the content decides the format. The
-        stored photo is upright, in sRGB, at most 1024 px on its longest side, and without metadata; transparency
-        stays, and of an animation the first frame.
+        Only the content decides the format. The result is upright, in sRGB, at most 1024 px on its longest side,
+        and without metadata; transparency stays, and of an animation the first frame.
 
         Raises:
             PhotoTooLarge: more than ``max_bytes``, or a header that declares more than ``max_pixels``.
             PhotoInvalid: not a JPEG, PNG or WebP image, or one that cannot be decoded to its end.
-            PhotosUnavailable: the store does not answer, or is full.
         """
         if len(data) > self._max_bytes:
             raise PhotoTooLarge(f"A photo may have at most {self._max_bytes:,} bytes.", field=("photo",))
-        loop = asyncio.get_running_loop()
-        photo = await loop.run_in_executor(self._threads, _clean, data, self._max_pixels)
-        name = f"{secrets.token_hex(_NAME_BYTES)}.webp"
-        if announce is not None:
-            await announce(name)
-        try:
-            await self._store.put(name, photo)
-        except StoreUnreachable as error:
-            raise PhotosUnavailable("Photos cannot be stored at the moment.", field=("photo",)) from error
-        return name
-
-    async def read(self, name: str) -> bytes | None:
-        """Return the WebP file with that name, or None if there is none. Raises: StoreUnreachable."""
-        return await self._store.get(name)
-
-    async def remove(self, name: str) -> None:
-        """Delete a photo without an account, if it still exists. A failure is only logged."""
-        try:
-            await self._store.delete(name)
-        except StoreUnreachable:
-            _log.warning("a photo without an account is left in the store", photo=name)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _clean, data, self._max_pixels)
 
 
 def _clean(data: bytes, max_pixels: int) -> bytes:
     """Encode the pixels of an upload again; takes up to a second, so call it in a thread.
 
     Raises:
-        PhotoTooLarge, PhotoInvalid: see ``Photos.store``.
+        PhotoTooLarge, PhotoInvalid: see ``PhotoProcessor.process``.
     """
     try:
         image = _decode(data, max_pixels)

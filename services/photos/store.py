@@ -26,6 +26,11 @@ RECHECK_INTERVAL_S = 5.0
 _log = structlog.stdlib.get_logger(__name__)
 
 
+def new_name() -> str:
+    """A name for a photo, which nobody can guess."""
+    return f"{token_hex(16)}.webp"
+
+
 class StoreUnreachable(Exception):
     """The folder or bucket of the photos does not answer, or refuses. Trying again later may help."""
 
@@ -54,7 +59,7 @@ class PhotoStore:
             assert self._objects.prefix is not None
             _check_folder(Path(self._objects.prefix))
             return
-        name = f"{token_hex(16)}.webp"
+        name = new_name()
         try:
             await self.put(name, b"")
             await self.delete(name)

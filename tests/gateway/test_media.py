@@ -6,7 +6,6 @@ from starlette.applications import Starlette
 
 from gateway.media import media_route
 from services.photos.media_url import open_store
-from services.photos.processing import Photos
 from services.photos.store import PhotoStore
 
 NAME = "0123456789abcdef" * 2 + ".webp"
@@ -21,7 +20,7 @@ def store(tmp_path: Path) -> PhotoStore:
 
 @pytest.fixture
 def client(store: PhotoStore) -> httpx.AsyncClient:
-    app = Starlette(routes=[media_route("/media", Photos(store, max_bytes=1_000, max_pixels=1_000))])
+    app = Starlette(routes=[media_route("/media", store)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
 
 
@@ -135,7 +134,7 @@ async def test_a_failing_store_is_not_reported_as_a_missing_photo() -> None:
             "secret_access_key": "secret",
         },
     )
-    app = Starlette(routes=[media_route("/media", Photos(store, max_bytes=1_000, max_pixels=1_000))])
+    app = Starlette(routes=[media_route("/media", store)])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test", verify=False) as client:

@@ -84,7 +84,7 @@ async def test_an_answer_to_an_unexpected_failure_has_the_security_headers_too(
     async def fail(_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(live_server.application.photos, "read", fail)
+    monkeypatch.setattr(live_server.application.photo_store, "get", fail)
     async with client(live_server) as http:
         response = await http.get("/media/any.webp")
     assert response.status_code == 500

@@ -54,7 +54,7 @@ def large_photo(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Non
     async def read(_: str) -> bytes:
         return LARGE
 
-    monkeypatch.setattr(live_server.application.photos, "read", read)
+    monkeypatch.setattr(live_server.application.photo_store, "get", read)
 
 
 @pytest.mark.usefixtures("large_photo")

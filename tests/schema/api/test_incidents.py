@@ -167,7 +167,7 @@ FAILURES = {
         lambda api: by_event_stream(api, MY_TRIPS),
     ),
     "a photo that is read": Failure(
-        lambda server: server.application.photos, "read", lambda api: by_get(api, f"/media/{'0' * 32}.webp")
+        lambda server: server.application.photo_store, "get", lambda api: by_get(api, f"/media/{'0' * 32}.webp")
     ),
     "the metrics": Failure(
         lambda server: server.asgi.metrics,
@@ -221,7 +221,7 @@ async def test_a_failing_photo_store_is_an_incident_of_the_sign_up_and_leaves_no
     operations = {"query": SIGN_UP, "variables": {"input": fields}}
     shown: list[str] = []
     with monkeypatch.context() as broken, one_incident(shown):
-        broken.setattr(shared_server.application.photos, "store", fail_later)
+        broken.setattr(shared_server.application.account_photos, "store", fail_later)
         response = await stranger.http.post(
             "/graphql",
             data={"operations": json.dumps(operations), "map": '{"0": ["variables.input.photo"]}'},

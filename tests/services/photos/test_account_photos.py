@@ -2,11 +2,13 @@
 
 import asyncio
 import io
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from obstore.store import LocalStore
 from PIL import Image
 from structlog.testing import capture_logs
 from tortoise.backends.asyncpg.client import TransactionWrapper
@@ -20,7 +22,8 @@ from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession
 from services.database.connections import Database
 from services.errors import DatabaseUnavailable
-from services.photos.store import PhotoStore
+from services.photos.account_photos import PhotosUnavailable
+from services.photos.processing import PhotoInvalid
 from tests.support.api import PASSWORD
 
 
@@ -101,9 +104,9 @@ def break_commits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put_the_store_away(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
-        raise OSError("the store is away")
+        raise PermissionError("the folder is read-only")
 
-    monkeypatch.setattr(PhotoStore, "delete", fail)
+    monkeypatch.setattr(LocalStore, "delete_async", fail)
 
 
 async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hour(
@@ -140,6 +143,40 @@ async def test_a_photo_whose_account_was_never_committed_is_removed_after_an_hou
 async def scrape(application: Application) -> str:
     response = await Asgi(application).metrics.route().endpoint(cast("Any", None))
     return response.body.decode()
+
+
+async def test_a_photo_name_is_random_and_independent_of_the_photo(application: Application) -> None:
+    names = {await application.account_photos.store(picture()) for _ in range(3)}
+
+    assert len(names) == 3
+    assert all(re.fullmatch(r"[0-9a-f]{32}\.webp", name) for name in names)
+    assert stored(application) == names
+    for name in names:
+        await application.account_photos.discard(name)
+
+
+async def test_a_refused_upload_leaves_nothing_in_the_store(application: Application) -> None:
+    with pytest.raises(PhotoInvalid):
+        await application.account_photos.store(b"no picture")
+
+    assert stored(application) == set()
+    assert await waiting(application) == 0
+
+
+async def test_a_failing_store_is_reported_as_such_and_not_as_a_bad_photo(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(LocalStore, "put_async", fail)
+        with pytest.raises(PhotosUnavailable):
+            await application.account_photos.store(picture())
+
+    await let_pass(application.database, 3_700)
+    await do_jobs(application)
+    assert await waiting(application) == 0
 
 
 async def test_a_photo_is_removed_if_its_account_is_refused(application: Application) -> None:
@@ -186,7 +223,7 @@ async def test_a_photo_without_an_account_is_removed_in_the_end(
     assert await waiting(application) == 0
 
 
-async def test_an_outage_of_the_store_is_one_log_line_and_the_removal_is_tried_again(
+async def test_an_outage_of_the_store_is_logged_and_the_removal_is_tried_again(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actor = (await sign_up(application)).actor
@@ -196,8 +233,11 @@ async def test_an_outage_of_the_store_is_one_log_line_and_the_removal_is_tried_a
         await do_jobs(application)
     told = [(entry["event"], entry["log_level"], entry["error"]) for entry in logs if "error" in entry]
     assert told == [
-        ("a photo could not be removed yet", "warning", "the store is away"),
-        ("photos could not be removed yet", "warning", "the store is away"),
+        ("the photo store fails", "warning", "the folder is read-only"),
+        ("a photo could not be removed yet", "warning", "The photo store does not answer."),
+        # Between the two, the check of the store finds that it can write.
+        ("the photo store fails", "warning", "the folder is read-only"),
+        ("photos could not be removed yet", "warning", "The photo store does not answer."),
     ]
     assert await waiting(application) == len(stored(application)) == 1
     await do_jobs(application)
