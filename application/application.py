@@ -59,6 +59,7 @@ from services.trips.commands import Trips
 from services.trips.conditions import Periods
 from services.trips.guards import Guards
 from services.trips.history import TripHistory
+from services.trips.pick_up_pins import PickUpPins
 from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
 from services.trips.writes import TripWrites
@@ -144,7 +145,9 @@ class Application:
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
             periods=periods,
+            has_pins=settings.pick_up_pin,
         )
+        pick_up_pins = PickUpPins(self.database, sessions, required=settings.pick_up_pin)
         changing = PerUser("trip", Rate.parse(settings.trip_rate), self.throttle)
         active_trips = ActiveTrips(self.database, sessions, self.leases)
         positions = Positions(
@@ -160,9 +163,10 @@ class Application:
             self.shield,
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions),
-            Guards(self.database, positions, periods),
+            Guards(self.database, positions, pick_up_pins, periods),
             standings=standings,
             rules=rules,
+            pins=pick_up_pins,
             changing=changing,
         )
         self.staff = Staff(
@@ -218,6 +222,7 @@ class Application:
                 radius_m=settings.arrival_radius_m,
             ),
             history=TripHistory(self.database),
+            pick_up_pins=pick_up_pins,
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             duty=Duty(
                 self.outbox,

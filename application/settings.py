@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     arrival_radius_m: float = Field(
         500, ge=10, le=50_000, description="A driver reports arrival within this many metres of the pick-up."
     )
+    pick_up_pin: bool = Field(
+        False, description="Whether a driver needs a PIN to start a ride, which only the rider sees."
+    )
     no_show_wait_s: int = Field(
         300,
         ge=0,

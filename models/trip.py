@@ -20,7 +20,8 @@ class Trip(Model):
     read with the trip in the same row, so that an event can carry them.
 
     ``vehicle`` is the driver's at acceptance, a ``VehicleValue`` as JSON. ``wrong_pins`` counts the wrong tries of
-    ``pick_up_pin`` since the last lock, which ends at ``pin_locked_until``.
+    ``pick_up_pin`` since the last lock, which ends at ``pin_locked_until``. Only trips with a driver
+    on the way have them.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -67,6 +67,7 @@ class Guard(Enum):
 
     IN_TIME = "the request has not expired"
     OVERDUE = "the request has expired"
+    PIN = "the driver knows the PIN of the rider, if the trip has one"
     WAITED = "the driver has waited for the rider at the pick-up"
     DRIVER_SILENT = "the driver has sent nothing for a long time"
     ABANDONED = "nobody has changed the trip for a very long time"
@@ -88,7 +89,7 @@ _S = TripStatus
 
 TRANSITIONS: tuple[Transition, ...] = (
     Transition("accept", _S.REQUESTED, _S.STARTED, Party.ANY_DRIVER, pool_hears=True, guard=Guard.IN_TIME),
-    Transition("start", _S.STARTED, _S.IN_PROGRESS, Party.DRIVER),
+    Transition("start", _S.STARTED, _S.IN_PROGRESS, Party.DRIVER, guard=Guard.PIN),
     Transition("complete", _S.IN_PROGRESS, _S.COMPLETED, Party.DRIVER),
     Transition("give back", _S.STARTED, _S.REQUESTED, Party.DRIVER, pool_hears=True),
     Transition("cancel", _S.REQUESTED, _S.CANCELLED, Party.RIDER, pool_hears=True),

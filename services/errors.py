@@ -36,6 +36,8 @@ class ErrorCode(Enum):
     VEHICLE_REQUIRED = "VEHICLE_REQUIRED"
     NOT_NEAR = "NOT_NEAR"
     TOO_EARLY = "TOO_EARLY"
+    WRONG_PIN = "WRONG_PIN"
+    PIN_LOCKED = "PIN_LOCKED"
 
 
 class UserFault(Exception):

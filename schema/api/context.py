@@ -25,6 +25,7 @@ from services.positions.trip_drives import TripDrives
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
+from services.trips.pick_up_pins import PickUpPins
 from services.trips.ratings import Ratings
 
 # Root fields whose use case itself checks the session, and that use only the caller's id and role, which never
@@ -44,6 +45,7 @@ class Services:
     trips: Trips
     arrivals: Arrivals
     history: TripHistory
+    pick_up_pins: PickUpPins
     ratings: Ratings
     duty: Duty
     standings: Standings

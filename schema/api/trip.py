@@ -104,6 +104,15 @@ class Trip(Node):
         return to_route(drive) if drive is not None else None
 
     @strawberry.field(
+        description="Four digits that the rider tells the driver at the pick-up. Null if no driver is on the way, "
+        "or this server asks for no PIN. For the trip's rider alone."
+    )
+    async def pick_up_pin(self, info: SharedInfo) -> str | None:
+        if self.audience is not Audience.RIDER or not is_on_the_way(self.value.status):
+            return None
+        return await info.context.services.pick_up_pins.of(self.value)
+
+    @strawberry.field(
         description="The changes up to this version, oldest first. For the trip's rider and driver; null for "
         "everybody else."
     )
@@ -154,6 +163,11 @@ class UpdateTripInput:
         description="Why the trip is cancelled or given back. Riders cancel, and drivers give back, with "
         "CHANGED_PLANS, WRONG_ADDRESS, DRIVER_TOO_FAR, SAFETY or OTHER. Drivers cancel with NO_SHOW, which is the "
         "default.",
+    )
+    pin: str | None = strawberry.field(
+        default=None,
+        description="The four digits of `Trip.pickUpPin`, which the rider tells the driver. Only with "
+        "IN_PROGRESS. A server that asks for no PIN ignores it.",
     )
 
 
@@ -233,6 +247,7 @@ async def update_trip(
         if_version=input.if_version,
         reason=input.reason,
         cancel_code=input.cancel_code,
+        pin=input.pin,
     )
     # A driver who gave the trip back may repeat the mutation. The answer then has only what the pool sees: no user
     # name, and no later history.

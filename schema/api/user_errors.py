@@ -39,6 +39,8 @@ describe(
         "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
         "NOT_NEAR": "The driver is too far from the pick-up.",
         "TOO_EARLY": "The trip's status allows the change, but not yet: see `retryAfter`.",
+        "WRONG_PIN": "This is not the trip's PIN, or none was given. Five wrong ones lock the trip for a minute.",
+        "PIN_LOCKED": "There were five wrong PINs: see `retryAfter`. Until then the right PIN is refused too.",
         "STALE_LOCATION": "A newer position of the driver is known, or this one is too old.",
         "ALREADY_RATED": "The caller has already rated the trip, differently. A rating cannot be changed.",
         "OFF_DUTY": "The driver is off duty.",

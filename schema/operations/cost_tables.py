@@ -47,6 +47,7 @@ WEIGHTS: Mapping[str, int] = {
     "Trip.dropOffEta": 20,
     "Trip.route": 20,
     "Trip.myRating": 10,
+    "Trip.pickUpPin": 10,
     "User.rating": 10,
     # Introspection calls a function for each value.
     "__Type": 5,

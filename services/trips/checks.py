@@ -11,6 +11,7 @@ MAX_ADDRESS_CHARS = 255
 MAX_REASON_CHARS = 500
 MAX_COMMENT_CHARS = 1000
 MAX_KEY_CHARS = 128
+PIN_CHARS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ def checked_reason(reason: str | None) -> str | None:
         BadInput: it is too long or contains a forbidden character.
     """
     return _optional(reason, "reason", what="A reason", max_chars=MAX_REASON_CHARS)
+
+
+def check_pin(pin: str, *, is_asked_for: bool) -> None:
+    """Raises: BadInput: it is not four digits, or the change has no PIN."""
+    if not is_asked_for:
+        raise BadInput("This change has no PIN.", field=("pin",))
+    if len(pin) != PIN_CHARS or not (pin.isascii() and pin.isdigit()):
+        raise BadInput(f"A PIN has {PIN_CHARS} digits.", field=("pin",))
 
 
 def checked_comment(comment: str | None) -> str | None:

@@ -32,7 +32,7 @@ from services.limits.per_user import PerUser
 from services.runtime.shield import Shield
 from services.trips import idempotency_keys
 from services.trips import rows as trip_rows
-from services.trips.checks import Journey, check_key, checked_journey, checked_reason
+from services.trips.checks import Journey, check_key, check_pin, checked_journey, checked_reason
 from services.trips.faults import (
     DriverBusy,
     IdempotencyConflict,
@@ -42,6 +42,7 @@ from services.trips.faults import (
     VersionConflict,
 )
 from services.trips.guards import Guards
+from services.trips.pick_up_pins import PickUpPins
 from services.trips.requests import TripRequest, TripRequests
 from services.trips.rows import TripPage
 from services.trips.steps import check_cancel_code, is_made, steps_of, too_late
@@ -64,6 +65,7 @@ class _Change:
     if_version: int | None
     reason: str | None
     cancel_code: CancelCode | None
+    pin: str | None
 
 
 class Trips:
@@ -80,6 +82,7 @@ class Trips:
         *,
         standings: Standings,
         rules: DriverRules,
+        pins: PickUpPins,
         changing: PerUser,
     ) -> None:
         """``changing``: how often a user may request and change trips."""
@@ -90,6 +93,7 @@ class Trips:
         self._requests = requests
         self._standings = standings
         self._rules = rules
+        self._pins = pins
         self._guards = guards
         self._changing = changing
 
@@ -227,6 +231,7 @@ class Trips:
         if_version: int | None = None,
         reason: str | None = None,
         cancel_code: CancelCode | None = None,
+        pin: str | None = None,
     ) -> TripValue:
         """Change a trip's status to ``status``: accept, start, complete, give back or cancel it.
 
@@ -244,14 +249,19 @@ class Trips:
             IllegalTransition: the trip's status allows no such change.
             TooEarly: a driver cancels before having waited for the rider, or a rider ends a ride whose driver is
                 not silent.
-            BadInput: the reason is too long or contains a forbidden character, or the code is not the caller's to
-                give.
+            WrongPin: the trip has a PIN, and the driver who starts it does not give it.
+            PinLocked: there were too many wrong PINs.
+            UserFaults: both.
+            BadInput: the reason is too long or contains a forbidden character, the code is not the caller's to
+                give, or the PIN is not four digits or has no place here.
             SessionEnded: the caller's session has ended.
         """
         await self._changing.count(actor)
-        change = _Change(actor, trip_id, status, if_version, checked_reason(reason), cancel_code)
+        change = _Change(actor, trip_id, status, if_version, checked_reason(reason), cancel_code, pin)
         steps = steps_of(actor, status)
         check_cancel_code(actor, status, cancel_code)
+        if pin is not None:
+            check_pin(pin, is_asked_for=any(step.guard is Guard.PIN for step in steps))
         return await self._shield.run(self._update(change, steps))
 
     async def _update(self, change: _Change, steps: Sequence[Transition]) -> TripValue:
@@ -263,6 +273,8 @@ class Trips:
                 if step.guard is Guard.DRIVER_SILENT and not is_silent:
                     # The positions are asked only if the trip stands where that matters.
                     continue
+                if step.guard is Guard.PIN and self._pins.required and change.pin is not None:
+                    await self._pins.count_if_wrong(actor, trip_id, change.pin, if_version=if_version)
                 try:
                     trip = await self._take(step, trip_id, change)
                 except Conflict:
@@ -295,7 +307,7 @@ class Trips:
                 # Its deadline has passed, and no sweep has seen it yet.
                 await self._take(_EXPIRY, trip_id)
             elif legal.guard is not None:
-                await self._guards.check(legal.guard, trip)
+                await self._guards.check(legal.guard, trip, has_pin=change.pin is not None)
                 is_silent = legal.guard is Guard.DRIVER_SILENT
 
     async def _take(self, step: Transition, trip_id: UUID, change: _Change | None = None) -> TripValue | None:
@@ -315,6 +327,7 @@ class Trips:
             reason=change.reason,
             cancel_code=change.cancel_code,
             session_id=change.actor.session_id,
+            pin=change.pin,
         )
         return await self._write(write)
 

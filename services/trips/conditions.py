@@ -18,12 +18,14 @@ class Periods:
 
 
 def guard_sql(guard: Guard, sql: Dialect, periods: Periods) -> str:
-    """The part of a guard that the database knows; positions are not in it."""
+    """The part of a guard that the database alone knows: neither positions nor the caller's PIN are in it."""
     match guard:
         case Guard.IN_TIME:
             return "expires_at > {now}"
         case Guard.OVERDUE:
             return "expires_at <= {now}"
+        case Guard.PIN:
+            return "pick_up_pin IS NULL"
         case Guard.WAITED:
             return f"arrived_at <= {sql.ago(periods.no_show_wait_s)}"
         case Guard.DRIVER_SILENT:

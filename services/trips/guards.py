@@ -10,23 +10,30 @@ from services.database.dialects import moment
 from services.positions.reporting import Positions
 from services.trips.conditions import Periods
 from services.trips.faults import TooEarly
+from services.trips.pick_up_pins import PickUpPins
 
 
 class Guards:
     """Checks guards that an UPDATE has refused, and asks for the positions, which no UPDATE knows."""
 
-    def __init__(self, database: Database, positions: Positions, periods: Periods) -> None:
+    def __init__(self, database: Database, positions: Positions, pins: PickUpPins, periods: Periods) -> None:
         self._database = database
+        self._pins = pins
         self._positions = positions
         self._periods = periods
 
-    async def check(self, guard: Guard, trip: TripValue) -> None:
+    async def check(self, guard: Guard, trip: TripValue, *, has_pin: bool) -> None:
         """Return if the guard holds for the trip now; the UPDATE may be tried again then.
+
+        ``has_pin``: the caller has given a PIN.
 
         Raises:
             TooEarly: it does not, with the seconds until it may, if they are known.
+            PinLocked, WrongPin: the PIN of the trip is locked, or the caller has given none.
         """
         match guard:
+            case Guard.PIN:
+                await self._pins.check(trip.id, is_given=has_pin)
             case Guard.WAITED:
                 if trip.arrived_at is None:
                     raise TooEarly("Report your arrival at the pick-up first.")

@@ -21,6 +21,7 @@ from models.trip_life import (
     changed_by,
     default_cancel_code,
     is_driving,
+    is_on_the_way,
     is_open,
     keeps_reason,
     tells_reason,
@@ -37,6 +38,7 @@ from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
 from services.trips.conditions import Periods, guard_sql, has_not_given_back, has_status, listed
 from services.trips.new_trip import REQUESTED, requested
+from services.trips.pick_up_pins import FORGET, fits, new_pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,12 @@ class TripWrites:
         request_ttl_s: int,
         open_trips_per_rider: int | None,
         periods: Periods,
+        has_pins: bool,
     ) -> None:
-        """``drive_ended`` is called with the driver's id after the commit that ends a drive."""
+        """``drive_ended`` is called with the driver's id after the commit that ends a drive.
+
+        ``has_pins``: an accepted trip has a PIN.
+        """
         self._database = database
         self._announcements = announcements
         self._sessions = sessions
@@ -84,6 +90,7 @@ class TripWrites:
         self._drive_ended = drive_ended
         self._request_ttl_s = request_ttl_s
         self._periods = periods
+        self._has_pins = has_pins
         # None: no limit.
         self.open_trips_per_rider = open_trips_per_rider
 
@@ -139,10 +146,12 @@ class TripWrites:
         reason: str | None = None,
         cancel_code: CancelCode | None = None,
         session_id: UUID | None = None,
+        pin: str | None = None,
     ) -> Write:
         """Make one transition if the trip has its status, its guard holds, and the actor may make it.
 
-        Of the guard DRIVER_SILENT the caller must have checked the positions.
+        Of the guard DRIVER_SILENT the caller must have checked the positions. With a ``pin``, the caller must have
+        counted it if it is wrong.
         """
         cancel_code = cancel_code or default_cancel_code(step)
         changes, conditions = (
@@ -161,12 +170,20 @@ class TripWrites:
             if session_id is not None:
                 conditions.append(self._acceptance.condition)
                 changes.append(f"vehicle = {VEHICLE}")
+            if self._has_pins:
+                # The counter too: a server without PINs may have left another driver's.
+                changes += [f"pick_up_pin = {bind(new_pin())}", "wrong_pins = 0", "pin_locked_until = NULL"]
         elif step.by is Party.DRIVER:
             conditions.append(f"driver_id = {bind(actor_id)}")
         elif step.by is Party.RIDER:
             conditions.append(f"rider_id = {bind(actor_id)}")
-        if step.guard is not None:
-            conditions.append(guard_sql(step.guard, self._database.sql, self._periods))
+        if step.guard is not None and (step.guard is not Guard.PIN or self._has_pins):
+            holds = guard_sql(step.guard, self._database.sql, self._periods)
+            if step.guard is Guard.PIN and pin is not None:
+                holds = f"({holds} OR {fits(bind(pin))})"
+            conditions.append(holds)
+        if is_on_the_way(step.source):
+            changes.append(FORGET)
         gives_back = is_open(step.target)
         if gives_back:
             changes += [f"given_back_by = given_back_by || {bind(f'{actor_id} ')}"]

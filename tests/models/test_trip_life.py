@@ -66,10 +66,11 @@ def test_the_transitions_to_a_status_are_those_of_the_given_parties() -> None:
     assert transitions(TripStatus.EXPIRED, Party.DRIVER, Party.ANY_DRIVER) == ()
 
 
-def test_whoever_ends_a_trip_that_is_not_theirs_to_end_freely_is_guarded() -> None:
+def test_what_nobody_may_do_freely_is_guarded() -> None:
     assert {(t.source.value, t.target.value, t.by): t.guard for t in TRANSITIONS if t.guard is not None} == {
         ("REQUESTED", "STARTED", Party.ANY_DRIVER): Guard.IN_TIME,
         ("REQUESTED", "EXPIRED", Party.SYSTEM): Guard.OVERDUE,
+        ("STARTED", "IN_PROGRESS", Party.DRIVER): Guard.PIN,
         ("STARTED", "CANCELLED", Party.DRIVER): Guard.WAITED,
         ("IN_PROGRESS", "CANCELLED", Party.RIDER): Guard.DRIVER_SILENT,
         ("STARTED", "CANCELLED", Party.SYSTEM): Guard.ABANDONED,

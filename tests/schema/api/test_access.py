@@ -37,15 +37,17 @@ RIDERS = ("rider", "other rider", "staff")
 DRIVERS = ("driver", "other driver", "gave back")
 VIEWERS = (*OUTSIDE, *RIDERS, *DRIVERS)
 
+PARTIES = ("rider", "driver")
+
 # The view that each has of the trip in each status. For everybody else it does not exist. While it is REQUESTED,
 # "driver" has no relation to it.
 SIGHT = {
-    "REQUESTED": {"rider": "party", "driver": "pool", "other driver": "pool"},
-    "STARTED": {"rider": "party", "driver": "party"},
-    "IN_PROGRESS": {"rider": "party", "driver": "party"},
-    "COMPLETED": {"rider": "party", "driver": "party"},
-    "CANCELLED": {"rider": "party", "driver": "party"},
-    "EXPIRED": {"rider": "party"},
+    "REQUESTED": {"rider": "rider", "driver": "pool", "other driver": "pool"},
+    "STARTED": {"rider": "rider", "driver": "driver"},
+    "IN_PROGRESS": {"rider": "rider", "driver": "driver"},
+    "COMPLETED": {"rider": "rider", "driver": "driver"},
+    "CANCELLED": {"rider": "rider", "driver": "driver"},
+    "EXPIRED": {"rider": "rider"},
 }
 
 # Fields that not everybody sees who sees their object: who sees them, and when.
@@ -53,6 +55,7 @@ ALL = "whoever sees the object"
 PARTY = "the trip's rider and driver"
 ON_THE_ROAD = f"{PARTY}, while it is under way"
 ON_THE_WAY = f"{PARTY}, while the driver comes"
+RIDER_ALONE = "the trip's rider, while the driver comes"
 EACH_OWN = f"{PARTY}, each their own, once it is completed"
 ONESELF = "a driver, of their own account"
 # As what somebody sees their own account.
@@ -71,6 +74,7 @@ FIELDS = {
     | rows("history cancelCode arrivedAt", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
     | rows("pickUpEta", ON_THE_WAY)
+    | rows("pickUpPin", RIDER_ALONE)
     | rows("dropOffEta route", ON_THE_ROAD)
     | rows("myRating", EACH_OWN),
     "User": rows("id firstName lastName role photo")
@@ -120,6 +124,7 @@ def selection(type_name: str) -> str:
 
 TRIP = selection("Trip")
 PLACE = GeoPoint(52.5, 13.4)
+PIN = "0042"
 SIGN_UP = {
     "username": "new@example.com",
     "password1": "correct-horse-battery-9",
@@ -278,7 +283,7 @@ ROWS = {
             | {
                 viewer: DATA if status == "COMPLETED" else "ILLEGAL_TRANSITION"
                 for viewer, sight in SIGHT[status].items()
-                if sight == "party"
+                if sight in PARTIES
             }
             for status in SIGHT
         },
@@ -461,6 +466,8 @@ class World:
         )
         if with_driver:
             await self.database.fetch("UPDATE trips SET arrived_at = {now}")
+        if state is TripStatus.STARTED:
+            await self.database.fetch("UPDATE trips SET pick_up_pin = $1", PIN)
         for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):
             await self.database.fetch(
                 "INSERT INTO trip_changes (trip_id, version, status, at, changed_by, user_id) "
@@ -488,7 +495,12 @@ class World:
 def shared_settings(shared_settings: Settings) -> Settings:
     """The tests may send as many requests as they like, and ask for every field of everything at once."""
     return shared_settings.model_copy(
-        update={"location_rate": "off", "max_message_bytes": 64 * 1024, "max_cost": 1_000_000}
+        update={
+            "location_rate": "off",
+            "max_message_bytes": 64 * 1024,
+            "max_cost": 1_000_000,
+            "pick_up_pin": True,
+        }
     )
 
 
@@ -579,8 +591,10 @@ def is_shown(to: str, audience: str, status: str) -> bool:
             return True
         case _ if to == ONESELF:
             return audience == SELF
-        case _ if audience not in ("party", SELF):
+        case _ if audience not in (*PARTIES, SELF):
             return False
+        case _ if to == RIDER_ALONE:
+            return audience == "rider" and status == "STARTED"
         case _ if to == ON_THE_ROAD:
             return status in ("STARTED", "IN_PROGRESS")
         case _ if to == ON_THE_WAY:
@@ -657,7 +671,7 @@ async def check(world: World, row: Row, status: str, attempts: Attack, *, transp
         got = await ask(world, viewer, row)
         assert got.answer == answer, f"{viewer} gets {got.answer!r} instead of {answer!r}"
         if got.value is not None:
-            check_fields(got.value, row.audience or SIGHT[status].get(viewer, "party"), status)
+            check_fields(got.value, row.audience or SIGHT[status].get(viewer, "rider"), status)
         attempts.add(answer not in (DATA, WITH_IT))
         if row is ROWS["Mutation.logOut"] and got.answer == DATA:
             await world.begin_session(viewer)
@@ -687,14 +701,15 @@ async def test_every_caller_makes_exactly_the_allowed_changes_of_a_trip(
     for status, line in MOVES[viewer].items():
         for target, short in zip(STATUSES, line.split(), strict=True):
             await world.stand(status)
-            row = replace(row, variables={"input": {"id": "$TRIP", "status": target.value}})
+            given = {"pin": PIN} if target is TripStatus.IN_PROGRESS else {}
+            row = replace(row, variables={"input": {"id": "$TRIP", "status": target.value, **given}})
             got = await by_http(world, viewer, row)
             assert got.answer == ANSWERS[short], f"{status} to {target}: {got.answer} instead of {ANSWERS[short]}"
             attempts.add(got.answer != DATA)
             if got.value is not None:
                 trip = got.value["trip"]
-                parties = {each["id"] for each in (trip["rider"], trip["driver"]) if each is not None}
-                audience = "party" if str(world.people[viewer].id) in parties else "pool"
+                parties = {trip[party]["id"]: party for party in PARTIES if trip[party] is not None}
+                audience = parties.get(str(world.people[viewer].id), "pool")
                 check_fields(trip, audience, trip["status"])
 
 

@@ -34,6 +34,8 @@ from tests.support.waiting import until
 
 CREATE = "mutation ($input: CreateTripInput!) { createTrip(input: $input) { trip { id } errors { code } } }"
 UPDATE = "mutation ($input: UpdateTripInput!) { updateTrip(input: $input) { trip { id } errors { code } } }"
+# The PIN of every trip.
+PIN = "0042"
 RIDERS, DRIVERS = ("robin", "rita"), ("dana", "dora")
 # Messages that the comparison must include.
 KINDS = {
@@ -177,7 +179,10 @@ class Run:
         assert (await self._people[driver].data(REPORT_LOCATION, input=fields))["errors"] == []
 
     async def _update(self, actor: str, trip: str, status: str) -> None:
-        payload = await self._people[actor].data(UPDATE, input={"id": self._trips[trip], "status": status})
+        fields = {"id": self._trips[trip], "status": status}
+        if status == "IN_PROGRESS":
+            fields["pin"] = PIN
+        payload = await self._people[actor].data(UPDATE, input=fields)
         assert payload["errors"] == []
 
     async def _subscribe(self) -> None:
@@ -233,6 +238,7 @@ async def record(settings: Settings, cases: dict[str, Case]) -> Sent:
         # Over two sockets and a stream.
         "max_pools_per_user": 3 * len(cases),
         "location_rate": "off",
+        "pick_up_pin": True,
     }
     async with serving(settings.model_copy(update=changes)) as live, AsyncExitStack() as stack:
         run = Run(live, cases, stack)
@@ -252,6 +258,7 @@ async def test_sharing_changes_no_byte_that_a_subscriber_receives(
     root: str, settings: Settings, sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution_of_settings, "build_schema", mischievous_schema)
+    monkeypatch.setattr("secrets.randbelow", lambda _: int(PIN))
     shutil.copy(sqlite_template, tmp_path / "other.sqlite3")
     other = settings.model_copy(update={"database_url": f"sqlite://{tmp_path / 'other.sqlite3'}"})
     # Keeps some hundred incidents out of the log.
@@ -270,5 +277,7 @@ async def test_sharing_changes_no_byte_that_a_subscriber_receives(
     everything = "\n".join(itertools.chain.from_iterable(alone.frames.values()))
     assert [kind for kind in KINDS[root] if kind not in everything] == []
     assert "secret" not in everything
+    told_the_pin = {key[1] for key, sent in alone.frames.items() if f'"pickUpPin":"{PIN}"' in "".join(sent)}
+    assert told_the_pin == ({"robin"} if root in ("tripUpdated", "myTripsUpdated") else set())
     # No driver is ever a party of Rita's trip.
     assert not [key for key, sent in alone.frames.items() if key[1] in DRIVERS and "rita@" in "".join(sent)]

@@ -47,6 +47,7 @@ QUERIES = ("me", "node", "trip", "trips", "tripEstimate")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
 ASKED_AGAIN = {
     "history.of",
+    "pick_up_pins.of",
     "positions.last",
     "trip_drives.route",
     "trip_drives.to_pick_up_s",
@@ -80,6 +81,7 @@ class World:
             "trip_drives.to_drop_off_s": pure(lambda world: world._random.uniform(0, 20_000)),
             "estimates.estimate": self._raising(self.estimate),
             "history.of": pure(World.history),
+            "pick_up_pins.of": pure(lambda world: world._maybe(lambda: "0042")),
             "ratings.rate": self._raising(self.trip),
             "ratings.received_by": pure(World.rating),
             "ratings.given_for": pure(lambda world: world._maybe(lambda: 4)),

@@ -1,4 +1,4 @@
-"""The log of HTTP requests: their ids, and the incidents of unexpected failures."""
+"""The middleware of every HTTP request."""
 
 import logging
 import re
