@@ -20,7 +20,7 @@ class SignUpFailed(CannotSimulate):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account that was signed up."""
+    """An account that was signed up. ``id``: the user's."""
 
     id: str
     token: str
@@ -69,4 +69,4 @@ class Registration:
         if logged_in["token"] is None:
             raise SignUpFailed(f"the server refuses log-ins: {logged_in['errors'][0]['message']}")
         self._on_done()
-        return Account(username, logged_in["token"])
+        return Account(logged_in["user"]["id"], logged_in["token"])

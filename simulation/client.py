@@ -38,10 +38,14 @@ class Limited(Failed):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The answer to a change of a trip: the trip, or the code of the error."""
+    """The answer to a change of a trip: the trip, or the code of the error.
+
+    ``retry_after_s``: when the same change may succeed, if the server says so.
+    """
 
     trip: dict[str, Any] | None
-    code: str | None
+    code: str | None = None
+    retry_after_s: int | None = None
 
 
 def http_client(url: str, *, connections: int) -> httpx.AsyncClient:
@@ -92,13 +96,25 @@ class Client:
                     raise
                 await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)
 
-    async def change(self, trip_id: str, status: str) -> Changed:
-        """Move a trip to another status; idempotent. Raises: Unanswered, Refused, Limited."""
-        payload = await self.insist(operations.UPDATE_TRIP, input={"id": trip_id, "status": status})
-        code = payload["errors"][0]["code"] if payload["errors"] else None
-        if code is not None:
-            self._counts.answers[code] += 1
-        return Changed(payload["trip"], code)
+    async def change(self, trip_id: str, status: str, *, code: str | None = None) -> Changed:
+        """Move a trip to another status; idempotent. ``code``: why it is cancelled or given back.
+
+        Raises: Unanswered, Refused, Limited.
+        """
+        change = {"id": trip_id, "status": status, "cancelCode": code}
+        payload = await self.insist(operations.UPDATE_TRIP, input=change)
+        return self._changed(payload)
+
+    async def arrive(self, trip_id: str) -> Changed:
+        """Report arrival at a trip's pick-up; idempotent. Raises: Unanswered, Refused, Limited."""
+        return self._changed(await self.insist(operations.REPORT_ARRIVAL, tripId=trip_id))
+
+    def _changed(self, payload: dict[str, Any]) -> Changed:
+        if not payload["errors"]:
+            return Changed(payload["trip"])
+        error = payload["errors"][0]
+        self._counts.answers[error["code"]] += 1
+        return Changed(None, error["code"], error.get("retryAfter"))
 
     async def _ask(self, document: str, variables: dict[str, Any]) -> Any:
         self._counts.http_requests += 1

@@ -47,9 +47,9 @@ def line(now: Progress) -> str:
     waiting = summary.open + summary.given_back
     return (
         f"{now.phase}, {now.seconds_left:.0f} s left: {summary.requests} requests ({waiting} open, "
-        f"{summary.under_way} under way, {summary.completed} completed, {summary.cancelled + summary.called_off} "
-        f"cancelled, {summary.expired} expired), accepted in {_both(summary.time_to_accept)}, {summary.offers} "
-        f"offers, {summary.positions} positions, {sum(summary.errors.values())} errors"
+        f"{summary.under_way} under way, {summary.completed} completed, {_cancelled(summary)} "
+        f"cancelled, {summary.expired} expired){_waiting(summary)}, accepted in {_both(summary.time_to_accept)}, "
+        f"{summary.offers} offers, {summary.positions} positions, {sum(summary.errors.values())} errors"
     )
 
 
@@ -70,7 +70,7 @@ def board(now: Progress, options: Options) -> Group:
         ("open", summary.open + summary.given_back),
         ("under way", summary.under_way),
         ("completed", summary.completed),
-        ("cancelled", summary.cancelled + summary.called_off),
+        ("cancelled", _cancelled(summary)),
         ("expired", summary.expired),
     )
     live = _column(
@@ -79,7 +79,7 @@ def board(now: Progress, options: Options) -> Group:
         ("offers received", f"{summary.offers:,}"),
         ("positions reported", f"{summary.positions:,}"),
         ("positions seen", f"{summary.positions_seen:,}"),
-        ("TRIP_TAKEN", summary.answers.get("TRIP_TAKEN", 0)),
+        ("breaks", summary.breaks),
     )
     load = _column(
         ("riders", options.riders),
@@ -111,12 +111,19 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "    completed", f"{summary.completed:,}", ""
     yield "    under way", f"{summary.under_way:,}", ""
     yield "    called off by the rider", f"{summary.called_off:,}", ""
+    yield "    the rider did not come", f"{summary.no_shows:,}", _still(summary.waiting_for_rider, summary)
+    yield "    left a silent driver", f"{summary.left:,}", _still(summary.waiting_to_leave, summary)
     yield "    given back, not taken again", f"{summary.given_back:,}", ""
     yield "  cancelled before", f"{summary.cancelled:,}", ""
     yield "  expired", f"{summary.expired:,}", ""
     yield "  still open", f"{summary.open:,}", ""
     if summary.requests_skipped:
         yield "not requested", f"{summary.requests_skipped:,}", "every rider had a trip: use more --riders"
+    yield "cancelled or given back", f"{sum(summary.cancel_codes.values()):,}", _listed(summary.cancel_codes)
+    yield "arrivals reported", f"{summary.arrivals:,}", f"{summary.estimates:,} estimates before the requests"
+    yield "breaks", f"{summary.breaks:,}", f"{summary.breaks_on_trips:,} during a trip"
+    yield "phones without battery", f"{summary.dead_phones:,}", ""
+    yield "ratings", f"{summary.ratings:,}", ""
     yield "time to accept, p50", _time(summary.time_to_accept.p50_ms), "with the drivers' time to react"
     yield "time to accept, p99", _time(summary.time_to_accept.p99_ms), ""
     yield "time to the first offer, p50", _time(summary.time_to_first_offer.p50_ms), "the server's part of it"
@@ -132,6 +139,10 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "trips accepted by two drivers", f"{summary.accepted_by_two:,}", _verdict(summary.accepted_by_two)
     yield "accepted, unknown to the rider", f"{summary.not_heard_by_rider:,}", _verdict(summary.not_heard_by_rider)
     yield "older state after a newer one", f"{summary.older_after_newer:,}", _verdict(summary.older_after_newer)
+    yield "offered or given in a pause", f"{summary.paused_wrongly:,}", _verdict(summary.paused_wrongly)
+    yield "arrivals unknown to the rider", f"{summary.arrivals_not_heard:,}", _verdict(summary.arrivals_not_heard)
+    yield "ended before its time", f"{summary.ended_too_early:,}", _verdict(summary.ended_too_early)
+    yield "wrong ratings", f"{summary.wrong_ratings:,}", _verdict(summary.wrong_ratings)
 
 
 def _column(*rows: tuple[str, object]) -> Table:
@@ -141,6 +152,20 @@ def _column(*rows: tuple[str, object]) -> Table:
     for label, value in rows:
         column.add_row(label, str(value))
     return column
+
+
+def _cancelled(summary: Summary) -> int:
+    return summary.cancelled + summary.called_off + summary.no_shows + summary.left
+
+
+def _waiting(summary: Summary) -> str:
+    """Who waits because the server says so; empty if nobody does."""
+    waiting = summary.waiting_for_rider + summary.waiting_to_leave
+    return f", {waiting} waiting up to {summary.longest_wait_s} s as the server says" if waiting else ""
+
+
+def _still(waiting: int, summary: Summary) -> str:
+    return f"{waiting:,} still waiting: the server says up to {summary.longest_wait_s} s" if waiting else ""
 
 
 def _verdict(faults: int) -> str:

@@ -1,28 +1,27 @@
 """A driver: drives around, accepts offers that are near, and brings riders to their destinations."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from simulation import operations
 from simulation.car import Car
-from simulation.client import Client, Failed, Limited
+from simulation.client import Changed, Client, Failed
 from simulation.counts import Counts
+from simulation.driver_app import DriverApp
 from simulation.geo import GeoPoint, distance_m
 from simulation.habits import Habits
-from simulation.ledger import UNDER_WAY, Ledger
+from simulation.ledger import Ledger
 from simulation.live_socket import LiveSocket
+from simulation.meetings import Meetings
+from simulation.phone import Phone
+from simulation.ratings import Ratings
 
 _AFTER_FAILURE_S = 0.5
+_AFTER_REFUSAL_S = 1.0
 
 
 class Driver:
-    """One driver's app and behaviour.
-
-    The list of offers follows the pool's events. The driver's trip is the newest version from answers and events.
-    So the driver notices when the rider cancels, and finds a trip whose acceptance was not answered.
-    """
+    """One driver's behaviour, with an app and a phone."""
 
     def __init__(
         self,
@@ -33,181 +32,212 @@ class Driver:
         habits: Habits,
         *,
         ledger: Ledger,
+        ratings: Ratings,
+        meetings: Meetings,
         counts: Counts,
         report_every_s: float,
     ) -> None:
+        """``name``: the id of the driver's account."""
         self.name = name
         self.socket = socket
+        self.app = DriverApp(ledger=ledger, counts=counts)
+        self._phone = Phone(client, socket, car, habits, self.app, counts)
         self._client = client
         self._car = car
         self._habits = habits
         self._ledger = ledger
+        self._ratings = ratings
+        self._meetings = meetings
         self._counts = counts
         self._report_every_s = report_every_s
-        self._driven_until_s = asyncio.get_running_loop().time()
-        self._offers: dict[str, dict[str, Any]] = {}
-        self._trip: dict[str, Any] | None = None
-        self._versions: dict[str, int] = {}
-        self._news = asyncio.Event()
 
     async def live(self) -> None:
         """Drive until cancelled."""
         # The pool depends on the driver's position, so report that first.
-        await self._report()
-        await self.socket.follow(operations.DRIVER_POOL, self._hear_pool)
-        await self.socket.follow(operations.MY_TRIPS, self._hear_own)
+        await self._phone.report()
+        await self.socket.follow(operations.DRIVER_POOL, self.app.hear_pool)
+        await self.socket.follow(operations.MY_TRIPS, self.app.hear_own)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_reporting())
+            tasks.create_task(self._phone.keep_reporting(self._report_every_s))
             tasks.create_task(self._work())
+            tasks.create_task(self._take_breaks())
+
+    @property
+    def pause_is_right(self) -> bool:
+        """Whether the pool is paused as it should be, as far as the driver can know."""
+        return not self._phone.on.is_set() or self.app.pause_is_right
+
+    async def pause_gets_right(self) -> None:
+        """Return when ``pause_is_right``."""
+        if self._phone.on.is_set():
+            await self.app.pause_gets_right()
+
+    async def check_rating(self) -> None:
+        """Compare the driver's rating with what the riders gave."""
+        await self._ratings.check(self._client, self.name)
 
     async def go_home(self) -> None:
         """Give back or complete the driver's trip, so that no rider waits in vain."""
         # The last change may have been made although its answer was lost, so try both statuses.
         for home in ("REQUESTED", "COMPLETED"):
+            trip = self.app.trip
             # An event may have ended the trip in the meantime.
-            if self._trip is None or (await self._client.change(self._trip["id"], home)).code is None:
+            if trip is None or (await self._client.change(trip["id"], home)).code is None:
                 return
 
     async def _work(self) -> None:
         while True:
-            if self._trip is not None:
-                await self._drive(self._trip)
-                continue
-            self._look_at_the_road()
+            trip = self.app.trip
+            if trip is None:
+                await self._look_for_trips()
+            elif trip["status"] == "IN_PROGRESS":
+                await self._drive_rider(trip)
+            elif trip["arrivedAt"] is None:
+                await self._drive_to_pick_up(trip)
+            else:
+                await self._wait_for_rider(trip)
+
+    async def _look_for_trips(self) -> None:
+        self._phone.locate()
+        if self.app.on_duty:
             self._car.cruise()
-            self._news.clear()
-            offer = min(self._offers.values(), key=self._distance_m, default=None)
-            if offer is None:
-                await self._news.wait()
-                continue
-            await asyncio.sleep(self._habits.reaction_s(self._distance_m(offer)))
-            if self._trip is None and offer["id"] in self._offers:
-                await self._accept(offer["id"])
+        else:
+            self._car.head_for(self._car.point)
+        self.app.news.clear()
+        offer = self._nearest_offer() if self.app.on_duty else None
+        if offer is None:
+            await self.app.news.wait()
+            return
+        await asyncio.sleep(self._habits.reaction_s(self._distance_m(offer)))
+        if self.app.trip is None and offer["id"] in self.app.offers and self.app.on_duty:
+            await self._accept(offer["id"])
 
     async def _accept(self, trip_id: str) -> None:
+        was_off_duty, duty_changes = self.app.on_duty is False, self.app.duty_changes
         try:
             answer = await self._client.change(trip_id, "STARTED")
         except Failed:
             await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
             return
-        self._offers.pop(trip_id, None)
+        self.app.offers.pop(trip_id, None)
         if answer.trip is not None:
             self._ledger.accepted(answer.trip, driver=self.name)
-            self._take_note(answer.trip)
+            # Off duty from the request to the answer.
+            self._ledger.paused_wrongly += was_off_duty and self.app.duty_changes == duty_changes
+            self.app.take_note(answer.trip)
 
-    async def _drive(self, trip: dict[str, Any]) -> None:
-        """Drive until the trip's next status is due, and set it, unless the trip is cancelled before."""
-        is_on_the_way = trip["status"] == "STARTED"
-        where = trip["pickUp"] if is_on_the_way else trip["dropOff"]
-        self._look_at_the_road()
-        # A request without coordinates: assume that the rider is here.
-        arrival_s = self._car.head_for(_point(where) if where is not None else self._car.point)
-        if is_on_the_way and self._habits.gives_back():
-            if await self._stays_ours(trip, arrival_s / 2):
-                await self._move_on(trip, "REQUESTED")
-            return
-        if not await self._stays_ours(trip, arrival_s):
-            return
-        await self._report()
-        if not is_on_the_way:
-            await self._move_on(trip, "COMPLETED")
-        elif await self._stays_ours(trip, self._habits.boarding_s()):
-            await self._move_on(trip, "IN_PROGRESS")
+    async def _drive_to_pick_up(self, trip: dict[str, Any]) -> None:
+        arrival_s = self._head_for(trip["pickUp"])
+        if self._habits.gives_back():
+            if await self.app.keeps(trip, arrival_s / 2):
+                code = self._habits.cancel_code()
+                if (await self._move_on(trip, "REQUESTED", code=code)).code is None:
+                    self._counts.cancel_codes[code] += 1
+        elif await self.app.keeps(trip, arrival_s):
+            # The server compares the driver's position with the pick-up.
+            await self._phone.report()
+            await self._arrive(trip)
 
-    async def _move_on(self, trip: dict[str, Any], status: str) -> None:
+    async def _arrive(self, trip: dict[str, Any]) -> None:
+        self._ledger.arriving(trip["id"])
         try:
-            answer = await self._client.change(trip["id"], status)
+            answer = await self._client.arrive(trip["id"])
         except Failed:
             await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
             return
         if answer.trip is not None:
+            self._counts.arrivals += 1
+            self._ledger.arrived(answer.trip)
+        await self._follow(trip, answer)
+
+    async def _wait_for_rider(self, trip: dict[str, Any]) -> None:
+        if self._meetings.of(trip["id"]).rider_comes:
+            if await self.app.keeps(trip, self._habits.boarding_s()):
+                await self._move_on(trip, "IN_PROGRESS")
+            return
+        # The first answer is TOO_EARLY, with the time that the server wants a driver to wait.
+        await self._move_on(trip, "CANCELLED", code="NO_SHOW")
+
+    async def _drive_rider(self, trip: dict[str, Any]) -> None:
+        arrival_s = self._head_for(trip["dropOff"])
+        if self._habits.phone_dies():
+            if not await self.app.keeps(trip, arrival_s / 2):
+                return
+            meeting = self._meetings.of(trip["id"])
+            await self._phone.die()
+            meeting.phone_dies()
+            # The car drives on, and its app shows what it has shown last.
+            await asyncio.sleep(max(arrival_s / 2, self._habits.phone_dead_s()))
+            self._phone.come_back()
+            meeting.phone_is_back()
+        elif not await self.app.keeps(trip, arrival_s):
+            return
+        await self._phone.report()
+        answer = await self._move_on(trip, "COMPLETED")
+        if answer.trip is not None:
+            rider = answer.trip["rider"]["id"]
+            self._ratings.rode(self.name, rider)
+            await self._ratings.give(self._client, self._habits, self._counts, trip_id=trip["id"], subject=rider)
+
+    async def _move_on(self, trip: dict[str, Any], status: str, *, code: str | None = None) -> Changed:
+        """Change the trip. If the server says that it is too early, wait as long as it says, or until a change."""
+        sent_s = self._ledger.clock()
+        try:
+            answer = await self._client.change(trip["id"], status, code=code)
+        except Failed as failure:
+            await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
+            return Changed(None, str(failure))
+        if answer.code == "TOO_EARLY":
+            self._ledger.too_early(trip["id"], sent_s=sent_s, retry_after_s=answer.retry_after_s)
+        elif answer.trip is not None:
             self._ledger.changed(answer.trip)
-            self._take_note(answer.trip)
-        elif self._is_own(trip["id"]):
+        await self._follow(trip, answer)
+        return answer
+
+    async def _follow(self, trip: dict[str, Any], answer: Changed) -> None:
+        """Take note of the trip after a change, or wait until it may be tried again."""
+        if answer.trip is not None:
+            self.app.take_note(answer.trip)
+        elif answer.code in {"TOO_EARLY", "NOT_NEAR"}:
+            await self.app.keeps(trip, answer.retry_after_s or _AFTER_REFUSAL_S)
+        else:
             # The trip was cancelled. The event may come later.
-            self._trip = None
+            self.app.forget(trip["id"])
 
-    async def _stays_ours(self, trip: dict[str, Any], seconds: float) -> bool:
-        """Wait for ``seconds``; False, at once, if the trip changes before."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._trip is trip:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            pass
-        return self._trip is trip
-
-    async def _hear_pool(self, event: dict[str, Any]) -> None:
-        match event["__typename"]:
-            case "PoolSnapshot":
-                self._offers = {offer["id"]: offer for offer in event["offers"]}
-                self._counts.offers_in_snapshots += len(event["offers"])
-            case "TripOffered":
-                self._offers[event["trip"]["id"]] = event["trip"]
-                self._counts.offers += 1
-                self._ledger.offered(event["trip"]["id"])
-            case _:
-                self._offers.pop(event["tripId"], None)
-                self._counts.withdrawn[event["reason"]] += 1
-        self._news.set()
-
-    async def _hear_own(self, event: dict[str, Any]) -> None:
-        trips: Iterable[dict[str, Any]]
-        if event["__typename"] == "MyTripsSnapshot":
-            trips = event["trips"]
-            if self._trip is not None and all(trip["id"] != self._trip["id"] for trip in trips):
-                self._trip = None
-        else:
-            trips = [event["trip"]]
-        for trip in trips:
-            self._take_note(trip)
-        self._news.set()
-
-    def _take_note(self, trip: dict[str, Any]) -> None:
-        """Store the driver's trip if it is newer than the stored one: answers and events come in any order."""
-        if trip["version"] <= self._versions.get(trip["id"], 0):
-            return
-        self._versions[trip["id"]] = trip["version"]
-        if trip["status"] in UNDER_WAY:
-            self._trip = trip
-        elif self._is_own(trip["id"]):
-            self._trip = None
-
-    def _is_own(self, trip_id: str) -> bool:
-        return self._trip is not None and self._trip["id"] == trip_id
-
-    async def _keep_reporting(self) -> None:
-        await asyncio.sleep(self._habits.rng.uniform(0, self._report_every_s))
+    async def _take_breaks(self) -> None:
         while True:
-            await self._report()
-            await asyncio.sleep(self._habits.about(self._report_every_s))
+            await asyncio.sleep(self._habits.until_break_s())
+            await self._set_on_duty(False)
+            self._counts.breaks += 1
+            self._counts.breaks_on_trips += self.app.trip is not None
+            offer = self._nearest_offer()
+            if offer is not None and self.app.trip is None and self._habits.works_overtime():
+                await self._accept(offer["id"])
+            await asyncio.sleep(self._habits.break_s())
+            await self._set_on_duty(True)
+            # The server has forgotten where the car is.
+            await self._phone.report()
 
-    async def _report(self) -> None:
-        self._look_at_the_road()
-        position = {
-            "point": {"lat": self._car.point.lat, "lng": self._car.point.lng},
-            "heading": self._car.heading,
-            "recordedAt": datetime.now(UTC).isoformat(),
-        }
-        try:
-            payload = await self._client.ask(operations.REPORT_LOCATION, input=position)
-        except Limited as limit:
-            await asyncio.sleep(limit.retry_after_s)
+    async def _set_on_duty(self, on_duty: bool) -> None:
+        """Go on or off duty; tries until it succeeds."""
+        while True:
+            await self._phone.on.wait()
+            self.app.set_on_duty(None)
+            try:
+                await self._client.insist(operations.SET_ON_DUTY, onDuty=on_duty)
+            except Failed:
+                await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
+                continue
+            self.app.set_on_duty(on_duty)
             return
-        except Failed:
-            # The next report follows soon.
-            return
-        if payload["errors"]:
-            self._counts.answers[payload["errors"][0]["code"]] += 1
-        else:
-            self._counts.positions += 1
 
-    def _look_at_the_road(self) -> None:
-        """Move the car by the time since the last call."""
-        now_s = asyncio.get_running_loop().time()
-        self._car.drive(now_s - self._driven_until_s)
-        self._driven_until_s = now_s
+    def _head_for(self, position: dict[str, float] | None) -> float:
+        """Drive there; returns the seconds until the arrival. Without coordinates it is here."""
+        self._phone.locate()
+        return self._car.head_for(_point(position) if position is not None else self._car.point)
+
+    def _nearest_offer(self) -> dict[str, Any] | None:
+        return min(self.app.offers.values(), key=self._distance_m, default=None)
 
     def _distance_m(self, offer: dict[str, Any]) -> float:
         return distance_m(self._car.point, _point(offer["pickUp"])) if offer["pickUp"] is not None else 0.0

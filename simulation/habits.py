@@ -1,4 +1,4 @@
-"""The behaviour of simulated people: speeds, delays, and how often they cancel."""
+"""The behaviour of simulated people: speeds, delays, and how often something goes wrong."""
 
 from collections.abc import Sequence
 from random import Random
@@ -13,6 +13,16 @@ _GIVE_BACK_SHARE = 0.05
 _CANCEL_SHARE = 0.08
 _PATIENCE_S = (5.0, 150.0)
 _RIDE_M = (800.0, 2_400.0)
+_UNTIL_BREAK_S = (60.0, 1_800.0)
+_BREAK_S = (60.0, 300.0)
+_OVERTIME_SHARE = 0.5
+_NO_SHOW_SHARE = 0.04
+_DEAD_PHONE_SHARE = 0.03
+_PHONE_DEAD_S = (300.0, 1_800.0)
+_RATING_SHARE = 0.8
+_STARS = (5, 5, 5, 5, 4, 4, 4, 3, 2, 1)
+_SECOND_RATING_SHARE = 0.2
+_CODES = ("CHANGED_PLANS", "WRONG_ADDRESS", "DRIVER_TOO_FAR", "SAFETY", "OTHER")
 
 T = TypeVar("T")
 
@@ -36,6 +46,10 @@ class Habits:
         """How long a rider takes to get into the car."""
         return self.rng.uniform(*_BOARDING_S) / self._speed_up
 
+    def comes(self) -> bool:
+        """Whether a rider comes to the car."""
+        return self.rng.random() >= _NO_SHOW_SHARE
+
     def gives_back(self) -> bool:
         """Whether a driver gives the trip back on the way to the rider."""
         return self.rng.random() < _GIVE_BACK_SHARE
@@ -45,6 +59,40 @@ class Habits:
         if self.rng.random() >= _CANCEL_SHARE:
             return None
         return self.rng.uniform(*_PATIENCE_S) / self._speed_up
+
+    def cancel_code(self) -> str:
+        """Why a rider cancels, or a driver gives back."""
+        return self.rng.choice(_CODES)
+
+    def until_break_s(self) -> float:
+        """How long a driver is on duty."""
+        return self.rng.uniform(*_UNTIL_BREAK_S) / self._speed_up
+
+    def break_s(self) -> float:
+        """How long a driver is off duty."""
+        return self.rng.uniform(*_BREAK_S) / self._speed_up
+
+    def works_overtime(self) -> bool:
+        """Whether a driver who has just gone off duty still tries to take the offer on the screen."""
+        return self.rng.random() < _OVERTIME_SHARE
+
+    def phone_dies(self) -> bool:
+        """Whether the driver's phone dies during a ride."""
+        return self.rng.random() < _DEAD_PHONE_SHARE
+
+    def phone_dead_s(self) -> float:
+        """How long a dead phone stays off."""
+        return self.rng.uniform(*_PHONE_DEAD_S) / self._speed_up
+
+    def stars(self) -> int | None:
+        """What somebody gives after a ride; None: nothing."""
+        return self.rng.choice(_STARS) if self.rng.random() < _RATING_SHARE else None
+
+    def second_stars(self, stars: int) -> int | None:
+        """What somebody gives for the same ride again: the same, or other stars; None: nothing."""
+        if self.rng.random() >= _SECOND_RATING_SHARE:
+            return None
+        return self.rng.choice((stars, stars % 5 + 1))
 
     def ride_m(self, radius_m: float) -> float:
         """The length of a ride in a city of that radius."""

@@ -51,6 +51,9 @@ class LiveSocket:
         self._operations: dict[str, _Operation] = {}
         self._connection: ClientConnection | None = None
         self.live = asyncio.Event()
+        self._on = asyncio.Event()
+        self._on.set()
+        self._was_live = False
 
     async def follow(self, document: str, on_event: OnEvent, /, **variables: Any) -> None:
         """Begin an operation now or when connected. ``on_event`` gets each value of its root field."""
@@ -59,16 +62,31 @@ class LiveSocket:
         if self._connection is not None:
             await self._send(self._connection, operation.subscribe(operation_id))
 
+    async def switch_off(self) -> None:
+        """Close the socket, and stay away until ``switch_on``."""
+        self._on.clear()
+        if self._connection is not None:
+            await self._connection.close()
+        # Coming back is then no reconnect.
+        self._was_live = False
+
+    def switch_on(self) -> None:
+        """Connect again."""
+        self._on.set()
+
     async def run(self) -> None:
         """Stay connected until cancelled, which closes the socket."""
         pause_s = _FIRST_PAUSE_S
-        was_live = False
         while True:
+            await self._on.wait()
             try:
                 async with self._gate:
                     connection = await self._connect()
-                self._counts.reconnects += was_live
-                was_live, pause_s = True, _FIRST_PAUSE_S
+                if not self._on.is_set():
+                    await connection.close()
+                    continue
+                self._counts.reconnects += self._was_live
+                self._was_live, pause_s = True, _FIRST_PAUSE_S
                 try:
                     await self._serve(connection)
                 finally:

@@ -6,7 +6,9 @@ SIGN_UP = """
 """
 LOG_IN = """
     mutation LogIn($username: String!, $password: String!) {
-        logIn(username: $username, password: $password, issueToken: true) { token errors { code message } }
+        logIn(username: $username, password: $password, issueToken: true) {
+            token user { id } errors { code message }
+        }
     }
 """
 CREATE_TRIP = """
@@ -14,12 +16,33 @@ CREATE_TRIP = """
         createTrip(input: $input) { trip { id version status } errors { code message } }
     }
 """
-UPDATE_TRIP = """
-    mutation UpdateTrip($input: UpdateTripInput!) {
-        updateTrip(input: $input) {
-            trip { id version status pickUp { lat lng } dropOff { lat lng } }
-            errors { code message }
-        }
+ESTIMATE = """
+    query Estimate($pickUp: GeoPointInput!, $dropOff: GeoPointInput!) {
+        tripEstimate(pickUp: $pickUp, dropOff: $dropOff) { distanceM durationS driversNearby pickUpEta }
+    }
+"""
+_OWN_TRIP = """
+    id version status arrivedAt cancelCode pickUp { lat lng } dropOff { lat lng } rider { id } driver { id }
+"""
+UPDATE_TRIP = f"""
+    mutation UpdateTrip($input: UpdateTripInput!) {{
+        updateTrip(input: $input) {{ trip {{ {_OWN_TRIP} }} errors {{ code message retryAfter }} }}
+    }}
+"""
+REPORT_ARRIVAL = f"""
+    mutation ReportArrival($tripId: ID!) {{
+        reportArrival(tripId: $tripId) {{ trip {{ {_OWN_TRIP} }} errors {{ code message }} }}
+    }}
+"""
+RATE_TRIP = """
+    mutation RateTrip($tripId: ID!, $stars: Int!) {
+        rateTrip(tripId: $tripId, stars: $stars) { trip { myRating } errors { code message } }
+    }
+"""
+MY_RATING = "query MyRating { me { rating { average count } } }"
+SET_ON_DUTY = """
+    mutation SetOnDuty($onDuty: Boolean!) {
+        setOnDuty(onDuty: $onDuty) { user { availability } errors { code message } }
     }
 """
 REPORT_LOCATION = """
@@ -30,7 +53,7 @@ REPORT_LOCATION = """
 DRIVER_POOL = """
     subscription DriverPool { driverPool {
         __typename
-        ... on PoolSnapshot { offers { ...Offer } truncated }
+        ... on PoolSnapshot { offers { ...Offer } truncated paused }
         ... on TripOffered { trip { ...Offer } }
         ... on TripWithdrawn { tripId version reason }
     } }
@@ -39,15 +62,15 @@ DRIVER_POOL = """
         rider { firstName photo }
     }
 """
-MY_TRIPS = """
-    subscription MyTrips { myTripsUpdated {
+MY_TRIPS = f"""
+    subscription MyTrips {{ myTripsUpdated {{
         __typename
-        ... on MyTripsSnapshot { trips { ...Mine } }
-        ... on TripChanged { trip { ...Mine } }
-    } }
-    fragment Mine on Trip {
-        id version status pickUp { lat lng } dropOff { lat lng } pickUpEta driver { id firstName photo }
-    }
+        ... on MyTripsSnapshot {{ trips {{ ...Mine }} }}
+        ... on TripChanged {{ trip {{ ...Mine }} }}
+    }} }}
+    fragment Mine on Trip {{
+        {_OWN_TRIP} pickUpEta dropOffEta driver {{ firstName photo rating {{ average count }} }}
+    }}
 """
 DRIVER_LOCATION = """
     subscription DriverLocation($tripId: ID!) { driverLocation(tripId: $tripId) {

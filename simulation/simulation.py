@@ -19,7 +19,9 @@ from simulation.driver import Driver
 from simulation.habits import Habits
 from simulation.ledger import Ledger
 from simulation.live_socket import LiveSocket
+from simulation.meetings import Meetings
 from simulation.options import CannotSimulate, Options
+from simulation.ratings import Ratings
 from simulation.rider import Rider
 from simulation.summary import Summary, summarise
 
@@ -68,6 +70,7 @@ class Simulation:
         self.options = options
         self.counts = Counts()
         self.ledger = Ledger()
+        self.ratings = Ratings()
         self._habits = habits or Habits(Random(options.seed), speed_up=options.speed_up)
         self._stop = asyncio.Event()
         self._phase = Phase.CALLING
@@ -107,9 +110,11 @@ class Simulation:
                 await self._unless_stopped(self._connect())
                 await self._unless_stopped(self._drive())
                 self._phase = Phase.ENDING
+                # The summary leaves out the requests that compare the ratings and end the trips.
+                http_requests = self._http_requests
                 await self._settle()
-                # The summary leaves out the requests that end the trips.
-                self._result = self.summary()
+                await self._check_ratings()
+                self._result = self._summary(http_requests)
                 await self._go_home()
                 for socket in sockets:
                     socket.cancel()
@@ -123,8 +128,20 @@ class Simulation:
 
     def summary(self) -> Summary:
         """The summary so far."""
-        requests = self.counts.http_requests - self._http_requests_before if self._began_s is not None else 0
-        return summarise(self.ledger, self.counts, seconds=self._elapsed_s, http_requests=requests)
+        return self._summary(self._http_requests)
+
+    def _summary(self, http_requests: int) -> Summary:
+        return summarise(
+            self.ledger,
+            self.counts,
+            wrong_ratings=self.ratings.wrong,
+            seconds=self._elapsed_s,
+            http_requests=http_requests,
+        )
+
+    @property
+    def _http_requests(self) -> int:
+        return self.counts.http_requests - self._http_requests_before if self._began_s is not None else 0
 
     @property
     def _elapsed_s(self) -> float:
@@ -172,6 +189,8 @@ class Simulation:
         def socket(account: Account) -> LiveSocket:
             return LiveSocket(options.url, account.token, self.counts, habits.rng, gate=gate)
 
+        meetings = Meetings()
+        self.ratings.begin({account.id for account in (*drivers, *riders)})
         self._drivers = [
             Driver(
                 account.id,
@@ -180,13 +199,25 @@ class Simulation:
                 Car(options.city, habits.rng, speed_mps=habits.speed_mps()),
                 habits,
                 ledger=self.ledger,
+                ratings=self.ratings,
+                meetings=meetings,
                 counts=self.counts,
                 report_every_s=options.report_every_s,
             )
             for account in drivers
         ]
         self._riders = [
-            Rider(client(account), socket(account), options.city, habits, ledger=self.ledger, counts=self.counts)
+            Rider(
+                account.id,
+                client(account),
+                socket(account),
+                options.city,
+                habits,
+                ledger=self.ledger,
+                ratings=self.ratings,
+                meetings=meetings,
+                counts=self.counts,
+            )
             for account in riders
         ]
 
@@ -222,10 +253,18 @@ class Simulation:
                 self.counts.requests_skipped += 1
 
     async def _settle(self) -> None:
-        """Wait until every answered change has reached its rider's subscription."""
+        """Wait until every answered change has reached its rider's subscription, and every pool its driver's."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_S):
                 await self.ledger.settled()
+                for driver in self._drivers:
+                    await driver.pause_gets_right()
+        self.ledger.paused_wrongly += sum(not driver.pause_is_right for driver in self._drivers)
+
+    async def _check_ratings(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await _all(person.check_rating() for person in (*self._drivers, *self._riders))
 
     async def _go_home(self) -> None:
         """End all trips: no open request remains, and no rider waits for a car."""

@@ -36,8 +36,10 @@ class Summary:
     """The figures, so far or at the end.
 
     Each request is ``accepted`` (at least once), or else ``cancelled``, ``expired`` or ``open``. Each accepted
-    request is ``completed``, ``under_way``, ``called_off``, or ``given_back`` and not accepted again. ``offers``
-    were sent as events, ``offers_in_snapshots`` in snapshots. The last three should be 0.
+    request is ``completed``, ``under_way``, ``called_off`` by its rider, ended as a ``no_shows``, ``left`` by a
+    rider whose driver was silent, or ``given_back`` and not accepted again. ``waiting_for_rider`` drivers and
+    ``waiting_to_leave`` riders still had to wait at the end, up to ``longest_wait_s``. ``offers`` were sent as
+    events, ``offers_in_snapshots`` in snapshots. The last seven should be 0.
     """
 
     seconds: float
@@ -49,8 +51,20 @@ class Summary:
     completed: int
     under_way: int
     called_off: int
+    no_shows: int
+    left: int
     given_back: int
+    waiting_for_rider: int
+    waiting_to_leave: int
+    longest_wait_s: int
     requests_skipped: int
+    cancel_codes: Mapping[str, int]
+    estimates: int
+    arrivals: int
+    breaks: int
+    breaks_on_trips: int
+    dead_phones: int
+    ratings: int
     time_to_accept: Times
     time_to_first_offer: Times
     offers: int
@@ -67,22 +81,37 @@ class Summary:
     accepted_by_two: int
     not_heard_by_rider: int
     older_after_newer: int
+    paused_wrongly: int
+    arrivals_not_heard: int
+    ended_too_early: int
+    wrong_ratings: int
 
     @property
     def holds(self) -> bool:
         """Whether the simulation found no fault of the server."""
-        return not (self.accepted_by_two or self.not_heard_by_rider or self.older_after_newer)
+        return not (
+            self.accepted_by_two
+            or self.not_heard_by_rider
+            or self.older_after_newer
+            or self.paused_wrongly
+            or self.arrivals_not_heard
+            or self.ended_too_early
+            or self.wrong_ratings
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The summary as a JSON object."""
         return asdict(self)
 
 
-def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: int) -> Summary:
+def summarise(
+    ledger: Ledger, counts: Counts, *, wrong_ratings: int = 0, seconds: float, http_requests: int
+) -> Summary:
     """Compute the summary. ``seconds``: the duration; ``http_requests``: how many requests were sent over HTTP."""
     ours = list(ledger.ours)
     fates = Counter(_fate(record) for record in ours)
     accepted = sum(record.is_accepted for record in ours)
+    waiting = [record for record in ours if record.status in UNDER_WAY and record.wait_s is not None]
     return Summary(
         seconds=round(seconds, 1),
         requests=len(ours),
@@ -93,8 +122,20 @@ def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: 
         completed=fates["completed"],
         under_way=fates["under way"],
         called_off=fates["called off"],
+        no_shows=fates["no-show"],
+        left=fates["left"],
         given_back=fates["given back"],
+        waiting_for_rider=sum(not record.was_in_car for record in waiting),
+        waiting_to_leave=sum(record.was_in_car for record in waiting),
+        longest_wait_s=max((record.wait_s or 0 for record in waiting), default=0),
         requests_skipped=counts.requests_skipped,
+        cancel_codes=dict(counts.cancel_codes),
+        estimates=counts.estimates,
+        arrivals=counts.arrivals,
+        breaks=counts.breaks,
+        breaks_on_trips=counts.breaks_on_trips,
+        dead_phones=counts.dead_phones,
+        ratings=counts.ratings,
         time_to_accept=Times.of(
             [
                 # The driver may have accepted before the rider had the answer.
@@ -124,6 +165,10 @@ def summarise(ledger: Ledger, counts: Counts, *, seconds: float, http_requests: 
         accepted_by_two=sum(record.was_accepted_twice for record in ledger.trips.values()),
         not_heard_by_rider=sum(max(record.accepted_by, default=0) > record.version for record in ours),
         older_after_newer=ledger.older_after_newer,
+        paused_wrongly=ledger.paused_wrongly,
+        arrivals_not_heard=sum(record.has_unknown_arrival for record in ours),
+        ended_too_early=ledger.ended_too_early,
+        wrong_ratings=wrong_ratings,
     )
 
 
@@ -134,5 +179,9 @@ def _fate(record: Record) -> str:
     if record.status == "COMPLETED":
         return "completed"
     if record.is_accepted:
-        return "called off" if record.status == "CANCELLED" else "given back"
+        if record.status != "CANCELLED":
+            return "given back"
+        if record.cancel_code == "NO_SHOW":
+            return "no-show"
+        return "left" if record.was_in_car else "called off"
     return {"CANCELLED": "cancelled", "EXPIRED": "expired"}.get(record.status or "", "open")
