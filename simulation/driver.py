@@ -85,6 +85,21 @@ class Driver:
             if trip is None or (await self._client.change(trip["id"], home)).code is None:
                 return
 
+    async def accept(self, trip_id: str) -> None:
+        """Try to take a trip, on duty or not."""
+        was_off_duty, duty_changes = self.app.on_duty is False, self.app.duty_changes
+        try:
+            answer = await self._client.change(trip_id, "STARTED")
+        except Failed:
+            await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
+            return
+        self.app.offers.pop(trip_id, None)
+        if answer.trip is not None:
+            self._ledger.accepted(answer.trip, driver=self.name)
+            # Off duty from the request to the answer.
+            self._ledger.paused_wrongly += was_off_duty and self.app.duty_changes == duty_changes
+            self.app.take_note(answer.trip)
+
     async def _work(self) -> None:
         while True:
             trip = self.app.trip
@@ -110,21 +125,7 @@ class Driver:
             return
         await asyncio.sleep(self._habits.reaction_s(self._distance_m(offer)))
         if self.app.trip is None and offer["id"] in self.app.offers and self.app.on_duty:
-            await self._accept(offer["id"])
-
-    async def _accept(self, trip_id: str) -> None:
-        was_off_duty, duty_changes = self.app.on_duty is False, self.app.duty_changes
-        try:
-            answer = await self._client.change(trip_id, "STARTED")
-        except Failed:
-            await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
-            return
-        self.app.offers.pop(trip_id, None)
-        if answer.trip is not None:
-            self._ledger.accepted(answer.trip, driver=self.name)
-            # Off duty from the request to the answer.
-            self._ledger.paused_wrongly += was_off_duty and self.app.duty_changes == duty_changes
-            self.app.take_note(answer.trip)
+            await self.accept(offer["id"])
 
     async def _drive_to_pick_up(self, trip: dict[str, Any]) -> None:
         arrival_s = self._head_for(trip["pickUp"])
@@ -212,7 +213,7 @@ class Driver:
             self._counts.breaks_on_trips += self.app.trip is not None
             offer = self._nearest_offer()
             if offer is not None and self.app.trip is None and self._habits.works_overtime():
-                await self._accept(offer["id"])
+                await self.accept(offer["id"])
             await asyncio.sleep(self._habits.break_s())
             await self._set_on_duty(True)
             # The server has forgotten where the car is.

@@ -28,8 +28,10 @@ def ledger(clock: Clock) -> Ledger:
     return Ledger(clock)
 
 
-def trip(trip_id: str, version: int, status: str) -> dict[str, Any]:
-    return {"id": trip_id, "version": version, "status": status}
+def trip(
+    trip_id: str, version: int, status: str, *, arrived_at: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    return {"id": trip_id, "version": version, "status": status, "arrivedAt": arrived_at, "cancelCode": code}
 
 
 def request(ledger: Ledger, trip_id: str, *then: str) -> None:
@@ -58,6 +60,15 @@ def test_every_request_has_one_outcome(ledger: Ledger) -> None:
     assert (found.completed, found.under_way, found.called_off, found.given_back) == (1, 2, 1, 2)
     assert found.http_requests_per_s == 2
     assert found.holds
+
+
+def test_a_trip_that_ended_after_its_acceptance_has_a_reason(ledger: Ledger) -> None:
+    request(ledger, "called off", "STARTED", "CANCELLED")
+    request(ledger, "left", "STARTED", "IN_PROGRESS", "CANCELLED")
+    request(ledger, "not met", "STARTED")
+    ledger.heard(trip("not met", 3, "CANCELLED", code="NO_SHOW"))
+    found = summary(ledger)
+    assert (found.accepted, found.called_off, found.left, found.no_shows) == (3, 1, 1, 1)
 
 
 def test_the_time_to_accept_is_from_the_answer_to_the_riders_first_event(ledger: Ledger, clock: Clock) -> None:
@@ -136,3 +147,68 @@ def test_trips_of_other_people_are_not_counted(ledger: Ledger) -> None:
     found = summary(ledger)
     assert (found.requests, found.accepted) == (0, 0)
     assert found.holds
+
+
+def test_an_arrival_that_never_reached_the_rider_is_noticed(ledger: Ledger) -> None:
+    request(ledger, "a", "STARTED")
+    ledger.arriving("a")
+    ledger.arrived(trip("a", 3, "STARTED", arrived_at="12:00"))
+    assert summary(ledger).arrivals_not_heard == 1
+    ledger.heard(trip("a", 3, "STARTED", arrived_at="12:00"))
+    assert summary(ledger).holds
+    request(ledger, "b", "STARTED", "STARTED")
+    ledger.arrived(trip("b", 3, "STARTED", arrived_at="12:00"))
+    found = summary(ledger)
+    assert (found.arrivals_not_heard, found.holds) == (1, False)
+
+
+def test_a_rider_who_has_the_next_version_knows_of_the_arrival(ledger: Ledger) -> None:
+    request(ledger, "a", "STARTED")
+    ledger.arrived(trip("a", 3, "STARTED", arrived_at="12:00"))
+    ledger.heard(trip("a", 4, "REQUESTED"))
+    assert summary(ledger).holds
+
+
+@pytest.mark.parametrize(("waited_s", "early"), [(298, 1), (299, 0), (301, 0)])
+def test_a_no_show_before_its_time_is_noticed(ledger: Ledger, clock: Clock, waited_s: int, early: int) -> None:
+    request(ledger, "a", "STARTED")
+    ledger.arriving("a")
+    ledger.too_early("a", sent_s=clock.now_s, retry_after_s=300)
+    found = summary(ledger)
+    assert (found.waiting_for_rider, found.waiting_to_leave, found.longest_wait_s) == (1, 0, 300)
+    # The server has rounded up.
+    clock.now_s += waited_s
+    ledger.changed(trip("a", 3, "CANCELLED", code="NO_SHOW"))
+    ledger.heard(trip("a", 3, "CANCELLED", code="NO_SHOW"))
+    found = summary(ledger)
+    assert (found.ended_too_early, found.waiting_for_rider, found.holds) == (early, 0, not early)
+
+
+def test_a_no_show_without_the_wait_that_others_were_told_is_noticed(ledger: Ledger, clock: Clock) -> None:
+    request(ledger, "a", "STARTED")
+    ledger.too_early("a", sent_s=clock.now_s, retry_after_s=300)
+    request(ledger, "b", "STARTED")
+    ledger.arriving("b")
+    clock.now_s += 10
+    ledger.changed(trip("b", 3, "CANCELLED", code="NO_SHOW"))
+    assert summary(ledger).ended_too_early == 1
+
+
+def test_a_rider_who_leaves_the_car_before_the_time_is_noticed(ledger: Ledger, clock: Clock) -> None:
+    request(ledger, "a", "STARTED", "IN_PROGRESS")
+    ledger.too_early("a", sent_s=clock.now_s, retry_after_s=900)
+    assert summary(ledger).waiting_to_leave == 1
+    clock.now_s += 600
+    ledger.changed(trip("a", 4, "CANCELLED", code="OTHER"))
+    assert summary(ledger).ended_too_early == 1
+
+
+def test_the_next_driver_of_a_returned_trip_waits_anew(ledger: Ledger, clock: Clock) -> None:
+    request(ledger, "a", "STARTED")
+    ledger.arriving("a")
+    ledger.too_early("a", sent_s=clock.now_s, retry_after_s=300)
+    clock.now_s += 400
+    ledger.accepted(trip("a", 5, "STARTED"), driver="Dirk")
+    ledger.arriving("a")
+    ledger.changed(trip("a", 6, "CANCELLED", code="NO_SHOW"))
+    assert summary(ledger).ended_too_early == 1

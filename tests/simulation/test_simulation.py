@@ -29,7 +29,7 @@ CITY = City(GeoPoint(52.3702, 4.8952), 400.0)
 
 
 class Steady(Habits):
-    """Nobody cancels."""
+    """Nobody cancels, everybody comes, no driver takes a break, and no phone dies."""
 
     def __init__(self) -> None:
         super().__init__(Random(1), speed_up=SPEED_UP)
@@ -39,6 +39,46 @@ class Steady(Habits):
 
     def patience_s(self) -> float | None:
         return None
+
+    def comes(self) -> bool:
+        return True
+
+    def phone_dies(self) -> bool:
+        return False
+
+    def until_break_s(self) -> float:
+        return 3_600.0
+
+
+class Unlucky(Steady):
+    """The first rider does not come, the first ride's phone dies, drivers take breaks, and all rate twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = Counter[str]()
+
+    def comes(self) -> bool:
+        self.asked["rider"] += 1
+        return self.asked["rider"] != 1
+
+    def phone_dies(self) -> bool:
+        self.asked["phone"] += 1
+        return self.asked["phone"] == 1
+
+    def phone_dead_s(self) -> float:
+        return 3_600.0
+
+    def until_break_s(self) -> float:
+        return self.about(0.5)
+
+    def break_s(self) -> float:
+        return self.about(0.2)
+
+    def stars(self) -> int | None:
+        return self.rng.randint(1, 5)
+
+    def second_stars(self, stars: int) -> int | None:
+        return self.rng.choice((stars, stars % 5 + 1))
 
 
 class Fickle(Steady):
@@ -106,7 +146,8 @@ async def running(simulation: Simulation) -> AsyncIterator[Running]:
 
 def assert_adds_up(summary: Summary) -> None:
     assert summary.requests == summary.accepted + summary.cancelled + summary.expired + summary.open
-    assert summary.accepted == (summary.completed + summary.under_way + summary.called_off + summary.given_back)
+    ended = summary.completed + summary.called_off + summary.no_shows + summary.left
+    assert summary.accepted == ended + summary.under_way + summary.given_back
     assert summary.holds
 
 
@@ -127,6 +168,26 @@ async def test_people_request_accept_drive_and_cancel(live_server: LiveServer) -
     assert summary.withdrawn["TAKEN"] > 0
     assert summary.positions > 0
     assert summary.positions_seen > 0
+    assert summary.errors == {}
+    assert summary.reconnects == 0
+
+
+async def test_riders_do_not_come_drivers_take_breaks_phones_die_and_both_rate(settings: Settings) -> None:
+    # Shorter than the settings allow: nobody waits here.
+    short = settings.model_copy(update={"no_show_wait_s": 1, "silent_driver_s": 1})
+    async with serving(short) as server:
+        simulation = Simulation(options(server.url, report_every_s=0.4), habits=Unlucky())
+        async with running(simulation) as city:
+            await until(lambda: city.some(status="CANCELLED", cancel_code="NO_SHOW"), 30)
+            await until(lambda: city.some(status="CANCELLED", was_in_car=True), 30)
+            await until(lambda: simulation.counts.breaks > 3 and simulation.counts.breaks_on_trips > 0, 30)
+            await until(lambda: simulation.counts.ratings > 3, 30)
+            summary = await city.stopped()
+    assert_adds_up(summary)
+    assert (summary.no_shows, summary.left, summary.dead_phones) == (1, 1, 1)
+    assert summary.arrivals > 0
+    assert summary.estimates > 0
+    assert summary.answers["TOO_EARLY"] >= 2
     assert summary.errors == {}
     assert summary.reconnects == 0
 
