@@ -27,7 +27,7 @@ from gateway.health import health_routes
 from gateway.hosts import Hosts
 from gateway.media import media_route
 from gateway.metrics import Metrics
-from gateway.middleware import Incidents, RequestId
+from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF

@@ -52,7 +52,7 @@ async def sign_up(
         address=sender.address,
         replaces=sender.token(is_bearer=False),
     )
-    return session.begun(info, new_session, issue_token=False)
+    return session.auth_payload(info, new_session, issue_token=False)
 
 
 @mutation(

@@ -32,4 +32,4 @@ async def change_password(
         address=sender.address,
     )
     info.context.end_session()
-    return session.begun(info, new_session, issue_token=sender.is_bearer)
+    return session.auth_payload(info, new_session, issue_token=sender.is_bearer)

@@ -56,7 +56,7 @@ async def log_in(
         # The client replaces this session's token. Without the token nobody could end the session.
         replaces=sender.token(is_bearer=issue_token),
     )
-    return begun(info, session, issue_token=issue_token)
+    return auth_payload(info, session, issue_token=issue_token)
 
 
 @mutation(
@@ -84,7 +84,7 @@ def http_sender(info: Info) -> ClientInfo:
     return info.context.sender
 
 
-def begun(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
+def auth_payload(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:
     """The payload that gives the client its new session: in the cookie, or with ``issue_token`` as a token."""
     caller = info.context.caller
     if caller is not None and caller.session_id == session.replaced:

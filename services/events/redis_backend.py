@@ -174,10 +174,10 @@ class RedisBackend(BroadcastBackend):
             self._connection = connection
             self._up.set()
             self._link.went_up()
-            self._link.beat(not_written)
+            self._link.heartbeat_returned(not_written)
             self._on_gap()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._beat())
+                tasks.create_task(self._send_heartbeats())
                 tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
         except ExceptionGroup as failed:
@@ -264,7 +264,7 @@ class RedisBackend(BroadcastBackend):
             return True
         return False
 
-    async def _beat(self) -> None:
+    async def _send_heartbeats(self) -> None:
         silent = unheard = 0
         # Counted, not timed: a process that stood still for a while has not lost its link.
         while silent < MISSED_HEARTBEATS and unheard < UNHEARD_HEARTBEATS:
@@ -283,7 +283,7 @@ class RedisBackend(BroadcastBackend):
 
     async def _probe(self) -> None:
         try:
-            self._link.beat(await probe(self._redis, self._heartbeat_topic))
+            self._link.heartbeat_returned(await probe(self._redis, self._heartbeat_topic))
             self._failure = None
         except Exception as error:
             # Any error: otherwise it would be lost with the task.

@@ -120,8 +120,8 @@ class RedisLink:
         self._part_error = error
         self._quiet_heartbeats = 0
 
-    def beat(self, error: BaseException | None) -> None:
-        """A heartbeat came back. ``error``: why Redis refused the write."""
+    def heartbeat_returned(self, error: BaseException | None) -> None:
+        """A heartbeat of this process came back. ``error``: why Redis refused the write that came with it."""
         if error is not None:
             self.failed(error)
         if self._part_error is None:

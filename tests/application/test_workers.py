@@ -44,7 +44,7 @@ if __name__ == "__main__":
         name, _, value = change.partition("=")
         setattr(workers, name, float(value))
     config = uvicorn.Config(
-        f"tests.support.tiny_app:{sys.argv[1]}", factory=True, workers=2, log_config=None,
+        f"tests.support.asgi_apps:{sys.argv[1]}", factory=True, workers=2, log_config=None,
         timeout_graceful_shutdown=1,
     )
     try:
@@ -88,7 +88,7 @@ class Parent:
 
 @asynccontextmanager
 async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[Parent]:
-    """Two workers of an application of tests/support/tiny_app.py."""
+    """Two workers of an application of tests/support/asgi_apps.py."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     process = await asyncio.create_subprocess_exec(

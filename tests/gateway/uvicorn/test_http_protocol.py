@@ -10,7 +10,7 @@ from application.settings import Settings
 from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
-from tests.support.raw import answer, connected
+from tests.support.tcp import answer, connected
 
 pytestmark = [
     pytest.mark.attack("protocol"),

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
-from tests.support.raw import answer, connected
+from tests.support.tcp import answer, connected
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("protocol")]
 

@@ -18,8 +18,8 @@ from tests.conftest import LiveServer, SignUp
 from tests.schema.transport.test_event_stream import Stream, stream
 from tests.support.api import LOG_OUT, POOL, TRIP_UPDATED, Api, Events, SocketClosed
 from tests.support.live import ScriptedState
-from tests.support.raw import take_little
 from tests.support.rows import add_rider, add_trip
+from tests.support.tcp import take_little
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.attack("access"), pytest.mark.asyncio(loop_scope="module")]

@@ -224,9 +224,9 @@ async def test_intermittent_failures_are_one_outage() -> None:
         for _ in range(5):
             link.failed("OOM")
             for _ in range(redis_link.QUIET_HEARTBEATS - 1):
-                link.beat(None)
+                link.heartbeat_returned(None)
                 assert not link.is_healthy
-        link.beat(None)
+        link.heartbeat_returned(None)
         assert link.is_healthy
     assert len(of_redis(logs)) == 2
 

@@ -1,4 +1,4 @@
-"""The middleware of every HTTP request."""
+"""The log of HTTP requests: their ids, and the incidents of unexpected failures."""
 
 import logging
 import re

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.body_limit import BodyLimit
-from gateway.middleware import RequestId
+from gateway.request_log import RequestId
 
 LIMIT = 100
 
