@@ -1,13 +1,18 @@
-"""How an application starts and stops."""
+"""Starts the parts of an application in order, and stops them in reverse within one time limit."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import structlog
 
 from application.application import Application
-from application.shutdown import Shutdown
 from services.database.instance_lock import AnotherServer, InstanceLock
 from services.runtime.tasks import cancel_and_wait, log_failure
+
+_log = structlog.stdlib.get_logger(__name__)
 
 # The share of SHUTDOWN_TIMEOUT_S in which the parts stop, after the requests (serving.py). The rest is for the
 # process to exit.
@@ -21,7 +26,7 @@ async def running(application: Application) -> AsyncGenerator[None]:
     Raises: AnotherServer: another server holds the lock at the start, or this server lost the lock and stopped.
     """
     instance_lock = InstanceLock(application.settings, on_lost=application.on_database_lost)
-    async with Shutdown(application.settings.shutdown_timeout_s * SHARE_OF_PARTS) as shutdown:
+    async with _Shutdown(application.settings.shutdown_timeout_s * SHARE_OF_PARTS) as shutdown:
         await application.loop_lag.start()
         shutdown.add("loop_lag", application.loop_lag.stop)
         await instance_lock.acquire()
@@ -47,3 +52,40 @@ async def running(application: Application) -> AsyncGenerator[None]:
         yield
     if instance_lock.is_lost:
         raise AnotherServer
+
+
+class _Shutdown:
+    """Stops the parts that were added within the block, at its end, the last one first.
+
+    All parts share ``timeout_s``. A part that exceeds it is cancelled and logged. The parts after it are cancelled
+    as soon as they wait: each must release what it holds when it is cancelled.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._deadline: float | None = None
+        self._stack = AsyncExitStack()
+
+    def add(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
+        """Call ``stop`` at the end of the block."""
+        self._stack.push_async_callback(self._stop, name, stop)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, traceback)
+
+    async def _stop(self, name: str, stop: Callable[[], Awaitable[None]]) -> None:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._timeout_s
+        limit = asyncio.timeout_at(self._deadline)
+        try:
+            async with limit:
+                await stop()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            _log.warning("stopped without waiting any longer", part=name)

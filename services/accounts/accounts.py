@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 from models.values import Role, UserValue
 from models.visibility import Actor
 from services.accounts import usernames
+from services.accounts.lookalikes import skeleton
 from services.accounts.names import checked_name
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, Sessions
-from services.accounts.skeletons import skeleton
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
 from services.database.failures import Conflict

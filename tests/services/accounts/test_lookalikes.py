@@ -8,9 +8,8 @@ import pytest
 from application.application import Application
 from application.settings import Settings
 from models.values import Role
-from services.accounts.lookalikes import fill_skeletons
+from services.accounts.lookalikes import fill_skeletons, skeleton
 from services.accounts.sessions import NewSession
-from services.accounts.skeletons import skeleton
 from services.errors import ErrorCode, UserFaults
 from tests.support.api import PASSWORD
 

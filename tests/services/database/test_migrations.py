@@ -19,8 +19,7 @@ import pytest
 from application.paths import ROOT
 from application.settings import Settings
 from models.trip_life import ChangedBy, TripStatus
-from services.accounts.lookalikes import fill_skeletons
-from services.accounts.skeletons import skeleton
+from services.accounts.lookalikes import fill_skeletons, skeleton
 from services.database import migrations
 from services.database.connections import Database
 from services.database.migrations import MigrationError
