@@ -12,7 +12,7 @@ from services.database.dialects import Row, uuid
 from services.events.outbox import Announcement, OutboxTransaction
 from services.events.topics import Topics
 
-# No message about a trip begins with it.
+# No message about a trip or a position begins with it.
 PREFIX = b'{"standing":'
 # The columns that an announcement is made of.
 COLUMNS = "id, on_duty, approval, vehicle"
@@ -53,7 +53,7 @@ class StandingAnnouncements:
             approval=Approval(row["approval"]),
             has_vehicle=row["vehicle"] is not None,
         )
-        return Announcement(note_ids, [self._topics.user(driver_id)], message)
+        return Announcement(note_ids, [self._topics.driver(driver_id)], message)
 
 
 def standing_message(driver_id: UUID, *, on_duty: bool, approval: Approval, has_vehicle: bool) -> bytes:

@@ -30,8 +30,8 @@ class Topics:
         """Every open request with a pick-up in that H3 cell."""
         return f"{self._prefix}:pool:{cell:x}"
 
-    def location(self, driver_id: UUID) -> str:
-        """Every position of that driver."""
+    def driver(self, driver_id: UUID) -> str:
+        """Every position of that driver, and every change of what decides whether the driver gets offers."""
         return f"{self._prefix}:location:{driver_id}"
 
     def car(self, trip_id: UUID) -> str:
@@ -39,7 +39,7 @@ class Topics:
         return f"{self._prefix}:car:{trip_id}"
 
     def is_of_locations(self, topic: str) -> bool:
-        """Whether positions come on the topic; on all others but ``sessions``, trips do."""
+        """Whether positions come on the topic; on all others but ``sessions``, only trips do."""
         return topic.startswith((f"{self._prefix}:location:", f"{self._prefix}:car:"))
 
     def last_location(self, driver_id: UUID) -> str:

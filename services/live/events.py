@@ -81,6 +81,18 @@ class LocationEvent(_MessageSource):
         self.location = location
 
 
+class DriveEvent:
+    """A trip of a driver has changed, as the driver's own topic says it: it may have begun or ended a drive.
+
+    It comes beside the trip's event on other topics, in any order. So nobody is sent the trip because of it.
+    """
+
+    __slots__ = ("trip",)
+
+    def __init__(self, trip: TripValue) -> None:
+        self.trip = trip
+
+
 class StandingEvent:
     """A driver's duty, approval or vehicle has changed, or has been found to be as it is now.
 
@@ -100,6 +112,11 @@ class StandingEvent:
         """Decode a bus message. Raises: ValueError, KeyError, TypeError."""
         driver_id, on_duty, approval, has_vehicle = read_standing(message)
         return cls(driver_id, on_duty=on_duty, approval=approval, has_vehicle=has_vehicle)
+
+
+# Events without a version of their own.
+Unversioned = LocationEvent | StandingEvent | DriveEvent
+Event = TripEvent | Unversioned
 
 
 class StateRead(_MessageSource):

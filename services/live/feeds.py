@@ -11,7 +11,7 @@ from models.trip_life import has_ended, is_driving
 from models.values import Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
-from services.live.events import LocationEvent, Message, StandingEvent, StateRead, TripEvent
+from services.live.events import Event, LocationEvent, Message, StateRead, TripEvent
 from services.live.messages import (
     DriverAt,
     MyTripsSnapshot,
@@ -20,8 +20,6 @@ from services.live.messages import (
 )
 from services.live.reads import StateReader
 from services.positions.freshness import Freshness, Lifetime
-
-Event = TripEvent | LocationEvent | StandingEvent
 
 
 class Verdict(Enum):

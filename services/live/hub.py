@@ -8,14 +8,15 @@ from uuid import UUID
 from models.values import Location
 from services.drivers.announcements import PREFIX as STANDING_PREFIX
 from services.events.topics import Topics
-from services.live.events import LocationEvent, StandingEvent, TripEvent
-from services.live.feeds import Event, Feed, TooManyPools
+from services.live.events import DriveEvent, Event, LocationEvent, StandingEvent, TripEvent
+from services.live.feeds import Feed, TooManyPools
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.live.subscriber import Sink, Subscriber
 from services.live.topic import Delivering, Follower, Listen, Topic
 from services.runtime.counters import Counters
 from services.runtime.fair_queue import FairQueue
+from services.trips.announcements import is_of_trip
 
 RECENT_EVENTS = 256
 # Longer than the first reconnect delay of clients.
@@ -26,7 +27,7 @@ TURN_S = 0.0005
 # The number of subscribers that start over in one iteration: each asks for its state.
 RESTARTED_AT_ONCE = 32
 
-E = TypeVar("E", TripEvent, LocationEvent, StandingEvent)
+E = TypeVar("E", TripEvent, LocationEvent)
 
 
 class Hub:
@@ -69,7 +70,9 @@ class Hub:
         self.wake_ups = FairQueue()
         self._state = state
         self._names = topics
-        delivering = Delivering(self._begin, self._restart, topics.is_of_locations, FairQueue(turn_s=turn_s))
+        delivering = Delivering(
+            self._begin, self._restart, topics.is_of_locations, _is_position, FairQueue(turn_s=turn_s)
+        )
         self._topics = OpenTopics(listen, delivering, linger_s=linger_s)
         self._restarting: dict[Follower, None] = {}
         self._subscribers: dict[Subscriber, None] = {}
@@ -160,17 +163,17 @@ class Hub:
         """Decode a message once, even if it arrives on several topics, and begin to deliver it."""
         if isinstance(message, LocationEvent):
             return topic.tell_unversioned(message)
-        if self._names.is_of_locations(topic.name):
-            location = self._decoded(message, LocationEvent, _location_event)
-            self.counters.events += 1
-            return topic.tell_unversioned(location)
+        event: Event
         if message.startswith(STANDING_PREFIX):
-            standing = self._decoded(message, StandingEvent, StandingEvent.from_message)
-            self.counters.events += 1
-            return topic.tell_unversioned(standing)
-        trip = self._decoded(message, TripEvent, TripEvent.from_message)
+            event = StandingEvent.from_message(message)
+        elif not self._names.is_of_locations(topic.name):
+            event = self._decoded(message, TripEvent, TripEvent.from_message)
+        elif is_of_trip(message):
+            event = DriveEvent(self._decoded(message, TripEvent, TripEvent.from_message).trip)
+        else:
+            event = self._decoded(message, LocationEvent, _location_event)
         self.counters.events += 1
-        return topic.tell_of_trip(trip)
+        return topic.tell_of_trip(event) if isinstance(event, TripEvent) else topic.tell_unversioned(event)
 
     def _decoded(self, message: bytes, kind: type[E], decode: Callable[[bytes], E]) -> E:
         event = self._recent.get(message)
@@ -178,8 +181,12 @@ class Hub:
             event = self._recent[message] = decode(message)
             if len(self._recent) > RECENT_EVENTS:
                 self._recent.popitem(last=False)
-        assert isinstance(event, kind), "topics carry one kind"
+        assert isinstance(event, kind), "equal messages are of one kind"
         return event
+
+
+def _is_position(message: bytes | LocationEvent) -> bool:
+    return isinstance(message, LocationEvent) or not (message.startswith(STANDING_PREFIX) or is_of_trip(message))
 
 
 def _location_event(message: bytes) -> LocationEvent:

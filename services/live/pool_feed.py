@@ -9,8 +9,8 @@ from models.trip_life import is_driving
 from models.values import Location, TripValue
 from models.visibility import Actor, may_take
 from services.events.topics import Topics
-from services.live.events import LocationEvent, Message, StandingEvent, StateRead
-from services.live.feeds import Event, Outcome, Verdict
+from services.live.events import Event, LocationEvent, Message, StandingEvent, StateRead, TripEvent
+from services.live.feeds import Outcome, Verdict
 from services.live.messages import PoolSnapshot
 from services.live.offer_area import Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
@@ -28,7 +28,9 @@ class PoolFeed:
     - When the driver moves, requests that come into reach are offered, and those out of reach are withdrawn. A
       shown request is never offered again.
     - It is paused while the driver may not take trips, or is on one: one snapshot without offers says why, and one
-      with offers comes when that is over. Meanwhile only the driver's own topics are followed.
+      with offers comes when that is over.
+    - It always follows the driver's own topic. What comes there about trips only tells whether the pool should be
+      paused: an offer comes on one topic alone, which keeps its versions in order.
 
     An offer looks the same to every driver; this class decides which driver sees it.
     """
@@ -39,8 +41,7 @@ class PoolFeed:
         "_location",
         "_names",
         "_near",
-        "_own_topics",
-        "_own_trips",
+        "_own_topic",
         "_pause",
         "_radius_m",
         "_rules",
@@ -69,14 +70,11 @@ class PoolFeed:
         # Loaded by ``prepare``: the driver's standing, and why there are no offers.
         self._standing: Standing | None = None
         self._pause: PauseReason | None = None
-        # The driver's own trips and standing, and the driver's position unless the area is fixed.
-        own = topics.user(actor.id)
-        self._own_topics = (own,) if near is not None else (own, topics.location(actor.id))
+        # The driver's positions, standing and drives.
+        self._own_topic = topics.driver(actor.id)
         # None while there is no area: then the server does not know what the driver sees.
         self._screen: Screen | None = None
-        # The versions that were withdrawn since the snapshot, of trips that are or were the driver's.
-        self._own_trips: dict[UUID, int] = {}
-        self.topics: Collection[str] = self._own_topics
+        self.topics: Collection[str] = (self._own_topic,)
 
     changes_in_s: float | None = None
 
@@ -102,7 +100,10 @@ class PoolFeed:
             await self._find_area(state)
             return
         self._screen = None
-        self.topics = self._own_topics
+        self.topics = (self._own_topic,)
+        if self._pause is PauseReason.ON_TRIP:
+            # A server of the version before tells the end of the trip only there.
+            self.topics = (self._own_topic, self._names.user(self._actor_id))
         if not standing.on_duty:
             # The position is forgotten, at the latest when a trip under way ends.
             self._location = None
@@ -115,7 +116,7 @@ class PoolFeed:
                 self._location = location
             point = self._location.point if self._location is not None else None
         if point is None:
-            self.topics = (*self._own_topics, self._names.pool)
+            self.topics = (self._own_topic, self._names.pool)
         elif self._screen is None:
             self._begin_around(point)
         else:
@@ -129,7 +130,6 @@ class PoolFeed:
 
     def snapshot(self, read: StateRead) -> Message:
         """The offers that the driver has not given back: the nearest, or the newest. Or why there are none."""
-        self._own_trips.clear()
         paused = self._pause
         if paused is not None:
             return read.message(paused, lambda: PoolSnapshot((), truncated=False, paused=paused))
@@ -141,20 +141,17 @@ class PoolFeed:
     def change(self, event: Event) -> Outcome:
         """A new or withdrawn offer; or the effects of a new position."""
         if isinstance(event, LocationEvent):
-            return self._move(event.location) if self._pause is None else None
-        if isinstance(event, StandingEvent) or self._pause is not None or event.trip.driver is not None:
-            # With a driver it is no offer, and may be the trip that this driver takes.
-            if self.contradicts(event):
-                return Verdict.READ_AGAIN
-            if isinstance(event, StandingEvent) or self._pause is not None:
-                return None
+            return self._move(event.location) if self._pause is None and self._near is None else None
+        if self._pause is not None or not isinstance(event, TripEvent):
+            return Verdict.READ_AGAIN if self.contradicts(event) else None
+        # Asked first, because most changes are of trips without a driver.
+        if event.trip.driver is not None and self.contradicts(event):
+            return Verdict.READ_AGAIN
         if self._screen is not None:
             return self._screen.change(event)
         # For a driver who gave the trip back the offer is withdrawn. Every change of the trip repeats that: the
         # first withdrawal may have been lost, or may arrive later.
-        if may_take(self._actor_id, event.trip):
-            return offered(event)
-        return withdrawn(event) if self._is_new(event.trip) else None
+        return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
 
     def contradicts(self, event: Event) -> bool:
         """Whether the pool is paused and by the event should not be, or the reverse, or for another reason."""
@@ -171,16 +168,6 @@ class PoolFeed:
         # Any other reason counts before the trip.
         is_the_trip = self._standing is not None and self._standing.trip_id == event.trip.id
         return pause is PauseReason.ON_TRIP and is_the_trip and not self._drives(event.trip)
-
-    def _is_new(self, trip: TripValue) -> bool:
-        """False if this version of a trip that is or was the driver's came before: it comes on two topics."""
-        is_own = trip.driver is not None and trip.driver.id == self._actor_id
-        if not is_own and self._actor_id not in trip.given_back_by:
-            return True
-        is_new = self._own_trips.get(trip.id, 0) < trip.version
-        if is_new:
-            self._own_trips[trip.id] = trip.version
-        return is_new
 
     def _drives(self, trip: TripValue) -> bool:
         return trip.driver is not None and trip.driver.id == self._actor_id and is_driving(trip.status)
@@ -217,7 +204,7 @@ class PoolFeed:
         area = Area.around(point, self._radius_m)
         if self._screen is None or area.cells != self._screen.area.cells:
             cells = {self._names.pool_cell(cell) for cell in area.cells}
-            self.topics = frozenset({*self._own_topics, self._names.pool_any, *cells})
+            self.topics = frozenset({self._own_topic, self._names.pool_any, *cells})
         return area
 
     def _is_newer(self, location: Location) -> bool:

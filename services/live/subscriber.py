@@ -13,8 +13,8 @@ from uuid import UUID
 import structlog
 
 from models.visibility import may_see
-from services.live.events import LocationEvent, Message, StandingEvent, TripEvent
-from services.live.feeds import Event, Feed, NotFound, Verdict
+from services.live.events import Event, LocationEvent, Message, TripEvent, Unversioned
+from services.live.feeds import Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
 from services.live.marks import NEVER
 from services.live.open_topics import OpenTopics
@@ -231,8 +231,8 @@ class Subscriber:
         else:
             self._deliver(event)
 
-    def take_unversioned(self, event: LocationEvent | StandingEvent) -> None:
-        """A driver has reported a position, or a driver's standing has changed."""
+    def take_unversioned(self, event: Unversioned) -> None:
+        """Something of a driver has changed: the position, the standing, or a trip."""
         if self.state is SubscriberState.READING:
             self._wait(event)
         else:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from services.live.events import LocationEvent, StandingEvent, TripEvent
+from services.live.events import LocationEvent, TripEvent, Unversioned
 from services.live.marks import Marks
 from services.runtime.fair_queue import FairQueue
 
@@ -21,7 +21,8 @@ _log = structlog.stdlib.get_logger(__name__)
 # The number of followers in one piece of work, about a quarter of a millisecond.
 TOLD_AT_ONCE = 16
 # The number of messages of one topic that wait for delivery. More would need too much memory and come too late.
-MAX_WAITING_TRIPS = 1_000
+MAX_WAITING = 1_000
+# In a topic with that many, a newer position replaces the oldest.
 MAX_WAITING_LOCATIONS = 16
 
 Listen = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
@@ -46,8 +47,8 @@ class Follower(Protocol):
         """
         ...
 
-    def take_unversioned(self, event: LocationEvent | StandingEvent) -> None:
-        """A driver has reported a position, or a driver's standing has changed."""
+    def take_unversioned(self, event: Unversioned) -> None:
+        """Something of a driver has changed: the position, the standing, or a trip."""
         ...
 
     def start_over(self) -> None:
@@ -75,12 +76,13 @@ class Delivering:
 
     ``begin`` decodes a message and returns an iterator over the pieces of its delivery; it may raise. ``turns``
     runs the pieces of all topics. ``restart`` makes followers start over. ``is_of_locations`` says whether a topic
-    carries positions.
+    carries positions, and ``is_position`` whether a message is one.
     """
 
     begin: Callable[["Topic", bytes | LocationEvent], Iterator[None]]
     restart: Callable[[Iterable["Follower"]], None]
     is_of_locations: Callable[[str], bool]
+    is_position: Callable[[bytes | LocationEvent], bool]
     turns: FairQueue
 
 
@@ -219,8 +221,8 @@ class Topic:
                     known = read.get(trip_id)
                 follower.take_trip(event, known, is_old=is_old)
 
-    def tell_unversioned(self, event: LocationEvent | StandingEvent) -> Iterator[None]:
-        """Deliver to all followers a position, or a driver's standing."""
+    def tell_unversioned(self, event: Unversioned) -> Iterator[None]:
+        """Deliver an event about a driver to all followers."""
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield
@@ -241,15 +243,20 @@ class Topic:
 
     def take(self, message: bytes | LocationEvent) -> None:
         """Deliver a message, after those that wait."""
-        if self._has_locations:
-            if len(self._waiting) >= MAX_WAITING_LOCATIONS:
-                self._waiting.popleft()
-        elif len(self._waiting) >= MAX_WAITING_TRIPS:
+        if self._has_locations and len(self._waiting) >= MAX_WAITING_LOCATIONS:
+            self._drop_oldest_position()
+        if len(self._waiting) >= MAX_WAITING:
             _log.warning("messages arrive faster than they are delivered", topic=self.name)
             self._waiting.clear()
             self._waiting.append(None)
         self._waiting.append(message)
         self._go_on_soon()
+
+    def _drop_oldest_position(self) -> None:
+        for number, message in enumerate(self._waiting):
+            if message is not None and self._delivering.is_position(message):
+                del self._waiting[number]
+                return
 
     def _go_on_soon(self) -> None:
         if not self._has_turn:

@@ -124,7 +124,7 @@ class Positions:
     ) -> Stored:
         """``in_time``: there is still time to ask Redis."""
         location = report.stamped(active)
-        topics = [self._topics.location(location.driver_id)]
+        topics = [self._topics.driver(location.driver_id)]
         if active.trip_id is not None:
             topics.append(self._topics.car(active.trip_id))
         if not in_time:

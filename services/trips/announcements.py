@@ -15,6 +15,8 @@ from services.trips import rows as trip_rows
 
 # A byte with which no JSON begins.
 _FOUND = b"@"
+# No message about a position or a standing begins so.
+_BEGINNINGS = (b'{"id":', _FOUND)
 
 
 class TripAnnouncements:
@@ -48,9 +50,9 @@ class TripAnnouncements:
 
     def _topics_of(self, trip: TripValue, former_driver_ids: Collection[UUID], *, for_pool: bool) -> list[str]:
         topics = [self._topics.trip(trip.id), self._topics.user(trip.rider.id)]
-        if trip.driver is not None:
-            topics.append(self._topics.user(trip.driver.id))
-        topics += [self._topics.user(driver_id) for driver_id in former_driver_ids]
+        drivers = (*former_driver_ids,) if trip.driver is None else (trip.driver.id, *former_driver_ids)
+        for driver_id in drivers:
+            topics += (self._topics.user(driver_id), self._topics.driver(driver_id))
         if for_pool:
             topics.append(self._topics.pool)
             if trip.pick_up is None:
@@ -63,6 +65,11 @@ class TripAnnouncements:
 def found_message(trip: TripValue, as_of: datetime) -> bytes:
     """The message for the state of a trip that a read found; the read began at ``as_of``."""
     return _FOUND + as_of.isoformat().encode() + b" " + trip.to_json()
+
+
+def is_of_trip(message: bytes) -> bool:
+    """Whether a message is about a trip."""
+    return message.startswith(_BEGINNINGS)
 
 
 def read_message(message: bytes) -> tuple[TripValue, datetime]:

@@ -357,7 +357,7 @@ class World:
             monkeypatch.setattr(shared_result_module, "WOKEN_AT_ONCE", 1)
             monkeypatch.setattr(reads_module, "AREAS_AT_ONCE", 1)
         if not self.choices.below(4):
-            monkeypatch.setattr(topic_module, "MAX_WAITING_TRIPS", MAX_TOPIC)
+            monkeypatch.setattr(topic_module, "MAX_WAITING", MAX_TOPIC)
             monkeypatch.setattr(topic_module, "MAX_WAITING_LOCATIONS", 1)
         monkeypatch.setattr(delivery_module, "MAX_WAITING", MAX_SENDING)
         monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 1e9)
@@ -630,6 +630,8 @@ class World:
     def _topics_of(self, trip: TripValue, former: Collection[UUID | None], *, for_pool: bool) -> list[str]:
         topics = [TOPICS.trip(trip.id), *(TOPICS.user(user_id) for user_id in _parties(trip))]
         topics += [TOPICS.user(driver_id) for driver_id in former if driver_id is not None]
+        drivers = {trip.driver.id if trip.driver is not None else None, *former} - {None}
+        topics += [TOPICS.driver(driver_id) for driver_id in drivers if driver_id is not None]
         if for_pool:
             topics.append(TOPICS.pool)
             if trip.pick_up is None:
@@ -723,7 +725,7 @@ class World:
         self.duty_changes += 1
         note = (driver_id, self.duty_changes)
         self.notes[note] = None
-        self.unpublished.append(([TOPICS.user(driver_id)], self._standing_message(driver_id), note))
+        self.unpublished.append(([TOPICS.driver(driver_id)], self._standing_message(driver_id), note))
         return f"of {driver_id.int}: {'off' if driver_id in self.off_duty else 'on'}"
 
     def _standing_message(self, driver_id: UUID) -> bytes:
@@ -749,7 +751,7 @@ class World:
         now = self._tick()
         location = Location(driver.id, trip_id, SPOTS[spot], None, now, as_of=now)
         self.locations[driver.id] = location
-        topics = [TOPICS.location(driver.id)]
+        topics = [TOPICS.driver(driver.id)]
         if trip_id is not None:
             topics.append(TOPICS.car(trip_id))
         if self.choices.below(2):
@@ -796,7 +798,7 @@ class World:
         notes, self.notes = self.notes, {}
         for trip_id in dict.fromkeys(trip_id for trip_id, _ in notes):
             if trip_id not in self.trips:
-                self.swept.append(([TOPICS.user(trip_id)], self._standing_message(trip_id)))
+                self.swept.append(([TOPICS.driver(trip_id)], self._standing_message(trip_id)))
                 continue
             trip = self.trips[trip_id]
             former = {driver_id for note, driver_id in notes.items() if note[0] == trip_id}

@@ -5,15 +5,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from models.geo import GeoPoint
 from models.standing import DriverRules, PauseReason
 from models.trip_life import TripStatus, WithdrawReason
 from models.values import Approval
 from services.drivers.announcements import standing_message
 from services.live import subscriber
-from services.live.messages import PoolSnapshot, TripWithdrawn
+from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.offer_area import Area
 from services.live.pool_feed import PoolFeed
-from tests.services.live.test_pool_feed import HOME, RADIUS_M, TOPICS, City, offers, own_topics
+from tests.services.live.test_pool_feed import HOME, RADIUS_M, TOPICS, City, offers
 from tests.support.live import ScriptedState
 from tests.support.waiting import until
 
@@ -39,7 +40,7 @@ async def hears_of_standing(
     city: City, *, on_duty: bool = True, approval: Approval = Approval.APPROVED, has_vehicle: bool = False
 ) -> None:
     message = standing_message(city.actor.id, on_duty=on_duty, approval=approval, has_vehicle=has_vehicle)
-    await city.bus.publish(TOPICS.user(city.actor.id), message)
+    await city.bus.publish(TOPICS.driver(city.actor.id), message)
 
 
 async def goes_off_duty(city: City) -> PoolSnapshot:
@@ -50,7 +51,7 @@ async def goes_off_duty(city: City) -> PoolSnapshot:
 
 async def accepts(city: City) -> PoolSnapshot:
     trip = city.state.accept(city.state.request(pick_up=HOME), city.actor)
-    await city.bus.publish(TOPICS.user(city.actor.id), trip)
+    await city.bus.publish(TOPICS.driver(city.actor.id), trip)
     return paused(PauseReason.ON_TRIP)
 
 
@@ -62,7 +63,7 @@ CHANGES = pytest.mark.parametrize("change", [goes_off_duty, accepts])
 @CHANGES
 async def test_a_change_before_the_driver_is_read_is_in_the_snapshot(city: City, change: Change) -> None:
     city.stands(HOME)
-    own = TOPICS.user(city.actor.id)
+    own = TOPICS.driver(city.actor.id)
     later = city.bus.confirm_later[own] = asyncio.Event()
     following = asyncio.create_task(city.follow())
     await until(lambda: own in city.bus.asked)
@@ -119,7 +120,7 @@ async def test_no_other_event_makes_a_snapshot(city: City) -> None:
     await hears_of_standing(city)
     await hears_of_standing(city, has_vehicle=True)
     trip = city.state.accept(city.state.request(pick_up=HOME), city.actor)
-    own = TOPICS.user(city.actor.id)
+    own = TOPICS.driver(city.actor.id)
     await city.bus.publish(own, trip)
     assert await city.sink.next() == paused(PauseReason.ON_TRIP)
     trip = city.state.change(trip, TripStatus.IN_PROGRESS)
@@ -136,7 +137,7 @@ async def test_a_pinned_area_is_paused_too_and_shown_again(city: City) -> None:
     await city.follow(near=HOME)
     assert await city.sink.next() == offers()
     assert await goes_off_duty(city) == await city.sink.next()
-    await until(lambda: set(city.bus.listening) == own_topics(city.actor) - {TOPICS.location(city.actor.id)})
+    await until(lambda: set(city.bus.listening) == {TOPICS.driver(city.actor.id)})
     trip = city.state.request(pick_up=HOME)
     stands(city)
     await hears_of_standing(city)
@@ -150,12 +151,12 @@ async def test_positions_during_a_pause_count_afterwards(city: City) -> None:
     await city.publish(near)
     await city.sink.next()
     trip = city.state.accept(city.state.request(), city.actor)
-    await city.bus.publish(TOPICS.user(city.actor.id), trip)
+    await city.bus.publish(TOPICS.driver(city.actor.id), trip)
     assert await city.sink.next() == paused(PauseReason.ON_TRIP)
     await city.moves(HOME)
-    await city.bus.publish(TOPICS.user(city.actor.id), city.state.change(trip, TripStatus.CANCELLED))
+    await city.bus.publish(TOPICS.driver(city.actor.id), city.state.change(trip, TripStatus.CANCELLED))
     await city.shows(offers(near))
-    wanted = {*own_topics(city.actor), TOPICS.pool_any, *(TOPICS.pool_cell(cell) for cell in CELLS)}
+    wanted = {TOPICS.driver(city.actor.id), TOPICS.pool_any, *(TOPICS.pool_cell(cell) for cell in CELLS)}
     await until(lambda: set(city.bus.listening) == wanted)
 
 
@@ -194,10 +195,31 @@ async def test_what_is_not_required_pauses_nothing(city: City) -> None:
     assert await city.sink.next() == offers()
 
 
-async def test_an_own_trip_whose_event_comes_on_two_topics_is_withdrawn_once(city: City) -> None:
+@pytest.mark.parametrize("place", [HOME, None])
+async def test_what_a_driver_hears_of_an_own_trip_never_comes_before_the_offer(
+    city: City, place: GeoPoint | None
+) -> None:
+    """The offer and the acceptance are late; that the driver has given it back is told at once."""
+    if place is not None:
+        city.stands(place)
     await city.follow()
     assert await city.sink.next() == offers()
-    given_back = city.state.give_back(city.state.accept(city.state.request(), city.actor))
+    request = city.state.request(pick_up=place)
+    accepted = city.state.accept(request, city.actor)
+    given_back = city.state.give_back(accepted)
+    for own in {TOPICS.driver(city.actor.id), TOPICS.user(city.actor.id)} & city.bus.listening.keys():
+        await city.bus.publish(own, given_back)
+    await city.publish(request)
+    assert await city.sink.next() == TripOffered(request)
     await city.publish(given_back)
-    await city.bus.publish(TOPICS.user(city.actor.id), given_back)
     await city.shows(TripWithdrawn(given_back.id, 3, WithdrawReason.TAKEN))
+
+
+async def test_the_end_of_a_trip_is_heard_on_the_users_topic_too(city: City) -> None:
+    """As a server of the version before tells it."""
+    trip = city.state.accept(city.state.request(), city.actor)
+    await city.follow()
+    assert await city.sink.next() == paused(PauseReason.ON_TRIP)
+    await city.bus.publish(TOPICS.user(city.actor.id), city.state.change(trip, TripStatus.CANCELLED))
+    await city.shows(offers())
+    assert TOPICS.user(city.actor.id) not in city.bus.listening

@@ -63,7 +63,7 @@ class City:
         await self.tell(self.stands(point))
 
     async def tell(self, location: Location) -> None:
-        await self.bus.publish(TOPICS.location(location.driver_id), location.to_json())
+        await self.bus.publish(TOPICS.driver(location.driver_id), location.to_json())
 
     async def publish(self, *trips: TripValue) -> None:
         """Publish on the pool topics that this process listens to."""
@@ -88,10 +88,6 @@ class City:
 
 def offers(*trips: TripValue) -> PoolSnapshot:
     return PoolSnapshot(trips, truncated=False)
-
-
-def own_topics(actor: Actor) -> set[str]:
-    return {TOPICS.user(actor.id), TOPICS.location(actor.id)}
 
 
 def out_of_range(trip: TripValue) -> TripWithdrawn:
@@ -162,7 +158,6 @@ async def test_a_pinned_area_stays_where_it_is(city: City) -> None:
     city.stands(AWAY)
     await city.follow(near=HOME)
     assert await city.sink.next() == offers(near)
-    assert TOPICS.location(city.actor.id) not in city.bus.listening
     await city.publish(city.state.change(far, TripStatus.CANCELLED))
     await city.shows()
 
@@ -171,7 +166,7 @@ async def test_the_topics_are_confirmed_before_the_position_and_the_trips_are_re
     city.bus.confirm.clear()
     following = asyncio.create_task(city.follow())
     await until(lambda: city.bus.asked)
-    assert set(city.bus.asked) == own_topics(city.actor)
+    assert set(city.bus.asked) == {TOPICS.driver(city.actor.id)}
     # Changes before the confirmation are in the read after it.
     city.stands(HOME)
     trip = city.state.request(pick_up=HOME)
@@ -244,7 +239,7 @@ async def test_crossing_cells_offers_the_trips_there_and_leaves_the_old_topics(c
     await city.moves(AWAY)
     await city.shows(offers(here), out_of_range(here), TripOffered(there))
     wanted = {TOPICS.pool_cell(cell) for cell in Area.around(AWAY, RADIUS_M).cells}
-    await until(lambda: set(city.bus.listening) == {*wanted, TOPICS.pool_any, *own_topics(city.actor)})
+    await until(lambda: set(city.bus.listening) == {*wanted, TOPICS.pool_any, TOPICS.driver(city.actor.id)})
 
 
 async def test_a_request_between_the_new_topics_and_the_read_is_offered_once(city: City) -> None:
@@ -299,7 +294,7 @@ async def test_a_trip_accepted_before_the_read_and_published_after_it_is_withdra
     taken = city.state.accept(trip, driver())
     await city.moves(beside)
     await city.state.reads_reach(2)
-    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 3)
+    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 2)
     await city.publish(taken)
     await city.shows(offers(trip), TripWithdrawn(trip.id, 2, WithdrawReason.TAKEN))
 
@@ -355,7 +350,7 @@ async def test_a_trip_given_back_before_the_read_and_published_after_it_is_withd
     given_back = city.state.give_back(taken)
     await city.moves(beside)
     await city.state.reads_reach(2)
-    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 3)
+    await until(lambda: city.hub.topics == len(Area.around(beside, RADIUS_M).cells) + 2)
     await city.publish(taken, given_back)
     await city.shows(offers(trip), TripWithdrawn(trip.id, 3, WithdrawReason.TAKEN))
 

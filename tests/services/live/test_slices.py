@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from models.standing import PauseReason
+from models.values import Approval
 from models.visibility import Actor, Audience
+from services.drivers.announcements import standing_message
 from services.events.topics import Topics
 from services.live import topic as topic_module
 from services.live.feeds import DriverLocationFeed, MyTripsFeed
@@ -15,6 +18,7 @@ from services.live.messages import DriverAt, MyTripsSnapshot, PoolSnapshot, Trip
 from services.live.pool_feed import PoolFeed
 from services.positions.freshness import Lifetime
 from services.runtime import fair_queue
+from services.trips.announcements import found_message
 from tests.support.live import FakeBus, RecordingSink, ScriptedState, driver, hub_on, rider
 from tests.support.positions import location
 from tests.support.waiting import until
@@ -203,7 +207,7 @@ async def test_a_thousand_callers_of_a_shared_read_continue_a_few_at_a_time(
 async def test_messages_that_arrive_faster_than_they_are_delivered_are_replaced_by_a_snapshot(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_module, "MAX_WAITING_TRIPS", 10, raising=False)
+    monkeypatch.setattr(topic_module, "MAX_WAITING", 10, raising=False)
     sink = await follow_pool(hub)
     trips = [state.request() for _ in range(30)]
     await bus.publish(POOL, *trips)
@@ -230,3 +234,26 @@ async def test_of_positions_that_arrive_faster_than_they_are_delivered_the_newes
     told = [await sink.next() for _ in range(3)]
     assert [at.location.point for at in told if isinstance(at, DriverAt)] == [p.point for p in positions[-3:]]
     assert sink.is_empty
+
+
+@pytest.mark.parametrize("kind", ["standing", "trip", "trip found by a sweep"])
+async def test_positions_that_arrive_faster_than_they_are_delivered_replace_nothing_but_positions(
+    bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(topic_module, "MAX_WAITING_LOCATIONS", 3, raising=False)
+    actor = driver()
+    hub, sink = hub_on(bus, TOPICS), RecordingSink()
+    await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), sink)
+    assert await sink.next() == PoolSnapshot((), truncated=False)
+    if kind == "standing":
+        state.standings[actor.id] = {"on_duty": False}
+        reason = PauseReason.OFF_DUTY
+        change = standing_message(actor.id, on_duty=False, approval=Approval.APPROVED, has_vehicle=False)
+    else:
+        reason = PauseReason.ON_TRIP
+        trip = state.accept(state.request(), actor)
+        change = trip.to_json() if kind == "trip" else found_message(trip, state.tick())
+    positions = [location(actor.id, lat).to_json() for lat in range(20)]
+    await bus.publish(TOPICS.driver(actor.id), change, *positions)
+    while (last := await sink.next()) != PoolSnapshot((), truncated=False, paused=reason):
+        assert last == PoolSnapshot((), truncated=False)

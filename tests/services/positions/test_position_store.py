@@ -54,7 +54,7 @@ class Process:
         self.told.append(position)
 
     async def put(self, position: Location, *, ttl_s: float = TTL_S, lease: Lease | None = None) -> Stored:
-        topics = [self.topics.location(position.driver_id)]
+        topics = [self.topics.driver(position.driver_id)]
         return await self.store.put(position, topics, ttl_s=ttl_s, lease=lease)
 
     async def last(self, driver_id: UUID) -> Location | None:
@@ -235,8 +235,8 @@ async def test_other_processes_receive_a_position_and_this_one_delivers_it_once(
     async with (
         process(redis_url, prefix) as here,
         process(redis_url, prefix) as there,
-        here.bus.listen(here.topics.location(driver_id)) as heard_here,
-        there.bus.listen(there.topics.location(driver_id)) as heard_there,
+        here.bus.listen(here.topics.driver(driver_id)) as heard_here,
+        there.bus.listen(there.topics.driver(driver_id)) as heard_there,
     ):
         await here.put(one)
         # The sentinel: nothing came before it.
@@ -357,7 +357,7 @@ async def test_a_position_that_redis_cannot_store_is_delivered_to_all_and_the_st
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(process(own_broker.url, "shared"))
         there = await stack.enter_async_context(process(own_broker.url, "shared"))
-        heard = await stack.enter_async_context(there.bus.listen(there.topics.location(driver_id)))
+        heard = await stack.enter_async_context(there.bus.listen(there.topics.driver(driver_id)))
         await own_broker.execute(*spoil)
 
         assert await here.put(first) is Stored.NEW
