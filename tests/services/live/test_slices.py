@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from models.geo import GeoPoint
 from models.standing import PauseReason
 from models.values import Approval
 from models.visibility import Actor, Audience
@@ -243,7 +244,7 @@ async def test_positions_that_arrive_faster_than_they_are_delivered_replace_noth
     monkeypatch.setattr(topic_module, "MAX_WAITING_LOCATIONS", 3, raising=False)
     actor = driver()
     hub, sink = hub_on(bus, TOPICS), RecordingSink()
-    await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000), sink)
+    await hub.subscribe(PoolFeed(actor, TOPICS, radius_m=3_000, near=GeoPoint(0, 0)), sink)
     assert await sink.next() == PoolSnapshot((), truncated=False)
     if kind == "standing":
         state.standings[actor.id] = {"on_duty": False}
