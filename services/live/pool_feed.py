@@ -38,6 +38,7 @@ class PoolFeed:
     # Each subscriber has one, and each event reads it: without a dictionary it is smaller and faster.
     __slots__ = (
         "_actor_id",
+        "_left",
         "_location",
         "_names",
         "_near",
@@ -70,6 +71,9 @@ class PoolFeed:
         # Loaded by ``prepare``: the driver's standing, and why there are no offers.
         self._standing: Standing | None = None
         self._pause: PauseReason | None = None
+        # The last trip that a read found over, which its driver never takes again. It comes on two topics, so what
+        # one of them says of its course may come later.
+        self._left: UUID | None = None
         # The driver's positions, standing and drives.
         self._own_topic = topics.driver(actor.id)
         # None while there is no area: then the server does not know what the driver sees.
@@ -92,7 +96,10 @@ class PoolFeed:
 
     async def prepare(self, state: StateReader) -> None:
         """Read the driver's standing and, unless that pauses the pool, the driver's position."""
-        standing = self._standing = await state.standing_of(self._actor_id)
+        before, standing = self._standing, await state.standing_of(self._actor_id)
+        if before is not None and before.trip_id not in (None, standing.trip_id):
+            self._left = before.trip_id
+        self._standing = standing
         self._pause = self._rules.obstacle_of(standing)
         if self._pause is None and standing.trip_id is not None:
             self._pause = PauseReason.ON_TRIP
@@ -164,7 +171,7 @@ class PoolFeed:
             )
             return obstacle is not (None if pause is PauseReason.ON_TRIP else pause)
         if pause is None:
-            return self._drives(event.trip)
+            return self._drives(event.trip) and event.trip.id != self._left
         # Any other reason counts before the trip.
         is_the_trip = self._standing is not None and self._standing.trip_id == event.trip.id
         return pause is PauseReason.ON_TRIP and is_the_trip and not self._drives(event.trip)

@@ -305,6 +305,7 @@ class World:
             ("accept", 3, self._accept),
             ("make and take", 2, self._make_and_take),
             ("give back", 2, self._give_back),
+            ("have and give back", 2, self._have_and_give_back),
             ("end", 2, self._end_trip),
             ("duty", 3, self._change_duty),
             ("commit", 3, self._commit_next),
@@ -709,6 +710,23 @@ class World:
         return self._change(
             trip, TripStatus.REQUESTED, former=trip.driver.id, driver=None, given_back_by=given_back_by
         )
+
+    def _have_and_give_back(self) -> str | None:
+        """A driver takes a trip and gives it back, and the first of it is never announced: its process has died."""
+        trip = self._pick(TripStatus.REQUESTED)
+        taken = self._accept_trip(trip) if trip is not None else None
+        if trip is None or taken is None:
+            return None
+        self._commit_if_written(trip.id)
+        lost = self.unpublished.pop()
+        trip = self.trips[trip.id]
+        assert trip.driver is not None
+        given_back_by = trip.given_back_by | {trip.driver.id}
+        given_back = self._change(
+            trip, TripStatus.REQUESTED, former=trip.driver.id, driver=None, given_back_by=given_back_by
+        )
+        self._commit_if_written(trip.id)
+        return f"{taken}, {given_back}; {self._named(lost[1])} is lost"
 
     def _end_trip(self) -> str | None:
         trip = self._pick(TripStatus.REQUESTED, TripStatus.STARTED)

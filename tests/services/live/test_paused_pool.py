@@ -223,3 +223,15 @@ async def test_the_end_of_a_trip_is_heard_on_the_users_topic_too(city: City) -> 
     await city.bus.publish(TOPICS.user(city.actor.id), city.state.change(trip, TripStatus.CANCELLED))
     await city.shows(offers())
     assert TOPICS.user(city.actor.id) not in city.bus.listening
+
+
+async def test_what_comes_late_about_a_trip_that_is_over_makes_no_snapshot(city: City) -> None:
+    trip = city.state.accept(city.state.request(), city.actor)
+    await city.follow()
+    assert await city.sink.next() == paused(PauseReason.ON_TRIP)
+    riding = city.state.change(trip, TripStatus.IN_PROGRESS)
+    completed = city.state.change(riding, TripStatus.COMPLETED)
+    await city.bus.publish(TOPICS.user(city.actor.id), riding, completed)
+    assert await city.sink.next() == offers()
+    await city.bus.publish(TOPICS.driver(city.actor.id), riding, completed)
+    await city.shows()
