@@ -712,7 +712,7 @@ class World:
         )
 
     def _have_and_give_back(self) -> str | None:
-        """A driver takes a trip and gives it back, and the first of it is never announced: its process has died."""
+        """A driver takes a trip and gives it back; the acceptance is never announced: its process has died."""
         trip = self._pick(TripStatus.REQUESTED)
         taken = self._accept_trip(trip) if trip is not None else None
         if trip is None or taken is None:

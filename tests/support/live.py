@@ -239,10 +239,15 @@ class FakeBus:
 
     async def publish(self, topic: str, *trips: TripValue | bytes) -> None:
         """Deliver, and return when the listener has delivered it or left."""
-        queue = self.listening[topic]
-        for trip in trips:
+        await self.publish_together(*((topic, trip) for trip in trips))
+
+    async def publish_together(self, *messages: tuple[str, TripValue | bytes]) -> None:
+        """Deliver on several topics at once, and return when all listeners have delivered it or left."""
+        queues = [self.listening[topic] for topic, _ in messages]
+        for queue, (_, trip) in zip(queues, messages, strict=True):
             queue.put_nowait(trip if isinstance(trip, bytes) else trip.to_json())
-        await queue.join()
+        for queue in queues:
+            await queue.join()
         await until(lambda: not any(hub.waiting for hub in self.hubs))
 
     async def end(self, topic: str) -> None:

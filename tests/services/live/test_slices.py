@@ -111,9 +111,7 @@ async def test_other_clients_are_served_during_a_batch_on_a_thousand_topics(
         await hub.subscribe(MyTripsFeed(actor, TOPICS), sink)
         assert isinstance(await sink.next(), MyTripsSnapshot)
     trips = [state.request(rider=actor.user) for actor in riders]
-    async with asyncio.TaskGroup() as publishing:
-        for actor, trip in zip(riders, trips, strict=True):
-            publishing.create_task(bus.publish(TOPICS.user(actor.id), trip))
+    await bus.publish_together(*((TOPICS.user(actor.id), trip) for actor, trip in zip(riders, trips, strict=True)))
     assert [await sink.next() for sink in sinks] == [TripChanged(trip, Audience.RIDER) for trip in trips]
     assert work.most_at_once <= AT_ONCE
 
@@ -126,9 +124,7 @@ async def test_a_rider_does_not_wait_until_all_drivers_have_been_told(
     mine = RecordingSink(lambda _: told.append(work.total))
     await hub.subscribe(MyTripsFeed(actor, TOPICS), mine)
     before = work.total
-    async with asyncio.TaskGroup() as publishing:
-        publishing.create_task(bus.publish(POOL, state.request()))
-        publishing.create_task(bus.publish(TOPICS.user(actor.id), state.request(rider=actor.user)))
+    await bus.publish_together((POOL, state.request()), (TOPICS.user(actor.id), state.request(rider=actor.user)))
     for sink in sinks:
         await sink.next()
     assert told[-1] - before < CROWD // 2
