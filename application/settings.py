@@ -319,11 +319,6 @@ class Settings(BaseSettings):
         """The database file, or None on PostgreSQL."""
         return sqlite_path(self.database_url)
 
-    @property
-    def is_embedded(self) -> bool:
-        """SQLite without Redis: nothing to set up, one process."""
-        return self.sqlite_path is not None and self.redis_url is None
-
 
 def load_settings(**overrides: object) -> Settings:
     """Read the settings.

@@ -109,7 +109,7 @@ def test_the_image_alone_keeps_its_data_in_one_folder_of_its_user(monkeypatch: p
     for name, value in image_environment().items():
         monkeypatch.setenv(name, value)
     settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
-    assert settings.is_embedded
+    assert settings.redis_url is None
     assert str(settings.sqlite_path).startswith("/data/")
     assert settings.media_url.startswith("/data/")
     assert re.search(r"--owner=taxirank .*?/data /data/media", DOCKERFILE)

@@ -23,7 +23,8 @@ def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
 
 def test_every_setting_is_optional() -> None:
     settings = load_settings()
-    assert settings.is_embedded
+    assert settings.sqlite_path is not None
+    assert settings.redis_url is None
     assert not settings.secure_cookies
 
 
