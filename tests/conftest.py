@@ -41,9 +41,9 @@ from services.accounts import passwords
 from services.limits import throttle
 from tests.support import attacks, servers, tools
 from tests.support.api import Api
+from tests.support.computed_once import RememberedDocuments, filters_once, rates_once
 from tests.support.in_process import listening
 from tests.support.processes import HASH_MEMORY_KIB, WITHOUT_LIMITS
-from tests.support.remembered import RememberedDocuments, filters_once, rates_once
 
 pytest_plugins = ["pytester"]
 

@@ -30,8 +30,8 @@ from services.trips.faults import (
     TripTaken,
 )
 from tests.support.api import PASSWORD
+from tests.support.database_rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
 from tests.support.processes import HASH_MEMORY_KIB
-from tests.support.rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
 from tests.support.waiting import until
 
 RACES = 200

@@ -9,7 +9,7 @@ from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import MY_TRIPS, PASSWORD, Api, open_socket
-from tests.support.rows import add_rider
+from tests.support.database_rows import add_rider
 from tests.support.staff import StaffBrowser, make_staff, path_of
 
 COOKIE = "taxirank_session"

@@ -7,7 +7,7 @@ import pytest
 
 from models.trip_life import TripStatus
 from tests.conftest import LiveServer
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.staff import StaffBrowser
 
 

@@ -8,7 +8,7 @@ import pytest
 from application.paths import ROOT
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api
-from tests.support.rows import add_rider
+from tests.support.database_rows import add_rider
 from tests.support.staff import StaffBrowser, path_of
 
 SCRIPT = "<script>alert(1)</script>"

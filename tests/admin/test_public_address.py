@@ -11,7 +11,7 @@ import pytest
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import PASSWORD
-from tests.support.rows import add_rider
+from tests.support.database_rows import add_rider
 from tests.support.staff import make_staff
 
 PUBLIC = "https://taxi.example"

@@ -27,9 +27,9 @@ from services.live.offer_area import KEPT
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber
 from services.positions.cells import COARSE, FINE, cell_of
+from tests.support.database_rows import add_driver, add_rider
 from tests.support.globe import destination, vector_distance_m
 from tests.support.processes import WITHOUT_LIMITS
-from tests.support.rows import add_driver, add_rider
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)

@@ -23,7 +23,7 @@ from schema.build import build_schema
 from tests.conftest import LiveServer
 from tests.support.api import Api, SocketClosed, open_socket
 from tests.support.attacks import Attack
-from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("access")]

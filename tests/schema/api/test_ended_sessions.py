@@ -35,8 +35,8 @@ from services.staff.staff import NoSuchUser, Staff, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
+from tests.support.database_rows import add_driver, add_person, add_rider, add_trip
 from tests.support.processes import HASH_MEMORY_KIB
-from tests.support.rows import add_driver, add_person, add_rider, add_trip
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.attack("abuse")

@@ -9,7 +9,7 @@ from models.visibility import Actor
 from tests.conftest import LiveServer, SignUp
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import Api, open_socket
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 
 RATE = """mutation ($id: ID!, $stars: Int!, $comment: String) {
     rateTrip(tripId: $id, stars: $stars, comment: $comment) {

@@ -16,7 +16,7 @@ from services.accounts.sessions import PasswordChanged
 from services.live import live_sessions
 from tests.conftest import LiveServer, serving
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
-from tests.support.rows import add_person
+from tests.support.database_rows import add_person
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.attack("abuse")

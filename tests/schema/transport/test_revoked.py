@@ -17,8 +17,8 @@ from services.trips import rows as trip_rows
 from tests.conftest import LiveServer, SignUp
 from tests.schema.transport.test_event_stream import Stream, stream
 from tests.support.api import LOG_OUT, POOL, TRIP_UPDATED, Api, Events, SocketClosed
+from tests.support.database_rows import add_rider, add_trip
 from tests.support.live import ScriptedState
-from tests.support.rows import add_rider, add_trip
 from tests.support.tcp import take_little
 from tests.support.waiting import until
 

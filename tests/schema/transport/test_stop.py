@@ -12,7 +12,7 @@ from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, POOL, Api
-from tests.support.rows import add_rider, add_trip
+from tests.support.database_rows import add_rider, add_trip
 from tests.support.tcp import take_little
 from tests.support.waiting import until
 

@@ -12,7 +12,7 @@ from application.settings import Settings
 from models.values import Role
 from services.accounts.sessions import NewSession
 from services.errors import SessionEnded
-from tests.support.rows import add_person
+from tests.support.database_rows import add_person
 
 DAY_S = 24 * 3600
 

@@ -21,7 +21,7 @@ from services.database.connections import Database
 from services.database.dialects import moment, uuid
 from services.database.failures import Conflict
 from services.errors import DatabaseUnavailable
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres
 from tests.support.waiting import until
 

@@ -12,7 +12,7 @@ from application.settings import Settings
 from models.trip_life import DRIVING, ENDED, TripStatus, is_open
 from services.database.connections import Database
 from services.database.failures import Conflict
-from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip
 
 CHECKS = {
     "trips": {

@@ -26,7 +26,7 @@ from services.database.migrations import MigrationError
 from services.trips.history import TripHistory
 from services.trips.rows import find
 from tests.support import servers
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 
 T = TypeVar("T")
 NAMES = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))

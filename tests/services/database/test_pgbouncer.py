@@ -14,8 +14,8 @@ from application.settings import Settings
 from services.database import migrations
 from services.database.connections import Database, WrongDatabase
 from services.database.instance_lock import AnotherServer, InstanceLock
+from tests.support.database_rows import add_rider, add_trip
 from tests.support.pgbouncer import PORT, pgbouncer
-from tests.support.rows import add_rider, add_trip
 from tests.support.servers import Postgres
 
 

@@ -26,7 +26,7 @@ from services.staff import lists
 from services.staff.list_query import Group, Match, Rule, StaffList
 from services.trips import rows as trip_rows
 from tests.support import servers
-from tests.support.rows import add_driver, add_rider
+from tests.support.database_rows import add_driver, add_rider
 
 pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
 

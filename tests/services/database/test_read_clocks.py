@@ -19,8 +19,8 @@ from services.live.events import StateRead
 from services.live.messages import PoolSnapshot, TripOffered
 from services.live.pool_feed import PoolFeed
 from services.trips import rows as trip_rows
+from tests.support.database_rows import add_person, notes
 from tests.support.live import RecordingSink
-from tests.support.rows import add_person, notes
 from tests.support.waiting import TIMEOUT_S, until
 
 # For `find_all` the clock is read late: after the snapshot of its statement, which nothing else makes so long.

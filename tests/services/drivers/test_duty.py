@@ -19,8 +19,8 @@ from services.positions.reporting import StaleLocation
 from services.trips.faults import NotADriver, TripTaken
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
+from tests.support.database_rows import notes
 from tests.support.live import RecordingSink
-from tests.support.rows import notes
 from tests.support.waiting import until
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS

@@ -24,7 +24,7 @@ from services.positions import active_trips as active_trips_module
 from services.staff.staff import StaffMember
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
-from tests.support.rows import add_person, add_trip
+from tests.support.database_rows import add_person, add_trip
 from tests.support.waiting import until
 
 STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED

@@ -16,7 +16,7 @@ from services.positions import store
 from services.positions.cells import blurred
 from services.positions.estimates import MAX_NEARBY, Estimate
 from services.positions.polyline import decode
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 
 HERE, FAR = GeoPoint(52.52, 13.405), GeoPoint(53.52, 13.405)
 DROP_OFF = GeoPoint(52.53, 13.45)

@@ -23,9 +23,9 @@ from services.positions.freshness import Freshness
 from services.positions.reporting import StaleLocation
 from services.trips.faults import NotADriver
 from tests.services.trips.test_trips_pages import statements
+from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.live import RecordingSink
 from tests.support.positions import LNG
-from tests.support.rows import add_driver, add_rider, add_trip
 from tests.support.waiting import until
 
 HERE = GeoPoint(52.5, LNG)

@@ -10,7 +10,7 @@ from services.errors import DatabaseUnavailable
 from services.runtime import tasks
 from services.runtime.counters import Counters
 from services.runtime.periodic_jobs import PeriodicJobs
-from tests.support.rows import add_rider, add_trip
+from tests.support.database_rows import add_rider, add_trip
 
 TIMEOUT_S = 5
 

@@ -18,7 +18,7 @@ from services.database.dialects import uuid
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFaults
 from services.runtime.shield import Shield
 from tests.support.api import PASSWORD
-from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, notes, trip_row
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, notes, trip_row
 
 TIMEOUT_S = 5
 

@@ -16,8 +16,8 @@ from models.visibility import Actor
 from services.errors import BadInput, SessionEnded
 from services.trips.faults import IllegalTransition, NotADriver, NotNear, TooEarly, TripNotFound
 from tests.services.trips.test_trips_pages import statements
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 from tests.support.globe import destination
-from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 CANCELLED = TripStatus.CANCELLED

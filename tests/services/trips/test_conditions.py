@@ -8,7 +8,7 @@ from models.visibility import may_take
 from services.database.dialects import uuid
 from services.trips import conditions
 from services.trips import rows as trip_rows
-from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip
 
 
 async def test_a_driver_may_accept_the_same_trips_in_sql_and_in_python(application: Application) -> None:

@@ -21,7 +21,7 @@ from services.trips.faults import IllegalTransition, TripNotFound, VersionConfli
 from services.trips.pick_up_pins import LOCK_S, MAX_WRONG, PinLocked, WrongPin
 from tests.services.trips.test_trips_pages import statements
 from tests.support.attacks import Attack
-from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, trip_row
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 from tests.support.waiting import until
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS

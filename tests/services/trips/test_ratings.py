@@ -19,8 +19,8 @@ from services.trips.faults import IllegalTransition, TripNotFound
 from services.trips.ratings import AlreadyRated, Ratings, RatingValue
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import PASSWORD
+from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.processes import HASH_MEMORY_KIB
-from tests.support.rows import add_driver, add_rider, add_trip
 
 COMPLETED = TripStatus.COMPLETED
 HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]

@@ -22,8 +22,8 @@ from services.staff.staff import StaffMember
 from services.trips import rows as trip_rows
 from services.trips.faults import IllegalTransition, TooEarly, TripNotFound
 from tests.support.api import PASSWORD
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 from tests.support.processes import HASH_MEMORY_KIB
-from tests.support.rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED, EXPIRED = TripStatus.COMPLETED, TripStatus.CANCELLED, TripStatus.EXPIRED

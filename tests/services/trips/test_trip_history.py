@@ -17,7 +17,7 @@ from services.trips.commands import Trips
 from services.trips.faults import DriverBusy, IllegalTransition, TripExpired, TripTaken
 from services.trips.history import TripHistory
 from tests.services.trips.test_trips_pages import statements
-from tests.support.rows import add_driver, add_rider, add_trip, trip_row
+from tests.support.database_rows import add_driver, add_rider, add_trip, trip_row
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED, EXPIRED = TripStatus.COMPLETED, TripStatus.CANCELLED, TripStatus.EXPIRED

@@ -18,7 +18,7 @@ from services.errors import DatabaseUnavailable, SessionEnded
 from services.trips.checks import Journey
 from services.trips.faults import TooManyOpenTrips
 from services.trips.requests import TripRequest
-from tests.support.rows import add_rider, noted_trips
+from tests.support.database_rows import add_rider, noted_trips
 
 MANY = 12
 

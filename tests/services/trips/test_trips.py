@@ -27,7 +27,7 @@ from services.trips.faults import (
     TripTaken,
     VersionConflict,
 )
-from tests.support.rows import WITH_DRIVER, add_driver, add_rider, add_trip, noted_trips, notes, trip_row
+from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip, noted_trips, notes, trip_row
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED, EXPIRED = TripStatus.COMPLETED, TripStatus.CANCELLED, TripStatus.EXPIRED

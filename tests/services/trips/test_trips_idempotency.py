@@ -9,7 +9,7 @@ from application.application import Application
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
 from services.trips.faults import IdempotencyConflict
-from tests.support.rows import add_driver, add_rider, noted_trips
+from tests.support.database_rows import add_driver, add_rider, noted_trips
 
 WANTED: dict[str, Any] = {
     "pick_up_address": "Here",

@@ -19,7 +19,7 @@ from services.errors import BadInput
 from services.trips.commands import Trips
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import TRIPS, Api
-from tests.support.rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip
 
 
 @contextmanager
