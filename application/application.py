@@ -199,6 +199,7 @@ class Application:
                 sessions=sessions,
                 photos=account_photos,
                 photo_required=settings.photo_required,
+                changing=changing,
             ),
             deletions=Deletions(
                 self.database,
@@ -230,6 +231,7 @@ class Application:
                 sessions=sessions,
                 announcements=standing_announcements,
                 forgetting=forgetting,
+                changing=changing,
             ),
             standings=standings,
             driver_rules=rules,

@@ -157,7 +157,9 @@ class Settings(BaseSettings):
         "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
     )
     trip_rate: types.RateText = Field(
-        "60/minute", description="How often a user may request, change or rate a trip; or `off`."
+        "60/minute",
+        description="How often a user may request, change or rate a trip, change the account, or go on or off "
+        "duty; or `off`.",
     )
     estimate_rate: types.RateText = Field(
         "60/minute", description="How often a user may ask for the estimate of a trip; or `off`."

@@ -11,6 +11,7 @@ from services.accounts.sessions import Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database
 from services.errors import SessionEnded
+from services.limits.per_user import PerUser
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 
@@ -35,12 +36,15 @@ class Profiles:
         sessions: Sessions,
         photos: AccountPhotos,
         photo_required: bool,
+        changing: PerUser,
     ) -> None:
+        """``changing``: how often a user may change anything of their own."""
         self._database = database
         self._sessions = sessions
         self._shield = shield
         self._photos = photos
         self._photo_required = photo_required
+        self._changing = changing
 
     async def update(
         self,
@@ -57,11 +61,13 @@ class Profiles:
         and query.
 
         Raises:
+            RateLimited: the caller changes things too often.
             PhotoRequired: this server requires a photo.
             PhotoInvalid, PhotoTooLarge, PhotosUnavailable: see ``AccountPhotos.store``.
             BadInput: a name is empty, too long, or has invisible characters.
             SessionEnded: the caller's session has ended.
         """
+        await self._changing.count(actor)
         first = checked_name(first_name, "firstName") if first_name is not UNCHANGED else None
         last = checked_name(last_name, "lastName") if last_name is not UNCHANGED else None
         if photo is None and self._photo_required:

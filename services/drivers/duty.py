@@ -8,6 +8,7 @@ from services.accounts.sessions import Sessions
 from services.drivers.announcements import COLUMNS, StandingAnnouncements
 from services.errors import SessionEnded
 from services.events.outbox import Outbox
+from services.limits.per_user import PerUser
 from services.positions.forgetting import Forgetting
 from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
@@ -24,12 +25,15 @@ class Duty:
         sessions: Sessions,
         announcements: StandingAnnouncements,
         forgetting: Forgetting,
+        changing: PerUser,
     ) -> None:
+        """``changing``: how often a user may change anything of their own."""
         self._outbox = outbox
         self._shield = shield
         self._sessions = sessions
         self._announcements = announcements
         self._forgetting = forgetting
+        self._changing = changing
 
     async def set(self, actor: Actor, *, on_duty: bool) -> None:
         """Go on or off duty. Repeating it changes nothing and announces nothing.
@@ -39,10 +43,12 @@ class Duty:
 
         Raises:
             NotADriver: the caller is a rider.
+            RateLimited: the caller changes things too often.
             SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.DRIVER:
             raise NotADriver("Only drivers go on and off duty.")
+        await self._changing.count(actor)
         await self._shield.run(self._set(actor, on_duty))
 
     async def _set(self, actor: Actor, on_duty: bool) -> None:
