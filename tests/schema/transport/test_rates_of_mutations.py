@@ -10,7 +10,7 @@ from schema.build import build_schema
 from tests.conftest import serving
 from tests.support.api import PASSWORD, Api
 from tests.support.attacks import Attack
-from tests.support.rows import add_person
+from tests.support.database_rows import add_person
 
 pytestmark = [pytest.mark.attack("abuse"), pytest.mark.parametrize("backend", ["embedded"], indirect=True)]
 
