@@ -17,10 +17,11 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
     await expect(graphiql.page.get_by_role("tab")).to_contain_text(
         [
             "SignUpRider",
-            "RequestTrip",
+            "EstimateTrip",
             "SignUpDriver",
             "DriverPool",
             "AcceptTrip",
+            "CancelTrip",
             "LogIn",
             "MyTrips",
             "WatchMyTrips",
@@ -32,13 +33,15 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
     await graphiql.shows('"firstName": "Robin"')
     assert (await graphiql.result_json())["data"]["signUp"]["errors"] == []
 
-    await graphiql.choose_tab("RequestTrip")
-    await graphiql.run()
+    await graphiql.choose_tab("EstimateTrip")
+    await graphiql.run("EstimateTrip")
+    await graphiql.shows('"driversNearby": 0')
+    await graphiql.run("RequestTrip")
     await graphiql.shows('"status": "REQUESTED"')
     trip = (await graphiql.result_json())["data"]["createTrip"]["trip"]
 
     await graphiql.choose_tab("SignUpDriver")
-    await graphiql.run()
+    await graphiql.run("SignUpDriver")
     await graphiql.shows('"firstName": "Dana"')
 
     await graphiql.choose_tab("DriverPool")
@@ -49,13 +52,15 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
 
     await graphiql.choose_tab("AcceptTrip")
     await graphiql.put_id(trip["id"])
-    for operation, status in (
-        ("AcceptTrip", "STARTED"),
-        ("StartRide", "IN_PROGRESS"),
-        ("CompleteTrip", "COMPLETED"),
+    for operation, shown in (
+        ("AcceptTrip", '"status": "STARTED"'),
+        ("ReportArrival", '"version": 3'),
+        ("StartRide", '"status": "IN_PROGRESS"'),
+        ("CompleteTrip", '"status": "COMPLETED"'),
+        ("RateTrip", '"myRating": 5'),
     ):
         await graphiql.run(operation)
-        await graphiql.shows(f'"status": "{status}"')
+        await graphiql.shows(shown)
 
     await graphiql.choose_tab("LogIn")
     await graphiql.run("LogIn")
@@ -77,7 +82,7 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
 
 async def test_a_driver_sees_the_pool_and_then_the_offer_of_a_rider(graphiql, live_server):
     await graphiql.choose_tab("SignUpDriver")
-    await graphiql.run()
+    await graphiql.run("SignUpDriver")
     await graphiql.shows('"role": "DRIVER"')
 
     await graphiql.choose_tab("DriverPool")
@@ -129,7 +134,7 @@ async def test_a_second_visit_has_the_tabs_again_in_the_systems_theme(graphiql):
     await graphiql.reload()
 
     await expect(graphiql.variables).to_contain_text("rider@example.com")
-    await expect(graphiql.page.get_by_role("tab")).to_have_count(8)
+    await expect(graphiql.page.get_by_role("tab")).to_have_count(9)
 
     assert await graphiql.is_dark() is False
     await graphiql.page.emulate_media(color_scheme="dark")
