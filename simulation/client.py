@@ -96,12 +96,14 @@ class Client:
                     raise
                 await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt)
 
-    async def change(self, trip_id: str, status: str, *, code: str | None = None) -> Changed:
+    async def change(
+        self, trip_id: str, status: str, *, code: str | None = None, pin: str | None = None
+    ) -> Changed:
         """Move a trip to another status; idempotent. ``code``: why it is cancelled or given back.
 
         Raises: Unanswered, Refused, Limited.
         """
-        change = {"id": trip_id, "status": status, "cancelCode": code}
+        change = {"id": trip_id, "status": status, "cancelCode": code, "pin": pin}
         payload = await self.insist(operations.UPDATE_TRIP, input=change)
         return self._changed(payload)
 

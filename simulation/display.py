@@ -142,6 +142,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "offered or given in a pause", f"{summary.paused_wrongly:,}", _verdict(summary.paused_wrongly)
     yield "arrivals unknown to the rider", f"{summary.arrivals_not_heard:,}", _verdict(summary.arrivals_not_heard)
     yield "ended before its time", f"{summary.ended_too_early:,}", _verdict(summary.ended_too_early)
+    yield "begun with a wrong PIN", f"{summary.wrong_pins:,}", _verdict(summary.wrong_pins)
     yield "wrong ratings", f"{summary.wrong_ratings:,}", _verdict(summary.wrong_ratings)
 
 

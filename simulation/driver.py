@@ -100,6 +100,15 @@ class Driver:
             self._ledger.paused_wrongly += was_off_duty and self.app.duty_changes == duty_changes
             self.app.take_note(answer.trip)
 
+    async def wait_for_rider(self, trip: dict[str, Any]) -> None:
+        """At the pick-up: begin the ride, or ask whether to go on without the rider."""
+        if self._meetings.of(trip["id"]).rider_comes:
+            if await self.app.keeps(trip, self._habits.boarding_s()):
+                await self._start(trip)
+            return
+        # The first answer is TOO_EARLY, with the time that the server wants a driver to wait.
+        await self._move_on(trip, "CANCELLED", code="NO_SHOW")
+
     async def _work(self) -> None:
         while True:
             trip = self.app.trip
@@ -110,7 +119,7 @@ class Driver:
             elif trip["arrivedAt"] is None:
                 await self._drive_to_pick_up(trip)
             else:
-                await self._wait_for_rider(trip)
+                await self.wait_for_rider(trip)
 
     async def _look_for_trips(self) -> None:
         self._phone.locate()
@@ -151,13 +160,18 @@ class Driver:
             self._ledger.arrived(answer.trip)
         await self._follow(trip, answer)
 
-    async def _wait_for_rider(self, trip: dict[str, Any]) -> None:
-        if self._meetings.of(trip["id"]).rider_comes:
-            if await self.app.keeps(trip, self._habits.boarding_s()):
-                await self._move_on(trip, "IN_PROGRESS")
-            return
-        # The first answer is TOO_EARLY, with the time that the server wants a driver to wait.
-        await self._move_on(trip, "CANCELLED", code="NO_SHOW")
+    async def _start(self, trip: dict[str, Any]) -> None:
+        """Begin the ride, with the rider's PIN if there is one."""
+        pin = self._meetings.of(trip["id"]).pin
+        if pin is not None and self._habits.mistypes():
+            answer = await self._move_on(trip, "IN_PROGRESS", pin=f"{(int(pin) + 1) % 10_000:04}")
+            self._ledger.wrong_pins += answer.trip is not None
+            if answer.code != "WRONG_PIN":
+                return
+        answer = await self._move_on(trip, "IN_PROGRESS", pin=pin)
+        if answer.code == "WRONG_PIN" and pin is None:
+            # The rider is not simulated, and cannot tell it.
+            await self._move_on(trip, "REQUESTED", code="OTHER")
 
     async def _drive_rider(self, trip: dict[str, Any]) -> None:
         arrival_s = self._head_for(trip["dropOff"])
@@ -180,11 +194,13 @@ class Driver:
             self._ratings.rode(self.name, rider)
             await self._ratings.give(self._client, self._habits, self._counts, trip_id=trip["id"], subject=rider)
 
-    async def _move_on(self, trip: dict[str, Any], status: str, *, code: str | None = None) -> Changed:
+    async def _move_on(
+        self, trip: dict[str, Any], status: str, *, code: str | None = None, pin: str | None = None
+    ) -> Changed:
         """Change the trip. If the server says that it is too early, wait as long as it says, or until a change."""
         sent_s = self._ledger.clock()
         try:
-            answer = await self._client.change(trip["id"], status, code=code)
+            answer = await self._client.change(trip["id"], status, code=code, pin=pin)
         except Failed as failure:
             await asyncio.sleep(self._habits.about(_AFTER_FAILURE_S))
             return Changed(None, str(failure))
@@ -199,7 +215,7 @@ class Driver:
         """Take note of the trip after a change, or wait until it may be tried again."""
         if answer.trip is not None:
             self.app.take_note(answer.trip)
-        elif answer.code in {"TOO_EARLY", "NOT_NEAR"}:
+        elif answer.code in {"TOO_EARLY", "NOT_NEAR", "WRONG_PIN", "PIN_LOCKED"}:
             await self.app.keeps(trip, answer.retry_after_s or _AFTER_REFUSAL_S)
         else:
             # The trip was cancelled. The event may come later.

@@ -9,6 +9,7 @@ _REACTION_S = (1.0, 3.0)
 # A distant driver waits longer, so that a nearer one can accept first.
 _RELUCTANCE_MPS = 500.0
 _BOARDING_S = (10.0, 30.0)
+_MISTYPING_SHARE = 0.1
 _GIVE_BACK_SHARE = 0.05
 _CANCEL_SHARE = 0.08
 _PATIENCE_S = (5.0, 150.0)
@@ -49,6 +50,10 @@ class Habits:
     def comes(self) -> bool:
         """Whether a rider comes to the car."""
         return self.rng.random() >= _NO_SHOW_SHARE
+
+    def mistypes(self) -> bool:
+        """Whether a driver types a wrong PIN first."""
+        return self.rng.random() < _MISTYPING_SHARE
 
     def gives_back(self) -> bool:
         """Whether a driver gives the trip back on the way to the rider."""

@@ -70,7 +70,7 @@ class Ledger:
 
     ``paused_wrongly``: how often a driver was offered or given a trip while the pool was paused or the driver off
     duty, and how many pools were wrong about it at the end. ``ended_too_early``: how often a trip was ended before
-    the time that the server has told.
+    the time that the server has told. ``wrong_pins``: how often a ride began with one.
     """
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
@@ -79,6 +79,7 @@ class Ledger:
         self.older_after_newer = 0
         self.paused_wrongly = 0
         self.ended_too_early = 0
+        self.wrong_pins = 0
         self._no_show_wait_s = 0.0
         self._heard = asyncio.Event()
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Meeting:
-    """The rider and the driver of one trip. ``news``: set when the rider should look up."""
+    """The rider and the driver of one trip. ``news``: set when the rider should look up.
+
+    ``pin``: what the rider tells the driver, if the server asks for a PIN.
+    """
 
     rider_comes: bool = True
+    pin: str | None = None
     phone_is_dead: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -69,7 +69,7 @@ MY_TRIPS = f"""
         ... on TripChanged {{ trip {{ ...Mine }} }}
     }} }}
     fragment Mine on Trip {{
-        {_OWN_TRIP} pickUpEta dropOffEta driver {{ firstName photo rating {{ average count }} }}
+        {_OWN_TRIP} pickUpPin pickUpEta dropOffEta driver {{ firstName photo rating {{ average count }} }}
     }}
 """
 DRIVER_LOCATION = """

@@ -157,6 +157,7 @@ class Rider:
             trip_id = trip["id"]
             self._ledger.heard(trip)
             self._trips[trip_id] = trip
+            self._meetings.of(trip_id).pin = trip["pickUpPin"]
             if trip["status"] in UNDER_WAY and trip_id not in self._watched:
                 self._watched.add(trip_id)
                 await self._watch_car(trip_id)

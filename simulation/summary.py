@@ -39,7 +39,7 @@ class Summary:
     request is ``completed``, ``under_way``, ``called_off`` by its rider, ended as a ``no_shows``, ``left`` by a
     rider whose driver was silent, or ``given_back`` and not accepted again. ``waiting_for_rider`` drivers and
     ``waiting_to_leave`` riders still had to wait at the end, up to ``longest_wait_s``. ``offers`` were sent as
-    events, ``offers_in_snapshots`` in snapshots. The last seven should be 0.
+    events, ``offers_in_snapshots`` in snapshots. The last eight should be 0.
     """
 
     seconds: float
@@ -84,6 +84,7 @@ class Summary:
     paused_wrongly: int
     arrivals_not_heard: int
     ended_too_early: int
+    wrong_pins: int
     wrong_ratings: int
 
     @property
@@ -96,6 +97,7 @@ class Summary:
             or self.paused_wrongly
             or self.arrivals_not_heard
             or self.ended_too_early
+            or self.wrong_pins
             or self.wrong_ratings
         )
 
@@ -168,6 +170,7 @@ def summarise(
         paused_wrongly=ledger.paused_wrongly,
         arrivals_not_heard=sum(record.has_unknown_arrival for record in ours),
         ended_too_early=ledger.ended_too_early,
+        wrong_pins=ledger.wrong_pins,
         wrong_ratings=wrong_ratings,
     )
 

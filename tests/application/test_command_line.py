@@ -456,7 +456,7 @@ async def test_an_interrupted_simulation_shows_the_summary_so_far(
     assert process.returncode == 130
     assert b"Traceback" not in err
     assert out.startswith(b"requests ")
-    assert out.count(b"as it must be") == 7
+    assert out.count(b"as it must be") == 8
     assert json.loads(summary.read_bytes())["accepted_by_two"] == 0
 
 

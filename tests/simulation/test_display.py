@@ -63,7 +63,7 @@ def test_the_summary_names_failures_and_checked_guarantees(
 ) -> None:
     text = shown(display.table(summary))
     assert "ReadTimeout 3" in text
-    assert text.count("as it must be") == 7
+    assert text.count("as it must be") == 8
     assert "1 still waiting: the server says up to 300 s" in text
     assert "10.0 a second" in text
 

@@ -38,14 +38,24 @@ class LateClient:
 
 
 class CarelessClient:
-    """A server that lets a driver accept whatever the driver's duty is."""
+    """A server that lets a driver do everything."""
 
-    async def change(self, trip_id: str, status: str) -> Changed:
-        return Changed({**TRIP, "id": trip_id, "status": status})
+    async def change(self, trip_id: str, status: str, **_: object) -> Changed:
+        return Changed({**TRIP, "id": trip_id, "version": 5, "status": status})
 
 
-def driver_with(client: object, ledger: Ledger) -> Driver:
-    habits = Habits(Random(1), speed_up=1.0)
+class Clumsy(Habits):
+    """A driver who types a wrong PIN first, and a rider who gets in at once."""
+
+    def mistypes(self) -> bool:
+        return True
+
+    def boarding_s(self) -> float:
+        return 0.0
+
+
+def driver_with(client: object, ledger: Ledger, meetings: Meetings | None = None) -> Driver:
+    habits = Clumsy(Random(1), speed_up=1.0)
     return Driver(
         "d",
         cast("Client", client),
@@ -54,7 +64,7 @@ def driver_with(client: object, ledger: Ledger) -> Driver:
         habits,
         ledger=ledger,
         ratings=Ratings(),
-        meetings=Meetings(),
+        meetings=meetings or Meetings(),
         counts=Counts(),
         report_every_s=1.0,
     )
@@ -92,6 +102,15 @@ async def test_a_driver_who_is_given_a_trip_off_duty_is_noticed(ledger: Ledger) 
     driver.app.set_on_duty(False)
     await driver.accept("off duty")
     assert ledger.paused_wrongly == 1
+
+
+async def test_a_ride_that_begins_with_a_wrong_pin_is_noticed(ledger: Ledger) -> None:
+    meetings = Meetings()
+    meetings.of("t").pin = "9999"
+    driver = driver_with(CarelessClient(), ledger, meetings)
+    driver.app.take_note(TRIP)
+    await driver.wait_for_rider(TRIP)
+    assert ledger.wrong_pins == 1
 
 
 async def test_an_offer_in_a_paused_pool_is_noticed(app: DriverApp, ledger: Ledger) -> None:

@@ -43,6 +43,9 @@ class Steady(Habits):
     def comes(self) -> bool:
         return True
 
+    def mistypes(self) -> bool:
+        return False
+
     def phone_dies(self) -> bool:
         return False
 
@@ -51,7 +54,9 @@ class Steady(Habits):
 
 
 class Unlucky(Steady):
-    """The first rider does not come, the first ride's phone dies, drivers take breaks, and all rate twice."""
+    """The first rider does not come, the first ride's phone dies, drivers take breaks, everybody rates twice, and
+    every driver types a wrong PIN first.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +72,9 @@ class Unlucky(Steady):
 
     def phone_dead_s(self) -> float:
         return 3_600.0
+
+    def mistypes(self) -> bool:
+        return True
 
     def until_break_s(self) -> float:
         return self.about(0.5)
@@ -174,7 +182,7 @@ async def test_people_request_accept_drive_and_cancel(live_server: LiveServer) -
 
 async def test_riders_do_not_come_drivers_take_breaks_phones_die_and_both_rate(settings: Settings) -> None:
     # Shorter than the settings allow: nobody waits here.
-    short = settings.model_copy(update={"no_show_wait_s": 1, "silent_driver_s": 1})
+    short = settings.model_copy(update={"no_show_wait_s": 1, "silent_driver_s": 1, "pick_up_pin": True})
     async with serving(short) as server:
         simulation = Simulation(options(server.url, report_every_s=0.4), habits=Unlucky())
         async with running(simulation) as city:
@@ -188,6 +196,7 @@ async def test_riders_do_not_come_drivers_take_breaks_phones_die_and_both_rate(s
     assert summary.arrivals > 0
     assert summary.estimates > 0
     assert summary.answers["TOO_EARLY"] >= 2
+    assert summary.answers["WRONG_PIN"] > 0
     assert summary.errors == {}
     assert summary.reconnects == 0
 
