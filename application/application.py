@@ -163,7 +163,7 @@ class Application:
             self.shield,
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions),
-            Guards(self.database, positions, pick_up_pins, periods),
+            Guards(positions, pick_up_pins, periods),
             standings=standings,
             rules=rules,
             pins=pick_up_pins,

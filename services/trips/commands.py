@@ -283,7 +283,8 @@ class Trips:
                     break
                 if trip is not None:
                     return trip
-            trip = await trip_rows.find(self._database, trip_id)
+            read = await trip_rows.find_at(self._database, trip_id)
+            trip = read.trips[0] if read.trips else None
             if trip is not None and steps and is_made(actor, trip, status):
                 return trip
             if trip is None or not may_see(actor, trip):
@@ -307,7 +308,7 @@ class Trips:
                 # Its deadline has passed, and no sweep has seen it yet.
                 await self._take(_EXPIRY, trip_id)
             elif legal.guard is not None:
-                await self._guards.check(legal.guard, trip, has_pin=change.pin is not None)
+                await self._guards.check(legal.guard, trip, as_of=read.as_of, has_pin=change.pin is not None)
                 is_silent = legal.guard is Guard.DRIVER_SILENT
 
     async def _take(self, step: Transition, trip_id: UUID, change: _Change | None = None) -> TripValue | None:

@@ -5,8 +5,6 @@ from math import ceil
 
 from models.trip_life import Guard
 from models.values import TripValue
-from services.database.connections import Database
-from services.database.dialects import moment
 from services.positions.reporting import Positions
 from services.trips.conditions import Periods
 from services.trips.faults import TooEarly
@@ -16,16 +14,15 @@ from services.trips.pick_up_pins import PickUpPins
 class Guards:
     """Checks guards that an UPDATE has refused, and asks for the positions, which no UPDATE knows."""
 
-    def __init__(self, database: Database, positions: Positions, pins: PickUpPins, periods: Periods) -> None:
-        self._database = database
+    def __init__(self, positions: Positions, pins: PickUpPins, periods: Periods) -> None:
         self._pins = pins
         self._positions = positions
         self._periods = periods
 
-    async def check(self, guard: Guard, trip: TripValue, *, has_pin: bool) -> None:
-        """Return if the guard holds for the trip now; the UPDATE may be tried again then.
+    async def check(self, guard: Guard, trip: TripValue, *, as_of: datetime, has_pin: bool) -> None:
+        """Return if the guard holds for the trip; the UPDATE may be tried again then.
 
-        ``has_pin``: the caller has given a PIN.
+        ``as_of``: the database's time of the read of the trip. ``has_pin``: the caller has given a PIN.
 
         Raises:
             TooEarly: it does not, with the seconds until it may, if they are known.
@@ -37,20 +34,15 @@ class Guards:
             case Guard.WAITED:
                 if trip.arrived_at is None:
                     raise TooEarly("Report your arrival at the pick-up first.")
-                await self._check_age(trip.arrived_at, self._periods.no_show_wait_s, "Wait for the rider")
+                _check_age(trip.arrived_at, as_of, self._periods.no_show_wait_s, "Wait for the rider")
             case Guard.DRIVER_SILENT:
-                await self._check_silence(trip)
+                await self._check_silence(trip, as_of)
             case Guard.IN_TIME | Guard.OVERDUE | Guard.ABANDONED:
                 pass
 
-    async def _check_age(self, since: datetime, period_s: int, what: str) -> None:
-        left_s = period_s - ((await self._now()) - since).total_seconds()
-        if left_s > 0:
-            raise _too_early(what, left_s)
-
-    async def _check_silence(self, trip: TripValue) -> None:
+    async def _check_silence(self, trip: TripValue, as_of: datetime) -> None:
         what = "Your driver was heard of lately. Wait"
-        await self._check_age(trip.updated, self._periods.silent_driver_s, what)
+        _check_age(trip.updated, as_of, self._periods.silent_driver_s, what)
         assert trip.driver is not None, "a trip under way has a driver"
         left_s = await self._positions.silent_in_s(trip.driver.id, after_s=self._periods.silent_driver_s)
         if left_s is None:
@@ -58,9 +50,11 @@ class Guards:
         if left_s > 0:
             raise _too_early(what, left_s)
 
-    async def _now(self) -> datetime:
-        (row,) = await self._database.fetch("SELECT {now} AS now")
-        return moment(row["now"])
+
+def _check_age(since: datetime, as_of: datetime, period_s: int, what: str) -> None:
+    left_s = period_s - (as_of - since).total_seconds()
+    if left_s > 0:
+        raise _too_early(what, left_s)
 
 
 def _too_early(what: str, left_s: float) -> TooEarly:

@@ -172,6 +172,15 @@ async def begin_another(ride: Ride) -> None:
     await ride.app.services.trips.update(ride.driver, trip_id=other, status=STARTED)
 
 
+async def test_a_no_show_that_comes_too_early_is_one_write_and_one_read(ride: Ride) -> None:
+    await ride.arrive()
+    with statements() as seen, pytest.raises(TooEarly):
+        await ride.update(ride.driver, CANCELLED)
+
+    # SQLite looks for the session, too, when nothing was written.
+    assert len(seen) == (2 if ride.app.database.sql.writes_with_reads else 3)
+
+
 async def test_a_rider_who_cancels_is_no_no_show(ride: Ride) -> None:
     await ride.update(ride.rider, CANCELLED)
 
