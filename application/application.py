@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from application.errors import StartError
 from application.settings import PREFIX, Settings
 from gateway.media import PHOTO_HEADERS
-from models.standing import ON_DUTY_ONLY
+from models.standing import DriverRules
 from models.values import Location
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
@@ -21,7 +21,9 @@ from services.database.connections import Database
 from services.drivers.acceptance import Acceptance
 from services.drivers.announcements import StandingAnnouncements
 from services.drivers.duty import Duty
+from services.drivers.standing_changes import StandingChanges
 from services.drivers.standings import Standings
+from services.drivers.vehicles import Vehicles
 from services.events.bus import Bus
 from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
@@ -105,6 +107,7 @@ class Application:
             self.shield,
             ttl_s=settings.session_ttl_s,
             max_age_s=settings.session_max_age_s,
+            needs_approval=settings.driver_approval,
         )
         self.throttle: Throttle = (
             SharedThrottle(self.redis, topics) if self.redis is not None else ProcessThrottle()
@@ -119,6 +122,7 @@ class Application:
             photos=account_photos,
             sessions=sessions,
             photo_required=settings.photo_required,
+            drivers_wait=settings.driver_approval,
             rate=LogInRate("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
         )
 
@@ -128,9 +132,10 @@ class Application:
         self.position_store: PositionStore = (
             RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
         )
-        rules = ON_DUTY_ONLY
+        rules = DriverRules(needs_approval=settings.driver_approval, needs_vehicle=settings.vehicle_required)
         standings = Standings(self.database)
-        forgetting = Forgetting(standings, self.position_store, ttl_s=settings.location_ttl_s)
+        forgetting = Forgetting(standings, self.position_store, rules=rules, ttl_s=settings.location_ttl_s)
+        standing_changes = StandingChanges(standing_announcements, forgetting, rules=rules)
         periods = Periods(
             no_show_wait_s=settings.no_show_wait_s,
             silent_driver_s=settings.silent_driver_s,
@@ -141,7 +146,7 @@ class Application:
             announcements,
             sessions=sessions,
             acceptance=Acceptance(sessions, self.database.sql, rules),
-            drive_ended=forgetting.forget_if_off_duty,
+            drive_ended=forgetting.forget_if_idle,
             request_ttl_s=settings.request_ttl_s,
             open_trips_per_rider=settings.open_trips_per_rider,
             periods=periods,
@@ -149,7 +154,7 @@ class Application:
         )
         pick_up_pins = PickUpPins(self.database, sessions, required=settings.pick_up_pin)
         changing = PerUser("trip", Rate.parse(settings.trip_rate), self.throttle)
-        active_trips = ActiveTrips(self.database, sessions, self.leases)
+        active_trips = ActiveTrips(self.database, sessions, self.leases, rules=rules)
         positions = Positions(
             self.position_store,
             topics,
@@ -226,12 +231,10 @@ class Application:
             pick_up_pins=pick_up_pins,
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             duty=Duty(
-                self.outbox,
-                self.shield,
-                sessions=sessions,
-                announcements=standing_announcements,
-                forgetting=forgetting,
-                changing=changing,
+                self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing
+            ),
+            vehicles=Vehicles(
+                self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing
             ),
             standings=standings,
             driver_rules=rules,

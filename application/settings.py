@@ -62,6 +62,12 @@ class Settings(BaseSettings):
         default_factory=dict, description="Options of the object store, as a JSON object."
     )
     photo_required: bool = Field(False, description="Refuse sign-ups without a photo.")
+    driver_approval: bool = Field(
+        False, description="New drivers get no offers until staff have approved them; drivers before are approved."
+    )
+    vehicle_required: bool = Field(
+        False, description="Drivers get no offers until they have described their vehicle."
+    )
     photo_max_bytes: int = Field(
         5 * 1024 * 1024, ge=1024, le=100 * MIB, description="The largest photo file, in bytes."
     )

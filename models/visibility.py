@@ -10,10 +10,15 @@ from models.values import Location, Role, TripValue, UserValue
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The caller of a use case: an account within one of its sessions."""
+    """The caller of a use case: an account within one of its sessions.
+
+    ``is_approved``: whether a driver may see open trips, as it was when the session was read. It is always true
+    where staff need not approve drivers.
+    """
 
     user: UserValue
     session_id: UUID
+    is_approved: bool = True
 
     @property
     def id(self) -> UUID:
@@ -41,7 +46,7 @@ def audience_of(actor: Actor, trip: TripValue) -> Audience | None:
         return Audience.RIDER
     if trip.driver is not None and user.id == trip.driver.id:
         return Audience.DRIVER
-    if user.role is Role.DRIVER and may_take(user.id, trip):
+    if user.role is Role.DRIVER and actor.is_approved and may_take(user.id, trip):
         return Audience.POOL
     return None
 

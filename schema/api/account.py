@@ -10,6 +10,7 @@ from schema.api import session
 from schema.api.context import Info
 from schema.api.uploads import read_upload
 from schema.api.user_errors import UserError, mutation
+from schema.api.vehicle import VehicleInput
 
 
 @strawberry.input(description="A new account.")
@@ -27,6 +28,7 @@ class SignUpInput:
         default=None,
         description="A JPEG, PNG or WebP file, sent as the GraphQL multipart request specification says.",
     )
+    vehicle: VehicleInput | None = strawberry.field(default=None, description="The vehicle, for drivers.")
 
 
 @strawberry.type(description="The answer to `deleteMe`.")
@@ -49,6 +51,7 @@ async def sign_up(
         last_name=input.last_name,
         role=input.role,
         photo=await read_upload(input.photo, "photo"),
+        vehicle=input.vehicle.value() if input.vehicle is not None else None,
         address=sender.address,
         replaces=sender.token(is_bearer=False),
     )
@@ -57,8 +60,9 @@ async def sign_up(
 
 @mutation(
     description="Delete the caller's account for ever. Trips stay, with a user without name, user name and "
-    "photo; a rider's trips are cancelled unless the rider is already in the car. All sessions end, and their "
-    "sockets are closed. The user name becomes free. Only over HTTP, because it removes the cookie."
+    "photo, and without the driver's vehicle; a rider's trips are cancelled unless the rider is already in the "
+    "car. All sessions end, and their sockets are closed. The user name becomes free. Only over HTTP, because it "
+    "removes the cookie."
 )
 async def delete_me(
     info: Info,

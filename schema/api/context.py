@@ -15,6 +15,7 @@ from services.accounts.profiles import Profiles
 from services.accounts.sessions import Sessions
 from services.drivers.duty import Duty
 from services.drivers.standings import Standings
+from services.drivers.vehicles import Vehicles
 from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.live.hub import Hub
@@ -48,6 +49,7 @@ class Services:
     pick_up_pins: PickUpPins
     ratings: Ratings
     duty: Duty
+    vehicles: Vehicles
     standings: Standings
     driver_rules: DriverRules
     positions: Positions

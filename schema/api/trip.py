@@ -21,6 +21,7 @@ from schema.api.trip_history import HistoryEntry, shown_history
 from schema.api.trip_status import TripStatus
 from schema.api.user import User, to_user
 from schema.api.user_errors import UserError, mutation
+from schema.api.vehicle import Vehicle, to_vehicle
 from services.live import messages
 from services.live.feeds import TripFeed
 from services.positions.freshness import Freshness
@@ -49,6 +50,10 @@ class Trip(Node):
     )
     arrived_at: datetime | None = strawberry.field(
         description="When the driver reported arrival at the pick-up. For the trip's rider and driver."
+    )
+    vehicle: Vehicle | None = strawberry.field(
+        description="The driver's vehicle, as it was when the driver accepted the trip; null before. For the "
+        "trip's rider and driver."
     )
     rider: User = strawberry.field(description="The rider who requested the trip.")
     driver: User | None = strawberry.field(description="The driver who accepted the trip.")
@@ -196,6 +201,7 @@ def to_trip(trip: TripValue, audience: Audience) -> Trip:
         cancel_reason=trip.cancel_reason,
         cancel_code=trip.cancel_code if to_party else None,
         arrived_at=trip.arrived_at if to_party else None,
+        vehicle=to_vehicle(trip.vehicle) if to_party else None,
         rider=to_user(trip.rider, to_party=to_party),
         driver=to_user(trip.driver, to_party=to_party) if trip.driver is not None else None,
         value=trip,
@@ -260,7 +266,8 @@ async def update_trip(
 async def trip_updated(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the trip.")]
 ) -> AsyncGenerator[Trip, None]:
-    feed = TripFeed(info.context.actor, info.context.services.topics, to_uuid(id, "id"))
+    services = info.context.services
+    feed = TripFeed(info.context.actor, services.topics, to_uuid(id, "id"), rules=services.driver_rules)
     return await follow(feed, _to_event, info)
 
 

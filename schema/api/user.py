@@ -5,10 +5,11 @@ from uuid import UUID
 import strawberry
 
 from models.standing import Availability, Standing
-from models.values import Role, UserValue
+from models.values import Approval, Role, UserValue
 from schema.api.context import Info, SharedInfo
 from schema.api.enums import describe
 from schema.api.ids import Node
+from schema.api.vehicle import Vehicle, to_vehicle
 
 # Photos are served under this path.
 PHOTO_FOLDER = "/media"
@@ -24,8 +25,19 @@ describe(
     "Whether a driver takes trips now.",
     {
         "OFF_DUTY": "Off duty: no offers, and no positions.",
-        "AVAILABLE": "On duty, without an active trip.",
+        "AVAILABLE": "On duty, without an active trip. The server may require more before there are offers: see "
+        "`approval` and `vehicle`.",
         "ON_TRIP": "On a trip, on duty or not.",
+    },
+)
+
+describe(
+    Approval,
+    "Whether staff allow a driver to take trips.",
+    {
+        "WAITING": "Staff have not decided yet.",
+        "APPROVED": "The driver may take trips.",
+        "REFUSED": "Staff have refused the driver, or no longer approve of them.",
     },
 )
 
@@ -68,6 +80,34 @@ class User(Node):
     async def availability(self, info: SharedInfo) -> Availability | None:
         standing = await self._standing(info)
         return standing.availability if standing is not None else None
+
+    @strawberry.field(
+        description="Whether staff allow the driver to take trips; null where this server does not ask them. Only "
+        "the driver sees it, as with `availability`. When it changes, `driverPool` sends a new snapshot."
+    )
+    async def approval(self, info: SharedInfo) -> Approval | None:
+        standing = await self._standing_if_approved(info)
+        return standing.approval if standing is not None else None
+
+    @strawberry.field(
+        description="Why staff have refused the driver, in their words. Only the driver sees it, as with "
+        "`availability`."
+    )
+    async def approval_reason(self, info: SharedInfo) -> str | None:
+        standing = await self._standing_if_approved(info)
+        return standing.approval_reason if standing is not None else None
+
+    @strawberry.field(
+        description="The driver's vehicle; null without one. Only the driver sees it, as with `availability`; the "
+        "other party of a trip sees `Trip.vehicle`."
+    )
+    async def vehicle(self, info: SharedInfo) -> Vehicle | None:
+        standing = await self._standing(info)
+        return to_vehicle(standing.vehicle) if standing is not None else None
+
+    async def _standing_if_approved(self, info: SharedInfo) -> Standing | None:
+        """The standing, on a server where staff approve drivers."""
+        return await self._standing(info) if info.context.services.driver_rules.needs_approval else None
 
     async def _standing(self, info: SharedInfo) -> Standing | None:
         """The caller's own standing as a driver. All fields that ask for it share one statement."""

@@ -29,6 +29,7 @@ WEIGHTS: Mapping[str, int] = {
     "Mutation.updateMe": 25_000,
     "Mutation.deleteMe": 25_000,
     "Mutation.setOnDuty": 500,
+    "Mutation.setVehicle": 500,
     "Mutation.logOut": 500,
     "Mutation.createTrip": 500,
     "Mutation.updateTrip": 500,

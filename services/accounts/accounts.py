@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from models.values import Role, UserValue
+from models.values import Approval, Role, UserValue, VehicleValue
 from models.visibility import Actor
 from services.accounts import usernames
 from services.accounts.lookalikes import skeleton
@@ -14,7 +14,8 @@ from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
 from services.database.failures import Conflict
-from services.errors import ErrorCode, UserFault, UserFaults
+from services.drivers.vehicles import checked_vehicle
+from services.errors import BadInput, ErrorCode, UserFault, UserFaults
 from services.limits.log_in_rate import LogInRate
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
@@ -47,14 +48,17 @@ class Accounts:
         photos: AccountPhotos,
         sessions: Sessions,
         photo_required: bool,
+        drivers_wait: bool,
         rate: LogInRate,
     ) -> None:
+        """``drivers_wait``: whether drivers who sign up wait until staff approve them."""
         self._database = database
         self._shield = shield
         self._passwords = passwords
         self._photos = photos
         self._sessions = sessions
         self._photo_required = photo_required
+        self._drivers_wait = drivers_wait
         self._rate = rate
 
     async def sign_up(
@@ -67,6 +71,7 @@ class Accounts:
         last_name: str,
         role: Role,
         photo: bytes | None = None,
+        vehicle: VehicleValue | None = None,
         address: str | None = None,
         replaces: str | None = None,
     ) -> NewSession:
@@ -78,17 +83,30 @@ class Accounts:
             RateLimited: too many sign-ups from the address, or under the name.
             UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
                 PhotoInvalid, PhotoTooLarge and PhotosUnavailable that apply.
-            BadInput: a name is empty, too long, or has invisible characters.
+            BadInput: a name is empty, too long, or has invisible characters; see ``checked_vehicle``; or a rider
+                has a vehicle.
         """
         user = _new_user(username, first_name, last_name, role)
+        if vehicle is not None:
+            if role is not Role.DRIVER:
+                raise BadInput("Only drivers have a vehicle.", field=("vehicle",))
+            vehicle = checked_vehicle(vehicle, "vehicle")
         # Count before any look-up: sign-up reveals whether a name is taken, so limit how many a client can test.
         await self._rate.count(name=usernames.lookup_key(username), address=address)
-        return await self._shield.run(self._sign_up(user, password1, password2, photo, replaces))
+        return await self._shield.run(self._sign_up(user, password1, password2, photo, vehicle, replaces))
 
     async def _sign_up(
-        self, user: UserValue, password1: str, password2: str, photo: bytes | None, replaces: str | None
+        self,
+        user: UserValue,
+        password1: str,
+        password2: str,
+        photo: bytes | None,
+        vehicle: VehicleValue | None,
+        replaces: str | None,
     ) -> NewSession:
-        created = await self._create(user, password1, password2, photo)
+        waits = self._drivers_wait and user.role is Role.DRIVER
+        approval = Approval.WAITING if waits else Approval.APPROVED
+        created = await self._create(user, password1, password2, photo, vehicle=vehicle, approval=approval)
         return await self._sessions.begin(created, replaces=replaces)
 
     async def add(
@@ -104,13 +122,13 @@ class Accounts:
     ) -> UserValue:
         """Create an account for another person, with the rules of ``sign_up`` and without a session.
 
-        ``also`` writes more in the same transaction.
+        A driver is approved. ``also`` writes more in the same transaction.
 
         Raises:
             UserFaults, BadInput: as ``sign_up`` does.
         """
         user = _new_user(username, first_name, last_name, role)
-        return await self._shield.run(self._create(user, password, password, photo, also))
+        return await self._shield.run(self._create(user, password, password, photo, also=also))
 
     async def _create(
         self,
@@ -118,6 +136,9 @@ class Accounts:
         password1: str,
         password2: str,
         photo: bytes | None,
+        *,
+        vehicle: VehicleValue | None = None,
+        approval: Approval = Approval.APPROVED,
         also: AlsoWrites | None = None,
     ) -> UserValue:
         faults: list[UserFault] = []
@@ -144,7 +165,8 @@ class Accounts:
         try:
             if faults:
                 raise UserFaults(faults)
-            return await self._insert(replace(user, photo=stored), password1, also=also)
+            user = replace(user, photo=stored)
+            return await self._insert(user, password1, vehicle=vehicle, approval=approval, also=also)
         except BaseException:
             if stored is not None:
                 await self._photos.discard(stored)
@@ -165,15 +187,22 @@ class Accounts:
         return await self._shield.run(self._insert(user, password, is_staff=True))
 
     async def _insert(
-        self, user: UserValue, password: str, *, is_staff: bool = False, also: AlsoWrites | None = None
+        self,
+        user: UserValue,
+        password: str,
+        *,
+        vehicle: VehicleValue | None = None,
+        approval: Approval = Approval.APPROVED,
+        is_staff: bool = False,
+        also: AlsoWrites | None = None,
     ) -> UserValue:
         password_hash = await self._passwords.hash(password)
         try:
             async with self._database.transaction() as transaction:
                 await transaction.fetch(
                     "INSERT INTO users (id, username, username_key, username_skeleton, password_hash, first_name, "
-                    "last_name, role, photo, is_staff, is_active, created) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, {now})",
+                    "last_name, role, photo, is_staff, is_active, vehicle, approval, created) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, {now})",
                     user.id,
                     user.username,
                     usernames.key(user.username),
@@ -185,6 +214,8 @@ class Accounts:
                     user.photo,
                     is_staff,
                     True,
+                    vehicle.to_json() if vehicle is not None else None,
+                    approval,
                 )
                 if user.photo is not None:
                     await self._photos.refer_in(transaction, user.photo)

@@ -9,6 +9,7 @@ from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row
+from services.drivers.vehicles import erase_copies
 from services.errors import ErrorCode, SessionEnded, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.log_in_rate import LogInRate
@@ -52,9 +53,9 @@ class Deletions:
     async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
         """Delete the caller's account completely, or not at all.
 
-        The names, the user name, the password and the photo are erased, and the user name becomes free. The trips
-        stay for the other party, with a user without name. A rider's trips are cancelled unless the ride has
-        begun. All sessions end, and their sockets are closed.
+        The names, the user name, the password, the photo and the vehicle are erased, and the user name becomes
+        free. The trips stay for the other party, with a user without name, and without the driver's vehicle. A
+        rider's trips are cancelled unless the ride has begun. All sessions end, and their sockets are closed.
 
         ``address``: the client's network; None: this machine.
 
@@ -85,7 +86,8 @@ class Deletions:
             # No user name has a space in its key, so no new account can collide with a deleted one.
             forgotten = await transaction.fetch(
                 "UPDATE users SET username = '', username_key = $2, username_skeleton = NULL, password_hash = '', "
-                "first_name = 'Deleted', last_name = 'user', photo = NULL, is_active = $3, is_staff = $3, "
+                "first_name = 'Deleted', last_name = 'user', photo = NULL, vehicle = NULL, "
+                "approval_reason = NULL, is_active = $3, is_staff = $3, "
                 "deleted = {now} "
                 "WHERE id = $1 AND deleted IS NULL AND password_hash = $4 AND COALESCE(photo, '') = $5 "
                 "RETURNING id",
@@ -100,6 +102,8 @@ class Deletions:
             if row["photo"] is not None:
                 await self._photos.doom_in(transaction, row["photo"])
             await self._cancel_trips(transaction, actor)
+            if actor.user.role is Role.DRIVER:
+                await erase_copies(transaction, actor.id)
             await self._sessions.end_all(transaction, actor.id)
         if row["photo"] is not None:
             await self._photos.remove(row["photo"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from models.values import UserValue
+from models.values import Approval, UserValue
 from models.visibility import Actor
 from services.accounts.users import user_of
 from services.database.connections import Database, Source
@@ -49,12 +49,23 @@ class Sessions:
     its last use, or ``max_age_s`` seconds after its beginning.
     """
 
-    def __init__(self, database: Database, outbox: Outbox, shield: Shield, *, ttl_s: int, max_age_s: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        shield: Shield,
+        *,
+        ttl_s: int,
+        max_age_s: int,
+        needs_approval: bool = False,
+    ) -> None:
+        """``needs_approval``: whether this server requires that staff approve drivers."""
         self._database = database
         self._outbox = outbox
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
+        self._needs_approval = needs_approval
         self._live = DataLoader(self._find_live)
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
@@ -140,17 +151,19 @@ class Sessions:
 
     async def _find_live(self, digests: Sequence[str]) -> dict[str, tuple[Actor, bool]]:
         """The users of these sessions, and whether the use of each must be written."""
+        approval = ", u.approval" if self._needs_approval else ""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
-            f"u.photo, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_touch_due "
+            f"u.photo{approval}, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_touch_due "
             "FROM sessions s JOIN users u ON u.id = s.user_id "
             f"WHERE {self._database.sql.among('s.token_hash', 1)} AND {self.is_live}",
             digests,
         )
-        return {
-            row["token_hash"]: (Actor(user_of(row), uuid(row["session_id"])), bool(row["is_touch_due"]))
-            for row in rows
-        }
+        return {row["token_hash"]: (self._actor(row), bool(row["is_touch_due"])) for row in rows}
+
+    def _actor(self, row: Row) -> Actor:
+        is_approved = not self._needs_approval or row["approval"] == Approval.APPROVED
+        return Actor(user_of(row), uuid(row["session_id"]), is_approved)
 
     async def touch(self, session_ids: list[UUID]) -> None:
         """Record the use of these sessions, unless that was done recently (within an hour at most)."""

@@ -1,15 +1,13 @@
 """The use case of going on and off duty."""
 
-from functools import partial
-
 from models.values import Role
 from models.visibility import Actor
 from services.accounts.sessions import Sessions
-from services.drivers.announcements import COLUMNS, StandingAnnouncements
+from services.drivers.announcements import COLUMNS
+from services.drivers.standing_changes import StandingChanges
 from services.errors import SessionEnded
 from services.events.outbox import Outbox
 from services.limits.per_user import PerUser
-from services.positions.forgetting import Forgetting
 from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
 
@@ -18,21 +16,13 @@ class Duty:
     """Whether drivers are on duty. It stays as it is when sockets close, sessions end or servers restart."""
 
     def __init__(
-        self,
-        outbox: Outbox,
-        shield: Shield,
-        *,
-        sessions: Sessions,
-        announcements: StandingAnnouncements,
-        forgetting: Forgetting,
-        changing: PerUser,
+        self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges, changing: PerUser
     ) -> None:
         """``changing``: how often a user may change anything of their own."""
         self._outbox = outbox
         self._shield = shield
         self._sessions = sessions
-        self._announcements = announcements
-        self._forgetting = forgetting
+        self._changes = changes
         self._changing = changing
 
     async def set(self, actor: Actor, *, on_duty: bool) -> None:
@@ -61,12 +51,7 @@ class Duty:
                 on_duty,
                 actor.session_id,
             )
-            if not written:
-                if not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
-                    raise SessionEnded
-                return
-            # Positions are stored by what is remembered of the driver.
-            await transaction.change_of(actor.id, is_end=not on_duty)
-            await self._announcements.changed(transaction, written[0])
-            if not on_duty:
-                transaction.then(partial(self._forgetting.forget_if_off_duty, actor.id))
+            if written:
+                await self._changes.made(transaction, written[0])
+            elif not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
+                raise SessionEnded

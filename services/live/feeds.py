@@ -2,13 +2,15 @@
 messages for its subscriber; reading that state is its only I/O."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
+from models.standing import ON_DUTY_ONLY, DriverRules
 from models.trip_life import has_ended, is_driving
-from models.values import Location, Role, TripValue
+from models.values import Approval, Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
 from services.live.events import Event, LocationEvent, Message, StateRead, TripEvent
@@ -127,12 +129,22 @@ class _TripsFeed:
 
 
 class TripFeed(_TripsFeed):
-    """One trip: its current state, then each change, until it ends or the caller may no longer see it."""
+    """One trip: its current state, then each change, until it ends or the caller may no longer see it.
 
-    def __init__(self, actor: Actor, topics: Topics, trip_id: UUID) -> None:
+    If staff approve drivers, a driver's approval is read with each snapshot: a socket may live longer than it.
+    """
+
+    def __init__(self, actor: Actor, topics: Topics, trip_id: UUID, *, rules: DriverRules = ON_DUTY_ONLY) -> None:
         self.actor = actor
         self.topics = (topics.trip(trip_id),)
         self._trip_id = trip_id
+        self._needs_approval = rules.needs_approval and actor.user.role is Role.DRIVER
+
+    async def prepare(self, state: StateReader) -> None:
+        """Read the driver's approval, if it decides what the driver may see."""
+        if self._needs_approval:
+            standing = await state.standing_of(self.actor.id)
+            self.actor = replace(self.actor, is_approved=standing.approval is Approval.APPROVED)
 
     async def read(self, state: StateReader) -> StateRead:
         """Read the trip."""

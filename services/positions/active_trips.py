@@ -1,4 +1,4 @@
-"""The active trip and the duty of each driver: read from the database, or remembered while known to be current."""
+"""The active trip and the standing of each driver: from the database, or remembered while known to be current."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from models.standing import DriverRules, PauseReason
 from models.trip_life import DRIVING
+from models.values import Approval
 from models.visibility import Actor
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
+from services.drivers.conditions import may_take_trips
 from services.events.leases import MAX_UNCHECKED_S, Lease, Leases
 from services.runtime.data_loader import DataLoader
 from services.trips.conditions import has_status
@@ -26,24 +29,26 @@ CHECKED_AT_ONCE = 500
 
 # What is known of sessions, as the database is asked about it.
 _KNOWN = {"id": "uuid", "trip_id": "uuid"}
-_NO_TRIP, _UNKNOWN, _OFF_DUTY = UUID(int=0), UUID(int=1), UUID(int=2)
+_NO_TRIP, _UNKNOWN, _NO_OFFERS = UUID(int=0), UUID(int=1), UUID(int=2)
+# What an obstacle is made of.
+_STANDING = "u.on_duty, u.approval, u.vehicle IS NOT NULL AS has_vehicle"
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveTrip:
     """The active trip of a driver, if any, at ``as_of`` by the database's clock.
 
-    ``on_duty`` is known only without a trip: with one it makes no difference.
+    ``obstacle`` is why the driver may not take trips, if they may not. With a trip it makes no difference.
     """
 
     trip_id: UUID | None
     as_of: datetime
-    on_duty: bool = True
+    obstacle: PauseReason | None = None
 
     @property
     def takes_positions(self) -> bool:
-        """Whether the driver's positions are stored: on duty, and during a trip."""
-        return self.trip_id is not None or self.on_duty
+        """Whether the driver's positions are stored: while they may take trips, and during a trip."""
+        return self.trip_id is not None or self.obstacle is None
 
 
 @dataclass(slots=True)
@@ -68,15 +73,16 @@ class ActiveTrips:
     """The active trips of drivers in their sessions.
 
     Without remembered data it asks the database. Remembered data was read under a lease: a change that ends a
-    session, begins or ends a trip, or begins or ends duty, revokes the lease before the commit
+    session, begins or ends a trip, or changes the standing, revokes the lease before the commit
     (``services/events/leases.py``). Every second the data is also compared with the database, and it is not used
     if that has not happened in time.
     """
 
-    def __init__(self, database: Database, sessions: Sessions, leases: Leases) -> None:
+    def __init__(self, database: Database, sessions: Sessions, leases: Leases, *, rules: DriverRules) -> None:
         self._database = database
         self._sessions = sessions
         self._leases = leases
+        self._rules = rules
         self._asked = DataLoader(self._find_all)
         # By session; the one without a report for the longest time comes first.
         self._remembered: OrderedDict[UUID, _Remembered] = OrderedDict()
@@ -173,47 +179,49 @@ class ActiveTrips:
     def _learn(self, known: _Remembered, row: Row) -> None:
         as_of = moment(row["as_of"])
         ends = self._sessions.expires_at(created=moment(row["created"]), used=moment(row["used"]))
-        known.active = _active_trip(row)
+        known.active = self._active_trip(row)
         known.expires = known.looked + (ends - as_of).total_seconds()
 
     async def _find_changed(self, asked: dict[UUID, _Remembered], session_ids: list[UUID]) -> Sequence[Row]:
         """The remembered sessions whose data in the database differs."""
         trip_ids = [_known_as(asked[session_id].active) for session_id in session_ids]
         return await self._database.fetch(
-            "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, u.on_duty, {now} AS as_of "
-            f"FROM {self._database.sql.lists(_KNOWN)} asked "
+            "SELECT asked.id AS session_id, s.created, s.used, t.id AS trip_id, "
+            f"{_STANDING}, {{now}} AS as_of FROM {self._database.sql.lists(_KNOWN)} asked "
             f"LEFT JOIN (sessions s JOIN users u ON u.id = s.user_id AND {self._sessions.is_live}) "
             "ON s.id = asked.id LEFT JOIN trips t "
             f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
             "WHERE s.id IS NULL "
             # Each parameter beside an id, so that PostgreSQL takes it for one.
-            f"OR CASE WHEN {self._database.sql.is_true('u.on_duty')} THEN COALESCE(t.id, $3) "
+            f"OR CASE WHEN {may_take_trips(self._rules, self._database.sql, 'u')} THEN COALESCE(t.id, $3) "
             "ELSE COALESCE(t.id, $4) END <> asked.trip_id",
             session_ids,
             trip_ids,
             _NO_TRIP,
-            _OFF_DUTY,
+            _NO_OFFERS,
         )
 
     async def _find_all(self, session_ids: Sequence[UUID]) -> dict[UUID, ActiveTrip]:
         """The active trip of each live session among these."""
         rows = await self._database.fetch(
-            "SELECT s.id AS session_id, t.id AS trip_id, u.on_duty, {now} AS as_of "
+            f"SELECT s.id AS session_id, t.id AS trip_id, {_STANDING}, {{now}} AS as_of "
             f"FROM {self._database.sql.ids(1)} asked JOIN sessions s ON s.id = asked.id "
             "JOIN users u ON u.id = s.user_id LEFT JOIN trips t "
             f"ON t.driver_id = u.id AND {has_status(DRIVING, 't')} "
             f"WHERE {self._sessions.is_live}",
             list(session_ids),
         )
-        return {uuid(row["session_id"]): _active_trip(row) for row in rows}
+        return {uuid(row["session_id"]): self._active_trip(row) for row in rows}
 
-
-def _active_trip(row: Row) -> ActiveTrip:
-    trip_id = uuid(row["trip_id"]) if row["trip_id"] is not None else None
-    return ActiveTrip(trip_id, moment(row["as_of"]), on_duty=bool(row["on_duty"]))
+    def _active_trip(self, row: Row) -> ActiveTrip:
+        obstacle = self._rules.obstacle(
+            on_duty=bool(row["on_duty"]), approval=Approval(row["approval"]), has_vehicle=bool(row["has_vehicle"])
+        )
+        trip_id = uuid(row["trip_id"]) if row["trip_id"] is not None else None
+        return ActiveTrip(trip_id, moment(row["as_of"]), obstacle)
 
 
 def _known_as(active: ActiveTrip | None) -> UUID:
     if active is None:
         return _UNKNOWN
-    return active.trip_id or (_NO_TRIP if active.on_duty else _OFF_DUTY)
+    return active.trip_id or (_NO_TRIP if active.obstacle is None else _NO_OFFERS)

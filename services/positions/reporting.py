@@ -8,7 +8,7 @@ from uuid import UUID
 from models.geo import GeoPoint
 from models.values import Location, Role, TripValue
 from models.visibility import Actor, is_on_trip
-from services.drivers.faults import OffDuty
+from services.drivers.faults import fault_of
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
 from services.events.leases import Lease
 from services.events.topics import Topics
@@ -72,7 +72,7 @@ class Positions:
 
         Raises:
             NotADriver: the caller is a rider.
-            OffDuty: the driver is off duty and has no active trip.
+            OffDuty, DriverNotApproved, VehicleRequired: the driver may not take trips now, and has no active trip.
             StaleLocation: a newer position is known, or this one has expired.
             RateLimited: the driver reports too often.
             BadInput: the point is invalid, the heading not within 0 to 360, or the time in the future or without a
@@ -100,8 +100,8 @@ class Positions:
             active = await self._active_trips.find(actor)
             if active is None:
                 raise SessionEnded
-            if not active.takes_positions:
-                raise OffDuty("You are off duty: your position is not stored.")
+            if active.obstacle is not None and not active.takes_positions:
+                raise fault_of(active.obstacle)
             stored = await self._put(report, active, in_time=stored is Stored.UNSURE)
         if stored is Stored.OUTDATED:
             # Another process received the newer one.

@@ -4,12 +4,12 @@ Longer than 300 lines because all of them are here, each with its guarantees and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from models.geo import GeoPoint
-from models.standing import DriverRules
+from models.standing import DriverRules, PauseReason
 from models.trip_life import (
     CancelCode,
     ChangedBy,
@@ -20,7 +20,7 @@ from models.trip_life import (
     is_open,
     transitions,
 )
-from models.values import Role, TripValue, UserValue
+from models.values import Approval, Role, TripValue, UserValue
 from models.visibility import Actor, may_see
 from services.database.connections import Database
 from services.database.failures import Conflict
@@ -242,9 +242,10 @@ class Trips:
             RateLimited: the caller requests and changes trips too often.
             NotARider, NotADriver: only the other role may make this change.
             TripNotFound: no such trip, or not visible to the caller.
+            DriverNotApproved: the caller may not accept trips, whether there is such a trip or not.
             TripTaken, TripCancelled, TripExpired: too late to accept it.
             DriverBusy: the caller drives another trip.
-            OffDuty, DriverNotApproved, VehicleRequired: the caller may not accept trips now.
+            OffDuty, VehicleRequired: the caller may not accept trips now.
             VersionConflict: the trip is not at ``if_version``.
             IllegalTransition: the trip's status allows no such change.
             TooEarly: a driver cancels before having waited for the rider, or a rider ends a ride whose driver is
@@ -266,6 +267,7 @@ class Trips:
 
     async def _update(self, change: _Change, steps: Sequence[Transition]) -> TripValue:
         actor, trip_id, status, if_version = change.actor, change.trip_id, change.status, change.if_version
+        is_acceptance = any(step.by is Party.ANY_DRIVER for step in steps)
         is_silent = False
         while True:
             busy = False
@@ -287,7 +289,12 @@ class Trips:
             trip = read.trips[0] if read.trips else None
             if trip is not None and steps and is_made(actor, trip, status):
                 return trip
+            if is_acceptance and self._rules.needs_approval:
+                actor = await self._as_approved(actor)
             if trip is None or not may_see(actor, trip):
+                if is_acceptance and not actor.is_approved:
+                    # Before the trip is looked at: such a driver learns nothing of it.
+                    raise fault_of(PauseReason.NOT_APPROVED)
                 raise too_late(actor, trip, status)
             if if_version is not None and trip.version != if_version:
                 raise VersionConflict(f"The trip is at version {trip.version}.", field=("ifVersion",))
@@ -298,7 +305,7 @@ class Trips:
                 raise IllegalTransition(
                     f"A trip cannot go from {trip.status.value} to {status.value}.", field=("status",)
                 )
-            if any(step.by is Party.ANY_DRIVER and step.source is trip.status for step in steps):
+            if legal.by is Party.ANY_DRIVER:
                 obstacle = self._rules.obstacle_of(await self._standings.of(actor.id))
                 if obstacle is not None:
                     raise fault_of(obstacle)
@@ -310,6 +317,11 @@ class Trips:
             elif legal.guard is not None:
                 await self._guards.check(legal.guard, trip, as_of=read.as_of, has_pin=change.pin is not None)
                 is_silent = legal.guard is Guard.DRIVER_SILENT
+
+    async def _as_approved(self, actor: Actor) -> Actor:
+        """The caller as staff have decided by now, which may be after the session was read."""
+        standing = await self._standings.of(actor.id)
+        return replace(actor, is_approved=standing.approval is Approval.APPROVED)
 
     async def _take(self, step: Transition, trip_id: UUID, change: _Change | None = None) -> TripValue | None:
         """Make one transition if the trip has its status; None if it has not. No change: the system makes it.

@@ -104,8 +104,8 @@ async def page(
     first: int,
     after: tuple[datetime, UUID] | None,
 ) -> TripPage:
-    """The trips that ``actor`` sees in ``trips``, newest first: for a rider their own; for a driver their own and
-    the open ones.
+    """The trips that ``actor`` sees in ``trips``, newest first: for a rider their own; for a driver their own and,
+    if they are approved, the open ones.
 
     ``after`` is the (created, id) of the last trip of the previous page.
     """
@@ -120,8 +120,8 @@ async def page(
         narrowing += f" AND (t.created, t.id) < (${len(args) + 1}, ${len(args) + 2})"
         args += after
     order = "ORDER BY t.created DESC, t.id DESC LIMIT $2"
-    if actor.user.role is Role.RIDER:
-        selected = f"SELECT * FROM trips t WHERE t.rider_id = $1{narrowing} {order}"
+    if actor.user.role is Role.RIDER or not actor.is_approved:
+        selected = f"SELECT * FROM trips t WHERE {_party(actor.user.role)} = $1{narrowing} {order}"
     else:
         # Two index scans of at most a page each: one OR over both would read every trip.
         args.append(listed(actor.id))

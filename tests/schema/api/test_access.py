@@ -18,6 +18,7 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_ty
 from application.settings import Settings
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
+from models.values import VehicleValue
 from models.visibility import Actor
 from schema.build import build_schema
 from tests.conftest import LiveServer
@@ -34,7 +35,8 @@ STATUSES = tuple(TripStatus)
 # Three viewers without a live session: the second had a session of the trip's rider, the third is a driver.
 OUTSIDE = ("nobody", "ended session", "deactivated")
 RIDERS = ("rider", "other rider", "staff")
-DRIVERS = ("driver", "other driver", "gave back")
+# The last one waits for approval.
+DRIVERS = ("driver", "other driver", "gave back", "waiting driver")
 VIEWERS = (*OUTSIDE, *RIDERS, *DRIVERS)
 
 PARTIES = ("rider", "driver")
@@ -71,7 +73,7 @@ FIELDS = {
         "id created updated version status pickUpAddress dropOffAddress pickUp dropOff expiresAt cancelReason "
         "rider driver"
     )
-    | rows("history cancelCode arrivedAt", PARTY)
+    | rows("history cancelCode arrivedAt vehicle", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
     | rows("pickUpEta", ON_THE_WAY)
     | rows("pickUpPin", RIDER_ALONE)
@@ -79,7 +81,8 @@ FIELDS = {
     | rows("myRating", EACH_OWN),
     "User": rows("id firstName lastName role photo")
     | rows("username rating", PARTY)
-    | rows("availability", ONESELF),
+    | rows("availability approval approvalReason vehicle", ONESELF),
+    "Vehicle": rows("make model color licensePlate seats"),
     "Rating": rows("average count"),
     "Route": rows("encodedPolyline distanceM durationS estimated"),
     "TripEstimate": rows("route distanceM durationS estimated driversNearby pickUpEta"),
@@ -125,6 +128,7 @@ def selection(type_name: str) -> str:
 TRIP = selection("Trip")
 PLACE = GeoPoint(52.5, 13.4)
 PIN = "0042"
+VEHICLE = VehicleValue("Skoda", "Octavia", "white", "AB-12", 4).to_json()
 SIGN_UP = {
     "username": "new@example.com",
     "password1": "correct-horse-battery-9",
@@ -139,6 +143,7 @@ SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"
 DATA, NULL, WITH_IT, WITHOUT_IT = "data", "null", "with it", "without it"
 NOTHING_YET, COMPLETE = "nothing yet", "complete"
 UNAUTHENTICATED = "UNAUTHENTICATED"
+NOT_APPROVED = {"waiting driver": "DRIVER_NOT_APPROVED"}
 
 
 def all_of(viewers: tuple[str, ...], answer: str) -> dict[str, str]:
@@ -259,6 +264,13 @@ ROWS = {
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
         audience=SELF,
     ),
+    "Mutation.setVehicle": Row(
+        "mutation ($input: VehicleInput!) "
+        f"{{ setVehicle(input: $input) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
+        {"input": {"make": "Skoda", "model": "Octavia", "color": "white", "licensePlate": "AB-12", "seats": 4}},
+        audience=SELF,
+    ),
     "Mutation.logOut": Row(
         "mutation { logOut { errors { code } } }",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
@@ -296,7 +308,9 @@ ROWS = {
     ),
     "Mutation.reportLocation": Row(
         "mutation ($input: LocationInput!) { reportLocation(input: $input) { errors { code } } }",
-        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA)),
+        ever(
+            all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS, "NOT_A_DRIVER"), all_of(DRIVERS, DATA), NOT_APPROVED
+        ),
         {"input": {"point": {"lat": 52.5, "lng": 13.4}, "recordedAt": "$NOW"}},
     ),
     "Subscription.tripUpdated": Row(
@@ -339,6 +353,7 @@ ANSWERS = {
     "C": "TRIP_CANCELLED",
     "E": "TRIP_EXPIRED",
     "e": "TOO_EARLY",
+    "N": "DRIVER_NOT_APPROVED",
 }
 # The allowed changes of each viewer: a line for each status of the trip; the columns are the new status.
 MOVES = {
@@ -378,6 +393,7 @@ MOVES = {
         "CANCELLED": "    0        0         0          0        0         0",
         "EXPIRED": "      0        0         0          0        0         0",
     },
+    "waiting driver": dict.fromkeys(SIGHT, "0 N 0 0 0 0"),
 }
 
 
@@ -426,13 +442,17 @@ class World:
         for column, viewer, value in (("is_staff", "staff", True), ("is_active", "deactivated", False)):
             person = self.people[viewer].id
             await self.database.fetch(f"UPDATE users SET {column} = $2 WHERE id = $1", person, value)
-        await self.database.fetch("UPDATE users SET rating_sum = 9, rating_count = 2")
+        await self.database.fetch(
+            "UPDATE users SET rating_sum = 9, rating_count = 2, approval_reason = 'why', vehicle = $1", VEHICLE
+        )
+        waiting = self.people["waiting driver"].id
+        await self.database.fetch("UPDATE users SET approval = 'WAITING' WHERE id = $1", waiting)
         for viewer in VIEWERS:
             self.apis[viewer] = await stack.enter_async_context(Api(self.server.url))
         for viewer in self.people:
             await self.begin_session(viewer)
         self.apis["ended session"].http.headers["Authorization"] = f"Bearer {ended.token}"
-        for viewer in DRIVERS:
+        for viewer in DRIVERS[:-1]:
             # The driver who accepts the trip has a position.
             await self.server.application.services.positions.report(
                 self.people[viewer], point=PLACE, recorded_at=datetime.now(UTC)
@@ -465,7 +485,7 @@ class World:
             "late" if state is TripStatus.CANCELLED else None,
         )
         if with_driver:
-            await self.database.fetch("UPDATE trips SET arrived_at = {now}")
+            await self.database.fetch("UPDATE trips SET arrived_at = {now}, vehicle = $1", VEHICLE)
         if state is TripStatus.STARTED:
             await self.database.fetch("UPDATE trips SET pick_up_pin = $1", PIN)
         for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):
@@ -493,13 +513,17 @@ class World:
 
 @pytest.fixture(scope="module")
 def shared_settings(shared_settings: Settings) -> Settings:
-    """The tests may send as many requests as they like, and ask for every field of everything at once."""
+    """Staff approve drivers. The tests may send as many requests as they like, and ask for every field of
+    everything at once.
+    """
     return shared_settings.model_copy(
         update={
             "location_rate": "off",
             "max_message_bytes": 64 * 1024,
             "max_cost": 1_000_000,
             "pick_up_pin": True,
+            "driver_approval": True,
+            "vehicle_required": True,
         }
     )
 
@@ -615,6 +639,7 @@ MAY_BE_NULL = {
     "Trip.myRating",
     "Trip.cancelCode",
     "Trip.arrivedAt",
+    "Trip.vehicle",
     "HistoryEntry.cancelCode",
     "HistoryEntry.reason",
     "User.photo",
