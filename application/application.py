@@ -54,6 +54,7 @@ from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
 from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, ProcessMemory
 from services.runtime.shield import Shield
+from services.staff.approvals import Approvals
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
@@ -101,13 +102,14 @@ class Application:
         self.account_photos = account_photos = AccountPhotos(
             self.database, _photo_processor(settings), self.photo_store, counters
         )
+        rules = DriverRules(needs_approval=settings.driver_approval, needs_vehicle=settings.vehicle_required)
         sessions = Sessions(
             self.database,
             self.outbox,
             self.shield,
+            rules,
             ttl_s=settings.session_ttl_s,
             max_age_s=settings.session_max_age_s,
-            needs_approval=settings.driver_approval,
         )
         self.throttle: Throttle = (
             SharedThrottle(self.redis, topics) if self.redis is not None else ProcessThrottle()
@@ -132,7 +134,6 @@ class Application:
         self.position_store: PositionStore = (
             RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)
         )
-        rules = DriverRules(needs_approval=settings.driver_approval, needs_vehicle=settings.vehicle_required)
         standings = Standings(self.database)
         forgetting = Forgetting(standings, self.position_store, rules=rules, ttl_s=settings.location_ttl_s)
         standing_changes = StandingChanges(standing_announcements, forgetting, rules=rules)
@@ -183,6 +184,7 @@ class Application:
             sessions=sessions,
             trips=trips,
         )
+        self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
         self.router = _router(settings)
         hub = Hub(

@@ -2,7 +2,7 @@
 
 from models.geo import GeoPoint
 from models.trip_life import TripStatus
-from models.values import Role, TripValue
+from models.values import Role, TripValue, VehicleValue
 from models.visibility import Actor
 from services.accounts.accounts import Accounts, UsernameTaken
 from services.errors import UserFaults
@@ -10,7 +10,10 @@ from services.trips.commands import Trips
 
 PASSWORD = "correct-horse-battery-9"  # noqa: S105 - printed by the command
 _RIDERS = (("rosa", "Rosa", "Alvarez"), ("ravi", "Ravi", "Menon"))
-_DRIVERS = (("dana", "Dana", "Okafor"), ("dirk", "Dirk", "Janssen"))
+_DRIVERS = (
+    ("dana", "Dana", "Okafor", VehicleValue("Toyota", "Prius", "white", "TX-12-34", 4)),
+    ("dirk", "Dirk", "Janssen", VehicleValue("Skoda", "Octavia", "blue", "TX-56-78", 4)),
+)
 _STATION, _HARBOUR, _AIRPORT = GeoPoint(52.3791, 4.9003), GeoPoint(52.4002, 4.9012), GeoPoint(52.3105, 4.7683)
 
 
@@ -18,7 +21,10 @@ async def seed(accounts: Accounts, trips: Trips) -> list[str]:
     """Create two riders and two drivers with trips; returns the lines to print. Does nothing the second time."""
     try:
         riders = [(await _sign_up(accounts, name, first, last, Role.RIDER)) for name, first, last in _RIDERS]
-        drivers = [(await _sign_up(accounts, name, first, last, Role.DRIVER)) for name, first, last in _DRIVERS]
+        drivers = [
+            (await _sign_up(accounts, name, first, last, Role.DRIVER, vehicle))
+            for name, first, last, vehicle in _DRIVERS
+        ]
     except UserFaults as faults:
         if not all(isinstance(fault, UsernameTaken) for fault in faults.faults):
             raise
@@ -39,12 +45,20 @@ async def seed(accounts: Accounts, trips: Trips) -> list[str]:
     called_off = await request(ravi, "Airport", "Harbour 4", _AIRPORT, _HARBOUR)
     await trips.update(ravi, trip_id=called_off.id, status=TripStatus.CANCELLED, reason="Found a tram")
     await request(ravi, "Central Station", "Harbour 4", _STATION, _HARBOUR)
-    names = ", ".join(name for name, _, _ in (*_RIDERS, *_DRIVERS))
+    names = ", ".join(name for name, *_ in (*_RIDERS, *_DRIVERS))
     return [f"Log in as {names} with the password {PASSWORD}"]
 
 
-async def _sign_up(accounts: Accounts, username: str, first: str, last: str, role: Role) -> Actor:
+async def _sign_up(
+    accounts: Accounts, username: str, first: str, last: str, role: Role, vehicle: VehicleValue | None = None
+) -> Actor:
     session = await accounts.sign_up(
-        username=username, password1=PASSWORD, password2=PASSWORD, first_name=first, last_name=last, role=role
+        username=username,
+        password1=PASSWORD,
+        password2=PASSWORD,
+        first_name=first,
+        last_name=last,
+        role=role,
+        vehicle=vehicle,
     )
     return session.actor

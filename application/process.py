@@ -15,9 +15,9 @@ from services.runtime import logs
 T = TypeVar("T")
 
 
-async def with_application(work: Callable[[Application], Awaitable[None]]) -> None:
-    """Run a command's work with the use cases, beside a server or without one."""
-    settings = read_settings()
+async def with_application(work: Callable[[Application], Awaitable[None]], **given: object) -> None:
+    """Run a command's work with the use cases, beside a server or without one. ``given`` overrides settings."""
+    settings = read_settings(**given)
     logs.configure(level="warning", format=settings.log_format)
     await migrations.apply_or_check(settings)
     application = Application(settings)

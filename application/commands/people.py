@@ -38,4 +38,5 @@ def seed_demo() -> None:
         for line in await demo.seed(application.services.accounts, application.services.trips):
             typer.echo(line)
 
-    run(with_application(seed))
+    # The demo drivers need no approval.
+    run(with_application(seed, driver_approval=False))

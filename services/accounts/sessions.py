@@ -1,4 +1,7 @@
-"""Sessions: log-in, look-up by token, and end."""
+"""Sessions: log-in, look-up by token, and end.
+
+Longer than 300 lines because every statement that begins, checks or ends a session is here.
+"""
 
 import asyncio
 import hashlib
@@ -9,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from models.standing import DriverRules
 from models.values import Approval, UserValue
 from models.visibility import Actor
 from services.accounts.users import user_of
@@ -50,22 +54,14 @@ class Sessions:
     """
 
     def __init__(
-        self,
-        database: Database,
-        outbox: Outbox,
-        shield: Shield,
-        *,
-        ttl_s: int,
-        max_age_s: int,
-        needs_approval: bool = False,
+        self, database: Database, outbox: Outbox, shield: Shield, rules: DriverRules, *, ttl_s: int, max_age_s: int
     ) -> None:
-        """``needs_approval``: whether this server requires that staff approve drivers."""
         self._database = database
         self._outbox = outbox
         self._shield = shield
         self._ttl_s = ttl_s
         self._max_age_s = max_age_s
-        self._needs_approval = needs_approval
+        self._needs_approval = rules.needs_approval
         self._live = DataLoader(self._find_live)
         # Often enough that a session in use never looks unused.
         self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)

@@ -351,6 +351,8 @@ def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
 
 
 def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:
+    # Whatever is required of drivers.
+    environment |= {"TAXIRANK_DRIVER_APPROVAL": "true", "TAXIRANK_VEHICLE_REQUIRED": "true"}
     first = command(environment, "seed-demo")
     assert first.code == 0
     assert first.out == f"Log in as rosa, ravi, dana, dirk with the password {PASSWORD}\n"

@@ -30,7 +30,7 @@ export default [
           exceptions: {
             types: [
               "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "Route",
-              "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn",
+              "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn", "Vehicle",
             ],
             suffixes: ["Connection", "Edge", "Error", "Payload"],
           },

@@ -10,6 +10,7 @@ const keys: KeyingConfig = {
   Rating: () => null,
   Route: () => null,
   TripEstimate: () => null,
+  Vehicle: () => null,
   HistoryEntry: () => null,
   PageInfo: () => null,
   TripConnection: () => null,

@@ -77,6 +77,11 @@ ROWS = {
     ),
     "deleteMe": Row(f'deleteMe(password: "{PASSWORD}") {{ errors {{ code }} }}', ends=True, writes=Role.RIDER),
     "setOnDuty": Row("setOnDuty(onDuty: false) { errors { code } }", writes=Role.DRIVER),
+    "setVehicle": Row(
+        'setVehicle(input: {make: "Skoda", model: "Fabia", color: "red", licensePlate: "AB-1", seats: 4}) '
+        "{ errors { code } }",
+        writes=Role.DRIVER,
+    ),
     "updateMe": Row('updateMe(input: {firstName: "Changed"}) { errors { code } }', writes=Role.RIDER),
     "createTrip": Row(
         'createTrip(input: {pickUpAddress: "Here", dropOffAddress: "There"}) { errors { code } }',

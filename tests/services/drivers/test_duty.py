@@ -62,7 +62,8 @@ async def availability(town: Town, driver: Actor) -> Availability:
 
 async def follow_pool(town: Town, driver: Actor) -> RecordingSink:
     sink = RecordingSink()
-    await town.services.hub.subscribe(PoolFeed(driver, town.services.topics, radius_m=3_000), sink)
+    feed = PoolFeed(driver, town.services.topics, radius_m=3_000, rules=town.services.driver_rules)
+    await town.services.hub.subscribe(feed, sink)
     return sink
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 
 from models.geo import GeoPoint
-from models.standing import ON_DUTY_ONLY, PauseReason, Standing
+from models.standing import DriverRules, PauseReason, Standing
 from models.trip_life import ChangedBy, TripStatus, WithdrawReason
-from models.values import Approval, Location, Role, TripChangeValue, TripValue, UserValue
+from models.values import Approval, Location, Role, TripChangeValue, TripValue, UserValue, VehicleValue
 from models.visibility import Actor, Audience
 from schema.api.context import Context
 from schema.build import build_schema
@@ -42,7 +42,16 @@ from tests.schema.operations.compiled.written import LEFT_BY_GRAPHQL_CORE, Writt
 SCHEMA = build_schema()
 TYPES: GraphQLSchema = SCHEMA._schema
 # Session mutations set cookies, and have tests of their own.
-MUTATIONS = ("createTrip", "updateTrip", "rateTrip", "reportLocation", "updateMe", "deleteMe", "setOnDuty")
+MUTATIONS = (
+    "createTrip",
+    "updateTrip",
+    "rateTrip",
+    "reportLocation",
+    "updateMe",
+    "deleteMe",
+    "setOnDuty",
+    "setVehicle",
+)
 QUERIES = ("me", "node", "trip", "trips", "tripEstimate")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
 ASKED_AGAIN = {
@@ -69,6 +78,7 @@ class World:
     def __init__(self, seed: int | str) -> None:
         self._random = Random(seed)
         self.actor = Actor(self.user(), self._id())
+        self.staff_approve = self._half()
 
     def use_cases(self) -> dict[str, Callable[..., Any]]:
         """What each use case returns or raises."""
@@ -87,6 +97,7 @@ class World:
             "ratings.given_for": pure(lambda world: world._maybe(lambda: 4)),
             "accounts.find": self._raising(lambda: self._maybe(self.user)),
             "duty.set": self._raising(lambda: None),
+            "vehicles.set": self._raising(lambda: None),
             "standings.of": pure(World.standing),
             "profiles.update": self._raising(self.user),
             "deletions.delete": self._raising(lambda: None),
@@ -145,11 +156,14 @@ class World:
             on_duty=self._half(),
             approval=self._random.choice(list(Approval)),
             approval_reason=self._maybe(lambda: "why"),
-            vehicle=None,
+            vehicle=self._maybe(self.vehicle),
             trip_id=self._maybe(self._id),
             begun=self._now(),
             as_of=self._now(),
         )
+
+    def vehicle(self) -> VehicleValue:
+        return VehicleValue("Škoda", "Octavia", "white", "AB-12", self._random.randint(1, 8))
 
     def location(self) -> Location:
         return Location(self._id(), None, self._point(), self._maybe(lambda: 1.5), self._now(), self._now())
@@ -175,6 +189,7 @@ class World:
             given_back_by=frozenset(),
             rider=mine,
             driver=self._maybe(self.user),
+            vehicle=self._maybe(self.vehicle),
         )
         # A few values do not match their type.
         return replace(trip, drop_off_address=cast("Any", None)) if self._random.random() < 0.1 else trip
@@ -221,7 +236,7 @@ class UseCases:
     def __init__(self, world: World) -> None:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.offer_radius_m = 3_000.0
-        self.driver_rules = ON_DUTY_ONLY
+        self.driver_rules = DriverRules(needs_approval=world.staff_approve)
         self.topics = Topics("test")
         for name, act in world.use_cases().items():
             service, _, method = name.partition(".")
