@@ -232,9 +232,7 @@ class Application:
             history=TripHistory(self.database),
             pick_up_pins=pick_up_pins,
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
-            duty=Duty(
-                self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing
-            ),
+            duty=Duty(self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing),
             vehicles=Vehicles(
                 self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing
             ),

@@ -10,6 +10,7 @@ from services.drivers.announcements import COLUMNS
 from services.drivers.standing_changes import StandingChanges
 from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox
+from services.limits.per_user import PerUser
 from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
 from services.validation import texts
@@ -56,11 +57,15 @@ async def erase_copies(source: Source, driver_id: UUID) -> None:
 class Vehicles:
     """The vehicles of drivers. A trip keeps the one that its driver had at acceptance."""
 
-    def __init__(self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges) -> None:
+    def __init__(
+        self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges, changing: PerUser
+    ) -> None:
+        """``changing``: how often a user may change anything of their own."""
         self._outbox = outbox
         self._shield = shield
         self._sessions = sessions
         self._changes = changes
+        self._changing = changing
 
     async def set(self, actor: Actor, vehicle: VehicleValue | None) -> None:
         """Describe the calling driver's vehicle, or remove it. Repeating it changes and announces nothing.
@@ -70,11 +75,13 @@ class Vehicles:
 
         Raises:
             NotADriver: the caller is a rider.
+            RateLimited: the caller changes things too often.
             BadInput: see ``checked_vehicle``.
             SessionEnded: the caller's session has ended.
         """
         if actor.user.role is not Role.DRIVER:
             raise NotADriver("Only drivers have a vehicle.")
+        await self._changing.count(actor)
         checked = checked_vehicle(vehicle) if vehicle is not None else None
         await self._shield.run(self._set(actor, checked))
 

@@ -25,6 +25,7 @@ MUTATIONS = {
     "deleteMe": 'password: "x"',
     "updateMe": 'input: {firstName: "Other"}',
     "setOnDuty": "onDuty: true",
+    "setVehicle": 'input: {make: "Skoda", model: "Fabia", color: "red", licensePlate: "AB-1", seats: 4}',
     "createTrip": 'input: {pickUpAddress: "Here", dropOffAddress: "There"}',
     "updateTrip": f'input: {{id: "{NOBODY}", status: STARTED}}',
     "rateTrip": f'tripId: "{NOBODY}", stars: 5',

@@ -23,7 +23,7 @@ from tests.services.drivers.test_duty import follow_pool, paused
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import PASSWORD
-from tests.support.rows import add_trip, notes
+from tests.support.database_rows import add_trip, notes
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED = TripStatus.COMPLETED, TripStatus.CANCELLED

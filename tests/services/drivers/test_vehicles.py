@@ -26,8 +26,8 @@ from tests.services.drivers.test_duty import follow_pool, paused
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import PASSWORD
+from tests.support.database_rows import notes
 from tests.support.live import RecordingSink
-from tests.support.rows import notes
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED = TripStatus.COMPLETED, TripStatus.CANCELLED
