@@ -1,4 +1,7 @@
-"""Builds the parts of an application from its settings."""
+"""Builds the parts of an application from its settings.
+
+Longer than 300 lines because every part is built here, once.
+"""
 
 import functools
 import signal
