@@ -24,8 +24,8 @@ def check_accounts(script: Script, *, has_token: bool) -> None:
 
 
 def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
-    requested, started = (trip_id, "REQUESTED", 1), (trip_id, "STARTED", 2)
-    riding, completed = (trip_id, "IN_PROGRESS", 3), (trip_id, "COMPLETED", 4)
+    requested, started, arrived = (trip_id, "REQUESTED", 1), (trip_id, "STARTED", 2), (trip_id, "STARTED", 3)
+    riding, completed = (trip_id, "IN_PROGRESS", 4), (trip_id, "COMPLETED", 5)
 
     (next_id,) = [event["id"] for event in script.all("rider", "next")]
     *pool, pool_end = script.all("driver", "pool")
@@ -38,6 +38,8 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
         ("PoolSnapshot", [(other_trip_id, "REQUESTED", 1)]),
         ("TripOffered", (next_id, "REQUESTED", 1)),
     ]
+    paused = [event["driverPool"]["paused"] for event in pool if "paused" in event["driverPool"]]
+    assert paused == [None, "ON_TRIP", "ON_TRIP", None]
     assert pool[1]["driverPool"]["trip"]["rider"]["username"] is None
     assert "4401" in pool_end["error"]
 
@@ -46,6 +48,7 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
         ("MyTripsSnapshot", []),
         ("TripChanged", requested),
         ("TripChanged", started),
+        ("TripChanged", arrived),
         ("MyTripsSnapshot", [riding]),
         ("TripChanged", completed),
         ("TripChanged", (next_id, "REQUESTED", 1)),
@@ -53,19 +56,27 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
     assert "4401" in mine_end["error"]
 
     *watched, watched_end = script.all("rider", "trip")
-    assert [brief(event["tripUpdated"]) for event in watched] == [requested, started, riding, completed]
+    states = [requested, started, arrived, riding, completed]
+    assert [brief(event["tripUpdated"]) for event in watched] == states
     assert [(event["tripUpdated"]["driver"] or {}).get("username") for event in watched] == [
         None,
-        *["driver@example.com"] * 3,
+        *["driver@example.com"] * 4,
     ]
+    assert [event["tripUpdated"]["arrivedAt"] is not None for event in watched] == [False] * 2 + [True] * 3
     assert watched_end == {"complete": True}
+
+
+def check_ride(script: Script) -> None:
+    """The driver was told how long to wait for the rider, and the rider has rated the driver."""
+    (waits,) = script.all("driver", "waits")
+    assert 295 < waits["seconds"] <= 300
+    assert script.all("rider", "rated") == [{"stars": 5}]
 
 
 def check_screens(script: Script, *, trip_id: str, caches_by_id: bool, lists: bool) -> None:
     """A library that caches by id shows every pushed change."""
-    states = [
-        (trip_id, status, n) for n, status in enumerate(("REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"), 1)
-    ]
+    statuses = ("REQUESTED", "STARTED", "STARTED", "IN_PROGRESS", "COMPLETED")
+    states = [(trip_id, status, n) for n, status in enumerate(statuses, 1)]
     screen = [brief(event["trip"]) for event in script.all("rider", "screen")]
     assert screen == (states if caches_by_id else [])
 

@@ -56,6 +56,12 @@ class GqlClient:
     async def move_trip(self, fields: Data) -> Data:
         return await self.execute("MoveTrip", input=fields)
 
+    async def report_arrival(self, trip_id: str) -> Data:
+        return await self.execute("ReportArrival", tripId=trip_id)
+
+    async def rate_trip(self, trip_id: str, stars: int) -> Data:
+        return await self.execute("RateTrip", tripId=trip_id, stars=stars)
+
     async def list_trips(self, variables: Data) -> list[str]:
         ids: list[str] = []
         after = None

@@ -7,6 +7,7 @@ export const TripFields = graphql(`
     version
     status
     pickUpAddress
+    arrivedAt
     rider {
       id
       firstName
@@ -119,6 +120,36 @@ export const MoveTrip = graphql(`
       errors {
         code
         message
+        retryAfter
+      }
+    }
+  }
+`);
+
+export const ReportArrival = graphql(`
+  mutation ReportArrival($tripId: ID!) {
+    reportArrival(tripId: $tripId) {
+      trip {
+        ...TripFields
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`);
+
+export const RateTrip = graphql(`
+  mutation RateTrip($tripId: ID!, $stars: Int!) {
+    rateTrip(tripId: $tripId, stars: $stars) {
+      trip {
+        id
+        myRating
+      }
+      errors {
+        code
+        message
       }
     }
   }
@@ -129,6 +160,7 @@ export const DriverPool = graphql(`
     driverPool {
       __typename
       ... on PoolSnapshot {
+        paused
         truncated
         offers {
           ...TripFields

@@ -9,7 +9,9 @@ import LogIn from "./relay/generated/documentsLogInMutation.graphql.js";
 import LogOut from "./relay/generated/documentsLogOutMutation.graphql.js";
 import MoveTrip from "./relay/generated/documentsMoveTripMutation.graphql.js";
 import MyTrips from "./relay/generated/documentsMyTripsQuery.graphql.js";
+import RateTrip from "./relay/generated/documentsRateTripMutation.graphql.js";
 import ReadAgain from "./relay/generated/documentsReadAgainQuery.graphql.js";
+import ReportArrival from "./relay/generated/documentsReportArrivalMutation.graphql.js";
 import RequestTrip from "./relay/generated/documentsRequestTripMutation.graphql.js";
 import SignUp from "./relay/generated/documentsSignUpMutation.graphql.js";
 import ShowTrip from "./relay/generated/documentsTripQuery.graphql.js";
@@ -25,7 +27,8 @@ const { commitMutation, createOperationDescriptor, fetchQuery, getRequest, reque
 
 /** The output of Relay's compiler for the trip's operations. */
 const requests: Record<string, ConcreteRequest> = {
-  DriverPool, LogIn, LogOut, MoveTrip, MyTrips, RequestTrip, ShowTrip, SignUp, WatchMyTrips, WatchTrip, WhoAmI,
+  DriverPool, LogIn, LogOut, MoveTrip, MyTrips, RateTrip, ReportArrival, RequestTrip, ShowTrip, SignUp, WatchMyTrips,
+  WatchTrip, WhoAmI,
 };
 
 await takeATrip(connect);

@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.checks import check_accounts, check_connections, check_events, check_pages, check_screens
+from tests.clients.checks import (
+    check_accounts,
+    check_connections,
+    check_events,
+    check_pages,
+    check_ride,
+    check_screens,
+)
 from tests.clients.network import Network
 from tests.clients.script import running
 from tests.conftest import LiveServer, SignUp
@@ -42,6 +49,7 @@ async def test_a_client_makes_a_whole_trip_and_has_the_current_state_after_a_los
 
     check_accounts(script, has_token=client != "graphql-ws")
     check_events(script, trip_id=trip_id, other_trip_id=other_trip["id"])
+    check_ride(script)
     check_connections(script)
     assert script.complaints == []
     assert [again["trip"]["status"] for again in script.all("rider", "again")] == ["COMPLETED"] * (

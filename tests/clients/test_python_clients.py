@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.checks import check_accounts, check_events, check_pages
+from tests.clients.checks import check_accounts, check_events, check_pages, check_ride
 from tests.clients.conftest import ARIADNE, FOLDER
 from tests.clients.network import Network
 from tests.clients.script import running
@@ -39,5 +39,6 @@ async def test_a_python_client_makes_a_whole_trip_and_has_the_current_state_afte
 
     check_accounts(script, has_token=True)
     check_events(script, trip_id=trip_id, other_trip_id=other_trip["id"])
+    check_ride(script)
     check_pages(script, trip_id=trip_id)
     assert script.complaints == []

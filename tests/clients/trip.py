@@ -41,6 +41,14 @@ class Client(Protocol):
         """The payload."""
         ...
 
+    async def report_arrival(self, trip_id: str) -> Data:
+        """The payload."""
+        ...
+
+    async def rate_trip(self, trip_id: str, stars: int) -> Data:
+        """The payload."""
+        ...
+
     async def list_trips(self, variables: Data) -> list[str]:
         """The ids of a list, whatever the number of its pages."""
         ...
@@ -84,6 +92,10 @@ async def take_a_trip(connect: Callable[[str], Client]) -> None:
     await mine.get()
     await watched.get()
 
+    await driver.arrive(trip_id)
+    await mine.get()
+    await watched.get()
+
     # Now the test cuts all connections, changes things, and lets the clients in again.
     rider.report("underWay", {"id": trip_id})
     await pool.get()
@@ -96,6 +108,7 @@ async def take_a_trip(connect: Callable[[str], Client]) -> None:
     assert await watched.get() is not None
     assert await watched.get() is None
 
+    await rider.rate(trip_id, 5)
     rider.report("next", {"id": await rider.request_trip()})
     await pool.get()
     await mine.get()
@@ -145,6 +158,19 @@ class Traveller:
 
     async def move_trip(self, trip_id: str, status: str) -> None:
         succeeded(await self.client.move_trip({"id": trip_id, "status": status}))
+
+    async def arrive(self, trip_id: str) -> None:
+        """At the pick-up; the rider has not come yet."""
+        succeeded(await self.client.report_arrival(trip_id))
+        no_show = {"id": trip_id, "status": "CANCELLED", "cancelCode": "NO_SHOW"}
+        (error,) = (await self.client.move_trip(no_show))["errors"]
+        # The server says how long a driver has to wait.
+        if error["code"] == "TOO_EARLY":
+            self.report("waits", {"seconds": error["retryAfter"]})
+
+    async def rate(self, trip_id: str, stars: int) -> None:
+        rated = succeeded(await self.client.rate_trip(trip_id, stars))
+        self.report("rated", {"stars": rated["trip"]["myRating"]})
 
     def follow(self, step: str, events: AsyncIterator[Data]) -> "asyncio.Queue[Data | None]":
         """What a subscription brings; None is its end."""

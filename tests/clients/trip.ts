@@ -10,6 +10,8 @@ import {
   LogOut,
   MoveTrip,
   MyTrips,
+  RateTrip,
+  ReportArrival,
   RequestTrip,
   ShowTrip,
   SignUp,
@@ -54,6 +56,12 @@ export async function takeATrip(connect: (person: Person) => Client): Promise<vo
   await screen?.event();
   await list?.event();
 
+  await driver.arrive(id);
+  await mine.event();
+  await watched.event();
+  await screen?.event();
+  await list?.event();
+
   // Now the test cuts all connections, changes things, and lets the clients in again.
   rider.report("underWay", { id });
   await pool.event();
@@ -70,6 +78,7 @@ export async function takeATrip(connect: (person: Person) => Client): Promise<vo
   await screen?.event();
   await list?.event();
 
+  await rider.rate(id, 5);
   if (rider.client.readAgain) rider.report("again", { trip: await rider.client.readAgain(id) });
   rider.report("next", { id: await rider.requestTrip() });
   await pool.event();
@@ -148,6 +157,23 @@ class Traveller implements Person {
   async moveTrip(id: string, status: "STARTED" | "COMPLETED"): Promise<void> {
     const { updateTrip } = await this.client.mutate(MoveTrip, { input: { id, status } });
     succeeded(updateTrip);
+  }
+
+  /** At the pick-up; the rider has not come yet. */
+  async arrive(tripId: string): Promise<void> {
+    const { reportArrival } = await this.client.mutate(ReportArrival, { tripId });
+    succeeded(reportArrival);
+    const { updateTrip } = await this.client.mutate(MoveTrip, {
+      input: { id: tripId, status: "CANCELLED", cancelCode: "NO_SHOW" },
+    });
+    const [error] = updateTrip.errors;
+    // The server says how long a driver has to wait.
+    if (error?.code === "TOO_EARLY") this.report("waits", { seconds: error.retryAfter });
+  }
+
+  async rate(tripId: string, stars: number): Promise<void> {
+    const { rateTrip } = await this.client.mutate(RateTrip, { tripId, stars });
+    this.report("rated", { stars: succeeded(rateTrip).trip!.myRating });
   }
 
   follow<Data, Variables extends Values>(

@@ -44,6 +44,12 @@ class AriadneClient:
     async def move_trip(self, fields: Data) -> Data:
         return plain((await self.client.move_trip(UpdateTripInput(**fields))).update_trip)
 
+    async def report_arrival(self, trip_id: str) -> Data:
+        return plain((await self.client.report_arrival(trip_id)).report_arrival)
+
+    async def rate_trip(self, trip_id: str, stars: int) -> Data:
+        return plain((await self.client.rate_trip(trip_id, stars)).rate_trip)
+
     async def list_trips(self, variables: Data) -> list[str]:
         ids: list[str] = []
         after = None

@@ -7,6 +7,7 @@ graphql`
     version
     status
     pickUpAddress
+    arrivedAt
     rider {
       id
       firstName
@@ -125,6 +126,36 @@ graphql`
       errors {
         code
         message
+        retryAfter
+      }
+    }
+  }
+`;
+
+graphql`
+  mutation documentsReportArrivalMutation($tripId: ID!) {
+    reportArrival(tripId: $tripId) {
+      trip {
+        ...documentsTrip @relay(mask: false)
+      }
+      errors {
+        code
+        message
+      }
+    }
+  }
+`;
+
+graphql`
+  mutation documentsRateTripMutation($tripId: ID!, $stars: Int!) {
+    rateTrip(tripId: $tripId, stars: $stars) {
+      trip {
+        id
+        myRating
+      }
+      errors {
+        code
+        message
       }
     }
   }
@@ -135,6 +166,7 @@ graphql`
     driverPool {
       __typename
       ... on PoolSnapshot {
+        paused
         truncated
         offers {
           ...documentsTrip @relay(mask: false)
