@@ -15,7 +15,7 @@ from services.live.feeds import Outcome, Verdict
 from services.live.messages import PoolSnapshot
 from services.live.offer_area import Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
-from services.live.screen import Screen, offered, withdrawn
+from services.live.shown_offers import Screen, offered, withdrawn
 
 
 class PoolFeed:

@@ -13,10 +13,10 @@ from uuid import UUID
 import structlog
 
 from models.visibility import may_see
+from services.live.delivered_versions import NEVER
 from services.live.events import Event, LocationEvent, Message, TripEvent, Unversioned
 from services.live.feeds import Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
-from services.live.marks import NEVER
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.runtime.counters import Counters

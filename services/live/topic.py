@@ -12,8 +12,8 @@ from uuid import UUID
 
 import structlog
 
+from services.live.delivered_versions import Marks
 from services.live.events import LocationEvent, TripEvent, Unversioned
-from services.live.marks import Marks
 from services.runtime.fair_queue import FairQueue
 
 _log = structlog.stdlib.get_logger(__name__)

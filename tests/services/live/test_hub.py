@@ -11,8 +11,8 @@ from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor, Audience
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
+from services.live import delivered_versions, subscriber
 from services.live import hub as hub_module
-from services.live import marks, subscriber
 from services.live.events import Message
 from services.live.feeds import DriverLocationFeed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub
@@ -913,7 +913,7 @@ async def test_a_subscriber_who_starts_over_gets_a_new_snapshot(
 async def test_the_marks_of_a_topic_are_bounded(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(marks, "MAX_MARKS", 10)
+    monkeypatch.setattr(delivered_versions, "MAX_MARKS", 10)
     monkeypatch.setattr(hub_module, "RECENT_EVENTS", 10)
     await follow_pool(hub)
     await bus.publish(POOL, *(state.request() for _ in range(50)))
