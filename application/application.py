@@ -132,7 +132,7 @@ class Application:
         )
 
         def tell(topics: Sequence[str], location: Location) -> None:
-            hub.tell(topics, location)
+            hub.deliver_location(topics, location)
 
         self.position_store: PositionStore = (
             RedisPositions(self.redis, self.bus, topics, tell) if self.redis is not None else MemoryPositions(tell)

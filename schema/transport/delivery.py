@@ -10,8 +10,8 @@ from graphql import ExecutionResult
 from schema.api.errors import to_request_error
 from schema.operations.execution import Following, Group, encode
 from schema.transport.send_queue import MAX_WAITING, Frame, SendQueue
-from services.live.events import Message
 from services.live.hub import Hub
+from services.live.messages import Message
 from services.live.subscriber import Subscriber
 from services.runtime.shared_result import SharedResult
 

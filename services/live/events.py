@@ -1,31 +1,22 @@
-"""Events and state reads, and the messages made from them, shared by many subscribers."""
+"""Events of the bus, decoded once, and state reads; with the messages made from them for many subscribers."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
 from models.values import Approval, Location, TripValue
+from services.drivers.announcements import PREFIX as STANDING_PREFIX
 from services.drivers.announcements import read_standing
-from services.live.messages import Content
-from services.trips.announcements import read_message
+from services.events.topics import Topics
+from services.live.messages import Content, Message
+from services.runtime.counters import Counters
+from services.trips.announcements import is_of_trip, read_message
 from services.trips.rows import TripsAt
 
-
-class Message:
-    """A message, shared by all subscribers that receive it.
-
-    ``renditions`` caches its encodings: each form is made once, and lives as long as the message. A newer message
-    with the same ``trip_id`` may replace it; None: it is the whole state. If ``is_last``, no message follows.
-    """
-
-    __slots__ = ("content", "is_last", "renditions", "trip_id")
-
-    def __init__(self, content: Content, trip_id: UUID | None, *, is_last: bool = False) -> None:
-        self.content = content
-        self.trip_id = trip_id
-        self.is_last = is_last
-        self.renditions: dict[Hashable, Any] = {}
+# The number of decoded events that are kept for their other topics.
+RECENT_EVENTS = 256
 
 
 class _MessageSource:
@@ -80,6 +71,11 @@ class LocationEvent(_MessageSource):
         super().__init__()
         self.location = location
 
+    @classmethod
+    def from_message(cls, message: bytes) -> "LocationEvent":
+        """Decode a bus message. Raises: ValueError, KeyError, TypeError."""
+        return cls(Location.from_json(message))
+
 
 class DriveEvent:
     """A trip of a driver has changed, as the driver's own topic says it: it may have begun or ended a drive.
@@ -117,6 +113,47 @@ class StandingEvent:
 # Events without a version of their own.
 Unversioned = LocationEvent | StandingEvent | DriveEvent
 Event = TripEvent | Unversioned
+
+E = TypeVar("E", TripEvent, LocationEvent)
+
+
+class EventDecoder:
+    """Decodes the messages of the bus: each once, even if it arrives on several topics."""
+
+    def __init__(self, topics: Topics, counters: Counters) -> None:
+        self._counters = counters
+        self._recent: OrderedDict[bytes, TripEvent | LocationEvent] = OrderedDict()
+        # Whether the topic with that name carries positions.
+        self.has_locations = topics.is_of_locations
+
+    def is_location(self, message: bytes | LocationEvent) -> bool:
+        """Whether a message of a topic that carries positions is one."""
+        if isinstance(message, LocationEvent):
+            return True
+        return not (message.startswith(STANDING_PREFIX) or is_of_trip(message))
+
+    def decode(self, topic: str, message: bytes) -> Event:
+        """The event of a message. Raises: ValueError, KeyError, TypeError."""
+        event: Event
+        if message.startswith(STANDING_PREFIX):
+            event = StandingEvent.from_message(message)
+        elif not self.has_locations(topic):
+            event = self._once(message, TripEvent, TripEvent.from_message)
+        elif is_of_trip(message):
+            event = DriveEvent(self._once(message, TripEvent, TripEvent.from_message).trip)
+        else:
+            event = self._once(message, LocationEvent, LocationEvent.from_message)
+        self._counters.events += 1
+        return event
+
+    def _once(self, message: bytes, kind: type[E], decode: Callable[[bytes], E]) -> E:
+        event = self._recent.get(message)
+        if event is None:
+            event = self._recent[message] = decode(message)
+            if len(self._recent) > RECENT_EVENTS:
+                self._recent.popitem(last=False)
+        assert isinstance(event, kind), "equal messages are of one kind"
+        return event
 
 
 class StateRead(_MessageSource):

@@ -13,13 +13,8 @@ from models.trip_life import has_ended, is_driving
 from models.values import Approval, Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
-from services.live.events import Event, LocationEvent, Message, StateRead, TripEvent
-from services.live.messages import (
-    DriverAt,
-    MyTripsSnapshot,
-    TripChanged,
-    TripState,
-)
+from services.live.events import Event, LocationEvent, StateRead, TripEvent
+from services.live.messages import DriverAt, Message, MyTripsSnapshot, TripChanged, TripState
 from services.live.reads import StateReader
 from services.positions.freshness import Freshness, Lifetime
 
@@ -219,9 +214,9 @@ class DriverLocationFeed(_TripsFeed):
         self._lifetime = lifetime
         self._driver_id: UUID | None = None
         # The position that was sent last, until it is gone, and when it was measured.
-        self._told: Location | None = None
-        self._told_at: datetime | None = None
-        self._told_as = Freshness.GONE
+        self._sent: Location | None = None
+        self._sent_recorded_at: datetime | None = None
+        self._sent_as = Freshness.GONE
         self._found: LocationEvent | None = None
 
     async def read(self, state: StateReader) -> StateRead:
@@ -260,32 +255,32 @@ class DriverLocationFeed(_TripsFeed):
     @property
     def changes_in_s(self) -> float | None:
         """The seconds until the subscriber's position becomes stale, or gone."""
-        return self._lifetime.changes_in_s(self._told) if self._told is not None else None
+        return self._lifetime.changes_in_s(self._sent) if self._sent is not None else None
 
     def grow_old(self) -> Message | None:
         """The message that the position is now stale or gone."""
-        if self._told is None or self._lifetime.freshness(self._told) is self._told_as:
+        if self._sent is None or self._lifetime.freshness(self._sent) is self._sent_as:
             return None
-        return self._tell(LocationEvent(self._told))
+        return self._send(LocationEvent(self._sent))
 
     def _follow(self, trip: TripValue) -> None:
         driver_id = trip.driver.id if trip.driver is not None else None
         if driver_id != self._driver_id:
-            self._driver_id, self._told_at, self._told = driver_id, None, None
+            self._driver_id, self._sent_recorded_at, self._sent = driver_id, None, None
 
     def _newest(self, event: LocationEvent) -> Message | None:
         location = event.location
         if location.driver_id != self._driver_id:
             return None
-        if self._told_at is not None and self._told_at >= location.recorded_at:
+        if self._sent_recorded_at is not None and self._sent_recorded_at >= location.recorded_at:
             return self.grow_old()
-        return self._tell(event)
+        return self._send(event)
 
-    def _tell(self, event: LocationEvent) -> Message:
+    def _send(self, event: LocationEvent) -> Message:
         location = event.location
         freshness = self._lifetime.freshness(location)
-        self._told_at, self._told_as = location.recorded_at, freshness
-        self._told = location if freshness is not Freshness.GONE else None
+        self._sent_recorded_at, self._sent_as = location.recorded_at, freshness
+        self._sent = location if freshness is not Freshness.GONE else None
         return event.message(freshness, lambda: DriverAt(self._trip_id, location, freshness))
 
     def _is_gone(self, location: Location) -> bool:

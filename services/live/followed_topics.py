@@ -77,9 +77,9 @@ class FollowedTopics:
         for topic in topics.values():
             topic.leave()
 
-    def have_told(self, trip_id: UUID, *, since: datetime) -> bool:
+    def have_delivered(self, trip_id: UUID, *, since: datetime) -> bool:
         """Whether an earlier event of the trip, newer than ``since``, may have come."""
-        return any(topic.marks.told_before(trip_id) > since for topic in self._topics.values())
+        return any(topic.delivered.earlier_as_of(trip_id) > since for topic in self._topics.values())
 
     def _attach_all(self, follower: Follower, topics: Sequence[Topic]) -> None:
         for topic in topics:

@@ -1,24 +1,20 @@
 """Live delivery: from the topics of the bus to the subscribers of this process."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from models.values import Location
-from services.drivers.announcements import PREFIX as STANDING_PREFIX
 from services.events.topics import Topics
-from services.live.events import DriveEvent, Event, LocationEvent, StandingEvent, TripEvent
+from services.live.events import EventDecoder, LocationEvent
 from services.live.feeds import Feed, TooManyPools
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.live.subscriber import Sink, Subscriber
-from services.live.topic import Delivering, Follower, Listen, Topic
+from services.live.topic import Delivering, Follower, Listen
 from services.runtime.counters import Counters
 from services.runtime.fair_queue import FairQueue
-from services.trips.announcements import is_of_trip
 
-RECENT_EVENTS = 256
 # Longer than the first reconnect delay of clients.
 LINGER_S = 3.0
 # The time for deliveries in one iteration of the event loop. A query takes about ten iterations, so it waits ten
@@ -26,8 +22,6 @@ LINGER_S = 3.0
 TURN_S = 0.0005
 # The number of subscribers that start over in one iteration: each asks for its state.
 RESTARTED_AT_ONCE = 32
-
-E = TypeVar("E", TripEvent, LocationEvent)
 
 
 class Hub:
@@ -69,16 +63,12 @@ class Hub:
         # Wakes crowds: a few subscribers in each iteration.
         self.wake_ups = FairQueue()
         self._state = state
-        self._names = topics
-        delivering = Delivering(
-            self._begin, self._restart, topics.is_of_locations, _is_position, FairQueue(turn_s=turn_s)
-        )
+        delivering = Delivering(EventDecoder(topics, counters), self._restart, FairQueue(turn_s=turn_s))
         self._topics = OpenTopics(listen, delivering, linger_s=linger_s)
         self._restarting: dict[Follower, None] = {}
         self._subscribers: dict[Subscriber, None] = {}
         self._max_pools = max_pools_per_user
         self._pools: Counter[UUID] = Counter()
-        self._recent: OrderedDict[bytes, Event] = OrderedDict()
 
     @property
     def topics(self) -> int:
@@ -122,7 +112,7 @@ class Hub:
         """Send a new snapshot to every subscriber: events may have been lost."""
         self._restart(self._subscribers)
 
-    def tell(self, topics: Sequence[str], location: Location) -> None:
+    def deliver_location(self, topics: Sequence[str], location: Location) -> None:
         """Deliver a position that did not come from the bus, as if it had come on these topics."""
         event: LocationEvent | None = None
         for name in topics:
@@ -158,36 +148,3 @@ class Hub:
             self.wake_ups.put(self._restart_some)
         for follower in some:
             follower.start_over()
-
-    def _begin(self, topic: Topic, message: bytes | LocationEvent) -> Iterator[None]:
-        """Decode a message once, even if it arrives on several topics, and begin to deliver it."""
-        if isinstance(message, LocationEvent):
-            return topic.tell_unversioned(message)
-        event: Event
-        if message.startswith(STANDING_PREFIX):
-            event = StandingEvent.from_message(message)
-        elif not self._names.is_of_locations(topic.name):
-            event = self._decoded(message, TripEvent, TripEvent.from_message)
-        elif is_of_trip(message):
-            event = DriveEvent(self._decoded(message, TripEvent, TripEvent.from_message).trip)
-        else:
-            event = self._decoded(message, LocationEvent, _location_event)
-        self.counters.events += 1
-        return topic.tell_of_trip(event) if isinstance(event, TripEvent) else topic.tell_unversioned(event)
-
-    def _decoded(self, message: bytes, kind: type[E], decode: Callable[[bytes], E]) -> E:
-        event = self._recent.get(message)
-        if event is None:
-            event = self._recent[message] = decode(message)
-            if len(self._recent) > RECENT_EVENTS:
-                self._recent.popitem(last=False)
-        assert isinstance(event, kind), "equal messages are of one kind"
-        return event
-
-
-def _is_position(message: bytes | LocationEvent) -> bool:
-    return isinstance(message, LocationEvent) or not (message.startswith(STANDING_PREFIX) or is_of_trip(message))
-
-
-def _location_event(message: bytes) -> LocationEvent:
-    return LocationEvent(Location.from_json(message))

@@ -1,6 +1,8 @@
-"""The contents of subscription messages: plain values, shared by equal subscribers."""
+"""The messages of subscriptions and their contents: plain values, shared by equal subscribers."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from models.standing import PauseReason
@@ -71,3 +73,19 @@ class DriverAt:
 
 
 Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn | DriverAt
+
+
+class Message:
+    """A message, shared by all subscribers that receive it.
+
+    ``renditions`` caches its encodings: each form is made once, and lives as long as the message. A newer message
+    with the same ``trip_id`` may replace it; None: it is the whole state. If ``is_last``, no message follows.
+    """
+
+    __slots__ = ("content", "is_last", "renditions", "trip_id")
+
+    def __init__(self, content: Content, trip_id: UUID | None, *, is_last: bool = False) -> None:
+        self.content = content
+        self.trip_id = trip_id
+        self.is_last = is_last
+        self.renditions: dict[Hashable, Any] = {}

@@ -10,12 +10,12 @@ from models.trip_life import is_driving
 from models.values import Location, TripValue
 from models.visibility import Actor, may_take
 from services.events.topics import Topics
-from services.live.events import Event, LocationEvent, Message, StandingEvent, StateRead, TripEvent
+from services.live.events import Event, LocationEvent, StandingEvent, StateRead, TripEvent
 from services.live.feeds import Outcome, Verdict
-from services.live.messages import PoolSnapshot
+from services.live.messages import Message, PoolSnapshot
 from services.live.offer_area import Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT, StateReader
-from services.live.shown_offers import Screen, offered, withdrawn
+from services.live.shown_offers import ShownOffers, offered, withdrawn
 
 
 class PoolFeed:
@@ -23,9 +23,9 @@ class PoolFeed:
 
     - ``near`` fixes the area. Otherwise the area follows the driver's last position, and stays until there is a
       newer one. Before the first position the driver sees all requests.
-    - Within reach are exactly the requests with a pick-up within the radius, and those without coordinates. The
-      ``Screen`` decides which of them are shown, and for how long. Without an area the newest 200 are shown, and
-      all later ones.
+    - Within reach are exactly the requests with a pick-up within the radius, and those without coordinates.
+      ``ShownOffers`` decides which of them are shown, and for how long. Without an area the newest 200 are shown,
+      and all later ones.
     - When the driver moves, requests that come into reach are offered, and those out of reach are withdrawn. A
       shown request is never offered again.
     - It is paused while the driver may not take trips, or is on one: one snapshot without offers says why, and one
@@ -43,11 +43,11 @@ class PoolFeed:
         "_location",
         "_names",
         "_near",
+        "_offers",
         "_own_topic",
         "_pause",
         "_radius_m",
         "_rules",
-        "_screen",
         "_standing",
         "actor",
         "topics",
@@ -79,7 +79,7 @@ class PoolFeed:
         # The driver's positions, standing and drives.
         self._own_topic = topics.driver(actor.id)
         # None while there is no area: then the server does not know what the driver sees.
-        self._screen: Screen | None = None
+        self._offers: ShownOffers | None = None
         self.topics: Collection[str] = (self._own_topic,)
 
     changes_in_s: float | None = None
@@ -94,7 +94,7 @@ class PoolFeed:
         """The shown trips, as far as they are known: not without an area. Or the trip that pauses it."""
         if self._standing is not None and self._pause is PauseReason.ON_TRIP:
             return (self._standing.trip_id,) if self._standing.trip_id is not None else ()
-        return self._screen.shown if self._screen is not None else ()
+        return self._offers.shown if self._offers is not None else ()
 
     async def prepare(self, state: StateReader) -> None:
         """Read the driver's standing and, unless that pauses the pool, the driver's position."""
@@ -108,7 +108,7 @@ class PoolFeed:
         if self._pause is None:
             await self._find_area(state)
             return
-        self._screen = None
+        self._offers = None
         self.topics = (self._own_topic,)
         if self._pause is PauseReason.ON_TRIP:
             # A server of the version before tells the end of the trip only there.
@@ -126,24 +126,24 @@ class PoolFeed:
             point = self._location.point if self._location is not None else None
         if point is None:
             self.topics = (self._own_topic, self._names.pool)
-        elif self._screen is None:
+        elif self._offers is None:
             self._begin_around(point)
         else:
-            self._screen.area = self._look_from(point)
+            self._offers.area = self._look_from(point)
 
     async def read(self, state: StateReader) -> StateRead:
         """Read the open trips around the driver, or the newest of all; none while it is paused."""
         if self._pause is not None and self._standing is not None:
             return state.nothing_at(self._standing)
-        return await (state.open_trips() if self._screen is None else state.open_trips_in(self._screen.area))
+        return await (state.open_trips() if self._offers is None else state.open_trips_in(self._offers.area))
 
     def snapshot(self, read: StateRead) -> Message:
         """The offers that the driver has not given back: the nearest, or the newest. Or why there are none."""
         paused = self._pause
         if paused is not None:
             return read.message(paused, lambda: PoolSnapshot((), truncated=False, paused=paused))
-        if self._screen is not None:
-            return self._screen.replace(read)
+        if self._offers is not None:
+            return self._offers.replace(read)
         without = self._actor_id if self._actor_id in read.given_back_by else None
         return read.message(("offers", without), lambda: _newest(read, without))
 
@@ -156,8 +156,8 @@ class PoolFeed:
         # Asked first, because most changes are of trips without a driver.
         if event.trip.driver is not None and self.contradicts(event):
             return Verdict.READ_AGAIN
-        if self._screen is not None:
-            return self._screen.change(event)
+        if self._offers is not None:
+            return self._offers.change(event)
         # For a driver who gave the trip back the offer is withdrawn. Every change of the trip repeats that: the
         # first withdrawal may have been lost, or may arrive later.
         return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
@@ -183,8 +183,8 @@ class PoolFeed:
 
     def look_around(self, read: StateRead) -> Sequence[Message]:
         """The trips that came into reach and those out of reach, after the new cells have been read."""
-        assert self._screen is not None, "only an area is left"
-        return self._screen.refresh(read)
+        assert self._offers is not None, "only an area is left"
+        return self._offers.refresh(read)
 
     def grow_old(self) -> Message | None:
         """Never called."""
@@ -194,24 +194,24 @@ class PoolFeed:
         if not self._is_newer(location):
             return None
         self._location = location
-        if self._screen is None:
+        if self._offers is None:
             # The server does not know which offers the driver sees, so a snapshot replaces them.
             self._begin_around(location.point)
             return Verdict.READ_AGAIN
         before = self.topics
         area = self._look_from(location.point)
         if self.topics == before:
-            return self._screen.move(area)
-        self._screen.area = area
+            return self._offers.move(area)
+        self._offers.area = area
         return Verdict.LOOK_AROUND
 
     def _begin_around(self, point: GeoPoint) -> None:
-        self._screen = Screen(self._actor_id, self._look_from(point))
+        self._offers = ShownOffers(self._actor_id, self._look_from(point))
 
     def _look_from(self, point: GeoPoint) -> Area:
         """The area around a point, whose topics are followed from now on."""
         area = Area.around(point, self._radius_m)
-        if self._screen is None or area.cells != self._screen.area.cells:
+        if self._offers is None or area.cells != self._offers.area.cells:
             cells = {self._names.pool_cell(cell) for cell in area.cells}
             self.topics = frozenset({self._own_topic, self._names.pool_any, *cells})
         return area

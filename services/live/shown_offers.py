@@ -8,13 +8,13 @@ from models.geo import distance_m
 from models.trip_life import WithdrawReason, withdraw_reason
 from models.values import TripValue
 from models.visibility import may_take
-from services.live.events import Message, StateRead, TripEvent
-from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.events import StateRead, TripEvent
+from services.live.messages import Message, PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.offer_area import KEPT, Area
 from services.live.reads import POOL_SNAPSHOT_LIMIT
 
 
-class Screen:
+class ShownOffers:
     """The offers that one driver sees, and the messages that update them.
 
     - A new offer is shown if it lies within the radius. It stays until it lies 10 % further away, or can no longer

@@ -14,9 +14,10 @@ import structlog
 
 from models.visibility import may_see
 from services.live.delivered_versions import NEVER
-from services.live.events import Event, LocationEvent, Message, TripEvent, Unversioned
+from services.live.events import Event, LocationEvent, TripEvent, Unversioned
 from services.live.feeds import Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
+from services.live.messages import Message
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.runtime.counters import Counters
@@ -57,6 +58,7 @@ class Subscriber:
 
     __slots__ = (
         "_as_of",
+        "_checked",
         "_counters",
         "_feed",
         "_has_left",
@@ -66,7 +68,6 @@ class Subscriber:
         "_reads",
         "_sink",
         "_task",
-        "_told",
         "_topics",
         "_waiting",
         "known",
@@ -90,7 +91,7 @@ class Subscriber:
         # sent.
         self.known: Mapping[UUID, int] = {}
         self.timer: asyncio.TimerHandle | None = None
-        self._told: dict[UUID, int] = {}
+        self._checked: dict[UUID, int] = {}
         # The time of that read, by the database's clock.
         self._as_of = NEVER
         self._feed = feed
@@ -161,7 +162,7 @@ class Subscriber:
         if not isinstance(event, TripEvent):
             self._deliver(event)
             return
-        known = self._told.get(event.trip.id) or self.known.get(event.trip.id)
+        known = self._checked.get(event.trip.id) or self.known.get(event.trip.id)
         if known is None:
             await self._send_checked(event)
         elif event.trip.version > known:
@@ -218,8 +219,8 @@ class Subscriber:
             else:
                 self._wait(event)
             return
-        if self._told:
-            known = self._told.get(event.trip.id) or known
+        if self._checked:
+            known = self._checked.get(event.trip.id) or known
         if known is not None and event.trip.version <= known:
             return
         if known is None and event.as_of <= self._as_of:
@@ -285,7 +286,7 @@ class Subscriber:
 
     def _may_show(self, trip_id: UUID) -> bool:
         """Whether the client may show the trip: the feed knows it, or an event about it came after the read."""
-        return trip_id in self._feed.shown or self._topics.have_told(trip_id, since=self._as_of)
+        return trip_id in self._feed.shown or self._topics.have_delivered(trip_id, since=self._as_of)
 
     # Time
 
@@ -324,7 +325,8 @@ class Subscriber:
             # Before the position is read, too: no report in between may be lost.
             await self._topics.follow(self, feed.topics)
             await feed.prepare(self._reads)
-        # Before the read: an event may come on an old topic and on a new one, and each topic has its own marks.
+        # Before the read: an event may come on an old topic and on a new one, and neither knows what the other has
+        # delivered.
         self._topics.drop(self, await self._topics.follow(self, feed.topics))
         if as_snapshot:
             # The read includes all earlier events. (After a look around, withdrawals still have to be sent.)
@@ -337,7 +339,7 @@ class Subscriber:
             return
         self._as_of = read.as_of
         self.known = read.versions
-        self._told = {}
+        self._checked = {}
         try:
             if as_snapshot:
                 message = feed.snapshot(read)
@@ -369,5 +371,5 @@ class Subscriber:
         current = read.event()
         if current is None or self._read_again or self.state is SubscriberState.ENDED:
             return
-        self._told[current.trip.id] = current.trip.version
+        self._checked[current.trip.id] = current.trip.version
         self._deliver_if_seen(current)

@@ -12,14 +12,14 @@ from uuid import UUID
 
 import structlog
 
-from services.live.delivered_versions import Marks
-from services.live.events import LocationEvent, TripEvent, Unversioned
+from services.live.delivered_versions import DeliveredVersions
+from services.live.events import EventDecoder, LocationEvent, TripEvent, Unversioned
 from services.runtime.fair_queue import FairQueue
 
 _log = structlog.stdlib.get_logger(__name__)
 
 # The number of followers in one piece of work, about a quarter of a millisecond.
-TOLD_AT_ONCE = 16
+FOLLOWERS_AT_ONCE = 16
 # The number of messages of one topic that wait for delivery. More would need too much memory and come too late.
 MAX_WAITING = 1_000
 # In a topic with that many, a newer position replaces the oldest.
@@ -43,7 +43,8 @@ class Follower(Protocol):
     def take_trip(self, event: TripEvent, known: int | None, *, is_old: bool) -> None:
         """A trip has changed.
 
-        ``known`` is the version of the trip in ``known`` of the follower; ``is_old``: see ``Topic.tell_of_trip``.
+        ``known`` is the version of the trip in ``known`` of the follower; ``is_old``: a newer version may have
+        been delivered and forgotten.
         """
         ...
 
@@ -74,15 +75,11 @@ class TopicState(Enum):
 class Delivering:
     """How the messages of all topics reach their followers.
 
-    ``begin`` decodes a message and returns an iterator over the pieces of its delivery; it may raise. ``turns``
-    runs the pieces of all topics. ``restart`` makes followers start over. ``is_of_locations`` says whether a topic
-    carries positions, and ``is_position`` whether a message is one.
+    ``restart`` makes followers start over. ``turns`` runs the pieces of all deliveries.
     """
 
-    begin: Callable[["Topic", bytes | LocationEvent], Iterator[None]]
+    decoder: EventDecoder
     restart: Callable[[Iterable["Follower"]], None]
-    is_of_locations: Callable[[str], bool]
-    is_position: Callable[[bytes | LocationEvent], bool]
     turns: FairQueue
 
 
@@ -98,9 +95,9 @@ class Topic:
         self.name = name
         self.state = TopicState.OPENING
         self.followers: dict[Follower, None] = {}
-        self.marks = Marks()
+        self.delivered = DeliveredVersions()
         self._delivering = delivering
-        self._has_locations = delivering.is_of_locations(name)
+        self._has_locations = delivering.decoder.has_locations(name)
         self._linger_s = linger_s
         self._users = 0
         self._confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -108,7 +105,7 @@ class Topic:
         self._lingering: asyncio.TimerHandle | None = None
         self._listener: asyncio.Task[None] | None = None
         # The delivery that is running, and the messages that wait; None stands for messages that were dropped.
-        self._telling: Iterator[None] | None = None
+        self._delivery: Iterator[None] | None = None
         self._waiting: deque[bytes | LocationEvent | None] = deque()
         self._has_turn = False
 
@@ -148,7 +145,7 @@ class Topic:
         assert self._listener is not None, "there is one from its opening to its end"
         self.state = TopicState.CLOSING
         self._waiting.clear()
-        self._telling = None
+        self._delivery = None
         self._listener.cancel()
 
     async def confirmed(self) -> None:
@@ -182,7 +179,7 @@ class Topic:
                 self._confirmed.set_exception(error)
                 self._confirmed.exception()
             self._waiting.clear()
-            self._telling = self._tell_of_failure(error)
+            self._delivery = self._deliver_failure(error)
             self._go_on_soon()
 
     def _settle(self, on_closed: Callable[["Topic"], None], _: "asyncio.Task[None]") -> None:
@@ -198,15 +195,22 @@ class Topic:
     @property
     def waiting(self) -> int:
         """The number of messages that are not delivered yet."""
-        return len(self._waiting) + (self._telling is not None)
+        return len(self._waiting) + (self._delivery is not None)
 
-    def tell_of_trip(self, event: TripEvent) -> Iterator[None]:
+    def _begin(self, message: bytes | LocationEvent) -> Iterator[None]:
+        """Decode a message; returns the pieces of its delivery. Raises: any Exception of the decoding."""
+        event = message
+        if not isinstance(event, LocationEvent):
+            event = self._delivering.decoder.decode(self.name, event)
+        return self._deliver_trip(event) if isinstance(event, TripEvent) else self._deliver_unversioned(event)
+
+    def _deliver_trip(self, event: TripEvent) -> Iterator[None]:
         """Deliver a change to all followers, unless this version or a newer one was delivered before.
 
         ``is_old``: a newer version may have been delivered and forgotten.
         """
-        is_old = self.marks.may_have_forgotten(event)
-        if not is_old and not self.marks.note(event):
+        is_old = self.delivered.may_have_forgotten(event)
+        if not is_old and not self.delivered.note(event):
             return
         trip_id = event.trip.id
         read: Mapping[UUID, int] | None = None
@@ -221,7 +225,7 @@ class Topic:
                     known = read.get(trip_id)
                 follower.take_trip(event, known, is_old=is_old)
 
-    def tell_unversioned(self, event: Unversioned) -> Iterator[None]:
+    def _deliver_unversioned(self, event: Unversioned) -> Iterator[None]:
         """Deliver an event about a driver to all followers."""
         for number, piece in enumerate(self._pieces()):
             if number:
@@ -229,7 +233,7 @@ class Topic:
             for follower in piece:
                 follower.take_unversioned(event)
 
-    def _tell_of_failure(self, error: Exception) -> Iterator[None]:
+    def _deliver_failure(self, error: Exception) -> Iterator[None]:
         for piece in self._pieces():
             for follower in piece:
                 follower.fail(error)
@@ -238,8 +242,8 @@ class Topic:
     def _pieces(self) -> Iterator[list[Follower]]:
         """The present followers, a few at a time, without those who have left by then."""
         followers = list(self.followers)
-        for first in range(0, len(followers), TOLD_AT_ONCE):
-            yield [each for each in followers[first : first + TOLD_AT_ONCE] if each in self.followers]
+        for first in range(0, len(followers), FOLLOWERS_AT_ONCE):
+            yield [each for each in followers[first : first + FOLLOWERS_AT_ONCE] if each in self.followers]
 
     def take(self, message: bytes | LocationEvent) -> None:
         """Deliver a message, after those that wait."""
@@ -254,7 +258,7 @@ class Topic:
 
     def _drop_oldest_position(self) -> None:
         for number, message in enumerate(self._waiting):
-            if message is not None and self._delivering.is_position(message):
+            if message is not None and self._delivering.decoder.is_location(message):
                 del self._waiting[number]
                 return
 
@@ -267,18 +271,18 @@ class Topic:
         """Run the next piece of the delivery."""
         self._has_turn = False
         try:
-            if self._telling is None and self._waiting:
+            if self._delivery is None and self._waiting:
                 message = self._waiting.popleft()
                 if message is None:
                     self._delivering.restart(self.followers)
                 else:
-                    self._telling = self._delivering.begin(self, message)
-            if self._telling is not None and next(self._telling, self) is self:
-                self._telling = None
+                    self._delivery = self._begin(message)
+            if self._delivery is not None and next(self._delivery, self) is self:
+                self._delivery = None
         except Exception:
             _log.exception("event cannot be decoded", topic=self.name)
             # Something has changed, and only the state says what. (A newer release may have published it.)
-            self._telling = None
+            self._delivery = None
             self._delivering.restart(self.followers)
-        if self._telling is not None or self._waiting:
+        if self._delivery is not None or self._waiting:
             self._go_on_soon()

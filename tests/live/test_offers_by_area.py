@@ -21,8 +21,7 @@ from models.geo import GeoPoint
 from models.trip_life import TripStatus, WithdrawReason, is_driving, is_open
 from models.values import TripValue
 from models.visibility import Actor
-from services.live.events import Message
-from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
+from services.live.messages import Message, PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.offer_area import KEPT
 from services.live.pool_feed import PoolFeed
 from services.live.subscriber import Subscriber

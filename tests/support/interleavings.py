@@ -35,15 +35,15 @@ from services.events.topics import Topics
 from services.live import hub as hub_module
 from services.live import pool_feed as pool_feed_module
 from services.live import reads as reads_module
-from services.live import screen as screen_module
+from services.live import shown_offers as shown_offers_module
 from services.live import subscriber as subscriber_module
 from services.live import topic as topic_module
-from services.live.events import Message
 from services.live.feeds import DriverLocationFeed, Feed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub
 from services.live.messages import (
     Content,
     DriverAt,
+    Message,
     MyTripsSnapshot,
     PoolSnapshot,
     TripChanged,
@@ -351,9 +351,9 @@ class World:
         monkeypatch.setattr(trip_rows, "open_trips_in", self._open_trips_in)
         monkeypatch.setattr(h3_cells, "_cover", lambda cell, radius_m: _cover(cell, radius_m) & INHABITED | {cell})
         monkeypatch.setattr(pool_feed_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
-        monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
+        monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", MAX_SHOWN)
         if self.choices.below(4):
-            monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1)
+            monkeypatch.setattr(topic_module, "FOLLOWERS_AT_ONCE", 1)
             monkeypatch.setattr(hub_module, "RESTARTED_AT_ONCE", 1)
             monkeypatch.setattr(shared_result_module, "WOKEN_AT_ONCE", 1)
             monkeypatch.setattr(reads_module, "AREAS_AT_ONCE", 1)
@@ -774,7 +774,7 @@ class World:
             topics.append(TOPICS.car(trip_id))
         if self.choices.below(2):
             # Reported to this process: it does not need the bus, and may overtake the messages there.
-            self.loop.call_soon(self.hub.tell, topics, location)
+            self.loop.call_soon(self.hub.deliver_location, topics, location)
             return f"{driver.id.int} to spot {spot}, by a report to this process"
         for topic in topics:
             self._send(topic, location.to_json())

@@ -17,9 +17,8 @@ from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
 from services.limits.per_user import PerUser
 from services.limits.throttle import ProcessThrottle
-from services.live.events import Message
 from services.live.hub import Hub
-from services.live.messages import Content
+from services.live.messages import Content, Message
 from services.live.reads import StateReader
 from services.positions.cells import cell_of
 from services.runtime.counters import Counters

@@ -11,12 +11,11 @@ from models.trip_life import TripStatus, WithdrawReason
 from models.visibility import Actor, Audience
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
-from services.live import delivered_versions, subscriber
-from services.live import hub as hub_module
-from services.live.events import Message
+from services.live import delivered_versions, events, subscriber
 from services.live.feeds import DriverLocationFeed, MyTripsFeed, NotFound, TripFeed
 from services.live.hub import Hub
 from services.live.messages import (
+    Message,
     MyTripsSnapshot,
     PoolSnapshot,
     TripChanged,
@@ -364,7 +363,7 @@ async def test_an_event_older_than_the_marks_makes_a_new_snapshot_not_a_step_bac
     again = state.give_back(taken)
     await bus.publish(POOL, taken, again)
     assert [type(await sink.next()) for _ in range(2)] == [TripWithdrawn, TripOffered]
-    # Much later the marks are forgotten, and an event comes once more.
+    # Much later the versions are forgotten, and an event comes once more.
     state.now += timedelta(hours=1)
     await sentinel(bus, state, sink)
     await bus.publish(POOL, taken)
@@ -910,16 +909,16 @@ async def test_a_subscriber_who_starts_over_gets_a_new_snapshot(
     await sentinel(bus, state, sink)
 
 
-async def test_the_marks_of_a_topic_are_bounded(
+async def test_the_delivered_versions_of_a_topic_and_the_decoded_events_are_bounded(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivered_versions, "MAX_MARKS", 10)
-    monkeypatch.setattr(hub_module, "RECENT_EVENTS", 10)
+    monkeypatch.setattr(delivered_versions, "MAX_VERSIONS", 10)
+    monkeypatch.setattr(events, "RECENT_EVENTS", 10)
     await follow_pool(hub)
     await bus.publish(POOL, *(state.request() for _ in range(50)))
     topic = cast("Any", hub)._topics._topics[POOL]
-    assert len(topic.marks._marks) == 10
-    assert len(cast("Any", hub)._recent) == 10
+    assert len(topic.delivered._versions) == 10
+    assert len(topic._delivering.decoder._recent) == 10
 
 
 async def test_a_feed_of_another_user_never_shares_a_read(hub: Hub, state: ScriptedState) -> None:

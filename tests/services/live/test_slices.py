@@ -133,7 +133,7 @@ async def test_a_rider_does_not_wait_until_all_drivers_have_been_told(
 async def test_a_subscriber_that_leaves_during_a_delivery_receives_nothing_more(
     hub: Hub, bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1, raising=False)
+    monkeypatch.setattr(topic_module, "FOLLOWERS_AT_ONCE", 1, raising=False)
     # Each reading of the clock is a second later: a turn is one piece.
     monkeypatch.setattr(fair_queue, "perf_counter", itertools.count().__next__, raising=False)
     left = RecordingSink()
@@ -153,7 +153,7 @@ async def test_a_subscriber_that_leaves_during_a_delivery_receives_nothing_more(
 async def test_a_subscriber_that_joins_during_a_delivery_has_the_event_only_in_its_snapshot(
     bus: FakeBus, state: ScriptedState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_module, "TOLD_AT_ONCE", 1, raising=False)
+    monkeypatch.setattr(topic_module, "FOLLOWERS_AT_ONCE", 1, raising=False)
     hub = hub_on(bus, TOPICS)
     first = await follow_pool(hub)
     for _ in range(50):
