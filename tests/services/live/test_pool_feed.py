@@ -12,7 +12,7 @@ from models.trip_life import TripStatus, WithdrawReason
 from models.values import Location, TripValue
 from models.visibility import Actor
 from services.events.topics import Topics
-from services.live import screen as screen_module
+from services.live import shown_offers as shown_offers_module
 from services.live import subscriber
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.offer_area import Area
@@ -124,7 +124,7 @@ async def test_the_nearest_offers_come_first_and_those_without_a_position_last(c
 async def test_the_nearest_two_hundred_are_shown_and_it_is_said_that_there_are_more(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 2)
+    monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", 2)
     trips = [city.state.request(pick_up=destination(HOME, 0, distance_m)) for distance_m in (900, 100, 500)]
     city.stands(HOME)
     await city.follow()
@@ -397,7 +397,7 @@ async def test_an_offer_at_the_border_does_not_appear_and_disappear_with_every_m
 async def test_a_step_of_five_metres_does_not_show_trips_above_the_limit(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", 4)
     trips = [city.state.request(pick_up=destination(HOME, 0, 100 + 100 * n)) for n in range(10)]
     city.stands(HOME)
     await city.follow()
@@ -411,7 +411,7 @@ async def test_a_step_of_five_metres_does_not_show_trips_above_the_limit(
 
 
 async def test_a_much_nearer_trip_replaces_the_farthest(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", 4)
     trips = [city.state.request(pick_up=destination(HOME, 0, distance)) for distance in (500, 600, 700, 1_000)]
     city.stands(HOME)
     await city.follow()
@@ -430,7 +430,7 @@ async def test_changes_of_more_than_half_a_screen_are_one_snapshot(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a slow phone a snapshot replaces waiting messages; changes would overflow its queue again."""
-    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 4)
+    monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", 4)
     here = [city.state.request(pick_up=destination(HOME, 0, 100 * n)) for n in (1, 2)]
     there = [city.state.request(pick_up=destination(AWAY, 0, 100 * n)) for n in (1, 2)]
     city.stands(HOME)
@@ -443,7 +443,7 @@ async def test_changes_of_more_than_half_a_screen_are_one_snapshot(
 async def test_a_snapshot_fills_free_places_with_trips_above_the_limit(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screen_module, "POOL_SNAPSHOT_LIMIT", 3)
+    monkeypatch.setattr(shown_offers_module, "POOL_SNAPSHOT_LIMIT", 3)
     there = destination(HOME, 90, 2_000)
     gone = [city.state.request(pick_up=there), city.state.request(pick_up=destination(there, 90, 100))]
     city.stands(HOME)
