@@ -31,7 +31,7 @@ from schema.api.context import FIELDS_THAT_CHECK_THE_SESSION
 from schema.api.errors import RequestError, without_value
 from schema.operations.cost import CostModel, Estimate
 from schema.operations.limits import DEFAULT_LIMITS, Limits, exceeded, longest_list, measure
-from services.runtime.memory import MemoryCache, bytes_of
+from services.runtime.memory_cache import MemoryCache, bytes_of
 
 _numbers = itertools.count()
 

@@ -44,7 +44,7 @@ from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
 from services.live.feeds import Feed
 from services.live.messages import Content
-from services.runtime.memory import trimmed
+from services.runtime.memory_cache import compact
 
 # Each event is executed once for each group. An app has a handful of subscriptions; without this bound, a user who
 # writes each of theirs differently would cause a thousand executions for each event.
@@ -284,7 +284,7 @@ class Execution:
         self, plan: Plan | None, operation: Operation, request: Request, context: Context, to_event: ToEvent
     ) -> Group:
         shared = {n: v for n, v in request.variables.items() if n in operation.shared_variables}
-        key = (operation, trimmed(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)))
+        key = (operation, compact(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)))
         group = self._groups.get(key) if self._shares else None
         if group is None:
             user_id = context.actor.id

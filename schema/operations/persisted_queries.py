@@ -8,7 +8,7 @@ import sys
 
 from schema.api.errors import RequestError
 from schema.operations.documents import Document, Documents
-from services.runtime.memory import MemoryCache
+from services.runtime.memory_cache import MemoryCache
 
 REMEMBERED_BYTES = 4_000_000
 

@@ -13,7 +13,7 @@ import orjson
 from schema.operations.execution import Request
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 from schema.transport.send_queue import Frame
-from services.runtime.memory import trimmed
+from services.runtime.memory_cache import compact
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -166,7 +166,7 @@ class OperationFraming:
 
     def __init__(self, operation_id: str) -> None:
         self.key = f"socket {operation_id}"
-        self._id = trimmed(orjson.dumps(operation_id))
+        self._id = compact(orjson.dumps(operation_id))
 
     def only(self, payload: bytes) -> Frame:
         """The only result and ``complete`` together, as encoded frames."""

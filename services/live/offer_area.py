@@ -6,7 +6,7 @@ Its radius is ``TAXIRANK_OFFER_RADIUS_M``, unless the driver asks for another (`
 from dataclasses import dataclass
 
 from models.geo import GeoPoint, distance_m
-from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, covering, fine
+from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, covering, to_fine_cells
 
 MAX_RADIUS_M = 50_000.0
 # A shown offer is withdrawn only beyond this multiple of the radius. The position of a phone at rest varies, and
@@ -34,7 +34,7 @@ class Area:
     @property
     def fine_cells(self) -> frozenset[int]:
         """The same cells in the size that rows have."""
-        return fine(self.cells)
+        return to_fine_cells(self.cells)
 
     def holds(self, point: GeoPoint) -> bool:
         """Whether the point lies within the radius."""

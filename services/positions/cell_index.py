@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from models.geo import GeoPoint
-from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, cell_of, covering, fine
+from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, cell_of, covering, to_fine_cells
 
 
 class CellIndex:
@@ -37,5 +37,5 @@ class CellIndex:
     def around(self, center: GeoPoint, radius_m: float) -> Iterator[UUID]:
         """The drivers within the radius, and some that are farther."""
         size = FINE if radius_m <= MAX_FINE_RADIUS_M else COARSE
-        for cell in fine(covering(center, radius_m, size=size)):
+        for cell in to_fine_cells(covering(center, radius_m, size=size)):
             yield from self._drivers.get(cell, ())

@@ -10,7 +10,7 @@ from functools import lru_cache
 import h3.api.basic_int as h3
 
 from models.geo import GeoPoint, distance_m
-from services.runtime.memory import MemoryCache
+from services.runtime.memory_cache import MemoryCache
 
 # Edges of about 1.4 km and 9.9 km.
 FINE, COARSE = 7, 5
@@ -100,7 +100,7 @@ def _extent_m(cell: int) -> float:
     return corners * _MARGIN + _extent_m(h3.cell_to_center_child(cell, FINE)) * 2
 
 
-def fine(cells: frozenset[int]) -> frozenset[int]:
+def to_fine_cells(cells: frozenset[int]) -> frozenset[int]:
     """The same cells in the size that rows have."""
     if h3.get_resolution(next(iter(cells))) == FINE:
         return cells

@@ -14,7 +14,7 @@ from models.geo import GeoPoint, distance_m
 from models.values import TripValue
 from services.positions import polyline
 from services.positions.routing import Drive, Router
-from services.runtime.memory import MemoryCache
+from services.runtime.memory_cache import MemoryCache
 
 # A car that is farther from its route than this, or than a tenth of the route, has taken another one.
 OFF_ROUTE_M = 100.0

@@ -10,7 +10,7 @@ from services.database.dialects import Row, uuid
 from services.events.outbox import Announcement
 from services.events.topics import Topics
 from services.positions.cells import cells_of
-from services.runtime.memory import trimmed
+from services.runtime.memory_cache import compact
 from services.trips import rows as trip_rows
 
 # A byte with which no JSON begins.
@@ -32,8 +32,8 @@ class TripAnnouncements:
         """The announcement of a trip's new state; its former driver receives it too."""
         former = () if former_driver_id is None else (former_driver_id,)
         topics = self._topics_of(trip, former, for_pool=for_pool)
-        # Trimmed, because thousands may wait while the broker is away.
-        return Announcement([note_id], topics, trimmed(trip.to_json()))
+        # Compact, because thousands may wait while the broker is away.
+        return Announcement([note_id], topics, compact(trip.to_json()))
 
     async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:
         """The current trips, each for everybody who should have received a change in ``noted``: rows of the

@@ -12,7 +12,7 @@ from schema.operations.compiled.plan import Field, Plan
 from schema.operations.compiled.python_source import CannotCompile, Module
 from schema.operations.documents import Operation
 from schema.operations.executors import break_cycle
-from services.runtime.memory import MemoryCache
+from services.runtime.memory_cache import MemoryCache
 from services.runtime.tracebacks import forget_frames
 
 # A plan takes 15 KB for a page of trips.

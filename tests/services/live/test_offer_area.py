@@ -11,7 +11,7 @@ from models.geo import GeoPoint
 from services.live.offer_area import MAX_RADIUS_M, Area
 from services.positions import cells
 from services.positions.cells import MAX_FINE_RADIUS_M
-from services.runtime.memory import MemoryCache
+from services.runtime.memory_cache import MemoryCache
 from tests.support.globe import destination, vector_distance_m
 
 PENTAGONS = [GeoPoint(*h3.cell_to_latlng(cell)) for cell in h3.get_pentagons(cells.FINE)]

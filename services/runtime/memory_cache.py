@@ -1,4 +1,4 @@
-"""How much memory values take, and caches that are bounded by it."""
+"""A cache that is bounded by the memory of its values, and what measures that memory."""
 
 import sys
 from collections import OrderedDict
@@ -55,7 +55,7 @@ class MemoryCache(Generic[K, V]):
             self.bytes -= self._entries.popitem(last=False)[1][1]
 
 
-def trimmed(data: bytes) -> bytes:
+def compact(data: bytes) -> bytes:
     """A copy of the bytes for long-lived use: bytes of orjson keep their whole output buffer of 4 KB or more.
 
     Source: https://github.com/home-assistant/core/pull/181245
