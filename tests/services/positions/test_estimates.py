@@ -136,6 +136,7 @@ async def test_no_number_of_questions_tells_where_in_a_hexagon_a_driver_is(appli
     assert {each.drivers_nearby for each in told} == {0, 1}
 
 
+@pytest.mark.attack("access")
 async def test_questions_are_limited_and_points_are_checked(settings: Settings) -> None:
     application = Application(settings.model_copy(update={"estimate_rate": "2/hour"}))
     await application.database.connect()

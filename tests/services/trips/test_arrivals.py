@@ -16,6 +16,7 @@ from models.visibility import Actor
 from services.errors import BadInput, SessionEnded
 from services.trips.faults import IllegalTransition, NotADriver, NotNear, TooEarly, TripNotFound
 from tests.services.trips.test_trips_pages import statements
+from tests.support.attacks import Attack
 from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 from tests.support.globe import destination
 
@@ -100,6 +101,7 @@ async def test_of_many_arrivals_at_once_one_is_announced_and_all_get_the_same_an
     assert await noted_trips(ride.app.database) == [(ride.trip_id, False, None)]
 
 
+@pytest.mark.attack("access")
 async def test_an_arrival_is_the_drivers_own_and_only_on_the_way(ride: Ride) -> None:
     with pytest.raises(NotADriver):
         await ride.arrive(ride.rider)
@@ -113,6 +115,7 @@ async def test_an_arrival_is_the_drivers_own_and_only_on_the_way(ride: Ride) -> 
         await ride.arrive()
 
 
+@pytest.mark.attack("access")
 async def test_a_driver_who_is_known_to_be_far_away_has_not_arrived(ride: Ride) -> None:
     await ride.is_at(RADIUS_M + 20, age_s=1)
     with pytest.raises(NotNear) as refusal:
@@ -141,6 +144,7 @@ async def test_a_stale_position_says_nothing_about_an_arrival(ride: Ride) -> Non
     assert (await ride.arrive()).arrived_at is not None
 
 
+@pytest.mark.attack("access")
 async def test_a_no_show_needs_the_arrival_and_the_wait(ride: Ride) -> None:
     with pytest.raises(TooEarly, match="arrival") as refusal:
         await ride.update(ride.driver, CANCELLED)
@@ -170,6 +174,33 @@ async def begin_another(ride: Ride) -> None:
     """The driver is free."""
     other = await add_trip(ride.app.database, ride.rider)
     await ride.app.services.trips.update(ride.driver, trip_id=other, status=STARTED)
+
+
+@pytest.mark.attack("access")
+async def test_no_number_of_reports_and_cancellations_shortens_the_wait_for_a_no_show(
+    ride: Ride, attempts: Attack
+) -> None:
+    async def refused(times: int) -> None:
+        tries = (ride.update(ride.driver, CANCELLED, cancel_code=CancelCode.NO_SHOW) for _ in range(times))
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        assert all(isinstance(outcome, TooEarly) for outcome in outcomes), outcomes
+        attempts.add(times)
+
+    await refused(ROUNDS)
+    arrived = await ride.arrive()
+    for _ in range(3):
+        await asyncio.gather(refused(ROUNDS), *(ride.arrive() for _ in range(ROUNDS)))
+        attempts.add(ROUNDS)
+    row = await trip_row(ride.app.database, ride.trip_id)
+    assert (row["status"], row["version"]) == ("STARTED", arrived.version)
+    # A driver who has waited does not wait for the next one: giving it back begins anew.
+    await ride.waits(WAIT_S)
+    await ride.update(ride.driver, REQUESTED)
+    ride.driver = await add_driver(ride.app.database)
+    await ride.update(ride.driver, STARTED)
+    await refused(ROUNDS)
+    await ride.arrive()
+    await refused(ROUNDS)
 
 
 async def test_a_no_show_that_comes_too_early_is_one_write_and_one_read(ride: Ride) -> None:
@@ -212,6 +243,7 @@ async def test_a_rider_cancels_with_a_code_or_without(ride: Ride) -> None:
     assert (await other.update(other.rider, CANCELLED)).cancel_code is None
 
 
+@pytest.mark.attack("access")
 async def test_a_code_that_is_not_the_callers_to_give_is_bad_input(ride: Ride) -> None:
     before = await trip_row(ride.app.database, ride.trip_id)
     refused: list[tuple[Actor, TripStatus, CancelCode]] = [

@@ -22,6 +22,7 @@ from services.staff.staff import StaffMember
 from services.trips import rows as trip_rows
 from services.trips.faults import IllegalTransition, TooEarly, TripNotFound
 from tests.support.api import PASSWORD
+from tests.support.attacks import Attack
 from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
 from tests.support.processes import HASH_MEMORY_KIB
 
@@ -171,6 +172,7 @@ async def test_a_rider_in_the_car_ends_the_trip_of_a_silent_driver(town: Town) -
     await ride.can_be_deleted()
 
 
+@pytest.mark.attack("access")
 async def test_a_position_or_a_change_of_the_trip_is_a_sign_of_life(town: Town) -> None:
     changed = await town.trip(age_s=SILENT_S - 60)
     with pytest.raises(TooEarly) as refusal:
@@ -185,6 +187,25 @@ async def test_a_position_or_a_change_of_the_trip_is_a_sign_of_life(town: Town) 
     assert (await reported.row())["version"] == 1
 
 
+@pytest.mark.attack("access")
+async def test_a_rider_does_not_get_out_of_the_ride_while_the_driver_is_heard_of(
+    town: Town, attempts: Attack
+) -> None:
+    ride = await town.trip(age_s=SILENT_S + 60)
+    await ride.report(age_s=30)
+    codes = [None, *CancelCode]
+
+    outcomes = await asyncio.gather(*(ride.cancel(code) for code in codes), return_exceptions=True)
+
+    attempts.add(len(codes))
+    # Codes that are not the rider's are bad input.
+    assert {type(outcome) for outcome in outcomes} == {TooEarly, BadInput}
+    row = await ride.row()
+    assert (row["status"], row["version"], row["cancel_code"]) == ("IN_PROGRESS", 1, None)
+    await ride.complete()
+
+
+@pytest.mark.attack("access")
 async def test_a_deletion_is_no_way_around_the_wait(town: Town) -> None:
     ride = await town.trip(age_s=SILENT_S)
 
@@ -192,6 +213,7 @@ async def test_a_deletion_is_no_way_around_the_wait(town: Town) -> None:
         await ride.can_be_deleted()
 
 
+@pytest.mark.attack("access")
 async def test_after_a_restart_missing_positions_say_nothing_until_they_would_be_known(town: Town) -> None:
     ride = await town.trip(age_s=SILENT_S)
     has_run(town.app, -10 * TTL_S)
@@ -203,6 +225,7 @@ async def test_after_a_restart_missing_positions_say_nothing_until_they_would_be
     assert SILENT_S - 30 < refusal.value.retry_after_s <= SILENT_S
 
 
+@pytest.mark.attack("access")
 async def test_while_positions_cannot_be_asked_nobody_counts_as_silent(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
