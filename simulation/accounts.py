@@ -10,7 +10,7 @@ from simulation import operations
 from simulation.client import Client, Failed, Limited
 from simulation.counts import Counts
 from simulation.habits import Habits
-from simulation.names import FIRST_NAMES, LAST_NAMES
+from simulation.names import FIRST_NAMES, LAST_NAMES, VEHICLES
 from simulation.options import CannotSimulate
 
 
@@ -42,7 +42,7 @@ class Registration:
         self._run = secrets.token_hex(4)
 
     async def sign_up(self, role: str, number: int) -> Account:
-        """A new rider or driver. Raises: SignUpFailed."""
+        """A new rider or driver; a driver has a vehicle. Raises: SignUpFailed."""
         username = f"{role.lower()}-{number}-{self._run}@simulation.example"
         password = secrets.token_urlsafe(18)
         person = {
@@ -52,6 +52,7 @@ class Registration:
             "firstName": self._habits.one_of(FIRST_NAMES),
             "lastName": self._habits.one_of(LAST_NAMES),
             "role": role,
+            "vehicle": self._vehicle(number) if role == "DRIVER" else None,
         }
         try:
             signed_up = await self._client.insist(operations.SIGN_UP, input=person)
@@ -70,3 +71,8 @@ class Registration:
             raise SignUpFailed(f"the server refuses log-ins: {logged_in['errors'][0]['message']}")
         self._on_done()
         return Account(logged_in["user"]["id"], logged_in["token"])
+
+    def _vehicle(self, number: int) -> dict[str, object]:
+        make, model, color, seats = self._habits.one_of(VEHICLES)
+        plate = f"SIM-{number:03}"
+        return {"make": make, "model": model, "color": color, "licensePlate": plate, "seats": seats}

@@ -44,11 +44,13 @@ def line(now: Progress) -> str:
     summary = now.summary
     if now.phase in {Phase.SIGNING_UP, Phase.CONNECTING}:
         return f"{now.phase}: {now.signed_up} of {now.people} people have signed up"
+    if now.phase is Phase.WAITING:
+        return _approve(now)
     waiting = summary.open + summary.given_back
     return (
         f"{now.phase}, {now.seconds_left:.0f} s left: {summary.requests} requests ({waiting} open, "
         f"{summary.under_way} under way, {summary.completed} completed, {_cancelled(summary)} "
-        f"cancelled, {summary.expired} expired){_waiting(summary)}, accepted in {_both(summary.time_to_accept)}, "
+        f"cancelled, {summary.expired} expired){_waiting(now)}, accepted in {_both(summary.time_to_accept)}, "
         f"{summary.offers} offers, {summary.positions} positions, {sum(summary.errors.values())} errors"
     )
 
@@ -61,6 +63,8 @@ def board(now: Progress, options: Options) -> Group:
     if now.phase is Phase.SIGNING_UP:
         title = f"Signing up: {now.signed_up} of {now.people}. Passwords are hashed slowly on purpose."
         return Group(Text(title), ProgressBar(now.people, now.signed_up, width=60))
+    if now.phase is Phase.WAITING:
+        return Group(Text(_approve(now)))
     title = f"{now.phase.capitalize()}, {now.seconds_left:.0f} s left"
     table = Table.grid(padding=(0, 3))
     for _ in range(3):
@@ -159,10 +163,15 @@ def _cancelled(summary: Summary) -> int:
     return summary.cancelled + summary.called_off + summary.no_shows + summary.left
 
 
-def _waiting(summary: Summary) -> str:
+def _waiting(now: Progress) -> str:
     """Who waits because the server says so; empty if nobody does."""
-    waiting = summary.waiting_for_rider + summary.waiting_to_leave
-    return f", {waiting} waiting up to {summary.longest_wait_s} s as the server says" if waiting else ""
+    waiting = now.summary.waiting_for_rider + now.summary.waiting_to_leave
+    text = f", {waiting} waiting up to {now.summary.longest_wait_s} s as the server says" if waiting else ""
+    return f"{text}, {now.unapproved} drivers not approved" if now.unapproved else text
+
+
+def _approve(now: Progress) -> str:
+    return f"{now.phase}: staff must approve the {now.unapproved} drivers, in the admin at /admin"
 
 
 def _still(waiting: int, summary: Summary) -> str:

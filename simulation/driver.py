@@ -51,12 +51,16 @@ class Driver:
         self._counts = counts
         self._report_every_s = report_every_s
 
-    async def live(self) -> None:
-        """Drive until cancelled."""
-        # The pool depends on the driver's position, so report that first.
-        await self._phone.report()
+    async def arrive(self) -> None:
+        """Subscribe to the pool and to the driver's trips."""
         await self.socket.follow(operations.DRIVER_POOL, self.app.hear_pool)
         await self.socket.follow(operations.MY_TRIPS, self.app.hear_own)
+
+    async def live(self) -> None:
+        """Drive until cancelled."""
+        if self.app.reports:
+            # The pool depends on the driver's position.
+            await self._phone.report()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._phone.keep_reporting(self._report_every_s))
             tasks.create_task(self._work())

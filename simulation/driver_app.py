@@ -22,14 +22,30 @@ class DriverApp:
         self.duty_changes = 0
         self.news = asyncio.Event()
         self._paused: str | None = None
+        self._has_pool = asyncio.Event()
         self._versions: dict[str, int] = {}
         self._ledger = ledger
         self._counts = counts
 
     @property
+    def is_unapproved(self) -> bool:
+        """Whether the driver has to wait for staff."""
+        return self._paused == "NOT_APPROVED"
+
+    @property
+    def reports(self) -> bool:
+        """Whether the server takes positions now."""
+        return self.trip is not None or bool(self.on_duty and not self.is_unapproved)
+
+    async def has_pool(self) -> None:
+        """Return after the first snapshot of the pool."""
+        await self._has_pool.wait()
+
+    @property
     def pause_is_right(self) -> bool:
         """Whether the pool is paused for the reason that the answers to this driver say."""
-        if self.on_duty is None:
+        if self.on_duty is None or self.is_unapproved:
+            # The answer is not known, or it is the staff's decision.
             return True
         expected = "ON_TRIP" if self.trip is not None else None
         return self._paused == (expected if self.on_duty else "OFF_DUTY")
@@ -45,6 +61,7 @@ class DriverApp:
         match event["__typename"]:
             case "PoolSnapshot":
                 self._paused = event["paused"]
+                self._has_pool.set()
                 self.offers = {offer["id"]: offer for offer in event["offers"]}
                 self._counts.offers_in_snapshots += len(event["offers"])
                 self._ledger.paused_wrongly += self._paused is not None and bool(event["offers"])
@@ -85,6 +102,12 @@ class DriverApp:
         """The trip is not the driver's, or no longer."""
         if self.trip is not None and self.trip["id"] == trip_id:
             self.trip = None
+
+    async def approved(self) -> None:
+        """Return when the driver does not, or no longer, wait for staff."""
+        while self.is_unapproved:
+            self.news.clear()
+            await self.news.wait()
 
     async def pause_gets_right(self) -> None:
         """Return when ``pause_is_right``."""

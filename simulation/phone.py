@@ -13,7 +13,7 @@ from simulation.live_socket import LiveSocket
 
 
 class Phone:
-    """Reports where the car is while the driver is on duty or has a trip. ``on``: clear while it is dead."""
+    """Reports where the car is while the server takes it. ``on``: clear while the battery is empty."""
 
     def __init__(
         self, client: Client, socket: LiveSocket, car: Car, habits: Habits, app: DriverApp, counts: Counts
@@ -50,7 +50,7 @@ class Phone:
         await asyncio.sleep(self._habits.rng.uniform(0, every_s))
         while True:
             await self.on.wait()
-            if self._app.on_duty or self._app.trip is not None:
+            if self._app.reports:
                 await self.report()
             await asyncio.sleep(self._habits.about(every_s))
 

@@ -47,17 +47,19 @@ class Phase(StrEnum):
     CALLING = "calling the server"
     SIGNING_UP = "signing up"
     CONNECTING = "connecting"
+    WAITING = "waiting for approval"
     DRIVING = "driving"
     ENDING = "ending"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a simulation."""
+    """The progress of a simulation. ``unapproved``: how many drivers wait until staff approve them."""
 
     phase: Phase
     signed_up: int
     people: int
+    unapproved: int
     seconds_left: float
     summary: Summary
 
@@ -124,7 +126,8 @@ class Simulation:
         """The progress now."""
         people = self.options.riders + self.options.drivers
         left_s = max(0.0, self.options.seconds - self._elapsed_s)
-        return Progress(self._phase, self._signed_up, people, left_s, self._result or self.summary())
+        unapproved = sum(driver.app.is_unapproved for driver in self._drivers)
+        return Progress(self._phase, self._signed_up, people, unapproved, left_s, self._result or self.summary())
 
     def summary(self) -> Summary:
         """The summary so far."""
@@ -223,12 +226,16 @@ class Simulation:
 
     async def _connect(self) -> None:
         self._phase = Phase.CONNECTING
-        for rider in self._riders:
-            await rider.arrive()
+        for person in (*self._drivers, *self._riders):
+            await person.arrive()
         # Start without those who have not connected in time; they join later.
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await _all(person.socket.live.wait() for person in (*self._drivers, *self._riders))
+                await _all(driver.app.has_pool() for driver in self._drivers)
+        # The run begins with the first driver whom staff approve; the others join later.
+        self._phase = Phase.WAITING
+        await _first(driver.app.approved() for driver in self._drivers)
 
     async def _drive(self) -> None:
         self._phase = Phase.DRIVING
@@ -284,6 +291,17 @@ async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     tasks = [asyncio.create_task(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Return when one is done; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

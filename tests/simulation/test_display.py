@@ -42,20 +42,29 @@ def shown() -> Callable[[object], str]:
 def test_the_progress_shows_how_many_people_have_signed_up(
     summary: Summary, shown: Callable[[object], str]
 ) -> None:
-    progress = Progress(Phase.SIGNING_UP, 12, 70, 60.0, summary)
+    progress = Progress(Phase.SIGNING_UP, 12, 70, 0, 60.0, summary)
     assert "12 of 70" in display.line(progress)
     assert "12 of 70" in shown(display.board(progress, OPTIONS))
 
 
 def test_the_progress_shows_the_events_of_the_simulation(summary: Summary, shown: Callable[[object], str]) -> None:
-    progress = Progress(Phase.DRIVING, 70, 70, 29.6, summary)
+    progress = Progress(Phase.DRIVING, 70, 70, 3, 29.6, summary)
     text = display.line(progress)
     assert "30 s left: 1 requests (0 open, 1 under way, 0 completed" in text
-    assert "1 waiting up to 300 s as the server says" in text
+    assert "1 waiting up to 300 s as the server says, 3 drivers not approved" in text
     assert "3 errors" in text
     board = shown(display.board(progress, OPTIONS))
     for part in ("Driving, 30 s left", "under way", "1,234", "17", "accepted in, p99"):
         assert part in board
+
+
+def test_drivers_who_wait_for_approval_are_shown_with_what_to_do(
+    summary: Summary, shown: Callable[[object], str]
+) -> None:
+    progress = Progress(Phase.WAITING, 70, 70, 50, 60.0, summary)
+    hint = "waiting for approval: staff must approve the 50 drivers, in the admin at /admin"
+    assert display.line(progress) == hint
+    assert hint in shown(display.board(progress, OPTIONS))
 
 
 def test_the_summary_names_failures_and_checked_guarantees(

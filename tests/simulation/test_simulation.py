@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from application.settings import Settings
+from services.staff.staff import StaffMember
 from simulation.accounts import SignUpFailed
 from simulation.city import City
 from simulation.geo import GeoPoint
@@ -18,7 +20,7 @@ from simulation.ledger import Record
 from simulation.options import Options
 from simulation.simulation import NoTaxirank, Phase, Simulation
 from simulation.summary import Summary
-from tests.conftest import LiveServer, serving
+from tests.conftest import LiveServer, people, serving
 from tests.support.proxy import web_link
 from tests.support.waiting import until
 
@@ -199,6 +201,30 @@ async def test_riders_do_not_come_drivers_take_breaks_phones_die_and_both_rate(s
     assert summary.answers["WRONG_PIN"] > 0
     assert summary.errors == {}
     assert summary.reconnects == 0
+
+
+@ONE_BACKEND
+async def test_drivers_wait_until_staff_approve_them(settings: Settings) -> None:
+    strict = settings.model_copy(update={"driver_approval": True, "vehicle_required": True})
+    async with serving(strict) as server, people(server) as person:
+        application, boss = server.application, await person("RIDER")
+        await application.database.fetch("UPDATE users SET is_staff = TRUE WHERE id = $1", UUID(boss.user["id"]))
+        (token,) = boss.http.cookies.values()
+        actor = await application.services.sessions.actor_of(token)
+        assert actor is not None
+        simulation = Simulation(options(server.url), habits=Steady())
+        async with running(simulation) as city:
+            await until(lambda: simulation.progress().unapproved == 4)
+            assert simulation.progress().phase is Phase.WAITING
+            waiting = await application.database.fetch("SELECT id FROM users WHERE approval = 'WAITING'")
+            for driver in waiting[:3]:
+                await application.approvals.approve(StaffMember(actor), driver_id=UUID(str(driver["id"])))
+            await until(lambda: city.some(status="COMPLETED"))
+            assert simulation.progress().unapproved == 1
+            summary = await city.stopped()
+    assert_adds_up(summary)
+    refused = str(waiting[3]["id"])
+    assert not any(refused in drivers for record in city.records for drivers in record.accepted_by.values())
 
 
 @ONE_BACKEND
