@@ -33,9 +33,8 @@ from services.events.outbox import Outbox
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.limits.log_in_rate import LogInRate
-from services.limits.per_user import PerUser
 from services.limits.rates import Rate, RateLimit
-from services.limits.throttle import ProcessThrottle, SharedThrottle, Throttle
+from services.limits.throttle import PerUser, ProcessThrottle, SharedThrottle, Throttle
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader

@@ -17,7 +17,7 @@ from services.drivers.duty import Duty
 from services.drivers.standings import Standings
 from services.drivers.vehicles import Vehicles
 from services.events.topics import Topics
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.positions.estimates import Estimates

@@ -11,7 +11,7 @@ from services.accounts.sessions import Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database
 from services.errors import SessionEnded
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 

@@ -10,7 +10,7 @@ from services.drivers.announcements import COLUMNS
 from services.drivers.standing_changes import StandingChanges
 from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
 from services.validation import texts

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+from models.visibility import Actor
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
-from services.limits.rates import RateLimit, RateLimited
+from services.limits.rates import Rate, RateLimit, RateLimited
 from services.runtime.batches import Batches
 
 # The longest wait for an unresponsive Redis. After one timeout no request waits, until Redis has worked again for
@@ -153,6 +154,20 @@ class SharedThrottle:
     def _key(self, claim: Claim) -> str:
         limit, key = claim
         return self._topics.rate(limit.name, key)
+
+
+class PerUser:
+    """Limits how often each user may do something; failures count too."""
+
+    def __init__(self, what: str, rate: Rate | None, throttle: Throttle) -> None:
+        """``what``: the name of the limit, unique among all limits."""
+        self._throttle = throttle
+        self._limit = RateLimit(rate, name=what)
+
+    async def count(self, actor: Actor) -> None:
+        """Count one use. Raises: RateLimited; then nothing is counted."""
+        if self._limit.rate is not None:
+            await self._throttle.take((self._limit, str(actor.id)))
 
 
 def _give_back(claims: Sequence[Claim]) -> None:

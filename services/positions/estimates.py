@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from models.geo import GeoPoint, distance_m
 from models.visibility import Actor
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.positions.cells import BLUR_M, blurred
 from services.positions.reporting import Positions
 from services.positions.routing import Drive, Router, eta_s

@@ -8,7 +8,7 @@ from models.values import Role, TripValue
 from models.visibility import Actor, may_see
 from services.database.connections import Database
 from services.events.outbox import Outbox
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.positions.freshness import Freshness
 from services.positions.reporting import Positions
 from services.runtime.shield import Shield

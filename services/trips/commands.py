@@ -28,7 +28,7 @@ from services.drivers.faults import fault_of
 from services.drivers.standings import Standings
 from services.errors import BadInput
 from services.events.outbox import Outbox, OutboxTransaction
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.runtime.shield import Shield
 from services.trips import idempotency_keys
 from services.trips import rows as trip_rows

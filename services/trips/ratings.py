@@ -11,7 +11,7 @@ from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import uuid
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
-from services.limits.per_user import PerUser
+from services.limits.throttle import PerUser
 from services.runtime.data_loader import DataLoader
 from services.runtime.shield import Shield
 from services.trips import rows as trip_rows

@@ -15,8 +15,7 @@ from models.visibility import Actor
 from services.drivers.standings import Standings
 from services.errors import DatabaseUnavailable
 from services.events.topics import Topics
-from services.limits.per_user import PerUser
-from services.limits.throttle import ProcessThrottle
+from services.limits.throttle import PerUser, ProcessThrottle
 from services.live.hub import Hub
 from services.live.messages import Content, Message
 from services.live.reads import StateReader
