@@ -42,7 +42,7 @@ class DeleteMePayload:
 async def sign_up(
     info: Info, input: Annotated[SignUpInput, strawberry.argument(description="The account.")]
 ) -> session.AuthPayload:
-    sender = session.http_sender(info)
+    client = session.http_client(info)
     new_session = await info.context.services.accounts.sign_up(
         username=input.username,
         password1=input.password1,
@@ -52,8 +52,8 @@ async def sign_up(
         role=input.role,
         photo=await read_upload(input.photo, "photo"),
         vehicle=input.vehicle.value() if input.vehicle is not None else None,
-        address=sender.address,
-        replaces=sender.token(is_bearer=False),
+        address=client.address,
+        replaces=client.token(is_bearer=False),
     )
     return session.auth_payload(info, new_session, issue_token=False)
 
@@ -68,7 +68,7 @@ async def delete_me(
     info: Info,
     password: Annotated[str, strawberry.argument(description="The password, as a confirmation.")],
 ) -> DeleteMePayload:
-    sender = session.http_sender(info)
-    await info.context.services.deletions.delete(info.context.actor, password=password, address=sender.address)
+    client = session.http_client(info)
+    await info.context.services.deletions.delete(info.context.actor, password=password, address=client.address)
     info.context.end_session()
     return DeleteMePayload()

@@ -85,14 +85,14 @@ class Context:
     """What the resolvers of one operation share.
 
     ``caller`` does not change when a mutation begins or replaces a session: the new session is for the next
-    request. ``sender`` is None over a socket.
+    request. ``client`` is None over a socket.
     ``set_token`` is what the HTTP response puts into the session cookie: None leaves the cookie alone, an empty
     string removes it.
     """
 
     services: Services
     caller: Actor | None
-    sender: ClientInfo | None = None
+    client: ClientInfo | None = None
     set_token: str | None = field(default=None)
 
     @property
@@ -106,7 +106,7 @@ class Context:
         """End the caller's session within this operation: its remaining fields have no caller, and the cookie is
         removed if it holds that session."""
         self.caller = None
-        if self.sender is not None and not self.sender.is_bearer:
+        if self.client is not None and not self.client.is_bearer:
             self.set_token = ""
 
 

@@ -23,13 +23,13 @@ class ChangePasswordInput:
 async def change_password(
     info: Info, input: Annotated[ChangePasswordInput, strawberry.argument(description="The passwords.")]
 ) -> session.AuthPayload:
-    sender = session.http_sender(info)
+    client = session.http_client(info)
     new_session = await info.context.services.log_ins.change_password(
         info.context.actor,
         current=input.current_password,
         password1=input.password1,
         password2=input.password2,
-        address=sender.address,
+        address=client.address,
     )
     info.context.end_session()
-    return session.auth_payload(info, new_session, issue_token=sender.is_bearer)
+    return session.auth_payload(info, new_session, issue_token=client.is_bearer)

@@ -48,13 +48,13 @@ async def log_in(
         ),
     ] = False,
 ) -> AuthPayload:
-    sender = http_sender(info)
+    client = http_client(info)
     session = await info.context.services.log_ins.log_in(
         username=username,
         password=password,
-        address=sender.address,
+        address=client.address,
         # The client replaces this session's token. Without the token nobody could end the session.
-        replaces=sender.token(is_bearer=issue_token),
+        replaces=client.token(is_bearer=issue_token),
     )
     return auth_payload(info, session, issue_token=issue_token)
 
@@ -73,15 +73,15 @@ async def log_out(
     return LogOutPayload()
 
 
-def http_sender(info: Info) -> ClientInfo:
+def http_client(info: Info) -> ClientInfo:
     """The HTTP client of the request, for a mutation that sets the cookie.
 
     Raises:
         RequestError: COOKIE_TRANSPORT_REQUIRED over a socket.
     """
-    if info.context.sender is None:
+    if info.context.client is None:
         raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP: a socket cannot set a cookie.")
-    return info.context.sender
+    return info.context.client
 
 
 def auth_payload(info: Info, session: NewSession, *, issue_token: bool) -> AuthPayload:

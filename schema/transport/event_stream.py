@@ -83,7 +83,7 @@ class EventStream(Response):
         send_queue.on_drained = delivery.catch_up
 
         def end_with(result: ExecutionResult) -> None:
-            # The session may have ended while another end was on its way.
+            # The session may have ended in the meantime, and with it the stream.
             if not over.is_set():
                 send_queue.put("end", _EventFraming().next(encode(result)))
                 delivery.end(None)
@@ -93,7 +93,7 @@ class EventStream(Response):
         def end_session() -> None:
             nonlocal is_revoked
             if is_revoked:
-                # The bus and the database may both tell.
+                # The bus and the database may both report the end.
                 return
             is_revoked = True
             # Do not send what is still queued, even if the stream has completed and `complete` is queued too.

@@ -103,7 +103,7 @@ def _document_id(message: Mapping[str, Any]) -> str | None:
 
 
 def _why_not(data: str | bytes) -> NotJson | HasBadValue:
-    # Python's own parser takes both.
+    # Python's own parser accepts lone surrogates and numbers that are too large.
     try:
         text = data.decode() if isinstance(data, bytes) else data
         # parse_int: it reads no integers of more than 4,300 digits.

@@ -14,7 +14,7 @@ _MAX_RANGES = 32
 
 
 def accepted(accept: str | None, *offered: str) -> str | None:
-    """The offered media type that the client likes best. None: it takes none of them.
+    """The offered media type that the client prefers. None: it accepts none of them.
 
     Among types with the same weight, a type that is named takes precedence over a range, and an earlier one over a
     later one. If they are still equal, or without a header, it is the first offered.
@@ -43,7 +43,7 @@ _Preference = tuple[float, int, int]
 
 
 def _preference(accept: str, media_type: str) -> _Preference:
-    """How much the client likes a media type; its most specific range counts (RFC 9110, section 12.5.1)."""
+    """How much the client prefers a media type; its most specific range counts (RFC 9110, section 12.5.1)."""
     main, _, _ = media_type.partition("/")
     ranges = {media_type: 2, f"{main}/*": 1, "*/*": 0}
     found: _Preference = (0.0, -1, 0)
