@@ -5,6 +5,7 @@ from typing import Any
 from markupsafe import escape
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
 from starlette_admin.fields import (
@@ -68,7 +69,7 @@ class UserView(ListView[UserRow]):
     menu_label = "Users"
     display_name = "User"
     icon = "fa fa-users"
-    row_actions = ("view", "deactivate", "reactivate")
+    row_actions = ("view", "deactivate", "reactivate", "export")
     searchable_fields = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
     sortable_fields = (
         "username",
@@ -189,6 +190,26 @@ class UserView(ListView[UserRow]):
 
         await in_dialogue(work())
         flash(request, "The user may log in again.", "success")
+
+    @row_action(
+        name="export",
+        text="Export everything",
+        confirmation="Download everything that is stored about this user? The audit trail says that you did.",
+        submit_btn_text="Download",
+        icon_class="fa fa-file-zipper",
+        custom_response=True,
+    )
+    async def export_everything(self, request: Request, pk: Any) -> Response:
+        """Give all data of a user as a file."""
+
+        async def work() -> bytes:
+            return await self._staff.export_user(member_of(request), user_id=_known(pk))
+
+        return Response(
+            await in_dialogue(work()),
+            media_type="application/zip",
+            headers={"Content-Disposition": f'attachment; filename="user-{_known(pk)}.zip"'},
+        )
 
     async def repr(self, obj: Any, request: Request) -> str:
         """The user's name."""

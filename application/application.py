@@ -57,6 +57,7 @@ from services.runtime.periodic_jobs import PeriodicJobs
 from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, ProcessMemory
 from services.runtime.shield import Shield
 from services.staff.approvals import Approvals
+from services.staff.personal_data import PersonalData
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
@@ -67,6 +68,7 @@ from services.trips.history import TripHistory
 from services.trips.pick_up_pins import PickUpPins
 from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
+from services.trips.retention import RETENTION_INTERVAL_S, TripRetention
 from services.trips.writes import TripWrites
 
 
@@ -177,6 +179,7 @@ class Application:
             pins=pick_up_pins,
             changing=changing,
         )
+        self.personal_data = PersonalData(self.database, self.photo_store)
         self.staff = Staff(
             self.database,
             self.outbox,
@@ -185,6 +188,7 @@ class Application:
             log_ins=log_ins,
             sessions=sessions,
             trips=trips,
+            personal_data=self.personal_data,
         )
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
@@ -261,6 +265,10 @@ class Application:
             tidy_memory=(TIDY_INTERVAL_S, self.memory.tidy),
             expire_trips=(1.0, trips.expire_overdue),
             end_abandoned_trips=(60.0, trips.end_abandoned),
+            remove_old_trips=(
+                RETENTION_INTERVAL_S,
+                TripRetention(self.database, counters, days=settings.trip_retention_days).remove_old,
+            ),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),

@@ -196,6 +196,13 @@ class Settings(BaseSettings):
         le=30 * DAY_S,
         description="A trip under way that nobody has changed for this many seconds is cancelled as abandoned.",
     )
+    trip_retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Trips that ended this many days ago are removed, with their history and ratings. Without it "
+        "all are kept.",
+    )
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within this many metres of the pick-up."
     )

@@ -129,5 +129,6 @@ _COUNTERS = {
     "resyncs": "Subscribers brought up to date by a new snapshot.",
     "reads": "Statements that read state for subscribers.",
     "left_over_photos": "Photos without an account that the sweep removed.",
+    "removed_trips": "Old trips that were removed.",
     "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

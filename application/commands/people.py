@@ -1,6 +1,8 @@
-"""`create-staff` and `seed-demo`."""
+"""`create-staff`, `export-user` and `seed-demo`."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +29,29 @@ def create_staff(
         typer.echo(f"created {user.username}")
 
     run(with_application(create))
+
+
+def export_user(
+    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+    path: Annotated[Path | None, typer.Argument(help="The ZIP file to write; by default user-<id>.zip.")] = None,
+) -> None:
+    """Write everything that is stored about a person to a ZIP file: JSON, and the photo."""
+
+    async def export(application: Application) -> None:
+        user_id = await application.personal_data.find(username)
+        data = await application.personal_data.of(user_id) if user_id is not None else None
+        if data is None:
+            stop(f"there is no user {username!r}")
+        file = path or Path(f"user-{user_id}.zip")
+        try:
+            # For its owner alone, and never over another file.
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:
+                written.write(data)
+        except OSError as error:
+            stop(f"{file} cannot be written: {error.strerror}")
+        typer.echo(f"wrote {file}")
+
+    run(with_application(export))
 
 
 def seed_demo() -> None:

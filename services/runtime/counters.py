@@ -11,7 +11,8 @@ class Counters:
     equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
     by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
     ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
-    job removed. ``restarted_tasks``: background tasks that ended unexpectedly; normally 0.
+    job removed. ``removed_trips``: old trips that the periodic job
+    removed. ``restarted_tasks``: background tasks that ended unexpectedly; normally 0.
     """
 
     events: int = 0
@@ -21,4 +22,5 @@ class Counters:
     resyncs: int = 0
     reads: int = 0
     left_over_photos: int = 0
+    removed_trips: int = 0
     restarted_tasks: int = 0

@@ -21,6 +21,7 @@ from services.database.connections import Database, Transaction
 from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox
 from services.runtime.shield import Shield
+from services.staff.personal_data import PersonalData
 from services.staff.trail import NotStaff, StaffTrail
 from services.trips import rows as trip_rows
 from services.trips.checks import checked_reason
@@ -66,6 +67,7 @@ class Staff:
         log_ins: LogIns,
         sessions: Sessions,
         trips: Trips,
+        personal_data: PersonalData,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -74,6 +76,7 @@ class Staff:
         self._log_ins = log_ins
         self._sessions = sessions
         self._trips = trips
+        self._personal_data = personal_data
         self._trail = StaffTrail(sessions)
 
     async def log_in(
@@ -315,3 +318,25 @@ class Staff:
         await self._shield.run(
             self._trail.record(self._database, member.actor, StaffActionKind.EXPORT, detail=what[:500])
         )
+
+    async def export_user(self, member: StaffMember, *, user_id: UUID) -> bytes:
+        """Everything that is stored about a user, as ``PersonalData.of`` makes it.
+
+        Raises:
+            NotStaff: the caller is no longer a member of staff.
+            NoSuchUser: there is none.
+            PhotosUnavailable: the photo cannot be read at the moment.
+        """
+        data = await self._personal_data.of(user_id)
+        if data is None:
+            raise NoSuchUser
+        await self._shield.run(
+            self._trail.record(
+                self._database,
+                member.actor,
+                StaffActionKind.EXPORT,
+                user_id=user_id,
+                detail="everything about the user",
+            )
+        )
+        return data

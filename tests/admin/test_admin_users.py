@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import zipfile
 
 import pytest
 
@@ -188,3 +190,17 @@ async def test_an_export_that_cannot_be_recorded_is_refused(
     )
     assert refused.status_code == 303
     assert await trail(live_server) == []
+
+
+async def test_everything_about_a_user_is_downloaded_and_the_trail_says_so(
+    live_server: LiveServer, staff: StaffBrowser
+) -> None:
+    actor = await add_rider(live_server.application.database)
+    answer = await staff.row_action("user", "export", str(actor.id))
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == f'attachment; filename="user-{actor.id}.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert json.loads(archive.read("account.json"))["account"]["id"] == str(actor.id)
+    assert await trail(live_server) == [("EXPORT", str(actor.id), "everything about the user")]
+    unknown = await staff.row_action("user", "export", "nonsense")
+    assert (unknown.status_code, unknown.json()) == (400, {"msg": "There is no such user."})

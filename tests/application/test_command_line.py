@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import sys
 import uuid
+import zipfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -348,6 +349,25 @@ def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]
     database.close()
+
+
+def test_everything_about_a_person_is_written_to_a_file_of_its_own(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert_one_line(command(environment, "export-user", "dana"), "there is no user 'dana'")
+    assert command(environment, "seed-demo").code == 0
+    file = tmp_path / "dana.zip"
+    made = command(environment, "export-user", "Dana", str(file))
+    assert (made.code, made.out) == (0, f"wrote {file}\n")
+    with zipfile.ZipFile(file) as archive:
+        account = json.loads(archive.read("account.json"))
+    assert account["account"]["username"] == "dana"
+    assert len(account["trips_as_driver"]) > 0
+    assert file.stat().st_mode & 0o077 == 0
+    written = file.read_bytes()
+    assert_one_line(command(environment, "export-user", "dana", str(file)), "cannot be written: File exists")
+    assert_one_line(command(environment, "export-user", "dana", str(tmp_path / "no" / "x")), "cannot be written")
+    assert file.read_bytes() == written
 
 
 def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Removes trips that ended long ago."""
+
+import structlog
+
+from models.trip_life import ENDED
+from services.database.connections import Database
+from services.database.dialects import uuid
+from services.runtime.counters import Counters
+from services.trips.conditions import has_status
+
+_log = structlog.stdlib.get_logger(__name__)
+
+DAY_S = 24 * 3600
+RETENTION_INTERVAL_S = 3600.0
+# The number of trips in one transaction: it holds their locks for some ten milliseconds.
+REMOVED_AT_ONCE = 200
+
+
+class TripRetention:
+    """Removes trips that were requested, and have not changed, for a number of days.
+
+    Their history, ratings and comments go with them. The averages of users stay, and so do the entries of the
+    audit trail, which then name no trip. A trip under way is never removed.
+    """
+
+    def __init__(self, database: Database, counters: Counters, *, days: int | None) -> None:
+        """``days``: None keeps all trips."""
+        self._database = database
+        self._counters = counters
+        self._days = days
+
+    async def remove_old(self) -> None:
+        """Remove all that are due, a few at a time. Several processes may do so at the same time."""
+        if self._days is None:
+            return
+        removed = 0
+        while (some := await self._remove_some(self._days * DAY_S)) > 0:
+            removed += some
+        if removed:
+            self._counters.removed_trips += removed
+            _log.info("removed old trips", trips=removed, days=self._days)
+
+    async def _remove_some(self, age_s: int) -> int:
+        database = self._database
+        async with database.transaction() as transaction:
+            # `created` has an index, and most trips end soon after it.
+            rows = await transaction.fetch(
+                f"SELECT id FROM trips WHERE created < {database.sql.ago(age_s)} "
+                f"AND updated < {database.sql.ago(age_s)} AND {has_status(ENDED)} "
+                f"ORDER BY created LIMIT {REMOVED_AT_ONCE}{database.sql.locked('UPDATE SKIP LOCKED')}"
+            )
+            ids = [uuid(row["id"]) for row in rows]
+            if ids:
+                await transaction.fetch(
+                    f"UPDATE staff_actions SET trip_id = NULL WHERE {database.sql.among('trip_id', 1)}", ids
+                )
+                await transaction.fetch(f"DELETE FROM trips WHERE {database.sql.among('id', 1)}", ids)
+        return len(ids)
