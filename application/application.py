@@ -172,7 +172,7 @@ class Application:
             self.outbox,
             self.shield,
             writes,
-            TripRequests(self.database, self.outbox, writes, announcements, sessions),
+            TripRequests(self.database, self.outbox, writes, announcements, sessions, self.shield),
             Guards(positions, pick_up_pins, periods),
             standings=standings,
             rules=rules,

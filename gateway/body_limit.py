@@ -5,13 +5,13 @@ import re
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.tasks import within
 
-_DIGITS = re.compile(r"[0-9]{1,18}")
+_DIGITS = re.compile(rb"[0-9]{1,18}")
 _SMALL_BODY_BYTES = 64 * 1024
 
 
@@ -38,12 +38,16 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        announced = headers.get("content-length", "0")
+        announced, is_chunked = b"0", False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                announced = value
+            elif name == b"transfer-encoding":
+                is_chunked = True
         if not _DIGITS.fullmatch(announced) or int(announced) > self._max_bytes:
             await self._too_large().answer(scope, receive, send)
             return
-        is_whole = "transfer-encoding" not in headers and int(announced) == 0
+        is_whole = not is_chunked and int(announced) == 0
         loop = asyncio.get_running_loop()
         received, has_begun, patience_s = 0, False, self._timeout_s
         refused: _Refused | None = None

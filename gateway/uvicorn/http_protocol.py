@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
+from gateway.uvicorn.response_cycle import ResponseCycle
 from services.runtime.fair_queue import FairQueue
 
 # h11's limit for a head, and more than any browser sends.
@@ -176,6 +177,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if not is_handshake:
             self._stage = _Stage.BODY
+            # uvicorn has no option for the class. The task of the request does not run before this method ends.
+            self.cycle.__class__ = ResponseCycle
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of the body."""

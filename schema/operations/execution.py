@@ -45,6 +45,7 @@ from schema.operations.trusted_documents import TrustedDocuments
 from services.live.feeds import Feed
 from services.live.messages import Content
 from services.runtime.memory_cache import compact
+from services.runtime.time_limit import TimeLimit
 
 # Each event is executed once for each group. An app has a handful of subscriptions; without this bound, a user who
 # writes each of theirs differently would cause a thousand executions for each event.
@@ -190,7 +191,7 @@ class Execution:
         Raises:
             BadManifest: a trusted document cannot run.
         """
-        self.timeout_s = timeout_s
+        self.time_limit = TimeLimit(timeout_s)
         self._shares = shares
         # Strawberry cannot execute one event for many subscriptions; graphql-core documents how.
         self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]

@@ -1,6 +1,7 @@
 """The client of an HTTP request: its address and its tokens."""
 
-from starlette.datastructures import Headers
+from collections.abc import Mapping
+
 from starlette.types import Scope
 
 from schema.transport.credentials import Cookies
@@ -15,7 +16,9 @@ class HttpClientInfo:
 
     __slots__ = ("_cookies", "_headers", "_scope", "_trusts_loopback")
 
-    def __init__(self, scope: Scope, headers: Headers, cookies: Cookies, *, trusts_loopback: bool) -> None:
+    def __init__(
+        self, scope: Scope, headers: Mapping[str, str], cookies: Cookies, *, trusts_loopback: bool
+    ) -> None:
         """``trusts_loopback``: a loopback address is this machine itself, not the client of a proxy on it."""
         self._scope = scope
         self._headers = headers

@@ -1,8 +1,8 @@
 """How a request carries the session's token: in a cookie, or as a bearer token."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 
@@ -25,15 +25,15 @@ class Cookies:
         self._samesite: Literal["lax", "strict", "none"] = samesite
         self._max_age_s = max_age_s
 
-    def token(self, headers: Headers) -> str | None:
+    def token(self, headers: Mapping[str, str]) -> str | None:
         """The token of a request. A bearer token takes precedence over the cookie, even if it is not valid."""
         return self.bearer(headers) if "authorization" in headers else self.from_cookie(headers)
 
-    def bearer(self, headers: Headers) -> str | None:
+    def bearer(self, headers: Mapping[str, str]) -> str | None:
         """The bearer token of a request."""
         return bearer_token(headers.get("authorization", ""))
 
-    def from_cookie(self, headers: Headers) -> str | None:
+    def from_cookie(self, headers: Mapping[str, str]) -> str | None:
         """The token that a request's cookie holds."""
         return cookie_parser(headers.get("cookie", "")).get(self._name)
 

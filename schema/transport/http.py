@@ -1,12 +1,10 @@
 """GraphQL over HTTP."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +17,7 @@ from schema.transport.credentials import Cookies
 from schema.transport.event_stream import EventStream, single_event
 from schema.transport.http_request import (
     BadRequest,
+    HttpRequest,
     content_type_of,
     from_form,
     from_json_body,
@@ -90,7 +89,7 @@ class HttpEndpoint:
             await _failed(http, error, 429)(scope, receive, send)
 
     def _client_info(self, http: HttpRequest) -> HttpClientInfo:
-        return HttpClientInfo(http.scope, http.headers, self._cookies, trusts_loopback=self._trusts_loopback)
+        return HttpClientInfo(http.scope, http.fields, self._cookies, trusts_loopback=self._trusts_loopback)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -118,7 +117,7 @@ class HttpEndpoint:
         if content_type != FORM:
             await skip_small_body(http)
             raise BadRequest(415, f"Send {JSON} or {FORM}.", Accept=f"{JSON}, {FORM}")
-        if not self._origins.allows_form(http.scope, http.headers):
+        if not self._origins.allows_form(http.scope, http.fields):
             await skip_small_body(http)
             raise BadRequest(403, "Send the header GraphQL-Require-Preflight with a multipart request.")
         form = await read_form(http)
@@ -128,7 +127,7 @@ class HttpEndpoint:
             await form.close()
 
     async def _execute(self, http: HttpRequest, request: Request) -> Response:
-        media_type = accepted(http.headers.get("accept"), JSON, RESPONSE_JSON, EVENT_STREAM)
+        media_type = accepted(http.fields.get("accept"), JSON, RESPONSE_JSON, EVENT_STREAM)
         if media_type is None:
             raise BadRequest(406, f"Accept {RESPONSE_JSON}, {JSON} or {EVENT_STREAM}.")
         operation = self._execution.prepare(request)
@@ -136,18 +135,18 @@ class HttpEndpoint:
             return _refused(operation, media_type)
         if http.method == "GET" and operation.type is OperationType.MUTATION:
             raise BadRequest(405, "Send mutations by POST.", Allow="POST")
-        timeout = asyncio.timeout(self._execution.timeout_s)
+        limited = self._execution.time_limit.limited()
         try:
-            async with timeout:
+            with limited:
                 return await self._run(http, operation, request, media_type)
         except TimeoutError:
-            if not timeout.expired():
+            if not limited.has_expired:
                 raise
             return _answer(encode(timed_out()), 200, media_type)
 
     async def _run(self, http: HttpRequest, operation: Operation, request: Request, media_type: str) -> Response:
-        token = self._cookies.token(http.headers)
-        if token and "authorization" not in http.headers and self._origins.is_foreign(http.scope, http.headers):
+        token = self._cookies.token(http.fields)
+        if token and "authorization" not in http.fields and self._origins.is_foreign(http.scope, http.fields):
             # The page cannot read the answer, and mutations need a preflight. But this server would work in the
             # user's name, and the page could measure how long that takes.
             raise BadRequest(403, "This page's origin may not use the session: see TAXIRANK_ALLOWED_ORIGINS.")
@@ -158,7 +157,7 @@ class HttpEndpoint:
         if is_subscription(operation):
             if media_type != EVENT_STREAM and not _takes_events(http):
                 raise BadRequest(406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM}.")
-            if http.method == "GET" and not self._origins.allows_form(http.scope, http.headers):
+            if http.method == "GET" and not self._origins.allows_form(http.scope, http.fields):
                 raise BadRequest(403, "Send the header GraphQL-Require-Preflight to subscribe by GET.")
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
@@ -168,7 +167,7 @@ class HttpEndpoint:
                 following,
                 actor=context.actor,
                 limit=self._limit,
-                timeout_s=self._execution.timeout_s,
+                timeout_s=self._execution.time_limit.seconds,
             )
         result = await self._execution.run(operation, request, context)
         if isinstance(result, Refusal):
@@ -180,11 +179,11 @@ class HttpEndpoint:
 
 
 def _is_browser(http: HttpRequest) -> bool:
-    return accepted(http.headers.get("accept"), JSON, RESPONSE_JSON, HTML) == HTML
+    return accepted(http.fields.get("accept"), JSON, RESPONSE_JSON, HTML) == HTML
 
 
 def _takes_events(http: HttpRequest) -> bool:
-    return accepted(http.headers.get("accept"), EVENT_STREAM) is not None
+    return accepted(http.fields.get("accept"), EVENT_STREAM) is not None
 
 
 def _refused(refusal: Refusal, media_type: str) -> Response:
@@ -210,5 +209,5 @@ def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str
 
 def _failed(http: HttpRequest, error: RequestError, status: int, **headers: str) -> Response:
     """The answer to a bad HTTP request or to a failure of the server."""
-    media_type = accepted(http.headers.get("accept"), JSON, RESPONSE_JSON) or JSON
+    media_type = accepted(http.fields.get("accept"), JSON, RESPONSE_JSON) or JSON
     return _answer(orjson.dumps({"errors": [error.formatted]}), status, media_type, headers)

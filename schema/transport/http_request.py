@@ -8,9 +8,11 @@ from typing import Any, cast
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request as HttpRequest
+from starlette.requests import Request as StarletteRequest
+from starlette.types import Receive, Scope
 
 from schema.operations.execution import Request
+from schema.transport.fields import fields_of
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 from schema.transport.media_types import FORM, JSON, is_utf8
 
@@ -30,6 +32,14 @@ class BadRequest(Exception):
         self.headers = headers
 
 
+class HttpRequest(StarletteRequest):
+    """An HTTP request, with its header fields as a dictionary."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self.fields = fields_of(scope)
+
+
 def content_type_of(http: HttpRequest) -> str:
     """The media type of the body; an empty string without one.
 
@@ -37,10 +47,10 @@ def content_type_of(http: HttpRequest) -> str:
         BadRequest: 415, the body is compressed, or in another charset than UTF-8 (RFC 8259, section 8.1; RFC 7578,
             section 5.1.2). Some codecs of Python decode bytes to lone surrogates.
     """
-    media_type, *parameters = (part.strip().lower() for part in http.headers.get("content-type", "").split(";"))
+    media_type, *parameters = (part.strip().lower() for part in http.fields.get("content-type", "").split(";"))
     if media_type in (JSON, FORM) and not is_utf8(parameters):
         raise BadRequest(415, "The body must be UTF-8.")
-    if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if http.fields.get("content-encoding", "identity").strip().lower() != "identity":
         raise BadRequest(415, "Compressed bodies are not supported.", **{"Accept-Encoding": "identity"})
     return media_type
 

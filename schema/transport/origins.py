@@ -1,9 +1,8 @@
 """Which pages may make a browser send the user's cookie here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 PREFLIGHT_HEADERS = ("graphql-require-preflight", "apollo-require-preflight")
@@ -23,13 +22,13 @@ class Origins:
         self._public = public_url
         self.allowed = frozenset(origin.lower() for origin in allowed)
 
-    def allows_socket(self, scope: Scope, headers: Headers) -> bool:
+    def allows_socket(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Whether a handshake is allowed. Without an Origin it is, because every browser sends one."""
         if "origin" not in headers and "sec-fetch-site" not in headers:
             return True
         return self._is_ours(scope, headers)
 
-    def why_not(self, headers: Headers) -> str:
+    def why_not(self, headers: Mapping[str, str]) -> str:
         """Why ``allows_socket`` refuses a request, and what the operator can do about it."""
         if self._public is not None:
             ours = f"TAXIRANK_PUBLIC_URL ({self._public})"
@@ -40,11 +39,11 @@ class Origins:
             "proxy pass on the Host that it was asked by (Vite: without changeOrigin)."
         )
 
-    def allows_form(self, scope: Scope, headers: Headers) -> bool:
+    def allows_form(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Whether a request that any page could send without a preflight is allowed."""
         return any(name in headers for name in PREFLIGHT_HEADERS) or self._is_ours(scope, headers)
 
-    def is_foreign(self, scope: Scope, headers: Headers) -> bool:
+    def is_foreign(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Whether a page of another, not allowed, origin made the request.
 
         False for requests of programs, and for an address that the user typed into the browser.
@@ -53,7 +52,7 @@ class Origins:
             return False
         return not self._is_ours(scope, headers)
 
-    def _is_ours(self, scope: Scope, headers: Headers) -> bool:
+    def _is_ours(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         origin = headers.get("origin", "").lower()
         if origin in self.allowed:
             return True

@@ -101,18 +101,19 @@ class SocketOperations:
             raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
 
     async def _run(self, operation: _Beginning, operation_id: str, request: Request) -> None:
-        timeout = asyncio.timeout(self._execution.timeout_s)
+        limited = self._execution.time_limit.limited()
         try:
-            async with timeout:
+            with limited:
                 refusal = await self._execute(operation, operation_id, request)
         except DatabaseUnavailable as error:
             self._fail(error)
             return
         except Exception as error:
-            refusal = Refusal(tuple(timed_out().errors or ()) if timeout.expired() else (to_request_error(error),))
+            refusal = Refusal(
+                tuple(timed_out().errors or ()) if limited.has_expired else (to_request_error(error),)
+            )
         finally:
-            # Break a reference cycle (this frame, the timeout, the task and its traceback).
-            del timeout
+            # Break a reference cycle: this frame refers to the operation.
             operation.task = None
         if refusal is not None and self._ends(operation, operation_id):
             self._put_error(operation_id, refusal.formatted())

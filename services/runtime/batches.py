@@ -5,6 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar, cast
 
+import structlog
+
+_log = structlog.stdlib.get_logger(__name__)
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -44,6 +48,8 @@ class Batches(Generic[T, R]):
                 try:
                     answers = await self._send([item for item, _, _ in batch], batch[0][1])
                 except Exception as error:
+                    if all(answer.done() for _, _, answer in batch):
+                        _log.error("work failed after its callers had left", exc_info=error)
                     for _, _, answer in batch:
                         # The caller may have been cancelled.
                         if not answer.done():

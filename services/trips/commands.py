@@ -43,7 +43,7 @@ from services.trips.faults import (
 )
 from services.trips.guards import Guards
 from services.trips.pick_up_pins import PickUpPins
-from services.trips.requests import TripRequest, TripRequests
+from services.trips.requests import Outcome, TripRequest, TripRequests
 from services.trips.rows import TripPage
 from services.trips.steps import check_cancel_code, is_made, steps_of, too_late
 from services.trips.writes import TripWrites, Write
@@ -132,7 +132,7 @@ class Trips:
         )
         if idempotency_key is not None:
             check_key(idempotency_key)
-        return await self._shield.run(self._request(TripRequest(actor, journey, idempotency_key)))
+        return await self._request(TripRequest(actor, journey, idempotency_key))
 
     async def request_for(
         self,
@@ -197,8 +197,13 @@ class Trips:
         return None
 
     async def _request(self, request: TripRequest) -> TripValue:
-        trip = await self._requests.write(request)
-        if trip is not None:
+        written = await self._requests.write_with_others(request)
+        if isinstance(written, TripValue):
+            return written
+        return await self._shield.run(self._request_alone(request, is_refused=written is Outcome.REFUSED))
+
+    async def _request_alone(self, request: TripRequest, *, is_refused: bool = False) -> TripValue:
+        if not is_refused and (trip := await self._requests.write_alone(request)) is not None:
             return trip
         actor, key = request.actor, request.key
         if key is None:
@@ -211,7 +216,7 @@ class Trips:
             if is_full:
                 raise self._too_many_open()
             # The key was released between the two statements, by this request or by another.
-            return await self._request(request)
+            return await self._request_alone(request)
         if (
             Journey(earlier.pick_up_address, earlier.drop_off_address, earlier.pick_up, earlier.drop_off)
             != request.journey

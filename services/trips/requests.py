@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 
 import structlog
 
@@ -15,6 +15,7 @@ from services.database.dialects import uuid
 from services.errors import DatabaseUnavailable, SessionEnded
 from services.events.outbox import Outbox, note_sql
 from services.runtime.batches import Batches
+from services.runtime.shield import Shield
 from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
@@ -41,9 +42,11 @@ class TripRequest:
     key: str | None
 
 
-class _Outcome(Enum):
-    # It must be tried alone.
-    NOT_WRITTEN = auto()
+class Outcome(Enum):
+    """Why a request was not written together with others."""
+
+    ALONE = "It has to be written alone."
+    REFUSED = "Its rider may have no more open trips, or has used its key."
 
 
 class TripRequests:
@@ -62,30 +65,39 @@ class TripRequests:
         writes: TripWrites,
         announcements: TripAnnouncements,
         sessions: Sessions,
+        shield: Shield,
     ) -> None:
+        self._shield = shield
         self._database = database
         self._outbox = outbox
         self._writes = writes
         self._announcements = announcements
         self._sessions = sessions
-        self._batches: Batches[TripRequest, TripValue | _Outcome | None] = Batches(
-            self._write_batch, at_most=MAX_TOGETHER, under_way=MAX_UNDER_WAY
+        self._batches: Batches[TripRequest, TripValue | Outcome] = Batches(
+            self._send_batch, at_most=MAX_TOGETHER, under_way=MAX_UNDER_WAY
         )
 
-    async def write(self, request: TripRequest) -> TripValue | None:
+    async def write_with_others(self, request: TripRequest) -> TripValue | Outcome:
+        """Write one trip together with those that are requested at the same time.
+
+        It needs no shield: if the caller is cancelled, the trip is written all the same.
+
+        Raises:
+            DatabaseUnavailable: if the connection was lost during the commit, it may be written.
+        """
+        if self._database.sql.writes_with_reads:
+            return await self._batches.run(request)
+        return Outcome.ALONE
+
+    async def write_alone(self, request: TripRequest, *, skips_locked: bool = False) -> TripValue | None:
         """Write one trip; None if its rider may have no more, or has used its key.
+
+        ``skips_locked``: a session that another transaction has locked counts as ended.
 
         Raises:
             SessionEnded: the session of the request has ended.
             DatabaseUnavailable: if the connection was lost during the commit, it may be written.
         """
-        if self._database.sql.writes_with_reads:
-            written = await self._batches.run(request)
-            if written is not _Outcome.NOT_WRITTEN:
-                return written
-        return await self._write_alone(request)
-
-    async def _write_alone(self, request: TripRequest, *, skips_locked: bool = False) -> TripValue | None:
         rider_id = request.actor.id
         write = self._writes.request(
             rider_id,
@@ -98,17 +110,19 @@ class TripRequests:
         async with self._outbox.statement() as changes:
             return await self._writes.run(changes, write, skips_locked=skips_locked)
 
-    async def _write_batch(
-        self, requests: Sequence[TripRequest], _: float
-    ) -> Sequence[TripValue | _Outcome | None]:
+    async def _send_batch(self, requests: Sequence[TripRequest], _: float) -> Sequence[TripValue | Outcome]:
+        # The server does not stop before it is written and announced.
+        return await self._shield.run(self._write_batch(requests))
+
+    async def _write_batch(self, requests: Sequence[TripRequest]) -> Sequence[TripValue | Outcome]:
         if len(requests) == 1:
             try:
-                return [await self._write_alone(requests[0], skips_locked=True)]
+                return [await self.write_alone(requests[0], skips_locked=True) or Outcome.REFUSED]
             except SessionEnded:
-                return [_Outcome.NOT_WRITTEN]
+                return [Outcome.ALONE]
         new = [requested(request.actor.id, request.journey, request.key) for request in requests]
         written = await self._write_together(requests, new)
-        return [written.get(values[0], _Outcome.NOT_WRITTEN) for values in new]
+        return [written.get(values[0], Outcome.ALONE) for values in new]
 
     async def _write_together(
         self, requests: Sequence[TripRequest], new: Sequence[tuple[object, ...]]

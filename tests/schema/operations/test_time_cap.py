@@ -10,6 +10,7 @@ import pytest
 
 from application.application import Application
 from services.live.subscriber import Subscriber
+from services.runtime.time_limit import TimeLimit
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, MY_TRIPS, Api
 
@@ -46,7 +47,7 @@ class Standstill:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(owner, name, hold)
-            patch.setattr(self._execution, "timeout_s", TIMEOUT_S)
+            patch.setattr(self._execution, "time_limit", TimeLimit(TIMEOUT_S))
             yield
         let_go.set()
 

@@ -134,9 +134,8 @@ async def test_what_the_database_refuses_is_refused_alone(application: Applicati
     people = await riders(application)
     # No use case would ask for it.
     wrong = Journey("", "There", None, None)
-    requests = application.services.trips._requests
     results = await asyncio.gather(
-        application.shield.run(requests.write(TripRequest(people[0], wrong, None))),
+        application.services.trips._request(TripRequest(people[0], wrong, None)),
         *(request(application, rider) for rider in people[1:]),
         return_exceptions=True,
     )
@@ -186,7 +185,7 @@ async def test_two_servers_that_write_for_the_same_riders_wait_in_one_order(
 
     async def together(people: Sequence[Actor], key: str) -> None:
         # A deadlock raises.
-        await requests._write_batch([TripRequest(rider, journey, key) for rider in people], 0.0)
+        await requests._write_batch([TripRequest(rider, journey, key) for rider in people])
 
     for round_ in range(20):
         await asyncio.gather(together(people, f"key {round_}"), together(people[::-1], f"key {round_}"))

@@ -1,0 +1,58 @@
+"""uvicorn's answer to one request, with a faster way to write its head."""
+
+from functools import lru_cache
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    RequestResponseCycle,
+)
+
+# They decide how uvicorn frames the answer, or hold a secret.
+_NOT_REMEMBERED = (b"connection", b"transfer-encoding", b"set-cookie")
+
+
+class ResponseCycle(RequestResponseCycle):
+    """Writes the head of an ordinary answer of known length; uvicorn writes everything else.
+
+    uvicorn checks the name and the value of each header with a regular expression every time. Nearly all answers
+    have the same headers.
+    """
+
+    async def send(self, message: Any) -> None:
+        """Part of ASGI."""
+        if not self.response_started and message["type"] == "http.response.start":
+            length, head = self._head(message)
+            if length is not None:
+                self.response_started = True
+                self.waiting_for_100_continue = False
+                self.chunked_encoding = False
+                self.expected_content_length = length
+                self.transport.write(head)
+                return
+        await super().send(message)
+
+    def _head(self, message: Any) -> tuple[int | None, bytes]:
+        """The length and the head of an answer. No length: uvicorn has to write it, or to refuse it."""
+        length = None
+        if not self.keep_alive or self.flow.write_paused or self.disconnected or self.access_log:
+            return None, b""
+        head = [STATUS_LINE[message["status"]]]
+        for name, value in (*self.default_headers, *message.get("headers", ())):
+            line = _line(name, value) if name not in _NOT_REMEMBERED else None
+            if line is None:
+                return None, b""
+            if name == b"content-length":
+                length = int(value)
+            head.append(line)
+        head.append(b"\r\n")
+        return length, b"".join(head)
+
+
+@lru_cache(maxsize=128)
+def _line(name: bytes, value: bytes) -> bytes | None:
+    """A header as it is written; None if it is not valid."""
+    is_valid = not HEADER_RE.search(name) and not HEADER_VALUE_RE.search(value)
+    return b"%s: %s\r\n" % (name, value) if is_valid and name.islower() else None
