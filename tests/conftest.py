@@ -6,6 +6,7 @@ import gc
 gc.set_threshold(200_000, 50, 100)
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -110,6 +111,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests start a hundred servers: if Python may not store compiled files, each would take 1.3 s more.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # Tests read the lines of all requests.
+    logging.getLogger("taxirank.access").setLevel(logging.DEBUG)
     tools.find_node()
     # Servers that tests start build no pages, except in the tests of the pages.
     os.environ["TAXIRANK_BUILD_PAGES"] = "false"

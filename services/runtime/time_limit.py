@@ -47,7 +47,7 @@ class TimeLimit:
 class Limited:
     """One piece of work with a time limit, in the task that entered it."""
 
-    __slots__ = ("_cancelling", "_limit", "_task", "deadline", "has_expired")
+    __slots__ = ("__weakref__", "_cancelling", "_limit", "_task", "deadline", "has_expired")
 
     def __init__(self, limit: TimeLimit) -> None:
         self._limit = limit
@@ -66,13 +66,13 @@ class Limited:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        task = self._task
+        # If something else has cancelled the task too, it stays cancelled.
+        is_timeout = self.has_expired and self._task.uncancel() <= self._cancelling
         # Break a reference cycle: the traceback of an error in the task refers to this object.
         del self._task
         if not self.has_expired:
             self._limit._remove(self)  # pyright: ignore[reportPrivateUsage]
-        # If something else has cancelled the task too, it stays cancelled.
-        elif task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        if is_timeout and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def end(self) -> None:

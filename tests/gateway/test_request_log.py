@@ -1,6 +1,7 @@
 """The middleware of every HTTP request: its id, its log line, and the limit of its body."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, cast
 
@@ -110,6 +111,16 @@ async def test_successful_requests_and_health_checks_are_logged_only_at_debug_le
             await client.post(path)
     levels = [(log["path"], log["status"], log["log_level"]) for log in logs]
     assert levels == [("/unread", 200, "debug"), ("/healthz", 405, "debug"), ("/nothing", 404, "info")]
+
+
+async def test_a_request_below_the_level_of_the_log_is_not_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="taxirank.access")
+    with structlog.testing.capture_logs() as logs:
+        await client.post("/unread")
+        await client.post("/nothing")
+    assert [log["path"] for log in logs] == ["/nothing"]
 
 
 async def test_the_observer_is_called_for_every_request(

@@ -107,7 +107,7 @@ async def test_a_write_that_has_begun_is_finished_and_announced(
     async with rider.socket() as socket:
         mine = await socket.start(MY_TRIPS)
         assert (await mine.next())["trips"] == []
-        with standstill.of(application.services.trips, "_request"):
+        with standstill.of(application.services.trips._requests, "write_alone"):
             on_socket = await socket.start(CREATE_TRIP, input=SOMEWHERE)
             assert await rider.code(CREATE_TRIP, input=SOMEWHERE) == "TIMEOUT"
             assert await on_socket.error_code() == "TIMEOUT"
@@ -123,7 +123,7 @@ async def test_mutations_after_one_that_hangs_are_not_begun(
     rider = await someone("RIDER")
     mutation = "createTrip(input: $input) { trip { id } }"
     query = f"mutation ($input: CreateTripInput!) {{ a: {mutation} b: {mutation} }}"
-    with standstill.of(application.services.trips, "_request"):
+    with standstill.of(application.services.trips._requests, "write_alone"):
         assert await rider.code(query, input=SOMEWHERE) == "TIMEOUT"
         assert standstill.waiting == 1
     await application.shield.drain()

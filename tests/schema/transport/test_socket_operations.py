@@ -10,6 +10,7 @@ from graphql import ExecutionResult, OperationType, located_error
 from schema.operations.execution import Request
 from schema.transport.socket_operations import SocketOperations
 from services.errors import SessionEnded
+from services.runtime.time_limit import TimeLimit
 
 
 async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
@@ -20,7 +21,7 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
         raised = ended
     ends = asyncio.Event()
     execution = SimpleNamespace(
-        timeout_s=5.0,
+        time_limit=TimeLimit(5.0),
         prepare=lambda _: SimpleNamespace(type=OperationType.QUERY, needs_session_lookup=False),
         run=AsyncMock(return_value=ExecutionResult(None, [error])),
     )

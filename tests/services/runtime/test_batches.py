@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+from structlog.testing import capture_logs
+
 from services.runtime.batches import Batches
 
 
@@ -68,3 +71,16 @@ async def test_a_failure_reaches_only_its_batch_and_a_cancelled_caller_delays_no
 
     line.failure = None
     assert await doubles.run(3) == 6
+
+
+async def test_a_failure_that_no_caller_waits_for_is_logged() -> None:
+    line = Line()
+    doubles = Batches(line.send, at_most=10)
+    first = await held(line, doubles, 0)
+    line.failure = RuntimeError("broken")
+    with capture_logs() as logs:
+        first.cancel()
+        line.hold.set()
+        with pytest.raises(RuntimeError):
+            await doubles.run(1)
+    assert [(entry["log_level"], entry["exc_info"]) for entry in logs] == [("error", line.failure)]

@@ -162,6 +162,25 @@ async def test_what_may_have_been_committed_is_not_written_again(application: Ap
     assert len(await noted_trips(application.database)) == MANY
 
 
+async def test_trips_whose_clients_have_left_are_written_and_noted_before_the_server_stops(
+    application: Application,
+) -> None:
+    with statements() as seen:
+        asked = [apart(request(application, rider)) for rider in await riders(application)]
+        await seen.began.wait()
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    await application.shield.drain()
+
+    assert all(task.cancelled() for task in asked)
+    trips = await application.database.fetch("SELECT id FROM trips")
+    assert sorted(noted[0] for noted in await noted_trips(application.database)) == sorted(
+        trip["id"] for trip in trips
+    )
+    assert len(trips) == MANY
+
+
 async def test_equal_keys_together_are_one_trip_for_each_rider(application: Application) -> None:
     people = await riders(application, 3)
     asked = [(rider, key) for rider in people for key in ("one", "two") for _ in range(3)]
