@@ -218,7 +218,7 @@ class Accounts:
                     approval,
                 )
                 if user.photo is not None:
-                    await self._photos.refer_in(transaction, user.photo)
+                    await self._photos.attach(transaction, user.photo)
                 if also is not None:
                     await also(transaction, user)
         except Conflict:

@@ -100,7 +100,7 @@ class Deletions:
             if not forgotten:
                 return False
             if row["photo"] is not None:
-                await self._photos.doom_in(transaction, row["photo"])
+                await self._photos.mark_for_removal(transaction, row["photo"])
             await self._cancel_trips(transaction, actor)
             if actor.user.role is Role.DRIVER:
                 await erase_copies(transaction, actor.id)

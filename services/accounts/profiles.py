@@ -126,8 +126,8 @@ class Profiles:
                 )
                 if written and not keeps_photo:
                     if photo is not None:
-                        await self._photos.refer_in(transaction, photo)
+                        await self._photos.attach(transaction, photo)
                     if former is not None:
-                        await self._photos.doom_in(transaction, former)
+                        await self._photos.mark_for_removal(transaction, former)
             if written:
                 return user_of(written[0]), former

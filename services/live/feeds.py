@@ -22,10 +22,10 @@ from services.positions.freshness import Freshness, Lifetime
 class Verdict(Enum):
     """The result of an event or a read that is not a message."""
 
-    SIGHT_LOST = "the subscriber may no longer see the trip: the subscription ends"
+    NO_LONGER_VISIBLE = "the subscriber may no longer see the trip: the subscription ends"
     ENDED = "no more messages can come"
     READ_AGAIN = "only a new snapshot can express the change"
-    LOOK_AROUND = "the topics have changed: read the state, and send the changes"
+    TOPICS_CHANGED = "the topics have changed: read the state, and send the changes"
 
 
 Outcome = Message | Sequence[Message] | Verdict | None
@@ -54,7 +54,7 @@ class Feed(Protocol):
 
     @property
     def topics(self) -> Collection[str]:
-        """The topics on which its events come. They may differ after ``prepare``, and after LOOK_AROUND."""
+        """The topics on which its events come. They may differ after ``prepare``, and after TOPICS_CHANGED."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class Feed(Protocol):
 
     @property
     def changes_in_s(self) -> float | None:
-        """The seconds until ``grow_old`` may return a message; None: not before the next event."""
+        """The seconds until ``on_timer`` may return a message; None: not before the next event."""
         ...
 
     async def prepare(self, state: StateReader) -> None:
@@ -79,8 +79,8 @@ class Feed(Protocol):
         """The state as one message; None if there is nothing to send yet. Raises: NotFound."""
         ...
 
-    def look_around(self, read: StateRead) -> Sequence[Message]:
-        """The changes of the read for the subscriber, after LOOK_AROUND."""
+    def update(self, read: StateRead) -> Sequence[Message]:
+        """The changes of the read for the subscriber, after TOPICS_CHANGED."""
         ...
 
     def change(self, event: Event) -> Outcome:
@@ -91,7 +91,7 @@ class Feed(Protocol):
         """Whether what ``prepare`` has loaded is not as the event says; then the event may be the newer one."""
         ...
 
-    def grow_old(self) -> Message | None:
+    def on_timer(self) -> Message | None:
         """The message that is due because time has passed. No I/O."""
         ...
 
@@ -110,16 +110,16 @@ class _TripsFeed:
     async def prepare(self, state: StateReader) -> None:
         """The topics depend on nothing."""
 
-    def look_around(self, read: StateRead) -> Sequence[Message]:
-        """Never called."""
+    def update(self, read: StateRead) -> Sequence[Message]:
+        """Not used: the topics never change."""
         return ()
 
     def contradicts(self, event: Event) -> bool:
         """Nothing was loaded."""
         return False
 
-    def grow_old(self) -> Message | None:
-        """Never called."""
+    def on_timer(self) -> Message | None:
+        """Not used: nothing changes by time alone."""
         return None
 
 
@@ -158,7 +158,7 @@ class TripFeed(_TripsFeed):
             return None
         audience = audience_of(self.actor, event.trip)
         if audience is None:
-            return Verdict.SIGHT_LOST
+            return Verdict.NO_LONGER_VISIBLE
         # The feed has only this trip: the message has no trip id, so that a slow client always gets the last
         # change.
         return _trip_now(event, event.trip, audience)
@@ -257,7 +257,7 @@ class DriverLocationFeed(_TripsFeed):
         """The seconds until the subscriber's position becomes stale, or gone."""
         return self._lifetime.changes_in_s(self._sent) if self._sent is not None else None
 
-    def grow_old(self) -> Message | None:
+    def on_timer(self) -> Message | None:
         """The message that the position is now stale or gone."""
         if self._sent is None or self._lifetime.freshness(self._sent) is self._sent_as:
             return None
@@ -273,7 +273,7 @@ class DriverLocationFeed(_TripsFeed):
         if location.driver_id != self._driver_id:
             return None
         if self._sent_recorded_at is not None and self._sent_recorded_at >= location.recorded_at:
-            return self.grow_old()
+            return self.on_timer()
         return self._send(event)
 
     def _send(self, event: LocationEvent) -> Message:

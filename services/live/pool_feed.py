@@ -181,12 +181,12 @@ class PoolFeed:
     def _drives(self, trip: TripValue) -> bool:
         return trip.driver is not None and trip.driver.id == self._actor_id and is_driving(trip.status)
 
-    def look_around(self, read: StateRead) -> Sequence[Message]:
+    def update(self, read: StateRead) -> Sequence[Message]:
         """The trips that came into reach and those out of reach, after the new cells have been read."""
         assert self._offers is not None, "only an area is left"
         return self._offers.refresh(read)
 
-    def grow_old(self) -> Message | None:
+    def on_timer(self) -> Message | None:
         """Never called."""
         return None
 
@@ -203,7 +203,7 @@ class PoolFeed:
         if self.topics == before:
             return self._offers.move(area)
         self._offers.area = area
-        return Verdict.LOOK_AROUND
+        return Verdict.TOPICS_CHANGED
 
     def _begin_around(self, point: GeoPoint) -> None:
         self._offers = ShownOffers(self._actor_id, self._look_from(point))

@@ -52,7 +52,7 @@ class SubscriberState(Enum):
 class Subscriber:
     """One subscription: a feed, a sink, and its progress. The caller that created it must ``end`` it.
 
-    It begins in READING, where a task reads what is needed: a snapshot, the surroundings of a new position, or one
+    It begins in READING, where a task reads what is needed: a snapshot, the area around a new position, or one
     trip whose event may be late. It is FLOWING when nothing is left to read and no event waits.
     """
 
@@ -62,13 +62,13 @@ class Subscriber:
         "_counters",
         "_feed",
         "_has_left",
-        "_look_around",
         "_on_ended",
         "_read_again",
         "_reads",
         "_sink",
         "_task",
         "_topics",
+        "_topics_changed",
         "_waiting",
         "known",
         "state",
@@ -102,7 +102,7 @@ class Subscriber:
         self._topics = FollowedTopics(topics)
         self._waiting: list[Event] = []
         self._read_again = True
-        self._look_around = False
+        self._topics_changed = False
         self._has_left = False
         self._task: asyncio.Task[None] | None = None
 
@@ -150,7 +150,7 @@ class Subscriber:
     async def _catch_up(self) -> None:
         """Read what is needed, and send the waiting events, until events can flow."""
         while self.state is SubscriberState.READING:
-            if self._read_again or self._look_around:
+            if self._read_again or self._topics_changed:
                 await self._send_state()
             elif self._waiting:
                 await self._send_waiting(self._waiting.pop(0))
@@ -265,14 +265,14 @@ class Subscriber:
             elif not isinstance(change, Verdict):
                 for message in change:
                     self._sink.deliver(message)
-            elif change is Verdict.SIGHT_LOST:
+            elif change is Verdict.NO_LONGER_VISIBLE:
                 self._end(NotFound())
             elif change is Verdict.ENDED:
                 self._end(None)
             elif change is Verdict.READ_AGAIN:
                 self.start_over()
             else:
-                self._look_around = True
+                self._topics_changed = True
                 self._read()
         except Exception as error:
             # A failure of one subscriber must not affect others.
@@ -299,15 +299,15 @@ class Subscriber:
             delay_s = self._feed.changes_in_s
             if delay_s is not None:
                 # The timer and the feed use different clocks, and the timer may be a little early.
-                self.timer = asyncio.get_running_loop().call_later(delay_s + TIMER_SLACK_S, self._grow_old)
+                self.timer = asyncio.get_running_loop().call_later(delay_s + TIMER_SLACK_S, self._on_timer)
 
-    def _grow_old(self) -> None:
+    def _on_timer(self) -> None:
         self.timer = None
         if self.state is SubscriberState.READING:
             # The timer is set again after the state has been read.
             return
         try:
-            message = self._feed.grow_old()
+            message = self._feed.on_timer()
             if message is not None:
                 self._sink.deliver(message)
         except Exception as error:
@@ -320,7 +320,7 @@ class Subscriber:
     async def _send_state(self) -> None:
         """Read the feed's state, and send it as a snapshot or as changes."""
         feed, as_snapshot = self._feed, self._read_again
-        self._read_again = self._look_around = False
+        self._read_again = self._topics_changed = False
         if as_snapshot:
             # Before the position is read, too: no report in between may be lost.
             await self._topics.follow(self, feed.topics)
@@ -329,7 +329,7 @@ class Subscriber:
         # delivered.
         self._topics.drop(self, await self._topics.follow(self, feed.topics))
         if as_snapshot:
-            # The read includes all earlier events. (After a look around, withdrawals still have to be sent.)
+            # The read includes all earlier events. (After an update, withdrawals still have to be sent.)
             self._waiting[:] = [
                 event for event in self._waiting if isinstance(event, LocationEvent) or feed.contradicts(event)
             ]
@@ -350,7 +350,7 @@ class Subscriber:
                     if message.is_last:
                         self._end(None)
             else:
-                for message in feed.look_around(read):
+                for message in feed.update(read):
                     self._sink.deliver(message)
         except NotFound:
             raise

@@ -25,7 +25,7 @@ class PhotosUnavailable(UserFault):
     retryable = True
 
 
-class PhotoDoomed(Exception):
+class UploadExpired(Exception):
     """The photo was marked for removal before an account got it: its upload took over an hour."""
 
 
@@ -46,7 +46,7 @@ class AccountPhotos:
         self._counters = counters
 
     async def store(self, data: bytes) -> str:
-        """Store an uploaded photo for an account and return its name. Call ``refer_in`` or ``discard`` afterwards.
+        """Store an uploaded photo for an account and return its name. Call ``attach`` or ``discard`` afterwards.
 
         Raises:
             PhotoTooLarge, PhotoInvalid: see ``PhotoProcessor.process``.
@@ -62,20 +62,20 @@ class AccountPhotos:
             raise PhotosUnavailable("Photos cannot be stored at the moment.", field=("photo",)) from error
         return name
 
-    async def refer_in(self, transaction: Source, name: str) -> None:
+    async def attach(self, transaction: Source, name: str) -> None:
         """Give the photo to an account in this transaction.
 
         Raises:
-            PhotoDoomed: it is marked for removal; the transaction must fail.
+            UploadExpired: it is marked for removal; the transaction must fail.
         """
         if not await transaction.fetch(
             "DELETE FROM unreferenced_photos WHERE name = $1 AND doomed = $2 RETURNING name",
             name,
             False,
         ):
-            raise PhotoDoomed(name)
+            raise UploadExpired(name)
 
-    async def doom_in(self, transaction: Source, name: str) -> None:
+    async def mark_for_removal(self, transaction: Source, name: str) -> None:
         """Mark the photo for removal in this transaction. Call ``remove`` after the commit."""
         await transaction.fetch(
             "INSERT INTO unreferenced_photos (name, since, doomed) VALUES ($1, {now}, $2)", name, True
