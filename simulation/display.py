@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.options import Options
-from simulation.simulation import Phase, Progress
+from simulation.progress import Phase, Progress
 from simulation.summary import Summary, Times
 
 _REDRAW_S = 0.25

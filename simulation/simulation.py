@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
 from typing import Any, TypeVar
 
@@ -21,6 +19,7 @@ from simulation.ledger import Ledger
 from simulation.live_socket import LiveSocket
 from simulation.meetings import Meetings
 from simulation.options import CannotSimulate, Options
+from simulation.progress import Phase, Progress
 from simulation.ratings import Ratings
 from simulation.rider import Rider
 from simulation.summary import Summary, summarise
@@ -39,29 +38,6 @@ T = TypeVar("T")
 
 class NoTaxirank(CannotSimulate):
     """No Taxirank answers at the address."""
-
-
-class Phase(StrEnum):
-    """The phase of a simulation."""
-
-    CALLING = "calling the server"
-    SIGNING_UP = "signing up"
-    CONNECTING = "connecting"
-    WAITING = "waiting for approval"
-    DRIVING = "driving"
-    ENDING = "ending"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of a simulation. ``unapproved``: how many drivers wait until staff approve them."""
-
-    phase: Phase
-    signed_up: int
-    people: int
-    unapproved: int
-    seconds_left: float
-    summary: Summary
 
 
 class Simulation:

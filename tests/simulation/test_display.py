@@ -9,7 +9,7 @@ from simulation import display
 from simulation.counts import Counts
 from simulation.ledger import Ledger
 from simulation.options import Options
-from simulation.simulation import Phase, Progress
+from simulation.progress import Phase, Progress
 from simulation.summary import Summary, summarise
 
 OPTIONS = Options("http://localhost:8000")
