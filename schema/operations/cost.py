@@ -2,8 +2,8 @@
 
 The cost of a field is its weight (``WEIGHTS``) plus the cost of its values. A scalar costs one. An object costs
 one, the weight of its type, and the cost of its selected fields. A list counts with its usual maximum length
-(``SIZES``), a page with the requested length. Fields that the executor merges count once; fields with ``@skip`` or
-``@include`` always count.
+(``SIZES``), a page with the requested length. A field that is always null in its place (``NULLS``) costs one.
+Fields that the executor merges count once; fields with ``@skip`` or ``@include`` always count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from schema.operations.cost_tables import SIZES, WEIGHTS, Page
+from schema.operations.cost_tables import NULLS, SIZES, WEIGHTS, Page
 
 # The cost, or a function that computes it from the variables.
 Cost = float | Callable[[Mapping[str, Any]], float]
@@ -64,11 +64,16 @@ class CostModel:
     """Estimates the operations of one schema."""
 
     def __init__(
-        self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
+        self,
+        schema: GraphQLSchema,
+        weights: Mapping[str, int] = WEIGHTS,
+        sizes: Mapping[str, int | Page] = SIZES,
+        nulls: Mapping[str, frozenset[str]] = NULLS,
     ) -> None:
         """Raises: NoEstimate: a root field or a list is missing in the tables."""
         self._schema = schema
         self._weights = weights
+        self._nulls = nulls
         self._sizes: dict[str, float | Page] = {**sizes, **_introspection_sizes(schema)}
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
@@ -81,7 +86,7 @@ class CostModel:
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> Estimate:
         """The estimate of a valid operation."""
-        walk = _Walk(self._schema, self._weights, self._sizes, operation, fragments)
+        walk = _Walk(self._schema, self._weights, self._sizes, self._nulls, operation, fragments)
         try:
             return walk.estimate()
         except _TooManySteps:
@@ -98,12 +103,14 @@ class _Walk:
         schema: GraphQLSchema,
         weights: Mapping[str, int],
         sizes: Mapping[str, float | Page],
+        nulls: Mapping[str, frozenset[str]],
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
     ) -> None:
         self._schema = schema
         self._weights = weights
         self._sizes = sizes
+        self._nulls = nulls
         self._operation = operation
         self._fragments = fragments
         self._defaults = {
@@ -116,26 +123,42 @@ class _Walk:
         root = self._schema.get_root_type(self._operation.operation)
         assert root is not None, "the operation is valid"
         fields = self._collect(root, [self._operation.selection_set])
-        return Estimate(len(fields), _sum(self._field(root, nodes, None) for nodes in fields.values()))
+        return Estimate(
+            len(fields), _sum(self._field(root, nodes, None, frozenset()) for nodes in fields.values())
+        )
 
-    def _field(self, parent: GraphQLObjectType, nodes: list[FieldNode], page: "_Selected | None") -> Cost:
-        """``page``: the field that returned the parent; its arguments may give the length of a list."""
+    def _field(
+        self, parent: GraphQLObjectType, nodes: list[FieldNode], page: "_Selected | None", nulls: frozenset[str]
+    ) -> Cost:
+        """``page``: the field that returned the parent; its arguments may give the length of a list.
+
+        ``nulls``: the fields that are always null here.
+        """
         node = nodes[0]
         definition = self._schema.get_field(parent, node.name.value)
         assert definition is not None, "the operation is valid"
         coordinate = f"{parent.name}.{node.name.value}"
+        if coordinate in nulls:
+            return 1
+        nulls |= self._nulls.get(coordinate, frozenset())
         named = get_named_type(definition.type)
         each: Cost = 1
         if not is_leaf_type(named):
             here = _Selected(node, definition)
             sets = [each.selection_set for each in nodes if each.selection_set is not None]
-            each = _greatest([self._object(type_, sets, here) for type_ in self._possible(named)])
+            each = _greatest([self._object(type_, sets, here, nulls) for type_ in self._possible(named)])
         return _sum((self._weights.get(coordinate, 0), _times(self._size(coordinate, page), each)))
 
-    def _object(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode], page: "_Selected") -> Cost:
+    def _object(
+        self,
+        type_: GraphQLObjectType,
+        sets: Sequence[SelectionSetNode],
+        page: "_Selected",
+        nulls: frozenset[str],
+    ) -> Cost:
         fields = self._collect(type_, sets)
         own = 1 + self._weights.get(type_.name, 0)
-        return _sum((own, *(self._field(type_, nodes, page) for nodes in fields.values())))
+        return _sum((own, *(self._field(type_, nodes, page, nulls) for nodes in fields.values())))
 
     def _possible(self, type_: GraphQLNamedType) -> Sequence[GraphQLObjectType]:
         if isinstance(type_, GraphQLObjectType):

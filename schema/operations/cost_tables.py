@@ -1,4 +1,7 @@
-"""The weight of each field and the length of each list. The unit is one value of an answer, about 2 µs."""
+"""The weight of each field, the length of each list, and what is always null.
+
+The unit is one value of an answer, about 2 µs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +59,8 @@ WEIGHTS: Mapping[str, int] = {
     "__InputValue": 5,
 }
 SIZES: Mapping[str, int | Page] = {
-    "Trip.history": 8,
+    # Requested, accepted, arrived, started, completed, and one more.
+    "Trip.history": 6,
     "TripConnection.nodes": Page("first", MAX_PAGE),
     "TripConnection.edges": Page("first", MAX_PAGE),
     "MyTripsSnapshot.trips": 25,
@@ -68,4 +72,30 @@ SIZES: Mapping[str, int | Page] = {
     "TripPayload.errors": 1,
     "LocationPayload.errors": 1,
     "UserError.field": 2,
+}
+
+_OF_ONESELF = frozenset({"User.availability", "User.approval", "User.approvalReason", "User.vehicle"})
+_OF_PARTIES = frozenset(
+    {
+        "Trip.history",
+        "Trip.cancelCode",
+        "Trip.arrivedAt",
+        "Trip.vehicle",
+        "Trip.driverLocation",
+        "Trip.pickUpEta",
+        "Trip.dropOffEta",
+        "Trip.route",
+        "Trip.pickUpPin",
+        "Trip.myRating",
+        "User.username",
+        "User.rating",
+    }
+)
+# The fields below a field that nobody sees there: they are null, without a look-up.
+NULLS: Mapping[str, frozenset[str]] = {
+    "Trip.rider": _OF_ONESELF,
+    "Trip.driver": _OF_ONESELF,
+    "HistoryEntry.user": _OF_ONESELF,
+    "PoolSnapshot.offers": _OF_PARTIES,
+    "TripOffered.trip": _OF_PARTIES,
 }

@@ -13,8 +13,11 @@ from application.paths import ROOT
 from schema.api.errors import RequestError
 from schema.build import build_schema
 from schema.operations.cost import CostModel, NoEstimate
+from schema.operations.cost_tables import NULLS
 from schema.operations.documents import Documents, Operation
 from schema.operations.limits import DEFAULT_LIMITS
+from services.trips.commands import MAX_PAGE
+from tests.schema.api.test_access import ALL, FIELDS, ONESELF, selection
 from tests.support import api
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
@@ -25,6 +28,7 @@ TRIP = f"""
     driverLocation {{ id point {{ lat lng }} heading recordedAt }} pickUpEta
     history {{ version status at changedBy user {{ {USER} }} }}
 """
+EVERYTHING = selection("Trip")
 TRIP_COST = 1 + 15
 ALL_OF_A_TYPE = """
     fragment T on __Type {
@@ -67,7 +71,7 @@ def refusal(documents: Documents, query: str, **variables: Any) -> dict[str, Any
         ("query ($n: Int! = 3) { trips(first: $n) { nodes { id } } }", {}, 201 + 3 * (TRIP_COST + 1)),
         ("query ($n: Int! = 3) { trips(first: $n) { nodes { id } } }", {"n": 4}, 201 + 4 * (TRIP_COST + 1)),
         ("query ($n: Int) { trips(first: $n) { nodes { id } } }", {}, 201 + 20 * (TRIP_COST + 1)),
-        ("{ trips(first: 1) { nodes { history { at } } } }", {}, 201 + TRIP_COST + 20 + 8 * 2),
+        ("{ trips(first: 1) { nodes { history { at } } } }", {}, 201 + TRIP_COST + 20 + 6 * 2),
         ("{ trips(first: 1) { nodes { pickUpEta } } }", {}, 201 + TRIP_COST + 21),
         ("mutation { logOut { errors { code } } }", {}, 503),
     ],
@@ -76,6 +80,22 @@ def test_an_operation_costs_what_it_asks_for(
     documents: Documents, query: str, variables: dict[str, Any], cost: int
 ) -> None:
     assert operation(documents, query).estimate.of(variables) == cost
+
+
+def test_what_an_object_never_shows_costs_one(documents: Documents) -> None:
+    hidden = {
+        f"{type_}.{name}" for type_ in ("Trip", "User") for name, to in FIELDS[type_].items() if to is not ALL
+    }
+    own = {f"User.{name}" for name, to in FIELDS["User"].items() if to is ONESELF}
+    assert NULLS["PoolSnapshot.offers"] == NULLS["TripOffered.trip"] == hidden - own
+    assert NULLS["Trip.rider"] == NULLS["Trip.driver"] == NULLS["HistoryEntry.user"] == own
+
+    offers = "subscription {{ driverPool {{ ... on PoolSnapshot {{ offers {{ {} }} }} }} }}"
+    history, status = (
+        operation(documents, offers.format(f"id {field}")).estimate.of({})
+        for field in ("history { user { firstName } }", "status")
+    )
+    assert history == status
 
 
 @pytest.mark.parametrize("first", [-1, 101, 10**30, 2.5, "1", None, [1], {}, True])
@@ -205,11 +225,12 @@ def _own_documents() -> dict[str, str]:
             input_value_deprecation=True,
             one_of=True,
         ),
-        f"{{ trips(first: 100) {{ nodes {{ {TRIP} }} pageInfo {{ hasNextPage endCursor }} }} }}",
-        f"{{ trips(first: 100) {{ edges {{ cursor node {{ {TRIP} }} }} nodes {{ id }} }} }}",
-        f"subscription {{ driverPool {{ ... on PoolSnapshot {{ offers {{ {TRIP} }} }} "
-        f"... on TripOffered {{ trip {{ {TRIP} }} }} }} }}",
-        f"subscription {{ myTripsUpdated {{ ... on MyTripsSnapshot {{ trips {{ {TRIP} }} }} }} }}",
+        # With every field of the schema.
+        f"{{ trips(first: {MAX_PAGE}) {{ nodes {{ {EVERYTHING} }} pageInfo {{ {selection('PageInfo')} }} }} }}",
+        f"{{ trips(first: {MAX_PAGE}) {{ edges {{ cursor node {{ {EVERYTHING} }} }} nodes {{ id }} }} }}",
+        f"subscription {{ driverPool {{ ... on PoolSnapshot {{ {selection('PoolSnapshot')} }} "
+        f"... on TripOffered {{ trip {{ {EVERYTHING} }} }} ... on TripWithdrawn {{ reason }} }} }}",
+        f"subscription {{ myTripsUpdated {{ ... on MyTripsSnapshot {{ trips {{ {EVERYTHING} }} }} }} }}",
     ],
     ids=[*_own_documents(), "introspection", "a full page", "a full page of edges", "a full pool", "all my trips"],
 )

@@ -89,13 +89,14 @@ async def test_a_refusal_has_the_estimate(someone: SignUp) -> None:
     rider = await someone("RIDER")
     response = await rider.http.post("/graphql", json={"query": COSTLY})
     (error,) = response.json()["errors"]
-    assert error["extensions"]["cost"] == {"estimated": 100 * (16 + 50 * 36) + 201, "max": 50_000}
-    assert error["message"] == "The operation would cost 181801: at most 50000."
+    assert error["extensions"]["cost"] == {"estimated": 100 * (16 + 50 * 32) + 201, "max": 50_000}
+    assert error["message"] == "The operation would cost 161801: at most 50000."
 
 
 async def test_a_subscription_is_estimated_too(someone: SignUp) -> None:
     driver = await someone("DRIVER")
-    query = f"subscription {{ driverPool {{ ... on PoolSnapshot {{ offers {{ {HISTORIES} }} }} }} }}"
+    riders = " ".join(f"a{n}: rider {{ id firstName lastName role photo }}" for n in range(50))
+    query = f"subscription {{ driverPool {{ ... on PoolSnapshot {{ offers {{ {riders} }} }} }} }}"
     async with driver.socket() as socket:
         assert await (await socket.start(query)).error_code() == "COST_ESTIMATED_TOO_EXPENSIVE"
     response = await driver.http.post("/graphql", json={"query": query}, headers=EVENTS)
