@@ -264,23 +264,23 @@ def _variables_below_root(
     """
     visitor = _VariableNames()
 
-    def look_at(node: Node) -> None:
+    def collect(node: Node) -> None:
         visit(node, visitor)
 
     for fragment in fragments.values():
-        look_at(fragment)
+        collect(fragment)
     for directive in definition.directives or ():
-        look_at(directive)
-    _look_at_root(definition.selection_set, look_at)
+        collect(directive)
+    _collect_below_root(definition.selection_set, collect)
     return frozenset(visitor.names)
 
 
-def _look_at_root(selection_set: SelectionSetNode, look_at: Callable[[Node], None]) -> None:
+def _collect_below_root(selection_set: SelectionSetNode, collect: Callable[[Node], None]) -> None:
     for selection in selection_set.selections:
         for directive in selection.directives or ():
-            look_at(directive)
+            collect(directive)
         if isinstance(selection, FieldNode):
             if selection.selection_set is not None:
-                look_at(selection.selection_set)
+                collect(selection.selection_set)
         else:
-            look_at(selection)
+            collect(selection)

@@ -66,7 +66,8 @@ class OutboxTransaction:
         self.after_commit: list[Callable[[], Awaitable[None]]] = []
         # The users whose cached data changes.
         self.changing: set[UUID] = set()
-        self.is_told = True
+        # Whether all processes know that it changes.
+        self.reached_all = True
 
     @property
     def commits_at_once(self) -> bool:
@@ -91,11 +92,11 @@ class OutboxTransaction:
         ``is_end``: no process uses the outdated data any more when the ``Outbox``'s block ends. Otherwise a
         process without Redis may use it for another ``MAX_UNCHECKED_S`` seconds.
         """
-        unsaid = set(user_ids) - self.changing
-        if unsaid:
-            self.changing |= unsaid
-            is_told = await self._leases.begin_change(unsaid)
-            self.is_told = self.is_told and (is_told or not is_end)
+        new = set(user_ids) - self.changing
+        if new:
+            self.changing |= new
+            reached_all = await self._leases.begin_change(new)
+            self.reached_all = self.reached_all and (reached_all or not is_end)
 
     async def note_trip(self, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None) -> int:
         """Write an outbox row for a changed trip; returns its id."""
@@ -201,7 +202,7 @@ class Outbox:
                 await work()
             except Exception:
                 _log.exception("work after a commit failed")
-        if not changes.is_told:
+        if not changes.reached_all:
             # Other processes may still use outdated data: wait until they cannot.
             await asyncio.sleep(MAX_UNCHECKED_S)
 

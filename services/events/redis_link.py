@@ -199,8 +199,8 @@ def check_role(hello: Any) -> None:
         if "unknown command" in str(hello).lower():
             raise WrongKind("is older than Redis 6 (it does not know HELLO)")
         raise hello
-    told = dict(zip(hello[::2], hello[1::2], strict=False))
-    mode, role = told.get(b"mode"), told.get(b"role")
+    fields = dict(zip(hello[::2], hello[1::2], strict=False))
+    mode, role = fields.get(b"mode"), fields.get(b"role")
     if mode == b"cluster":
         raise WrongKind("is a node of a Redis Cluster, which has only a part of the keys")
     if mode == b"sentinel":

@@ -59,7 +59,7 @@ class LiveSessions:
         listening = asyncio.get_running_loop().create_future()
         self._tasks = [
             asyncio.create_task(
-                keep_running("session ends", functools.partial(self._hear, listening), self._counters)
+                keep_running("session ends", functools.partial(self._listen_for_ends, listening), self._counters)
             ),
             asyncio.create_task(keep_running("session checks", self._check_often, self._counters)),
         ]
@@ -100,7 +100,7 @@ class LiveSessions:
             # One failure must not leave the other sockets open.
             _log.exception("closing failed")
 
-    async def _hear(self, listening: "asyncio.Future[None]") -> None:
+    async def _listen_for_ends(self, listening: "asyncio.Future[None]") -> None:
         async with self._listen(self._topic) as messages:
             if not listening.done():
                 listening.set_result(None)

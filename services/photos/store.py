@@ -97,7 +97,7 @@ class PhotoStore:
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a photo name: use 32 hexadecimal digits and .webp.")
-        with self._told():
+        with self._noting_outages():
             await self._objects.put_async(name, data, attributes=self._attributes, use_multipart=False)
         self._end_outage()
 
@@ -108,7 +108,7 @@ class PhotoStore:
         """
         if not _NAME.fullmatch(name):
             return None
-        with self._told():
+        with self._noting_outages():
             try:
                 found = await self._objects.get_async(name)
                 return bytes(await found.bytes_async())
@@ -124,11 +124,11 @@ class PhotoStore:
         if not _NAME.fullmatch(name):
             return
         # A folder reports missing files, S3 does not.
-        with self._told(), suppress(FileNotFoundError):
+        with self._noting_outages(), suppress(FileNotFoundError):
             await self._objects.delete_async(name)
 
     @contextmanager
-    def _told(self) -> Generator[None]:
+    def _noting_outages(self) -> Generator[None]:
         """Raises: StoreUnreachable for every error of the store."""
         try:
             yield

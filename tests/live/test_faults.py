@@ -15,10 +15,10 @@ import pytest_asyncio
 from tests.live.faults.stage import Ground, Stage, ground, stage
 from tests.support import servers
 from tests.support.api import POOL
+from tests.support.checking_clients import PoolView
 from tests.support.processes import ServerProcess
 from tests.support.servers import Postgres
 from tests.support.waiting import until
-from tests.support.witness import PoolView
 
 # One loop for all: the servers start once for all faults that they survive.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]

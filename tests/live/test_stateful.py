@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 from application.settings import Settings
 from tests.conftest import serving
 from tests.support.api import Api
+from tests.support.checking_clients import OPEN, MyTripsView, PoolView, Row, TripView, View, Witness
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.waiting import until
-from tests.support.witness import OPEN, MyTripsView, PoolView, Row, TripView, View, Witness
 
 T = TypeVar("T")
 

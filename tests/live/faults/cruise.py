@@ -9,8 +9,8 @@ from models.geo import GeoPoint
 from services.live.offer_area import KEPT
 from tests.live.faults.load import Person
 from tests.support.api import REPORT_LOCATION
+from tests.support.checking_clients import OPEN, PoolView, Row, differences
 from tests.support.globe import destination, vector_distance_m
-from tests.support.witness import OPEN, PoolView, Row, differences
 
 RADIUS_M = 3_000.0
 ROAM_M = 300.0

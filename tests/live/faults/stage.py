@@ -11,10 +11,10 @@ from pathlib import Path
 from tests.live.faults.cruise import AreaView, Cruise
 from tests.live.faults.load import CENTER, Load, Person, people
 from tests.support.brokers import Broker, broker
+from tests.support.checking_clients import MyTripsView, PoolView, TripView, Truth, View, Witness
 from tests.support.globe import destination
 from tests.support.processes import ServerProcess, server_process
 from tests.support.waiting import until
-from tests.support.witness import MyTripsView, PoolView, TripView, Truth, View, Witness
 
 SETTLED_WITHIN_S = 3.0
 RIDERS, DRIVERS, CRUISING = 3, 3, 2
