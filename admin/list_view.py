@@ -16,7 +16,7 @@ from admin.filters import FILTERS, condition
 from admin.log_in import member_of
 from services.errors import BadInput, UserFault, UserFaults
 from services.runtime import incidents
-from services.staff.list_query import StaffList
+from services.staff.list_query import MAX_ROWS, StaffList
 from services.staff.staff import NoSuchUser, NotOneself, Staff
 from services.staff.trail import NotStaff
 
@@ -36,6 +36,11 @@ class ListView(BaseModelView, Generic[T]):
     importers = ()
     page_size = 25
     row_actions: Sequence[str] | None = ("view",)
+    # What is said above the list.
+    note = (
+        f"The newest {MAX_ROWS:,} of the period: filter by time to see older ones. Searching finds ids and user "
+        "names, from their beginning, however old they are."
+    )
 
     def __init__(self, staff_list: StaffList[T], staff: Staff) -> None:
         self._staff_list = staff_list
@@ -57,6 +62,10 @@ class ListView(BaseModelView, Generic[T]):
     def can_import(self, request: Request) -> bool:
         """Part of starlette-admin: the admin never does this."""
         return False
+
+    async def is_row_action_allowed(self, request: Request, name: str) -> bool:
+        """Whether the view offers the button; the library would also run those that it does not offer."""
+        return name in (self.row_actions or ())
 
     def get_filter_registry(self) -> FilterRegistry:
         """The filters of a list."""
@@ -137,6 +146,14 @@ def to_uuid(value: Any) -> UUID | None:
         return UUID(str(value))
     except ValueError:
         return None
+
+
+def known_user_id(value: Any) -> UUID:
+    """The id of a user from a button. Raises: NoSuchUser."""
+    user_id = to_uuid(value)
+    if user_id is None:
+        raise NoSuchUser
+    return user_id
 
 
 def to_number(value: Any) -> int | None:

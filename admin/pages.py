@@ -19,6 +19,7 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
+from admin.approvals import WaitingDriverView
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.public_address import PublicAddress
@@ -29,7 +30,8 @@ from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
 from services.database.connections import Database
-from services.staff import lists, rating_list
+from services.staff import approval_list, lists, rating_list
+from services.staff.approvals import Approvals
 from services.staff.list_query import MAX_ROWS
 from services.staff.staff import Staff
 from services.trips.history import TripHistory
@@ -91,6 +93,8 @@ def mount(
     *,
     database: Database,
     staff: Staff,
+    approvals: Approvals,
+    needs_approval: bool,
     history: TripHistory,
     cookie: SessionCookie,
     address_of: Callable[[Request], str | None],
@@ -102,7 +106,8 @@ def mount(
 
     ``address_of``: the network that rate limits count a request by. ``is_own_page``: whether a request comes from
     the server's own pages. ``icon_url``: the path of the pages' icon, if there is one. ``public_url``: the address
-    of the server for links, redirects and cookies; None: the requested one.
+    of the server for links, redirects and cookies; None: the requested one. ``needs_approval``: whether drivers
+    need the approval of staff.
     """
     pages = _Pages(
         cookie,
@@ -122,9 +127,11 @@ def mount(
     assert environment.loader is not None
     environment.loader = _WithNonces(environment.loader)
     # Jinja's type knows only its own globals.
-    cast("dict[str, Any]", environment.globals).update(max_rows=MAX_ROWS, icon_url=icon_url)
+    cast("dict[str, Any]", environment.globals).update(icon_url=icon_url)
     pages.add_view(TripView(lists.trips(database), staff, history))
-    pages.add_view(UserView(lists.users(database), staff, database))
+    pages.add_view(UserView(lists.users(database), staff, approvals, database, needs_approval=needs_approval))
+    if needs_approval:
+        pages.add_view(WaitingDriverView(approval_list.waiting_drivers(database), staff, approvals))
     pages.add_view(RatingView(rating_list.ratings(database), staff))
     pages.add_view(TrailView(lists.actions(database), staff))
     app.routes.append(Route(PATH, _to_index, methods=["GET"]))

@@ -19,6 +19,7 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
+from admin.approvals import vehicle_text
 from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
 from admin.log_in import member_of
 from models.geo import GeoPoint
@@ -144,6 +145,12 @@ class TripView(ListView[TripRow]):
             _coordinate_field("drop_off_lng", "Drop-off longitude"),
             StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
             EnumField("cancel_code", enum=CancelCode, exclude_from_create=True, exclude_from_list=True),
+            StringField(
+                "vehicle",
+                getter=lambda _, trip: vehicle_text(trip.vehicle),
+                exclude_from_create=True,
+                exclude_from_list=True,
+            ),
             time_field("arrived_at", exclude_from_create=True, exclude_from_list=True),
             time_field("created", exclude_from_create=True),
             time_field("updated", exclude_from_create=True),

@@ -1,5 +1,6 @@
 """The list of users."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import escape
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
 from starlette_admin.fields import (
+    BaseField,
     BooleanField,
     EnumField,
     ImageField,
@@ -19,14 +21,16 @@ from starlette_admin.fields import (
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
+from admin.approvals import ACTIONS, ApprovalActions, is_offered, vehicle_text
+from admin.list_view import ListView, in_dialogue, in_form, is_action, known_user_id, time_field
 from admin.log_in import member_of
-from models.values import Role, UserValue
+from models.values import Approval, Role, UserValue
 from services.database.connections import Database
+from services.staff.approvals import Approvals
 from services.staff.list_query import StaffList
 from services.staff.lists import UserRow
 from services.staff.rating_list import received_by
-from services.staff.staff import NoSuchUser, Staff
+from services.staff.staff import Staff
 
 _NAMES = {
     "username": "username",
@@ -52,6 +56,13 @@ def _role(_: Request, user: Any) -> Role | None:
     return None if getattr(user, "is_staff", False) else getattr(user, "role", None)
 
 
+def _approval_fields() -> Sequence[BaseField]:
+    return (
+        EnumField("approval", enum=Approval, getter=_approval, exclude_from_create=True),
+        StringField("approval_reason", label="Reason", exclude_from_create=True, exclude_from_list=True),
+    )
+
+
 def _photo_field() -> ImageField:
     field = ImageField("photo", getter=_photo, exclude_from_list=True, exclude_from_export=True)
     # The library's own validator decodes an upload without a limit; the use case checks it anyway.
@@ -59,8 +70,12 @@ def _photo_field() -> ImageField:
     return field
 
 
-class UserView(ListView[UserRow]):
-    """Users: list, add, deactivate and reactivate them.
+def _approval(_: Request, user: Any) -> Approval | None:
+    return user.approval if getattr(user, "role", None) is Role.DRIVER else None
+
+
+class UserView(ApprovalActions, ListView[UserRow]):
+    """Users: list, add, deactivate and reactivate them, and approve drivers where staff do that.
 
     Only the users themselves can change their names and passwords; nobody can change a role.
     """
@@ -69,8 +84,6 @@ class UserView(ListView[UserRow]):
     menu_label = "Users"
     display_name = "User"
     icon = "fa fa-users"
-    row_actions = ("view", "deactivate", "reactivate", "export")
-    searchable_fields = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
     sortable_fields = (
         "username",
         "first_name",
@@ -83,8 +96,21 @@ class UserView(ListView[UserRow]):
     )
     fields_default_sort = (("created", True),)
 
-    def __init__(self, staff_list: StaffList[UserRow], staff: Staff, database: Database) -> None:
+    def __init__(
+        self,
+        staff_list: StaffList[UserRow],
+        staff: Staff,
+        approvals: Approvals,
+        database: Database,
+        *,
+        needs_approval: bool,
+    ) -> None:
+        """``needs_approval``: whether drivers need the approval of staff."""
+        self.approvals = approvals
         self._database = database
+        self.row_actions = ("view", *(ACTIONS if needs_approval else ()), "deactivate", "reactivate", "export")
+        names = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
+        self.searchable_fields = (*names, *(("approval",) if needs_approval else ()))
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
             StringField("username", label="User name", required=True, help_text="3 to 150 characters, no spaces."),
@@ -100,6 +126,13 @@ class UserView(ListView[UserRow]):
             StringField("last_name", required=True),
             EnumField("role", enum=Role, getter=_role, required=True, help_text="It never changes."),
             _photo_field(),
+            *(_approval_fields() if needs_approval else ()),
+            StringField(
+                "vehicle",
+                getter=lambda _, user: vehicle_text(getattr(user, "vehicle", None)),
+                exclude_from_list=True,
+                exclude_from_create=True,
+            ),
             BooleanField("is_active", label="Active", exclude_from_create=True),
             BooleanField("is_staff", label="Staff", exclude_from_create=True),
             time_field("created", exclude_from_create=True),
@@ -153,6 +186,8 @@ class UserView(ListView[UserRow]):
 
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
         """Only actions that would change something are offered."""
+        if name in ACTIONS:
+            return is_offered(name, obj)
         if name == "deactivate":
             return obj.is_active
         if name == "reactivate":
@@ -170,7 +205,7 @@ class UserView(ListView[UserRow]):
         """End a user's sessions and refuse new log-ins."""
 
         async def work() -> None:
-            await self._staff.deactivate(member_of(request), user_id=_known(pk))
+            await self._staff.deactivate(member_of(request), user_id=known_user_id(pk))
 
         await in_dialogue(work())
         flash(request, "The user was deactivated. Their sessions have ended.", "success")
@@ -186,7 +221,7 @@ class UserView(ListView[UserRow]):
         """Let a user log in again."""
 
         async def work() -> None:
-            await self._staff.reactivate(member_of(request), user_id=_known(pk))
+            await self._staff.reactivate(member_of(request), user_id=known_user_id(pk))
 
         await in_dialogue(work())
         flash(request, "The user may log in again.", "success")
@@ -218,10 +253,3 @@ class UserView(ListView[UserRow]):
     async def select2_result(self, obj: Any, request: Request) -> str:
         """A user in the selection list, as HTML."""
         return f"<span>{escape(await self.repr(obj, request))}</span>"
-
-
-def _known(pk: Any) -> Any:
-    user_id = to_uuid(pk)
-    if user_id is None:
-        raise NoSuchUser
-    return user_id

@@ -208,6 +208,8 @@ class Asgi:
             starlette,
             database=application.database,
             staff=application.staff,
+            approvals=application.approvals,
+            needs_approval=application.services.driver_rules.needs_approval,
             history=application.services.history,
             cookie=self._cookies,
             address_of=self._address_of,

@@ -73,6 +73,10 @@ class Query:
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return self._sql.contains(column, self.bind(f"{before}{escaped}%"))
 
+    def with_plate(self, column: str, text: str) -> str:
+        """SQL: the plate of the vehicle in the column, a ``VehicleValue`` as JSON, begins with the text."""
+        return self.like(column, '%"license_plate":"', text)
+
     def named_like(self, text: str) -> str:
         """SQL: the user's name begins with the text; found by an index."""
         key = usernames.lookup_key(text)

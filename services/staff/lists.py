@@ -7,7 +7,7 @@ from uuid import UUID
 
 from models.staff_action import StaffActionKind
 from models.trip_life import ACTIVE, CancelCode, TripStatus
-from models.values import Role
+from models.values import Approval, Role, VehicleValue, vehicle_from_json
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import MAX_ROWS, ListedTable, Match, Query, Rule, StaffList
@@ -15,6 +15,8 @@ from services.trips.conditions import has_status
 
 # A search by user name covers the trips of at most this many users.
 MAX_NAMESAKES = 100
+# Of riders it means nothing.
+_APPROVAL = f"CASE WHEN w.role = '{Role.DRIVER.value}' THEN w.approval END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class UserRow:
     is_active: bool
     created: datetime
     deleted: datetime | None
+    # For drivers.
+    approval: Approval
+    approval_reason: str | None
+    vehicle: VehicleValue | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class TripRow:
     cancel_reason: str | None
     cancel_code: CancelCode | None
     arrived_at: datetime | None
+    vehicle: VehicleValue | None
     created: datetime
     updated: datetime
     expires_at: datetime | None
@@ -78,16 +85,22 @@ def users(database: Database) -> StaffList[UserRow]:
     return StaffList(
         database,
         ListedTable(
-            columns={name: f"w.{name}" for name in names},
+            columns={name: f"w.{name}" for name in names} | {"approval": _APPROVAL},
             time="created",
-            rows=lambda window: (
-                "SELECT w.id, w.username, w.first_name, w.last_name, w.role, w.photo, w.is_staff, w.is_active, "
-                f"w.created, w.deleted FROM ({window}) w"
-            ),
+            rows=users_in,
             newest=lambda where: newest("users", where),
             searched=_searched_users,
-            make=_user_row,
+            make=user_row,
+            narrowed=_if_waiting,
         ),
+    )
+
+
+def users_in(window: str) -> str:
+    """SQL of the rows of users, for ``user_row``."""
+    return (
+        "SELECT w.id, w.username, w.first_name, w.last_name, w.role, w.photo, w.is_staff, w.is_active, "
+        f"w.created, w.deleted, w.approval, w.approval_reason, w.vehicle FROM ({window}) w"
     )
 
 
@@ -112,7 +125,7 @@ def trips(database: Database) -> StaffList[TripRow]:
             rows=lambda window: (
                 "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
                 "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
-                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, "
+                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, w.vehicle, "
                 "w.created, w.updated, w.expires_at "
                 f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
             ),
@@ -153,7 +166,7 @@ def _searched_users(query: Query, text: str, an_id: UUID | None) -> tuple[Sequen
     condition = f"({query.like('w.first_name', '%', text)} OR {query.like('w.last_name', '%', text)} OR "
     return (
         [f"SELECT u.* FROM users u WHERE {query.named_like(text)} LIMIT {MAX_ROWS}"],
-        condition + f"{query.like('w.username', '%', text)})",
+        condition + f"{query.like('w.username', '%', text)} OR {query.with_plate('w.vehicle', text)})",
     )
 
 
@@ -183,7 +196,14 @@ def _if_active(rule: Rule) -> str | None:
     return has_status(ACTIVE, "t") if ACTIVE.issuperset(rule.value) else None
 
 
-def _user_row(row: Row) -> UserRow:
+def _if_waiting(rule: Rule) -> str | None:
+    """A filter for drivers who wait covers the whole table: they are few, and have an index."""
+    waiting = [Approval.WAITING.value]
+    is_for_waiting = rule.column == "approval" and rule.match is Match.ONE_OF and rule.value == waiting
+    return f"t.approval = '{Approval.WAITING.value}'" if is_for_waiting else None
+
+
+def user_row(row: Row) -> UserRow:
     return UserRow(
         id=uuid(row["id"]),
         username=row["username"],
@@ -195,6 +215,9 @@ def _user_row(row: Row) -> UserRow:
         is_active=bool(row["is_active"]),
         created=moment(row["created"]),
         deleted=_moment(row["deleted"]),
+        approval=Approval(row["approval"]),
+        approval_reason=row["approval_reason"],
+        vehicle=vehicle_from_json(row["vehicle"]),
     )
 
 
@@ -216,6 +239,7 @@ def _trip_row(row: Row) -> TripRow:
         cancel_reason=row["cancel_reason"],
         cancel_code=CancelCode(row["cancel_code"]) if row["cancel_code"] is not None else None,
         arrived_at=moment(row["arrived_at"]) if row["arrived_at"] is not None else None,
+        vehicle=vehicle_from_json(row["vehicle"]),
         created=moment(row["created"]),
         updated=moment(row["updated"]),
         expires_at=_moment(row["expires_at"]),
