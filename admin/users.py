@@ -238,12 +238,12 @@ class UserView(ApprovalActions, ListView[UserRow]):
         """Give all data of a user as a file."""
 
         async def work() -> bytes:
-            return await self._staff.export_user(member_of(request), user_id=_known(pk))
+            return await self._staff.export_user(member_of(request), user_id=known_user_id(pk))
 
         return Response(
             await in_dialogue(work()),
             media_type="application/zip",
-            headers={"Content-Disposition": f'attachment; filename="user-{_known(pk)}.zip"'},
+            headers={"Content-Disposition": f'attachment; filename="user-{known_user_id(pk)}.zip"'},
         )
 
     async def repr(self, obj: Any, request: Request) -> str:

@@ -13,7 +13,7 @@ from models.trip_life import has_ended, is_driving
 from models.values import Approval, Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
-from services.live.events import Event, LocationEvent, StateRead, TripEvent
+from services.live.events import Event, LocationEvent, StandingEvent, StateRead, TripEvent
 from services.live.messages import DriverAt, Message, MyTripsSnapshot, TripChanged, TripState
 from services.live.reads import StateReader
 from services.positions.freshness import Freshness, Lifetime
@@ -126,14 +126,15 @@ class _TripsFeed:
 class TripFeed(_TripsFeed):
     """One trip: its current state, then each change, until it ends or the caller may no longer see it.
 
-    If staff approve drivers, a driver's approval is read with each snapshot: a socket may live longer than it.
+    Where staff approve drivers, it reads and follows the driver's approval: a socket may live longer than that.
     """
 
     def __init__(self, actor: Actor, topics: Topics, trip_id: UUID, *, rules: DriverRules = ON_DUTY_ONLY) -> None:
         self.actor = actor
-        self.topics = (topics.trip(trip_id),)
         self._trip_id = trip_id
         self._needs_approval = rules.needs_approval and actor.user.role is Role.DRIVER
+        self.topics = (topics.trip(trip_id), *((topics.driver(actor.id),) if self._needs_approval else ()))
+        self._last_audience: Audience | None = None
 
     async def prepare(self, state: StateReader) -> None:
         """Read the driver's approval, if it decides what the driver may see."""
@@ -150,18 +151,27 @@ class TripFeed(_TripsFeed):
         event = read.event()
         if event is None or (audience := audience_of(self.actor, event.trip)) is None:
             raise NotFound
+        self._last_audience = audience
         return _trip_now(read, event.trip, audience)
 
     def change(self, event: Event) -> Message | Verdict | None:
         """The trip at its new version."""
         if not isinstance(event, TripEvent):
-            return None
-        audience = audience_of(self.actor, event.trip)
+            # A party of the trip sees it without approval.
+            is_open = self._last_audience is Audience.POOL
+            return Verdict.READ_AGAIN if is_open and self.contradicts(event) else None
+        audience = self._last_audience = audience_of(self.actor, event.trip)
         if audience is None:
             return Verdict.NO_LONGER_VISIBLE
         # The feed has only this trip: the message has no trip id, so that a slow client always gets the last
         # change.
         return _trip_now(event, event.trip, audience)
+
+    def contradicts(self, event: Event) -> bool:
+        """Whether staff have decided otherwise by the event."""
+        if not self._needs_approval or not isinstance(event, StandingEvent):
+            return False
+        return (event.approval is Approval.APPROVED) is not self.actor.is_approved
 
 
 def _trip_now(source: TripEvent | StateRead, trip: TripValue, audience: Audience) -> Message:

@@ -29,7 +29,7 @@ class PoolFeed:
     - When the driver moves, requests that come into reach are offered, and those out of reach are withdrawn. A
       shown request is never offered again.
     - It is paused while the driver may not take trips, or is on one: one snapshot without offers says why, and one
-      with offers comes when that is over.
+      with offers comes when that is over. While it is paused for lack of approval, each decision makes a snapshot.
     - It always follows the driver's own topic. What comes there about trips only tells whether the pool should be
       paused: an offer comes on one topic alone, which keeps its versions in order.
 
@@ -102,7 +102,7 @@ class PoolFeed:
         if before is not None and before.trip_id not in (None, standing.trip_id):
             self._left = before.trip_id
         self._standing = standing
-        self._pause = self._rules.obstacle_of(standing)
+        self._pause = obstacle = self._rules.obstacle_of(standing)
         if self._pause is None and standing.trip_id is not None:
             self._pause = PauseReason.ON_TRIP
         if self._pause is None:
@@ -113,7 +113,7 @@ class PoolFeed:
         if self._pause is PauseReason.ON_TRIP:
             # A server of the version before tells the end of the trip only there.
             self.topics = (self._own_topic, self._names.user(self._actor_id))
-        if not standing.on_duty:
+        if obstacle is not None:
             # The position is forgotten, at the latest when a trip under way ends.
             self._location = None
 
@@ -163,7 +163,10 @@ class PoolFeed:
         return offered(event) if may_take(self._actor_id, event.trip) else withdrawn(event)
 
     def contradicts(self, event: Event) -> bool:
-        """Whether the pool is paused and by the event should not be, or the reverse, or for another reason."""
+        """Whether the pool is paused and by the event should not be, or the reverse, or for another reason.
+
+        Or staff have decided otherwise, which a snapshot tells too.
+        """
         pause = self._pause
         if isinstance(event, LocationEvent):
             return False
@@ -171,7 +174,9 @@ class PoolFeed:
             obstacle = self._rules.obstacle(
                 on_duty=event.on_duty, approval=event.approval, has_vehicle=event.has_vehicle
             )
-            return obstacle is not (None if pause is PauseReason.ON_TRIP else pause)
+            decided = self._standing.approval if self._standing is not None else None
+            is_decision = self._rules.needs_approval and event.approval is not decided
+            return is_decision or obstacle is not (None if pause is PauseReason.ON_TRIP else pause)
         if pause is None:
             return self._drives(event.trip) and event.trip.id != self._left
         # Any other reason counts before the trip.

@@ -15,15 +15,17 @@ from models.values import Approval, Role
 from models.visibility import Actor
 from services.drivers.faults import DriverNotApproved
 from services.errors import BadInput
-from services.live.messages import PoolSnapshot
+from services.live.feeds import NotFound, TripFeed
+from services.live.messages import PoolSnapshot, TripState
 from services.staff.staff import NoSuchUser, StaffMember
 from services.staff.trail import NotStaff
 from services.trips.faults import TripNotFound
-from tests.services.drivers.test_duty import follow_pool, paused
+from tests.services.drivers.test_duty import NO_OFFERS, follow_pool, paused
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import PASSWORD
 from tests.support.database_rows import add_trip, notes
+from tests.support.live import RecordingSink
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
 COMPLETED, CANCELLED = TripStatus.COMPLETED, TripStatus.CANCELLED
@@ -366,3 +368,69 @@ async def test_the_pool_is_paused_without_approval_and_resumes_at_once_with_it(
     assert [offer.id for offer in content.offers] == [trip_id]
     await other.refuse(driver)
     assert await sink.next() == NOT_APPROVED
+
+
+async def test_a_refusal_while_the_driver_waits_makes_a_snapshot_too(town: Office, other: Office) -> None:
+    driver = await town.waiting_driver()
+    sink = await follow_pool(town, driver)
+    assert await sink.next() == NOT_APPROVED
+    await other.refuse(driver)
+    assert await sink.next() == NOT_APPROVED
+    # The same decision again, and a change that is none.
+    await other.refuse(driver)
+    await other.services.duty.set(driver, on_duty=False)
+    await other.services.duty.set(driver, on_duty=True)
+    await other.approve(driver)
+    assert await sink.next() == NO_OFFERS
+
+
+# Following a trip.
+
+
+async def follow_trip(town: Office, driver: Actor, trip_id: UUID) -> RecordingSink:
+    sink = RecordingSink()
+    feed = TripFeed(driver, town.services.topics, trip_id, rules=town.services.driver_rules)
+    await town.services.hub.subscribe(feed, sink)
+    return sink
+
+
+@pytest.mark.attack("access")
+async def test_an_open_trip_that_a_driver_follows_ends_for_them_with_the_approval(
+    town: Office, other: Office
+) -> None:
+    driver, trip_id = await town.driver(), await town.request(await town.rider())
+    # The session of the socket stays as it was read.
+    actor = await town.actor(driver)
+    sink = await follow_trip(town, actor, trip_id)
+    assert isinstance(await sink.next(), TripState)
+    await other.refuse(driver)
+    assert isinstance(await sink.ended(), NotFound)
+    with pytest.raises(NotFound):
+        await follow_trip(town, actor, trip_id)
+
+
+async def test_a_driver_who_was_approved_after_their_socket_opened_follows_open_trips(town: Office) -> None:
+    driver, trip_id = await town.waiting_driver(), await town.request(await town.rider())
+    actor = await town.actor(driver)
+    with pytest.raises(NotFound):
+        await follow_trip(town, actor, trip_id)
+    await town.approve(driver)
+    sink = await follow_trip(town, actor, trip_id)
+    assert isinstance(await sink.next(), TripState)
+
+
+async def test_a_driver_follows_their_own_trip_to_its_end_without_approval_and_hears_each_version_once(
+    town: Office, other: Office
+) -> None:
+    driver, trip_id = await town.driver(), await town.request(await town.rider())
+    sink = await follow_trip(town, driver, trip_id)
+    await town.moves(driver, trip_id, STARTED)
+    await other.refuse(driver)
+    await town.reports(driver)
+    await other.moves(driver, trip_id, IN_PROGRESS, COMPLETED)
+    versions = []
+    for _ in range(4):
+        content = await sink.next()
+        assert isinstance(content, TripState)
+        versions.append(content.trip.version)
+    assert versions == [1, 2, 3, 4]
