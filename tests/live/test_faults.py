@@ -113,7 +113,7 @@ async def test_the_committing_process_killed_before_it_published(passing: Stage)
     await passing.settled()
     killed, survivor = passing.servers
     # These cannot heal by a reconnect: the survivor's sweep finds their events.
-    stayed = [witness for witness in passing.witnesses if witness.url == survivor.url]
+    stayed = [checker for checker in passing.checkers if checker.url == survivor.url]
     passing.broker.freeze()
     rider = next(api for api in passing.load.riders[0].apis if api.url == killed.url)
     trips = [await rider.create_trip() for _ in range(5)]
@@ -122,12 +122,12 @@ async def test_the_committing_process_killed_before_it_published(passing: Stage)
     await asyncio.sleep(UNNOTICED_S)
     assert await passing.truth.unpublished() >= 6
     unseen = {trip["id"] for trip in trips}
-    pools = [view for witness in stayed for view in witness.views if isinstance(view, PoolView)]
+    pools = [view for checker in stayed for view in checker.views if isinstance(view, PoolView)]
     assert pools
     assert not any(unseen & pool.offers.keys() for pool in pools)
     passing.broker.thaw()
     await passing.settled()
-    assert not any(witness.close_codes for witness in stayed)
+    assert not any(checker.close_codes for checker in stayed)
     await passing.works_again()
 
 
@@ -150,7 +150,7 @@ async def test_a_server_stopped_while_its_clients_go_to_the_other(passing: Stage
         await asyncio.sleep(0.5)
         assert await stopped.stop() == 0
     await passing.settled()
-    codes = {code for witness in passing.witnesses for code in witness.close_codes}
+    codes = {code for checker in passing.checkers for code in checker.close_codes}
     assert codes == {1012}, codes
     await passing.works_again()
 
@@ -161,10 +161,10 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
         # So that 200 clients in one test process, each receiving every change, keep up with the servers.
         running.load.pause_s *= 6
     for number in range(200 if outage_s > 2 else 40):
-        running.witness(drivers[number % len(drivers)], number % 2)
-    readers = list(running.witnesses)
+        running.checker(drivers[number % len(drivers)], number % 2)
+    readers = list(running.checkers)
     large = [PoolView(drivers[0].id, LARGE_POOL) for _ in range(45)]
-    stuck = running.witness(drivers[0], 0, *large, receive_buffer_bytes=4096)
+    stuck = running.checker(drivers[0], 0, *large, receive_buffer_bytes=4096)
     await running.settled(10.0)
     server = running.servers[0]
     stuck.reads.clear()
@@ -172,12 +172,12 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
         await asyncio.sleep(outage_s)
         # Unread messages wait and are conflated; on a busy machine it takes longer until there are enough.
         await until(partial(has_conflated, server))
-    await running.settled(witnesses=readers)
+    await running.settled(checkers=readers)
     stuck.reads.set()
     await running.settled()
     # A client that reads nothing for 15 s is aborted; one that was only late is not.
     assert stuck.close_codes == ([1006] if outage_s > 15 else [])
-    assert not any(witness.close_codes for witness in readers)
+    assert not any(checker.close_codes for checker in readers)
     await running.works_again()
 
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from application.settings import Settings
 from tests.conftest import serving
 from tests.support.api import Api
-from tests.support.checking_clients import OPEN, MyTripsView, PoolView, Row, TripView, View, Witness
+from tests.support.checking_clients import OPEN, CheckingClient, MyTripsView, PoolView, Row, TripView, View
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.waiting import until
 
@@ -40,12 +40,12 @@ class Machine(RuleBasedStateMachine):
     """An embedded server, five people, and the model: a row for each trip."""
 
     trips = Bundle("trips")
-    witnesses = Bundle("witnesses")
+    checkers = Bundle("checkers")
 
     def __init__(self, template: Path) -> None:
         super().__init__()
         self.model: dict[str, Row] = {}
-        self.watching: list[Witness] = []
+        self.watching: list[CheckingClient] = []
         self.clock = 0
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
@@ -76,8 +76,8 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         async def stop() -> None:
-            for witness in self.watching:
-                await witness.stop()
+            for checker in self.watching:
+                await checker.stop()
             await self.stack.aclose()
 
         self.run(stop())
@@ -182,44 +182,44 @@ class Machine(RuleBasedStateMachine):
     # Who watches
 
     @precondition(lambda self: len(self.watching) < 6)
-    @rule(target=witnesses, person=st.integers(0, RIDERS + DRIVERS - 1))
-    def watch(self, person: int) -> Witness:
+    @rule(target=checkers, person=st.integers(0, RIDERS + DRIVERS - 1))
+    def watch(self, person: int) -> CheckingClient:
         api = (self.riders + self.drivers)[person]
         views: list[View] = [MyTripsView(api.user["id"])]
         if api in self.drivers:
             views.append(PoolView(api.user["id"]))
-        witness = Witness(api, [self.server.url], *views, rng=random.Random(person))
-        self.watching.append(witness)
+        checker = CheckingClient(api, [self.server.url], *views, rng=random.Random(person))
+        self.watching.append(checker)
 
         async def start() -> None:
-            witness.start()
+            checker.start()
 
         self.run(start())
-        return witness
+        return checker
 
-    @rule(witness=witnesses, trip_id=trips)
-    def watch_a_trip(self, witness: Witness, trip_id: str) -> None:
-        user_id, row = witness.user_id, self.model[trip_id]
+    @rule(checker=checkers, trip_id=trips)
+    def watch_a_trip(self, checker: CheckingClient, trip_id: str) -> None:
+        user_id, row = checker.user_id, self.model[trip_id]
         is_driver = any(user_id == api.user["id"] for api in self.drivers)
         view = TripView(trip_id, user_id)
-        self.run(witness.watch(view))
+        self.run(checker.watch(view))
         is_visible = user_id in (row.rider_id, row.driver_id) or (
             is_driver and row.status == OPEN and user_id not in row.given_back_by
         )
         self.run(until(lambda: view.shown is not None or view.is_lost))
         assert view.is_lost == (not is_visible)
 
-    @rule(witness=witnesses)
-    def cut(self, witness: Witness) -> None:
+    @rule(checker=checkers)
+    def cut(self, checker: CheckingClient) -> None:
         async def cut() -> None:
-            witness.cut()
+            checker.cut()
 
         self.run(cut())
 
-    @rule(witness=consumes(witnesses))
-    def leave(self, witness: Witness) -> None:
-        self.watching.remove(witness)
-        self.run(witness.stop())
+    @rule(checker=consumes(checkers))
+    def leave(self, checker: CheckingClient) -> None:
+        self.watching.remove(checker)
+        self.run(checker.stop())
 
     # What holds
 
@@ -231,14 +231,14 @@ class Machine(RuleBasedStateMachine):
         found: list[str] = []
 
         def all_show_it() -> bool:
-            found[:] = [d for witness in self.watching for d in witness.differences(self.model)]
+            found[:] = [d for checker in self.watching for d in checker.differences(self.model)]
             return not found
 
         try:
             await until(all_show_it, 5.0)
         except TimeoutError:
             raise AssertionError(f"not shown: {found}") from None
-        broken = [fault for witness in self.watching for fault in witness.broken_promises()]
+        broken = [fault for checker in self.watching for fault in checker.broken_promises()]
         assert not broken, broken
 
 

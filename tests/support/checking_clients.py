@@ -262,7 +262,7 @@ def differences(what: str, wanted: dict[str, Any], shown: dict[str, Any]) -> lis
     ]
 
 
-class Witness:
+class CheckingClient:
     """A person's socket with views. Reconnects as graphql-ws does: to the next server, with equal operations."""
 
     def __init__(self, person: Api, urls: Sequence[str], *views: View, rng: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""Two servers with their database and broker, people who use them, and witnesses on both."""
+"""Two servers with their database and broker, people who use them, and clients on both that check what they receive."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.live.faults.cruise import AreaView, Cruise
 from tests.live.faults.load import CENTER, Load, Person, people
 from tests.support.brokers import Broker, broker
-from tests.support.checking_clients import MyTripsView, PoolView, TripView, Truth, View, Witness
+from tests.support.checking_clients import CheckingClient, MyTripsView, PoolView, TripView, Truth, View
 from tests.support.globe import destination
 from tests.support.processes import ServerProcess, server_process
 from tests.support.waiting import until
@@ -44,16 +44,16 @@ class Stage:
     truth: Truth
     load: Load
     rng: random.Random
-    witnesses: list[Witness] = field(default_factory=list)
+    checkers: list[CheckingClient] = field(default_factory=list)
 
     @property
     def urls(self) -> list[str]:
         """The URLs of the servers."""
         return [server.url for server in self.servers]
 
-    def witness(
+    def checker(
         self, person: Person, at: int, *extra: PoolView, receive_buffer_bytes: int | None = None
-    ) -> Witness:
+    ) -> CheckingClient:
         """Let a person watch everything of theirs, first at the server with that number."""
         is_driver = person.home.user["role"] == "DRIVER"
         pool = [PoolView(person.id)] if is_driver else []
@@ -61,29 +61,31 @@ class Stage:
             person, at, MyTripsView(person.id), *pool, *extra, receive_buffer_bytes=receive_buffer_bytes
         )
 
-    def watch(self, person: Person, at: int, *views: View, receive_buffer_bytes: int | None = None) -> Witness:
+    def watch(
+        self, person: Person, at: int, *views: View, receive_buffer_bytes: int | None = None
+    ) -> CheckingClient:
         """Let a person watch something, first at the server with that number."""
         urls = self.urls[at:] + self.urls[:at]
-        witness = Witness(person.home, urls, *views, rng=self.rng)
-        witness.receive_buffer_bytes = receive_buffer_bytes
-        self.witnesses.append(witness)
-        witness.start()
-        return witness
+        checker = CheckingClient(person.home, urls, *views, rng=self.rng)
+        checker.receive_buffer_bytes = receive_buffer_bytes
+        self.checkers.append(checker)
+        checker.start()
+        return checker
 
     async def settled(
-        self, within_s: float = SETTLED_WITHIN_S, witnesses: Sequence[Witness] | None = None
+        self, within_s: float = SETTLED_WITHIN_S, checkers: Sequence[CheckingClient] | None = None
     ) -> float:
-        """Return, with the duration, when every witness shows the state of the database.
+        """Return, with the duration, when every checker shows the state of the database.
 
         Raises:
             AssertionError: they do not in time, or a guarantee was broken in the meantime.
         """
-        began, watching = time.monotonic(), self.witnesses if witnesses is None else witnesses
+        began, watching = time.monotonic(), self.checkers if checkers is None else checkers
         found: list[str] = []
 
         async def all_show_it() -> bool:
             trips = await self.truth.trips()
-            found[:] = [difference for witness in watching for difference in witness.differences(trips)]
+            found[:] = [difference for checker in watching for difference in checker.differences(trips)]
             await asyncio.sleep(0.01)
             return not found
 
@@ -96,12 +98,12 @@ class Stage:
         return time.monotonic() - began
 
     def check(self) -> None:
-        """Fail if a witness saw a broken guarantee."""
-        broken = [fault for witness in self.witnesses for fault in witness.broken_promises()]
+        """Fail if a checker saw a broken guarantee."""
+        broken = [fault for checker in self.checkers for fault in checker.broken_promises()]
         assert not broken, broken[:10]
 
     async def works_again(self) -> None:
-        """Fail unless events travel as before: a little more load, and all witnesses receive it soon."""
+        """Fail unless events travel as before: a little more load, and all checkers receive it soon."""
         async with self.load.running():
             await asyncio.sleep(0.3)
         await self.settled()
@@ -137,7 +139,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
 
 @asynccontextmanager
 async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
-    """New witnesses of everybody on both servers, settled, before the load begins."""
+    """New checkers of everybody on both servers, settled, before the load begins."""
     rng = random.Random(seed)
     await ground.truth.forget_ended()
     for person in ground.people:
@@ -149,7 +151,7 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
     )
     load = Load(riding, driving)
     running = Stage(ground.servers, ground.broker, ground.truth, load, rng)
-    watching = {person.id: [running.witness(person, at) for at in range(2)] for person in (*riding, *driving)}
+    watching = {person.id: [running.checker(person, at) for at in range(2)] for person in (*riding, *driving)}
     cruises = [
         Cruise(person, destination(CENTER, 360 * number / CRUISING, HOME_M))
         for number, person in enumerate(cruising)
@@ -160,9 +162,9 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
             running.watch(cruise.person, at, AreaView(cruise))
 
     async def watch_it(rider: Person, trip_id: str) -> None:
-        for witness in watching[rider.id]:
-            if sum(isinstance(v, TripView) and not v.is_complete for v in witness.views) < WATCHED_A_RIDER:
-                await witness.watch(TripView(trip_id, rider.id))
+        for checker in watching[rider.id]:
+            if sum(isinstance(v, TripView) and not v.is_complete for v in checker.views) < WATCHED_A_RIDER:
+                await checker.watch(TripView(trip_id, rider.id))
 
     load.on_request = watch_it
     try:
@@ -170,4 +172,4 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
         yield running
     finally:
         await asyncio.gather(*(cruise.stop() for cruise in cruises))
-        await asyncio.gather(*(witness.stop() for witness in running.witnesses))
+        await asyncio.gather(*(checker.stop() for checker in running.checkers))
