@@ -1,4 +1,4 @@
-"""Two servers with their database and broker, people who use them, and clients on both that check what they receive."""
+"""Two servers with their database and broker, people who use them, and clients that check both."""
 
 import asyncio
 import random
