@@ -12,8 +12,8 @@ from starlette.requests import Request as StarletteRequest
 from starlette.types import Receive, Scope
 
 from schema.operations.execution import Request
-from schema.transport.fields import fields_of
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
+from schema.transport.headers import headers_of
 from schema.transport.media_types import FORM, JSON, is_utf8
 
 MAX_FILES = 5
@@ -37,7 +37,7 @@ class HttpRequest(StarletteRequest):
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
-        self.fields = fields_of(scope)
+        self.fields = headers_of(scope)
 
 
 def content_type_of(http: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from schema.api.errors import RequestError, bad_user_input
 from schema.operations.execution import Execution
 from schema.transport.connection import Connection
 from schema.transport.credentials import Cookies, bearer_token
-from schema.transport.fields import fields_of
+from schema.transport.headers import headers_of
 from schema.transport.offenders import Offenders
 from schema.transport.origins import Origins
 from schema.transport.send_queue import MAX_WAITING, SendQueue
@@ -97,7 +97,7 @@ class SocketEndpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = scope["client"][0] if scope.get("client") else ""
-        headers = fields_of(scope)
+        headers = headers_of(scope)
         if self.offenders.is_barred(address):
             await _refuse(scope, receive, send, "This address may not open sockets at the moment.")
             return

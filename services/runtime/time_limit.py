@@ -21,12 +21,14 @@ class TimeLimit:
         """Use it as ``with limit.limited():``, in a task. Raises TimeoutError at its end if it took too long."""
         return Limited(self)
 
-    def _add(self, work: "Limited") -> None:
+    def begin(self, work: "Limited") -> None:
+        """Let the time of a piece of work run. Called by ``Limited``."""
         self._running[work] = None
         if self._timer is None:
             self._set_timer(work)
 
-    def _remove(self, work: "Limited") -> None:
+    def finish(self, work: "Limited") -> None:
+        """A piece of work is done. Called by ``Limited``."""
         self._running.pop(work, None)
 
     def _set_timer(self, oldest: "Limited") -> None:
@@ -60,7 +62,7 @@ class Limited:
         assert task is not None, "a time limit cancels a task"
         self._task, self._cancelling = task, task.cancelling()
         self.deadline = asyncio.get_running_loop().time() + self._limit.seconds
-        self._limit._add(self)  # pyright: ignore[reportPrivateUsage]
+        self._limit.begin(self)
         return self
 
     def __exit__(
@@ -71,7 +73,7 @@ class Limited:
         # Break a reference cycle: the traceback of an error in the task refers to this object.
         del self._task
         if not self.has_expired:
-            self._limit._remove(self)  # pyright: ignore[reportPrivateUsage]
+            self._limit.finish(self)
         if is_timeout and kind is asyncio.CancelledError:
             raise TimeoutError from error
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from schema.transport.fields import fields_of
+from schema.transport.headers import headers_of
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from schema.transport.fields import fields_of
 def test_the_first_field_of_each_name_counts(given: list[tuple[bytes, bytes]]) -> None:
     scope = {"type": "http", "headers": given}
     starlette = Headers(scope=scope)
-    assert fields_of(scope) == {name: starlette[name] for name in starlette}
+    assert headers_of(scope) == {name: starlette[name] for name in starlette}
