@@ -16,10 +16,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLAbstractType,
-    GraphQLEnumType,
     GraphQLField,
-    GraphQLInputObjectType,
-    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -34,7 +31,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from schema.operations.cost_tables import NULLS, SIZES, WEIGHTS, Page
+from schema.operations.cost_tables import NULLS, SIZES, WEIGHTS, Page, introspection_sizes
 
 # The cost, or a function that computes it from the variables.
 Cost = float | Callable[[Mapping[str, Any]], float]
@@ -74,7 +71,7 @@ class CostModel:
         self._schema = schema
         self._weights = weights
         self._nulls = nulls
-        self._sizes: dict[str, float | Page] = {**sizes, **_introspection_sizes(schema)}
+        self._sizes: dict[str, float | Page] = {**sizes, **introspection_sizes(schema)}
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
             if parent in {"Query", "Mutation", "Subscription"} and coordinate not in weights:
@@ -274,28 +271,3 @@ def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
 
 def _is_list(field: GraphQLField) -> bool:
     return is_list_type(field.type.of_type if is_non_null_type(field.type) else field.type)
-
-
-def _introspection_sizes(schema: GraphQLSchema) -> dict[str, float]:
-    """The average lengths of the introspection lists of this schema."""
-    types = list(schema.type_map.values())
-    fielded = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
-    fields = [field for type_ in fielded for field in type_.fields.values()]
-    inputs = [t for t in types if isinstance(t, GraphQLInputObjectType)]
-
-    abstract = [t for t in types if isinstance(t, GraphQLAbstractType)]
-    directives = schema.directives
-    return {
-        "__Schema.types": len(types),
-        "__Schema.directives": len(directives),
-        "__Type.fields": len(fields) / len(types),
-        "__Type.interfaces": sum(len(t.interfaces) for t in fielded) / len(types),
-        "__Type.possibleTypes": sum(len(schema.get_possible_types(t)) for t in abstract) / len(types),
-        "__Type.enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
-        "__Type.inputFields": sum(len(t.fields) for t in inputs) / len(types),
-        # Most types are wrapped once (non-null), some not at all, some in a list.
-        "__Type.ofType": 0.7,
-        "__Field.args": sum(len(field.args) for field in fields) / len(fields),
-        "__Directive.args": sum(len(d.args) for d in directives) / len(directives),
-        "__Directive.locations": sum(len(d.locations) for d in directives) / len(directives),
-    }

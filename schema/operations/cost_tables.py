@@ -6,6 +6,15 @@ The unit is one value of an answer, about 2 µs.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graphql import (
+    GraphQLAbstractType,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+)
+
 from services.trips.commands import MAX_PAGE
 
 
@@ -99,3 +108,28 @@ NULLS: Mapping[str, frozenset[str]] = {
     "PoolSnapshot.offers": _OF_PARTIES,
     "TripOffered.trip": _OF_PARTIES,
 }
+
+
+def introspection_sizes(schema: GraphQLSchema) -> dict[str, float]:
+    """The average lengths of the introspection lists of this schema."""
+    types = list(schema.type_map.values())
+    fielded = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for type_ in fielded for field in type_.fields.values()]
+    inputs = [t for t in types if isinstance(t, GraphQLInputObjectType)]
+
+    abstract = [t for t in types if isinstance(t, GraphQLAbstractType)]
+    directives = schema.directives
+    return {
+        "__Schema.types": len(types),
+        "__Schema.directives": len(directives),
+        "__Type.fields": len(fields) / len(types),
+        "__Type.interfaces": sum(len(t.interfaces) for t in fielded) / len(types),
+        "__Type.possibleTypes": sum(len(schema.get_possible_types(t)) for t in abstract) / len(types),
+        "__Type.enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
+        "__Type.inputFields": sum(len(t.fields) for t in inputs) / len(types),
+        # Most types are wrapped once (non-null), some not at all, some in a list.
+        "__Type.ofType": 0.7,
+        "__Field.args": sum(len(field.args) for field in fields) / len(fields),
+        "__Directive.args": sum(len(d.args) for d in directives) / len(directives),
+        "__Directive.locations": sum(len(d.locations) for d in directives) / len(directives),
+    }
