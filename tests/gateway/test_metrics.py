@@ -44,8 +44,8 @@ async def test_one_execution_is_counted_for_two_deliveries(
     assert grown("taxirank_deliveries_total") == 2
     assert grown("taxirank_events_total") == 1
     assert (after["taxirank_sockets"], after["taxirank_subscribers"], after["taxirank_live_sessions"]) == (2, 2, 2)
-    assert (after["taxirank_bus_up"], after["taxirank_topics"]) == (1, 5), (
-        "the pool; the place and the trips of each"
+    assert (after["taxirank_bus_up"], after["taxirank_topics"]) == (1, 3), (
+        "the pool, and the own topic of each driver"
     )
     assert after["taxirank_store_up"] == 1
     assert after["taxirank_outbox_age_seconds"] >= 0
