@@ -181,7 +181,7 @@ class Asgi:
                 store_is_up=application.store_is_up,
                 photos_are_up=lambda: application.photo_store.is_up,
             ),
-            *([Board(WEB_BUILD).route()] if settings.board else []),
+            *([Board(WEB_BUILD, has_demo=settings.has_demo).route()] if settings.board else []),
             *(self._graphiql.routes() if has_pages else []),
         ]
 

@@ -334,6 +334,12 @@ class Settings(BaseSettings):
         """The database file, or None on PostgreSQL."""
         return sqlite_path(self.database_url)
 
+    @property
+    def has_demo(self) -> bool:
+        """Whether the board offers demo people: on a server for trying out, where they need nothing from anybody."""
+        is_embedded = self.sqlite_path is not None and self.redis_url is None
+        return is_embedded and self.public_url is None and not self.photo_required
+
 
 def load_settings(**overrides: object) -> Settings:
     """Read the settings.

@@ -39,11 +39,12 @@ class Board:
     """The board from a build of the front end; without a build, a page that says so.
 
     ``build`` is the folder that Vite writes. Every request checks it: a build that finishes while the server runs
-    is served immediately.
+    is served immediately. ``has_demo``: the page offers a ride with demo people.
     """
 
-    def __init__(self, build: Path) -> None:
+    def __init__(self, build: Path, *, has_demo: bool) -> None:
         self._page = build / "index.html"
+        self._has_demo = has_demo
 
     def route(self) -> Route:
         """``/``, by GET and HEAD. The page loads files from GraphiQL's folder."""
@@ -53,6 +54,8 @@ class Board:
                 html = self._page.read_text(encoding="utf-8")
             except FileNotFoundError:
                 return unbuilt_page()
+            if self._has_demo:
+                html = html.replace("<html", "<html data-demo", 1)
             return HTMLResponse(html, headers=_HEADERS)
 
         return Route("/", page, methods=["GET"])

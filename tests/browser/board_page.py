@@ -24,6 +24,7 @@ class Panel:
         self.link = self.root.locator(".link")
         self.notice = self.root.locator(".notice")
         self.problems = self.root.locator(".problems p")
+        self.estimate = self.root.locator(".estimate")
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
     async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:

@@ -7,7 +7,7 @@ from gateway.board import Board
 
 
 def client_of(build: Path) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Starlette(routes=[Board(build).route()]))
+    transport = httpx.ASGITransport(Starlette(routes=[Board(build, has_demo=False).route()]))
     return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
 
 

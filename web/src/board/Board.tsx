@@ -2,8 +2,9 @@ import "./Board.css";
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore, type KeyboardEvent } from "react";
 
+import { DemoBar, DemoButton } from "./demo/DemoBar";
 import { loadChosen, loadPanels, MOST_DRIVERS, storeChosen, storePanels, titleOf, withDriver, type Panel } from "./panels";
-import { PersonPanel } from "./PersonPanel";
+import { PersonPanel } from "./person/PersonPanel";
 import { Announcer } from "./ui/announcer";
 import { ThemeSwitch } from "./ui/theme";
 import logo from "../favicon.svg";
@@ -15,6 +16,7 @@ export function Board() {
   const [panels, setPanels] = useState(loadPanels);
   const [chosen, setChosen] = useState(() => loadChosen(panels));
   const [news, setNews] = useState<Record<string, string>>({});
+  const [isDemoOver, setIsDemoOver] = useState(false);
   const isNarrow = useSyncExternalStore(listenToWidth, () => NARROW.matches);
   const isNew = panels.every(({ token }) => token === null);
 
@@ -22,11 +24,18 @@ export function Board() {
   useEffect(() => storeChosen(chosen), [chosen]);
 
   const change = useCallback((id: string, token: string | null) => {
-    setPanels((before) => before.map((panel) => (panel.id === id ? { ...panel, token } : panel)));
+    setPanels((before) => before.map((panel) => (panel.id === id ? withToken(panel, token) : panel)));
   }, []);
   const tellNews = useCallback((id: string, text: string) => {
     setNews((before) => (before[id] === text ? before : { ...before, [id]: text }));
   }, []);
+
+  const endDemo = useCallback((isOver: boolean) => {
+    setPanels((before) => before.map(({ isDemo: _, ...panel }) => panel));
+    setIsDemoOver(isOver);
+  }, []);
+  const demoIsOver = useCallback(() => endDemo(true), [endDemo]);
+  const isDemo = panels.some((panel) => panel.isDemo);
 
   function addDriver() {
     const more = withDriver(panels);
@@ -60,7 +69,8 @@ export function Board() {
         </div>
       </header>
       <main>
-        {isNew && <Welcome />}
+        {isNew && <Welcome onDemo={setPanels} />}
+        {(isDemo || isDemoOver) && <DemoBar isOver={!isDemo} onEnd={() => endDemo(false)} />}
         {isNarrow && <Tabs panels={panels} chosen={chosen} news={news} onChoose={setChosen} />}
         <div className={`board of-${panels.length}`}>
           {panels.map((panel) => (
@@ -71,6 +81,7 @@ export function Board() {
               isHidden={isNarrow && panel.id !== chosen}
               onToken={change}
               onNews={tellNews}
+              onDemoOver={demoIsOver}
               onRemove={panel.role === "DRIVER" && panel.id !== "DRIVER-1" ? removePanel : null}
             />
           ))}
@@ -80,10 +91,11 @@ export function Board() {
   );
 }
 
-function Welcome() {
+function Welcome({ onDemo }: { onDemo: (panels: Panel[]) => void }) {
   return (
     <section className="welcome" aria-labelledby="welcome">
       <h2 id="welcome">A whole ride on one page</h2>
+      <DemoButton onBegin={onDemo} />
       <ol>
         <li>
           <strong>Sign up a rider and a driver.</strong> Each panel below is another person with another session.
@@ -141,6 +153,11 @@ function Tabs({ panels, chosen, news, onChoose }: TabsProps) {
       ))}
     </div>
   );
+}
+
+/** Whoever logs out is no demo any more. */
+function withToken({ isDemo, ...panel }: Panel, token: string | null): Panel {
+  return { ...panel, token, ...(isDemo && token !== null ? { isDemo } : {}) };
 }
 
 function listenToWidth(listener: () => void): () => void {

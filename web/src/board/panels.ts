@@ -7,6 +7,8 @@ export interface Panel {
   role: Role;
   /** The session's token; null while nobody is logged in. */
   token: string | null;
+  /** A demo presses the buttons of this panel. */
+  isDemo?: boolean;
 }
 
 const STORED_AS = "taxirank.panels";

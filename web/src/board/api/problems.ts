@@ -1,5 +1,7 @@
 import type { CombinedError } from "@urql/core";
 
+import type { UserErrorData } from "./people";
+
 /** An error: its text, and the code that identifies it. */
 export interface Problem {
   text: string;
@@ -17,15 +19,9 @@ export function isUnreachable({ code }: Problem): boolean {
   return code === UNREACHABLE;
 }
 
-interface UserError {
-  code: string;
-  message: string;
-  field: string[] | null;
-}
-
 /** The errors of a payload. */
-export function userProblems(errors: readonly UserError[]): Problem[] {
-  return errors.map(({ code, message, field }) => withField({ code, text: message }, field));
+export function userProblems(errors: readonly UserErrorData[]): Problem[] {
+  return errors.map(({ code, message, field, retryAfter }) => made(code, message, field, retryAfter));
 }
 
 /** The errors of a request itself, or of the connection to the server. */
@@ -35,12 +31,11 @@ export function problemsOf(error: CombinedError | undefined): Problem[] {
   }
   return error.graphQLErrors.map(({ message, extensions }) => {
     const { code, retryAfter, field } = extensions as { code?: string; retryAfter?: number; field?: string[] };
-    const problem = withField({ code: code ?? "FAILED", text: message }, field ?? null);
-    return retryAfter === undefined ? problem : { ...problem, retryAfterS: retryAfter };
+    return made(code ?? "FAILED", message, field, retryAfter);
   });
 }
 
-function withField(problem: Problem, path: string[] | null): Problem {
+function made(code: string, text: string, path?: string[] | null, retryAfterS?: number | null): Problem {
   const field = path?.at(-1);
-  return field === undefined ? problem : { ...problem, field };
+  return { code, text, ...(field === undefined ? {} : { field }), ...(retryAfterS == null ? {} : { retryAfterS }) };
 }

@@ -26,7 +26,10 @@ interface Props {
   onPick?: ((point: GeoPoint) => void) | undefined;
   /** Called with each new point while the car is dragged or moved with the keyboard. */
   onMoveCar?: ((point: GeoPoint, headingTo: Spot) => void) | undefined;
+  /** The way that the car drives now. */
   way?: readonly Spot[] | undefined;
+  /** The route of the trip. `isEstimated`: only the straight line is known. */
+  route?: { points: readonly GeoPoint[]; isEstimated: boolean } | undefined;
 }
 
 /** Above this scale, in metres per pixel, there is no room for all names. */
@@ -41,7 +44,7 @@ const KEYS: Record<string, Spot> = {
 };
 
 /** A map of the city that loads no tiles. Clicks and keys choose points, and move a car. */
-export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props) {
+export function CityMap({ label, hint, markers, onPick, onMoveCar, way, route }: Props) {
   const svg = useRef<SVGSVGElement>(null);
   const hintId = useId();
   const [metresAPixel, setMetresAPixel] = useState(10);
@@ -53,7 +56,9 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
 
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => {
-      if (entry && entry.contentRect.width > 0) setMetresAPixel(EXTENT.width / entry.contentRect.width);
+      if (!entry || entry.contentRect.width === 0) return;
+      const { width, height } = entry.contentRect;
+      setMetresAPixel(Math.max(EXTENT.width / width, EXTENT.height / height));
     });
     observer.observe(svg.current!);
     return () => observer.disconnect();
@@ -110,7 +115,14 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
         }}
       >
         <City />
-        {way && <polyline className="way" points={way.map(({ x, y }) => `${x},${y}`).join(" ")} />}
+        {route && (
+          <polyline
+            className={route.isEstimated ? "route estimated" : "route"}
+            data-route
+            points={line(route.points.map(toSpot))}
+          />
+        )}
+        {way && <polyline className="way" points={line(way)} />}
         {PLACES.filter(({ major }) => major || metresAPixel < SMALL).map(({ name, point }) => {
           const { x, y } = toSpot(point);
           return (
@@ -158,10 +170,13 @@ export function CityMap({ label, hint, markers, onPick, onMoveCar, way }: Props)
   );
 }
 
+function line(spots: readonly Spot[]): string {
+  return spots.map(({ x, y }) => `${x},${y}`).join(" ");
+}
+
 function City() {
   return (
     <g aria-hidden="true">
-      <rect className="land" x={EXTENT.left} y={EXTENT.top} width={EXTENT.width} height={EXTENT.height} />
       {PARKS.map((park) => (
         <path key={park} className="park" d={park} />
       ))}

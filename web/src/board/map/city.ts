@@ -32,7 +32,7 @@ function steps(from: number, to: number, by: number): number[] {
 }
 
 /** The wide water in the north, and the bank behind it. */
-export const HARBOUR = "M-3700-1960C-2300-1700-900-1830 360-1640S2500-1350 3700-1950";
+export const HARBOUR = "M-7000-2500L-3700-1960C-2300-1700-900-1830 360-1640S2500-1350 3700-1950L7000-2500";
 export const RIVER = "M500-560C760-60 470 360 880 860S1330 1800 1330 2700";
 export const CANALS = CANAL_RADII.map((radius) => arc(radius, 2, 178)).join("");
 
@@ -49,8 +49,8 @@ export const AVENUES = [
 
 /** The other bank. */
 export const NORTH_STREETS = [
-  ...steps(-3600, 3600, 300).map((x) => `M${x}-2600L${x + 120}-1500`),
-  ...steps(-2560, -1880, 170).map((y) => `M-3700 ${y}L3700 ${y + 60}`),
+  ...steps(-6900, 6900, 300).map((x) => `M${x}-2600L${x + 120}-1500`),
+  ...steps(-2560, -1880, 170).map((y) => `M-7000 ${y}L7000 ${y + 60}`),
 ].join("");
 
 export const PARKS = [
@@ -78,6 +78,11 @@ export function route(from: Spot, to: Spot): Spot[] {
 function polar({ x, y }: Spot): { radius: number; degrees: number } {
   const [dx, dy] = [x - RING_CENTRE.x, y - RING_CENTRE.y];
   return { radius: Math.hypot(dx, dy), degrees: (Math.atan2(dy, dx) * 180) / Math.PI };
+}
+
+/** The length of a route in metres. */
+export function lengthOf(way: readonly Spot[]): number {
+  return way.slice(1).reduce((sum, { x, y }, index) => sum + Math.hypot(x - way[index]!.x, y - way[index]!.y), 0);
 }
 
 /** The point after a number of metres on a route, and the next corner; null beyond its end. */

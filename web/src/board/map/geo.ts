@@ -14,7 +14,7 @@ const METRES_A_DEGREE = 111_320;
 const MIDDLE: GeoPoint = { lat: 52.368, lng: 4.895 };
 const SHRINK = Math.cos((MIDDLE.lat * Math.PI) / 180);
 
-/** The bounds of the map, in metres from its middle. */
+/** The bounds of the map, in metres from its middle. A wider map shows the land at its sides too. */
 export const EXTENT = { left: -3600, top: -2400, width: 7200, height: 4800 };
 
 export function toSpot({ lat, lng }: GeoPoint): Spot {
@@ -48,6 +48,7 @@ export function heading(from: Spot, to: Spot): number {
   return ((Math.atan2(to.x - from.x, from.y - to.y) * 180) / Math.PI + 360) % 360;
 }
 
+/** A distance on the screen. */
 export function inWords(metres: number): string {
   return metres < 950 ? `${Math.round(metres / 10) * 10} m` : `${(metres / 1000).toFixed(1)} km`;
 }

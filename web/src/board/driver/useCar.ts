@@ -1,21 +1,20 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import type { Connection } from "./api/connection";
-import { ReportLocation } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
-import { along, route } from "./map/city";
-import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "./map/geo";
-import { PLACES } from "./map/places";
-import { read, write } from "./panels";
-import { useProblems } from "./useProblems";
+import type { Connection } from "../api/connection";
+import { ReportLocation } from "../api/trips";
+import { userProblems, type Problem } from "../api/problems";
+import { along, route } from "../map/city";
+import { DEMO_SPEED } from "../map/pace";
+import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "../map/geo";
+import { PLACES } from "../map/places";
+import { read, write } from "../panels";
+import { useProblems } from "../api/useProblems";
 
 interface Car {
   point: GeoPoint;
   heading: number;
 }
 
-/** Ten times the speed of the server's estimates (25 km/h): a real drive would take a quarter of an hour. */
-const METRES_A_SECOND = (25 / 3.6) * 10;
 const STEP_MS = 800;
 /** The server accepts five reports a second. */
 const MIN_REPORT_INTERVAL_MS = 250;
@@ -23,8 +22,12 @@ const MIN_REPORT_INTERVAL_MS = 250;
 const REPEAT_REPORT_MS = 20_000;
 const RETRY_REPORT_MS = 2_000;
 
-/** A driver's car: where it is, how it moves, and the reports of its position to the server. */
-export function useCar(connection: Connection, panelId: string) {
+/**
+ * A driver's car: where it is, how it moves, and the reports of its position to the server.
+ *
+ * `reports`: whether the server takes its positions now.
+ */
+export function useCar(connection: Connection, panelId: string, reports: boolean) {
   const storedAs = `taxirank.car.${panelId}`;
   const [car, setCar] = useState<Car>(() => read<Car>(storedAs) ?? { point: firstPoint(panelId), heading: 0 });
   const [problems, setProblems] = useProblems(connection);
@@ -43,6 +46,7 @@ export function useCar(connection: Connection, panelId: string) {
   );
 
   useEffect(() => {
+    if (!reports) return;
     const own = new Reporter(connection, setProblems);
     reporter.current = own;
     const remind = () => own.report(at.current);
@@ -54,14 +58,16 @@ export function useCar(connection: Connection, panelId: string) {
       clearInterval(reminding);
       stopListening();
       own.stop();
+      reporter.current = null;
+      setProblems([]);
     };
-  }, [connection, setProblems]);
+  }, [connection, reports, setProblems]);
 
   useEffect(() => {
     if (way === null) return;
     const began = performance.now();
     const driving = setInterval(() => {
-      const here = along(way, ((performance.now() - began) / 1000) * METRES_A_SECOND);
+      const here = along(way, ((performance.now() - began) / 1000) * DEMO_SPEED);
       if (here) {
         place({ point: toGeoPoint(here.spot), heading: heading(here.spot, here.next) });
         return;
@@ -81,7 +87,11 @@ export function useCar(connection: Connection, panelId: string) {
     },
     [place],
   );
-  const driveTo = useCallback((point: GeoPoint) => setWay(route(toSpot(at.current.point), toSpot(point))), []);
+  /** Drive to a point: along `known`, if that is given, or along the streets of the map. */
+  const driveTo = useCallback((point: GeoPoint, known?: readonly GeoPoint[]) => {
+    const from = toSpot(at.current.point);
+    setWay(known ? [from, ...known.map(toSpot), toSpot(point)] : route(from, toSpot(point)));
+  }, []);
   const stop = useCallback(() => setWay(null), []);
 
   return { car, way, problems, moveTo, driveTo, stop };

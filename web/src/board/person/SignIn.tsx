@@ -1,17 +1,17 @@
 import "./SignIn.css";
-import "./ui/Avatar.css";
-import "./ui/Notice.css";
+import "../ui/Avatar.css";
+import "../ui/Notice.css";
 
 import { useId, useState } from "react";
 
-import { Connection } from "./api/connection";
-import type { Role } from "./api/generated/graphql";
-import { LogIn, LogOut, SignUp } from "./api/operations";
-import { userProblems, type Problem } from "./api/problems";
-import { Field } from "./ui/Field";
-import { photoOf, PhotoField } from "./ui/PhotoField";
-import { Problems } from "./ui/Problems";
-import { textOf, useForm } from "./ui/useForm";
+import { Connection } from "../api/connection";
+import type { Role } from "../api/generated/graphql";
+import { LogIn, LogOut, SignUp } from "../api/people";
+import { userProblems, type Problem } from "../api/problems";
+import { Field } from "../ui/Field";
+import { photoOf, PhotoField } from "../ui/PhotoField";
+import { Problems } from "../ui/Problems";
+import { textOf, useForm } from "../ui/useForm";
 
 interface Props {
   role: Role;

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 
-import type { Trip } from "./api/operations";
+import type { Trip } from "../api/trips";
 
 /** A change of a trip, in words. */
 export interface Happening {
@@ -25,7 +25,7 @@ export function useHappenings(
     for (const trip of [...(trips ?? [])].reverse()) {
       const before = known.current.get(trip.id);
       known.current.set(trip.id, trip);
-      if (before?.status === trip.status) continue;
+      if (before?.status === trip.status && before.arrivedAt === trip.arrivedAt) continue;
       const happened = before ? inWords(trip, before) : null;
       if (happened) say(happened.text);
       setNotice(happened?.stays ? happened.text : null);

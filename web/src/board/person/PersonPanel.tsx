@@ -3,16 +3,17 @@ import "./PersonPanel.css";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import { Account } from "./Account";
-import { Connection, backoff, type SocketState } from "./api/connection";
-import { LogOut, Me, type Person } from "./api/operations";
-import { isUnreachable, type Problem } from "./api/problems";
-import { DriverPanel } from "./DriverPanel";
-import { RiderPanel } from "./RiderPanel";
-import { titleOf, type Panel } from "./panels";
+import { Connection, backoff, type SocketState } from "../api/connection";
+import { LogOut, Me, type Person } from "../api/people";
+import { isUnreachable, type Problem } from "../api/problems";
+import { useAutopilot } from "../demo/useAutopilot";
+import { DriverPanel } from "../driver/DriverPanel";
+import { RiderPanel } from "../rider/RiderPanel";
+import { titleOf, type Panel } from "../panels";
 import { SignIn } from "./SignIn";
-import { useAnnounce } from "./ui/announcer";
-import { Avatar } from "./ui/Avatar";
-import { Problems } from "./ui/Problems";
+import { useAnnounce } from "../ui/announcer";
+import { Avatar } from "../ui/Avatar";
+import { Problems } from "../ui/Problems";
 
 interface Props {
   panel: Panel;
@@ -20,6 +21,8 @@ interface Props {
   isHidden: boolean;
   onToken: (id: string, token: string | null) => void;
   onNews: (id: string, text: string) => void;
+  /** The ride of the demo has ended. */
+  onDemoOver: () => void;
   onRemove: ((id: string) => void) | null;
 }
 
@@ -28,6 +31,8 @@ export interface RolePanelProps {
   connection: Connection;
   person: Person;
   panelId: string;
+  isDemo: boolean;
+  onDemoOver: () => void;
   /** A word or two for the panel's tab; empty for none. */
   onNews: (text: string) => void;
 }
@@ -37,7 +42,7 @@ const ENDED = "Your session has ended. Log in again.";
 const DELETED = "Your account is deleted.";
 
 /** One person's panel: the form to sign up or log in, and then the rider's or driver's part. */
-export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove }: Props) {
+export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onDemoOver, onRemove }: Props) {
   const { id, token } = panel;
   const [notice, setNotice] = useState<string | null>(null);
   const [takesFocus, setTakesFocus] = useState(false);
@@ -45,6 +50,7 @@ export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove 
   const title = useRef<HTMLHeadingElement>(null);
   const announce = useAnnounce();
   const name = titleOf(panel);
+  useAutopilot(section, panel.isDemo === true);
 
   const leave = useCallback(
     (why: string | null) => {
@@ -109,6 +115,7 @@ export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onRemove 
           onLogOut={() => leave(null)}
           onDeleted={() => leave(DELETED)}
           onNews={tell}
+          onDemoOver={onDemoOver}
         />
       )}
     </section>
@@ -128,9 +135,11 @@ interface SignedInProps {
   onLogOut: () => void;
   onDeleted: () => void;
   onNews: (text: string) => void;
+  onDemoOver: () => void;
 }
 
-function SignedIn({ panel, token, name, takesFocus, onToken, onEnd, onLogOut, onDeleted, onNews }: SignedInProps) {
+function SignedIn(props: SignedInProps) {
+  const { panel, token, name, takesFocus, onToken, onEnd, onLogOut, onDeleted, onNews, onDemoOver } = props;
   const [connection, setConnection] = useState<Connection | null>(null);
   const [attempt, setAttempt] = useState(0);
   const [person, setPerson] = useState<Person | null>(null);
@@ -207,10 +216,18 @@ function SignedIn({ panel, token, name, takesFocus, onToken, onEnd, onLogOut, on
         />
       )}
       {connection && (
-        <Lost connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />
+        <Offline connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />
       )}
       {connection && person && (
-        <RolePanel key={attempt} connection={connection} person={person} panelId={panel.id} onNews={onNews} />
+        <RolePanel
+          key={attempt}
+          connection={connection}
+          person={person}
+          panelId={panel.id}
+          isDemo={panel.isDemo === true}
+          onDemoOver={onDemoOver}
+          onNews={onNews}
+        />
       )}
     </>
   );
@@ -223,8 +240,8 @@ function RolePanel(props: RolePanelProps) {
 const STATES: Record<SocketState, string> = {
   connecting: "Connecting…",
   live: "Live",
-  reconnecting: "Reconnecting…",
-  lost: "Not connected",
+  reconnecting: "Offline",
+  lost: "Offline",
 };
 
 /** The state of the socket, in a word. */
@@ -241,17 +258,25 @@ function Link({ connection, who }: { connection: Connection; who: string }) {
   return <span className={`link ${state}`}>{STATES[state]}</span>;
 }
 
-/** Offers to connect again when the connection does not recover by itself. */
-function Lost({ connection, problems, onAgain }: { connection: Connection; problems: Problem[]; onAgain: () => void }) {
+/** Says that the panel is offline, and offers to connect again when the connection does not recover by itself. */
+function Offline({ connection, problems, onAgain }: { connection: Connection; problems: Problem[]; onAgain: () => void }) {
   const state = useSyncExternalStore(connection.listen, connection.readState);
-  if (state !== "lost" && problems.length === 0) return null;
+  const isOffline = state === "reconnecting" || state === "lost";
+  if (!isOffline && problems.length === 0) return null;
   return (
-    <div className="lost">
-      {state === "lost" && <p>The server has closed the connection. What you see may be old.</p>}
+    <div className="offline">
+      {isOffline && (
+        <p>
+          <strong>Offline.</strong> What you see may be old.{" "}
+          {state === "lost" ? "The server has closed the connection." : "This page keeps trying to reach the server."}
+        </p>
+      )}
       <Problems problems={problems} />
-      <button type="button" onClick={onAgain}>
-        Connect again
-      </button>
+      {(state === "lost" || problems.length > 0) && (
+        <button type="button" onClick={onAgain}>
+          Connect again
+        </button>
+      )}
     </div>
   );
 }

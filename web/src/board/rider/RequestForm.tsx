@@ -3,15 +3,18 @@ import "./RequestForm.css";
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { flushSync } from "react-dom";
 
-import type { Connection } from "./api/connection";
-import { RequestTrip, type Trip } from "./api/operations";
-import { userProblems } from "./api/problems";
-import { format, parse, type GeoPoint } from "./map/geo";
-import { PLACES, placeNamed } from "./map/places";
-import { focusOnFault } from "./ui/faults";
-import { IS_TOUCHED } from "./ui/pointing";
-import { Problems } from "./ui/Problems";
-import { useProblems } from "./useProblems";
+import type { Connection } from "../api/connection";
+import { randomText } from "../api/randomText";
+import { RequestTrip, type Trip } from "../api/trips";
+import { userProblems } from "../api/problems";
+import { format, parse, type GeoPoint } from "../map/geo";
+import { PLACES, placeNamed } from "../map/places";
+import { focusOnFault } from "../ui/faults";
+import { IS_TOUCHED } from "../ui/pointing";
+import { Problems } from "../ui/Problems";
+import { useProblems } from "../api/useProblems";
+import { EstimateLine } from "./EstimateLine";
+import type { Estimated } from "./useEstimate";
 
 /** The pick-up or drop-off of a trip: typed, picked on the map, or a named place. */
 export interface End {
@@ -29,6 +32,8 @@ interface Props {
   connection: Connection;
   pickUp: End;
   dropOff: End;
+  /** What the trip would be like; null while that is unknown. */
+  estimate: Estimated | null;
   onChange: (which: Which, end: End) => void;
   /** The user focuses or hovers over the fields of an end. */
   onPoint: (which: Which) => void;
@@ -36,7 +41,7 @@ interface Props {
 }
 
 /** The form for the pick-up and drop-off of a new trip. The map can fill it too. */
-export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, onRequested }: Props) {
+export function RequestForm({ connection, pickUp, dropOff, estimate, onChange, onPoint, onRequested }: Props) {
   const [problems, setProblems] = useProblems(connection);
   const [isBusy, setIsBusy] = useState(false);
   // The idempotency key: a retry after a lost answer does not create a second trip.
@@ -55,7 +60,7 @@ export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, on
       return;
     }
     const request = JSON.stringify([pickUp, dropOff]);
-    if (asked.current.request !== request) asked.current = { request, key: randomKey() };
+    if (asked.current.request !== request) asked.current = { request, key: randomText() };
     setIsBusy(true);
     const { data, problems: failed } = await connection.ask(RequestTrip, {
       input: {
@@ -92,10 +97,13 @@ export function RequestForm({ connection, pickUp, dropOff, onChange, onPoint, on
         onChange={(end) => onChange("dropOff", end)}
         onPoint={() => onPoint("dropOff")}
       />
-      <Problems problems={problems} />
-      <button className="primary" type="submit" disabled={isBusy}>
-        Request a trip
-      </button>
+      <div className="actions">
+        {estimate && <EstimateLine estimate={estimate} />}
+        <Problems problems={problems} />
+        <button className="primary" type="submit" disabled={isBusy} data-next={estimate ? "" : undefined}>
+          Request a trip
+        </button>
+      </div>
     </form>
   );
 }
@@ -157,9 +165,10 @@ function EndFields({ legend, kind, end, onChange, onPoint }: EndProps) {
   );
 }
 
-/** A random UUID. Does not use `crypto.randomUUID`, which is missing on pages without https. */
-function randomKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/** An end at a named place. */
+export function endAt(name: string): End {
+  const place = placeNamed(name);
+  return { address: name, position: place ? format(place.point) : "" };
 }
 
 /** The position of a pick-up or drop-off, if it has one. */

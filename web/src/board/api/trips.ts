@@ -1,16 +1,14 @@
-/** The GraphQL operations of the board. Their types are generated from these documents and the schema. */
+/** The GraphQL operations of trips. Their types are generated from these documents and the schema. */
 import type { ResultOf } from "@graphql-typed-document-node/core";
 
 import { graphql } from "./generated";
 
-const PersonFields = graphql(`
-  fragment PersonFields on User {
-    id
-    username
-    firstName
-    lastName
-    role
-    photo
+const RouteFields = graphql(`
+  fragment RouteFields on Route {
+    encodedPolyline
+    distanceM
+    durationS
+    estimated
   }
 `);
 
@@ -22,6 +20,9 @@ const TripFields = graphql(`
     status
     expiresAt
     cancelReason
+    cancelCode
+    arrivedAt
+    myRating
     pickUpAddress
     dropOffAddress
     pickUp {
@@ -33,6 +34,10 @@ const TripFields = graphql(`
       lng
     }
     pickUpEta
+    dropOffEta
+    route {
+      ...RouteFields
+    }
     driverLocation {
       point {
         lat
@@ -53,6 +58,9 @@ const TripFields = graphql(`
       status
       at
       changedBy
+      arrived
+      cancelCode
+      reason
       user {
         id
         firstName
@@ -85,94 +93,6 @@ const OfferFields = graphql(`
   }
 `);
 
-export const SignUp = graphql(`
-  mutation SignUp($input: SignUpInput!) {
-    signUp(input: $input) {
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const LogIn = graphql(`
-  mutation LogIn($username: String!, $password: String!) {
-    logIn(username: $username, password: $password, issueToken: true) {
-      user {
-        role
-      }
-      token
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const LogOut = graphql(`
-  mutation LogOut {
-    logOut {
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const UpdateMe = graphql(`
-  mutation UpdateMe($input: UpdateMeInput!) {
-    updateMe(input: $input) {
-      user {
-        ...PersonFields
-      }
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const ChangePassword = graphql(`
-  mutation ChangePassword($input: ChangePasswordInput!) {
-    changePassword(input: $input) {
-      token
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const DeleteMe = graphql(`
-  mutation DeleteMe($password: String!) {
-    deleteMe(password: $password) {
-      errors {
-        code
-        message
-        field
-      }
-    }
-  }
-`);
-
-export const Me = graphql(`
-  query Me {
-    me {
-      ...PersonFields
-    }
-  }
-`);
-
 export const RequestTrip = graphql(`
   mutation RequestTrip($input: CreateTripInput!) {
     createTrip(input: $input) {
@@ -180,9 +100,7 @@ export const RequestTrip = graphql(`
         ...TripFields
       }
       errors {
-        code
-        message
-        field
+        ...UserErrorFields
       }
     }
   }
@@ -195,9 +113,7 @@ export const MoveTrip = graphql(`
         ...TripFields
       }
       errors {
-        code
-        message
-        field
+        ...UserErrorFields
       }
     }
   }
@@ -207,18 +123,55 @@ export const ReportLocation = graphql(`
   mutation ReportLocation($input: LocationInput!) {
     reportLocation(input: $input) {
       errors {
-        code
-        message
-        field
+        ...UserErrorFields
       }
     }
   }
 `);
 
-export const PickUpEta = graphql(`
-  query PickUpEta($id: ID!) {
+export const ReportArrival = graphql(`
+  mutation ReportArrival($id: ID!) {
+    reportArrival(tripId: $id) {
+      trip {
+        ...TripFields
+      }
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const RateTrip = graphql(`
+  mutation RateTrip($id: ID!, $stars: Int!, $comment: String) {
+    rateTrip(tripId: $id, stars: $stars, comment: $comment) {
+      trip {
+        ...TripFields
+      }
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const Estimate = graphql(`
+  query Estimate($pickUp: GeoPointInput!, $dropOff: GeoPointInput!) {
+    tripEstimate(pickUp: $pickUp, dropOff: $dropOff) {
+      route {
+        ...RouteFields
+      }
+      driversNearby
+      pickUpEta
+    }
+  }
+`);
+
+export const Etas = graphql(`
+  query Etas($id: ID!) {
     trip(id: $id) {
       pickUpEta
+      dropOffEta
     }
   }
 `);
@@ -247,6 +200,7 @@ export const Pool = graphql(`
       __typename
       ... on PoolSnapshot {
         truncated
+        paused
         offers {
           ...OfferFields
         }
@@ -279,6 +233,6 @@ export const DriverLocation = graphql(`
   }
 `);
 
-export type Person = ResultOf<typeof PersonFields>;
+export type Route = ResultOf<typeof RouteFields>;
 export type Trip = ResultOf<typeof TripFields>;
 export type Offer = ResultOf<typeof OfferFields>;

@@ -1,9 +1,9 @@
 import { useEffect, useReducer, useState } from "react";
 
-import type { Connection } from "./api/connection";
-import type { WithdrawReason } from "./api/generated/graphql";
-import { Pool, type Offer } from "./api/operations";
-import type { Problem } from "./api/problems";
+import type { Connection } from "../api/connection";
+import type { PauseReason, WithdrawReason } from "../api/generated/graphql";
+import { Pool, type Offer } from "../api/trips";
+import type { Problem } from "../api/problems";
 
 /** An offer on the screen. A withdrawn one has a reason, and is shown for a moment more. */
 export interface Shown {
@@ -38,11 +38,15 @@ export interface Listener {
   withdrawn: (id: string, reason: WithdrawReason) => void;
 }
 
-/** The open requests around a driver, kept up to date; `offers` is null until the first snapshot. */
+/**
+ * The open requests around a driver, kept up to date; `offers` is null until the first snapshot. `paused`: why there are
+ * none now.
+ */
 export function useOffers(connection: Connection, listener: Listener) {
   const [shown, tell] = useReducer(learn, []);
   const [isKnown, setIsKnown] = useState(false);
   const [truncated, setTruncated] = useState(false);
+  const [paused, setPaused] = useState<PauseReason | null>(null);
   const [problems, setProblems] = useState<Problem[]>([]);
 
   useEffect(() => {
@@ -56,6 +60,7 @@ export function useOffers(connection: Connection, listener: Listener) {
           case "PoolSnapshot":
             tell({ is: "all", offers: event.offers });
             setTruncated(event.truncated);
+            setPaused(event.paused);
             setIsKnown(true);
             break;
           case "TripOffered":
@@ -78,5 +83,5 @@ export function useOffers(connection: Connection, listener: Listener) {
     };
   }, [connection, listener]);
 
-  return { offers: isKnown ? shown : null, truncated, problems };
+  return { offers: isKnown ? shown : null, truncated, paused, problems };
 }

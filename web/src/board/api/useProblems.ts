@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 
-import type { Connection } from "./api/connection";
-import { isUnreachable, type Problem } from "./api/problems";
+import type { Connection } from "./connection";
+import { isUnreachable, type Problem } from "./problems";
 
 /** The problems of the last request. "Cannot be reached" is removed when the socket reconnects. */
 export function useProblems(connection: Connection) {

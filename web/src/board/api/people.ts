@@ -1,0 +1,119 @@
+/** The GraphQL operations of accounts and sessions. Their types are generated from these documents and the schema. */
+import type { ResultOf } from "@graphql-typed-document-node/core";
+
+import { graphql } from "./generated";
+
+const UserErrorFields = graphql(`
+  fragment UserErrorFields on UserError {
+    code
+    message
+    field
+    retryAfter
+  }
+`);
+
+const PersonFields = graphql(`
+  fragment PersonFields on User {
+    id
+    username
+    firstName
+    lastName
+    role
+    photo
+    rating {
+      average
+      count
+    }
+  }
+`);
+
+export const SignUp = graphql(`
+  mutation SignUp($input: SignUpInput!) {
+    signUp(input: $input) {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const LogIn = graphql(`
+  mutation LogIn($username: String!, $password: String!) {
+    logIn(username: $username, password: $password, issueToken: true) {
+      user {
+        id
+        role
+      }
+      token
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const LogOut = graphql(`
+  mutation LogOut {
+    logOut {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const UpdateMe = graphql(`
+  mutation UpdateMe($input: UpdateMeInput!) {
+    updateMe(input: $input) {
+      user {
+        ...PersonFields
+      }
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const ChangePassword = graphql(`
+  mutation ChangePassword($input: ChangePasswordInput!) {
+    changePassword(input: $input) {
+      token
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const DeleteMe = graphql(`
+  mutation DeleteMe($password: String!) {
+    deleteMe(password: $password) {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const Me = graphql(`
+  query Me {
+    me {
+      ...PersonFields
+    }
+  }
+`);
+
+export const SetOnDuty = graphql(`
+  mutation SetOnDuty($onDuty: Boolean!) {
+    setOnDuty(onDuty: $onDuty) {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+/** An error in the answer of a mutation. */
+export type UserErrorData = ResultOf<typeof UserErrorFields>;
+export type Person = ResultOf<typeof PersonFields>;

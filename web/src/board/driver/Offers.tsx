@@ -1,0 +1,68 @@
+import "./Offers.css";
+
+import type { PauseReason } from "../api/generated/graphql";
+import type { GeoPoint } from "../map/geo";
+import { inWords } from "../map/geo";
+import { Party } from "../trip/Party";
+import { Ends } from "../trip/TripParts";
+import { GONE } from "../trip/words";
+import { Remaining } from "../ui/Dated";
+import type { Shown } from "./useOffers";
+
+interface Props {
+  offers: readonly Shown[] | null;
+  truncated: boolean;
+  paused: PauseReason | null;
+  isBusy: boolean;
+  metresTo: (point: GeoPoint) => number;
+  onAccept: (id: string) => void;
+}
+
+const PAUSED: Record<PauseReason, string> = {
+  NOT_APPROVED: "Staff have not approved you as a driver. Offers begin the moment they do.",
+  OFF_DUTY: "You are off duty: nobody sees where you are, and no requests come.",
+  NO_VEHICLE: "Describe your vehicle in your account. Then requests come.",
+  ON_TRIP: "You are on a trip: requests come when it has ended.",
+};
+
+/** The open requests around the driver. */
+export function Offers({ offers, truncated, paused, isBusy, metresTo, onAccept }: Props) {
+  if (offers === null) return <p className="quiet-text">Looking for requests…</p>;
+  if (paused !== null) return <p className="empty">{PAUSED[paused]}</p>;
+  if (offers.length === 0) {
+    return (
+      <p className="empty">
+        Nobody nearby is asking for a ride. A request appears here the moment it is made.
+      </p>
+    );
+  }
+  return (
+    <ul className="offers" aria-label="Offers">
+      {offers.map(({ offer, gone }) => (
+        <li key={offer.id} className={gone ? "offer gone" : "offer"}>
+          <Party
+            person={offer.rider}
+            note={offer.pickUp ? `${inWords(metresTo(offer.pickUp))} from you` : "no position given"}
+          >
+            {gone === null && offer.expiresAt && <Remaining until={offer.expiresAt} />}
+          </Party>
+          <Ends trip={offer} />
+          {gone === null ? (
+            <button
+              type="button"
+              className="primary"
+              data-next=""
+              disabled={isBusy}
+              onClick={() => onAccept(offer.id)}
+            >
+              Accept<span className="visually-hidden"> the trip of {offer.rider.firstName}</span>
+            </button>
+          ) : (
+            <p className="why">{GONE[gone]}</p>
+          )}
+        </li>
+      ))}
+      {truncated && <li className="quiet-text">There are more. These are the nearest.</li>}
+    </ul>
+  );
+}

@@ -1,0 +1,84 @@
+import "./Steps.css";
+
+import type { Trip } from "../api/trips";
+import { useNow } from "../ui/Dated";
+
+interface Props {
+  trip: Trip;
+  isBusy: boolean;
+  /** Whether the car is at the pick-up or the drop-off, wherever it is to go now. */
+  isThere: boolean;
+  /** Whether there is a position to drive to. */
+  hasTarget: boolean;
+  isDriving: boolean;
+  onDrive: () => void;
+  onArrive: () => void;
+  onStart: () => void;
+  onComplete: () => void;
+}
+
+/** What a driver does on a trip. Each button has a fixed place: a button that moves under a finger is pressed by mistake. */
+export function Steps(props: Props) {
+  const { trip, isBusy, isThere, hasTarget, isDriving } = props;
+  const isComing = trip.status === "STARTED";
+  const hasArrived = trip.arrivedAt !== null;
+  const canDrive = hasTarget && !isThere;
+  const placeName = isComing ? "pick-up" : "drop-off";
+  // The next thing to do stands out.
+  const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? "start" : "arrive";
+  const look = (step: string) =>
+    step !== next ? {} : { className: "primary", ...(isDriving ? {} : { "data-next": "" }) };
+  return (
+    <div className="steps">
+        <button
+          type="button"
+          {...look("drive")}
+          aria-disabled={!canDrive}
+          onClick={() => canDrive && props.onDrive()}
+        >
+          {isThere ? `You are at the ${placeName}` : isDriving ? "Stop" : `Drive to the ${placeName}`}
+        </button>
+        <button
+          type="button"
+          {...look("arrive")}
+          disabled={isBusy || !isComing || hasArrived}
+          onClick={props.onArrive}
+        >
+          I have arrived
+        </button>
+        <button type="button" {...look("start")} disabled={isBusy || !isComing} onClick={props.onStart}>
+          {trip.rider.firstName} is in the car
+        </button>
+        <button type="button" {...look("complete")} disabled={isBusy || isComing} onClick={props.onComplete}>
+          Complete the trip
+        </button>
+    </div>
+  );
+}
+
+interface NoShowProps {
+  name: string;
+  isBusy: boolean;
+  /** When the driver may cancel, in milliseconds, if the server has said so. */
+  at: number | null;
+  onNoShow: () => void;
+}
+
+/** Cancels the trip because the rider did not come. */
+export function NoShow({ name, isBusy, at, onNoShow }: NoShowProps) {
+  const now = useNow();
+  const leftS = at === null ? 0 : Math.ceil((at - now) / 1000);
+  const waits = leftS > 0;
+  return (
+    <button
+      type="button"
+      className="quiet danger"
+      aria-disabled={waits}
+      disabled={isBusy}
+      onClick={() => !waits && onNoShow()}
+    >
+      {name} did not come
+      {waits && ` (in ${Math.floor(leftS / 60)}:${String(leftS % 60).padStart(2, "0")})`}
+    </button>
+  );
+}

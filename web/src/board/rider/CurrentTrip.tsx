@@ -1,0 +1,110 @@
+import "./CurrentTrip.css";
+
+import type { Connection } from "../api/connection";
+import { userProblems } from "../api/problems";
+import { MoveTrip, type Trip } from "../api/trips";
+import { useProblems } from "../api/useProblems";
+import { CancelForm } from "../trip/CancelForm";
+import { Party } from "../trip/Party";
+import { Ends, History, Progress } from "../trip/TripParts";
+import { inTime, RIDERS_REASONS, STATUS } from "../trip/words";
+import { At, Elapsed, Remaining } from "../ui/Dated";
+import { Problems } from "../ui/Problems";
+import type { Seen } from "./useDriverLocation";
+import { useTimeLeft } from "./useTimeLeft";
+
+interface Props {
+  connection: Connection;
+  trip: Trip;
+  car: Seen | null;
+  onCancelled: (trip: Trip) => void;
+}
+
+/** The rider's trip under way, or the request that waits for a driver. */
+export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
+  const { driver } = trip;
+  const isComing = trip.status === "STARTED";
+  return (
+    <article className="trip">
+      <Progress status={trip.status} words={STATUS} />
+      {driver && (
+        <Party
+          person={driver}
+          size="large"
+          note={
+            car?.isStale ? (
+              <>
+                Last seen on <At moment={car.recordedAt} />
+              </>
+            ) : (
+              "Your driver"
+            )
+          }
+        >
+          <TimeLeft connection={connection} trip={trip} car={car} />
+        </Party>
+      )}
+      {isComing && trip.arrivedAt && driver && (
+        <p className="here">
+          {driver.firstName} waits for you at the pick-up, for <Elapsed since={trip.arrivedAt} /> now.
+        </p>
+      )}
+      {trip.expiresAt && (
+        <p className="waiting">
+          Drivers nearby see your request. It lapses in <Remaining until={trip.expiresAt} />.
+        </p>
+      )}
+      <Ends trip={trip} />
+      <Cancelling key={trip.id} connection={connection} trip={trip} isSilent={!car || car.isStale} onCancelled={onCancelled} />
+      <History trip={trip} />
+    </article>
+  );
+}
+
+function TimeLeft({ connection, trip, car }: Omit<Props, "onCancelled">) {
+  const { toPickUpS, toDropOffS } = useTimeLeft(connection, trip, car);
+  const [label, seconds] =
+    trip.status === "IN_PROGRESS" ? ["There in", toDropOffS] : trip.arrivedAt ? ["", null] : ["Here in", toPickUpS];
+  if (seconds === null) return null;
+  return (
+    <p className="eta">
+      <small>{label}</small>
+      {inTime(seconds)}
+      {trip.status === "STARTED" && toDropOffS !== null && <small>At the drop-off in {inTime(toDropOffS)}</small>}
+    </p>
+  );
+}
+
+interface CancellingProps extends Pick<Props, "connection" | "trip" | "onCancelled"> {
+  /** No position of the driver's is known, or only an old one. */
+  isSilent: boolean;
+}
+
+/** The rider may cancel until they are in the car; then only if the driver has been silent for long. */
+function Cancelling({ connection, trip, isSilent, onCancelled }: CancellingProps) {
+  const [problems, setProblems] = useProblems(connection);
+  const isInTheCar = trip.status === "IN_PROGRESS";
+
+  async function cancel(reason: string | null, cancelCode: Parameters<typeof send>[1]) {
+    const { data, problems: failed } = await send(reason, cancelCode);
+    setProblems(data === null ? failed : userProblems(data.updateTrip.errors));
+    if (data?.updateTrip.trip) onCancelled(data.updateTrip.trip);
+  }
+
+  function send(reason: string | null, cancelCode: (typeof RIDERS_REASONS)[number][0] | null) {
+    return connection.ask(MoveTrip, { input: { id: trip.id, status: "CANCELLED", reason, cancelCode } });
+  }
+
+  if (isInTheCar && !isSilent) return null;
+  return (
+    <div className="actions">
+      <Problems problems={problems} />
+      <CancelForm
+        label={isInTheCar ? "I left the car: the driver does not answer" : "Cancel the trip"}
+        confirm={isInTheCar ? "End the trip" : "Cancel it"}
+        reasons={RIDERS_REASONS}
+        onCancel={cancel}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,36 @@
+import "./EstimateLine.css";
+
+import { inWords } from "../map/geo";
+import { DEMO_PACE, hasDemoCars } from "../map/pace";
+import { inTime } from "../trip/words";
+import type { Estimated } from "./useEstimate";
+
+/** From here on the server does not count. */
+const MANY = 20;
+
+/** What a trip would be like. */
+export function EstimateLine({ estimate: { route, driversNearby, pickUpEta } }: { estimate: Estimated }) {
+  const drivers =
+    driversNearby === 0
+      ? "No driver nearby now"
+      : `${driversNearby >= MANY ? `${MANY} or more drivers` : driversNearby === 1 ? "1 driver" : `${driversNearby} drivers`} nearby`;
+  return (
+    <p className="estimate" role="status">
+      {route && (
+        <strong>
+          {inWords(route.distanceM)}, {inTime(route.durationS)}
+        </strong>
+      )}{" "}
+      <span>
+        {drivers}
+        {pickUpEta !== null && `, the nearest ${inTime(pickUpEta)} away`}
+      </span>
+      {route && (route.estimated || hasDemoCars()) && (
+        <small>
+          {route.estimated && "Estimated from the straight line. "}
+          {hasDemoCars() && `A car of this page needs ${inTime(route.durationS / DEMO_PACE)}.`}
+        </small>
+      )}
+    </p>
+  );
+}

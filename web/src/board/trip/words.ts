@@ -1,0 +1,131 @@
+/** The texts on the screen for the values of the schema. */
+import type { CancelCode, ChangedBy, TripStatus, WithdrawReason } from "../api/generated/graphql";
+import type { Trip } from "../api/trips";
+import type { Happening } from "./useHappenings";
+
+export const STATUS: Record<TripStatus, string> = {
+  REQUESTED: "Requested",
+  STARTED: "Driver on the way",
+  IN_PROGRESS: "In the car",
+  COMPLETED: "Arrived",
+  CANCELLED: "Cancelled",
+  EXPIRED: "Expired",
+};
+
+/** The same for drivers. */
+export const STATUS_TO_DRIVER: Record<TripStatus, string> = {
+  ...STATUS,
+  STARTED: "To the pick-up",
+  IN_PROGRESS: "To the drop-off",
+};
+
+export const GONE: Record<WithdrawReason, string> = {
+  TAKEN: "Another driver was faster",
+  CANCELLED: "The rider cancelled it",
+  EXPIRED: "No driver accepted it in time",
+  OUT_OF_RANGE: "Too far from you now",
+};
+
+/** Why a trip was cancelled or given back, in the history. */
+export const WHY: Record<CancelCode, string> = {
+  CHANGED_PLANS: "plans have changed",
+  WRONG_ADDRESS: "an address is wrong",
+  DRIVER_TOO_FAR: "the driver is too far away",
+  NO_SHOW: "the rider did not come",
+  SAFETY: "for safety",
+  ABANDONED: "nobody changed it for very long",
+  STAFF: "staff decided so",
+  OTHER: "for another reason",
+};
+
+/** The codes that riders and drivers choose from, in their words. */
+export const RIDERS_REASONS: [CancelCode, string][] = [
+  ["CHANGED_PLANS", "My plans have changed"],
+  ["WRONG_ADDRESS", "An address is wrong"],
+  ["DRIVER_TOO_FAR", "The driver is too far away"],
+  ["SAFETY", "I do not feel safe"],
+  ["OTHER", "Another reason"],
+];
+export const DRIVERS_REASONS: [CancelCode, string][] = [
+  ["CHANGED_PLANS", "My plans have changed"],
+  ["WRONG_ADDRESS", "An address is wrong"],
+  ["DRIVER_TOO_FAR", "The pick-up is too far away"],
+  ["SAFETY", "I do not feel safe"],
+  ["OTHER", "Another reason"],
+];
+
+/** The most advanced status first. */
+const ACTIVE: readonly TripStatus[] = ["IN_PROGRESS", "STARTED", "REQUESTED"];
+
+/** The trip to show large: the active trip with the most advanced status; of several, the newest. */
+export function currentOf(trips: readonly Trip[] | null): Trip | undefined {
+  return ACTIVE.flatMap((status) => (trips ?? []).filter((trip) => trip.status === status))[0];
+}
+
+/** The rider's headline of a trip. */
+export function headline(trip: Trip): string {
+  const name = nameOfDriver(trip);
+  switch (trip.status) {
+    case "REQUESTED":
+      return "Looking for a driver";
+    case "STARTED":
+      return trip.arrivedAt ? `${name} is here` : `${name} is on the way`;
+    case "IN_PROGRESS":
+      return `You are riding with ${name}`;
+    default:
+      return STATUS[trip.status];
+  }
+}
+
+function nameOfDriver({ driver }: Trip): string {
+  return driver?.firstName ?? "Your driver";
+}
+
+/** The message to a rider about a change. */
+export function toldToRider(trip: Trip, before: Trip): Happening {
+  switch (trip.status) {
+    case "REQUESTED":
+      return { text: `${nameOfDriver(before)} gave the trip back. Looking for another driver.`, stays: true };
+    case "COMPLETED":
+      return { text: `You have arrived: ${trip.dropOffAddress}`, stays: true };
+    case "CANCELLED":
+      return toldOfEnd(trip, "RIDER", nameOfDriver(before)) ?? { text: "Your trip is cancelled", stays: false };
+    case "EXPIRED":
+      return { text: "No driver accepted your trip in time. You can request it again.", stays: true };
+    default:
+      return { text: headline(trip), stays: false };
+  }
+}
+
+/** The message to a driver about a change; null for the driver's own changes. */
+export function toldToDriver(trip: Trip, { rider }: Trip): Happening | null {
+  if (trip.status === "COMPLETED" && lastChange(trip) === "STAFF") return { text: "Staff completed the trip", stays: true };
+  return trip.status === "CANCELLED" ? toldOfEnd(trip, "DRIVER", rider.firstName) : null;
+}
+
+/** Who cancelled a trip, and why; null if it was the reader. `name`: the other party's. */
+function toldOfEnd(trip: Trip, reader: ChangedBy, name: string): Happening | null {
+  const by = lastChange(trip);
+  if (by === reader) return null;
+  if (trip.cancelCode === "NO_SHOW") {
+    return { text: `${name} waited for you at the pick-up, and cancelled the trip`, stays: true };
+  }
+  if (by === "SYSTEM") return { text: "The trip ended because nobody changed it for very long", stays: true };
+  return { text: `${by === "STAFF" ? "Staff" : name} cancelled the trip${because(trip)}`, stays: true };
+}
+
+function lastChange({ history }: Trip): ChangedBy | undefined {
+  return history?.at(-1)?.changedBy;
+}
+
+function because({ cancelReason, cancelCode }: Trip): string {
+  if (cancelReason) return `: ${cancelReason}`;
+  return cancelCode && cancelCode !== "STAFF" && cancelCode !== "OTHER" ? `: ${WHY[cancelCode]}` : "";
+}
+
+/** A duration on the screen, rounded as an estimate deserves. */
+export function inTime(seconds: number): string {
+  if (seconds < 8) return "a few seconds";
+  if (seconds < 58) return `about ${Math.round(seconds / 5) * 5} s`;
+  return `about ${Math.round(seconds / 60)} min`;
+}
