@@ -24,6 +24,10 @@ class Panel:
         self.link = self.root.locator(".link")
         self.notice = self.root.locator(".notice")
         self.problems = self.root.locator(".problems p")
+        self.id = panel_id
+        self.eta = self.root.locator(".eta")
+        self.party = self.root.locator(".trip .party")
+        self.actions = self.root.locator(".actions button")
         self.estimate = self.root.locator(".estimate")
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
@@ -151,6 +155,34 @@ class BoardPage(WatchedPage):
         await self.page.route("**/graphql", answer)
         yield
         ended.set()
+
+    async def pictures(self, name: str, panel: Panel) -> None:
+        """Draw the window as it is, and a panel on a phone, in light and dark; only with ``--screenshots``."""
+        if not self.draws_pictures:
+            return
+        desk = self.page.viewport_size
+        assert desk is not None
+        scrolled = await self.page.evaluate("scrollY")
+        focused = await self.page.evaluate_handle("document.activeElement")
+        for size, device in (({"width": 390, "height": 844}, "phone"), (desk, "desk")):
+            await self.page.set_viewport_size(size)
+            if device == "phone":
+                await self.page.locator(f"#tab-{panel.id}").click()
+            for scheme in ("dark", "light"):
+                await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await self.picture(f"{name}-{device}-{scheme}", full_page=False)
+        await focused.evaluate("(element, y) => { element.focus(); scrollTo(0, y); }", scrolled)
+
+    async def clipped(self) -> list[str]:
+        """The elements of panels that reach beyond their panel, in which nobody sees them."""
+        return await self.page.evaluate(
+            """[...document.querySelectorAll(".panel")].flatMap((panel) => {
+                const { left, right } = panel.getBoundingClientRect();
+                return [...panel.querySelectorAll("*:not(svg *)")]
+                    .filter((element) => element.getBoundingClientRect().right > right + 1 || element.getBoundingClientRect().left < left - 1)
+                    .map((element) => element.outerHTML.slice(0, 200));
+            })"""
+        )
 
     async def is_drawn(self) -> None:
         """Wait until the page has drawn the latest state."""

@@ -353,7 +353,7 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_on_a_desktop_and_on_
     page = await board()
 
     async def look(name: str) -> None:
-        for width, height, device in ((390, 844, "phone"), (1280, 900, "desk")):
+        for width, height, device in ((390, 844, "phone"), (1440, 900, "desk")):
             await page.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("dark", "light"):
                 await page.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -372,6 +372,14 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_on_a_desktop_and_on_
     await page.rider.history()
     await page.rider.press("Cancel the trip")
     await look("trip")
+
+    # With three panels and long names nothing is clipped.
+    await page.page.get_by_role("button", name="Add a driver").click()
+    await page.panel("DRIVER-2").sign_up("Maximiliane-Wilhelmina")
+    await page.panel("DRIVER-2").root.get_by_role("switch", name="On duty").click()
+    await expect(page.panel("DRIVER-2").root).to_contain_text("You are off duty")
+    await look("three")
+    assert await page.clipped() == []
 
 
 async def test_the_theme_follows_the_system_until_the_user_chooses(board: OpenBoard):
@@ -396,8 +404,8 @@ async def test_the_picture_of_the_readme_shows_both_sides_of_a_trip(board: OpenB
     await rider.press("Request a trip")
     await driver.offers.first.get_by_role("button", name="Accept").click()
     await driver.press("Drive to the pick-up")
-    await expect(rider.root.locator(".eta")).to_contain_text("min")
-    assert await rider.history() == ["Requested · Robin", "Driver on the way · Dana"]
+    await expect(rider.root.locator(".eta")).to_contain_text("about")
+    assert await rider.history() == ["Requested · Robin", "On the way · Dana"]
     await page.page.mouse.move(0, 0)
     # The car has turned into its route.
     await expect(driver.root.locator(".eta")).to_contain_text(re.compile(r"7\d\d m"))

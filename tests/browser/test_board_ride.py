@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 
-NO_SHOW_WAIT_S = 2
+NO_SHOW_WAIT_S = 5
 
 
 @pytest.fixture
@@ -39,6 +39,15 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
     viewport = {"width": 1440, "height": 900}
     riders, drivers = await asyncio.gather(board(viewport=viewport), board(viewport=viewport))
     rider, driver = riders.rider, drivers.driver
+
+    async def look(name: str) -> None:
+        """Both windows show all that can be done, and axe finds nothing."""
+        for page, person in ((riders, rider), (drivers, driver)):
+            for button in await person.actions.all():
+                await expect(button).to_be_in_viewport(ratio=1)
+            assert await page.faults() == [], name
+            await page.pictures(f"ride-{name}-{person.id}", person)
+
     await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.sign_up("Dana", photo=photo))
     assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
@@ -54,7 +63,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
     await expect(rider.map.locator("[data-route].estimated")).to_have_count(1)
     await driver.root.get_by_role("switch", name="On duty").click()
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
-    await rider.root.get_by_label("Address or place").first.fill("Rembrandt Square")
+    await rider.click_map(0.46, 0.52)
     await expect(rider.estimate).to_contain_text(re.compile(r"\d+ m, about \d+ \w+ 1 driver nearby"))
     await expect(rider.button("Request a trip")).to_be_in_viewport(ratio=1)
     await rider.press("Request a trip")
@@ -68,3 +77,75 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
     for person in (rider, driver):
         await expect(person.map.locator("[data-route]")).to_have_count(1)
+
+    await expect(rider.eta).to_contain_text("Here in")
+    await expect(rider.root.locator(".ends .to")).to_contain_text(re.compile(r"in (about|a few)"))
+    await look("coming")
+    parked = await rider.where("car")
+    # A button that is about to be pressed keeps its place when the button beside it changes.
+    in_the_car = await driver.button("Robin is in the car").bounding_box()
+    await driver.press("Drive to the pick-up")
+    await expect(driver.button("Stop")).to_be_visible()
+    assert await driver.button("Robin is in the car").bounding_box() == in_the_car
+    await expect(driver.eta).to_contain_text("you are there")
+    assert await driver.button("Robin is in the car").bounding_box() == in_the_car
+    await expect(driver.button("You are at the pick-up")).to_be_focused()
+    await expect(driver.map.locator(".way")).to_have_count(0)
+    reached = await driver.where("car")
+    assert reached != parked
+    await expect(rider.marker("car")).to_have_attribute("style", reached)
+
+    await rider.button("Cancel the trip").focus()
+    await driver.press("I have arrived")
+    await expect(rider.headline).to_have_text("Dana is here")
+    await expect(rider.root).to_contain_text(re.compile(r"Dana waits for you at the pick-up: 0:\d\d"))
+    await expect(driver.button("I have arrived")).to_be_disabled()
+    await look("arrived")
+    await driver.press("Robin is in the car")
+    await expect(rider.headline).to_have_text("You are riding with Dana")
+    await expect(rider.headline).to_be_focused()
+    await expect(rider.eta).to_contain_text("There in")
+    await driver.press("Drive to the drop-off")
+    await look("riding")
+    await expect(driver.eta).to_contain_text("you are there")
+    await driver.press("Complete the trip")
+
+    await expect(rider.headline).to_have_text("Where to?")
+    await expect(rider.notice).to_contain_text("You have arrived")
+    await rider.press("Dismiss")
+    await expect(rider.notice).to_have_count(0)
+    await expect(rider.headline).to_be_focused()
+    for person, other, stars in ((rider, "Dana", 5), (driver, "Robin", 4)):
+        form = person.root.get_by_role("form", name=f"Rate {other}").first
+        await form.get_by_role("radio", name=f"{stars} stars").check()
+        if person is rider:
+            await look("rating")
+        await form.get_by_role("button", name="Send the rating").click()
+        await expect(person.root.locator(".past")).to_contain_text(f"you gave {stars} stars")
+        assert await person.history() == [
+            "Requested · Robin",
+            "On the way · Dana",
+            "At the pick-up · Dana",
+            "In the car · Dana",
+            "Completed · Dana",
+        ]
+    await expect(rider.root.locator(".past .status")).to_have_text("Completed")
+    day = datetime.now(UTC).strftime("%b %-d")
+    await expect(rider.root.locator(".past > ul > li > small time")).to_contain_text(day)
+    await expect(rider.root.locator(".history time").first).to_contain_text(day)
+
+    # The next time they see what the other is worth; but the rider does not come.
+    await rider.request("Rembrandt Square", "Artis Zoo")
+    await driver.offers.first.get_by_role("button", name="Accept").click()
+    await expect(rider.party).to_contain_text("★ 5.0 (1)")
+    await expect(driver.party).to_contain_text("★ 4.0 (1)")
+    await expect(driver.button("Robin did not come")).to_have_count(0)
+    await driver.drag_car(0.495, 0.545)
+    await driver.press("I have arrived")
+    await driver.press("Robin did not come")
+    await expect(driver.button("Robin did not come (in 0:0")).to_have_attribute("aria-disabled", "true")
+    await look("no-show")
+    await driver.root.get_by_role("button", name="Robin did not come", exact=True).click()
+    await expect(driver.headline).to_have_text("Offers")
+    await expect(rider.notice).to_contain_text("Dana waited for you at the pick-up, and cancelled the trip")
+    assert (await rider.history())[-1] == "Cancelled · Dana: the rider did not come"

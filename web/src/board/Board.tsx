@@ -57,7 +57,7 @@ export function Board() {
           Taxirank <span className="tagline">board</span>
         </h1>
         <div className="tools">
-          {canAdd && (
+          {canAdd && !isNarrow && (
             <button type="button" className="quiet" onClick={addDriver}>
               Add a driver
             </button>
@@ -71,7 +71,16 @@ export function Board() {
       <main>
         {isNew && <Welcome onDemo={setPanels} />}
         {(isDemo || isDemoOver) && <DemoBar isOver={!isDemo} onEnd={() => endDemo(false)} />}
-        {isNarrow && <Tabs panels={panels} chosen={chosen} news={news} onChoose={setChosen} />}
+        {isNarrow && (
+          <div className="people">
+            <Tabs panels={panels} chosen={chosen} news={news} onChoose={setChosen} />
+            {canAdd && (
+              <button type="button" className="quiet" aria-label="Add a driver" onClick={addDriver}>
+                +
+              </button>
+            )}
+          </div>
+        )}
         <div className={`board of-${panels.length}`}>
           {panels.map((panel) => (
             <PersonPanel

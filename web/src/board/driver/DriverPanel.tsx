@@ -93,12 +93,14 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
     setIsBusy(true);
     const { moved, found } = await ask();
     setIsBusy(false);
-    setProblems(found);
-    setProblemsOf(id);
-    const tooEarly = found.find(({ code }) => code === "TOO_EARLY");
-    if (tooEarly?.retryAfterS !== undefined && trip?.arrivedAt) {
-      setNoShowWaitMs(Date.now() + tooEarly.retryAfterS * 1000 - Date.parse(trip.arrivedAt));
+    const tooEarly = found.find(({ code, retryAfterS }) => code === "TOO_EARLY" && retryAfterS !== undefined);
+    if (tooEarly && trip?.arrivedAt) {
+      // From now on the button itself says when it may be pressed.
+      setNoShowWaitMs(Date.now() + tooEarly.retryAfterS! * 1000 - Date.parse(trip.arrivedAt));
+      announce(`Driver: ${tooEarly.text}`);
     }
+    setProblems(found.filter((each) => each !== tooEarly));
+    setProblemsOf(id);
     if (moved) learned(moved);
     return moved;
   }
@@ -157,9 +159,6 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
         route={line && { points: line, isEstimated: isStraight }}
       />
       <div className="work">
-        {offers !== null && paused !== "NOT_APPROVED" && (
-          <DutySwitch connection={connection} isOnDuty={isOnDuty} hasTrip={trip !== undefined} />
-        )}
         {notice && <Notice text={notice} onDismiss={dismiss} />}
         {toRate && (
           <RateForm
@@ -171,17 +170,22 @@ export function DriverPanel({ connection, person, panelId, onNews }: RolePanelPr
             onDismiss={putOff}
           />
         )}
-        <h3 ref={title} tabIndex={-1}>
-          {trip ? `${trip.status === "STARTED" ? "Pick up" : "Drive"} ${trip.rider.firstName}` : "Offers"}
-        </h3>
+        <div className="heading">
+          <h3 ref={title} tabIndex={-1}>
+            {trip ? `${trip.status === "STARTED" ? "Pick up" : "Drive"} ${trip.rider.firstName}` : "Offers"}
+          </h3>
+          {offers !== null && paused !== "NOT_APPROVED" && (
+            <DutySwitch connection={connection} isOnDuty={isOnDuty} hasTrip={trip !== undefined} />
+          )}
+        </div>
         <Problems problems={[...carProblems, ...tripProblems, ...poolProblems, ...(trip || !isStill ? [] : problems)]} />
         {trip ? (
           <article className="trip">
-            <Progress status={trip.status} words={STATUS_TO_DRIVER} />
+            <Progress trip={trip} words={STATUS_TO_DRIVER} waiting="Waiting" />
             <Party person={trip.rider} size="large" note="Your rider">
               {target && (
                 <p className="eta">
-                  <small>To the {placeName}</small>
+                  <small>To the {placeName}</small>{" "}
                   {isThere ? "you are there" : `${inWords(leftM)}, ${inTime(lengthOf(route(toSpot(car.point), toSpot(target))) / DEMO_SPEED)}`}
                 </p>
               )}

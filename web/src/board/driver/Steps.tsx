@@ -23,7 +23,7 @@ export function Steps(props: Props) {
   const isComing = trip.status === "STARTED";
   const hasArrived = trip.arrivedAt !== null;
   const canDrive = hasTarget && !isThere;
-  const placeName = isComing ? "pick-up" : "drop-off";
+  const placeName = <span className="whole">{isComing ? "pick-up" : "drop-off"}</span>;
   // The next thing to do stands out.
   const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? "start" : "arrive";
   const look = (step: string) =>
@@ -36,7 +36,13 @@ export function Steps(props: Props) {
           aria-disabled={!canDrive}
           onClick={() => canDrive && props.onDrive()}
         >
-          {isThere ? `You are at the ${placeName}` : isDriving ? "Stop" : `Drive to the ${placeName}`}
+          {isDriving && !isThere ? (
+            "Stop"
+          ) : (
+            <span>
+              {isThere ? "You are at the" : "Drive to the"} {placeName}
+            </span>
+          )}
         </button>
         <button
           type="button"

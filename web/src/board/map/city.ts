@@ -32,7 +32,7 @@ function steps(from: number, to: number, by: number): number[] {
 }
 
 /** The wide water in the north, and the bank behind it. */
-export const HARBOUR = "M-7000-2500L-3700-1960C-2300-1700-900-1830 360-1640S2500-1350 3700-1950L7000-2500";
+export const HARBOUR = "M-7000-1500C-5900-2400-4700-2230-3700-1960C-2300-1700-900-1830 360-1640S2500-1350 3700-1950S5900-2600 7000-2100";
 export const RIVER = "M500-560C760-60 470 360 880 860S1330 1800 1330 2700";
 export const CANALS = CANAL_RADII.map((radius) => arc(radius, 2, 178)).join("");
 

@@ -23,10 +23,12 @@ interface Props {
 /** The rider's trip under way, or the request that waits for a driver. */
 export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
   const { driver } = trip;
+  const { toPickUpS, toDropOffS } = useTimeLeft(connection, trip, car);
   const isComing = trip.status === "STARTED";
+  const seconds = !isComing ? toDropOffS : trip.arrivedAt ? null : toPickUpS;
   return (
     <article className="trip">
-      <Progress status={trip.status} words={STATUS} />
+      <Progress trip={trip} words={STATUS} waiting="Car is here" />
       {driver && (
         <Party
           person={driver}
@@ -41,12 +43,16 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
             )
           }
         >
-          <TimeLeft connection={connection} trip={trip} car={car} />
+          {seconds !== null && (
+            <p className="eta">
+              <small>{isComing ? "Here in" : "There in"}</small> {inTime(seconds)}
+            </p>
+          )}
         </Party>
       )}
       {isComing && trip.arrivedAt && driver && (
         <p className="here">
-          {driver.firstName} waits for you at the pick-up, for <Elapsed since={trip.arrivedAt} /> now.
+          {driver.firstName} waits for you at the pick-up: <Elapsed since={trip.arrivedAt} />
         </p>
       )}
       {trip.expiresAt && (
@@ -54,24 +60,10 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
           Drivers nearby see your request. It lapses in <Remaining until={trip.expiresAt} />.
         </p>
       )}
-      <Ends trip={trip} />
+      <Ends trip={trip} dropOffNote={isComing && toDropOffS !== null ? `in ${inTime(toDropOffS)}` : null} />
       <Cancelling key={trip.id} connection={connection} trip={trip} isSilent={!car || car.isStale} onCancelled={onCancelled} />
       <History trip={trip} />
     </article>
-  );
-}
-
-function TimeLeft({ connection, trip, car }: Omit<Props, "onCancelled">) {
-  const { toPickUpS, toDropOffS } = useTimeLeft(connection, trip, car);
-  const [label, seconds] =
-    trip.status === "IN_PROGRESS" ? ["There in", toDropOffS] : trip.arrivedAt ? ["", null] : ["Here in", toPickUpS];
-  if (seconds === null) return null;
-  return (
-    <p className="eta">
-      <small>{label}</small>
-      {inTime(seconds)}
-      {trip.status === "STARTED" && toDropOffS !== null && <small>At the drop-off in {inTime(toDropOffS)}</small>}
-    </p>
   );
 }
 

@@ -7,8 +7,14 @@ import { At } from "../ui/Dated";
 import { RateForm } from "./RateForm";
 import { STATUS, WHY } from "./words";
 
+interface EndsProps {
+  trip: { pickUpAddress: string; dropOffAddress: string };
+  /** What is known of the drop-off besides its address. */
+  dropOffNote?: string | null;
+}
+
 /** The addresses of a trip. */
-export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: string } }) {
+export function Ends({ trip, dropOffNote }: EndsProps) {
   return (
     <dl className="ends">
       <div className="from">
@@ -17,7 +23,9 @@ export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: 
       </div>
       <div className="to">
         <dt>To</dt>
-        <dd>{trip.dropOffAddress}</dd>
+        <dd>
+          {trip.dropOffAddress} {dropOffNote && <small>{dropOffNote}</small>}
+        </dd>
       </div>
     </dl>
   );
@@ -25,8 +33,15 @@ export function Ends({ trip }: { trip: { pickUpAddress: string; dropOffAddress: 
 
 const STEPS: readonly TripStatus[] = ["REQUESTED", "STARTED", "IN_PROGRESS", "COMPLETED"];
 
+interface ProgressProps {
+  trip: Trip;
+  words: Record<TripStatus, string>;
+  /** What to say while the driver waits at the pick-up. */
+  waiting: string;
+}
+
 /** The progress of a trip, in the words for the viewer's role. */
-export function Progress({ status, words }: { status: TripStatus; words: Record<TripStatus, string> }) {
+export function Progress({ trip: { status, arrivedAt }, words, waiting }: ProgressProps) {
   const reached = STEPS.indexOf(status);
   return (
     <ol className="progress" aria-label="Progress">
@@ -36,7 +51,7 @@ export function Progress({ status, words }: { status: TripStatus; words: Record<
           className={index < reached ? "done" : index === reached ? "now" : ""}
           aria-current={index === reached ? "step" : undefined}
         >
-          {words[step]}
+          {index === reached && step === "STARTED" && arrivedAt ? waiting : words[step]}
         </li>
       ))}
     </ol>

@@ -5,9 +5,9 @@ import type { Happening } from "./useHappenings";
 
 export const STATUS: Record<TripStatus, string> = {
   REQUESTED: "Requested",
-  STARTED: "Driver on the way",
+  STARTED: "On the way",
   IN_PROGRESS: "In the car",
-  COMPLETED: "Arrived",
+  COMPLETED: "Completed",
   CANCELLED: "Cancelled",
   EXPIRED: "Expired",
 };
@@ -15,8 +15,8 @@ export const STATUS: Record<TripStatus, string> = {
 /** The same for drivers. */
 export const STATUS_TO_DRIVER: Record<TripStatus, string> = {
   ...STATUS,
-  STARTED: "To the pick-up",
-  IN_PROGRESS: "To the drop-off",
+  STARTED: "To the rider",
+  IN_PROGRESS: "Driving",
 };
 
 export const GONE: Record<WithdrawReason, string> = {
