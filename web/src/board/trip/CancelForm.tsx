@@ -48,7 +48,7 @@ export function CancelForm({ label, confirm, reasons, onCancel }: Props) {
       <label className="field">
         <span>Why?</span>
         <select ref={choice} name="code" defaultValue="">
-          <option value="">I would rather not say</option>
+          <option value="">Rather not say</option>
           {reasons.map(([code, text]) => (
             <option key={code} value={code}>
               {text}
