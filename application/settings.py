@@ -336,7 +336,7 @@ class Settings(BaseSettings):
 
     @property
     def has_demo(self) -> bool:
-        """Whether the board offers demo people: on a server for trying out, where they need nothing from anybody."""
+        """Whether the board offers demo people: on a server for trying out, where they need no photo."""
         is_embedded = self.sqlite_path is not None and self.redis_url is None
         return is_embedded and self.public_url is None and not self.photo_required
 

@@ -178,3 +178,19 @@ def test_the_host_names_of_the_server_come_from_its_settings(monkeypatch: pytest
         monkeypatch, PUBLIC_URL="https://Taxi.example:8443/", ALLOWED_HOSTS="a.example, B.example,", HOST="Here"
     )
     assert settings.host_names == {"taxi.example", "a.example", "b.example", "here"}
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        {"REDIS_URL": "redis://localhost"},
+        {"DATABASE_URL": "postgresql://localhost/taxi"},
+        {"PUBLIC_URL": "https://taxi.example"},
+        {"PHOTO_REQUIRED": "true"},
+    ],
+)
+def test_only_a_server_for_trying_out_offers_demo_people(
+    monkeypatch: pytest.MonkeyPatch, served: dict[str, str]
+) -> None:
+    assert load(monkeypatch).has_demo
+    assert not load(monkeypatch, **served).has_demo

@@ -177,10 +177,12 @@ class BoardPage(WatchedPage):
         """The elements of panels that reach beyond their panel, in which nobody sees them."""
         return await self.page.evaluate(
             """[...document.querySelectorAll(".panel")].flatMap((panel) => {
-                const { left, right } = panel.getBoundingClientRect();
+                const box = panel.getBoundingClientRect();
                 return [...panel.querySelectorAll("*:not(svg *)")]
-                    .filter((element) => element.getBoundingClientRect().right > right + 1 || element.getBoundingClientRect().left < left - 1)
-                    .map((element) => element.outerHTML.slice(0, 200));
+                    .map((element) => [element, element.getBoundingClientRect()])
+                    .filter(([_, { width }]) => width > 0)
+                    .filter(([_, { left, right }]) => right > box.right + 1 || left < box.left - 1)
+                    .map(([element]) => element.outerHTML.slice(0, 200));
             })"""
         )
 

@@ -1,8 +1,6 @@
 """The board, as people use it in a browser."""
 
-import asyncio
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest

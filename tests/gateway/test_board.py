@@ -6,8 +6,8 @@ from starlette.applications import Starlette
 from gateway.board import Board
 
 
-def client_of(build: Path) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Starlette(routes=[Board(build, has_demo=False).route()]))
+def client_of(build: Path, *, has_demo: bool = False) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Starlette(routes=[Board(build, has_demo=has_demo).route()]))
     return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
 
 
@@ -48,3 +48,10 @@ async def test_the_page_answers_only_get_and_head(tmp_path):
 
     assert (await client.head("/")).status_code == 200
     assert (await client.post("/")).status_code == 405
+
+
+async def test_the_page_says_whether_the_server_offers_a_demo(tmp_path):
+    (tmp_path / "index.html").write_text('<!doctype html><html lang="en"></html>', encoding="utf-8")
+
+    assert "data-demo" not in (await client_of(tmp_path).get("/")).text
+    assert '<html data-demo lang="en">' in (await client_of(tmp_path, has_demo=True).get("/")).text
