@@ -27,6 +27,27 @@ const PersonFields = graphql(`
   }
 `);
 
+const VehicleFields = graphql(`
+  fragment VehicleFields on Vehicle {
+    make
+    model
+    color
+    licensePlate
+    seats
+  }
+`);
+
+const OwnFields = graphql(`
+  fragment OwnFields on User {
+    ...PersonFields
+    approval
+    approvalReason
+    vehicle {
+      ...VehicleFields
+    }
+  }
+`);
+
 export const SignUp = graphql(`
   mutation SignUp($input: SignUpInput!) {
     signUp(input: $input) {
@@ -66,7 +87,7 @@ export const UpdateMe = graphql(`
   mutation UpdateMe($input: UpdateMeInput!) {
     updateMe(input: $input) {
       user {
-        ...PersonFields
+        ...OwnFields
       }
       errors {
         ...UserErrorFields
@@ -99,7 +120,20 @@ export const DeleteMe = graphql(`
 export const Me = graphql(`
   query Me {
     me {
-      ...PersonFields
+      ...OwnFields
+    }
+  }
+`);
+
+export const SetVehicle = graphql(`
+  mutation SetVehicle($input: VehicleInput) {
+    setVehicle(input: $input) {
+      user {
+        ...OwnFields
+      }
+      errors {
+        ...UserErrorFields
+      }
     }
   }
 `);
@@ -116,4 +150,8 @@ export const SetOnDuty = graphql(`
 
 /** An error in the answer of a mutation. */
 export type UserErrorData = ResultOf<typeof UserErrorFields>;
-export type Person = ResultOf<typeof PersonFields>;
+/** The user of a panel. */
+export type Person = ResultOf<typeof OwnFields>;
+/** The other party of a trip. */
+export type Party = ResultOf<typeof PersonFields>;
+export type Vehicle = ResultOf<typeof VehicleFields>;

@@ -23,6 +23,10 @@ const TripFields = graphql(`
     cancelCode
     arrivedAt
     myRating
+    pickUpPin
+    vehicle {
+      ...VehicleFields
+    }
     pickUpAddress
     dropOffAddress
     pickUp {

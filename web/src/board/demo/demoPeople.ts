@@ -15,10 +15,13 @@ const PEOPLE: Record<Role, { firstName: string; lastName: string }> = {
   DRIVER: { firstName: "Dana", lastName: "Okafor" },
 };
 
+const CAR = { make: "Skoda", model: "Octavia", color: "Blue", licensePlate: "DE-M0-23", seats: 4 };
+
 /** Sign up a rider or a driver whose password nobody knows. Returns the token, or the reason why there is none. */
 export async function signUpDemo(role: Role): Promise<string | Problem[]> {
   const [username, password] = [`demo-${role.toLowerCase()}-${randomText().slice(0, 12)}`, randomText()];
-  const input = { username, password1: password, password2: password, role, ...PEOPLE[role] };
+  const vehicle = role === "DRIVER" ? CAR : null;
+  const input = { username, password1: password, password2: password, role, vehicle, ...PEOPLE[role] };
   const connection = new Connection();
   const created = await connection.ask(SignUp, { input });
   if (created.data === null) return created.problems;

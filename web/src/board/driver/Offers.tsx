@@ -1,6 +1,5 @@
 import "./Offers.css";
 
-import type { PauseReason } from "../api/generated/graphql";
 import type { GeoPoint } from "../map/geo";
 import { inWords } from "../map/geo";
 import { Party } from "../trip/Party";
@@ -12,23 +11,14 @@ import type { Shown } from "./useOffers";
 interface Props {
   offers: readonly Shown[] | null;
   truncated: boolean;
-  paused: PauseReason | null;
   isBusy: boolean;
   metresTo: (point: GeoPoint) => number;
   onAccept: (id: string) => void;
 }
 
-const PAUSED: Record<PauseReason, string> = {
-  NOT_APPROVED: "Staff have not approved you as a driver. Offers begin the moment they do.",
-  OFF_DUTY: "You are off duty: nobody sees where you are, and no requests come.",
-  NO_VEHICLE: "Describe your vehicle in your account. Then requests come.",
-  ON_TRIP: "You are on a trip: requests come when it has ended.",
-};
-
 /** The open requests around the driver. */
-export function Offers({ offers, truncated, paused, isBusy, metresTo, onAccept }: Props) {
+export function Offers({ offers, truncated, isBusy, metresTo, onAccept }: Props) {
   if (offers === null) return <p className="quiet-text">Looking for requests…</p>;
-  if (paused !== null) return <p className="empty">{PAUSED[paused]}</p>;
   if (offers.length === 0) {
     return (
       <p className="empty">

@@ -36,6 +36,8 @@ function learn(shown: readonly Shown[], news: News): readonly Shown[] {
 export interface Listener {
   offered: (offer: Offer) => void;
   withdrawn: (id: string, reason: WithdrawReason) => void;
+  /** A snapshot says whether, and why, there are no offers; `before`: the snapshot before. */
+  paused: (before: PauseReason | null, now: PauseReason | null) => void;
 }
 
 /**
@@ -50,6 +52,7 @@ export function useOffers(connection: Connection, listener: Listener) {
   const [problems, setProblems] = useState<Problem[]>([]);
 
   useEffect(() => {
+    let before: PauseReason | null = null;
     const removals = new Set<ReturnType<typeof setTimeout>>();
     const stop = connection.follow(
       Pool,
@@ -61,6 +64,8 @@ export function useOffers(connection: Connection, listener: Listener) {
             tell({ is: "all", offers: event.offers });
             setTruncated(event.truncated);
             setPaused(event.paused);
+            listener.paused(before, event.paused);
+            before = event.paused;
             setIsKnown(true);
             break;
           case "TripOffered":

@@ -10,6 +10,7 @@ import { Field } from "../ui/Field";
 import { photoOf, PhotoField } from "../ui/PhotoField";
 import { Problems } from "../ui/Problems";
 import { textOf, useForm } from "../ui/useForm";
+import { VehicleForm } from "./VehicleForm";
 
 interface Props {
   connection: Connection;
@@ -41,6 +42,7 @@ export function Account({ connection, person, onPerson, onToken, onDeleted, onCl
         </button>
       </header>
       <Appearance connection={connection} person={person} onPerson={onPerson} />
+      {person.role === "DRIVER" && <VehicleForm connection={connection} person={person} onPerson={onPerson} isOptional />}
       <Password connection={connection} onToken={onToken} />
       <Deletion connection={connection} isRider={person.role === "RIDER"} onDeleted={onDeleted} />
     </dialog>

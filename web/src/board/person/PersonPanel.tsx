@@ -30,6 +30,7 @@ interface Props {
 export interface RolePanelProps {
   connection: Connection;
   person: Person;
+  onPerson: (person: Person) => void;
   panelId: string;
   isDemo: boolean;
   onDemoOver: () => void;
@@ -223,6 +224,7 @@ function SignedIn(props: SignedInProps) {
           key={attempt}
           connection={connection}
           person={person}
+          onPerson={setPerson}
           panelId={panel.id}
           isDemo={panel.isDemo === true}
           onDemoOver={onDemoOver}

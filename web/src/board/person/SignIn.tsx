@@ -6,12 +6,13 @@ import { useId, useState } from "react";
 
 import { Connection } from "../api/connection";
 import type { Role } from "../api/generated/graphql";
-import { LogIn, LogOut, SignUp } from "../api/people";
+import { LogIn, LogOut, SignUp, type Vehicle } from "../api/people";
 import { userProblems, type Problem } from "../api/problems";
 import { Field } from "../ui/Field";
 import { photoOf, PhotoField } from "../ui/PhotoField";
 import { Problems } from "../ui/Problems";
 import { textOf, useForm } from "../ui/useForm";
+import { VEHICLE_FIELDS, VehicleFields, vehicleOf } from "./VehicleFields";
 
 interface Props {
   role: Role;
@@ -22,7 +23,7 @@ interface Props {
   onToken: (token: string) => void;
 }
 
-const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password"];
+const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password", ...VEHICLE_FIELDS];
 
 /** The form to sign up or log in with that role. */
 export function SignIn({ role, notice, hasAccount, onToken }: Props) {
@@ -40,6 +41,7 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           lastName: text("lastName"),
           role,
           photo: photoOf(data),
+          vehicle: role === "DRIVER" ? vehicleOf(data) : null,
         })
       : [];
     if (failed.length > 0) return failed;
@@ -112,10 +114,13 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           <span className="avatar large vacant" aria-hidden="true" />
         </PhotoField>
       )}
-      <Problems problems={others} />
-      <button className="primary" type="submit" disabled={isBusy}>
-        {isNew ? `Sign up as a ${role.toLowerCase()}` : "Log in"}
-      </button>
+      {isNew && !isRider && <VehicleFields vehicle={null} isOptional problems={problems} />}
+      <div className="actions">
+        <Problems problems={others} />
+        <button className="primary" type="submit" disabled={isBusy}>
+          {isNew ? `Sign up as a ${role.toLowerCase()}` : "Log in"}
+        </button>
+      </div>
     </form>
   );
 
@@ -140,6 +145,7 @@ function askToSignUp(input: {
   lastName: string;
   role: Role;
   photo: File | null;
+  vehicle: Vehicle | null;
 }) {
   return new Connection().ask(SignUp, { input });
 }

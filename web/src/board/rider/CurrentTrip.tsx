@@ -1,6 +1,7 @@
 import "./CurrentTrip.css";
 
 import type { Connection } from "../api/connection";
+import type { Vehicle } from "../api/people";
 import { userProblems } from "../api/problems";
 import { MoveTrip, type Trip } from "../api/trips";
 import { useProblems } from "../api/useProblems";
@@ -38,6 +39,8 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
               <>
                 Last seen on <At moment={car.recordedAt} />
               </>
+            ) : trip.vehicle ? (
+              <Car vehicle={trip.vehicle} />
             ) : (
               "Your driver"
             )
@@ -55,6 +58,14 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
           {driver.firstName} waits for you at the pick-up: <Elapsed since={trip.arrivedAt} />
         </p>
       )}
+      {isComing && trip.pickUpPin && driver && (
+        <p className="pin">
+          <span>
+            Your PIN<small>Tell it to {driver.firstName} when you get in</small>
+          </span>
+          <strong>{trip.pickUpPin}</strong>
+        </p>
+      )}
       {trip.expiresAt && (
         <p className="waiting">
           Drivers nearby see your request. It lapses in <Remaining until={trip.expiresAt} />.
@@ -64,6 +75,15 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
       <Cancelling key={trip.id} connection={connection} trip={trip} isSilent={!car || car.isStale} onCancelled={onCancelled} />
       <History trip={trip} />
     </article>
+  );
+}
+
+/** Such as `Blue Skoda Octavia, plate AB-12-CD, 4 seats`. */
+function Car({ vehicle: { make, model, color, licensePlate, seats } }: { vehicle: Vehicle }) {
+  return (
+    <>
+      {color} {make} {model} · <span className="plate">{licensePlate}</span> · {seats} seat{seats === 1 ? "" : "s"}
+    </>
   );
 }
 

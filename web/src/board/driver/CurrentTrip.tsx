@@ -1,0 +1,96 @@
+import type { Trip } from "../api/trips";
+import { lengthOf, route } from "../map/city";
+import { distance, inWords, toSpot, type GeoPoint } from "../map/geo";
+import { DEMO_SPEED } from "../map/pace";
+import { CancelForm } from "../trip/CancelForm";
+import { Party } from "../trip/Party";
+import { Ends, History, Progress } from "../trip/TripParts";
+import { DRIVERS_REASONS, inTime, STATUS_TO_DRIVER } from "../trip/words";
+import { Problems } from "../ui/Problems";
+import { PinField } from "./PinField";
+import { NoShow, Steps } from "./Steps";
+import type { TripChanges } from "./useTripChanges";
+
+interface Props {
+  trip: Trip;
+  /** Where the car is. */
+  point: GeoPoint;
+  /** Where the car is to go, if that is known. */
+  target: GeoPoint | null;
+  isDriving: boolean;
+  changes: TripChanges;
+  onDrive: () => void;
+}
+
+/** Nearer is there. */
+const THERE_M = 30;
+
+/** The driver's trip under way. */
+export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }: Props) {
+  const { isBusy, noShowWaitMs, move, arrive } = changes;
+  const isComing = trip.status === "STARTED";
+  const leftM = target ? distance(point, target) : 0;
+  const isThere = target !== null && leftM < THERE_M;
+  const placeName = isComing ? "pick-up" : "drop-off";
+  const asksPin = isComing && changes.asksPin;
+  return (
+    <article className="trip">
+      <Progress trip={trip} words={STATUS_TO_DRIVER} waiting="Waiting" />
+      <Party person={trip.rider} size="large" note="Your rider">
+        {target && (
+          <p className="eta">
+            <small>To the {placeName}</small>{" "}
+            {isThere
+              ? "you are there"
+              : `${inWords(leftM)}, ${inTime(lengthOf(route(toSpot(point), toSpot(target))) / DEMO_SPEED)}`}
+          </p>
+        )}
+      </Party>
+      <Ends trip={trip} />
+      <div className="actions">
+        <Problems problems={changes.problemsOf(trip.id)} />
+        {asksPin && (
+          <PinField
+            name={trip.rider.firstName}
+            isBusy={isBusy}
+            onPin={(pin) => void move(trip.id, "IN_PROGRESS", { pin })}
+          />
+        )}
+        <Steps
+          trip={trip}
+          isBusy={isBusy}
+          isThere={isThere}
+          hasTarget={target !== null}
+          isDriving={isDriving}
+          onDrive={onDrive}
+          onArrive={() => void arrive(trip.id)}
+          onStart={() => void move(trip.id, "IN_PROGRESS")}
+          onComplete={() => void move(trip.id, "COMPLETED")}
+        />
+        {isComing && (
+          <div className="buttons">
+            {trip.arrivedAt && (
+              <NoShow
+                name={trip.rider.firstName}
+                isBusy={isBusy}
+                at={noShowWaitMs === null ? null : Date.parse(trip.arrivedAt) + noShowWaitMs}
+                onNoShow={() => void move(trip.id, "CANCELLED")}
+              />
+            )}
+            <CancelForm
+              key={trip.id}
+              label="Give it back"
+              confirm="Give it back"
+              reasons={DRIVERS_REASONS}
+              onCancel={(reason, cancelCode) => move(trip.id, "REQUESTED", { reason, cancelCode })}
+            />
+          </div>
+        )}
+      </div>
+      <p className="quiet-text">
+        {target ? "Drives ten times as fast as in real life." : `The rider gave no position of the ${placeName}.`}
+      </p>
+      <History trip={trip} />
+    </article>
+  );
+}

@@ -1,0 +1,47 @@
+import "./PinField.css";
+
+import { useEffect, useRef } from "react";
+
+import { textOf } from "../ui/useForm";
+
+interface Props {
+  /** The rider's first name. */
+  name: string;
+  isBusy: boolean;
+  onPin: (pin: string) => void;
+}
+
+/** Asks for the PIN that the rider tells the driver. */
+export function PinField({ name, isBusy, onPin }: Props) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus({ preventScroll: true }), []);
+  return (
+    <form
+      className="pin-form"
+      aria-label="PIN"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onPin(textOf(new FormData(event.currentTarget), "pin"));
+        input.current?.select();
+      }}
+    >
+      <label>
+        <span>{name}&rsquo;s PIN</span>
+        <input
+          ref={input}
+          name="pin"
+          inputMode="numeric"
+          pattern="[0-9]{4}"
+          title="Four digits"
+          minLength={4}
+          maxLength={4}
+          autoComplete="off"
+          required
+        />
+      </label>
+      <button type="submit" className="primary" disabled={isBusy}>
+        Start the ride
+      </button>
+    </form>
+  );
+}
