@@ -336,9 +336,10 @@ class Settings(BaseSettings):
 
     @property
     def has_demo(self) -> bool:
-        """Whether the board offers demo people: on a server for trying out, where they need no photo."""
+        """Whether the board offers demo people: on a server for trying out, where they need nobody's help."""
         is_embedded = self.sqlite_path is not None and self.redis_url is None
-        return is_embedded and self.public_url is None and not self.photo_required
+        needs_help = self.photo_required or self.driver_approval or self.pick_up_pin
+        return is_embedded and self.public_url is None and not needs_help
 
 
 def load_settings(**overrides: object) -> Settings:

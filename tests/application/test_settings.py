@@ -187,6 +187,8 @@ def test_the_host_names_of_the_server_come_from_its_settings(monkeypatch: pytest
         {"DATABASE_URL": "postgresql://localhost/taxi"},
         {"PUBLIC_URL": "https://taxi.example"},
         {"PHOTO_REQUIRED": "true"},
+        {"DRIVER_APPROVAL": "true"},
+        {"PICK_UP_PIN": "true"},
     ],
 )
 def test_only_a_server_for_trying_out_offers_demo_people(

@@ -45,6 +45,10 @@ class Panel:
         if photo is not None:
             await self.root.get_by_label("Photo").set_input_files(photo)
 
+    async def fill_vehicle(self, make: str, model: str, color: str, plate: str) -> None:
+        for label, value in {"Make": make, "Model": model, "Colour": color, "Plate": plate}.items():
+            await self.root.get_by_label(label).fill(value)
+
     async def log_in(self, first_name: str) -> None:
         await self.fill_log_in(first_name)
         await self.is_live(first_name)

@@ -11,6 +11,8 @@ from playwright.async_api import expect
 
 from application.settings import Settings
 from tests.browser.conftest import OpenBoard
+from tests.conftest import LiveServer
+from tests.support.staff import StaffBrowser, make_staff
 
 pytestmark = [
     # The first one may have to build the page.
@@ -24,7 +26,14 @@ NO_SHOW_WAIT_S = 5
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return settings.model_copy(update={"no_show_wait_s": NO_SHOW_WAIT_S})
+    return settings.model_copy(
+        update={
+            "no_show_wait_s": NO_SHOW_WAIT_S,
+            "driver_approval": True,
+            "vehicle_required": True,
+            "pick_up_pin": True,
+        }
+    )
 
 
 @pytest.fixture
@@ -35,7 +44,9 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: OpenBoard, photo: Path):
+async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
+    board: OpenBoard, photo: Path, live_server: LiveServer
+):
     viewport = {"width": 1440, "height": 900}
     riders, drivers = await asyncio.gather(board(viewport=viewport), board(viewport=viewport))
     rider, driver = riders.rider, drivers.driver
@@ -48,8 +59,24 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
             assert await page.faults() == [], name
             await page.pictures(f"ride-{name}-{person.id}", person)
 
-    await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.sign_up("Dana", photo=photo))
+    await riders.page.get_by_role("heading", name="A whole ride on one page").wait_for()
+    await expect(riders.page.get_by_role("button", name="Try it with demo people")).to_have_count(0)
+    await driver.fill_sign_up("Dana", photo=photo)
+    await driver.fill_vehicle("Skoda", "Octavia", "Blue", "AB-12-CD")
+    await look("sign-up")
+    await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.press("Sign up"))
+    await driver.is_live("Dana")
     assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
+    await expect(driver.root).to_contain_text("Staff look at your account.")
+    await expect(driver.root.get_by_role("switch", name="On duty")).to_have_count(0)
+    await look("waiting")
+    async with StaffBrowser(live_server.url) as staff:
+        await staff.log_in(await make_staff(live_server.application, "stella"))
+        (dana,) = await staff.rows("waiting-driver")
+        await staff.row_action("waiting-driver", "refuse", dana, reason="The photo is orange.")
+        await expect(driver.root).to_contain_text("Staff have refused you as a driver.")
+        await expect(driver.root).to_contain_text("The photo is orange.")
+        await staff.row_action("user", "approve", dana)
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
 
     # Off duty no requests come, and nobody counts this driver.
@@ -75,6 +102,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
     await offer.get_by_role("button", name="Accept").click()
     await expect(rider.headline).to_have_text("Dana is on the way")
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
+    await expect(rider.party).to_contain_text("Blue Skoda Octavia · AB-12-CD · 4 seats")
     for person in (rider, driver):
         await expect(person.map.locator("[data-route]")).to_have_count(1)
 
@@ -101,7 +129,18 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(board: Ope
     await expect(rider.root).to_contain_text(re.compile(r"Dana waits for you at the pick-up: 0:\d\d"))
     await expect(driver.button("I have arrived")).to_be_disabled()
     await look("arrived")
+    # The driver starts with the PIN that only the rider sees.
+    pin = await rider.root.locator(".pin strong").inner_text()
     await driver.press("Robin is in the car")
+    field = driver.root.get_by_label("Robin’s PIN")
+    await expect(field).to_be_focused()
+    await expect(driver.problems).to_have_count(0)
+    await field.fill("0000" if pin != "0000" else "1111")
+    await field.press("Enter")
+    await expect(driver.problems).to_contain_text("PIN")
+    await look("pin")
+    await field.fill(pin)
+    await driver.press("Start the ride")
     await expect(rider.headline).to_have_text("You are riding with Dana")
     await expect(rider.headline).to_be_focused()
     await expect(rider.eta).to_contain_text("There in")

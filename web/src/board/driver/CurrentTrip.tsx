@@ -1,3 +1,5 @@
+import { useEffect, useRef } from "react";
+
 import type { Trip } from "../api/trips";
 import { lengthOf, route } from "../map/city";
 import { distance, inWords, toSpot, type GeoPoint } from "../map/geo";
@@ -33,6 +35,21 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
   const isThere = target !== null && leftM < THERE_M;
   const placeName = isComing ? "pick-up" : "drop-off";
   const asksPin = isComing && changes.asksPin;
+  const pin = useRef<HTMLInputElement>(null);
+  // The driver wants to start: the PIN, if the server asks for it, is the next thing to enter.
+  const isStarting = useRef(false);
+  useEffect(() => {
+    if (!isStarting.current || !pin.current) return;
+    isStarting.current = false;
+    pin.current.focus({ preventScroll: true });
+  });
+
+  function start() {
+    isStarting.current = true;
+    if (asksPin) pin.current?.focus();
+    else void move(trip.id, "IN_PROGRESS");
+  }
+
   return (
     <article className="trip">
       <Progress trip={trip} words={STATUS_TO_DRIVER} waiting="Waiting" />
@@ -53,18 +70,20 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
           <PinField
             name={trip.rider.firstName}
             isBusy={isBusy}
-            onPin={(pin) => void move(trip.id, "IN_PROGRESS", { pin })}
+            input={pin}
+            onPin={(entered) => void move(trip.id, "IN_PROGRESS", { pin: entered })}
           />
         )}
         <Steps
           trip={trip}
           isBusy={isBusy}
+          asksPin={asksPin}
           isThere={isThere}
           hasTarget={target !== null}
           isDriving={isDriving}
           onDrive={onDrive}
           onArrive={() => void arrive(trip.id)}
-          onStart={() => void move(trip.id, "IN_PROGRESS")}
+          onStart={start}
           onComplete={() => void move(trip.id, "COMPLETED")}
         />
         {isComing && (

@@ -1,6 +1,6 @@
 import "./PinField.css";
 
-import { useEffect, useRef } from "react";
+import type { RefObject } from "react";
 
 import { textOf } from "../ui/useForm";
 
@@ -8,13 +8,12 @@ interface Props {
   /** The rider's first name. */
   name: string;
   isBusy: boolean;
+  input: RefObject<HTMLInputElement | null>;
   onPin: (pin: string) => void;
 }
 
 /** Asks for the PIN that the rider tells the driver. */
-export function PinField({ name, isBusy, onPin }: Props) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus({ preventScroll: true }), []);
+export function PinField({ name, isBusy, input, onPin }: Props) {
   return (
     <form
       className="pin-form"

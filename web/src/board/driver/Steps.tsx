@@ -6,6 +6,8 @@ import { useNow } from "../ui/Dated";
 interface Props {
   trip: Trip;
   isBusy: boolean;
+  /** Whether a PIN starts the ride, which another form asks for. */
+  asksPin: boolean;
   /** Whether the car is at the pick-up or the drop-off, wherever it is to go now. */
   isThere: boolean;
   /** Whether there is a position to drive to. */
@@ -25,7 +27,7 @@ export function Steps(props: Props) {
   const canDrive = hasTarget && !isThere;
   const placeName = <span className="whole">{isComing ? "pick-up" : "drop-off"}</span>;
   // The next thing to do stands out.
-  const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? "start" : "arrive";
+  const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? (props.asksPin ? "enter PIN" : "start") : "arrive";
   const look = (step: string) =>
     step !== next ? {} : { className: "primary", ...(isDriving ? {} : { "data-next": "" }) };
   return (

@@ -74,7 +74,8 @@ export function History({ trip }: { trip: Trip }) {
                 {arrived ? "At the pick-up" : index > 0 && status === "REQUESTED" ? "Given back" : STATUS[status]}
               </strong>{" "}
               · {user?.firstName ?? MAKERS[changedBy]}
-              {cancelCode && `: ${WHY[cancelCode]}`}
+              {/* Staff are named already. */}
+              {cancelCode && cancelCode !== "STAFF" && `: ${WHY[cancelCode]}`}
               {reason && <q>{reason}</q>}
             </span>
           </li>
