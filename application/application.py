@@ -46,7 +46,7 @@ from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
 from services.positions.estimates import Estimates
 from services.positions.forgetting import Forgetting
 from services.positions.freshness import Lifetime
-from services.positions.redis_positions import RedisPositions
+from services.positions.redis_positions import SWEEP_INTERVAL_S, RedisPositions
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
 from services.positions.store import MemoryPositions, PositionStore
@@ -269,6 +269,7 @@ class Application:
                 RETENTION_INTERVAL_S,
                 TripRetention(self.database, counters, days=settings.trip_retention_days).remove_old,
             ),
+            remove_expired_positions=(SWEEP_INTERVAL_S, self.position_store.remove_expired),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),

@@ -17,6 +17,8 @@ class Topics:
         self.sessions = f"{prefix}:sessions"
         # The key of the last positions of drivers without a trip.
         self.free_drivers = f"{prefix}:free-drivers"
+        # The key that says that a process has swept them lately.
+        self.free_drivers_sweep = f"{prefix}:free-drivers-sweep"
 
     def trip(self, trip_id: UUID) -> str:
         """Every change of one trip."""

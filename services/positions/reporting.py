@@ -139,8 +139,8 @@ class Positions:
         """Live positions of drivers without a trip within about that radius, in no order. For counts only: they
         must not be shown.
         """
-        found = await self._store.near(center, radius_m)
-        return [location for location in found if self.lifetime.freshness(location) is Freshness.LIVE]
+        since = datetime.now(UTC) - timedelta(seconds=self.lifetime.stale_s)
+        return await self._store.near(center, radius_m, since=since)
 
     async def on_trip(self, trip: TripValue) -> tuple[Location | None, Freshness]:
         """The position of the trip's driver, if it was measured on this trip. The caller checks access."""

@@ -63,10 +63,14 @@ class PositionStore(Protocol):
         """The last position of each of these drivers who has one that has not expired."""
         ...
 
-    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
-        """Last positions of drivers without a trip within the radius, and of some that are farther; about
-        ``MAX_NEAR`` of the nearest.
+    async def near(self, center: GeoPoint, radius_m: float, *, since: datetime) -> Sequence[Location]:
+        """Last positions of drivers without a trip within the radius, and of some that are farther, measured
+        ``since`` then; about ``MAX_NEAR`` of the nearest.
         """
+        ...
+
+    async def remove_expired(self) -> None:
+        """Delete what is left of positions that have expired."""
         ...
 
     async def forget(self, driver_id: UUID, at: datetime, *, ttl_s: float) -> None:
@@ -81,6 +85,11 @@ class PositionStore(Protocol):
     def whole_s(self) -> float | None:
         """For how many seconds no position has been lost before its expiry; None: some may be missing now."""
         ...
+
+
+def is_free(location: Location, since: datetime) -> bool:
+    """Whether its driver had no trip, and it was measured since then."""
+    return location.trip_id is None and location.recorded_at >= since
 
 
 class Forgotten(NamedTuple):
@@ -144,11 +153,14 @@ class MemoryPositions:
         found = ((driver_id, self._live(driver_id)) for driver_id in driver_ids)
         return {driver_id: location for driver_id, location in found if location is not None}
 
-    async def near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+    async def near(self, center: GeoPoint, radius_m: float, *, since: datetime) -> Sequence[Location]:
         """The last positions in the cells of the area."""
         found = (self._live(driver_id) for driver_id in self._index.around(center, radius_m))
-        free = [location for location in found if location is not None and location.trip_id is None]
+        free = [location for location in found if location is not None and is_free(location, since)]
         return heapq.nsmallest(MAX_NEAR, free, key=lambda location: distance_m(center, location.point))
+
+    async def remove_expired(self) -> None:
+        """There is nothing to do: the index forgets with the positions."""
 
     @property
     def whole_s(self) -> float | None:

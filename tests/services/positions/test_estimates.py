@@ -94,6 +94,35 @@ async def test_many_drivers_are_counted_up_to_twenty(application: Application) -
     assert (await ask(application, rider)).drivers_nearby == MAX_NEARBY
 
 
+async def test_drivers_who_are_silent_hide_nobody_who_is_farther(application: Application) -> None:
+    rider = await add_rider(application.database)
+    for _ in range(store.MAX_NEAR + 5):
+        await add_car(application, HERE, age_s=application.settings.location_stale_s + 1)
+    await add_car(application, around(HERE, 1000))
+
+    assert (await ask(application, rider)).drivers_nearby == 1
+
+
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_expired_positions_are_swept_where_nobody_asks_by_one_process_at_a_time(
+    application: Application,
+) -> None:
+    assert application.redis is not None
+    client, topics = application.redis.client(timeout_s=2, max_connections=1), application.services.topics
+    gone, here = [await add_car(application, FAR) for _ in range(3)], await add_car(application, FAR)
+    await client.delete(*(topics.last_location(driver.id) for driver in gone))
+
+    await application.position_store.remove_expired()
+
+    assert await client.zrange(topics.free_drivers, 0, -1) == [here.id.bytes]
+    await client.delete(topics.last_location(here.id))
+    await application.position_store.remove_expired()
+    assert await client.zcard(topics.free_drivers) == 1, "swept a moment ago"
+    await client.delete(topics.free_drivers_sweep)
+    await application.position_store.remove_expired()
+    assert await client.zcard(topics.free_drivers) == 0
+
+
 async def test_positions_that_have_expired_make_room(application: Application, is_shared: bool) -> None:
     rider = await add_rider(application.database)
     ttl_s = application.settings.location_ttl_s
