@@ -45,8 +45,9 @@ from services.photos.store import RECHECK_INTERVAL_S, PhotoStore
 from services.positions.active_trips import CHECK_INTERVAL_S, ActiveTrips
 from services.positions.estimates import Estimates
 from services.positions.forgetting import Forgetting
+from services.positions.free_drivers import SWEEP_INTERVAL_S
 from services.positions.freshness import Lifetime
-from services.positions.redis_positions import SWEEP_INTERVAL_S, RedisPositions
+from services.positions.redis_positions import RedisPositions
 from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
 from services.positions.store import MemoryPositions, PositionStore

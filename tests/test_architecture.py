@@ -151,6 +151,7 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
                 "services/events/redis_backend.py",
                 "services/events/redis_link.py",
                 "services/events/redis_publishing.py",
+                "services/positions/free_drivers.py",
                 "services/positions/redis_positions.py",
             },
         ),

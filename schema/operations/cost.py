@@ -61,16 +61,11 @@ class CostModel:
     """Estimates the operations of one schema."""
 
     def __init__(
-        self,
-        schema: GraphQLSchema,
-        weights: Mapping[str, int] = WEIGHTS,
-        sizes: Mapping[str, int | Page] = SIZES,
-        nulls: Mapping[str, frozenset[str]] = NULLS,
+        self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
     ) -> None:
         """Raises: NoEstimate: a root field or a list is missing in the tables."""
         self._schema = schema
         self._weights = weights
-        self._nulls = nulls
         self._sizes: dict[str, float | Page] = {**sizes, **introspection_sizes(schema)}
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
@@ -83,7 +78,7 @@ class CostModel:
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> Estimate:
         """The estimate of a valid operation."""
-        walk = _Walk(self._schema, self._weights, self._sizes, self._nulls, operation, fragments)
+        walk = _Walk(self._schema, self._weights, self._sizes, operation, fragments)
         try:
             return walk.estimate()
         except _TooManySteps:
@@ -100,14 +95,12 @@ class _Walk:
         schema: GraphQLSchema,
         weights: Mapping[str, int],
         sizes: Mapping[str, float | Page],
-        nulls: Mapping[str, frozenset[str]],
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
     ) -> None:
         self._schema = schema
         self._weights = weights
         self._sizes = sizes
-        self._nulls = nulls
         self._operation = operation
         self._fragments = fragments
         self._defaults = {
@@ -137,7 +130,7 @@ class _Walk:
         coordinate = f"{parent.name}.{node.name.value}"
         if coordinate in nulls:
             return 1
-        nulls |= self._nulls.get(coordinate, frozenset())
+        nulls |= NULLS.get(coordinate, frozenset())
         named = get_named_type(definition.type)
         each: Cost = 1
         if not is_leaf_type(named):

@@ -16,7 +16,8 @@ from services.events.bus import Bus
 from services.events.leases import Lease
 from services.events.redis_link import LINK_ERRORS, RedisLink
 from services.events.topics import Topics
-from services.positions.store import MAX_NEAR, Forgotten, MemoryPositions, Stored, Tell, is_free
+from services.positions.free_drivers import FreeDrivers
+from services.positions.store import Forgotten, MemoryPositions, Stored, Tell
 from services.runtime.batches import Batches
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -25,11 +26,6 @@ TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 8
 # The number of positions in one script: Redis does nothing else in the meantime.
 MAX_PUT = 256
-# How many drivers a search looks at, if too few of the nearest were heard of lately.
-SEARCHED = (MAX_NEAR, 10 * MAX_NEAR, 50 * MAX_NEAR)
-SWEEP_INTERVAL_S = 60.0
-# The number of drivers in one step of a sweep.
-SWEPT = 500
 
 # Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
 _AGE_DIGITS = 16
@@ -72,14 +68,6 @@ return answers
 """
 
 
-# For each driver: their last position, and their member of the set. A script, because one may report meanwhile.
-_REMOVE_GONE = """
-for i = 2, #KEYS do
-    if redis.call('EXISTS', KEYS[i]) == 0 then redis.call('ZREM', KEYS[1], ARGV[i - 1]) end
-end
-"""
-
-
 class _Put(NamedTuple):
     """A position on its way to Redis; an empty ``message`` forgets the positions until then.
 
@@ -108,9 +96,9 @@ class RedisPositions:
         self._link = link
         self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
         self._store = self._redis.register_script(_STORE)
-        self._remove = self._redis.register_script(_REMOVE_GONE)
         self._bus = bus
         self._topics = topics
+        self._free_drivers = FreeDrivers(self._redis, topics, self._in_redis)
         self._tell = tell
         self._memory = MemoryPositions(tell)
         self._puts: Batches[_Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
@@ -238,7 +226,7 @@ class RedisPositions:
             return await self._memory.near(center, radius_m, since=since)
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._near(center, radius_m, since)
+                return await self._free_drivers.near(center, radius_m, since)
         except ResponseError as error:
             # GEOSEARCH knows no poles.
             _log.debug("Redis found no drivers", error=str(error))
@@ -246,53 +234,14 @@ class RedisPositions:
             self._link.failed(error)
         return await self._memory.near(center, radius_m, since=since)
 
-    async def _near(self, center: GeoPoint, radius_m: float, since: datetime) -> Sequence[Location]:
-        found: list[Location] = []
-        # The nearest may all be silent: drivers who have gone home without going off duty.
-        for count in SEARCHED:
-            members = await self._redis.geosearch(
-                self._topics.free_drivers,
-                longitude=center.lng,
-                latitude=center.lat,
-                radius=radius_m,
-                unit="m",
-                sort="ASC",
-                count=count,
-            )
-            ids = [UUID(bytes=cast("bytes", member)) for member in members]
-            read = await self._in_redis(ids)
-            await self._remove_gone([driver_id for driver_id in ids if driver_id not in read])
-            found = [each for each in read.values() if isinstance(each, Location) and is_free(each, since)]
-            if len(found) >= MAX_NEAR or len(members) < count:
-                break
-        return found[:MAX_NEAR]
-
     async def remove_expired(self) -> None:
-        """Delete the places of drivers whose positions have expired: members of a geo set do not expire.
-
-        Of all processes one does it in each ``SWEEP_INTERVAL_S``.
-        """
+        """Delete the places of drivers whose positions have expired, in Redis for all processes."""
         if not self._link.is_up:
             return
         try:
-            ttl_ms = int(SWEEP_INTERVAL_S * 900)
-            if not await self._redis.set(self._topics.free_drivers_sweep, b"", nx=True, px=ttl_ms):
-                return
-            cursor = 0
-            while True:
-                async with asyncio.timeout(TIMEOUT_S):
-                    cursor, page = await self._redis.zscan(self._topics.free_drivers, cursor, count=SWEPT)
-                    await self._remove_gone([UUID(bytes=cast("bytes", member)) for member, _ in page])
-                if not cursor:
-                    return
+            await self._free_drivers.remove_expired()
         except (ResponseError, *LINK_ERRORS) as error:
             self._link.failed(error)
-
-    async def _remove_gone(self, driver_ids: Sequence[UUID]) -> None:
-        """Remove those who have no position now from the drivers without a trip."""
-        if driver_ids:
-            keys = [self._topics.free_drivers, *(self._topics.last_location(each) for each in driver_ids)]
-            await self._remove(keys=keys, args=[driver_id.bytes for driver_id in driver_ids])
 
     async def _in_redis(self, driver_ids: Sequence[UUID]) -> dict[UUID, Location | Forgotten]:
         if not driver_ids:

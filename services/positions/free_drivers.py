@@ -1,0 +1,87 @@
+"""The drivers without a trip, in a geo set of Redis. ``redis_positions.py`` adds them with their positions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from models.geo import GeoPoint
+from models.values import Location
+from services.events.topics import Topics
+from services.positions.store import MAX_NEAR, Forgotten, is_free
+
+# How many drivers a search looks at, if too few of the nearest were heard of lately.
+SEARCHED = (MAX_NEAR, 10 * MAX_NEAR, 50 * MAX_NEAR)
+SWEEP_INTERVAL_S = 60.0
+# The number of drivers in one step of a sweep, and how long a step may take.
+SWEPT = 500
+STEP_TIMEOUT_S = 2.0
+
+# For each driver: their last position, and their member of the set. A script, because one may report meanwhile.
+_REMOVE_GONE = """
+for i = 2, #KEYS do
+    if redis.call('EXISTS', KEYS[i]) == 0 then redis.call('ZREM', KEYS[1], ARGV[i - 1]) end
+end
+"""
+
+
+class FreeDrivers:
+    """Searches and sweeps the set. Members do not expire by themselves, as the last positions do."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        topics: Topics,
+        last: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Location | Forgotten]]],
+    ) -> None:
+        """``last`` reads the last positions in Redis."""
+        self._redis = redis
+        self._topics = topics
+        self._last = last
+        self._remove = redis.register_script(_REMOVE_GONE)
+
+    async def near(self, center: GeoPoint, radius_m: float, since: datetime) -> Sequence[Location]:
+        """See ``PositionStore.near``. Raises: what Redis raises."""
+        found: list[Location] = []
+        # The nearest may all be silent: drivers who have gone home without going off duty.
+        for count in SEARCHED:
+            members = await self._redis.geosearch(
+                self._topics.free_drivers,
+                longitude=center.lng,
+                latitude=center.lat,
+                radius=radius_m,
+                unit="m",
+                sort="ASC",
+                count=count,
+            )
+            ids = [UUID(bytes=cast("bytes", member)) for member in members]
+            last = await self._last(ids)
+            await self._remove_gone([driver_id for driver_id in ids if driver_id not in last])
+            found = [each for each in last.values() if isinstance(each, Location) and is_free(each, since)]
+            if len(found) >= MAX_NEAR or len(members) < count:
+                break
+        return found[:MAX_NEAR]
+
+    async def remove_expired(self) -> None:
+        """Remove the drivers whose positions have expired. Of all processes one does it in ``SWEEP_INTERVAL_S``.
+
+        Raises: what Redis raises.
+        """
+        ttl_ms = int(SWEEP_INTERVAL_S * 900)
+        if not await self._redis.set(self._topics.free_drivers_sweep, b"", nx=True, px=ttl_ms):
+            return
+        cursor = 0
+        while True:
+            async with asyncio.timeout(STEP_TIMEOUT_S):
+                cursor, page = await self._redis.zscan(self._topics.free_drivers, cursor, count=SWEPT)
+                await self._remove_gone([UUID(bytes=cast("bytes", member)) for member, _ in page])
+            if not cursor:
+                return
+
+    async def _remove_gone(self, driver_ids: Sequence[UUID]) -> None:
+        if driver_ids:
+            keys = [self._topics.free_drivers, *(self._topics.last_location(each) for each in driver_ids)]
+            await self._remove(keys=keys, args=[driver_id.bytes for driver_id in driver_ids])
