@@ -347,6 +347,7 @@ STAFF_ROWS: dict[str, Act] = {
         member, trip_id=person.driven_id, reason="Why"
     ),
     "note_export": lambda staff, member, _: staff.note_export(member, what="users"),
+    "export_user": lambda staff, member, person: staff.export_user(member, user_id=person.session.actor.id),
 }
 
 

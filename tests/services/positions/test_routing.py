@@ -80,10 +80,10 @@ async def time_s(router: Router, start: GeoPoint, end: GeoPoint) -> float:
 
 
 @asynccontextmanager
-async def served(engine: Engine, path: str = "") -> AsyncGenerator[Router]:
+async def served(engine: Engine, path: str = "", *, timeout_s: float = PATIENCE_S) -> AsyncGenerator[Router]:
     server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    router = Osrm(f"http://127.0.0.1:{port}{path}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
+    router = Osrm(f"http://127.0.0.1:{port}{path}", timeout_s=timeout_s, fallback=StraightLine(speed_kmh=25))
     try:
         yield router
     finally:
@@ -207,7 +207,7 @@ async def test_an_engine_that_takes_too_long_costs_its_time_out_and_no_more(paus
     if pause_s is not None:
         engine.says(ROUTE)
         engine.pause_s = pause_s
-    async with served(engine) as router:
+    async with served(engine, timeout_s=TIMEOUT_S) as router:
         began = time.monotonic()
         assert await time_s(router, START, END) == pytest.approx(ESTIMATE_S)
         assert TIMEOUT_S * 0.9 <= time.monotonic() - began < TIMEOUT_S + PATIENCE_S

@@ -1,6 +1,7 @@
 """Nobody is stuck in a trip: staff, the system, and a rider whose driver is silent can end it."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -274,4 +275,5 @@ async def test_abandoned_trips_are_found_by_an_index_of_the_active_ones(town: To
         async with town.app.database.transaction() as transaction:
             await transaction.fetch("SET LOCAL enable_seqscan = off")
             plan = await transaction.fetch(f"EXPLAIN {sql}")
-        assert "trips_one_active_a_driver" in str([list(row.values()) for row in plan])
+        # Each has the active trips alone; which is cheaper depends on the statistics.
+        assert re.search("trips_(one_active_a_driver|active_of_rider|active) ", str([*map(dict, plan)]))
