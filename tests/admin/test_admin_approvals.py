@@ -18,6 +18,7 @@ from tests.support.staff import StaffBrowser
 
 OCTAVIA = VehicleValue("Škoda", "<b>Octavia</b>", "white", "1AB_2345", 4)
 POOL = "subscription { driverPool { ... on PoolSnapshot { paused } } }"
+SIGHT = "query ($id: ID!) { trips { nodes { id } } trip(id: $id) { id } node(id: $id) { id } }"
 ME = "{ me { approval approvalReason vehicle { licensePlate } } }"
 
 
@@ -102,6 +103,38 @@ async def test_a_driver_hears_of_each_decision_over_the_socket(
         assert await told() == (None, "APPROVED", None)
         await staff.row_action("user", "revoke", pk, reason="Complaints.")
         assert await told() == ("NOT_APPROVED", "REFUSED", "Complaints.")
+
+
+@pytest.mark.attack("access")
+async def test_a_socket_from_before_the_revocation_shows_no_open_trip_after_it(
+    live_server: LiveServer, staff: StaffBrowser
+) -> None:
+    database = live_server.application.database
+    driver, trip_id = await add_driver(database), await add_trip(database, await add_rider(database))
+    session = await live_server.application.services.sessions.begin(driver.user)
+    async with open_socket(live_server.url, headers={"Authorization": f"Bearer {session.token}"}) as socket:
+        await socket.init()
+
+        async def shown() -> list[object]:
+            asked = await socket.start(SIGHT, id=str(trip_id))
+            data = (await asked.message())["payload"]["data"]
+            await asked.message()
+            return [data["trips"]["nodes"], data["trip"], data["node"]]
+
+        seen = {"id": str(trip_id)}
+        assert await shown() == [[seen], seen, seen]
+        followed = await socket.start("subscription ($id: ID!) { tripUpdated(id: $id) { id } }", id=str(trip_id))
+        await followed.message()
+        await staff.row_action("user", "revoke", str(driver.id), reason="Complaints.")
+        (ended,) = (await followed.message())["payload"]["errors"]
+        assert ended["extensions"]["code"] == "NOT_FOUND"
+        assert await shown() == [[], None, None]
+        accept = await socket.start(
+            "mutation ($id: ID!) { updateTrip(input: { id: $id, status: STARTED }) { errors { code } } }",
+            id=str(trip_id),
+        )
+        answer = (await accept.message())["payload"]["data"]["updateTrip"]
+        assert answer == {"errors": [{"code": "DRIVER_NOT_APPROVED"}]}
 
 
 async def test_the_list_of_users_shows_filters_and_exports_the_approval_and_the_vehicle(
