@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette_admin.actions import row_action
-from starlette_admin.fields import HasOne, ImageField, StringField, TextAreaField
+from starlette_admin.fields import HasOne, ImageField, StringField
 from starlette_admin.flash import flash
 
 from admin.list_view import ListView, in_dialogue, known_user_id, time_field
@@ -135,7 +135,11 @@ class WaitingDriverView(ApprovalActions, ListView[UserRow]):
             HasOne("user", key="user", label="User name", getter=lambda _, user: user),
             StringField("first_name"),
             StringField("last_name"),
-            TextAreaField("vehicle", getter=lambda _, user: vehicle_text(user.vehicle)),
+            StringField(
+                "vehicle",
+                getter=lambda _, user: vehicle_text(user.vehicle),
+                list_template="fields/list/whole_text.html",
+            ),
             time_field("created", label="Waiting since"),
         ]
         super().__init__(staff_list, staff)
