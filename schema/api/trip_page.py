@@ -50,8 +50,8 @@ class TripConnection:
 
 
 @strawberry.field(
-    description="The caller's trips, newest first: for a rider their own; for a driver their own and "
-    "the open ones."
+    description="The caller's trips, newest first: for a rider their own; for a driver their own and, "
+    "unless they wait for approval, the open ones."
 )
 async def trips(
     info: Info,

@@ -485,7 +485,9 @@ class World:
             "late" if state is TripStatus.CANCELLED else None,
         )
         if with_driver:
-            await self.database.fetch("UPDATE trips SET arrived_at = {now}, vehicle = $1", VEHICLE)
+            await self.database.fetch("UPDATE trips SET arrived_at = {now}")
+        # Also while it is open, to see that only parties are shown it.
+        await self.database.fetch("UPDATE trips SET vehicle = $1", VEHICLE)
         if state is TripStatus.STARTED:
             await self.database.fetch("UPDATE trips SET pick_up_pin = $1", PIN)
         for version, changed_by, viewer in ((1, "RIDER", "rider"), (2, "DRIVER", "gave back")):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from services.live import subscriber
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.offer_area import Area
 from services.live.pool_feed import PoolFeed
+from services.trips.announcements import found_message
 from tests.services.live.test_pool_feed import HOME, RADIUS_M, TOPICS, City, offers
 from tests.support.live import ScriptedState
 from tests.support.waiting import until
@@ -235,3 +237,30 @@ async def test_what_comes_late_about_a_trip_that_is_over_makes_no_snapshot(city:
     assert await city.sink.next() == offers()
     await city.bus.publish(TOPICS.driver(city.actor.id), riding, completed)
     await city.shows()
+
+
+async def test_each_decision_of_staff_makes_a_snapshot_where_they_approve_drivers(city: City) -> None:
+    rules = DriverRules(needs_approval=True)
+    stands(city, approval=Approval.WAITING)
+    await city.hub.subscribe(PoolFeed(city.actor, TOPICS, radius_m=RADIUS_M, rules=rules), city.sink)
+    assert await city.sink.next() == paused(PauseReason.NOT_APPROVED)
+    # The same standing again says nothing.
+    await hears_of_standing(city, approval=Approval.WAITING)
+    stands(city, approval=Approval.REFUSED)
+    await hears_of_standing(city, approval=Approval.REFUSED)
+    assert await city.sink.next() == paused(PauseReason.NOT_APPROVED)
+    assert city.sink.is_empty
+    stands(city)
+    await hears_of_standing(city)
+    await city.shows(offers())
+
+
+async def test_a_late_offer_reaches_a_driver_whose_session_was_read_before_the_approval(city: City) -> None:
+    actor = replace(city.actor, is_approved=False)
+    # It was written before the read, and committed after it.
+    trip = city.state.request()
+    del city.state.trips[trip.id]
+    await city.hub.subscribe(PoolFeed(actor, TOPICS, radius_m=RADIUS_M), city.sink)
+    assert await city.sink.next() == offers()
+    await city.bus.publish(TOPICS.pool, found_message(trip, city.state.tick()))
+    assert await city.sink.next() == TripOffered(trip)
