@@ -201,7 +201,7 @@ class Driver:
     async def _move_on(
         self, trip: dict[str, Any], status: str, *, code: str | None = None, pin: str | None = None
     ) -> Changed:
-        """Change the trip. If the server says that it is too early, wait as long as it says, or until a change."""
+        """Change the trip. If the server says that it is too early, wait, or until the trip changes."""
         sent_s = self._ledger.clock()
         try:
             answer = await self._client.change(trip["id"], status, code=code, pin=pin)
@@ -220,7 +220,7 @@ class Driver:
         if answer.trip is not None:
             self.app.take_note(answer.trip)
         elif answer.code in {"TOO_EARLY", "NOT_NEAR", "WRONG_PIN", "PIN_LOCKED"}:
-            await self.app.keeps(trip, answer.retry_after_s or _AFTER_REFUSAL_S)
+            await self.app.keeps(trip, self._habits.obeys_s(answer.retry_after_s or _AFTER_REFUSAL_S))
         else:
             # The trip was cancelled. The event may come later.
             self.app.forget(trip["id"])
@@ -231,13 +231,21 @@ class Driver:
             await self._set_on_duty(False)
             self._counts.breaks += 1
             self._counts.breaks_on_trips += self.app.trip is not None
-            offer = self._nearest_offer()
-            if offer is not None and self.app.trip is None and self._habits.works_overtime():
-                await self.accept(offer["id"])
+            if self.app.trip is None and self._habits.works_overtime():
+                await self._try_any_trip()
             await asyncio.sleep(self._habits.break_s())
             await self._set_on_duty(True)
             # The server has forgotten where the car is.
             await self._phone.report()
+
+    async def _try_any_trip(self) -> None:
+        """Try to take an open trip, off duty: the pool is paused, but the list of trips has them."""
+        try:
+            trips = (await self._client.ask(operations.OPEN_TRIPS))["nodes"]
+        except Failed:
+            return
+        for trip in trips:
+            await self.accept(trip["id"])
 
     async def _set_on_duty(self, on_duty: bool) -> None:
         """Go on or off duty; tries until it succeeds."""

@@ -20,6 +20,7 @@ _OVERTIME_SHARE = 0.5
 _NO_SHOW_SHARE = 0.05
 _DEAD_PHONE_SHARE = 0.03
 _PHONE_DEAD_S = (300.0, 1_800.0)
+_IMPATIENT_SHARE = 0.3
 _RATING_SHARE = 0.8
 _STARS = (5, 5, 5, 5, 4, 4, 4, 3, 2, 1)
 _SECOND_RATING_SHARE = 0.2
@@ -78,7 +79,7 @@ class Habits:
         return self.rng.uniform(*_BREAK_S) / self._speed_up
 
     def works_overtime(self) -> bool:
-        """Whether a driver who has just gone off duty still tries to take the offer on the screen."""
+        """Whether a driver who has just gone off duty still tries to take a trip."""
         return self.rng.random() < _OVERTIME_SHARE
 
     def phone_dies(self) -> bool:
@@ -88,6 +89,10 @@ class Habits:
     def phone_dead_s(self) -> float:
         """How long a dead phone stays off."""
         return self.rng.uniform(*_PHONE_DEAD_S) / self._speed_up
+
+    def obeys_s(self, seconds: float) -> float:
+        """After how long somebody tries again who is told to wait; some try too early."""
+        return seconds * self.rng.random() if self.rng.random() < _IMPATIENT_SHARE else seconds
 
     def stars(self) -> int | None:
         """What somebody gives after a ride; None: nothing."""

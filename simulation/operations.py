@@ -40,6 +40,7 @@ RATE_TRIP = """
     }
 """
 MY_RATING = "query MyRating { me { rating { average count } } }"
+OPEN_TRIPS = "query OpenTrips { trips(status: [REQUESTED], first: 1) { nodes { id } } }"
 SET_ON_DUTY = """
     mutation SetOnDuty($onDuty: Boolean!) {
         setOnDuty(onDuty: $onDuty) { user { availability } errors { code message } }

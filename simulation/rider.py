@@ -130,7 +130,7 @@ class Rider:
             self._ledger.changed(answer.trip)
         elif answer.code == "TOO_EARLY":
             self._ledger.too_early(trip_id, sent_s=sent_s, retry_after_s=answer.retry_after_s)
-            return answer.retry_after_s or _AFTER_REFUSAL_S
+            return self._habits.obeys_s(answer.retry_after_s or _AFTER_REFUSAL_S)
         return None
 
     async def _ended(self, trip_id: str, meeting: Meeting) -> None:

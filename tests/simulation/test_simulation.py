@@ -214,8 +214,8 @@ async def test_drivers_wait_until_staff_approve_them(settings: Settings) -> None
         assert actor is not None
         simulation = Simulation(options(server.url), habits=Steady())
         async with running(simulation) as city:
-            await until(lambda: simulation.progress().unapproved == 4)
-            assert simulation.progress().phase is Phase.WAITING
+            await until(lambda: simulation.progress().phase is Phase.WAITING)
+            assert simulation.progress().unapproved == 4
             waiting = await application.database.fetch("SELECT id FROM users WHERE approval = 'WAITING'")
             for driver in waiting[:3]:
                 await application.approvals.approve(StaffMember(actor), driver_id=UUID(str(driver["id"])))
