@@ -272,6 +272,7 @@ async def test_after_a_lost_connection_the_page_shows_the_current_state(board: O
         await link.cut()
         await expect(page.rider.link).to_have_text("Offline")
         await expect(page.rider.root).to_contain_text("What you see may be old")
+        await page.pictures("board-offline", page.rider)
 
         driver = await elsewhere.sign_up("DRIVER", firstName="Dana")
         (trip,) = (await driver.data(TRIPS))["nodes"]

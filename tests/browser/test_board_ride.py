@@ -12,6 +12,7 @@ from playwright.async_api import expect
 from application.settings import Settings
 from tests.browser.conftest import OpenBoard
 from tests.conftest import LiveServer
+from tests.support.api import TRIPS, Api
 from tests.support.staff import StaffBrowser, make_staff
 
 pytestmark = [
@@ -22,6 +23,8 @@ pytestmark = [
 ]
 
 NO_SHOW_WAIT_S = 5
+SILENT_DRIVER_S = 3
+VEHICLE = {"make": "Skoda", "model": "Octavia", "color": "Blue", "licensePlate": "AB-12-CD", "seats": 4}
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             "no_show_wait_s": NO_SHOW_WAIT_S,
+            "silent_driver_s": SILENT_DRIVER_S,
             "driver_approval": True,
             "vehicle_required": True,
             "pick_up_pin": True,
@@ -188,3 +192,30 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(driver.headline).to_have_text("Offers")
     await expect(rider.notice).to_contain_text("Dana waited for you at the pick-up, and cancelled the trip")
     assert (await rider.history())[-1] == "Cancelled · Dana: the rider did not come"
+
+
+async def test_a_rider_leaves_the_car_of_a_driver_who_has_been_silent_for_long(
+    board: OpenBoard, live_server: LiveServer
+):
+    page = await board()
+    rider = page.rider
+    await rider.sign_up("Robin")
+    await rider.request("Dam Square", "Artis Zoo")
+    async with Api(live_server.url) as driver, StaffBrowser(live_server.url) as staff:
+        # A driver whose phone reports no position.
+        await driver.sign_up("DRIVER", firstName="Dana", vehicle=VEHICLE)
+        await staff.log_in(await make_staff(live_server.application, "stella"))
+        await staff.row_action("user", "approve", driver.user["id"])
+        (trip,) = (await driver.data(TRIPS))["nodes"]
+        await driver.update_trip(trip["id"], "STARTED")
+        pin = await rider.root.locator(".pin strong").inner_text()
+        await driver.update_trip(trip["id"], "IN_PROGRESS", pin=pin)
+
+    await expect(rider.headline).to_have_text("You are riding with Dana")
+    await rider.press("I left the car: the driver does not answer")
+    await rider.root.get_by_label("Why?").select_option("I do not feel safe")
+    await rider.press("End the trip")
+    await expect(rider.problems).to_contain_text("Your driver was heard of lately")
+    await rider.root.get_by_role("button", name="End the trip", exact=True).click()
+    await expect(rider.headline).to_have_text("Where to?")
+    assert (await rider.history())[-1] == "Cancelled · Robin: for safety"

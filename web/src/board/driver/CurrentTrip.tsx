@@ -9,8 +9,9 @@ import { Party } from "../trip/Party";
 import { Ends, History, Progress } from "../trip/TripParts";
 import { DRIVERS_REASONS, inTime, STATUS_TO_DRIVER } from "../trip/words";
 import { Problems } from "../ui/Problems";
+import { WaitingButton } from "../ui/WaitingButton";
 import { PinField } from "./PinField";
-import { NoShow, Steps } from "./Steps";
+import { Steps } from "./Steps";
 import type { TripChanges } from "./useTripChanges";
 
 interface Props {
@@ -89,11 +90,13 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
         {isComing && (
           <div className="buttons">
             {trip.arrivedAt && (
-              <NoShow
-                name={trip.rider.firstName}
+              <WaitingButton
+                type="button"
+                className="quiet danger"
+                text={`${trip.rider.firstName} did not come`}
                 isBusy={isBusy}
-                at={noShowWaitMs === null ? null : Date.parse(trip.arrivedAt) + noShowWaitMs}
-                onNoShow={() => void move(trip.id, "CANCELLED")}
+                from={noShowWaitMs === null ? null : Date.parse(trip.arrivedAt) + noShowWaitMs}
+                onPress={() => void move(trip.id, "CANCELLED")}
               />
             )}
             <CancelForm

@@ -1,7 +1,6 @@
 import "./Steps.css";
 
 import type { Trip } from "../api/trips";
-import { useNow } from "../ui/Dated";
 
 interface Props {
   trip: Trip;
@@ -61,32 +60,5 @@ export function Steps(props: Props) {
           Complete the trip
         </button>
     </div>
-  );
-}
-
-interface NoShowProps {
-  name: string;
-  isBusy: boolean;
-  /** When the driver may cancel, in milliseconds, if the server has said so. */
-  at: number | null;
-  onNoShow: () => void;
-}
-
-/** Cancels the trip because the rider did not come. */
-export function NoShow({ name, isBusy, at, onNoShow }: NoShowProps) {
-  const now = useNow();
-  const leftS = at === null ? 0 : Math.ceil((at - now) / 1000);
-  const waits = leftS > 0;
-  return (
-    <button
-      type="button"
-      className="quiet danger"
-      aria-disabled={waits}
-      disabled={isBusy}
-      onClick={() => !waits && onNoShow()}
-    >
-      {name} did not come
-      {waits && ` (in ${Math.floor(leftS / 60)}:${String(leftS % 60).padStart(2, "0")})`}
-    </button>
   );
 }

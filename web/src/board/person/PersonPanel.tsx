@@ -14,6 +14,7 @@ import { SignIn } from "./SignIn";
 import { useAnnounce } from "../ui/announcer";
 import { Avatar } from "../ui/Avatar";
 import { Problems } from "../ui/Problems";
+import { Stars } from "../ui/Stars";
 
 interface Props {
   panel: Panel;
@@ -190,7 +191,9 @@ function SignedIn(props: SignedInProps) {
         <h2 id={`title-${panel.id}`} ref={title} tabIndex={-1}>
           {person && <Avatar person={person} />}
           <span>
-            <small>{name}</small>
+            <small>
+              {name} {person?.rating && <Stars rating={person.rating} />}
+            </small>
             <span className="name">{person ? `${person.firstName} ${person.lastName}` : "…"}</span>
           </span>
         </h2>

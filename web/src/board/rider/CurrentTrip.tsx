@@ -1,5 +1,7 @@
 import "./CurrentTrip.css";
 
+import { useState } from "react";
+
 import type { Connection } from "../api/connection";
 import type { Vehicle } from "../api/people";
 import { userProblems } from "../api/problems";
@@ -95,11 +97,15 @@ interface CancellingProps extends Pick<Props, "connection" | "trip" | "onCancell
 /** The rider may cancel until they are in the car; then only if the driver has been silent for long. */
 function Cancelling({ connection, trip, isSilent, onCancelled }: CancellingProps) {
   const [problems, setProblems] = useProblems(connection);
+  const [from, setFrom] = useState<number | null>(null);
   const isInTheCar = trip.status === "IN_PROGRESS";
 
   async function cancel(reason: string | null, cancelCode: Parameters<typeof send>[1]) {
     const { data, problems: failed } = await send(reason, cancelCode);
-    setProblems(data === null ? failed : userProblems(data.updateTrip.errors));
+    const found = data === null ? failed : userProblems(data.updateTrip.errors);
+    const tooEarly = found.find(({ code }) => code === "TOO_EARLY");
+    setFrom(tooEarly?.retryAfterS === undefined ? null : Date.now() + tooEarly.retryAfterS * 1000);
+    setProblems(found);
     if (data?.updateTrip.trip) onCancelled(data.updateTrip.trip);
   }
 
@@ -114,6 +120,7 @@ function Cancelling({ connection, trip, isSilent, onCancelled }: CancellingProps
       <CancelForm
         label={isInTheCar ? "I left the car: the driver does not answer" : "Cancel the trip"}
         confirm={isInTheCar ? "End the trip" : "Cancel it"}
+        from={isInTheCar ? from : null}
         reasons={RIDERS_REASONS}
         onCancel={cancel}
       />

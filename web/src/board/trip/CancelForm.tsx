@@ -3,18 +3,21 @@ import "./CancelForm.css";
 import { useEffect, useRef, useState, type FormEvent } from "react";
 
 import type { CancelCode } from "../api/generated/graphql";
+import { WaitingButton } from "../ui/WaitingButton";
 
 interface Props {
   /** What the button says: "Cancel the trip". */
   label: string;
   /** What the button that confirms it says. */
   confirm: string;
+  /** From when on it can be confirmed, in milliseconds; null: now. */
+  from?: number | null;
   reasons: readonly [CancelCode, string][];
   onCancel: (reason: string | null, code: CancelCode | null) => Promise<void>;
 }
 
 /** Asks for a confirmation and a reason before a trip is cancelled or given back. */
-export function CancelForm({ label, confirm, reasons, onCancel }: Props) {
+export function CancelForm({ label, confirm, from = null, reasons, onCancel }: Props) {
   const [isOpen, setIsOpen] = useState(false);
   const [isBusy, setIsBusy] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -61,9 +64,7 @@ export function CancelForm({ label, confirm, reasons, onCancel }: Props) {
         <input name="reason" maxLength={500} autoComplete="off" />
       </label>
       <div className="buttons">
-        <button type="submit" className="danger" disabled={isBusy}>
-          {confirm}
-        </button>
+        <WaitingButton type="submit" className="danger" text={confirm} isBusy={isBusy} from={from} />
         <button type="button" className="quiet" onClick={() => setIsOpen(false)}>
           Keep it
         </button>
