@@ -378,6 +378,9 @@ async def test_axe_finds_no_serious_fault_in_light_and_dark_on_a_desktop_and_on_
     await page.panel("DRIVER-2").root.get_by_role("switch", name="On duty").click()
     await expect(page.panel("DRIVER-2").root).to_contain_text("You are off duty")
     await look("three")
+    await page.page.set_viewport_size({"width": 390, "height": 844})
+    await expect(page.page.get_by_role("tab", name="Driver 2")).to_be_in_viewport(ratio=1)
+    await page.page.set_viewport_size({"width": 1440, "height": 900})
     assert await page.clipped() == []
 
 

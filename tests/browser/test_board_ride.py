@@ -130,7 +130,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await rider.button("Cancel the trip").focus()
     await driver.press("I have arrived")
     await expect(rider.headline).to_have_text("Dana is here")
-    await expect(rider.root).to_contain_text(re.compile(r"Dana waits for you at the pick-up: 0:\d\d"))
+    await expect(rider.root).to_contain_text(re.compile(r"Dana waits at the pick-up: 0:\d\d"))
     await expect(driver.button("I have arrived")).to_be_disabled()
     await look("arrived")
     # The driver starts with the PIN that only the rider sees.

@@ -134,6 +134,14 @@ interface TabsProps {
 function Tabs({ panels, chosen, news, onChoose }: TabsProps) {
   const list = useRef<HTMLDivElement>(null);
 
+  useEffect(() => {
+    // Of many tabs the chosen one is in sight. (`scrollIntoView` would move the page too.)
+    const tab = list.current!.querySelector<HTMLElement>("[aria-selected=true]")!;
+    const { left, right } = list.current!.getBoundingClientRect();
+    const at = tab.getBoundingClientRect();
+    list.current!.scrollLeft += Math.min(0, at.left - left) + Math.max(0, at.right - right);
+  }, [chosen, panels, news]);
+
   function steer(event: KeyboardEvent) {
     const index = panels.findIndex(({ id }) => id === chosen);
     const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: panels.length - 1 }[event.key];

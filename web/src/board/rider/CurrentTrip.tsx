@@ -57,7 +57,7 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
       )}
       {isComing && trip.arrivedAt && driver && (
         <p className="here">
-          {driver.firstName} waits for you at the pick-up: <Elapsed since={trip.arrivedAt} />
+          {driver.firstName} waits at the pick-up: <Elapsed since={trip.arrivedAt} />
         </p>
       )}
       {isComing && trip.pickUpPin && driver && (
@@ -84,7 +84,10 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
 function Car({ vehicle: { make, model, color, licensePlate, seats } }: { vehicle: Vehicle }) {
   return (
     <>
-      {color} {make} {model} · <span className="plate">{licensePlate}</span> · {seats} seat{seats === 1 ? "" : "s"}
+      {color} {make} {model} · <span className="plate">{licensePlate}</span> ·{" "}
+      <span className="whole">
+        {seats} seat{seats === 1 ? "" : "s"}
+      </span>
     </>
   );
 }
