@@ -1,7 +1,7 @@
 """The database of one application: its connections, and one SQL spelling for both dialects."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -199,7 +199,7 @@ class Database:
         """
         with self._entered(), translated:
             async with _begun(self._context.connections, self._name) as connection:
-                yield Transaction(self, connection)
+                yield Transaction(connection, self._run)
 
     @contextmanager
     def _entered(self) -> Generator[None]:
@@ -236,13 +236,18 @@ class Source(Protocol):
 class Transaction:
     """The transaction of a ``Database.transaction`` block."""
 
-    def __init__(self, database: Database, connection: BaseDBAsyncClient) -> None:
-        self._database = database
+    def __init__(
+        self,
+        connection: BaseDBAsyncClient,
+        run: Callable[[BaseDBAsyncClient, str, Sequence[object]], Awaitable[Sequence[Row]]],
+    ) -> None:
+        """``run`` runs a statement with its arguments on a connection."""
         self.connection = connection
+        self._run = run
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement in the transaction and return its rows."""
-        return await self._database._run(self.connection, sql, args)  # pyright: ignore[reportPrivateUsage]
+        return await self._run(self.connection, sql, args)
 
 
 @asynccontextmanager
