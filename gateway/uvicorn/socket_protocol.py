@@ -6,8 +6,11 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+from websockets.protocol import Protocol
 from websockets.typing import BytesLike
 
+from gateway.uvicorn.message_queue import Gate, MessageQueue
 from gateway.uvicorn.reset import reset
 from services.limits.rates import Rate
 from services.runtime.fair_queue import FairQueue
@@ -46,6 +49,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self, *args: Any, pieces: FairQueue, ends: FairQueue, message_rate: Rate | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.queue: Any = MessageQueue[Any]()
+        self.writable: Any = Gate()
         self.logger = _log
         self._pieces = pieces
         self._ends = ends
@@ -71,6 +76,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._backlog += data
         self.transport.pause_reading()
         self._go_on()
+
+    def handle_connect(self, event: Request) -> None:
+        """A handshake. The parser that has read it keeps it for as long as the socket lives: use a new one."""
+        super().handle_connect(event)
+        conn = self.conn
+        # The head came alone, so that the parser has begun nothing else.
+        if not (self.close_sent or conn.reader.buffer):
+            conn.parser.close()
+            conn.parser = Protocol.parse(conn)
+            next(conn.parser)
+
+    def start_keepalive(self) -> None:
+        """The handshake is complete: forget it."""
+        super().start_keepalive()
+        del self.request, self.response
 
     def _refuse_head(self) -> None:
         """Answer a head that is not a handshake: uvicorn, which passes on complete heads, would wait for more."""

@@ -117,6 +117,9 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers))
+        # Nothing reads the head again, and it would take 3 KB for as long as the socket lives.
+        scope.clear()
+        del headers
         code = None
         self.sockets.add(socket)
         try:

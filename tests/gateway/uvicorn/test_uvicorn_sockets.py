@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import ClientConnection, connect
 
 from application.settings import Settings
@@ -157,6 +158,24 @@ async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector(
             gc.enable()
 
 
+async def test_an_open_socket_keeps_nothing_of_its_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = list[weakref.ref[object]]()
+    connected = WebSocketsSansIOProtocol.handle_connect
+
+    def note(protocol: WebSocketsSansIOProtocol, head: Any) -> None:
+        heads.append(weakref.ref(head))
+        connected(protocol, head)
+
+    monkeypatch.setattr(WebSocketsSansIOProtocol, "handle_connect", note)
+    gc.disable()
+    try:
+        async with echoing() as (echo, port), opened(echo, port) as (connection, _):
+            assert await answers(connection)
+            assert [head() for head in heads] == [None]
+    finally:
+        gc.enable()
+
+
 async def test_of_sockets_that_are_lost_together_one_ends_in_each_iteration_of_the_event_loop() -> None:
     async with echoing() as (echo, port), contextlib.AsyncExitStack() as stack:
         protocols = [(await stack.enter_async_context(opened(echo, port)))[1] for _ in range(20)]
@@ -211,12 +230,12 @@ async def test_a_peer_that_is_still_reading_earlier_data_has_more_time_for_its_p
     async with echoing() as (echo, port), opened(echo, port) as (connection, protocol):
         await connection.send(LARGE)
         connection.transport.pause_reading()
-        await until(lambda: not protocol.writable.is_set())
+        await until(lambda: protocol.is_paused)
         protocol.send_keepalive_ping()
         first = protocol.pong_timer
         assert first is not None
         connection.transport.resume_reading()
-        await until(lambda: protocol.writable.is_set())
+        await until(lambda: not protocol.is_paused)
         assert first.cancelled()
         assert await connection.recv() == LARGE
         await until(lambda: protocol.pending_ping_payload is None)

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from gateway.uvicorn.socket_protocol import SocketProtocol
 from tests.conftest import LiveServer, SignUp
@@ -217,6 +218,22 @@ async def test_a_socket_that_has_ended_leaves_nothing_behind(shared_server: Live
         socket.connection.transport.abort()
     await until(lambda: application.services.hub.subscribers == application.services.live_sessions.count == 0)
     await until(lambda: not shared_server.asgi.sockets.sockets)
+
+
+async def test_an_open_socket_keeps_nothing_of_its_request(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rider, scopes = await someone("RIDER"), list[Scope]()
+    serve = shared_server.asgi._secured_sockets
+
+    async def note(scope: Scope, receive_: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await serve(scope, receive_, send)
+
+    monkeypatch.setattr(shared_server.asgi, "_secured_sockets", note)
+    async with rider.socket() as socket:
+        await (await socket.start(MY_TRIPS)).next()
+        assert scopes == [{}]
 
 
 async def test_operations_above_the_limit_are_refused_and_the_others_go_on(someone: SignUp) -> None:
