@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from models.trip_life import TRANSITIONS, TripStatus
 from tests.support.interleavings import World
 
 EXAMPLES = 300
 
 
 def test_every_screen_shows_the_database_state_in_every_order_of_steps(request: pytest.FixtureRequest) -> None:
+    taken: set[tuple[TripStatus, TripStatus]] = set()
     wanted: int | None = request.config.getoption("interleavings", default=None)
 
     @settings(
@@ -34,5 +36,7 @@ def test_every_screen_shows_the_database_state_in_every_order_of_steps(request: 
             except BaseException as error:
                 error.add_note("\n".join(world.trace))
                 raise
+        taken.update(world.steps_taken)
 
     run()
+    assert taken == {(step.source, step.target) for step in TRANSITIONS}, "each transition was among the steps"

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,13 +23,18 @@ from hypothesis.stateful import (
 )
 
 from application.settings import Settings
+from services.staff.staff import StaffMember
+from services.trips.faults import IllegalTransition
 from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.checking_clients import OPEN, CheckingClient, MyTripsView, PoolView, Row, TripView, View
+from tests.support.database_rows import add_rider
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.waiting import until
 
 T = TypeVar("T")
+
+REPORT_ARRIVAL = "mutation ($id: ID!) { reportArrival(tripId: $id) { trip { version } errors { code } } }"
 
 RIDERS, DRIVERS = 2, 3
 STEPS = {"STARTED": OPEN, "IN_PROGRESS": "STARTED", "COMPLETED": "IN_PROGRESS", OPEN: "STARTED"}
@@ -46,6 +52,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.model: dict[str, Row] = {}
         self.watching: list[CheckingClient] = []
+        # Trips whose driver has arrived.
+        self.arrived: set[str] = set()
         self.clock = 0
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
@@ -65,6 +73,8 @@ class Machine(RuleBasedStateMachine):
             media_url=str(folder / "media"),
             password_hash_memory_kib=1024,
             port=0,
+            # A driver who has arrived has waited long enough.
+            no_show_wait_s=0,
             **WITHOUT_LIMITS,  # pyright: ignore[reportArgumentType]
         )
         self.server = await self.stack.enter_async_context(serving(configured))
@@ -73,6 +83,11 @@ class Machine(RuleBasedStateMachine):
         for api, role in zip(people, roles, strict=True):
             await api.sign_up(role)
         self.riders, self.drivers = people[:RIDERS], people[RIDERS:]
+        member = await add_rider(self.server.application.database)
+        await self.server.application.database.fetch(
+            "UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True
+        )
+        self.member = StaffMember(member)
 
     def teardown(self) -> None:
         async def stop() -> None:
@@ -98,6 +113,37 @@ class Machine(RuleBasedStateMachine):
         row, user_id = self.model[trip_id], self.riders[rider].user["id"]
         allowed = row.rider_id == user_id and row.status in (OPEN, "STARTED")
         self._ask(self.riders[rider], trip_id, "CANCELLED", allowed=allowed)
+
+    @rule(driver=st.integers(0, DRIVERS - 1), trip_id=trips)
+    def arrive(self, driver: int, trip_id: str) -> None:
+        api, row = self.drivers[driver], self.model[trip_id]
+        is_new = trip_id not in self.arrived and self._may_step(api, trip_id, "IN_PROGRESS")
+        payload = self.run(api.data(REPORT_ARRIVAL, id=trip_id))
+        if is_new:
+            assert payload["errors"] == []
+            self.arrived.add(trip_id)
+            self._change(row, status=row.status)
+        else:
+            assert payload["errors"] or payload["trip"]["version"] == row.version
+
+    @rule(driver=st.integers(0, DRIVERS - 1), trip_id=trips)
+    def wait_in_vain(self, driver: int, trip_id: str) -> None:
+        api = self.drivers[driver]
+        has_waited = trip_id in self.arrived and self._may_step(api, trip_id, "IN_PROGRESS")
+        self._ask(api, trip_id, "CANCELLED", allowed=has_waited)
+
+    @rule(trip_id=trips, status=st.sampled_from(["COMPLETED", "CANCELLED"]))
+    def end_by_staff(self, trip_id: str, status: str) -> None:
+        row, staff = self.model[trip_id], self.server.application.staff
+        end = staff.complete_trip if status == "COMPLETED" else staff.cancel_trip
+        allowed = row.status in DRIVING or (row.status == OPEN and status == "CANCELLED")
+        try:
+            self.run(end(self.member, trip_id=UUID(trip_id), reason="x"))
+        except IllegalTransition:
+            assert not allowed
+            return
+        assert allowed
+        self._change(row, status=status)
 
     @rule(driver=st.integers(0, DRIVERS - 1), trip_id=trips, status=st.sampled_from(sorted(STEPS)))
     def drive(self, driver: int, trip_id: str, status: str) -> None:
@@ -153,6 +199,8 @@ class Machine(RuleBasedStateMachine):
             return
         assert payload["errors"] == []
         gives_back = status == OPEN
+        if gives_back:
+            self.arrived.discard(trip_id)
         self._commit(
             trip_id,
             version=row.version + 1,
@@ -165,6 +213,17 @@ class Machine(RuleBasedStateMachine):
         # A driver who gave a trip back no longer sees it.
         if shown is not None:
             assert (shown["version"], shown["status"]) == (row.version + 1, status)
+
+    def _change(self, row: Row, *, status: str) -> None:
+        """The next version, with the same driver."""
+        self._commit(
+            row.id,
+            version=row.version + 1,
+            status=status,
+            rider_id=row.rider_id,
+            driver_id=row.driver_id,
+            given_back_by=row.given_back_by,
+        )
 
     def _commit(
         self,

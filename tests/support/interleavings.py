@@ -7,7 +7,7 @@ scheduler. It takes every decision from a string of bytes: the same bytes give t
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,15 @@ import structlog
 
 from models.geo import GeoPoint, distance_m
 from models.standing import PauseReason, Standing
-from models.trip_life import TripStatus, has_ended, is_driving, is_open
+from models.trip_life import (
+    TRANSITIONS,
+    Transition,
+    TripStatus,
+    has_ended,
+    is_driving,
+    is_on_the_way,
+    is_open,
+)
 from models.values import Approval, Location, Role, TripValue, UserValue
 from models.visibility import Actor, is_on_trip, may_see
 from schema.operations.execution import Following
@@ -66,6 +74,9 @@ from tests.support.live import standing_at
 from tests.support.trips import trip_value
 
 TOPICS = Topics("t")
+# All ways to end a trip, whoever may take them, and to begin the ride.
+ENDS = tuple(step for step in TRANSITIONS if has_ended(step.target))
+BEGINNINGS = tuple(step for step in TRANSITIONS if is_on_the_way(step.source) and is_driving(step.target))
 RADIUS_M = 100.0
 MARGIN = 1.1
 # Small, so that a short run reaches every limit.
@@ -263,6 +274,7 @@ class World:
         # The database: the committed changes, and those that are written but not committed.
         self.trips: dict[UUID, TripValue] = {}
         self.uncommitted: dict[UUID, tuple[TripValue, UUID | None]] = {}
+        self.steps_taken: set[tuple[TripStatus, TripStatus]] = set()
         self.requested = 0
         self.failing_reads = 0
         self.gates: list[tuple[str, asyncio.Future[None]]] = []
@@ -306,7 +318,9 @@ class World:
             ("make and take", 2, self._make_and_take),
             ("give back", 2, self._give_back),
             ("have and give back", 2, self._have_and_give_back),
-            ("end", 2, self._end_trip),
+            ("arrive", 1, self._arrive),
+            ("begin the ride", 2, lambda: self._take_step(BEGINNINGS)),
+            ("end", 2, lambda: self._take_step(ENDS)),
             ("duty", 3, self._change_duty),
             ("commit", 3, self._commit_next),
             ("publish", 5, self._publish),
@@ -618,6 +632,8 @@ class World:
         trip, former = self.uncommitted.pop(trip_id)
         self._tick()
         before = self.trips.get(trip_id)
+        if before is not None and before.status is not trip.status:
+            self.steps_taken.add((before.status, trip.status))
         self.trips[trip_id] = trip
         note = (trip_id, trip.version)
         self.notes[note] = former
@@ -708,7 +724,12 @@ class World:
             return None
         given_back_by = trip.given_back_by | {trip.driver.id}
         return self._change(
-            trip, TripStatus.REQUESTED, former=trip.driver.id, driver=None, given_back_by=given_back_by
+            trip,
+            TripStatus.REQUESTED,
+            former=trip.driver.id,
+            driver=None,
+            given_back_by=given_back_by,
+            arrived_at=None,
         )
 
     def _have_and_give_back(self) -> str | None:
@@ -723,14 +744,29 @@ class World:
         assert trip.driver is not None
         given_back_by = trip.given_back_by | {trip.driver.id}
         given_back = self._change(
-            trip, TripStatus.REQUESTED, former=trip.driver.id, driver=None, given_back_by=given_back_by
+            trip,
+            TripStatus.REQUESTED,
+            former=trip.driver.id,
+            driver=None,
+            given_back_by=given_back_by,
+            arrived_at=None,
         )
         self._commit_if_written(trip.id)
         return f"{taken}, {given_back}; {self._named(lost[1])} is lost"
 
-    def _end_trip(self) -> str | None:
-        trip = self._pick(TripStatus.REQUESTED, TripStatus.STARTED)
-        return self._change(trip, TripStatus.CANCELLED) if trip is not None else None
+    def _arrive(self) -> str | None:
+        """A driver reports arrival: a new version in the same status."""
+        trip = self._pick(TripStatus.STARTED)
+        return self._change(trip, trip.status, arrived_at=self.clock) if trip is not None else None
+
+    def _take_step(self, steps: Sequence[Transition]) -> str | None:
+        """One of these transitions, by whoever may make it."""
+        trip = self._pick(*(step.source for step in steps))
+        if trip is None:
+            return None
+        able = [step for step in steps if step.source is trip.status]
+        step = able[self.choices.below(len(able))]
+        return f"{step.name} by {step.by.value}: {self._change(trip, step.target)}"
 
     def _change_duty(self) -> str | None:
         """A driver goes off or on duty; not while accepting, which holds the driver's row."""
