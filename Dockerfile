@@ -21,7 +21,7 @@ RUN uv venv && uv pip install --no-cache --require-hashes -r requirements.txt
 FROM python:3.13-slim
 # A named volume gets the owner of the folder where it is mounted.
 RUN useradd --system --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin taxirank \
-    && install --directory --owner=taxirank /data /data/media
+    && install --directory --owner=taxirank /data /data/media /data/mail
 WORKDIR /app
 COPY --from=dependencies /app/.venv .venv
 COPY server.py ./
@@ -42,6 +42,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     TAXIRANK_PORT=8000 \
     TAXIRANK_DATABASE_URL=sqlite:///data/taxirank.sqlite3 \
     TAXIRANK_MEDIA_URL=/data/media \
+    TAXIRANK_MAIL_FOLDER=/data/mail \
     TAXIRANK_LOG_FORMAT=json
 
 USER taxirank

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Sequence
 
 from application.errors import StartError
+from application.mail import letter_texts, mail_transport
 from application.settings import PREFIX, Settings
 from gateway.media import PHOTO_HEADERS
 from models.standing import DriverRules
@@ -15,10 +16,15 @@ from models.values import Location
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
+from services.accounts.email_tokens import EmailTokens
+from services.accounts.emails import Emails
 from services.accounts.log_in import LogIns
 from services.accounts.lookalikes import FILL_INTERVAL_S, fill_skeletons
+from services.accounts.new_passwords import NewPasswords
 from services.accounts.passwords import Passwords
 from services.accounts.profiles import Profiles
+from services.accounts.recovery import Recovery
+from services.accounts.recovery_letters import RecoveryLetters
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.drivers.acceptance import Acceptance
@@ -38,6 +44,8 @@ from services.limits.throttle import PerUser, ProcessThrottle, SharedThrottle, T
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
+from services.notifications.letters import Letters
+from services.notifications.mailer import Mailer
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
 from services.photos.processing import PhotoProcessor
@@ -108,6 +116,7 @@ class Application:
             self.database, _photo_processor(settings), self.photo_store, counters
         )
         rules = DriverRules(needs_approval=settings.driver_approval, needs_vehicle=settings.vehicle_required)
+        self.letters = letters = Letters(self.database)
         sessions = Sessions(
             self.database,
             self.outbox,
@@ -121,16 +130,44 @@ class Application:
         )
         passwords = _passwords(settings)
         log_in_rate = LogInRate("log-in", Rate.parse(settings.log_in_rate), self.throttle)
-        log_ins = LogIns(self.database, self.shield, passwords=passwords, sessions=sessions, rate=log_in_rate)
+        new_passwords = NewPasswords(self.outbox, self.shield, sessions=sessions, letters=letters)
+        log_ins = LogIns(
+            self.database,
+            self.shield,
+            passwords=passwords,
+            sessions=sessions,
+            new_passwords=new_passwords,
+            rate=log_in_rate,
+        )
         accounts = Accounts(
             self.database,
             self.shield,
             passwords=passwords,
             photos=account_photos,
+            letters=letters,
             sessions=sessions,
             photo_required=settings.photo_required,
             drivers_wait=settings.driver_approval,
             rate=LogInRate("sign-up", Rate.parse(settings.sign_up_rate), self.throttle),
+        )
+
+        email_tokens = EmailTokens(self.database)
+        recovery_rate = LogInRate("recovery", Rate.parse(settings.recovery_rate), self.throttle)
+        recovery = Recovery(
+            self.database,
+            self.outbox,
+            self.shield,
+            letters=letters,
+            tokens=email_tokens,
+            passwords=passwords,
+            new_passwords=new_passwords,
+            rate=recovery_rate,
+        )
+        self.mailer = Mailer(
+            letters,
+            mail_transport(settings),
+            counters,
+            compose=RecoveryLetters(self.database, letters, email_tokens, letter_texts(settings)).compose,
         )
 
         def tell(topics: Sequence[str], location: Location) -> None:
@@ -221,10 +258,23 @@ class Application:
                 self.shield,
                 passwords=passwords,
                 photos=account_photos,
+                letters=letters,
                 sessions=sessions,
                 trips=trips,
                 log_in_rate=log_in_rate,
             ),
+            emails=Emails(
+                self.database,
+                self.shield,
+                letters=letters,
+                tokens=email_tokens,
+                passwords=passwords,
+                sessions=sessions,
+                log_in_rate=log_in_rate,
+                recovery_rate=recovery_rate,
+                changing=PerUser("email", Rate.parse(settings.recovery_rate), self.throttle),
+            ),
+            recovery=recovery,
             sessions=sessions,
             trips=trips,
             arrivals=Arrivals(
@@ -274,6 +324,8 @@ class Application:
             remove_ended_sessions=(600.0, sessions.remove_ended),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
+            remove_old_letters=(600.0, letters.remove_old),
+            remove_old_email_tokens=(600.0, email_tokens.remove_old),
             fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )
 

@@ -27,6 +27,7 @@ from gateway.health import health_routes
 from gateway.hosts import Hosts
 from gateway.media import media_route
 from gateway.metrics import Metrics
+from gateway.recovery_pages import recovery_routes
 from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.uvicorn.connection import Connection
@@ -156,10 +157,16 @@ class Asgi:
             store_is_up=application.store_is_up,
             photos_are_up=lambda: application.photo_store.is_up,
             routing_is_up=lambda: application.router.is_up,
+            mail_is_up=lambda: application.mailer.is_up,
             stored={
                 "outbox_age_seconds": (
                     "Age of the oldest change not yet published; 0 when there is none.",
                     application.outbox.oldest_age_s,
+                ),
+                "letters_waiting": ("E-mails that wait to be sent.", application.letters.waiting),
+                "letters_age_seconds": (
+                    "Age of the oldest e-mail that waits to be sent; 0 when there is none.",
+                    application.letters.oldest_age_s,
                 ),
                 "unreferenced_photos": (
                     "Photos that may be stored without an account: on their way to one, or left over.",
@@ -180,7 +187,9 @@ class Asgi:
                 bus_state=lambda: application.bus.state,
                 store_is_up=application.store_is_up,
                 photos_are_up=lambda: application.photo_store.is_up,
+                mail_is_up=lambda: application.mailer.is_up,
             ),
+            *recovery_routes(),
             *([Board(WEB_BUILD, has_demo=settings.has_demo).route()] if settings.board else []),
             *(self._graphiql.routes() if has_pages else []),
         ]

@@ -11,6 +11,8 @@ from pydantic_settings import NoDecode
 
 from services.database.postgres import Address
 from services.limits.rates import Rate
+from services.notifications.addresses import sender_of
+from services.notifications.transports import SmtpServer
 
 
 def _database_url(value: str) -> str:
@@ -91,6 +93,13 @@ def _file(value: object) -> object:
     return value
 
 
+def _folder(value: object) -> object:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("must name a folder")
+    return value
+
+
 def _none_if_off(value: object) -> object:
     return None if value == "off" else value
 
@@ -115,6 +124,16 @@ def _as_browsers_send(origin: str) -> str:
     return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
+def _smtp_url(value: str) -> str:
+    SmtpServer.parse(value)
+    return value
+
+
+def _mail_sender(value: str) -> str:
+    sender_of(value)
+    return value
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -124,6 +143,9 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_host_names)]
 Networks = Annotated[str, AfterValidator(_networks)]
+SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+MailSender = Annotated[str, AfterValidator(_mail_sender)]
 RateText = Annotated[str, AfterValidator(_rate)]
 File = Annotated[Path, BeforeValidator(_file)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
 OFF_IS_NONE = BeforeValidator(_none_if_off)

@@ -162,6 +162,23 @@ class Settings(BaseSettings):
     sign_up_rate: types.RateText = Field(
         "30/hour", description="Sign-ups from one address; ten times as many under one name; or `off`."
     )
+    recovery_rate: types.RateText = Field(
+        "30/hour",
+        description="Requests for letters that reset a password, and uses of the links in letters, from one "
+        "address; ten times as many for one name; also changes of the e-mail address by one user; or `off`.",
+    )
+    smtp_url: types.SmtpUrl | None = Field(
+        None,
+        description="The mail server: `smtp://USER:PASSWORD@HOST:PORT` with STARTTLS, or `smtps://…`; "
+        "`smtp://HOST:PORT?starttls=off` sends in clear text. None: letters go into `MAIL_FOLDER`.",
+    )
+    mail_from: types.MailSender | None = Field(
+        None,
+        description="The sender of letters, such as `Taxirank <no-reply@taxi.example>`; needed with `SMTP_URL`.",
+    )
+    mail_folder: types.Folder = Field(
+        Path("var/mail"), description="Without `SMTP_URL`, letters are written into this folder as `.eml` files."
+    )
     trip_rate: types.RateText = Field(
         "60/minute",
         description="How often a user may request, change or rate a trip, change the account, or go on or off "
@@ -316,6 +333,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}WORKERS above 1 needs a REDIS_URL, because events would stay in one process"
             )
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError(f"{PREFIX}SMTP_URL needs a MAIL_FROM such as Taxirank <no-reply@taxi.example>")
+        if self.smtp_url is not None and self.public_url is None:
+            raise ValueError(f"{PREFIX}SMTP_URL needs a PUBLIC_URL: the links in letters lead there")
         return self
 
     @property

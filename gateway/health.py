@@ -22,12 +22,13 @@ def health_routes(
     bus_state: Callable[[], BusState],
     store_is_up: Callable[[], bool],
     photos_are_up: Callable[[], bool],
+    mail_is_up: Callable[[], bool],
 ) -> list[Route]:
     """``/healthz``: the process is alive. ``/readyz``: it can serve.
 
     Without its database the server is not ready (503). It stays ready without the broker (``bus: degraded``), with
     a broker that does not keep positions and rates (``store: degraded``), and without the photo store (``photos:
-    degraded``): taking every instance out of service would make it worse.
+    degraded``) or the mail server (``mail: degraded``): taking every instance out of service would make it worse.
     ``database`` is ``unusable`` if it answers but accepts no writes. The log reports the beginning and the end of
     that, not each request.
     """
@@ -42,6 +43,7 @@ def health_routes(
             "bus": bus_state().value,
             "store": "ok" if store_is_up() else "degraded",
             "photos": "ok" if photos_are_up() else "degraded",
+            "mail": "ok" if mail_is_up() else "degraded",
         }
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):

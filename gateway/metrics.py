@@ -33,6 +33,7 @@ class Metrics(Collector):
         store_is_up: Callable[[], bool],
         photos_are_up: Callable[[], bool],
         routing_is_up: Callable[[], bool],
+        mail_is_up: Callable[[], bool],
         stored: dict[str, tuple[str, Callable[[], Awaitable[float]]]],
     ) -> None:
         self._counters = counters
@@ -42,6 +43,7 @@ class Metrics(Collector):
         self._store_is_up = store_is_up
         self._photos_are_up = photos_are_up
         self._routing_is_up = routing_is_up
+        self._mail_is_up = mail_is_up
         self._stored = stored
         self._found: dict[str, float] = {}
         self._registry = CollectorRegistry()
@@ -101,6 +103,11 @@ class Metrics(Collector):
             "1 while the routing engine answers, or none is set; 0 after it has not answered.",
             value=self._routing_is_up(),
         )
+        yield GaugeMetricFamily(
+            "taxirank_mail_up",
+            "1 while letters can be sent, 0 after the mail server, or the folder, has failed.",
+            value=self._mail_is_up(),
+        )
         for name, value in self._found.items():
             yield GaugeMetricFamily(f"taxirank_{name}", self._stored[name][0], value=value)
 
@@ -130,5 +137,8 @@ _COUNTERS = {
     "reads": "Statements that read state for subscribers.",
     "left_over_photos": "Photos without an account that the sweep removed.",
     "removed_trips": "Old trips that were removed.",
+    "letters_sent": "E-mails that the mail server accepted.",
+    "letters_deferred": "Attempts to send an e-mail that failed and are repeated.",
+    "letters_given_up": "E-mails that the mail server refused, or that could not be sent for a day.",
     "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

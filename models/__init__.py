@@ -3,6 +3,8 @@
 Tortoise finds the tables through this package. Nothing here does I/O, except the tables' own methods.
 """
 
+from models.email_token import EmailToken
+from models.letter import Letter
 from models.outbox import OutboxEntry
 from models.rating import Rating
 from models.session import Session
@@ -12,4 +14,15 @@ from models.trip_change import TripChange
 from models.unreferenced_photo import UnreferencedPhoto
 from models.user import User
 
-__all__ = ["OutboxEntry", "Rating", "Session", "StaffAction", "Trip", "TripChange", "UnreferencedPhoto", "User"]
+__all__ = [
+    "EmailToken",
+    "Letter",
+    "OutboxEntry",
+    "Rating",
+    "Session",
+    "StaffAction",
+    "Trip",
+    "TripChange",
+    "UnreferencedPhoto",
+    "User",
+]

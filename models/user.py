@@ -12,7 +12,8 @@ class User(Model):
     ``username_key`` is the form under which the name is unique (case and Unicode form folded).
     ``username_skeleton`` is equal for names that look alike; older accounts may lack it. ``photo`` is a name in
     the photo store. ``deleted`` is when the account was deleted: the row stays, because trips refer to it, but its
-    personal data is erased.
+    personal data is erased. ``email`` is the address for letters; ``email_verified_at`` is when its owner used the
+    link in a letter to it.
 
     For drivers: ``on_duty`` is their last choice; ``approval`` is staff's last decision, with ``approval_reason``;
     ``vehicle`` is a ``VehicleValue`` as JSON. ``rating_sum`` is the sum of the stars of ``rating_count`` ratings.
@@ -25,6 +26,8 @@ class User(Model):
     password_hash = fields.CharField(max_length=255)
     first_name = fields.CharField(max_length=150)
     last_name = fields.CharField(max_length=150)
+    email = fields.CharField(max_length=254, null=True)
+    email_verified_at = fields.DatetimeField(null=True)
     role = fields.CharEnumField(Role, max_length=10)
     photo = fields.CharField(max_length=100, null=True)
     is_staff = fields.BooleanField(default=False)

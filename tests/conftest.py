@@ -218,7 +218,7 @@ def _common_settings() -> Settings:
 @pytest.fixture
 def settings(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a server with an empty database."""
-    own: dict[str, Any] = {"media_url": str(tmp_path / "media")}
+    own: dict[str, Any] = {"media_url": str(tmp_path / "media"), "mail_folder": tmp_path / "mail"}
     if backend == "embedded":
         path = tmp_path / "taxirank.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)

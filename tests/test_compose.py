@@ -112,7 +112,8 @@ def test_the_image_alone_keeps_its_data_in_one_folder_of_its_user(monkeypatch: p
     assert settings.redis_url is None
     assert str(settings.sqlite_path).startswith("/data/")
     assert settings.media_url.startswith("/data/")
-    assert re.search(r"--owner=taxirank .*?/data /data/media", DOCKERFILE)
+    assert str(settings.mail_folder).startswith("/data/")
+    assert re.search(r"--owner=taxirank .*?/data /data/media /data/mail", DOCKERFILE)
 
 
 def test_a_missing_password_stops_the_start_and_says_what_to_do() -> None:
@@ -143,7 +144,11 @@ def test_the_health_checks_request_paths_that_exist() -> None:
         return None
 
     routes = health_routes(
-        ping_database=ping, bus_state=lambda: BusState.OK, store_is_up=lambda: True, photos_are_up=lambda: True
+        ping_database=ping,
+        bus_state=lambda: BusState.OK,
+        store_is_up=lambda: True,
+        photos_are_up=lambda: True,
+        mail_is_up=lambda: True,
     )
     app = Starlette(routes=routes)
     paths = {route.path for route in app.routes if isinstance(route, Route)}
@@ -217,5 +222,8 @@ def test_permanent_data_is_in_volumes() -> None:
     # The image of PostgreSQL 18 keeps its data in a folder of the version below this one.
     assert SERVICES["postgres"]["volumes"] == ["database:/var/lib/postgresql"]
     settings = environment(POSTGRES_PASSWORD="secret")
-    assert SERVICES["server"]["volumes"] == [f"photos:{settings['TAXIRANK_MEDIA_URL']}"]
-    assert COMPOSE["volumes"].keys() == {"database", "photos"}
+    assert SERVICES["server"]["volumes"] == [
+        f"photos:{settings['TAXIRANK_MEDIA_URL']}",
+        f"letters:{settings['TAXIRANK_MAIL_FOLDER']}",
+    ]
+    assert COMPOSE["volumes"].keys() == {"database", "photos", "letters"}

@@ -24,6 +24,11 @@ class SignUpInput:
     first_name: str = strawberry.field(description="The given name, 1 to 150 characters.")
     last_name: str = strawberry.field(description="The family name, 1 to 150 characters.")
     role: Role = strawberry.field(description="The kind of the account. It never changes.")
+    email: str | None = strawberry.field(
+        default=None,
+        description="An e-mail address for letters: without a verified one a forgotten password cannot be reset. "
+        "Only the account itself and staff see it.",
+    )
     photo: Upload | None = strawberry.field(
         default=None,
         description="A JPEG, PNG or WebP file, sent as the GraphQL multipart request specification says.",
@@ -52,6 +57,7 @@ async def sign_up(
         role=input.role,
         photo=await read_upload(input.photo, "photo"),
         vehicle=input.vehicle.value() if input.vehicle is not None else None,
+        email=input.email,
         address=client.address,
         replaces=client.token(is_bearer=False),
     )

@@ -10,8 +10,10 @@ from models.visibility import Actor
 from schema.api.errors import unauthenticated
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
+from services.accounts.emails import Emails
 from services.accounts.log_in import LogIns
 from services.accounts.profiles import Profiles
+from services.accounts.recovery import Recovery
 from services.accounts.sessions import Sessions
 from services.drivers.duty import Duty
 from services.drivers.standings import Standings
@@ -42,6 +44,8 @@ class Services:
     log_ins: LogIns
     profiles: Profiles
     deletions: Deletions
+    emails: Emails
+    recovery: Recovery
     sessions: Sessions
     trips: Trips
     arrivals: Arrivals

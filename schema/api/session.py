@@ -11,7 +11,7 @@ from schema.api.user_errors import UserError, mutation
 from services.accounts.sessions import NewSession
 
 
-@strawberry.type(description="The answer to `signUp`, `logIn` and `changePassword`.")
+@strawberry.type(description="The answer to `signUp`, `logIn`, `changePassword` and `resetPassword`.")
 class AuthPayload:
     user: User | None = strawberry.field(
         default=None, description="The user who is logged in now; null if it failed."
@@ -74,13 +74,13 @@ async def log_out(
 
 
 def http_client(info: Info) -> ClientInfo:
-    """The HTTP client of the request, for a mutation that sets the cookie.
+    """The HTTP client of the request, for a mutation that sets the cookie or is limited by the client's address.
 
     Raises:
         RequestError: COOKIE_TRANSPORT_REQUIRED over a socket.
     """
     if info.context.client is None:
-        raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP: a socket cannot set a cookie.")
+        raise RequestError("COOKIE_TRANSPORT_REQUIRED", "Send this over HTTP, not over a socket.")
     return info.context.client
 
 

@@ -1,5 +1,6 @@
 """A user as others see one, and the caller: the query `me`."""
 
+from datetime import datetime
 from uuid import UUID
 
 import strawberry
@@ -60,8 +61,8 @@ class User(Node):
     photo: str | None = strawberry.field(description="The URL path of the photo on this server.")
     # The user's id if the viewer may see the rating.
     rated_id: strawberry.Private[UUID | None]
-    # The user's id if they are a driver and the caller.
-    own_driver_id: strawberry.Private[UUID | None]
+    # The user's id if they are the caller.
+    own_id: strawberry.Private[UUID | None]
 
     @strawberry.field(
         description="The user's rating; null as long as there is none. Only the user and the other party of a "
@@ -109,11 +110,27 @@ class User(Node):
         """The standing, on a server where staff approve drivers."""
         return await self._standing(info) if info.context.services.driver_rules.needs_approval else None
 
+    @strawberry.field(
+        description="The address for letters. Only the user sees it, by `me` and in answers about the own "
+        "account; it is null for everybody else, and within trips."
+    )
+    async def email(self, info: SharedInfo) -> str | None:
+        return (await info.context.services.emails.of(self.own_id)).address if self.own_id is not None else None
+
+    @strawberry.field(
+        description="When the address was confirmed by the link in a letter; null if it was not, or there is "
+        "none. Only the user sees it, as `email`."
+    )
+    async def email_verified_at(self, info: SharedInfo) -> datetime | None:
+        return (
+            (await info.context.services.emails.of(self.own_id)).verified_at if self.own_id is not None else None
+        )
+
     async def _standing(self, info: SharedInfo) -> Standing | None:
         """The caller's own standing as a driver. All fields that ask for it share one statement."""
-        if self.own_driver_id is None:
+        if self.own_id is None or self.role is not Role.DRIVER:
             return None
-        return await info.context.services.standings.of(self.own_driver_id)
+        return await info.context.services.standings.of(self.own_id)
 
 
 def own_user(user: UserValue) -> User:
@@ -132,7 +149,7 @@ def to_user(user: UserValue, *, to_party: bool, is_caller: bool = False) -> User
         role=user.role,
         photo=f"{PHOTO_FOLDER}/{user.photo}" if user.photo is not None else None,
         rated_id=user.id if to_party else None,
-        own_driver_id=user.id if is_caller and user.role is Role.DRIVER else None,
+        own_id=user.id if is_caller else None,
     )
 
 

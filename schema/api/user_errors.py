@@ -21,6 +21,11 @@ describe(
         "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",
         "PASSWORD_MISMATCH": "The two passwords differ.",
         "BAD_CREDENTIALS": "The user name or the password is wrong.",
+        "EMAIL_INVALID": "This is not an e-mail address.",
+        "EMAIL_REQUIRED": "The account has no e-mail address.",
+        "EMAIL_TOKEN_INVALID": "The link of the letter has expired, was used, or is not for the current address.",
+        "RESET_TOKEN_INVALID": "The link of the letter has expired, was used or replaced by a newer one, or the "
+        "password was changed.",
         "PHOTO_INVALID": "The file is not a readable JPEG, PNG or WebP image.",
         "PHOTO_TOO_LARGE": "The photo has too many bytes or pixels.",
         "PHOTO_REQUIRED": "This server requires a photo.",

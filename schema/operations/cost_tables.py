@@ -37,6 +37,11 @@ WEIGHTS: Mapping[str, int] = {
     "Mutation.logIn": 25_000,
     # Two hashes: of the current password and of the new one.
     "Mutation.changePassword": 45_000,
+    "Mutation.requestPasswordReset": 500,
+    "Mutation.resetPassword": 25_000,
+    "Mutation.changeEmail": 25_000,
+    "Mutation.requestEmailVerification": 500,
+    "Mutation.verifyEmail": 500,
     # The mutation may decode a photo.
     "Mutation.updateMe": 25_000,
     "Mutation.deleteMe": 25_000,
@@ -62,6 +67,8 @@ WEIGHTS: Mapping[str, int] = {
     "Trip.myRating": 10,
     "Trip.pickUpPin": 10,
     "User.rating": 10,
+    "User.email": 10,
+    "User.emailVerifiedAt": 10,
     # Introspection calls a function for each value.
     "__Type": 5,
     "__Field": 5,
@@ -78,12 +85,24 @@ SIZES: Mapping[str, int | Page] = {
     "LogOutPayload.errors": 1,
     "UserPayload.errors": 1,
     "DeleteMePayload.errors": 1,
+    "RequestPasswordResetPayload.errors": 1,
+    "RequestEmailVerificationPayload.errors": 1,
+    "VerifyEmailPayload.errors": 1,
     "TripPayload.errors": 1,
     "LocationPayload.errors": 1,
     "UserError.field": 2,
 }
 
-_OF_ONESELF = frozenset({"User.availability", "User.approval", "User.approvalReason", "User.vehicle"})
+_OF_ONESELF = frozenset(
+    {
+        "User.availability",
+        "User.email",
+        "User.emailVerifiedAt",
+        "User.approval",
+        "User.approvalReason",
+        "User.vehicle",
+    }
+)
 _OF_PARTIES = frozenset(
     {
         "Trip.history",

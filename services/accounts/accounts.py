@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+from models.letter import LetterKind
 from models.values import Approval, Role, UserValue, VehicleValue
 from models.visibility import Actor
 from services.accounts import usernames
@@ -17,6 +18,8 @@ from services.database.failures import Conflict
 from services.drivers.vehicles import checked_vehicle
 from services.errors import BadInput, ErrorCode, UserFault, UserFaults
 from services.limits.log_in_rate import LogInRate
+from services.notifications.addresses import checked_address
+from services.notifications.letters import Letters
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 
@@ -46,6 +49,7 @@ class Accounts:
         *,
         passwords: Passwords,
         photos: AccountPhotos,
+        letters: Letters,
         sessions: Sessions,
         photo_required: bool,
         drivers_wait: bool,
@@ -56,6 +60,7 @@ class Accounts:
         self._shield = shield
         self._passwords = passwords
         self._photos = photos
+        self._letters = letters
         self._sessions = sessions
         self._photo_required = photo_required
         self._drivers_wait = drivers_wait
@@ -72,17 +77,20 @@ class Accounts:
         role: Role,
         photo: bytes | None = None,
         vehicle: VehicleValue | None = None,
+        email: str | None = None,
         address: str | None = None,
         replaces: str | None = None,
     ) -> NewSession:
         """Create an account and log in. Nothing is stored unless everything is valid.
 
-        ``address``: the client's network; None: this machine. The session of the token ``replaces`` ends.
+        A letter goes to ``email``, so that its owner can confirm it. Several accounts may have the same one, and
+        nothing tells whether another account has it. ``address``: the client's network; None: this machine. The
+        session of the token ``replaces`` ends.
 
         Raises:
             RateLimited: too many sign-ups from the address, or under the name.
-            UserFaults: all of UsernameInvalid, UsernameTaken, PasswordMismatch, PasswordWeak, PhotoRequired,
-                PhotoInvalid, PhotoTooLarge and PhotosUnavailable that apply.
+            UserFaults: all of UsernameInvalid, UsernameTaken, EmailInvalid, PasswordMismatch, PasswordWeak,
+                PhotoRequired, PhotoInvalid, PhotoTooLarge and PhotosUnavailable that apply.
             BadInput: a name is empty, too long, or has invisible characters; see ``checked_vehicle``; or a rider
                 has a vehicle.
         """
@@ -93,7 +101,7 @@ class Accounts:
             vehicle = checked_vehicle(vehicle, "vehicle")
         # Count before any look-up: sign-up reveals whether a name is taken, so limit how many a client can test.
         await self._rate.count(name=usernames.lookup_key(username), address=address)
-        return await self._shield.run(self._sign_up(user, password1, password2, photo, vehicle, replaces))
+        return await self._shield.run(self._sign_up(user, password1, password2, photo, vehicle, email, replaces))
 
     async def _sign_up(
         self,
@@ -102,11 +110,14 @@ class Accounts:
         password2: str,
         photo: bytes | None,
         vehicle: VehicleValue | None,
+        email: str | None,
         replaces: str | None,
     ) -> NewSession:
         waits = self._drivers_wait and user.role is Role.DRIVER
         approval = Approval.WAITING if waits else Approval.APPROVED
-        created = await self._create(user, password1, password2, photo, vehicle=vehicle, approval=approval)
+        created = await self._create(
+            user, password1, password2, photo, vehicle=vehicle, approval=approval, email=email
+        )
         return await self._sessions.begin(created, replaces=replaces)
 
     async def add(
@@ -139,6 +150,7 @@ class Accounts:
         *,
         vehicle: VehicleValue | None = None,
         approval: Approval = Approval.APPROVED,
+        email: str | None = None,
         also: AlsoWrites | None = None,
     ) -> UserValue:
         faults: list[UserFault] = []
@@ -146,6 +158,10 @@ class Accounts:
             user = replace(user, username=usernames.normalised(user.username))
             if await self._exists(user.username):
                 faults.append(_taken())
+        except UserFault as fault:
+            faults.append(fault)
+        try:
+            email = checked_address(email) if email is not None else None
         except UserFault as fault:
             faults.append(fault)
         try:
@@ -166,7 +182,7 @@ class Accounts:
             if faults:
                 raise UserFaults(faults)
             user = replace(user, photo=stored)
-            return await self._insert(user, password1, vehicle=vehicle, approval=approval, also=also)
+            return await self._insert(user, password1, vehicle=vehicle, approval=approval, email=email, also=also)
         except BaseException:
             if stored is not None:
                 await self._photos.discard(stored)
@@ -193,6 +209,7 @@ class Accounts:
         *,
         vehicle: VehicleValue | None = None,
         approval: Approval = Approval.APPROVED,
+        email: str | None = None,
         is_staff: bool = False,
         also: AlsoWrites | None = None,
     ) -> UserValue:
@@ -201,8 +218,8 @@ class Accounts:
             async with self._database.transaction() as transaction:
                 await transaction.fetch(
                     "INSERT INTO users (id, username, username_key, username_skeleton, password_hash, first_name, "
-                    "last_name, role, photo, is_staff, is_active, vehicle, approval, created) "
-                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, {now})",
+                    "last_name, role, photo, is_staff, is_active, vehicle, approval, email, created) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, {now})",
                     user.id,
                     user.username,
                     usernames.key(user.username),
@@ -216,7 +233,10 @@ class Accounts:
                     True,
                     vehicle.to_json() if vehicle is not None else None,
                     approval,
+                    email,
                 )
+                if email is not None:
+                    await self._letters.add(transaction, LetterKind.VERIFY_EMAIL, user_id=user.id, address=email)
                 if user.photo is not None:
                     await self._photos.attach(transaction, user.photo)
                 if also is not None:
@@ -225,6 +245,8 @@ class Accounts:
             # If two users sign up simultaneously with one name, or with names that look alike, the unique keys let
             # one through.
             raise UserFaults([_taken()]) from None
+        if email is not None:
+            self._letters.wake()
         return user
 
     async def _exists(self, username: str) -> bool:

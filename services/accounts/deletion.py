@@ -13,6 +13,7 @@ from services.drivers.vehicles import erase_copies
 from services.errors import ErrorCode, SessionEnded, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.log_in_rate import LogInRate
+from services.notifications.letters import Letters
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
 from services.trips import rows as trip_rows
@@ -37,6 +38,7 @@ class Deletions:
         *,
         passwords: Passwords,
         photos: AccountPhotos,
+        letters: Letters,
         sessions: Sessions,
         trips: Trips,
         log_in_rate: LogInRate,
@@ -46,6 +48,7 @@ class Deletions:
         self._shield = shield
         self._passwords = passwords
         self._photos = photos
+        self._letters = letters
         self._sessions = sessions
         self._trips = trips
         self._log_in_rate = log_in_rate
@@ -53,9 +56,10 @@ class Deletions:
     async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
         """Delete the caller's account completely, or not at all.
 
-        The names, the user name, the password, the photo and the vehicle are erased, and the user name becomes
-        free. The trips stay for the other party, with a user without name, and without the driver's vehicle. A
-        rider's trips are cancelled unless the ride has begun. All sessions end, and their sockets are closed.
+        The names, the user name, the password, the e-mail address, the photo and the vehicle are erased, letters
+        and their links too, and the user name becomes free. The trips stay for the other party, with a user
+        without name, and without the driver's vehicle. A rider's trips are cancelled unless the ride has begun.
+        All sessions end, and their sockets are closed.
 
         ``address``: the client's network; None: this machine.
 
@@ -87,7 +91,7 @@ class Deletions:
             forgotten = await transaction.fetch(
                 "UPDATE users SET username = '', username_key = $2, username_skeleton = NULL, password_hash = '', "
                 "first_name = 'Deleted', last_name = 'user', photo = NULL, vehicle = NULL, "
-                "approval_reason = NULL, is_active = $3, is_staff = $3, "
+                "approval_reason = NULL, email = NULL, email_verified_at = NULL, is_active = $3, is_staff = $3, "
                 "deleted = {now} "
                 "WHERE id = $1 AND deleted IS NULL AND password_hash = $4 AND COALESCE(photo, '') = $5 "
                 "RETURNING id",
@@ -101,6 +105,8 @@ class Deletions:
                 return False
             if row["photo"] is not None:
                 await self._photos.mark_for_removal(transaction, row["photo"])
+            await transaction.fetch("DELETE FROM email_tokens WHERE user_id = $1", actor.id)
+            await self._letters.forget_user(transaction, actor.id)
             await self._cancel_trips(transaction, actor)
             if actor.user.role is Role.DRIVER:
                 await erase_copies(transaction, actor.id)

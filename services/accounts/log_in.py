@@ -4,6 +4,7 @@ from uuid import UUID
 
 from models.visibility import Actor
 from services.accounts import usernames
+from services.accounts.new_passwords import NewPasswords
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, PasswordChanged, Sessions
 from services.accounts.users import user_of
@@ -23,12 +24,20 @@ class LogIns:
     """Log-ins of one application."""
 
     def __init__(
-        self, database: Database, shield: Shield, *, passwords: Passwords, sessions: Sessions, rate: LogInRate
+        self,
+        database: Database,
+        shield: Shield,
+        *,
+        passwords: Passwords,
+        sessions: Sessions,
+        new_passwords: NewPasswords,
+        rate: LogInRate,
     ) -> None:
         self._database = database
         self._shield = shield
         self._passwords = passwords
         self._sessions = sessions
+        self._new_passwords = new_passwords
         self._rate = rate
 
     async def log_in(
@@ -105,7 +114,7 @@ class LogIns:
             password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
         )
         try:
-            session = await self._sessions.change_password(
+            session = await self._new_passwords.change(
                 actor, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
             )
         except PasswordChanged:

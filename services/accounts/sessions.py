@@ -84,20 +84,26 @@ class Sessions:
 
     async def _begin(self, user: UserValue, password_hash: str | None, replaces: str | None) -> NewSession:
         async with self._outbox.transaction() as transaction:
-            session = await self._insert(transaction, user, password_hash)
-            ended: Sequence[Row] = ()
-            if replaces is not None:
-                ended = await transaction.fetch(
-                    "DELETE FROM sessions WHERE token_hash = $1 RETURNING id, user_id", _digest(replaces)
-                )
-            await transaction.end_sessions(ended)
+            return await self.begin_in(transaction, user, password_hash, replaces)
+
+    async def begin_in(
+        self, transaction: OutboxTransaction, user: UserValue, password_hash: str | None, replaces: str | None
+    ) -> NewSession:
+        """As ``begin``, in the caller's transaction."""
+        session = await self._insert(transaction, user, password_hash)
+        ended: Sequence[Row] = ()
+        if replaces is not None:
+            ended = await transaction.fetch(
+                "DELETE FROM sessions WHERE token_hash = $1 RETURNING id, user_id", token_hash(replaces)
+            )
+        await transaction.end_sessions(ended)
         return replace(session, replaced=uuid(ended[0]["id"])) if ended else session
 
     async def _insert(self, transaction: Source, user: UserValue, password_hash: str | None) -> NewSession:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         session_id = uuid4()
         conditions = ""
-        args: list[object] = [session_id, _digest(token), user.id]
+        args: list[object] = [session_id, token_hash(token), user.id]
         if password_hash is not None:
             args.append(password_hash)
             # The lock waits for a running change of the password; afterwards either this statement finds the new
@@ -119,7 +125,7 @@ class Sessions:
         The use is written only from time to time. Tokens that are requested together are looked up by one
         statement: 1,000 sockets that reconnect together cost a handful.
         """
-        found = await self._live.get(_digest(token))
+        found = await self._live.get(token_hash(token))
         if found is None:
             return None
         actor, is_touch_due = found
@@ -133,7 +139,7 @@ class Sessions:
         For use cases that check the session themselves, and need of the caller only what never changes: the ids
         and the role.
         """
-        digest, now = _digest(token), asyncio.get_running_loop().time()
+        digest, now = token_hash(token), asyncio.get_running_loop().time()
         actor, until = self._recent.get(digest, (None, now))
         if until > now:
             return actor
@@ -254,32 +260,6 @@ class Sessions:
         ended = await transaction.fetch("DELETE FROM sessions WHERE user_id = $1 RETURNING id, user_id", user_id)
         await transaction.end_sessions(ended)
 
-    async def change_password(self, actor: Actor, *, old_hash: str, new_hash: str) -> NewSession:
-        """Change the caller's password, end all of their sessions, and begin one.
-
-        Of several simultaneous changes exactly one succeeds.
-
-        Raises:
-            SessionEnded: the caller's own session has ended before.
-            PasswordChanged: the password was changed in the meantime.
-        """
-        return await self._shield.run(self._change_password(actor, old_hash, new_hash))
-
-    async def _change_password(self, actor: Actor, old_hash: str, new_hash: str) -> NewSession:
-        user = actor.user
-        async with self._outbox.transaction() as transaction:
-            await self.hold(transaction, actor)
-            changed = await transaction.fetch(
-                "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id",
-                user.id,
-                old_hash,
-                new_hash,
-            )
-            if not changed:
-                raise PasswordChanged
-            await self.end_all(transaction, user.id)
-            return await self._insert(transaction, user, new_hash)
-
     def expires_at(self, *, created: datetime, used: datetime) -> datetime:
         """When a session expires unless it is used again."""
         return min(used + timedelta(seconds=self._ttl_s), created + timedelta(seconds=self._max_age_s))
@@ -303,6 +283,7 @@ class Sessions:
         )
 
 
-def _digest(token: str) -> str:
+def token_hash(token: str) -> str:
+    """What the database keeps of a token."""
     # The token is random and long: a plain hash cannot be reversed, and the database can look it up.
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -11,8 +11,9 @@ class Counters:
     equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
     by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
     ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
-    job removed. ``removed_trips``: old trips that the periodic job
-    removed. ``restarted_tasks``: background tasks that ended unexpectedly; normally 0.
+    job removed. ``removed_trips``: old trips that the periodic job removed. ``restarted_tasks``: background tasks
+    that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
+    to send e-mails, by their outcome.
     """
 
     events: int = 0
@@ -24,3 +25,6 @@ class Counters:
     left_over_photos: int = 0
     removed_trips: int = 0
     restarted_tasks: int = 0
+    letters_sent: int = 0
+    letters_deferred: int = 0
+    letters_given_up: int = 0

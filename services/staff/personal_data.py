@@ -32,7 +32,16 @@ ACCOUNT = Section(
     "users",
     (
         *("id", "username", "first_name", "last_name", "role", "is_staff", "is_active", "created", "deleted"),
-        *("on_duty", "approval", "approval_reason", "vehicle", "rating_sum", "rating_count"),
+        *(
+            "email",
+            "email_verified_at",
+            "on_duty",
+            "approval",
+            "approval_reason",
+            "vehicle",
+            "rating_sum",
+            "rating_count",
+        ),
     ),
     "id = $1",
     "id",
@@ -45,6 +54,9 @@ _TRIP = (
 _ACTION = ("at", "action", "detail", "trip_id")
 SECTIONS = {
     "sessions": Section("sessions", ("created", "used"), "user_id = $1", "created"),
+    # Of the last hour.
+    "letters": Section("letters", ("kind", "address", "created", "sent"), "user_id = $1", "id"),
+    "links_in_letters": Section("email_tokens", ("purpose", "address", "expires"), "user_id = $1", "expires"),
     "trips_as_rider": Section("trips", _TRIP, "rider_id = $1", "created"),
     "trips_as_driver": Section("trips", _TRIP, "driver_id = $1", "created"),
     "changes_of_trips": Section(
@@ -60,7 +72,20 @@ SECTIONS = {
     "your_actions_as_staff": Section("staff_actions", (*_ACTION, "user_id"), "staff_id = $1", "id"),
 }
 _IDS = frozenset({"id", "trip_id", "user_id"})
-_TIMES = frozenset({"created", "updated", "used", "at", "deleted", "expires_at", "arrived_at"})
+_TIMES = frozenset(
+    {
+        "email_verified_at",
+        "created",
+        "updated",
+        "used",
+        "at",
+        "deleted",
+        "expires_at",
+        "arrived_at",
+        "sent",
+        "expires",
+    }
+)
 _FLAGS = frozenset({"is_staff", "is_active", "on_duty", "is_arrival"})
 
 

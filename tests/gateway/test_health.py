@@ -28,6 +28,7 @@ def client(
     *,
     store_is_up: bool = True,
     photos_are_up: bool = True,
+    mail_is_up: bool = True,
 ) -> httpx.AsyncClient:
     app = Starlette(
         routes=health.health_routes(
@@ -35,6 +36,7 @@ def client(
             bus_state=lambda: bus_state,
             store_is_up=lambda: store_is_up,
             photos_are_up=lambda: photos_are_up,
+            mail_is_up=lambda: mail_is_up,
         )
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)
@@ -46,7 +48,7 @@ async def test_a_server_with_everything_it_needs_is_ready(live_server: LiveServe
     assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
     assert (readyz.status_code, readyz.json()) == (
         200,
-        {"status": "ok", "database": "ok", "bus": "ok", "store": "ok", "photos": "ok"},
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "ok", "photos": "ok", "mail": "ok"},
     )
 
 
@@ -59,13 +61,18 @@ async def test_while_redis_keeps_no_positions_and_rates_it_is_ready_and_says_so(
     response = await client(store_is_up=False).get("/readyz")
     assert (response.status_code, response.json()) == (
         200,
-        {"status": "ok", "database": "ok", "bus": "ok", "store": "degraded", "photos": "ok"},
+        {"status": "ok", "database": "ok", "bus": "ok", "store": "degraded", "photos": "ok", "mail": "ok"},
     )
 
 
 async def test_while_no_photo_can_be_kept_it_is_ready_and_says_so() -> None:
     response = await client(photos_are_up=False).get("/readyz")
     assert (response.status_code, response.json()["photos"]) == (200, "degraded")
+
+
+async def test_while_no_letter_can_be_sent_it_is_ready_and_says_so() -> None:
+    response = await client(mail_is_up=False).get("/readyz")
+    assert (response.status_code, response.json()["mail"]) == (200, "degraded")
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), OSError("gone"), RuntimeError("whatever")])
@@ -81,6 +88,7 @@ async def test_any_failure_of_the_database_makes_the_server_unready_and_not_dead
         "bus": "ok",
         "store": "ok",
         "photos": "ok",
+        "mail": "ok",
     }
     assert "gone" not in readyz.text
     assert healthz.status_code == 200

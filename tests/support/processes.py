@@ -25,6 +25,7 @@ HASH_MEMORY_KIB = 64
 WITHOUT_LIMITS = {
     "log_in_rate": "off",
     "sign_up_rate": "off",
+    "recovery_rate": "off",
     "trip_rate": "off",
     "estimate_rate": "off",
     "subscribe_rate": "off",

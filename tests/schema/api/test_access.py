@@ -60,6 +60,7 @@ ON_THE_WAY = f"{PARTY}, while the driver comes"
 RIDER_ALONE = "the trip's rider, while the driver comes"
 EACH_OWN = f"{PARTY}, each their own, once it is completed"
 ONESELF = "a driver, of their own account"
+OWN = "the user"
 # As what somebody sees their own account.
 SELF = "self"
 
@@ -81,7 +82,8 @@ FIELDS = {
     | rows("myRating", EACH_OWN),
     "User": rows("id firstName lastName role photo")
     | rows("username rating", PARTY)
-    | rows("availability approval approvalReason vehicle", ONESELF),
+    | rows("availability approval approvalReason vehicle", ONESELF)
+    | rows("email emailVerifiedAt", OWN),
     "Vehicle": rows("make model color licensePlate seats"),
     "Rating": rows("average count"),
     "Route": rows("encodedPolyline distanceM durationS estimated"),
@@ -97,6 +99,9 @@ FIELDS = {
     "LogOutPayload": rows("errors"),
     "UserPayload": rows("user errors"),
     "DeleteMePayload": rows("errors"),
+    "RequestPasswordResetPayload": rows("errors"),
+    "RequestEmailVerificationPayload": rows("errors"),
+    "VerifyEmailPayload": rows("errors"),
     "TripPayload": rows("trip errors"),
     "LocationPayload": rows("errors"),
     "MyTripsSnapshot": rows("trips"),
@@ -203,6 +208,8 @@ class Row:
     over_socket: str | None = None
     # The view in which the answer has its fields, if it is not the view of the trip.
     audience: str | None = None
+    # The viewer who asks for the own account.
+    own: str | None = None
 
 
 ROWS = {
@@ -218,6 +225,7 @@ ROWS = {
         f"query ($id: ID!) {{ node(id: $id) {{ ... on User {{ {selection('User')} }} }} }}",
         known_to_each_other(),
         {"id": "$RIDER"},
+        own="rider",
     ),
     "Query.trip": Row(f"query ($id: ID!) {{ trip(id: $id) {{ {TRIP} }} }}", seen(DATA, NULL), {"id": "$TRIP"}),
     "Query.trips": Row(f"{{ trips {{ {selection('TripConnection')} }} }}", seen(WITH_IT, WITHOUT_IT)),
@@ -252,6 +260,37 @@ ROWS = {
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
         {"input": {"firstName": "New"}},
         audience=SELF,
+    ),
+    "Mutation.requestPasswordReset": Row(
+        'mutation { requestPasswordReset(username: "nobody") { errors { code } } }',
+        ever(all_of(VIEWERS, DATA)),
+        {},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.resetPassword": Row(
+        "mutation ($input: ResetPasswordInput!) "
+        "{ resetPassword(input: $input) { user { id } token errors { code } } }",
+        ever(all_of(VIEWERS, "RESET_TOKEN_INVALID")),
+        {"input": {"token": "x", "password1": "correct-horse-battery-9", "password2": "correct-horse-battery-9"}},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.changeEmail": Row(
+        "mutation ($input: ChangeEmailInput!) "
+        f"{{ changeEmail(input: $input) {{ user {{ {selection('User')} }} errors {{ code }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "BAD_CREDENTIALS")),
+        {"input": {"email": "new@taxi.example", "currentPassword": "x"}},
+        "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.requestEmailVerification": Row(
+        "mutation { requestEmailVerification { errors { code } } }",
+        # The addresses of all are verified.
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
+    ),
+    "Mutation.verifyEmail": Row(
+        'mutation { verifyEmail(token: "x") { errors { code } } }',
+        ever(all_of(VIEWERS, "EMAIL_TOKEN_INVALID")),
+        {},
+        "COOKIE_TRANSPORT_REQUIRED",
     ),
     "Mutation.deleteMe": Row(
         'mutation { deleteMe(password: "x") { errors { code } } }',
@@ -443,7 +482,9 @@ class World:
             person = self.people[viewer].id
             await self.database.fetch(f"UPDATE users SET {column} = $2 WHERE id = $1", person, value)
         await self.database.fetch(
-            "UPDATE users SET rating_sum = 9, rating_count = 2, approval_reason = 'why', vehicle = $1", VEHICLE
+            "UPDATE users SET rating_sum = 9, rating_count = 2, approval_reason = 'why', vehicle = $1, "
+            "email = 'a@b.example', email_verified_at = {now}",
+            VEHICLE,
         )
         waiting = self.people["waiting driver"].id
         await self.database.fetch("UPDATE users SET approval = 'WAITING' WHERE id = $1", waiting)
@@ -615,7 +656,7 @@ def is_shown(to: str, audience: str, status: str) -> bool:
     match to:
         case _ if to == ALL:
             return True
-        case _ if to == ONESELF:
+        case _ if to in (ONESELF, OWN):
             return audience == SELF
         case _ if audience not in (*PARTIES, SELF):
             return False
@@ -698,7 +739,8 @@ async def check(world: World, row: Row, status: str, attempts: Attack, *, transp
         got = await ask(world, viewer, row)
         assert got.answer == answer, f"{viewer} gets {got.answer!r} instead of {answer!r}"
         if got.value is not None:
-            check_fields(got.value, row.audience or SIGHT[status].get(viewer, "rider"), status)
+            own = SELF if viewer == row.own else None
+            check_fields(got.value, own or row.audience or SIGHT[status].get(viewer, "rider"), status)
         attempts.add(answer not in (DATA, WITH_IT))
         if row is ROWS["Mutation.logOut"] and got.answer == DATA:
             await world.begin_session(viewer)

@@ -17,7 +17,7 @@ from schema.operations.cost_tables import NULLS
 from schema.operations.documents import Documents, Operation
 from schema.operations.limits import DEFAULT_LIMITS
 from services.trips.commands import MAX_PAGE
-from tests.schema.api.test_access import ALL, FIELDS, ONESELF, selection
+from tests.schema.api.test_access import ALL, FIELDS, ONESELF, OWN, selection
 from tests.support import api
 
 SCHEMA = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
@@ -86,7 +86,7 @@ def test_what_an_object_never_shows_costs_one(documents: Documents) -> None:
     hidden = {
         f"{type_}.{name}" for type_ in ("Trip", "User") for name, to in FIELDS[type_].items() if to is not ALL
     }
-    own = {f"User.{name}" for name, to in FIELDS["User"].items() if to is ONESELF}
+    own = {f"User.{name}" for name, to in FIELDS["User"].items() if to in (ONESELF, OWN)}
     assert NULLS["PoolSnapshot.offers"] == NULLS["TripOffered.trip"] == hidden - own
     assert NULLS["Trip.rider"] == NULLS["Trip.driver"] == NULLS["HistoryEntry.user"] == own
 

@@ -35,6 +35,8 @@ CHECKS = {
         "trip_changes_user",
         "trip_changes_cancel_code",
     },
+    "letters": {"letters_kind", "letters_to"},
+    "email_tokens": {"email_tokens_purpose"},
     "ratings": {"ratings_stars", "ratings_parties"},
 }
 # For each index: whether it is unique, and the statuses (or the column) that limit it.
@@ -56,6 +58,9 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "users_waiting_for_approval": (False, "'WAITING'"),
     "ratings_by_subject": (False, None),
     "ratings_by_created": (False, None),
+    "letters_due": (False, "sent IS NULL"),
+    "letters_of_account": (True, "user_id IS NOT NULL"),
+    "email_tokens_expires": (False, None),
     "trips_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }

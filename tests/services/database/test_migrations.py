@@ -115,6 +115,8 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
     assert await tables(empty) == made
     assert set(made) == {
         "aerich",
+        "email_tokens",
+        "letters",
         "outbox",
         "ratings",
         "sessions",

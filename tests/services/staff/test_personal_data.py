@@ -9,6 +9,8 @@ import orjson
 import pytest
 
 from application.application import Application
+from models.email_token import EmailToken
+from models.letter import Letter
 from models.rating import Rating
 from models.session import Session
 from models.staff_action import StaffAction
@@ -32,6 +34,10 @@ LEFT_OUT = {
     User: {"username_key", "username_skeleton", "password_hash", "photo"},
     # A secret; the id is an internal name of it.
     Session: {"id", "token_hash", "user_id"},
+    # For the software alone.
+    Letter: {"id", "username_key", "user_id", "due", "attempts"},
+    # A secret.
+    EmailToken: {"token_hash", "user_id"},
     # For the software alone; secrets of a ride; and other people.
     Trip: {
         *("pick_up_cell", "given_back_by", "idempotency_key", "rider_id", "driver_id"),

@@ -1,0 +1,303 @@
+"""A forgotten password: who gets a letter, and what its token does."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from application.application import Application
+from application.lifespan import running
+from application.settings import Settings
+from models.visibility import Actor
+from services.accounts.log_in import BadCredentials
+from services.accounts.passwords import PasswordMismatch, PasswordWeak
+from services.accounts.recovery import NoSuchName, ResetTokenInvalid
+from services.accounts.sessions import NewSession
+from services.limits.rates import RateLimited
+from services.notifications.letters import REPEAT_S
+from tests.support.api import PASSWORD
+from tests.support.attacks import Attack
+from tests.support.letters import add_person_with_email, sent, text_of, token_of
+
+NEW = "another-staple-battery-8"
+ADDRESS = "ann@taxi.example"
+
+
+@pytest.fixture
+async def application(application: Application) -> Application:
+    """Tests send letters themselves."""
+    await application.mailer.stop()
+    return application
+
+
+@pytest.fixture
+async def ann(application: Application) -> Actor:
+    return await add_person_with_email(application, ADDRESS)
+
+
+async def ask(application: Application, username: str) -> None:
+    await application.services.recovery.request_reset(username=username)
+
+
+async def token_for(application: Application, person: Actor) -> str:
+    await ask(application, person.user.username)
+    return token_of((await sent(application))[-1])
+
+
+async def reset(application: Application, token: str, **changes: Any) -> NewSession:
+    return await application.services.recovery.reset(
+        **{"token": token, "password1": NEW, "password2": NEW, **changes}
+    )
+
+
+async def grow_old(application: Application, seconds: int) -> None:
+    """Advance the clock: set the times of letters and tokens back."""
+    ago = application.database.sql.ago(seconds)
+    await application.database.fetch(f"UPDATE letters SET created = {ago}, sent = {ago} WHERE sent IS NOT NULL")
+    await application.database.fetch(
+        f"UPDATE email_tokens SET expires = {application.database.sql.ago(seconds - 3600)} "
+        "WHERE purpose = 'RESET_PASSWORD'"
+    )
+
+
+async def test_the_letter_leads_to_a_new_password_and_a_new_session(application: Application, ann: Actor) -> None:
+    services = application.services
+    await ask(application, ann.user.username.upper())
+    (letter,) = await sent(application)
+    assert (letter["To"], letter["Subject"]) == (ADDRESS, "Choose a new password")
+    assert ann.user.username in text_of(letter)
+
+    session = await reset(application, token_of(letter))
+
+    assert session.actor.user == ann.user
+    assert await services.sessions.actor_of(session.token) == session.actor
+    assert await services.sessions.ended_among([ann.session_id]) == {ann.session_id}
+    assert (await services.log_ins.log_in(username=ann.user.username, password=NEW)).actor.id == ann.id
+
+
+async def test_the_database_has_only_the_hash_of_the_token_and_the_row_of_the_letter_has_none(
+    application: Application, ann: Actor
+) -> None:
+    await ask(application, ann.user.username)
+    (row,) = await application.database.fetch("SELECT * FROM letters")
+    assert row["username_key"] == ann.user.username
+    token = token_of((await sent(application))[0])
+    assert len(token) == 43
+    (kept,) = await application.database.fetch("SELECT * FROM email_tokens")
+    assert kept["token_hash"] == hashlib.sha256(token.encode()).hexdigest()
+    rows = [*await application.database.fetch("SELECT * FROM letters"), kept]
+    assert token not in str([dict(row) for row in rows])
+
+
+@pytest.mark.attack("abuse")
+async def test_a_reset_raced_twenty_times_succeeds_once(
+    application: Application, ann: Actor, attempts: Attack
+) -> None:
+    attempts.add(20)
+    token = await token_for(application, ann)
+    results = await asyncio.gather(
+        *(reset(application, token, password1=f"{NEW}-{n}", password2=f"{NEW}-{n}") for n in range(20)),
+        return_exceptions=True,
+    )
+    (winner,) = [number for number, result in enumerate(results) if isinstance(result, NewSession)]
+    assert sum(isinstance(result, ResetTokenInvalid) for result in results) == 19
+    sessions = await application.database.fetch("SELECT id FROM sessions WHERE user_id = $1", ann.id)
+    assert len(sessions) == 1
+    await application.services.log_ins.log_in(username=ann.user.username, password=f"{NEW}-{winner}")
+
+
+@pytest.mark.attack("abuse")
+async def test_nobody_guesses_a_token(application: Application, ann: Actor, attempts: Attack) -> None:
+    token = await token_for(application, ann)
+    (kept,) = await application.database.fetch("SELECT token_hash FROM email_tokens")
+    guesses = (
+        token[:-1],
+        token + "x",
+        token.swapcase(),
+        "",
+        "\x00",
+        "\ud800",
+        kept["token_hash"],
+        "%",
+        "x" * 100_000,
+    )
+    attempts.add(len(guesses))
+    for guess in guesses:
+        with pytest.raises(ResetTokenInvalid):
+            await reset(application, guess)
+    await reset(application, token)
+
+
+Ends = Callable[[Application, Actor], Awaitable[object]]
+ENDS: dict[str, Ends] = {
+    "its use": lambda app, _: app.database.fetch("DELETE FROM email_tokens"),
+    "a change of the password": lambda app, ann: change_password(app, ann),
+    "the command line": lambda app, ann: app.services.recovery.set_password(
+        username=ann.user.username, password=NEW + "-2"
+    ),
+    "a newer token": lambda app, ann: newer(app, ann),
+    "an hour": lambda app, _: grow_old(app, 3601),
+    "another address": lambda app, ann: app.services.emails.change(
+        ann, email="new@taxi.example", current_password=PASSWORD
+    ),
+    "no address": lambda app, ann: app.services.emails.change(ann, email=None, current_password=PASSWORD),
+    "deletion": lambda app, ann: app.services.deletions.delete(ann, password=PASSWORD),
+    "deactivation": lambda app, ann: app.database.fetch(
+        "UPDATE users SET is_active = $2 WHERE id = $1", ann.id, False
+    ),
+}
+
+
+async def set_known_password(application: Application, person: Actor) -> None:
+    passwords = application.services.log_ins._passwords  # pyright: ignore[reportPrivateUsage]
+    await application.database.fetch(
+        "UPDATE users SET password_hash = $2 WHERE id = $1", person.id, await passwords.hash(PASSWORD)
+    )
+
+
+async def change_password(application: Application, person: Actor) -> None:
+    await application.services.log_ins.change_password(person, current=PASSWORD, password1=NEW, password2=NEW)
+
+
+async def newer(application: Application, person: Actor) -> None:
+    await application.database.fetch("DELETE FROM letters")
+    await token_for(application, person)
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_token_ends_with(application: Application, ann: Actor, end: str) -> None:
+    await set_known_password(application, ann)
+    token = await token_for(application, ann)
+    if end == "its use":
+        await reset(application, token)
+    else:
+        await ENDS[end](application, ann)
+    before = await application.database.fetch("SELECT password_hash FROM users WHERE id = $1", ann.id)
+    with pytest.raises(ResetTokenInvalid):
+        await reset(application, token)
+    assert await application.database.fetch("SELECT password_hash FROM users WHERE id = $1", ann.id) == before
+
+
+async def test_a_bad_new_password_does_not_use_the_token_up(application: Application, ann: Actor) -> None:
+    token = await token_for(application, ann)
+    with pytest.raises(PasswordMismatch):
+        await reset(application, token, password2="x")
+    with pytest.raises(PasswordWeak):
+        await reset(application, token, password1="password", password2="password")
+    await reset(application, token)
+
+
+@pytest.mark.attack("abuse")
+async def test_the_session_that_comes_with_the_reset_ends_too(application: Application, ann: Actor) -> None:
+    stranger = await add_person_with_email(application, "eve@taxi.example")
+    planted = await application.services.sessions.begin(stranger.user)
+    session = await reset(application, await token_for(application, ann), replaces=planted.token)
+    assert session.token != planted.token
+    assert session.replaced == planted.actor.session_id
+    assert await application.services.sessions.actor_of(planted.token) is None
+
+
+NAMES = ("nobody-has-this-name", "", "x" * 700, "\x00", "ﷺ" * 150, "a b")
+
+
+@pytest.mark.attack("abuse")
+async def test_a_request_does_the_same_for_every_name_and_asks_for_no_account(
+    application: Application, ann: Actor, monkeypatch: pytest.MonkeyPatch, attempts: Attack
+) -> None:
+    unverified = await add_person_with_email(application, "bob@taxi.example", is_verified=False)
+    statements: list[str] = []
+    run = application.database._run  # pyright: ignore[reportPrivateUsage]
+
+    async def noted(connection: Any, sql: str, args: Any) -> Any:
+        statements.append(sql)
+        return await run(connection, sql, args)
+
+    monkeypatch.setattr(application.database, "_run", noted)
+    seen: set[tuple[str, ...]] = set()
+    names = (ann.user.username, unverified.user.username, *NAMES)
+    attempts.add(len(names))
+    for name in names:
+        statements.clear()
+        assert await application.services.recovery.request_reset(username=name) is None
+        seen.add(tuple(statements))
+    # One statement, an INSERT without any condition.
+    ((statement,),) = seen
+    assert statement.startswith("INSERT INTO letters")
+    assert "SELECT" not in statement
+    monkeypatch.undo()
+    assert [letter["To"] for letter in await sent(application)] == [ADDRESS]
+    assert await application.letters.waiting() == 0
+
+
+async def test_nobody_gets_a_letter_at_an_address_that_is_not_verified_or_in_an_inactive_account(
+    application: Application, ann: Actor
+) -> None:
+    bob = await add_person_with_email(application, "bob@taxi.example", is_verified=False)
+    eve = await add_person_with_email(application, "eve@taxi.example")
+    await application.database.fetch("UPDATE users SET is_active = $2 WHERE id = $1", eve.id, False)
+    for person in (bob, eve, ann):
+        await ask(application, person.user.username)
+    assert [letter["To"] for letter in await sent(application)] == [ADDRESS]
+
+
+@pytest.mark.attack("abuse")
+async def test_many_requests_for_one_name_send_one_letter_an_hour(
+    application: Application, ann: Actor, attempts: Attack
+) -> None:
+    attempts.add(30)
+    for _ in range(15):
+        await ask(application, ann.user.username)
+    assert len(await sent(application)) == 1
+    for _ in range(15):
+        await ask(application, ann.user.username)
+        assert len(await sent(application)) == 1
+    await grow_old(application, REPEAT_S + 1)
+    await ask(application, ann.user.username)
+    assert len(await sent(application)) == 2
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_requests_are_limited_by_network_and_by_name_alike_for_unknown_names(
+    settings: Settings, attempts: Attack
+) -> None:
+    application = Application(settings.model_copy(update={"recovery_rate": "2/hour"}))
+    async with running(application):
+        await add_person_with_email(application, ADDRESS)
+        recovery = application.services.recovery
+        for number in range(2):
+            await recovery.request_reset(username=f"n{number}", address="198.51.100.1")
+        attempts.add(22)
+        with pytest.raises(RateLimited):
+            await recovery.request_reset(username="other", address="198.51.100.1")
+        with pytest.raises(RateLimited):
+            await recovery.reset(token="x", password1=NEW, password2=NEW, address="198.51.100.1")
+        for number in range(20):
+            await recovery.request_reset(username="one", address=f"198.51.100.{number + 2}")
+        with pytest.raises(RateLimited):
+            await recovery.request_reset(username="one", address="198.51.100.99")
+
+
+async def test_a_letter_tells_the_owner_that_the_password_was_changed(
+    application: Application, ann: Actor
+) -> None:
+    await reset(application, await token_for(application, ann))
+    assert (await sent(application))[-1]["Subject"] == "Your password was changed"
+
+
+async def test_whoever_runs_the_server_sets_a_password_and_all_sessions_end(
+    application: Application, ann: Actor
+) -> None:
+    recovery = application.services.recovery
+    with pytest.raises(NoSuchName):
+        await recovery.set_password(username="nobody", password=NEW)
+    with pytest.raises(PasswordWeak):
+        await recovery.set_password(username=ann.user.username, password="password")
+    await recovery.set_password(username=ann.user.username.upper(), password=NEW)
+    assert await application.services.sessions.ended_among([ann.session_id]) == {ann.session_id}
+    with pytest.raises(BadCredentials):
+        await application.services.log_ins.log_in(username=ann.user.username, password=PASSWORD)
+    await application.services.log_ins.log_in(username=ann.user.username, password=NEW)
