@@ -26,6 +26,7 @@ for command in (
     database.makemigrations,
     schema.export_schema,
     people.create_staff,
+    people.set_password,
     people.export_user,
     people.seed_demo,
     simulate.simulate,

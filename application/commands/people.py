@@ -1,4 +1,4 @@
-"""`create-staff`, `export-user` and `seed-demo`."""
+"""`create-staff`, `set-password`, `export-user` and `seed-demo`."""
 
 import os
 import sys
@@ -11,24 +11,46 @@ from application import demo
 from application.application import Application
 from application.process import read_settings, run, stop, with_application
 from application.settings import PREFIX
+from services.accounts.recovery import NoSuchName
+from services.errors import UserFault, UserFaults
 
 
 def create_staff(
     username: Annotated[str, typer.Argument(help="The name to log in with.")],
 ) -> None:
     """Create a member of staff. The password is asked for, or the first line of standard input."""
-    # Not an argument: `ps` shows arguments, and shells keep them in their history.
-    password: str = (
-        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        if sys.stdin.isatty()
-        else sys.stdin.readline().rstrip("\n")
-    )
+    password = _read_password()
 
     async def create(application: Application) -> None:
         user = await application.services.accounts.create_staff(username=username, password=password)
         typer.echo(f"created {user.username}")
 
     run(with_application(create))
+
+
+def set_password(
+    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+) -> None:
+    """Set the password of an account. It is asked for, or the first line of standard input. All sessions end."""
+    password = _read_password()
+
+    async def change(application: Application) -> None:
+        try:
+            await application.services.recovery.set_password(username=username, password=password)
+        except NoSuchName:
+            stop(f"there is no user {username!r}")
+        except UserFault as fault:
+            raise UserFaults([fault]) from None
+        typer.echo("the password is set, and all sessions have ended")
+
+    run(with_application(change))
+
+
+def _read_password() -> str:
+    # Not an argument: `ps` shows arguments, and shells keep them in their history.
+    if sys.stdin.isatty():
+        return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return sys.stdin.readline().rstrip("\n")
 
 
 def export_user(

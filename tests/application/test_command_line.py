@@ -336,6 +336,25 @@ async def test_two_workers_serve_sockets_and_end_with_the_server(
     assert [line for line in server.log if "Traceback" in line] == []
 
 
+def test_a_password_is_set_for_somebody_who_has_forgotten_it_and_the_sessions_end(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert command(environment, "create-staff", "chief", stdin=f"{PASSWORD}\n").code == 0
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        former, user_id = database.execute("SELECT password_hash, id FROM users").fetchone()
+        database.execute(
+            "INSERT INTO sessions (id, token_hash, created, used, user_id) "
+            "VALUES (?, 'x', '2026-01-01', '2026-01-01', ?)",
+            [user_id, user_id],
+        )
+    assert_one_line(command(environment, "set-password", "nobody", stdin=f"{PASSWORD}-2\n"), "no user 'nobody'")
+    assert_one_line(command(environment, "set-password", "chief", stdin="chief123\n"), "easy to guess")
+    assert command(environment, "set-password", "CHIEF", stdin=f"{PASSWORD}-2\n").code == 0
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        assert database.execute("SELECT password_hash FROM users").fetchone() != (former,)
+        assert database.execute("SELECT * FROM sessions").fetchall() == []
+
+
 def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
