@@ -230,7 +230,7 @@ class Application:
         )
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
-        self.router = _router(settings)
+        self.router = _router(settings, counters)
         hub = Hub(
             StateReader(self.database, positions, standings, counters),
             self.bus.listen,
@@ -346,12 +346,12 @@ def _passwords(settings: Settings) -> Passwords:
     return Passwords(concurrency=settings.password_hash_concurrency, memory_kib=settings.password_hash_memory_kib)
 
 
-def _router(settings: Settings) -> Router:
+def _router(settings: Settings, counters: Counters) -> Router:
     """OSRM if ``ROUTING_URL`` is set; otherwise an estimate from the straight-line distance."""
     estimate = StraightLine(speed_kmh=settings.driving_speed_kmh)
     if settings.routing_url is None:
         return estimate
-    return Osrm(settings.routing_url, timeout_s=settings.routing_timeout_s, fallback=estimate)
+    return Osrm(settings.routing_url, timeout_s=settings.routing_timeout_s, fallback=estimate, counters=counters)
 
 
 def open_photo_store(settings: Settings) -> PhotoStore:

@@ -9,6 +9,7 @@ import structlog
 
 from models.geo import GeoPoint, distance_m
 from services.positions import polyline
+from services.runtime.counters import Counters
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -24,6 +25,8 @@ MAX_POLYLINE_CHARS = 100_000
 # A driver who is further away is not on the way: a position or a pick-up is wrong.
 MAX_ETA_S = 4 * 3600
 
+# The engine has looked and found nothing: this is an answer.
+_NO_ROUTE = frozenset({"NoRoute", "NoSegment"})
 _FAILURES = (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError, OverflowError, RecursionError)
 
 
@@ -96,11 +99,12 @@ class Osrm:
     Source: https://project-osrm.org/docs/v5.24.0/api/#route-service
     """
 
-    def __init__(self, url: str, *, timeout_s: float, fallback: Router) -> None:
+    def __init__(self, url: str, *, timeout_s: float, fallback: Router, counters: Counters) -> None:
         # Ignore proxies of the environment: positions go to that server only.
         self._http = httpx.AsyncClient(base_url=url.rstrip("/") + "/", timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._fallback = fallback
+        self._counters = counters
         self._asking: dict[tuple[GeoPoint, GeoPoint], asyncio.Task[Drive]] = {}
         self.is_up = True
 
@@ -128,15 +132,19 @@ class Osrm:
                 )
             answer: Any = response.json()
             code = answer["code"]
-            if code == "Ok":
+            drive = None
+            if code == "Ok" and response.is_success:
                 drive = _checked(answer["routes"][0])
-                self.is_up = True
-                return drive
-            # For example, no street is near: this is an answer, and no failure of the engine.
+            elif code not in _NO_ROUTE:
+                # Also what a proxy before the engine says, for example that there were too many questions.
+                raise ValueError(f"the answer is {str(code)[:40]!r}")
             self.is_up = True
+            if drive is not None:
+                return drive
             _log.debug("no route", code=code)
         except _FAILURES as error:
             self.is_up = False
+            self._counters.routing_failures += 1
             _log.warning("the routing engine did not answer", error=str(error) or type(error).__name__)
         return self.estimate(start, end)
 

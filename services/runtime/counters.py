@@ -13,7 +13,7 @@ class Counters:
     ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
     job removed. ``removed_trips``: old trips that the periodic job removed. ``restarted_tasks``: background tasks
     that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
-    to send e-mails, by their outcome.
+    to send e-mails, by their outcome. ``routing_failures``: questions that the routing engine did not answer.
     """
 
     events: int = 0
@@ -24,6 +24,7 @@ class Counters:
     reads: int = 0
     left_over_photos: int = 0
     removed_trips: int = 0
+    routing_failures: int = 0
     restarted_tasks: int = 0
     letters_sent: int = 0
     letters_deferred: int = 0

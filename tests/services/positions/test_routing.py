@@ -12,6 +12,7 @@ import pytest
 from models.geo import GeoPoint, distance_m
 from services.positions import polyline
 from services.positions.routing import DETOUR, MAX_ETA_S, Drive, Osrm, Router, StraightLine, eta_s
+from services.runtime.counters import Counters
 from tests.support.brokers import free_port
 from tests.support.waiting import until
 
@@ -49,6 +50,7 @@ class Engine:
         self.pause_s = 0.0
         self.asked: list[str] = []
         self.connections = 0
+        self.port = 0
 
     def says(self, body: Any, status: str = "200 OK") -> None:
         """Give this answer from now on."""
@@ -75,6 +77,10 @@ class Engine:
             writer.close()
 
 
+def osrm(url: str, *, timeout_s: float) -> Osrm:
+    return Osrm(url, timeout_s=timeout_s, fallback=StraightLine(speed_kmh=25), counters=Counters())
+
+
 async def time_s(router: Router, start: GeoPoint, end: GeoPoint) -> float:
     return (await router.drive(start, end)).duration_s
 
@@ -83,7 +89,7 @@ async def time_s(router: Router, start: GeoPoint, end: GeoPoint) -> float:
 async def served(engine: Engine, path: str = "", *, timeout_s: float = PATIENCE_S) -> AsyncGenerator[Router]:
     server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    router = Osrm(f"http://127.0.0.1:{port}{path}", timeout_s=timeout_s, fallback=StraightLine(speed_kmh=25))
+    router = osrm(f"http://127.0.0.1:{port}{path}", timeout_s=timeout_s)
     try:
         yield router
     finally:
@@ -157,6 +163,9 @@ async def test_the_engine_may_be_behind_a_path(path: str) -> None:
         ("200 OK", {"code": "NoRoute", "routes": []}),
         ("400 Bad Request", {"code": "InvalidQuery", "message": "Query string malformed close to position 12"}),
         ("400 Bad Request", {"code": "NoSegment", "message": "Could not find a matching segment"}),
+        ("429 Too Many Requests", ROUTE),
+        ("429 Too Many Requests", {"code": "TooManyRequests"}),
+        ("503 Service Unavailable", ROUTE),
         ("500 Internal Server Error", b"oops"),
         ("502 Bad Gateway", b"<html>"),
         ("301 Moved Permanently", b""),
@@ -196,7 +205,7 @@ async def test_an_answer_without_a_route_is_estimated_and_the_next_answer_counts
 
 
 async def test_without_an_engine_the_time_is_estimated() -> None:
-    router = Osrm(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S, fallback=StraightLine(speed_kmh=25))
+    router = osrm(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S)
     assert await time_s(router, START, END) == pytest.approx(ESTIMATE_S)
     await router.close()
 
