@@ -35,6 +35,7 @@ COMMENT ON TABLE "letters" IS 'A letter, written in the transaction of what it i
 CREATE INDEX IF NOT EXISTS "letters_due" ON "letters" ("due", "id") WHERE "sent" IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS "letters_of_account" ON "letters" ("user_id", "kind", "address") WHERE "user_id" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "email_tokens_expires" ON "email_tokens" ("expires");
+CREATE INDEX IF NOT EXISTS "staff_actions_of_trip" ON "staff_actions" ("trip_id") WHERE "trip_id" IS NOT NULL;
         ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'SEND_PASSWORD_RESET', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT')) NOT VALID;
         COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USER\nDEACTIVATE_USER: DEACTIVATE_USER\nREACTIVATE_USER: REACTIVATE_USER\nSEND_PASSWORD_RESET: SEND_PASSWORD_RESET\nAPPROVE_DRIVER: APPROVE_DRIVER\nREFUSE_DRIVER: REFUSE_DRIVER\nADD_TRIP: ADD_TRIP\nCANCEL_TRIP: CANCEL_TRIP\nCOMPLETE_TRIP: COMPLETE_TRIP\nEXPORT: EXPORT';
@@ -44,6 +45,7 @@ CREATE INDEX IF NOT EXISTS "email_tokens_expires" ON "email_tokens" ("expires");
 
 async def downgrade(db: BaseDBAsyncClient) -> str:
     return """
+        DROP INDEX IF EXISTS "staff_actions_of_trip";
         DELETE FROM "staff_actions" WHERE "action" = 'SEND_PASSWORD_RESET';
         ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT')) NOT VALID;

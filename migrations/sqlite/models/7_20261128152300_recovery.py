@@ -59,12 +59,14 @@ INSERT INTO "staff_actions_again" ("id", "at", "action", "staff_username", "deta
     SELECT "id", "at", "action", "staff_username", "detail", "staff_id", "trip_id", "user_id" FROM "staff_actions";
 DROP TABLE "staff_actions";
 ALTER TABLE "staff_actions_again" RENAME TO "staff_actions";
-CREATE INDEX IF NOT EXISTS "staff_actions_by_time" ON "staff_actions" ("at" DESC, "id" DESC);"""
+CREATE INDEX IF NOT EXISTS "staff_actions_by_time" ON "staff_actions" ("at" DESC, "id" DESC);
+CREATE INDEX IF NOT EXISTS "staff_actions_of_trip" ON "staff_actions" ("trip_id") WHERE "trip_id" IS NOT NULL;"""
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:
     # The constraint stays as it is: it allows what the version before writes.
     return """
+        DROP INDEX IF EXISTS "staff_actions_of_trip";
         ALTER TABLE "users" DROP COLUMN "email";
         ALTER TABLE "users" DROP COLUMN "email_verified_at";
         DROP TABLE IF EXISTS "letters";

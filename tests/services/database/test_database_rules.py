@@ -52,6 +52,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "trips_ended_of_driver": (False, "'COMPLETED', 'CANCELLED', 'EXPIRED'"),
     "sessions_of_user": (False, None),
     "staff_actions_by_time": (False, None),
+    "staff_actions_of_trip": (False, "trip_id IS NOT NULL"),
     "users_by_created": (False, None),
     "users_skeleton": (True, "username_skeleton IS NOT NULL"),
     "users_without_skeleton": (False, "username_skeleton IS NULL) = (deleted IS NULL"),

@@ -103,3 +103,13 @@ async def test_processes_share_the_work(application: Application, monkeypatch: p
         await add_trip(application.database, rider, status=TripStatus.EXPIRED, age_s=OLD_S)
     assert sum(await asyncio.gather(*(remove(application) for _ in range(3)))) == 20
     assert await kept(application) == set()
+
+
+async def test_the_entries_of_the_trail_are_found_by_an_index(application: Application) -> None:
+    # The foreign key asks the same for each removed trip.
+    sql = "SELECT id FROM staff_actions WHERE trip_id = $1"
+    if application.database.sql.writes_one_by_one:
+        plan = await application.database.fetch(f"EXPLAIN QUERY PLAN {sql}", UUID(int=0))
+    else:
+        plan = await application.database.fetch(f"EXPLAIN {sql}", UUID(int=0))
+    assert "staff_actions_of_trip" in str([*map(dict, plan)])
