@@ -140,10 +140,14 @@ class WebBuild:
     def _cancel(self) -> None:
         with self._starting:
             self._is_cancelled = True
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
+            self._end(self._process)
+
+    def _end(self, process: "subprocess.Popen[str]") -> None:
+        if process.returncode is None:
             # npm starts other processes, which must end with it.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGTERM)
 
     def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
         # Under the lock, `_cancel` sees either a started process or knows that none will start.
@@ -160,7 +164,13 @@ class WebBuild:
                 text=True,
                 start_new_session=True,
             )
-        printed, _ = self._process.communicate()
+        try:
+            printed, _ = self._process.communicate()
+        except BaseException:
+            # Interrupted: it must not go on writing when another build has the lock.
+            self._end(self._process)
+            self._process.wait()
+            raise
         if self._process.returncode:
             raise BuildFailed(printed)
 

@@ -48,10 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests share a browser, and so its event loop."""
+    """These tests share a browser, and so its event loop. The first of a process may have to build the pages."""
     for item in items:
-        if item.path.parent == FOLDER and is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if item.path.parent == FOLDER:
+            item.add_marker(pytest.mark.timeout(600))
+            if is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 class SharedBrowser:

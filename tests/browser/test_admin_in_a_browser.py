@@ -13,8 +13,6 @@ from tests.conftest import LiveServer
 from tests.support.staff import make_staff
 
 pytestmark = [
-    # The first one may have to build the page.
-    pytest.mark.timeout(600),
     # The pages cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]

@@ -13,7 +13,6 @@ from tests.support.api import PASSWORD
 from tests.support.staff import make_staff
 
 pytestmark = [
-    pytest.mark.timeout(600),
     # The pages cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]

@@ -6,8 +6,6 @@ from playwright.async_api import expect
 from tests.browser.conftest import OpenBoard
 
 pytestmark = [
-    # The first one may have to build the page.
-    pytest.mark.timeout(600),
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 

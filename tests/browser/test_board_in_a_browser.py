@@ -15,8 +15,6 @@ from tests.support.proxy import web_link
 from tests.support.waiting import until
 
 pytestmark = [
-    # The first one may have to build the page.
-    pytest.mark.timeout(600),
     # The page cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]

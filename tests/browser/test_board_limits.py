@@ -7,7 +7,6 @@ from application.settings import Settings
 from tests.browser.conftest import OpenBoard
 
 pytestmark = [
-    pytest.mark.timeout(600),
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 

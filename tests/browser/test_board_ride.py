@@ -16,8 +16,6 @@ from tests.support.api import TRIPS, Api
 from tests.support.staff import StaffBrowser, make_staff
 
 pytestmark = [
-    # The first one may have to build the page.
-    pytest.mark.timeout(600),
     # The page cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]

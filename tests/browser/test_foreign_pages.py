@@ -21,7 +21,6 @@ from tests.support.api import LOG_IN, PASSWORD, Api
 
 pytestmark = [
     pytest.mark.attack("cross-site"),
-    pytest.mark.timeout(120),
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 

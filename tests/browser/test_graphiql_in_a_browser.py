@@ -5,8 +5,6 @@ import pytest
 from playwright.async_api import expect
 
 pytestmark = [
-    # The first one may have to build the page.
-    pytest.mark.timeout(600),
     # The page cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]

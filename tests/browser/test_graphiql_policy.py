@@ -14,7 +14,6 @@ from tests.conftest import LiveServer, serving
 
 pytestmark = [
     pytest.mark.attack("cross-site"),
-    pytest.mark.timeout(600),
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
 ]
 

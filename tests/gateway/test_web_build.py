@@ -3,6 +3,7 @@
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,25 @@ async def test_a_server_that_stops_ends_the_build_and_its_processes(web: Path, n
         pids = [int(pid) for pid in calls(web)[0].split()]
         await until(lambda: not any(map(is_running, pids)))
     assert [line["log_level"] for line in log] == ["info"]
+
+
+def test_an_interrupted_build_leaves_no_process_that_goes_on_writing(
+    web: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm('#!/bin/sh\nsleep 600 > /dev/null &\necho "$$ $!" > "$CALLS"\nwait\n')
+
+    def interrupted(process: subprocess.Popen[str]) -> None:
+        while not calls(web):
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        WebBuild(web).make()
+    shell, child = (int(pid) for pid in calls(web)[0].split())
+    assert not is_running(shell)
+    while is_running(child):
+        time.sleep(0.001)
 
 
 @pytest.mark.usefixtures("npm")
