@@ -17,7 +17,7 @@ from admin.log_in import member_of
 from services.errors import BadInput, UserFault, UserFaults
 from services.runtime import incidents
 from services.staff.list_query import MAX_ROWS, StaffList
-from services.staff.staff import NoSuchUser, NotOneself, Staff
+from services.staff.staff import LetterSentLately, NoSuchUser, NotOneself, NoVerifiedEmail, Staff
 from services.staff.trail import NotStaff
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ async def in_dialogue(work: Awaitable[R]) -> R:
     """Await a button's use case, and show any error in a message."""
     try:
         return await work
-    except (UserFault, BadInput, NoSuchUser, NotOneself) as fault:
+    except (UserFault, BadInput, NoSuchUser, NotOneself, NoVerifiedEmail, LetterSentLately) as fault:
         raise ActionFailed(fault.message) from None
     except NotStaff:
         raise ActionFailed("You are no longer a member of staff.") from None

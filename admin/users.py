@@ -108,7 +108,14 @@ class UserView(ApprovalActions, ListView[UserRow]):
         """``needs_approval``: whether drivers need the approval of staff."""
         self.approvals = approvals
         self._database = database
-        self.row_actions = ("view", *(ACTIONS if needs_approval else ()), "deactivate", "reactivate", "export")
+        self.row_actions = (
+            "view",
+            *(ACTIONS if needs_approval else ()),
+            "deactivate",
+            "reactivate",
+            "reset-password",
+            "export",
+        )
         names = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
         self.searchable_fields = (*names, *(("approval",) if needs_approval else ()))
         self.fields = [
@@ -190,6 +197,8 @@ class UserView(ApprovalActions, ListView[UserRow]):
             return is_offered(name, obj)
         if name == "deactivate":
             return obj.is_active
+        if name == "reset-password":
+            return obj.is_active
         if name == "reactivate":
             return not obj.is_active and obj.deleted is None
         return True
@@ -245,6 +254,22 @@ class UserView(ApprovalActions, ListView[UserRow]):
             media_type="application/zip",
             headers={"Content-Disposition": f'attachment; filename="user-{known_user_id(pk)}.zip"'},
         )
+
+    @row_action(
+        name="reset-password",
+        text="Send a password reset",
+        confirmation="Send this user a letter with a link to choose a new password?",
+        submit_btn_text="Send",
+        icon_class="fa fa-envelope",
+    )
+    async def reset_password(self, request: Request, pk: Any) -> None:
+        """Send a letter with a link that resets the password."""
+
+        async def work() -> None:
+            await self._staff.send_password_reset(member_of(request), user_id=known_user_id(pk))
+
+        await in_dialogue(work())
+        flash(request, "The letter is on its way.", "success")
 
     async def repr(self, obj: Any, request: Request) -> str:
         """The user's name."""

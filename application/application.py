@@ -226,6 +226,7 @@ class Application:
             log_ins=log_ins,
             sessions=sessions,
             trips=trips,
+            letters=letters,
             personal_data=self.personal_data,
         )
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)

@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from models.geo import GeoPoint
+from models.letter import LetterKind
 from models.staff_action import StaffActionKind
 from models.trip_life import STAFF_CANCEL_CODES, CancelCode, Party, TripStatus, has_ended, transitions
 from models.values import Role, TripValue, UserValue
@@ -20,6 +21,7 @@ from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
 from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox
+from services.notifications.letters import Letters
 from services.runtime.shield import Shield
 from services.staff.personal_data import PersonalData
 from services.staff.trail import NotStaff, StaffTrail
@@ -48,6 +50,18 @@ class NoSuchUser(Exception):
     message = "There is no such user."
 
 
+class NoVerifiedEmail(Exception):
+    """The account has no verified e-mail address."""
+
+    message = "This user has no verified e-mail address."
+
+
+class LetterSentLately(Exception):
+    """The user has got the same letter within an hour."""
+
+    message = "This user has got such a letter within an hour."
+
+
 class NotOneself(Exception):
     """Staff cannot deactivate their own account."""
 
@@ -67,6 +81,7 @@ class Staff:
         log_ins: LogIns,
         sessions: Sessions,
         trips: Trips,
+        letters: Letters,
         personal_data: PersonalData,
     ) -> None:
         self._database = database
@@ -76,6 +91,7 @@ class Staff:
         self._log_ins = log_ins
         self._sessions = sessions
         self._trips = trips
+        self._letters = letters
         self._personal_data = personal_data
         self._trail = StaffTrail(sessions)
 
@@ -163,6 +179,37 @@ class Staff:
             NoSuchUser: there is none, or it was deleted.
         """
         await self._shield.run(self._set_active(member, user_id, is_active=True))
+
+    async def send_password_reset(self, member: StaffMember, *, user_id: UUID) -> None:
+        """Send a letter with a link that resets the password to a user's verified address.
+
+        Raises:
+            NotStaff: the caller is no longer a member of staff.
+            NoSuchUser: there is none, it is not active, or it was deleted.
+            NoVerifiedEmail: the account has no verified address.
+            LetterSentLately: the user has got such a letter within an hour.
+        """
+        await self._shield.run(self._send_password_reset(member, user_id))
+        self._letters.wake()
+
+    async def _send_password_reset(self, member: StaffMember, user_id: UUID) -> None:
+        lock = self._database.sql.locked("KEY SHARE")
+        async with self._database.transaction() as transaction:
+            rows = await transaction.fetch(
+                f"SELECT email, email_verified_at FROM users WHERE id = $1 AND is_active = $2{lock}", user_id, True
+            )
+            if not rows:
+                raise NoSuchUser
+            # First, because it checks whether the caller may learn the rest.
+            await self._trail.record(
+                transaction, member.actor, StaffActionKind.SEND_PASSWORD_RESET, user_id=user_id
+            )
+            if rows[0]["email_verified_at"] is None:
+                raise NoVerifiedEmail
+            if not await self._letters.add(
+                transaction, LetterKind.RESET_PASSWORD, user_id=user_id, address=rows[0]["email"]
+            ):
+                raise LetterSentLately
 
     async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER

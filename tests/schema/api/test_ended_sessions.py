@@ -371,6 +371,9 @@ STAFF_ROWS: dict[str, Act] = {
     ),
     "deactivate": lambda staff, member, person: staff.deactivate(member, user_id=person.session.actor.id),
     "reactivate": lambda staff, member, person: staff.reactivate(member, user_id=person.session.actor.id),
+    "send_password_reset": lambda staff, member, person: staff.send_password_reset(
+        member, user_id=person.session.actor.id
+    ),
     "add_trip": lambda staff, member, person: staff.add_trip(
         member, rider_id=person.session.actor.id, pick_up_address="Here", drop_off_address="There"
     ),

@@ -17,6 +17,8 @@ from services.accounts.recovery import NoSuchName, ResetTokenInvalid
 from services.accounts.sessions import NewSession
 from services.limits.rates import RateLimited
 from services.notifications.letters import REPEAT_S
+from services.staff.staff import LetterSentLately, NoVerifiedEmail, StaffMember
+from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
 from tests.support.letters import add_person_with_email, sent, text_of, token_of
@@ -301,3 +303,21 @@ async def test_whoever_runs_the_server_sets_a_password_and_all_sessions_end(
     with pytest.raises(BadCredentials):
         await application.services.log_ins.log_in(username=ann.user.username, password=PASSWORD)
     await application.services.log_ins.log_in(username=ann.user.username, password=NEW)
+
+
+async def test_staff_send_a_reset_once_an_hour_and_the_trail_has_it(application: Application, ann: Actor) -> None:
+    chief = await add_person_with_email(application, "chief@taxi.example")
+    bob = await add_person_with_email(application, "bob@taxi.example", is_verified=False)
+    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", chief.id, True)
+    member, staff = StaffMember(chief), application.staff
+    with pytest.raises(NoVerifiedEmail):
+        await staff.send_password_reset(member, user_id=bob.id)
+    with pytest.raises(NotStaff):
+        await staff.send_password_reset(StaffMember(bob), user_id=ann.id)
+    await staff.send_password_reset(member, user_id=ann.id)
+    with pytest.raises(LetterSentLately):
+        await staff.send_password_reset(member, user_id=ann.id)
+    (letter,) = await sent(application)
+    await reset(application, token_of(letter))
+    trail = await application.database.fetch("SELECT action, user_id FROM staff_actions")
+    assert [(row["action"], str(row["user_id"])) for row in trail] == [("SEND_PASSWORD_RESET", str(ann.id))]
