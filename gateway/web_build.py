@@ -168,8 +168,8 @@ class WebBuild:
             printed, _ = self._process.communicate()
         except BaseException:
             # Interrupted: it must not go on writing when another build has the lock.
-            self._end(self._process)
-            self._process.wait()
+            with self._process:
+                self._end(self._process)
             raise
         if self._process.returncode:
             raise BuildFailed(printed)
