@@ -1,4 +1,4 @@
-"""The pages that the links in letters lead to: a new password, and the confirmation of an e-mail address.
+"""The pages of account recovery: one asks for a letter, and its links lead to the others.
 
 They need no build and no other page: servers without a board have them too. The token is in the fragment of the
 link, which no browser sends to a server. A click is needed, because programs that check letters open their links.
@@ -6,14 +6,20 @@ link, which no browser sends to a server. A click is needed, because programs th
 
 import base64
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+FORGOT_PATH = "/forgot-password"
 RESET_PATH = "/reset-password"
 VERIFY_PATH = "/verify-email"
 
+FORGOT_DOCUMENT = (
+    "mutation RequestPasswordReset($username: String!) { requestPasswordReset(username: $username) "
+    "{ errors { message } } }"
+)
 RESET_DOCUMENT = (
     "mutation ResetPassword($token: String!, $password1: String!, $password2: String!) "
     "{ resetPassword(input: { token: $token, password1: $password1, password2: $password2 }) "
@@ -37,7 +43,8 @@ const token = location.hash.slice(1);
 // Not in the address bar, nor in the history.
 history.replaceState(null, "", location.pathname);
 const say = (text) => { status.textContent = text; };
-if (!token) {
+const needsToken = "needsToken" in form.dataset;
+if (needsToken && !token) {
   form.hidden = true;
   say("Open the link in the letter again.");
 }
@@ -52,7 +59,7 @@ form.addEventListener("submit", async (event) => {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({
         query: form.dataset.document,
-        variables: { token, ...Object.fromEntries(new FormData(form)) },
+        variables: { ...(needsToken && { token }), ...Object.fromEntries(new FormData(form)) },
       }),
     });
     const { data, errors } = await response.json();
@@ -93,6 +100,7 @@ _HEADERS = {
 
 
 def _page(title: str, document: str, fields: str, button: str, done: str) -> str:
+    needs_token = " data-needs-token" if "$token" in document else ""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -101,7 +109,7 @@ def _page(title: str, document: str, fields: str, button: str, done: str) -> str
 <style>{_STYLE}</style>
 <main>
 <h1>{title}</h1>
-<form data-document="{document}" data-done="{done}">{fields}
+<form data-document="{document}" data-done="{done}"{needs_token}>{fields}
 <button>{button}</button>
 </form>
 <p role="status"></p>
@@ -112,6 +120,15 @@ def _page(title: str, document: str, fields: str, button: str, done: str) -> str
 """
 
 
+_FORGOT = _page(
+    "Forgot your password?",
+    FORGOT_DOCUMENT,
+    """
+<label>User name
+<input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required></label>""",
+    "Send me a letter",
+    "If this account has a confirmed e-mail address, a letter with a link is on its way.",
+)
 _RESET = _page(
     "Choose a new password",
     RESET_DOCUMENT,
@@ -129,12 +146,13 @@ _VERIFY = _page(
 
 
 def recovery_routes() -> list[Route]:
-    """``/reset-password`` and ``/verify-email``, by GET and HEAD."""
+    """``/forgot-password``, ``/reset-password`` and ``/verify-email``, by GET and HEAD."""
+    pages = {FORGOT_PATH: _FORGOT, RESET_PATH: _RESET, VERIFY_PATH: _VERIFY}
+    return [Route(path, _answer(page), methods=["GET"]) for path, page in pages.items()]
 
-    async def reset(_: Request) -> HTMLResponse:
-        return HTMLResponse(_RESET, headers=_HEADERS)
 
-    async def verify(_: Request) -> HTMLResponse:
-        return HTMLResponse(_VERIFY, headers=_HEADERS)
+def _answer(page: str) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    async def answer(_: Request) -> HTMLResponse:
+        return HTMLResponse(page, headers=_HEADERS)
 
-    return [Route(RESET_PATH, reset, methods=["GET"]), Route(VERIFY_PATH, verify, methods=["GET"])]
+    return answer

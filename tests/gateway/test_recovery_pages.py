@@ -8,12 +8,12 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from gateway.recovery_pages import RESET_DOCUMENT, VERIFY_DOCUMENT, recovery_routes
+from gateway.recovery_pages import FORGOT_DOCUMENT, RESET_DOCUMENT, VERIFY_DOCUMENT, recovery_routes
 from schema.build import build_schema
 
 
 @pytest.mark.attack("abuse")
-@pytest.mark.parametrize("path", ["/reset-password", "/verify-email"])
+@pytest.mark.parametrize("path", ["/forgot-password", "/reset-password", "/verify-email"])
 async def test_a_page_of_a_link_runs_only_its_own_script_and_tells_nobody_its_address(path: str) -> None:
     transport = httpx.ASGITransport(Starlette(routes=[*recovery_routes()]))
     async with httpx.AsyncClient(transport=transport, base_url="http://taxirank.test", verify=False) as http:
@@ -31,9 +31,9 @@ async def test_a_page_of_a_link_runs_only_its_own_script_and_tells_nobody_its_ad
     assert "src=" not in page.text
 
 
-@pytest.mark.parametrize("document", [RESET_DOCUMENT, VERIFY_DOCUMENT])
+@pytest.mark.parametrize("document", [FORGOT_DOCUMENT, RESET_DOCUMENT, VERIFY_DOCUMENT])
 async def test_the_operations_of_the_pages_are_valid(document: str) -> None:
-    variables = {"token": "x", "password1": "a", "password2": "a"}
+    variables = {"username": "x", "token": "x", "password1": "a", "password2": "a"}
     result = await build_schema().execute(document, variable_values=variables)
     # Without a context nothing runs; an invalid operation would say so first.
     assert result.errors is not None

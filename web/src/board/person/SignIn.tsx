@@ -23,7 +23,7 @@ interface Props {
   onToken: (token: string) => void;
 }
 
-const FIELDS = ["firstName", "lastName", "username", "password1", "photo", "password", ...VEHICLE_FIELDS];
+const FIELDS = ["firstName", "lastName", "username", "email", "password1", "photo", "password", ...VEHICLE_FIELDS];
 
 /** The form to sign up or log in with that role. */
 export function SignIn({ role, notice, hasAccount, onToken }: Props) {
@@ -39,6 +39,7 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           password2: password,
           firstName: text("firstName"),
           lastName: text("lastName"),
+          email: text("email").trim() || null,
           role,
           photo: photoOf(data),
           vehicle: role === "DRIVER" ? vehicleOf(data) : null,
@@ -109,6 +110,20 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           problems={problems}
         />
       )}
+      {isNew ? (
+        <Field
+          label="E-mail (optional)"
+          name="email"
+          type="email"
+          autoComplete="off"
+          help="For a letter if you forget your password"
+          problems={problems}
+        />
+      ) : (
+        <a className="forgotten" href="/forgot-password" target="_blank" rel="noreferrer">
+          Forgot your password?
+        </a>
+      )}
       {isNew && (
         <PhotoField label="Photo (optional)" problems={problems} onProblem={add}>
           <span className="avatar large vacant" aria-hidden="true" />
@@ -143,6 +158,7 @@ function askToSignUp(input: {
   password2: string;
   firstName: string;
   lastName: string;
+  email: string | null;
   role: Role;
   photo: File | null;
   vehicle: Vehicle | null;

@@ -1,0 +1,62 @@
+"""A forgotten password, from the board to the letter and back."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OpenBoard
+from tests.conftest import LiveServer
+from tests.support.letters import sent, token_of
+
+pytestmark = [
+    # The pages cannot tell the databases apart.
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+NEW_PASSWORD = "seven-purple-kettles-4"
+
+
+async def test_a_forgotten_password_is_replaced_with_the_link_of_a_letter(
+    board: OpenBoard, live_server: LiveServer
+) -> None:
+    url = live_server.url
+    person = await board()
+    await person.rider.fill_sign_up("Robin")
+    await person.rider.root.get_by_label("E-mail").fill("robin@mail.example")
+    await person.rider.press("Sign up")
+    await person.rider.is_live("Robin")
+    (confirming,) = await sent(live_server.application)
+    assert confirming["To"] == "robin@mail.example"
+    page = await person.page.context.new_page()
+    status = page.get_by_role("status")
+    await page.goto(f"{url}/verify-email#{token_of(confirming)}")
+    assert page.url == f"{url}/verify-email"
+    await page.get_by_role("button", name="Confirm the address").click()
+    await expect(status).to_have_text("Your e-mail address is confirmed.")
+
+    await person.rider.press("Log out")
+    await person.rider.root.get_by_label("I have an account").check()
+    link = person.rider.root.get_by_role("link", name="Forgot your password?")
+    await page.goto(f"{url}{await link.get_attribute('href')}")
+    for name in ("nobody@example.com", "robin@example.com"):
+        await page.reload()
+        await page.get_by_label("User name").fill(name)
+        await page.get_by_role("button", name="Send me a letter").click()
+        await expect(status).to_have_text(
+            "If this account has a confirmed e-mail address, a letter with a link is on its way."
+        )
+    _, resetting = await sent(live_server.application)
+    await page.goto(f"{url}/reset-password#{token_of(resetting)}")
+    assert page.url == f"{url}/reset-password"
+    await page.get_by_label("New password").fill(NEW_PASSWORD)
+    await page.get_by_label("The same again").fill("seven-purple-kettles")
+    await page.get_by_role("button", name="Change the password").click()
+    await expect(status).to_have_text("The two passwords differ.")
+    await page.get_by_label("The same again").fill(NEW_PASSWORD)
+    await page.get_by_role("button", name="Change the password").click()
+    await expect(status).to_contain_text("Your password was changed")
+
+    await person.rider.fill_log_in("Robin")
+    await expect(person.rider.problems).to_have_text("The user name or the password is wrong.")
+    await person.rider.fill_log_in("Robin", NEW_PASSWORD)
+    await person.rider.is_live("Robin")
+    await page.goto(f"{url}/reset-password")
+    await expect(status).to_have_text("Open the link in the letter again.")
