@@ -171,8 +171,11 @@ async def test_a_whole_trip_works_behind_a_load_balancer_without_sticky_sessions
 
         for events in pools:
             assert (await events.next())["trip"]["id"] == trip["id"]
-            assert (await events.next())["paused"] == "ON_TRIP"
-            assert (await events.next())["paused"] is None
+            # A server that reads late finds the end of the trip alone.
+            paused = [(await events.next())["paused"]]
+            while paused[-1] is not None:
+                paused.append((await events.next())["paused"])
+            assert paused in ([None], ["ON_TRIP", None])
         for events in mine:
             assert [(await events.next())["trip"]["version"] for _ in range(4)] == [1, 2, 3, 4]
         for events in watched:

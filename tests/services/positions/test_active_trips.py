@@ -15,6 +15,7 @@ from application.settings import Settings
 from models.trip_life import Party, TripStatus
 from models.values import Role
 from models.visibility import Actor
+from services.accounts.new_passwords import NewPasswords
 from services.database.connections import Database
 from services.errors import SessionEnded
 from services.events import leases as leases_module
@@ -348,7 +349,11 @@ async def log_out_everywhere(town: Town, driver: Actor) -> None:
 
 
 async def change_password(town: Town, driver: Actor) -> None:
-    await town.services.sessions.change_password(driver, old_hash="", new_hash="another")
+    application = town.application
+    new_passwords = NewPasswords(
+        application.outbox, application.shield, sessions=town.services.sessions, letters=application.letters
+    )
+    await new_passwords.change(driver, old_hash="", new_hash="another")
 
 
 async def log_in_anew(town: Town, driver: Actor) -> None:
