@@ -177,6 +177,8 @@ async def launch(playwright: Playwright) -> Browser:
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            # No page lives long enough for optimized code to pay off.
+            "--js-flags=--no-opt --no-maglev",
             f"--host-resolver-rules={', '.join(RULES)}",
         ],
     )

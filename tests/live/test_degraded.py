@@ -64,7 +64,7 @@ async def test_without_redis_the_server_is_ready_and_all_resync_when_it_is_back(
         began = time.monotonic()
         during = await rider.create_trip()
         await taker.update_trip(before["id"], "STARTED")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         # Subscribers of this process receive them; others do when Redis is back.
         assert (await pool.next())["trip"]["id"] == during["id"]
         assert (await pool.next())["reason"] == "TAKEN"

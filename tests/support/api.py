@@ -72,8 +72,8 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        # Loading certificates, which nothing here needs, takes 30 ms.
-        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, verify=False)
+        # Loading certificates takes 30 ms, and searching the environment for proxies 1 ms.
+        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, verify=False, trust_env=False)
         self.user: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:

@@ -26,7 +26,7 @@ from services.trips.rows import TripsAt
 from tests.support.trips import trip_value
 from tests.support.waiting import until
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 10.0
 # No rate limit.
 FREELY = PerUser("anything", None, ProcessThrottle())
 

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -208,17 +208,17 @@ class Run:
         await self._until_heard()
 
     async def _until_heard(self) -> None:
-        def missing() -> list[Key]:
-            return [
+        def missing() -> Iterator[Key]:
+            return (
                 (what, name, by)
                 for (what, name, by), recording in self.recordings.items()
                 if recording.results < 1 + self._heard[self._cases[what].topic, name]
-            ]
+            )
 
         try:
-            await until(lambda: not missing())
+            await until(lambda: next(missing(), None) is None)
         except TimeoutError:
-            raise AssertionError(f"not told: {missing()[:10]}") from None
+            raise AssertionError(f"not told: {list(missing())[:10]}") from None
 
 
 @dataclass

@@ -445,8 +445,8 @@ async def test_a_redis_that_hangs_delays_a_report_and_a_read_by_their_time_out_a
         assert await here.last(position.driver_id) == position
         assert await asyncio.gather(*(here.put(location()) for _ in range(300))) == [Stored.NEW] * 300
         assert here.bus.state is BusState.OK
-        # Three time-outs, and extra time for a busy machine.
-        assert time.monotonic() - began < 3 * 0.2 + 1
+        # Three time-outs, and extra time for a busy machine: 300 would be a minute.
+        assert time.monotonic() - began < 3 * 0.2 + 5
         own_broker.thaw()
 
 
@@ -461,9 +461,10 @@ async def test_under_a_lease_a_redis_that_hangs_leaves_the_answer_open_and_no_ti
         own_broker.freeze()
         assert await here.put(position, lease=lease) is Stored.UNANSWERED
         assert (here.told, await here.last(position.driver_id), lease.is_held) == ([], None, False)
-        began = time.monotonic()
-        assert await here.store.put_here(position, ["any"], ttl_s=TTL_S) is Stored.NEW
-        assert time.monotonic() - began < 0.2
+        # It would wait this long if it asked again.
+        monkeypatch.setattr(redis_positions, "TIMEOUT_S", 60)
+        async with asyncio.timeout(10):
+            assert await here.store.put_here(position, ["any"], ttl_s=TTL_S) is Stored.NEW
         assert here.told == [position]
         own_broker.thaw()
 
