@@ -26,7 +26,7 @@ from services.live.messages import (
 from services.live.pool_feed import PoolFeed
 from services.live.reads import POOL_SNAPSHOT_LIMIT
 from services.live.subscriber import Subscriber
-from services.live.topic import TOLD_AT_ONCE, ListeningEnded
+from services.live.topic import FOLLOWERS_AT_ONCE, ListeningEnded
 from services.positions.freshness import Lifetime
 from services.trips.announcements import found_message
 from tests.support.live import FakeBus, RecordingSink, ScriptedPositions, ScriptedState, driver, hub_on, rider
@@ -290,7 +290,7 @@ async def test_one_late_event_costs_one_read_for_all_who_follow(
     late = state.request()
     state.change(late, TripStatus.EXPIRED)
     # Those who are told in one piece of work: the others may be told after the read has begun.
-    sinks = [(await follow_pool(hub))[0] for _ in range(TOLD_AT_ONCE)]
+    sinks = [(await follow_pool(hub))[0] for _ in range(FOLLOWERS_AT_ONCE)]
     reads = len(state.reads)
     await bus.publish(POOL, late)
     for sink in sinks:
