@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,27 +139,27 @@ async def test_a_server_that_stops_ends_the_build_and_its_processes(web: Path, n
     assert [line["log_level"] for line in log] == ["info"]
 
 
-def test_an_interrupted_build_leaves_no_process_that_goes_on_writing(
+async def test_an_interrupted_build_leaves_no_process_that_goes_on_writing(
     web: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    npm('#!/bin/sh\nsleep 600 > /dev/null &\necho "$$ $!" > "$CALLS"\nwait\n')
+    npm('#!/bin/sh\nsleep 600 > /dev/null &\necho "$$ $!"\nwait\n')
+    printed: list[str] = []
 
     communicate = subprocess.Popen.communicate
 
     def interrupted(process: subprocess.Popen[str], *arguments: Any, **options: Any) -> Any:
         if process.args != ["npm", *NPM_CI]:
             return communicate(process, *arguments, **options)
-        while not calls(web):
-            time.sleep(0.001)
+        assert process.stdout is not None
+        printed.append(process.stdout.readline())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         WebBuild(web).make()
-    shell, child = (int(pid) for pid in calls(web)[0].split())
+    shell, child = (int(pid) for pid in printed[0].split())
     assert not is_running(shell)
-    while is_running(child):
-        time.sleep(0.001)
+    await until(lambda: not is_running(child))
 
 
 @pytest.mark.usefixtures("npm")

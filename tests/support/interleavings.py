@@ -720,15 +720,16 @@ class World:
 
     def _give_back(self) -> str | None:
         trip = self._pick(TripStatus.STARTED)
-        if trip is None or trip.driver is None:
-            return None
-        given_back_by = trip.given_back_by | {trip.driver.id}
+        return self._give_back_trip(trip) if trip is not None else None
+
+    def _give_back_trip(self, trip: TripValue) -> str:
+        assert trip.driver is not None, "it has started"
         return self._change(
             trip,
             TripStatus.REQUESTED,
             former=trip.driver.id,
             driver=None,
-            given_back_by=given_back_by,
+            given_back_by=trip.given_back_by | {trip.driver.id},
             arrived_at=None,
         )
 
@@ -740,17 +741,7 @@ class World:
             return None
         self._commit_if_written(trip.id)
         lost = self.unpublished.pop()
-        trip = self.trips[trip.id]
-        assert trip.driver is not None
-        given_back_by = trip.given_back_by | {trip.driver.id}
-        given_back = self._change(
-            trip,
-            TripStatus.REQUESTED,
-            former=trip.driver.id,
-            driver=None,
-            given_back_by=given_back_by,
-            arrived_at=None,
-        )
+        given_back = self._give_back_trip(self.trips[trip.id])
         self._commit_if_written(trip.id)
         return f"{taken}, {given_back}; {self._named(lost[1])} is lost"
 
