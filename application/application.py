@@ -15,6 +15,7 @@ from models.standing import DriverRules
 from models.values import Location
 from schema.api.context import Services
 from services.accounts.accounts import Accounts
+from services.accounts.confirmations import Confirmations
 from services.accounts.deletion import Deletions
 from services.accounts.email_tokens import EmailTokens
 from services.accounts.emails import Emails
@@ -131,12 +132,14 @@ class Application:
         passwords = _passwords(settings)
         log_in_rate = LogInRate("log-in", Rate.parse(settings.log_in_rate), self.throttle)
         new_passwords = NewPasswords(self.outbox, self.shield, sessions=sessions, letters=letters)
+        confirmations = Confirmations(self.database, passwords=passwords, sessions=sessions, rate=log_in_rate)
         log_ins = LogIns(
             self.database,
             self.shield,
             passwords=passwords,
             sessions=sessions,
             new_passwords=new_passwords,
+            confirmations=confirmations,
             rate=log_in_rate,
         )
         accounts = Accounts(
@@ -178,7 +181,9 @@ class Application:
         )
         standings = Standings(self.database)
         forgetting = Forgetting(standings, self.position_store, rules=rules, ttl_s=settings.location_ttl_s)
-        standing_changes = StandingChanges(standing_announcements, forgetting, rules=rules)
+        standing_changes = StandingChanges(
+            self.outbox, self.shield, standing_announcements, forgetting, sessions=sessions, rules=rules
+        )
         periods = Periods(
             no_show_wait_s=settings.no_show_wait_s,
             silent_driver_s=settings.silent_driver_s,
@@ -257,21 +262,19 @@ class Application:
                 self.database,
                 self.outbox,
                 self.shield,
-                passwords=passwords,
+                confirmations=confirmations,
                 photos=account_photos,
                 letters=letters,
                 sessions=sessions,
                 trips=trips,
-                log_in_rate=log_in_rate,
             ),
             emails=Emails(
                 self.database,
                 self.shield,
                 letters=letters,
                 tokens=email_tokens,
-                passwords=passwords,
+                confirmations=confirmations,
                 sessions=sessions,
-                log_in_rate=log_in_rate,
                 recovery_rate=recovery_rate,
                 changing=PerUser("email", Rate.parse(settings.recovery_rate), self.throttle),
             ),
@@ -290,10 +293,8 @@ class Application:
             history=TripHistory(self.database),
             pick_up_pins=pick_up_pins,
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
-            duty=Duty(self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing),
-            vehicles=Vehicles(
-                self.outbox, self.shield, sessions=sessions, changes=standing_changes, changing=changing
-            ),
+            duty=Duty(standing_changes, changing),
+            vehicles=Vehicles(standing_changes, changing),
             standings=standings,
             driver_rules=rules,
             positions=positions,

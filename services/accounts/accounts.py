@@ -166,7 +166,7 @@ class Accounts:
             faults.append(fault)
         try:
             await self._passwords.check(
-                password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
+                password1, password2, about_user=[user.username, user.first_name, user.last_name]
             )
         except UserFault as fault:
             faults.append(fault)
@@ -196,7 +196,7 @@ class Accounts:
         """
         try:
             name = usernames.normalised(username)
-            await self._passwords.check(password, password, about_user=[name, "taxirank"])
+            await self._passwords.check(password, password, about_user=[name])
         except UserFault as fault:
             raise UserFaults([fault]) from None
         user = UserValue(uuid4(), name, "Staff", name, Role.RIDER, None)

@@ -3,16 +3,14 @@
 from models.trip_life import Party, TripStatus
 from models.values import Role
 from models.visibility import Actor
-from services.accounts import usernames
+from services.accounts.confirmations import Confirmations
 from services.accounts.log_in import BadCredentials
-from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row
 from services.drivers.vehicles import erase_copies
-from services.errors import ErrorCode, SessionEnded, UserFault
+from services.errors import ErrorCode, UserFault
 from services.events.outbox import Outbox, OutboxTransaction
-from services.limits.log_in_rate import LogInRate
 from services.notifications.letters import Letters
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
@@ -36,22 +34,20 @@ class Deletions:
         outbox: Outbox,
         shield: Shield,
         *,
-        passwords: Passwords,
+        confirmations: Confirmations,
         photos: AccountPhotos,
         letters: Letters,
         sessions: Sessions,
         trips: Trips,
-        log_in_rate: LogInRate,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._shield = shield
-        self._passwords = passwords
+        self._confirmations = confirmations
         self._photos = photos
         self._letters = letters
         self._sessions = sessions
         self._trips = trips
-        self._log_in_rate = log_in_rate
 
     async def delete(self, actor: Actor, *, password: str, address: str | None = None) -> None:
         """Delete the caller's account completely, or not at all.
@@ -69,16 +65,10 @@ class Deletions:
             TripUnderWay: a driver has an active trip, or a rider is in the car.
             SessionEnded: the caller's session has ended. Of two simultaneous deletions one succeeds.
         """
-        await self._log_in_rate.count(name=usernames.lookup_key(actor.user.username), address=address)
+        await self._confirmations.count(actor, address=address)
+        wrong = BadCredentials("The password is wrong.", field=("password",))
         while True:
-            rows = await self._database.fetch(
-                self._sessions.live_sql("$1", "u.password_hash, u.photo"), actor.session_id
-            )
-            if not rows:
-                raise SessionEnded
-            row = rows[0]
-            if not await self._passwords.verify(row["password_hash"], password):
-                raise BadCredentials("The password is wrong.", field=("password",))
+            row = await self._confirmations.verify(actor, password, "u.photo", wrong=wrong)
             if await self._shield.run(self._delete(actor, row)):
                 return
 

@@ -8,10 +8,9 @@ from uuid import UUID
 from models.email_token import TokenPurpose
 from models.letter import LetterKind
 from models.visibility import Actor
-from services.accounts import usernames
+from services.accounts.confirmations import Confirmations
 from services.accounts.email_tokens import EmailTokens
 from services.accounts.log_in import BadCredentials
-from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions, token_hash
 from services.database.connections import Database
 from services.database.dialects import moment, uuid
@@ -58,9 +57,8 @@ class Emails:
         *,
         letters: Letters,
         tokens: EmailTokens,
-        passwords: Passwords,
+        confirmations: Confirmations,
         sessions: Sessions,
-        log_in_rate: LogInRate,
         recovery_rate: LogInRate,
         changing: PerUser,
     ) -> None:
@@ -69,9 +67,8 @@ class Emails:
         self._shield = shield
         self._letters = letters
         self._tokens = tokens
-        self._passwords = passwords
+        self._confirmations = confirmations
         self._sessions = sessions
-        self._log_in_rate = log_in_rate
         self._recovery_rate = recovery_rate
         self._changing = changing
         self._found = DataLoader(self._find)
@@ -113,18 +110,12 @@ class Emails:
         """
         email = checked_address(email) if email is not None else None
         await self._changing.count(actor)
-        key = usernames.lookup_key(actor.user.username)
-        await self._log_in_rate.count(name=key, address=address)
-        rows = await self._database.fetch(self._sessions.live_sql("$1", "u.password_hash"), actor.session_id)
-        if not rows:
-            raise SessionEnded
-        password_hash = rows[0]["password_hash"]
+        await self._confirmations.count(actor, address=address)
         wrong = BadCredentials("The password is wrong.", field=("currentPassword",))
-        if not await self._passwords.verify(password_hash, current_password):
+        confirmed = await self._confirmations.verify(actor, current_password, wrong=wrong)
+        if not await self._shield.run(self._change(actor, email, confirmed["password_hash"])):
             raise wrong
-        if not await self._shield.run(self._change(actor, email, password_hash)):
-            raise wrong
-        await self._log_in_rate.succeeded(name=key)
+        await self._confirmations.succeeded(actor)
         self._letters.wake()
 
     async def _change(self, actor: Actor, email: str | None, password_hash: str) -> bool:

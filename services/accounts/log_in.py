@@ -4,12 +4,13 @@ from uuid import UUID
 
 from models.visibility import Actor
 from services.accounts import usernames
+from services.accounts.confirmations import Confirmations
 from services.accounts.new_passwords import NewPasswords
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, PasswordChanged, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database
-from services.errors import ErrorCode, SessionEnded, UserFault
+from services.errors import ErrorCode, UserFault
 from services.limits.log_in_rate import LogInRate
 from services.runtime.shield import Shield
 
@@ -31,6 +32,7 @@ class LogIns:
         passwords: Passwords,
         sessions: Sessions,
         new_passwords: NewPasswords,
+        confirmations: Confirmations,
         rate: LogInRate,
     ) -> None:
         self._database = database
@@ -38,6 +40,7 @@ class LogIns:
         self._passwords = passwords
         self._sessions = sessions
         self._new_passwords = new_passwords
+        self._confirmations = confirmations
         self._rate = rate
 
     async def log_in(
@@ -101,23 +104,17 @@ class LogIns:
             SessionEnded: the caller's session has ended.
         """
         user = actor.user
-        key = usernames.lookup_key(user.username)
-        await self._rate.count(name=key, address=address)
-        rows = await self._database.fetch(self._sessions.live_sql("$1", "u.password_hash"), actor.session_id)
-        if not rows:
-            raise SessionEnded
-        old_hash = rows[0]["password_hash"]
+        await self._confirmations.count(actor, address=address)
         wrong = BadCredentials("The current password is wrong.", field=("currentPassword",))
-        if not await self._passwords.verify(old_hash, current):
-            raise wrong
+        confirmed = await self._confirmations.verify(actor, current, wrong=wrong)
         await self._passwords.check(
-            password1, password2, about_user=[user.username, user.first_name, user.last_name, "taxirank"]
+            password1, password2, about_user=[user.username, user.first_name, user.last_name]
         )
         try:
             session = await self._new_passwords.change(
-                actor, old_hash=old_hash, new_hash=await self._passwords.hash(password1)
+                actor, old_hash=confirmed["password_hash"], new_hash=await self._passwords.hash(password1)
             )
         except PasswordChanged:
             raise wrong from None
-        await self._rate.succeeded(name=key)
+        await self._confirmations.succeeded(actor)
         return session

@@ -43,7 +43,9 @@ class Passwords:
         self._decoy = self._hasher.hash("no password of anybody's")
 
     async def check(self, password1: str, password2: str, *, about_user: Sequence[str]) -> None:
-        """Refuse a password that is mistyped or weak; ``about_user`` are words that an attacker would try.
+        """Refuse a password that is mistyped or weak.
+
+        ``about_user``: words that an attacker would try, besides the name of this software.
 
         Raises:
             PasswordMismatch: the two differ.
@@ -56,7 +58,9 @@ class Passwords:
         # zxcvbn fails on an empty one.
         if not password1:
             raise PasswordWeak("Choose a password.", field=("password1",))
-        rating = await self._in_thread(zxcvbn, password1[:RATED_CHARS], [w for w in about_user if w])
+        rating = await self._in_thread(
+            zxcvbn, password1[:RATED_CHARS], [w for w in (*about_user, "taxirank") if w]
+        )
         if rating["score"] < LEAST_SCORE:
             advice = rating["feedback"]["warning"] or "Add another word or two."
             raise PasswordWeak(f"This password is easy to guess. {advice}", field=("password1",))

@@ -94,7 +94,7 @@ class Recovery:
         await self._passwords.check(
             password1,
             password2,
-            about_user=[owner["username"], owner["first_name"], owner["last_name"], "taxirank"],
+            about_user=[owner["username"], owner["first_name"], owner["last_name"]],
         )
         return await self._shield.run(self._reset(owner, token, await self._passwords.hash(password1), replaces))
 
@@ -123,7 +123,7 @@ class Recovery:
             raise NoSuchName(username)
         (row,) = rows
         await self._passwords.check(
-            password, password, about_user=[row["username"], row["first_name"], row["last_name"], "taxirank"]
+            password, password, about_user=[row["username"], row["first_name"], row["last_name"]]
         )
         new_hash = await self._passwords.hash(password)
 

@@ -2,26 +2,16 @@
 
 from models.values import Role
 from models.visibility import Actor
-from services.accounts.sessions import Sessions
-from services.drivers.announcements import COLUMNS
 from services.drivers.standing_changes import StandingChanges
-from services.errors import SessionEnded
-from services.events.outbox import Outbox
 from services.limits.throttle import PerUser
-from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
 
 
 class Duty:
     """Whether drivers are on duty. It stays as it is when sockets close, sessions end or servers restart."""
 
-    def __init__(
-        self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges, changing: PerUser
-    ) -> None:
+    def __init__(self, changes: StandingChanges, changing: PerUser) -> None:
         """``changing``: how often a user may change anything of their own."""
-        self._outbox = outbox
-        self._shield = shield
-        self._sessions = sessions
         self._changes = changes
         self._changing = changing
 
@@ -39,19 +29,4 @@ class Duty:
         if actor.user.role is not Role.DRIVER:
             raise NotADriver("Only drivers go on and off duty.")
         await self._changing.count(actor)
-        await self._shield.run(self._set(actor, on_duty))
-
-    async def _set(self, actor: Actor, on_duty: bool) -> None:
-        caller = self._sessions.live_sql("$3") + self._sessions.user_lock_sql
-        async with self._outbox.transaction() as transaction:
-            written = await transaction.fetch(
-                f"WITH caller AS ({caller}) UPDATE users SET on_duty = $2 WHERE id = $1 AND on_duty <> $2 "
-                f"AND EXISTS (SELECT 1 FROM caller) RETURNING {COLUMNS}",
-                actor.id,
-                on_duty,
-                actor.session_id,
-            )
-            if written:
-                await self._changes.made(transaction, written[0])
-            elif not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
-                raise SessionEnded
+        await self._changes.make(actor, assignment="on_duty = $2", condition="on_duty <> $2", value=on_duty)

@@ -1,24 +1,63 @@
-"""What follows from a change of a driver's standing, whoever makes it."""
+"""Changes of drivers' own standing, and what follows from any change, whoever makes it."""
 
 from functools import partial
 
 from models.standing import DriverRules
 from models.values import Approval
+from models.visibility import Actor
+from services.accounts.sessions import Sessions
 from services.database.dialects import Row, uuid
-from services.drivers.announcements import StandingAnnouncements
-from services.events.outbox import OutboxTransaction
+from services.drivers.announcements import COLUMNS, StandingAnnouncements
+from services.errors import SessionEnded
+from services.events.outbox import Outbox, OutboxTransaction
 from services.positions.forgetting import Forgetting
+from services.runtime.shield import Shield
 
 
 class StandingChanges:
     """Ends what processes remember of a driver, announces the new standing, and forgets the position."""
 
     def __init__(
-        self, announcements: StandingAnnouncements, forgetting: Forgetting, *, rules: DriverRules
+        self,
+        outbox: Outbox,
+        shield: Shield,
+        announcements: StandingAnnouncements,
+        forgetting: Forgetting,
+        *,
+        sessions: Sessions,
+        rules: DriverRules,
     ) -> None:
+        self._outbox = outbox
+        self._shield = shield
+        self._sessions = sessions
         self._announcements = announcements
         self._forgetting = forgetting
         self._rules = rules
+
+    async def make(self, actor: Actor, *, assignment: str, condition: str, value: object) -> None:
+        """Change the calling driver's own row; nothing is written or announced if nothing changes.
+
+        ``assignment`` and ``condition`` are SQL with the value as ``$2``: what to set, and whether it is new.
+
+        Raises:
+            SessionEnded: the caller's session has ended.
+        """
+        await self._shield.run(self._make(actor, assignment, condition, value))
+
+    async def _make(self, actor: Actor, assignment: str, condition: str, value: object) -> None:
+        caller = self._sessions.live_sql("$3") + self._sessions.user_lock_sql
+        async with self._outbox.transaction() as transaction:
+            written = await transaction.fetch(
+                f"WITH caller AS ({caller}) UPDATE users SET {assignment} WHERE id = $1 AND {condition} "
+                f"AND EXISTS (SELECT 1 FROM caller) RETURNING {COLUMNS}",
+                actor.id,
+                value,
+                actor.session_id,
+            )
+            if written:
+                await self.made(transaction, written[0])
+            elif not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
+                raise SessionEnded
 
     async def made(self, transaction: OutboxTransaction, row: Row) -> None:
         """This transaction has changed a driver's standing; ``row`` has ``announcements.COLUMNS`` after it.

@@ -4,14 +4,10 @@ from uuid import UUID
 
 from models.values import Role, VehicleValue
 from models.visibility import Actor
-from services.accounts.sessions import Sessions
 from services.database.connections import Source
-from services.drivers.announcements import COLUMNS
 from services.drivers.standing_changes import StandingChanges
-from services.errors import BadInput, SessionEnded
-from services.events.outbox import Outbox
+from services.errors import BadInput
 from services.limits.throttle import PerUser
-from services.runtime.shield import Shield
 from services.trips.faults import NotADriver
 from services.validation import texts
 
@@ -57,13 +53,8 @@ async def erase_copies(source: Source, driver_id: UUID) -> None:
 class Vehicles:
     """The vehicles of drivers. A trip keeps the one that its driver had at acceptance."""
 
-    def __init__(
-        self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges, changing: PerUser
-    ) -> None:
+    def __init__(self, changes: StandingChanges, changing: PerUser) -> None:
         """``changing``: how often a user may change anything of their own."""
-        self._outbox = outbox
-        self._shield = shield
-        self._sessions = sessions
         self._changes = changes
         self._changing = changing
 
@@ -83,19 +74,9 @@ class Vehicles:
             raise NotADriver("Only drivers have a vehicle.")
         await self._changing.count(actor)
         checked = checked_vehicle(vehicle) if vehicle is not None else None
-        await self._shield.run(self._set(actor, checked))
-
-    async def _set(self, actor: Actor, vehicle: VehicleValue | None) -> None:
-        caller = self._sessions.live_sql("$3") + self._sessions.user_lock_sql
-        async with self._outbox.transaction() as transaction:
-            written = await transaction.fetch(
-                f"WITH caller AS ({caller}) UPDATE users SET vehicle = NULLIF($2, '') WHERE id = $1 "
-                f"AND COALESCE(vehicle, '') <> $2 AND EXISTS (SELECT 1 FROM caller) RETURNING {COLUMNS}",
-                actor.id,
-                vehicle.to_json() if vehicle is not None else "",
-                actor.session_id,
-            )
-            if written:
-                await self._changes.made(transaction, written[0])
-            elif not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
-                raise SessionEnded
+        await self._changes.make(
+            actor,
+            assignment="vehicle = NULLIF($2, '')",
+            condition="COALESCE(vehicle, '') <> $2",
+            value=checked.to_json() if checked is not None else "",
+        )

@@ -149,7 +149,7 @@ def _value(column: str, value: Any) -> Any:
     if value is None:
         return None
     if column in _IDS:
-        return str(uuid(value)) if not isinstance(value, int) else value
+        return str(uuid(value))
     if column in _TIMES:
         return moment(value)
     if column in _FLAGS:
