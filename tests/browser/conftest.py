@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright, expect
 from pytest_asyncio import is_async_test
 
 from application.settings import Settings
@@ -19,6 +19,7 @@ from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.tools import need_node
 
 FOLDER = Path(__file__).parent
+EXPECTED_WITHIN_MS = 15_000
 WEB = FOLDER.parents[1] / "web"
 
 
@@ -43,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw screenshots only with the option."""
+    """Draw screenshots only with the option, and expect what a busy machine shows later too."""
+    expect.set_options(timeout=EXPECTED_WITHIN_MS)
     WatchedPage.draws_pictures = config.getoption("screenshots", default=False)
 
 
