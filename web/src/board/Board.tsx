@@ -5,8 +5,8 @@ import { useCallback, useEffect, useRef, useState, useSyncExternalStore, type Ke
 import { DemoBar, DemoButton } from "./demo/DemoBar";
 import { loadChosen, loadPanels, MOST_DRIVERS, storeChosen, storePanels, titleOf, withDriver, type Panel } from "./panels";
 import { PersonPanel } from "./person/PersonPanel";
-import { Announcer } from "./ui/announcer";
-import { ThemeSwitch } from "./ui/theme";
+import { Announcer } from "../ui/announcer";
+import { ThemeSwitch } from "../ui/theme";
 import logo from "../favicon.svg";
 
 const NARROW = matchMedia("(max-width: 47.99rem)");

@@ -1,5 +1,5 @@
-import "./base.css";
-import "./ui/controls.css";
+import "../ui/base.css";
+import "../ui/controls.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -3,7 +3,8 @@ import type { ResultOf } from "@graphql-typed-document-node/core";
 
 import { graphql } from "./generated";
 
-const UserErrorFields = graphql(`
+// The fields of `UserErrorData`.
+graphql(`
   fragment UserErrorFields on UserError {
     code
     message
@@ -148,8 +149,6 @@ export const SetOnDuty = graphql(`
   }
 `);
 
-/** An error in the answer of a mutation. */
-export type UserErrorData = ResultOf<typeof UserErrorFields>;
 /** The user of a panel. */
 export type Person = ResultOf<typeof OwnFields>;
 /** The other party of a trip. */

@@ -2,9 +2,9 @@ import "./DemoBar.css";
 
 import { useState } from "react";
 
-import type { Problem } from "../api/problems";
+import type { Problem } from "../../api/problems";
 import type { Panel } from "../panels";
-import { Problems } from "../ui/Problems";
+import { Problems } from "../../ui/Problems";
 import { HAS_DEMO, signUpDemo } from "./demoPeople";
 
 /** The button that begins a demo; nothing where the server offers none. */

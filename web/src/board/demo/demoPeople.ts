@@ -1,7 +1,7 @@
-import { Connection } from "../api/connection";
+import { Connection } from "../../api/connection";
 import type { Role } from "../api/generated/graphql";
 import { LogIn, SignUp } from "../api/people";
-import { userProblems, type Problem } from "../api/problems";
+import { userProblems, type Problem } from "../../api/problems";
 import { randomText } from "../api/randomText";
 
 /** Whether the server offers a demo: it says so in its page. */
@@ -22,7 +22,7 @@ export async function signUpDemo(role: Role): Promise<string | Problem[]> {
   const [username, password] = [`demo-${role.toLowerCase()}-${randomText().slice(0, 12)}`, randomText()];
   const vehicle = role === "DRIVER" ? CAR : null;
   const input = { username, password1: password, password2: password, role, vehicle, ...PEOPLE[role] };
-  const connection = new Connection();
+  const connection = new Connection("nobody");
   const created = await connection.ask(SignUp, { input });
   if (created.data === null) return created.problems;
   if (created.data.signUp.errors.length > 0) return userProblems(created.data.signUp.errors);

@@ -2,11 +2,11 @@ import "./DutySwitch.css";
 
 import { useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { SetOnDuty } from "../api/people";
-import { userProblems } from "../api/problems";
-import { useProblems } from "../api/useProblems";
-import { Problems } from "../ui/Problems";
+import { userProblems } from "../../api/problems";
+import { useProblems } from "../../api/useProblems";
+import { Problems } from "../../ui/Problems";
 
 interface Props {
   connection: Connection;

@@ -5,7 +5,7 @@ import { inWords } from "../map/geo";
 import { Party } from "../trip/Party";
 import { Ends } from "../trip/TripParts";
 import { GONE } from "../trip/words";
-import { Remaining } from "../ui/Dated";
+import { Remaining } from "../../ui/Dated";
 import type { Shown } from "./useOffers";
 
 interface Props {

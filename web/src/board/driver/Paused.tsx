@@ -1,6 +1,6 @@
 import "./Offers.css";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import type { PauseReason } from "../api/generated/graphql";
 import type { Person } from "../api/people";
 import { VehicleForm } from "../person/VehicleForm";

@@ -2,7 +2,7 @@ import "./PinField.css";
 
 import type { RefObject } from "react";
 
-import { textOf } from "../ui/useForm";
+import { textOf } from "../../ui/useForm";
 
 interface Props {
   /** The rider's first name. */

@@ -1,14 +1,14 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { ReportLocation } from "../api/trips";
-import { userProblems, type Problem } from "../api/problems";
+import { userProblems, type Problem } from "../../api/problems";
 import { along, route } from "../map/city";
 import { DEMO_SPEED } from "../map/pace";
 import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "../map/geo";
 import { PLACES } from "../map/places";
 import { read, write } from "../panels";
-import { useProblems } from "../api/useProblems";
+import { useProblems } from "../../api/useProblems";
 
 interface Car {
   point: GeoPoint;

@@ -1,9 +1,9 @@
 import { useEffect, useReducer, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import type { PauseReason, WithdrawReason } from "../api/generated/graphql";
 import { Pool, type Offer } from "../api/trips";
-import type { Problem } from "../api/problems";
+import type { Problem } from "../../api/problems";
 
 /** An offer on the screen. A withdrawn one has a reason, and is shown for a moment more. */
 export interface Shown {

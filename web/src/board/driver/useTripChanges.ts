@@ -1,10 +1,10 @@
 import { useRef, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import type { CancelCode, TripStatus } from "../api/generated/graphql";
-import { userProblems, type Problem } from "../api/problems";
+import { userProblems, type Problem } from "../../api/problems";
 import { MoveTrip, ReportArrival, type Trip } from "../api/trips";
-import { useProblems } from "../api/useProblems";
+import { useProblems } from "../../api/useProblems";
 
 interface Extra {
   reason?: string | null;

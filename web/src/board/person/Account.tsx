@@ -2,14 +2,14 @@ import "./Account.css";
 
 import { useEffect, useId, useRef } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { ChangePassword, DeleteMe, UpdateMe, type Person } from "../api/people";
-import { userProblems } from "../api/problems";
-import { Avatar } from "../ui/Avatar";
-import { Field } from "../ui/Field";
-import { photoOf, PhotoField } from "../ui/PhotoField";
-import { Problems } from "../ui/Problems";
-import { textOf, useForm } from "../ui/useForm";
+import { userProblems } from "../../api/problems";
+import { Avatar } from "../../ui/Avatar";
+import { Field } from "../../ui/Field";
+import { photoOf, PhotoField } from "../../ui/PhotoField";
+import { Problems } from "../../ui/Problems";
+import { textOf, useForm } from "../../ui/useForm";
 import { VehicleForm } from "./VehicleForm";
 
 interface Props {

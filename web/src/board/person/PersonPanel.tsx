@@ -3,18 +3,18 @@ import "./PersonPanel.css";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import { Account } from "./Account";
-import { Connection, backoff, type SocketState } from "../api/connection";
+import { Connection, backoff, type SocketState } from "../../api/connection";
 import { LogOut, Me, type Person } from "../api/people";
-import { isUnreachable, type Problem } from "../api/problems";
+import { isUnreachable, type Problem } from "../../api/problems";
 import { useAutopilot } from "../demo/useAutopilot";
 import { DriverPanel } from "../driver/DriverPanel";
 import { RiderPanel } from "../rider/RiderPanel";
 import { titleOf, type Panel } from "../panels";
 import { SignIn } from "./SignIn";
-import { useAnnounce } from "../ui/announcer";
-import { Avatar } from "../ui/Avatar";
-import { Problems } from "../ui/Problems";
-import { Stars } from "../ui/Stars";
+import { useAnnounce } from "../../ui/announcer";
+import { Avatar } from "../../ui/Avatar";
+import { Problems } from "../../ui/Problems";
+import { Stars } from "../../ui/Stars";
 
 interface Props {
   panel: Panel;
@@ -150,7 +150,7 @@ function SignedIn(props: SignedInProps) {
   const title = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => {
-    const opened = new Connection(token, onEnd);
+    const opened = new Connection({ token }, onEnd);
     let isCurrent = true;
     setConnection(opened);
     setProblems([]);

@@ -1,17 +1,17 @@
 import "./SignIn.css";
-import "../ui/Avatar.css";
-import "../ui/Notice.css";
+import "../../ui/Avatar.css";
+import "../../ui/Notice.css";
 
 import { useId, useState } from "react";
 
-import { Connection } from "../api/connection";
+import { Connection } from "../../api/connection";
 import type { Role } from "../api/generated/graphql";
 import { LogIn, LogOut, SignUp, type Vehicle } from "../api/people";
-import { userProblems, type Problem } from "../api/problems";
-import { Field } from "../ui/Field";
-import { photoOf, PhotoField } from "../ui/PhotoField";
-import { Problems } from "../ui/Problems";
-import { textOf, useForm } from "../ui/useForm";
+import { userProblems, type Problem } from "../../api/problems";
+import { Field } from "../../ui/Field";
+import { photoOf, PhotoField } from "../../ui/PhotoField";
+import { Problems } from "../../ui/Problems";
+import { textOf, useForm } from "../../ui/useForm";
 import { VEHICLE_FIELDS, VehicleFields, vehicleOf } from "./VehicleFields";
 
 interface Props {
@@ -163,18 +163,18 @@ function askToSignUp(input: {
   photo: File | null;
   vehicle: Vehicle | null;
 }) {
-  return new Connection().ask(SignUp, { input });
+  return new Connection("nobody").ask(SignUp, { input });
 }
 
 /** The token, or the reason why there is none. */
 async function logIn(username: string, password: string, role: Role): Promise<string | Problem[]> {
-  const { data, problems } = await new Connection().ask(LogIn, { username, password });
+  const { data, problems } = await new Connection("nobody").ask(LogIn, { username, password });
   if (data === null) return problems;
   const { token, user, errors } = data.logIn;
   if (token === null || user === null) return userProblems(errors);
   if (user.role === role) return token;
   // The account has the other role: end that session again.
-  const connection = new Connection(token);
+  const connection = new Connection({ token });
   await connection.ask(LogOut, {});
   connection.close();
   const [theirs, ours] = [user.role.toLowerCase(), role.toLowerCase()];

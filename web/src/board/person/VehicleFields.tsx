@@ -3,9 +3,9 @@ import "./VehicleFields.css";
 import { useState } from "react";
 
 import type { Vehicle } from "../api/people";
-import type { Problem } from "../api/problems";
-import { Field } from "../ui/Field";
-import { textOf } from "../ui/useForm";
+import type { Problem } from "../../api/problems";
+import { Field } from "../../ui/Field";
+import { textOf } from "../../ui/useForm";
 
 /** The names of the fields. */
 export const VEHICLE_FIELDS = ["make", "model", "color", "licensePlate", "seats"] as const;

@@ -1,10 +1,10 @@
 import "./VehicleFields.css";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { SetVehicle, type Person } from "../api/people";
-import { userProblems } from "../api/problems";
-import { Problems } from "../ui/Problems";
-import { useForm } from "../ui/useForm";
+import { userProblems } from "../../api/problems";
+import { Problems } from "../../ui/Problems";
+import { useForm } from "../../ui/useForm";
 import { VEHICLE_FIELDS, VehicleFields, vehicleOf } from "./VehicleFields";
 
 interface Props {

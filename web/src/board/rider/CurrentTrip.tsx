@@ -2,17 +2,17 @@ import "./CurrentTrip.css";
 
 import { useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import type { Vehicle } from "../api/people";
-import { userProblems } from "../api/problems";
+import { userProblems } from "../../api/problems";
 import { MoveTrip, type Trip } from "../api/trips";
-import { useProblems } from "../api/useProblems";
+import { useProblems } from "../../api/useProblems";
 import { CancelForm } from "../trip/CancelForm";
 import { Party } from "../trip/Party";
 import { Ends, History, Progress } from "../trip/TripParts";
 import { inTime, RIDERS_REASONS, STATUS } from "../trip/words";
-import { At, Elapsed, Remaining } from "../ui/Dated";
-import { Problems } from "../ui/Problems";
+import { At, Elapsed, Remaining } from "../../ui/Dated";
+import { Problems } from "../../ui/Problems";
 import type { Seen } from "./useDriverLocation";
 import { useTimeLeft } from "./useTimeLeft";
 

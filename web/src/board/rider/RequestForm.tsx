@@ -3,16 +3,16 @@ import "./RequestForm.css";
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { flushSync } from "react-dom";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { randomText } from "../api/randomText";
 import { RequestTrip, type Trip } from "../api/trips";
-import { userProblems } from "../api/problems";
+import { userProblems } from "../../api/problems";
 import { format, parse, type GeoPoint } from "../map/geo";
 import { PLACES, placeNamed } from "../map/places";
-import { focusOnFault } from "../ui/faults";
-import { IS_TOUCHED } from "../ui/pointing";
-import { Problems } from "../ui/Problems";
-import { useProblems } from "../api/useProblems";
+import { focusOnFault } from "../../ui/faults";
+import { IS_TOUCHED } from "../../ui/pointing";
+import { Problems } from "../../ui/Problems";
+import { useProblems } from "../../api/useProblems";
 import { EstimateLine } from "./EstimateLine";
 import type { Estimated } from "./useEstimate";
 

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { DriverLocation, type Trip } from "../api/trips";
 import type { GeoPoint } from "../map/geo";
 

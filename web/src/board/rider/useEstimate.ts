@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { Estimate, type Route } from "../api/trips";
 import { parse, format, type GeoPoint } from "../map/geo";
 

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { Etas, type Trip } from "../api/trips";
 import { format } from "../map/geo";
 import { usePace } from "../map/pace";

@@ -3,7 +3,7 @@ import "./CancelForm.css";
 import { useEffect, useRef, useState, type FormEvent } from "react";
 
 import type { CancelCode } from "../api/generated/graphql";
-import { WaitingButton } from "../ui/WaitingButton";
+import { WaitingButton } from "../../ui/WaitingButton";
 
 interface Props {
   /** What the button says: "Cancel the trip". */

@@ -2,8 +2,8 @@ import "./Party.css";
 
 import type { ReactNode } from "react";
 
-import { Avatar } from "../ui/Avatar";
-import { Stars } from "../ui/Stars";
+import { Avatar } from "../../ui/Avatar";
+import { Stars } from "../../ui/Stars";
 
 interface Props {
   person: {

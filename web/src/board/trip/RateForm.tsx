@@ -2,11 +2,11 @@ import "./RateForm.css";
 
 import { useId, useState } from "react";
 
-import type { Connection } from "../api/connection";
-import { userProblems } from "../api/problems";
+import type { Connection } from "../../api/connection";
+import { userProblems } from "../../api/problems";
 import { RateTrip, type Trip } from "../api/trips";
-import { Problems } from "../ui/Problems";
-import { textOf, useForm } from "../ui/useForm";
+import { Problems } from "../../ui/Problems";
+import { textOf, useForm } from "../../ui/useForm";
 
 interface Props {
   connection: Connection;

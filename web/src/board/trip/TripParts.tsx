@@ -1,9 +1,9 @@
 import "./TripParts.css";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import type { TripStatus } from "../api/generated/graphql";
 import type { Trip } from "../api/trips";
-import { At } from "../ui/Dated";
+import { At } from "../../ui/Dated";
 import { RateForm } from "./RateForm";
 import { STATUS, WHY } from "./words";
 

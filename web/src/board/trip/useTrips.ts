@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useReducer, useState } from "react";
 
-import type { Connection } from "../api/connection";
+import type { Connection } from "../../api/connection";
 import { MyTrips, type Trip } from "../api/trips";
-import type { Problem } from "../api/problems";
+import type { Problem } from "../../api/problems";
 
 type Known = ReadonlyMap<string, Trip>;
 type News = { is: "all"; trips: Trip[] } | { is: "one"; trip: Trip };

@@ -1,6 +1,12 @@
 import type { CombinedError } from "@urql/core";
 
-import type { UserErrorData } from "./people";
+/** An error in the answer of a mutation: the fields that each page asks for. */
+export interface UserErrorData {
+  code: string;
+  message: string;
+  field: string[] | null;
+  retryAfter: number | null;
+}
 
 /** An error: its text, and the code that identifies it. */
 export interface Problem {

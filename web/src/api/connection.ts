@@ -28,10 +28,14 @@ export function backoff(tries: number): Promise<void> {
   return new Promise((done) => setTimeout(done, longest * (0.5 + Math.random() / 2)));
 }
 
+/** Who asks: the session of a token or of the browser's cookie, or nobody, who can only sign up and log in. */
+export type Caller = { token: string } | "cookie" | "nobody";
+
 /**
  * One person's connection to the server: mutations and queries over HTTP, subscriptions over one socket.
  *
- * Requests neither send nor store cookies (`credentials: "omit"`): each panel is another person with a token of its own.
+ * Except for the caller `"cookie"`, requests neither send nor store cookies: each panel of the board is another person
+ * with a token of its own. (The browser sends the cookie with the handshake of a socket; a token takes precedence.)
  * A lost socket reconnects by itself, and each subscription then begins with a new snapshot.
  */
 export class Connection {
@@ -44,17 +48,17 @@ export class Connection {
   #isEnding = false;
   #hasEnded = false;
 
-  /** Without a token, only signing up and logging in work. `onSessionEnd` is called when the token becomes invalid. */
-  constructor(token?: string, onSessionEnd?: () => void) {
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  /** `onSessionEnd` is called when the session has ended. */
+  constructor(caller: Caller, onSessionEnd?: () => void) {
+    const authorization = typeof caller === "object" ? { authorization: `Bearer ${caller.token}` } : {};
     this.#onSessionEnd = onSessionEnd;
-    const socket = token === undefined ? null : this.#open(authorization);
+    const socket = caller === "nobody" ? null : this.#open(authorization);
     this.#socket = socket;
     this.#client = new Client({
       url: PATH,
       preferGetMethod: false,
       fetchOptions: {
-        credentials: "omit",
+        credentials: caller === "cookie" ? "same-origin" : "omit",
         headers: { "GraphQL-Require-Preflight": "1", ...authorization },
       },
       exchanges: [
