@@ -4,6 +4,7 @@ from models.trip_life import Party, TripStatus
 from models.values import Role
 from models.visibility import Actor
 from services.accounts.confirmations import Confirmations
+from services.accounts.email_tokens import end_all
 from services.accounts.log_in import BadCredentials
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
@@ -95,7 +96,7 @@ class Deletions:
                 return False
             if row["photo"] is not None:
                 await self._photos.mark_for_removal(transaction, row["photo"])
-            await transaction.fetch("DELETE FROM email_tokens WHERE user_id = $1", actor.id)
+            await end_all(transaction, actor.id)
             await self._letters.forget_user(transaction, actor.id)
             await self._cancel_trips(transaction, actor)
             if actor.user.role is Role.DRIVER:

@@ -11,6 +11,12 @@ from services.database.dialects import Row
 TTL_S = {TokenPurpose.RESET_PASSWORD: 3600, TokenPurpose.VERIFY_EMAIL: 24 * 3600}
 
 
+async def end_all(transaction: Source, user_id: UUID, *purposes: TokenPurpose) -> None:
+    """End the tokens of an account, of those purposes, or of all. The caller has locked the user."""
+    for purpose in purposes or TokenPurpose:
+        await transaction.fetch("DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2", user_id, purpose)
+
+
 class EmailTokens:
     """The table of tokens."""
 

@@ -9,7 +9,7 @@ from models.email_token import TokenPurpose
 from models.letter import LetterKind
 from models.visibility import Actor
 from services.accounts.confirmations import Confirmations
-from services.accounts.email_tokens import EmailTokens
+from services.accounts.email_tokens import EmailTokens, end_all
 from services.accounts.log_in import BadCredentials
 from services.accounts.sessions import Sessions, token_hash
 from services.database.connections import Database
@@ -97,9 +97,9 @@ class Emails:
     ) -> None:
         """Change the caller's e-mail address; None removes it. Repeating it changes nothing.
 
-        The new address is not verified until somebody uses the link in the letter to it. Links to the former
-        address end, and a letter tells its owner if it was verified. ``address``: the client's network; None: this
-        machine.
+        The new address is not verified until somebody uses the link in the letter to it. Links that reset the
+        password end, and a letter tells the former address if it was verified. ``address``: the client's network;
+        None: this machine.
 
         Raises:
             RateLimited: too many changes, or too many attempts from the network or for the name, which count as
@@ -137,6 +137,7 @@ class Emails:
             await transaction.fetch(
                 "UPDATE users SET email = $2, email_verified_at = NULL WHERE id = $1", actor.id, email
             )
+            await end_all(transaction, actor.id, TokenPurpose.RESET_PASSWORD)
             if is_verified:
                 await self._letters.add(transaction, LetterKind.EMAIL_CHANGED, user_id=actor.id, address=former)
             if email is not None:

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from models.email_token import TokenPurpose
 from models.letter import LetterKind
 from models.values import UserValue
 from models.visibility import Actor
+from services.accounts.email_tokens import end_all
 from services.accounts.sessions import NewSession, PasswordChanged, Sessions
 from services.events.outbox import Outbox, OutboxTransaction
 from services.notifications.letters import Letters
@@ -53,7 +53,8 @@ class NewPasswords:
     ) -> None:
         """Set the password in the caller's transaction; the caller has locked the user.
 
-        All sessions end, and links to reset the password. A letter tells the owner, if the address is verified.
+        All sessions end, and the links of all letters: whoever knew the old password may have entered an address.
+        A letter tells the owner, if the address is verified.
 
         Raises:
             PasswordChanged: the password is not that of ``old_hash`` any more, or the account was deleted.
@@ -68,9 +69,8 @@ class NewPasswords:
         )
         if not changed:
             raise PasswordChanged
-        await transaction.fetch(
-            "DELETE FROM email_tokens WHERE user_id = $1 AND purpose = $2", user_id, TokenPurpose.RESET_PASSWORD
-        )
+        await end_all(transaction, user_id)
+        await self._letters.withdraw(transaction, LetterKind.VERIFY_EMAIL, user_id=user_id)
         await self._sessions.end_all(transaction, user_id)
         if changed[0]["email_verified_at"] is not None:
             await self._letters.add(

@@ -54,9 +54,9 @@ class Recovery:
     async def request_reset(self, *, username: str, address: str | None = None) -> None:
         """Send a letter with a link to the verified address of the account, at most once an hour.
 
-        Does the same for every name, and looks for no account: only the process that sends the letter does. So
-        neither the answer nor its time tells whether there is such an account, or an address. ``address``: the
-        client's network; None: this machine.
+        Does the same for every name, and looks for no account: only the process that sends the letter does, at a
+        random moment. So neither this answer nor the next one, nor their times, tell whether there is such an
+        account, or an address. ``address``: the client's network; None: this machine.
 
         Raises:
             RateLimited: too many requests from the network, or for the name.
@@ -66,7 +66,6 @@ class Recovery:
         key = key if len(key) <= usernames.MAX_KEY_CHARS else ""
         await self._rate.count(name=key, address=address)
         await self._shield.run(self._letters.add_for_name(LetterKind.RESET_PASSWORD, key))
-        self._letters.wake()
 
     async def reset(
         self,

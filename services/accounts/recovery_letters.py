@@ -58,7 +58,7 @@ class RecoveryLetters:
         return self._texts.compose(letter.kind, to=address, username=account["username"], token=token), address
 
     async def _account(self, transaction: Source, letter: DueLetter) -> Row | None:
-        """The account that gets the letter, locked: nothing ends its tokens while one is made."""
+        """The account that gets the letter, locked: nothing changes it, or ends its tokens, while one is made."""
         is_active = self._database.sql.is_true("is_active")
         who = "id" if letter.user_id is not None else "username_key"
         args: list[object] = [letter.user_id or letter.username_key]
@@ -74,7 +74,7 @@ class RecoveryLetters:
             args.append(letter.address)
         rows = await transaction.fetch(
             f"SELECT id, username, email FROM users WHERE {who} = $1 AND {condition}"
-            f"{self._database.sql.locked('KEY SHARE')}",
+            f"{self._database.sql.locked('SHARE')}",
             *args,
         )
         if rows and letter.kind is LetterKind.VERIFY_EMAIL and await self._is_flooded(transaction, letter):

@@ -1,6 +1,7 @@
 """Checks e-mail addresses."""
 
 import re
+import unicodedata
 from email.headerregistry import Address
 from email.utils import parseaddr
 
@@ -36,19 +37,27 @@ def checked_address(text: str, *, field: str = "email") -> str:
 
     Raises:
         EmailInvalid: it has no @, or more than one; an empty or long part; characters other than ASCII before
-            the @; spaces or control characters; or a domain without a dot.
+            the @; spaces or control characters; a domain without a dot; or one whose form in ASCII would be that
+            of another domain.
     """
     invalid = EmailInvalid("This is not an e-mail address.", field=(field,))
     # Longer texts are not even encoded.
     if len(text) > 2 * MAX_CHARS:
         raise invalid
     local, _, domain = text.strip(" ").rpartition("@")
-    if len(local) > _MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
+    # An encoded word of RFC 2047 ("=?utf-8?q?x?=") is no address for the programs that read headers.
+    if len(local) > _MAX_LOCAL_CHARS or "=?" in local or not _LOCAL.fullmatch(local):
         raise invalid
     try:
-        domain = domain.encode("idna").decode("ascii").lower()
+        ascii_domain = domain.encode("idna").decode("ascii").lower()
+        shown = ascii_domain.encode().decode("idna")
     except UnicodeError:
         raise invalid from None
+    # Python's codec follows IDNA 2003, which makes another domain of some: "straße.example" would be
+    # "strasse.example", which may be a stranger's.
+    if not domain.isascii() and shown != unicodedata.normalize("NFC", domain).lower():
+        raise invalid
+    domain = ascii_domain
     labels = domain.split(".")
     # The last label is never a number: otherwise it would be an IP address.
     if len(labels) < 2 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):

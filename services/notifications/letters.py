@@ -1,6 +1,8 @@
 """The rows of letters: written by use cases, claimed by the worker."""
 
 import asyncio
+import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,6 +20,8 @@ CLAIM_S = 120
 # A letter that could not be sent for so long is given up.
 MAX_AGE_S = 24 * 3600
 FIRST_RETRY_S = 60
+# A letter to a name is taken up after a random time of up to so many seconds.
+SPREAD_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,14 @@ class Letters:
         return bool(added)
 
     async def add_for_name(self, kind: LetterKind, username_key: str) -> None:
-        """Write a letter to whoever has that user name, if anybody. It is the same work for every name."""
+        """Write a letter to whoever has that user name, if anybody. It is the same work for every name.
+
+        Sending it is more work if somebody has the name, and delays other answers. So that happens at a random
+        moment: who has asked cannot tell it from the work for others.
+        """
+        due = self._database.sql.ago(-1 - secrets.randbelow(SPREAD_S))
         await self._database.fetch(
-            "INSERT INTO letters (kind, username_key, created, due, attempts) VALUES ($1, $2, {now}, {now}, 0)",
+            f"INSERT INTO letters (kind, username_key, created, due, attempts) VALUES ($1, $2, {{now}}, {due}, 0)",
             kind,
             username_key,
         )
@@ -119,18 +128,45 @@ class Letters:
         await self._database.fetch("DELETE FROM letters WHERE id = $1", letter.id)
 
     async def sent_lately(self, source: Source, kind: LetterKind, address: str) -> int:
-        """How many letters of that kind the address got within ``REPEAT_S``, in any case, from all accounts."""
+        """How many letters of that kind the address got within ``REPEAT_S``, in any case, from all accounts.
+
+        Letters of deleted accounts count.
+        """
         rows = await source.fetch(
-            "SELECT count(*) AS number FROM letters WHERE kind = $1 AND lower(address) = lower($2) "
-            f"AND sent > {self._database.sql.ago(REPEAT_S)}",
+            "SELECT count(*) AS number FROM letters WHERE kind = $1 "
+            f"AND (lower(address) = lower($2) OR address = $3) AND sent > {self._database.sql.ago(REPEAT_S)}",
             kind,
             address,
+            _digest(address),
         )
         return rows[0]["number"]
 
+    async def withdraw(self, transaction: Source, kind: LetterKind, *, user_id: UUID) -> None:
+        """Delete the letters of that kind that were not sent to an account yet."""
+        await transaction.fetch(
+            "DELETE FROM letters WHERE user_id = $1 AND kind = $2 AND sent IS NULL", user_id, kind
+        )
+
     async def forget_user(self, transaction: Source, user_id: UUID) -> None:
-        """Delete the letters of an account."""
-        await transaction.fetch("DELETE FROM letters WHERE user_id = $1", user_id)
+        """Delete the letters of an account.
+
+        Of letters that ask to confirm an address, a hash of the address stays for ``REPEAT_S``: whoever deletes
+        accounts and creates new ones must not send more of them to one address (see ``sent_lately``).
+        """
+        kept = await transaction.fetch(
+            "SELECT id, address FROM letters WHERE user_id = $1 AND kind = $2 AND sent IS NOT NULL",
+            user_id,
+            LetterKind.VERIFY_EMAIL,
+        )
+        await transaction.fetch(
+            "DELETE FROM letters WHERE user_id = $1 AND (kind <> $2 OR sent IS NULL)",
+            user_id,
+            LetterKind.VERIFY_EMAIL,
+        )
+        for row in kept:
+            await transaction.fetch(
+                "UPDATE letters SET address = $2 WHERE id = $1", row["id"], _digest(row["address"])
+            )
 
     async def oldest_age_s(self) -> float:
         """How long the oldest letter has waited to be sent, in seconds; 0 when none waits."""
@@ -161,6 +197,10 @@ class Letters:
             f"UPDATE letters SET due = {self._database.sql.ago(-after_s)} WHERE id = $1 AND sent IS NULL",
             letter.id,
         )
+
+
+def _digest(address: str) -> str:
+    return hashlib.sha256(address.lower().encode()).hexdigest()
 
 
 def _due_letter(row: Row) -> DueLetter:

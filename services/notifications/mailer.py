@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import structlog
 
 from services.errors import DatabaseUnavailable
-from services.notifications.letters import CLAIM_S, DueLetter, Letters
+from services.notifications.letters import CLAIM_S, REPEAT_S, DueLetter, Letters
 from services.notifications.transports import (
     LetterDeferred,
     LetterRefused,
@@ -101,13 +101,26 @@ class Mailer:
     async def _send_due(self) -> None:
         while not self._is_stopping and (letters := await self._letters.claim(BATCH)):
             for position, letter in enumerate(letters, 1):
-                if not await self._send(letter) or self._is_stopping:
+                if not await self._send_or_put_off(letter) or self._is_stopping:
                     await self._release(letters[position:])
                     return
 
     async def _release(self, letters: Sequence[DueLetter]) -> None:
         for letter in letters:
             await self._letters.retry(letter, after_s=0)
+
+    async def _send_or_put_off(self, letter: DueLetter) -> bool:
+        """As ``_send``. A letter that fails unexpectedly does not keep the others waiting."""
+        try:
+            return await self._send(letter)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            _log.exception("sending a letter failed", kind=letter.kind, letter=letter.id)
+            self._counters.letters_deferred += 1
+            # It may have been sent.
+            await self._letters.retry(letter, after_s=REPEAT_S)
+            return True
 
     async def _send(self, letter: DueLetter) -> bool:
         """Send one letter. Returns whether the mail server works."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from aiosmtplib import (
 
 # Each answer of the server.
 ANSWER_TIMEOUT_S = 20.0
+# RFC 3463: the refusal is about policy, not about the address. So answers a server that relays nothing for us.
+_POLICY = re.compile(r"5\.7\.\d")
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -157,6 +160,10 @@ async def _hand_over(client: SMTP, text: bytes) -> None:
 def _refusal(error: SMTPResponseException) -> Exception:
     # Only the code: the server's text often repeats the address.
     text = f"the server answered {error.code}"
+    status = _POLICY.match(error.message)
+    if status is not None:
+        # Mostly a wrong setting of one of the servers: letters wait until somebody has mended it.
+        return LetterDeferred(f"{text} {status[0]}")
     return LetterRefused(text) if 500 <= error.code < 600 else LetterDeferred(text)
 
 

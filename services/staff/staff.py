@@ -15,6 +15,7 @@ from models.trip_life import STAFF_CANCEL_CODES, CancelCode, Party, TripStatus, 
 from models.values import Role, TripValue, UserValue
 from models.visibility import Actor
 from services.accounts.accounts import Accounts
+from services.accounts.email_tokens import end_all
 from services.accounts.log_in import BadCredentials, LogIns
 from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
@@ -160,7 +161,9 @@ class Staff:
         )
 
     async def deactivate(self, member: StaffMember, *, user_id: UUID) -> None:
-        """End a user's sessions, close their sockets, and refuse their log-ins; idempotent. Their trips continue.
+        """End a user's sessions and the links of their letters, close their sockets, and refuse their log-ins.
+
+        Idempotent. Their trips continue.
 
         Raises:
             NotStaff: the caller is no longer a member of staff.
@@ -236,6 +239,7 @@ class Staff:
                     raise NoSuchUser
                 return
             if not is_active:
+                await end_all(transaction, user_id)
                 await self._sessions.end_all(transaction, user_id)
             await self._trail.record(transaction, member.actor, action, user_id=user_id)
 

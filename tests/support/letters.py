@@ -34,8 +34,17 @@ def token_of(letter: EmailMessage) -> str:
     return token
 
 
+async def names_are_due(application: Application) -> None:
+    """Let the random time pass after which a letter to a name is taken up."""
+    await application.database.fetch(
+        f"UPDATE letters SET due = {application.database.sql.ago(0)} "
+        "WHERE username_key IS NOT NULL AND attempts = 0"
+    )
+
+
 async def sent(application: Application) -> list[EmailMessage]:
-    """All letters so far, after those that are due were sent."""
+    """All letters so far, after those that wait were sent."""
+    await names_are_due(application)
     await application.mailer.send_due()
     return letters_in(application.settings.mail_folder)
 

@@ -177,8 +177,45 @@ async def test_deletion_erases_the_address_its_letters_and_its_links(application
     await sent(application)
     await application.services.deletions.delete(ann, password=PASSWORD)
     assert (await application.services.emails.of(ann.id)).address is None
-    for table in ("letters", "email_tokens"):
-        assert await application.database.fetch(f"SELECT * FROM {table}") == []
+    assert await application.database.fetch("SELECT * FROM email_tokens") == []
+    assert ADDRESS not in str(
+        [dict(row) for row in await application.database.fetch("SELECT * FROM letters, users")]
+    )
+
+
+@pytest.mark.attack("abuse")
+async def test_deleting_accounts_makes_no_room_for_more_letters_to_a_foreign_address(
+    application: Application, attempts: Attack
+) -> None:
+    for number in range(MAX_UNASKED + 3):
+        attempts.add()
+        eve = await sign_up(application, f"eve{number}", ADDRESS if number % 2 else ADDRESS.replace("a", "A", 1))
+        await sent(application)
+        await application.services.deletions.delete(eve, password=PASSWORD)
+    assert len(await sent(application)) == MAX_UNASKED
+    assert await application.letters.waiting() == 0
+    await application.database.fetch(f"UPDATE letters SET sent = {application.database.sql.ago(3601)}")
+    await application.letters.remove_old()
+    assert await application.database.fetch("SELECT * FROM letters") == []
+
+
+@pytest.mark.attack("abuse")
+async def test_a_change_of_the_password_ends_the_links_to_an_address_that_a_thief_has_entered(
+    application: Application,
+) -> None:
+    ann = await sign_up(application, "ann", None)
+    await change(application, ann, "thief@taxi.example")
+    token = token_of((await sent(application))[-1])
+    # This letter is not sent yet.
+    await change(application, ann, "thief2@taxi.example")
+    await application.services.log_ins.change_password(
+        ann, current=PASSWORD, password1=PASSWORD + "-2", password2=PASSWORD + "-2"
+    )
+    letters = await sent(application)
+    assert [letter["To"] for letter in letters] == ["thief@taxi.example"]
+    await application.database.fetch("UPDATE users SET email = 'thief@taxi.example' WHERE id = $1", ann.id)
+    with pytest.raises(EmailTokenInvalid):
+        await application.services.emails.verify(token)
 
 
 @pytest.mark.attack("abuse")
@@ -215,6 +252,11 @@ def test_only_plausible_addresses_are_accepted_and_none_has_a_line_end(attempts:
             "x" * 10**6,
         ),
         "\ud800@b.example",
+        # Encoded words, which programs that read headers decode.
+        "=?utf-8?q?x?=@b.example",
+        "a=?utf-8?q?x?=@b.example",
+        # Form in ASCII: of another domain, such as strasse.example.
+        *("a@straße.example", "a@\uff42.example", "a@b\u200dc.example", "a@\u03b2\u03bf\u03c2.example"),
         "a@\ud800.example",
     )
     attempts.add(len(bad))
