@@ -1,6 +1,7 @@
 """Shared by the commands: reading the settings, running a coroutine, ending with one line."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
@@ -11,6 +12,7 @@ from application.errors import one_line
 from application.settings import Settings, SettingsError, load_settings
 from services.database import migrations
 from services.runtime import logs
+from services.staff.trail import CommandLine
 
 T = TypeVar("T")
 
@@ -28,6 +30,21 @@ async def with_application(work: Callable[[Application], Awaitable[None]], **giv
         await application.shield.drain()
     finally:
         await application.database.disconnect()
+
+
+def command_line() -> CommandLine:
+    """The operating system's user who runs this command, for the audit trail."""
+    try:
+        # Not by the environment, which its user can choose.
+        import pwd
+
+        return CommandLine(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        # A container may run under a number without a name.
+        return CommandLine(f"user {os.getuid()}")
+    except ImportError:
+        # Windows.
+        return CommandLine(os.getlogin())
 
 
 def read_settings(**given: object) -> Settings:

@@ -2,7 +2,7 @@
 
 import typer
 
-from application.commands import database, pages, people, schema, serve, settings, simulate
+from application.commands import database, drivers, pages, people, schema, serve, settings, simulate
 
 cli = typer.Typer(
     help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
@@ -28,6 +28,9 @@ for command in (
     people.create_staff,
     people.set_password,
     people.export_user,
+    drivers.list_waiting_drivers,
+    drivers.approve_driver,
+    drivers.refuse_driver,
     people.seed_demo,
     simulate.simulate,
 ):

@@ -1,5 +1,6 @@
 """The audit trail of staff: written with each action, in its transaction."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from models.staff_action import StaffActionKind
@@ -7,9 +8,25 @@ from models.visibility import Actor
 from services.accounts.sessions import Sessions
 from services.database.connections import Source
 
+# Ends the author's name in an entry of the command line. No user name has a space.
+COMMAND_LINE = " (command line)"
+_MAX_AUTHOR = 150
+
 
 class NotStaff(Exception):
     """The caller is not, or no longer, a member of staff, or has logged out. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """Who runs a command of the server: a user of the operating system, who needs no account."""
+
+    user: str
+
+    @property
+    def author(self) -> str:
+        """The name in the trail."""
+        return self.user[: _MAX_AUTHOR - len(COMMAND_LINE)] + COMMAND_LINE
 
 
 class StaffTrail:
@@ -46,3 +63,21 @@ class StaffTrail:
         )
         if not written:
             raise NotStaff
+
+
+async def record_command(
+    source: Source, by: CommandLine, action: StaffActionKind, *, user_id: UUID, detail: str = ""
+) -> None:
+    """Record what a command did about an account.
+
+    The author has no account, and the table wants one: it is the account that the command is about. The author's
+    name tells such an entry from an action of that account.
+    """
+    await source.fetch(
+        "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id) "
+        "VALUES ({now}, $1, $2, $3, $4, $4)",
+        action,
+        by.author,
+        detail,
+        user_id,
+    )

@@ -389,6 +389,44 @@ def test_everything_about_a_person_is_written_to_a_file_of_its_own(
     assert file.read_bytes() == written
 
 
+def test_drivers_are_approved_and_refused_without_the_admin_and_the_trail_has_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment |= {"TAXIRANK_DRIVER_APPROVAL": "true", "TAXIRANK_ADMIN": "false"}
+    assert command(environment, "list-waiting-drivers").out == "No driver waits.\n"
+    assert command(environment, "seed-demo").code == 0
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        database.execute("UPDATE users SET approval = 'WAITING' WHERE username = 'dirk'")
+    waiting = command(environment, "list-waiting-drivers")
+    assert re.fullmatch(r"dirk\tDirk \w+\t\d{4}-\d\d-\d\d \d\d:\d\d UTC\t\w+ .+, \d seats\n", waiting.out), (
+        waiting.out
+    )
+
+    for name in ("nobody", "rosa"):
+        for arguments in (("approve-driver", name), ("refuse-driver", name, "--reason", "No licence.")):
+            assert_one_line(command(environment, *arguments), f"there is no driver '{name}'")
+    assert command(environment, "refuse-driver", "dirk").code == 2
+    assert_one_line(command(environment, "refuse-driver", "dirk", "--reason", " "), "Give a reason")
+    assert_one_line(command(environment, "refuse-driver", "dirk", "--reason", "x" * 501), "reason")
+    for arguments, approval, reason in (
+        (("approve-driver", "DIRK"), "APPROVED", None),
+        (("approve-driver", "dirk"), "APPROVED", None),
+        (("refuse-driver", "dirk", "--reason", "No licence."), "REFUSED", "No licence."),
+    ):
+        assert command(environment, *arguments).code == 0
+        with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+            found = database.execute("SELECT approval, approval_reason FROM users WHERE username = 'dirk'")
+            assert found.fetchall() == [(approval, reason)]
+    assert command(environment, "list-waiting-drivers").out == "No driver waits.\n"
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        trail = database.execute("SELECT action, detail, staff_username FROM staff_actions ORDER BY id").fetchall()
+        assert [row[:2] for row in trail] == [("APPROVE_DRIVER", ""), ("REFUSE_DRIVER", "No licence.")]
+        assert all(row[2].endswith(" (command line)") for row in trail)
+    database.close()
+    off = environment | {"TAXIRANK_DRIVER_APPROVAL": "false"}
+    assert "TAXIRANK_DRIVER_APPROVAL is off" in command(off, "approve-driver", "dirk").out
+
+
 def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:
     # Whatever is required of drivers.
     environment |= {"TAXIRANK_DRIVER_APPROVAL": "true", "TAXIRANK_VEHICLE_REQUIRED": "true"}

@@ -18,7 +18,7 @@ from services.errors import BadInput
 from services.live.feeds import NotFound, TripFeed
 from services.live.messages import PoolSnapshot, TripState
 from services.staff.staff import NoSuchUser, StaffMember
-from services.staff.trail import NotStaff
+from services.staff.trail import CommandLine, NotStaff
 from services.trips.faults import TripNotFound
 from tests.services.drivers.test_duty import NO_OFFERS, follow_pool, paused
 from tests.services.positions.test_reporting import Town
@@ -290,6 +290,29 @@ async def test_no_position_of_a_driver_without_approval_is_stored_or_counted(tow
     await town.application.active_trips.check()
     with pytest.raises(DriverNotApproved):
         await town.reports(driver)
+
+
+async def test_a_running_server_tells_the_driver_what_a_command_has_decided(
+    town: Office, settings: Settings
+) -> None:
+    driver = await town.waiting_driver()
+    trip_id = await town.request(await town.rider())
+    sink = await follow_pool(town, await town.actor(driver))
+    assert await sink.next() == NOT_APPROVED
+    # As a process of its own: it publishes nothing.
+    command = Application(settings)
+    await command.database.connect()
+    await command.approvals.approve(CommandLine("root"), driver_id=driver.id)
+    content = await sink.next()
+    assert isinstance(content, PoolSnapshot)
+    assert [offer.id for offer in content.offers] == [trip_id]
+    await command.approvals.refuse(CommandLine("root"), driver_id=driver.id, reason="No licence.")
+    await command.database.disconnect()
+    assert await sink.next() == NOT_APPROVED
+    trail = await town.database.fetch("SELECT action, staff_username, user_id FROM staff_actions ORDER BY id")
+    assert [(row["action"], row["staff_username"], str(row["user_id"])) for row in trail] == [
+        (action, "root (command line)", str(driver.id)) for action in ("APPROVE_DRIVER", "REFUSE_DRIVER")
+    ]
 
 
 # At the same time.
