@@ -18,7 +18,8 @@ class Panel:
     def __init__(self, page: Page, panel_id: str) -> None:
         self.page = page
         self.root = page.locator(f"#panel-{panel_id}")
-        self.map = self.root.locator("svg.city")
+        self.map = self.root.locator(".city canvas")
+        self.map_view = self.root.locator(".map-view")
         self.title = self.root.locator("h2").first
         self.headline = self.root.locator("h3")
         self.link = self.root.locator(".link")
@@ -69,22 +70,42 @@ class Panel:
     def button(self, name: str) -> Locator:
         return self.root.get_by_role("button", name=name)
 
+    async def map_is_drawn(self) -> None:
+        """Wait until the map is drawn, and stands still."""
+        await expect(self.map_view).to_have_attribute("data-map", "idle")
+
     async def click_map(self, x: float, y: float) -> None:
         """Click at this fraction of the map's width and height."""
-        box = await self.map.bounding_box()
-        assert box is not None
-        await self.map.click(position={"x": x * box["width"], "y": y * box["height"]})
+        await self.page.mouse.click(*await self._on_map(x, y))
 
     async def drag_car(self, x: float, y: float) -> None:
         """Drag the car to this fraction of the map's width and height."""
-        map_box, car = await self.map.bounding_box(), await self.marker("car").bounding_box()
-        assert map_box is not None
-        assert car is not None
+        await self._drag_car(*await self._on_map(x, y))
+
+    async def drag_car_to(self, kind: str) -> None:
+        """Drag the car onto a marker."""
+        await self.map_is_drawn()
+        await self._drag_car(*await self._middle(self.marker(kind)))
+
+    async def _drag_car(self, x: float, y: float) -> None:
         mouse = self.page.mouse
-        await mouse.move(car["x"] + car["width"] / 2, car["y"] + car["height"] / 2)
+        await mouse.move(*await self._middle(self.marker("car")))
         await mouse.down()
-        await mouse.move(map_box["x"] + x * map_box["width"], map_box["y"] + y * map_box["height"], steps=4)
+        await mouse.move(x, y, steps=4)
         await mouse.up()
+
+    async def _on_map(self, x: float, y: float) -> tuple[float, float]:
+        await self.map.scroll_into_view_if_needed()
+        await self.map_is_drawn()
+        box = await self.map.bounding_box()
+        assert box is not None
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    @staticmethod
+    async def _middle(target: Locator) -> tuple[float, float]:
+        box = await target.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def end(self, name: str) -> Locator:
         """The fields of the pick-up or the drop-off."""
@@ -98,13 +119,13 @@ class Panel:
         await expect(self.headline).to_have_text("Looking for a driver")
 
     def marker(self, kind: str) -> Locator:
-        return self.map.locator(f"[data-marker={kind}]")
+        return self.map_view.locator(f"[data-marker={kind}]")
 
     async def where(self, kind: str) -> str:
-        """The position of a marker on the screen."""
-        transform = await self.marker(kind).get_attribute("style")
-        assert transform is not None
-        return transform
+        """The position of a marker: latitude, longitude."""
+        at = await self.marker(kind).get_attribute("data-at")
+        assert at is not None
+        return at
 
     async def history(self) -> list[str]:
         """The history of the newest trip, without the times."""
@@ -182,7 +203,7 @@ class BoardPage(WatchedPage):
         return await self.page.evaluate(
             """[...document.querySelectorAll(".panel")].flatMap((panel) => {
                 const box = panel.getBoundingClientRect();
-                return [...panel.querySelectorAll("*:not(svg *)")]
+                return [...panel.querySelectorAll("*:not(svg *, .map-view *)")]
                     .map((element) => [element, element.getBoundingClientRect()])
                     .filter(([_, { width }]) => width > 0)
                     .filter(([_, { left, right }]) => right > box.right + 1 || left < box.left - 1)

@@ -172,8 +172,9 @@ async def launch(playwright: Playwright) -> Browser:
         env={**executable.environment},
         args=[
             "--no-sandbox",
+            # The processor draws the pages, and computes WebGL for their maps.
             "--disable-gpu",
-            "--disable-software-rasterizer",
+            "--enable-unsafe-swiftshader",
             "--disable-quic",
             "--no-first-run",
             "--disable-background-networking",

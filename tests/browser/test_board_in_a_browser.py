@@ -90,7 +90,7 @@ async def test_a_rider_requests_and_a_driver_accepts_and_drives_with_the_keyboar
     await keys.press("ArrowLeft")
     after = await driver.where("car")
     assert after != before
-    await expect(rider.marker("car")).to_have_attribute("style", after)
+    await expect(rider.marker("car")).to_have_attribute("data-at", after)
 
 
 async def test_a_withdrawn_offer_says_why(board: OpenBoard):
@@ -299,7 +299,7 @@ async def test_after_an_outage_the_server_knows_the_cars_position_and_no_error_r
         async with page.no_answers():
             await driver.map.press("ArrowLeft")
             await expect(driver.problems).to_contain_text("The server cannot be reached")
-        await expect(rider.marker("car")).to_have_attribute("style", await driver.where("car"))
+        await expect(rider.marker("car")).to_have_attribute("data-at", await driver.where("car"))
         await expect(driver.problems).to_have_count(0)
 
         await link.cut()

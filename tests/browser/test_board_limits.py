@@ -30,5 +30,5 @@ async def test_of_too_many_positions_the_newest_arrives(board: OpenBoard):
         for _ in range(12):
             await page.page.keyboard.press("ArrowLeft")
 
-    await expect(rider.marker("car")).to_have_attribute("style", await driver.where("car"))
+    await expect(rider.marker("car")).to_have_attribute("data-at", await driver.where("car"))
     await expect(driver.root.locator(".problems p")).to_have_count(0)

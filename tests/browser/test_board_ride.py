@@ -89,7 +89,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await rider.click_map(0.46, 0.51)
     await expect(rider.estimate).to_contain_text("No driver nearby now")
     await expect(rider.estimate).to_contain_text("Estimated from the straight line.")
-    await expect(rider.map.locator("[data-route].estimated")).to_have_count(1)
+    await expect(rider.map_view).to_have_attribute("data-route", "estimated")
     await driver.root.get_by_role("switch", name="On duty").click()
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
     await rider.click_map(0.46, 0.52)
@@ -106,7 +106,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
     await expect(rider.party).to_contain_text("Blue Skoda Octavia · AB-12-CD · 4 seats")
     for person in (rider, driver):
-        await expect(person.map.locator("[data-route]")).to_have_count(1)
+        await expect(person.map_view).to_have_attribute("data-route", "estimated")
 
     await expect(rider.eta).to_contain_text("Here in")
     await expect(rider.root.locator(".ends .to")).to_contain_text(re.compile(r"in (about|a few)"))
@@ -120,10 +120,10 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(driver.eta).to_contain_text("you are there")
     assert await driver.button("Robin is in the car").bounding_box() == in_the_car
     await expect(driver.button("You are at the pick-up")).to_be_focused()
-    await expect(driver.map.locator(".way")).to_have_count(0)
+    await expect(driver.map_view).to_have_attribute("data-way", "none")
     reached = await driver.where("car")
     assert reached != parked
-    await expect(rider.marker("car")).to_have_attribute("style", reached)
+    await expect(rider.marker("car")).to_have_attribute("data-at", reached)
 
     await rider.button("Cancel the trip").focus()
     await driver.press("I have arrived")
@@ -181,7 +181,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.party).to_contain_text("★ 5.0 (1)")
     await expect(driver.party).to_contain_text("★ 4.0 (1)")
     await expect(driver.button("Robin did not come")).to_have_count(0)
-    await driver.drag_car(0.495, 0.545)
+    await driver.drag_car_to("pick-up")
     await driver.press("I have arrived")
     await driver.press("Robin did not come")
     await expect(driver.button("Robin did not come (in 0:0")).to_have_attribute("aria-disabled", "true")

@@ -1,9 +1,9 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 
 import type { Trip } from "../api/trips";
-import { lengthOf, route } from "../map/city";
-import { distance, inWords, toSpot, type GeoPoint } from "../map/geo";
-import { DEMO_SPEED } from "../map/pace";
+import { lengthOf, route } from "../../map/streets";
+import { distance, inWords, toSpot, type GeoPoint } from "../../map/geo";
+import { DEMO_SPEED } from "../demo/pace";
 import { CancelForm } from "../trip/CancelForm";
 import { Party } from "../trip/Party";
 import { Ends, History, Progress } from "../trip/TripParts";
@@ -33,6 +33,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
   const { isBusy, noShowWaitMs, move, arrive } = changes;
   const isComing = trip.status === "STARTED";
   const leftM = target ? distance(point, target) : 0;
+  const wayM = useMemo(() => (target ? lengthOf(route(toSpot(point), toSpot(target))) : 0), [point, target]);
   const isThere = target !== null && leftM < THERE_M;
   const placeName = isComing ? "pick-up" : "drop-off";
   const asksPin = isComing && changes.asksPin;
@@ -60,7 +61,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
             <small>To the {placeName}</small>{" "}
             {isThere
               ? "you are there"
-              : `${inWords(leftM)}, ${inTime(lengthOf(route(toSpot(point), toSpot(target))) / DEMO_SPEED)}`}
+              : `${inWords(leftM)}, ${inTime(wayM / DEMO_SPEED)}`}
           </p>
         )}
       </Party>

@@ -2,10 +2,12 @@ import { useCallback, useEffect, useMemo, useRef } from "react";
 
 import { Me } from "../api/people";
 import type { Trip } from "../api/trips";
-import { CityMap, type Marker } from "../map/CityMap";
-import { distance } from "../map/geo";
-import { drivesHere } from "../map/pace";
-import { decode } from "../map/polyline";
+import { BoardMap } from "../map/BoardMap";
+import { distance, toGeoPoint } from "../../map/geo";
+import { BEGINNING } from "../../map/MapView";
+import type { Marker } from "../../map/markers";
+import { drivesHere } from "../demo/pace";
+import { decode } from "../../map/polyline";
 import type { RolePanelProps } from "../person/PersonPanel";
 import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
@@ -95,6 +97,9 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
   const line = trip?.route ? decode(trip.route.encodedPolyline) : undefined;
   const isStraight = trip?.route?.estimated ?? true;
 
+  const marked = markers.map(({ point }) => point);
+  const points = trip ? [car.point, ...(target ? [target] : [])] : marked.length > 1 ? marked : [...marked, ...BEGINNING];
+
   function drive() {
     if (way) stop();
     else if (target) driveTo(target, trip?.status === "IN_PROGRESS" && !isStraight ? line : undefined);
@@ -102,7 +107,7 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
 
   return (
     <div {...keptFocus}>
-      <CityMap
+      <BoardMap
         label="Map of the driver"
         hint={
           IS_TOUCHED
@@ -112,7 +117,8 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
         markers={markers}
         onPick={(point) => moveTo(point)}
         onMoveCar={moveTo}
-        way={way ?? undefined}
+        matters={{ key: trip ? `${trip.id} ${trip.status}` : "offers", points }}
+        way={way?.map(toGeoPoint)}
         route={line && { points: line, isEstimated: isStraight }}
       />
       <div className="work">

@@ -1,7 +1,7 @@
 import "./Offers.css";
 
-import type { GeoPoint } from "../map/geo";
-import { inWords } from "../map/geo";
+import type { GeoPoint } from "../../map/geo";
+import { inWords } from "../../map/geo";
 import { Party } from "../trip/Party";
 import { Ends } from "../trip/TripParts";
 import { GONE } from "../trip/words";

@@ -3,10 +3,10 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import type { Connection } from "../../api/connection";
 import { ReportLocation } from "../api/trips";
 import { userProblems, type Problem } from "../../api/problems";
-import { along, route } from "../map/city";
-import { DEMO_SPEED } from "../map/pace";
-import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "../map/geo";
-import { PLACES } from "../map/places";
+import { along, route } from "../../map/streets";
+import { DEMO_SPEED } from "../demo/pace";
+import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "../../map/geo";
+import { PLACES } from "../../map/places";
 import { read, write } from "../panels";
 import { useProblems } from "../../api/useProblems";
 

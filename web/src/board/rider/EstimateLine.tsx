@@ -1,7 +1,7 @@
 import "./EstimateLine.css";
 
-import { inWords } from "../map/geo";
-import { DEMO_PACE, hasDemoCars } from "../map/pace";
+import { inWords } from "../../map/geo";
+import { DEMO_PACE, hasDemoCars } from "../demo/pace";
 import { inTime } from "../trip/words";
 import type { Estimated } from "./useEstimate";
 

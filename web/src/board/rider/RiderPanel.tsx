@@ -1,10 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 
 import { DEMO_RIDE } from "../demo/demoPeople";
-import { CityMap, type Marker } from "../map/CityMap";
-import { format, type GeoPoint } from "../map/geo";
-import { nameOf } from "../map/places";
-import { decode } from "../map/polyline";
+import { BoardMap } from "../map/BoardMap";
+import { format, type GeoPoint } from "../../map/geo";
+import { BEGINNING } from "../../map/MapView";
+import type { Marker } from "../../map/markers";
+import { nameOf } from "../../map/places";
+import { decode } from "../../map/polyline";
 import type { RolePanelProps } from "../person/PersonPanel";
 import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
@@ -79,10 +81,14 @@ export function RiderPanel({ connection, isDemo, onDemoOver, onNews }: RolePanel
     markers.push({ id: "car", kind: "car", title, point: car.point, heading: car.heading });
   }
   const route = trip ? trip.route : estimate?.route;
+  const ends = [from, to].filter((point) => point !== null);
+  // Whoever waits for a car wants to see it come, and whoever rides wants to see the end of the ride.
+  const goal = trip?.status === "STARTED" ? from : to;
+  const points = car && goal ? [car.point, goal] : ends;
 
   return (
     <div {...keptFocus}>
-      <CityMap
+      <BoardMap
         label="Map of the rider"
         hint={
           trip
@@ -94,6 +100,7 @@ export function RiderPanel({ connection, isDemo, onDemoOver, onNews }: RolePanel
             : pickHint(next, isFrom && isTo)
         }
         markers={markers}
+        matters={{ key: trip ? `${trip.id} ${trip.status}` : "choosing", points: points.length > 0 ? points : BEGINNING }}
         onPick={trip ? undefined : pick}
         route={route ? { points: decode(route.encodedPolyline), isEstimated: route.estimated } : undefined}
       />

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 import type { Connection } from "../../api/connection";
 import { DriverLocation, type Trip } from "../api/trips";
-import type { GeoPoint } from "../map/geo";
+import type { GeoPoint } from "../../map/geo";
 
 export interface Seen {
   point: GeoPoint;

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 import type { Connection } from "../../api/connection";
 import { Estimate, type Route } from "../api/trips";
-import { parse, format, type GeoPoint } from "../map/geo";
+import { parse, format, type GeoPoint } from "../../map/geo";
 
 const SETTLED_AFTER_MS = 300;
 

@@ -2,8 +2,8 @@ import { useEffect, useRef, useState } from "react";
 
 import type { Connection } from "../../api/connection";
 import { Etas, type Trip } from "../api/trips";
-import { format } from "../map/geo";
-import { usePace } from "../map/pace";
+import { format } from "../../map/geo";
+import { usePace } from "../demo/pace";
 import type { Seen } from "./useDriverLocation";
 
 const ASK_EVERY_MS = 3_000;

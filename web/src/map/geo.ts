@@ -1,4 +1,4 @@
-/** Positions on Earth, and the same in metres on the map's plane: x to the east, y to the south. */
+/** Positions on Earth, and the same in metres on a plane around the made-up city: x to the east, y to the south. */
 export interface GeoPoint {
   lat: number;
   lng: number;
@@ -10,12 +10,12 @@ export interface Spot {
 }
 
 const METRES_A_DEGREE = 111_320;
-/** The middle of the map. `server.py simulate` drives around here too. */
+/** The middle of the made-up city. `server.py simulate` drives around here too. */
 const MIDDLE: GeoPoint = { lat: 52.368, lng: 4.895 };
 const SHRINK = Math.cos((MIDDLE.lat * Math.PI) / 180);
 
-/** The bounds of the map, in metres from its middle. A wider map shows the land at its sides too. */
-export const EXTENT = { left: -3600, top: -2400, width: 7200, height: 4800 };
+/** The made-up city, in metres from the middle. */
+const CITY = { left: -3600, top: -2400, right: 3600, bottom: 2400 };
 
 export function toSpot({ lat, lng }: GeoPoint): Spot {
   return { x: (lng - MIDDLE.lng) * METRES_A_DEGREE * SHRINK, y: (MIDDLE.lat - lat) * METRES_A_DEGREE };
@@ -29,18 +29,19 @@ export function toGeoPoint({ x, y }: Spot): GeoPoint {
   };
 }
 
-/** The nearest point within the map. */
-export function onMap({ x, y }: Spot): Spot {
-  return {
-    x: Math.min(Math.max(x, EXTENT.left), EXTENT.left + EXTENT.width),
-    y: Math.min(Math.max(y, EXTENT.top), EXTENT.top + EXTENT.height),
-  };
-}
+/** The corners of the made-up city in the south-west and in the north-east. */
+export const CITY_CORNERS: readonly GeoPoint[] = [
+  toGeoPoint({ x: CITY.left, y: CITY.bottom }),
+  toGeoPoint({ x: CITY.right, y: CITY.top }),
+];
 
 /** The distance in metres on a plane, which is exact enough within a city. */
 export function distance(a: GeoPoint, b: GeoPoint): number {
-  const [from, to] = [toSpot(a), toSpot(b)];
-  return Math.hypot(to.x - from.x, to.y - from.y);
+  return distanceOf(toSpot(a), toSpot(b));
+}
+
+export function distanceOf(a: Spot, b: Spot): number {
+  return Math.hypot(b.x - a.x, b.y - a.y);
 }
 
 /** The heading, in degrees clockwise from north. */

@@ -4,7 +4,7 @@
  */
 import { useEffect, useRef, useState } from "react";
 
-import { distance, type GeoPoint } from "./geo";
+import { distance, type GeoPoint } from "../../map/geo";
 
 /** The speed of the server's estimates, in metres a second. */
 const REAL_SPEED = 25 / 3.6;
