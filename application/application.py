@@ -42,9 +42,12 @@ from services.events.topics import Topics
 from services.limits.log_in_rate import LogInRate
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import PerUser, ProcessThrottle, SharedThrottle, Throttle
+from services.live.city import City
+from services.live.city_reads import CityReads
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
+from services.live.topic import Listening
 from services.notifications.letters import Letters
 from services.notifications.mailer import Mailer
 from services.photos.account_photos import AccountPhotos
@@ -67,7 +70,9 @@ from services.runtime.periodic_jobs import PeriodicJobs
 from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, ProcessMemory
 from services.runtime.shield import Shield
 from services.staff.approvals import Approvals
+from services.staff.city_figures import CityStatistics
 from services.staff.personal_data import PersonalData
+from services.staff.rights import StaffRights
 from services.staff.staff import Staff
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
@@ -237,9 +242,21 @@ class Application:
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
         self.router = _router(settings, counters)
+        lifetime = Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s)
+        city = City(
+            CityReads(self.database),
+            self.position_store,
+            lifetime,
+            counters,
+            watchers=lambda: hub.users_following(topics.city),
+        )
+
+        def listen(topic: str) -> Listening:
+            return city.listen() if topic == topics.city else self.bus.listen(topic)
+
         hub = Hub(
             StateReader(self.database, positions, standings, counters),
-            self.bus.listen,
+            listen,
             topics,
             counters,
             linger_s=LINGER_S,
@@ -310,6 +327,9 @@ class Application:
             hub=hub,
             live_sessions=self.live_sessions,
             topics=topics,
+            city=city,
+            city_statistics=CityStatistics(self.database),
+            staff_rights=StaffRights(self.database),
         )
         self.periodic_jobs = PeriodicJobs(
             counters,

@@ -56,6 +56,8 @@ class Asgi:
         self._application = application
         self._settings = settings = application.settings
         self._origins = Origins(public_url=settings.public_url, allowed=settings.allowed_origins)
+        # Unlike the API, the admin and what is for staff do not answer pages of the allowed origins.
+        self._own_pages = Origins(public_url=settings.public_url, allowed=())
         self._cookies = Cookies(
             is_secure=settings.secure_cookies,
             samesite=settings.cookie_samesite,
@@ -119,6 +121,7 @@ class Asgi:
             max_json_bytes=self._settings.max_json_bytes,
             page=self._graphiql.page if self._has_graphiql else None,
             trusts_loopback=self._trusts_loopback,
+            own_pages=self._own_pages,
         )
 
     def _socket_endpoint(self, execution: Execution, limit: SocketLimit) -> SocketEndpoint:
@@ -127,6 +130,7 @@ class Asgi:
             execution,
             self._application.services,
             origins=self._origins,
+            own_pages=self._own_pages,
             cookies=self._cookies,
             limit=limit,
             offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
@@ -222,8 +226,7 @@ class Asgi:
             history=application.services.history,
             cookie=self._cookies,
             address_of=self._address_of,
-            # Unlike the API, the admin does not answer pages of the allowed origins.
-            is_own_page=Origins(public_url=public_url, allowed=()).allows_socket,
+            is_own_page=self._own_pages.allows_socket,
             icon_url=self._graphiql.icon_url,
             public_url=public_url,
         )
@@ -231,7 +234,11 @@ class Asgi:
     def _address_of(self, request: Request) -> str | None:
         """The network that rate limits count the request by; None: this machine itself."""
         return HttpClientInfo(
-            request.scope, request.headers, self._cookies, trusts_loopback=self._trusts_loopback
+            request.scope,
+            request.headers,
+            self._cookies,
+            trusts_loopback=self._trusts_loopback,
+            own_pages=self._own_pages,
         ).address
 
 

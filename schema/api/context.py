@@ -7,7 +7,7 @@ import strawberry
 
 from models.standing import DriverRules
 from models.visibility import Actor
-from schema.api.errors import unauthenticated
+from schema.api.errors import forbidden, unauthenticated
 from services.accounts.accounts import Accounts
 from services.accounts.deletion import Deletions
 from services.accounts.emails import Emails
@@ -20,11 +20,14 @@ from services.drivers.standings import Standings
 from services.drivers.vehicles import Vehicles
 from services.events.topics import Topics
 from services.limits.throttle import PerUser
+from services.live.city import City
 from services.live.hub import Hub
 from services.live.live_sessions import LiveSessions
 from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
 from services.positions.trip_drives import TripDrives
+from services.staff.city_figures import CityStatistics
+from services.staff.rights import StaffRights
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
@@ -64,6 +67,9 @@ class Services:
     hub: Hub
     live_sessions: LiveSessions
     topics: Topics
+    city: City
+    city_statistics: CityStatistics
+    staff_rights: StaffRights
 
 
 class ClientInfo(Protocol):
@@ -79,6 +85,13 @@ class ClientInfo(Protocol):
         ...
 
     @property
+    def is_own_page(self) -> bool:
+        """Whether a page of this server, or a program, makes the request, or a token in a header names the caller:
+        anything but a page of another allowed origin with the cookie of its visitor.
+        """
+        ...
+
+    @property
     def is_bearer(self) -> bool:
         """Whether the ``Authorization`` header names the caller: a cookie beside it is then ignored."""
         ...
@@ -91,13 +104,14 @@ class Context:
     ``caller`` does not change when a mutation begins or replaces a session: the new session is for the next
     request. ``client`` is None over a socket.
     ``set_token`` is what the HTTP response puts into the session cookie: None leaves the cookie alone, an empty
-    string removes it.
+    string removes it. ``is_own_page``: over a socket, what ``ClientInfo.is_own_page`` says of a request.
     """
 
     services: Services
     caller: Actor | None
     client: ClientInfo | None = None
     set_token: str | None = field(default=None)
+    is_own_page: bool = True
 
     @property
     def actor(self) -> Actor:
@@ -105,6 +119,19 @@ class Context:
         if self.caller is None:
             raise unauthenticated()
         return self.caller
+
+    @property
+    def staff(self) -> Actor:
+        """The caller, who may be a member of staff: the use case checks it.
+
+        As in the admin, pages of allowed origins cannot act as the member of staff who visits them.
+
+        Raises: RequestError UNAUTHENTICATED, FORBIDDEN.
+        """
+        actor = self.actor
+        if not (self.client.is_own_page if self.client is not None else self.is_own_page):
+            raise forbidden("Pages of other origins may not use the session of staff.")
+        return actor
 
     def end_session(self) -> None:
         """End the caller's session within this operation: its remaining fields have no caller, and the cookie is

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 
 from services.errors import BadInput, SessionEnded
 from services.limits.rates import RateLimited
-from services.live.feeds import NotFound, TooManyPools
+from services.live.feeds import NotFound, NotStaff, TooManyPools
 from services.runtime import incidents
 from services.runtime.tracebacks import forget_frames
 
@@ -89,6 +89,8 @@ def to_request_error(error: BaseException) -> RequestError:
             return unauthenticated()
         case RateLimited(retry_after_s=wait_s):
             return RequestError("RATE_LIMITED", str(error), retryAfter=ceil(wait_s))
+        case NotStaff():
+            return forbidden("Only staff may see the city.")
         case NotFound():
             return RequestError("NOT_FOUND", "There is no such trip.")
         case TooManyPools():

@@ -5,6 +5,7 @@ from strawberry.tools import create_type
 from schema.api import (
     account,
     arrival,
+    city,
     driver_location,
     driver_pool,
     duty,
@@ -25,7 +26,7 @@ from schema.api import (
 
 Query = create_type(
     "Query",
-    [user.me, node.node, trip.trip, trip_page.trips, trip_estimate.trip_estimate],
+    [user.me, node.node, trip.trip, trip_page.trips, trip_estimate.trip_estimate, city.city_figures],
     description="The queries.",
 )
 
@@ -56,6 +57,12 @@ Mutation = create_type(
 
 Subscription = create_type(
     "Subscription",
-    [trip.trip_updated, my_trips.my_trips_updated, driver_pool.driver_pool, driver_location.driver_location],
+    [
+        trip.trip_updated,
+        my_trips.my_trips_updated,
+        driver_pool.driver_pool,
+        driver_location.driver_location,
+        city.city,
+    ],
     description="The subscriptions. Each begins with the current state and then sends changes.",
 )

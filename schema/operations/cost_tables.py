@@ -33,6 +33,8 @@ WEIGHTS: Mapping[str, int] = {
     "Query.trip": 100,
     "Query.trips": 200,
     "Query.tripEstimate": 200,
+    # Kept for a while, but computed over many trips.
+    "Query.cityFigures": 1_000,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
     # Two hashes: of the current password and of the new one.
@@ -57,6 +59,7 @@ WEIGHTS: Mapping[str, int] = {
     "Subscription.myTripsUpdated": 200,
     "Subscription.driverPool": 200,
     "Subscription.driverLocation": 200,
+    "Subscription.city": 200,
     # The rows of the rider and the driver are always read with it.
     "Trip": 15,
     "Trip.history": 20,
@@ -81,6 +84,18 @@ SIZES: Mapping[str, int | Page] = {
     "TripConnection.edges": Page("first", MAX_PAGE),
     "MyTripsSnapshot.trips": 25,
     "PoolSnapshot.offers": 200,
+    # Of a large city on a usual day.
+    "CitySnapshot.drivers": 1_000,
+    "CitySnapshot.trips": 500,
+    "CitySnapshot.outages": 1,
+    "CityChange.drivers": 250,
+    "CityChange.removedDriverIds": 10,
+    "CityChange.trips": 50,
+    "CityChange.removedTripIds": 50,
+    "CityChange.outages": 1,
+    # A week.
+    "CityFigures.parts": 168,
+    "CityFigure.cancelled": 4,
     "AuthPayload.errors": 5,
     "LogOutPayload.errors": 1,
     "UserPayload.errors": 1,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from starlette.types import Scope
 
 from schema.transport.credentials import Cookies
+from schema.transport.origins import Origins
 from services.limits.networks import is_loopback, network_of
 
 # Headers in which proxies name their client.
@@ -14,12 +15,22 @@ _OF_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-re
 class HttpClientInfo:
     """Where a request comes from, and which tokens it carries. Read on demand: few operations need them."""
 
-    __slots__ = ("_cookies", "_headers", "_scope", "_trusts_loopback")
+    __slots__ = ("_cookies", "_headers", "_own_pages", "_scope", "_trusts_loopback")
 
     def __init__(
-        self, scope: Scope, headers: Mapping[str, str], cookies: Cookies, *, trusts_loopback: bool
+        self,
+        scope: Scope,
+        headers: Mapping[str, str],
+        cookies: Cookies,
+        *,
+        trusts_loopback: bool,
+        own_pages: Origins,
     ) -> None:
-        """``trusts_loopback``: a loopback address is this machine itself, not the client of a proxy on it."""
+        """``trusts_loopback``: a loopback address is this machine itself, not the client of a proxy on it.
+
+        ``own_pages``: knows this server's own pages, and no others.
+        """
+        self._own_pages = own_pages
         self._scope = scope
         self._headers = headers
         self._cookies = cookies
@@ -41,6 +52,11 @@ class HttpClientInfo:
     def token(self, *, is_bearer: bool) -> str | None:
         """The token of the ``Authorization`` header, or that of the cookie."""
         return self._cookies.bearer(self._headers) if is_bearer else self._cookies.from_cookie(self._headers)
+
+    @property
+    def is_own_page(self) -> bool:
+        """Whether anything but a page of another origin with the cookie of its visitor makes the request."""
+        return self.is_bearer or not self._own_pages.is_foreign(self._scope, self._headers)
 
     @property
     def is_bearer(self) -> bool:

@@ -15,6 +15,9 @@ from services.live.messages import Message
 from services.live.subscriber import Subscriber
 from services.runtime.shared_result import SharedResult
 
+# The key of a waiting step, in place of a trip.
+_STEP = "step"
+
 
 class Framing(Protocol):
     """How one operation's results are framed; equal framings make equal frames."""
@@ -38,8 +41,8 @@ class Delivery:
 
     Each message is executed and encoded once for its group, framed once for equal framings, and put on the
     queue. While the client does not read, a message replaces the waiting message about the same trip, and a
-    snapshot replaces all. More than 256 waiting messages are replaced by one new snapshot. ``complete`` comes
-    last.
+    snapshot replaces all. More than 256 waiting messages, or two steps, are replaced by one new snapshot.
+    ``complete`` comes last.
     """
 
     # There is one for each subscription, and every event reads it: slots save memory and cache misses.
@@ -102,7 +105,7 @@ class Delivery:
         if self._has_ended:
             return
         if self._has_overrun:
-            if message.trip_id is not None:
+            if message.trip_id is not None or message.is_step:
                 return
             # A snapshot is the whole state, so it also includes what was dropped.
             self._has_overrun = False
@@ -112,10 +115,17 @@ class Delivery:
         if self._send_queue.put_at_once(frame):
             self._counters.deliveries += 1
             return
-        key = (self._id, message.trip_id)
+        key = (self._id, _STEP if message.is_step else message.trip_id)
         if self._send_queue.waiting:
-            self._counters.conflations += self._send_queue.holds(key)
-            if message.trip_id is None:
+            is_held = self._send_queue.holds(key)
+            self._counters.conflations += is_held
+            if message.is_step:
+                if is_held:
+                    # The client is slower than the steps: it gets the whole state when it reads again.
+                    self._send_queue.drop(self._is_mine)
+                    self._has_overrun = True
+                    return
+            elif message.trip_id is None:
                 self._counters.conflations += self._send_queue.drop(self._is_mine)
             elif self._send_queue.waiting >= MAX_WAITING:
                 self._counters.conflations += self._send_queue.drop(self._is_mine)

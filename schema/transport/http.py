@@ -68,7 +68,10 @@ class HttpEndpoint:
         max_json_bytes: int,
         page: Page | None,
         trusts_loopback: bool,
+        own_pages: Origins,
     ) -> None:
+        """``own_pages``: knows this server's own pages, and no others."""
+        self._own_pages = own_pages
         self._execution = execution
         self._services = services
         self._origins = origins
@@ -89,7 +92,13 @@ class HttpEndpoint:
             await _failed(http, error, 429)(scope, receive, send)
 
     def _client_info(self, http: HttpRequest) -> HttpClientInfo:
-        return HttpClientInfo(http.scope, http.fields, self._cookies, trusts_loopback=self._trusts_loopback)
+        return HttpClientInfo(
+            http.scope,
+            http.fields,
+            self._cookies,
+            trusts_loopback=self._trusts_loopback,
+            own_pages=self._own_pages,
+        )
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:

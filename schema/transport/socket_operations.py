@@ -45,18 +45,20 @@ class SocketOperations:
         *,
         actor: Actor,
         token: str,
+        is_own_page: bool,
         max_operations: int,
         end_session: Callable[[], None],
         fail: Callable[[Exception], None],
     ) -> None:
         """``end_session`` is called if the session of the token has ended, ``fail`` with an error after which the
-        socket has to be closed."""
+        socket has to be closed. ``is_own_page``: see ``Context``."""
         self._execution = execution
         self._services = services
         self._send_queue = send_queue
         self._send_queue.on_drained = self._catch_up
         self._actor = actor
         self._token = token
+        self._is_own_page = is_own_page
         self._max_operations = max_operations
         self._end_session = end_session
         self._fail = fail
@@ -125,7 +127,7 @@ class SocketOperations:
             return operation
         framing = OperationFraming(operation_id)
         if is_subscription(operation):
-            following = await execution.follow(operation, request, Context(services, self._actor))
+            following = await execution.follow(operation, request, self._context(self._actor))
             if isinstance(following, Refusal):
                 return following
             delivery = beginning.delivery = Delivery(
@@ -154,7 +156,7 @@ class SocketOperations:
             if current is None:
                 self._end_session()
                 return None
-        result = await execution.run(operation, request, Context(services, current or self._actor))
+        result = await execution.run(operation, request, self._context(current or self._actor))
         if isinstance(result, Refusal):
             return result
         if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
@@ -170,6 +172,9 @@ class SocketOperations:
                 self._send_queue.put((operation_id, "result"), framing.next(payload))
                 self._send_queue.put((operation_id, "complete"), framing.complete())
         return None
+
+    def _context(self, actor: Actor) -> Context:
+        return Context(self._services, actor, is_own_page=self._is_own_page)
 
     def _ends(self, operation: _Beginning, operation_id: str) -> bool:
         """Remove an operation. False: it was cancelled, and the client may have begun another with its id."""

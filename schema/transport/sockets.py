@@ -64,6 +64,7 @@ class SocketEndpoint:
         services: Services,
         *,
         origins: Origins,
+        own_pages: Origins,
         cookies: Cookies,
         limit: SocketLimit,
         offenders: Offenders,
@@ -71,7 +72,11 @@ class SocketEndpoint:
         max_operations: int,
         connection_of: Callable[[Send], Connection],
     ) -> None:
-        """``connection_of`` finds the TCP connection behind a socket's ``send``."""
+        """``connection_of`` finds the TCP connection behind a socket's ``send``.
+
+        ``own_pages``: knows this server's own pages, and no others.
+        """
+        self.own_pages = own_pages
         self.execution = execution
         self.services = services
         self.origins = origins
@@ -116,7 +121,8 @@ class SocketEndpoint:
             )
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers))
+        is_own_page = "authorization" in headers or self.own_pages.allows_socket(scope, headers)
+        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers), is_own_page=is_own_page)
         # Nothing reads the head again, and it would take 3 KB for as long as the socket lives.
         scope.clear()
         del headers
@@ -151,8 +157,15 @@ class Socket:
     """One connection, from accept to close."""
 
     def __init__(
-        self, endpoint: SocketEndpoint, send: Send, connection: Connection, cookie_token: str | None
+        self,
+        endpoint: SocketEndpoint,
+        send: Send,
+        connection: Connection,
+        cookie_token: str | None,
+        *,
+        is_own_page: bool,
     ) -> None:
+        self._is_own_page = is_own_page
         self._endpoint = endpoint
         self._send = send
         self._abort = connection.abort
@@ -256,6 +269,8 @@ class Socket:
         self._has_init = True
         if authorization is not None:
             self._token = bearer_token(authorization)
+            # No page has the token of another page's user.
+            self._is_own_page = True
         endpoint, services = self._endpoint, self._endpoint.services
         actor = await services.sessions.actor_of(self._token) if self._token else None
         if actor is None or self._token is None:
@@ -270,6 +285,7 @@ class Socket:
             self._send_queue,
             actor=actor,
             token=self._token,
+            is_own_page=self._is_own_page,
             max_operations=endpoint.max_operations,
             end_session=self._end_session,
             fail=self._fail,

@@ -49,6 +49,10 @@ class Dialect(Protocol):
         """SQL for the database's clock, this many seconds ago (ahead, if negative)."""
         ...
 
+    def epoch_s(self, column: str) -> str:
+        """SQL for the column's time as seconds since 1970, a float."""
+        ...
+
     def is_true(self, column: str) -> str:
         """SQL for "the column, a boolean, is true"."""
         ...
@@ -90,6 +94,9 @@ class PostgresDialect:
     def ago(self, seconds: int) -> str:
         return f"now() - interval '{seconds:d} seconds'"
 
+    def epoch_s(self, column: str) -> str:
+        return f"extract(epoch FROM {column})::float8"
+
     def is_true(self, column: str) -> str:
         return column
 
@@ -127,6 +134,10 @@ class SqliteDialect:
 
     def ago(self, seconds: int) -> str:
         return f"strftime('{_SQLITE_TIME}', 'now', '{-seconds:+d} seconds')"
+
+    def epoch_s(self, column: str) -> str:
+        # A Julian day as a float is right to within 40 microseconds.
+        return f"((julianday({column}) - 2440587.5) * 86400.0)"
 
     def is_true(self, column: str) -> str:
         return f"{column} = 1"

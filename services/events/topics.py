@@ -15,6 +15,8 @@ class Topics:
         self.pool = f"{prefix}:pool:all"
         self.pool_any = f"{prefix}:pool:any"
         self.sessions = f"{prefix}:sessions"
+        # The city for staff: within each process, not on the bus.
+        self.city = f"{prefix}:city"
         # The key of the last positions of drivers without a trip.
         self.free_drivers = f"{prefix}:free-drivers"
         # The key that says that a process has swept them lately.

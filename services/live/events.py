@@ -10,7 +10,7 @@ from models.values import Approval, Location, TripValue
 from services.drivers.announcements import PREFIX as STANDING_PREFIX
 from services.drivers.announcements import read_standing
 from services.events.topics import Topics
-from services.live.messages import Content, Message
+from services.live.messages import CityChange, CitySnapshot, Content, Message
 from services.runtime.counters import Counters
 from services.trips.announcements import is_of_trip, read_message
 from services.trips.rows import TripsAt
@@ -110,8 +110,29 @@ class StandingEvent:
         return cls(driver_id, on_duty=on_duty, approval=approval, has_vehicle=has_vehicle)
 
 
+class CityEvent:
+    """A state of the city, or the change to it. ``number`` counts the states.
+
+    ``revoked``: the watchers who are no members of staff any more.
+    """
+
+    __slots__ = ("_content", "_message", "number", "revoked")
+
+    def __init__(self, number: int, content: CitySnapshot | CityChange, revoked: frozenset[UUID]) -> None:
+        self.number = number
+        self.revoked = revoked
+        self._content = content
+        self._message: Message | None = None
+
+    def message(self) -> Message:
+        """The message for all watchers. A change needs all that came before it."""
+        if self._message is None:
+            self._message = Message(self._content, None, is_step=isinstance(self._content, CityChange))
+        return self._message
+
+
 # Events without a version of their own.
-Unversioned = LocationEvent | StandingEvent | DriveEvent
+Unversioned = LocationEvent | StandingEvent | DriveEvent | CityEvent
 Event = TripEvent | Unversioned
 
 E = TypeVar("E", TripEvent, LocationEvent)

@@ -25,14 +25,23 @@ class Verdict(Enum):
     NO_LONGER_VISIBLE = "the subscriber may no longer see the trip: the subscription ends"
     ENDED = "no more messages can come"
     READ_AGAIN = "only a new snapshot can express the change"
+    NO_LONGER_STAFF = "the subscriber is no member of staff any more: the subscription ends"
     TOPICS_CHANGED = "the topics have changed: read the state, and send the changes"
 
 
 Outcome = Message | Sequence[Message] | Verdict | None
 
 
-class NotFound(Exception):
+class NotShown(Exception):
+    """The caller may not, or no longer, see what they follow."""
+
+
+class NotFound(NotShown):
     """The caller may not see the trip, or there is none."""
+
+
+class NotStaff(NotShown):
+    """The caller is not, or no longer, a member of staff."""
 
 
 class TooManyPools(Exception):
@@ -76,7 +85,7 @@ class Feed(Protocol):
         ...
 
     def snapshot(self, read: StateRead) -> Message | Verdict | None:
-        """The state as one message; None if there is nothing to send yet. Raises: NotFound."""
+        """The state as one message; None if there is nothing to send yet. Raises: NotShown."""
         ...
 
     def update(self, read: StateRead) -> Sequence[Message]:

@@ -89,7 +89,7 @@ class Hub:
         """Deliver ``feed`` to ``sink``, its snapshot first, until the subscriber is ended.
 
         Raises:
-            NotFound: the feed's object does not exist for the caller.
+            NotShown: the caller may not see what the feed follows.
             TooManyPools: the caller has the maximum of pool subscriptions.
         """
         if feed.moves:
@@ -121,6 +121,11 @@ class Hub:
                 event = event or LocationEvent(location)
                 self.counters.events += 1
                 topic.take(event)
+
+    def users_following(self, topic: str) -> set[UUID]:
+        """The users who follow a topic here."""
+        open_topic = self._topics.flowing(topic)
+        return {follower.user_id for follower in open_topic.followers} if open_topic is not None else set()
 
     async def stop(self) -> None:
         """Leave every topic."""

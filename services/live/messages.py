@@ -2,9 +2,11 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from models.city import CityCounts, CityDriver, CityOutage, CityTrip
 from models.standing import PauseReason
 from models.trip_life import WithdrawReason
 from models.values import Location, TripValue
@@ -72,7 +74,43 @@ class DriverAt:
     freshness: Freshness
 
 
-Content = TripState | MyTripsSnapshot | TripChanged | PoolSnapshot | TripOffered | TripWithdrawn | DriverAt
+@dataclass(frozen=True, slots=True)
+class CitySnapshot:
+    """The whole city at one moment; replaces what the client had. ``is_cut``: there is more than is listed."""
+
+    at: datetime
+    drivers: tuple[CityDriver, ...]
+    trips: tuple[CityTrip, ...]
+    counts: CityCounts
+    is_cut: bool
+    outages: frozenset[CityOutage]
+
+
+@dataclass(frozen=True, slots=True)
+class CityChange:
+    """What is new, changed or gone since the message before."""
+
+    at: datetime
+    drivers: tuple[CityDriver, ...]
+    gone_drivers: tuple[UUID, ...]
+    trips: tuple[CityTrip, ...]
+    gone_trips: tuple[UUID, ...]
+    counts: CityCounts
+    is_cut: bool
+    outages: frozenset[CityOutage]
+
+
+Content = (
+    TripState
+    | MyTripsSnapshot
+    | TripChanged
+    | PoolSnapshot
+    | TripOffered
+    | TripWithdrawn
+    | DriverAt
+    | CitySnapshot
+    | CityChange
+)
 
 
 class Message:
@@ -80,12 +118,16 @@ class Message:
 
     ``renditions`` caches its encodings: each form is made once, and lives as long as the message. A newer message
     with the same ``trip_id`` may replace it; None: it is the whole state. If ``is_last``, no message follows.
+    If ``is_step``, it needs all messages before it: a client that did not take one in time gets the whole state.
     """
 
-    __slots__ = ("content", "is_last", "renditions", "trip_id")
+    __slots__ = ("content", "is_last", "is_step", "renditions", "trip_id")
 
-    def __init__(self, content: Content, trip_id: UUID | None, *, is_last: bool = False) -> None:
+    def __init__(
+        self, content: Content, trip_id: UUID | None, *, is_last: bool = False, is_step: bool = False
+    ) -> None:
         self.content = content
         self.trip_id = trip_id
+        self.is_step = is_step
         self.is_last = is_last
         self.renditions: dict[Hashable, Any] = {}

@@ -10,7 +10,7 @@ from models.trip_life import is_driving
 from models.values import Location, TripValue
 from models.visibility import Actor, may_take
 from services.events.topics import Topics
-from services.live.events import Event, LocationEvent, StandingEvent, StateRead, TripEvent
+from services.live.events import CityEvent, Event, LocationEvent, StandingEvent, StateRead, TripEvent
 from services.live.feeds import Outcome, Verdict
 from services.live.messages import Message, PoolSnapshot
 from services.live.offer_area import Area
@@ -168,7 +168,7 @@ class PoolFeed:
         Or staff have decided otherwise, which a snapshot tells too.
         """
         pause = self._pause
-        if isinstance(event, LocationEvent):
+        if isinstance(event, LocationEvent | CityEvent):
             return False
         if isinstance(event, StandingEvent):
             obstacle = self._rules.obstacle(

@@ -15,7 +15,7 @@ import structlog
 from models.visibility import may_see
 from services.live.delivered_versions import NEVER
 from services.live.events import Event, LocationEvent, TripEvent, Unversioned
-from services.live.feeds import Feed, NotFound, Verdict
+from services.live.feeds import Feed, NotFound, NotShown, NotStaff, Verdict
 from services.live.followed_topics import FollowedTopics
 from services.live.messages import Message
 from services.live.open_topics import OpenTopics
@@ -37,7 +37,7 @@ class Sink(Protocol):
         ...
 
     def end(self, error: Exception | None) -> None:
-        """The subscription has ended. ``error``: NotFound if it is no longer visible; else a server error."""
+        """The subscription has ended. ``error``: NotShown if it is no longer visible; else a server error."""
         ...
 
 
@@ -111,13 +111,18 @@ class Subscriber:
         """The feed that it follows."""
         return self._feed
 
+    @property
+    def user_id(self) -> UUID:
+        """The user who follows."""
+        return self._feed.actor.id
+
     # READING to FLOWING, and back
 
     async def begin(self) -> None:
         """Send the snapshot; events flow when this returns.
 
         Raises:
-            NotFound: the feed's object does not exist for the caller.
+            NotShown: the caller may not see what the feed follows.
             Exception: an error of the database.
         """
         await self._catch_up()
@@ -139,7 +144,7 @@ class Subscriber:
         while True:
             try:
                 return await self._catch_up()
-            except NotFound as error:
+            except NotShown as error:
                 return self._end(error)
             except Exception:
                 # The database is away, and the read has logged that. The subscriber gets a snapshot as soon as
@@ -267,6 +272,8 @@ class Subscriber:
                     self._sink.deliver(message)
             elif change is Verdict.NO_LONGER_VISIBLE:
                 self._end(NotFound())
+            elif change is Verdict.NO_LONGER_STAFF:
+                self._end(NotStaff())
             elif change is Verdict.ENDED:
                 self._end(None)
             elif change is Verdict.READ_AGAIN:
@@ -352,7 +359,7 @@ class Subscriber:
             else:
                 for message in feed.update(read):
                     self._sink.deliver(message)
-        except NotFound:
+        except NotShown:
             raise
         except Exception as error:
             # Not an error of the database: it would come again with every read.

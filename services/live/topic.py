@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.live.delivered_versions import DeliveredVersions
-from services.live.events import EventDecoder, LocationEvent, TripEvent, Unversioned
+from services.live.events import CityEvent, EventDecoder, LocationEvent, TripEvent, Unversioned
 from services.runtime.fair_queue import FairQueue
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -25,7 +25,10 @@ MAX_WAITING = 1_000
 # In a topic with that many, a newer position replaces the oldest.
 MAX_WAITING_LOCATIONS = 16
 
-Listen = Callable[[str], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+# What comes on a topic: bytes from the bus, or an event of this process.
+Heard = bytes | LocationEvent | CityEvent
+Listening = AbstractAsyncContextManager[AsyncIterator[Heard]]
+Listen = Callable[[str], Listening]
 
 
 class ListeningEnded(Exception):
@@ -34,6 +37,11 @@ class ListeningEnded(Exception):
 
 class Follower(Protocol):
     """Receives the events of a topic."""
+
+    @property
+    def user_id(self) -> UUID:
+        """The user who follows."""
+        ...
 
     @property
     def known(self) -> Mapping[UUID, int]:
@@ -49,7 +57,7 @@ class Follower(Protocol):
         ...
 
     def take_unversioned(self, event: Unversioned) -> None:
-        """Something of a driver has changed: the position, the standing, or a trip."""
+        """Something without a version has changed: of a driver, or in the city."""
         ...
 
     def start_over(self) -> None:
@@ -106,7 +114,7 @@ class Topic:
         self._listener: asyncio.Task[None] | None = None
         # The delivery that is running, and the messages that wait; None stands for messages that were dropped.
         self._delivery: Iterator[None] | None = None
-        self._waiting: deque[bytes | LocationEvent | None] = deque()
+        self._waiting: deque[Heard | None] = deque()
         self._has_turn = False
 
     # Its lifetime
@@ -197,11 +205,9 @@ class Topic:
         """The number of messages that are not delivered yet."""
         return len(self._waiting) + (self._delivery is not None)
 
-    def _begin(self, message: bytes | LocationEvent) -> Iterator[None]:
+    def _begin(self, message: Heard) -> Iterator[None]:
         """Decode a message; returns the pieces of its delivery. Raises: any Exception of the decoding."""
-        event = message
-        if not isinstance(event, LocationEvent):
-            event = self._delivering.decoder.decode(self.name, event)
+        event = self._delivering.decoder.decode(self.name, message) if isinstance(message, bytes) else message
         return self._deliver_trip(event) if isinstance(event, TripEvent) else self._deliver_unversioned(event)
 
     def _deliver_trip(self, event: TripEvent) -> Iterator[None]:
@@ -226,7 +232,7 @@ class Topic:
                 follower.take_trip(event, known, is_old=is_old)
 
     def _deliver_unversioned(self, event: Unversioned) -> Iterator[None]:
-        """Deliver an event about a driver to all followers."""
+        """Deliver an event without a version to all followers."""
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield
@@ -245,7 +251,7 @@ class Topic:
         for first in range(0, len(followers), FOLLOWERS_AT_ONCE):
             yield [each for each in followers[first : first + FOLLOWERS_AT_ONCE] if each in self.followers]
 
-    def take(self, message: bytes | LocationEvent) -> None:
+    def take(self, message: Heard) -> None:
         """Deliver a message, after those that wait."""
         if self._has_locations and len(self._waiting) >= MAX_WAITING_LOCATIONS:
             self._drop_oldest_position()
@@ -258,7 +264,7 @@ class Topic:
 
     def _drop_oldest_position(self) -> None:
         for number, message in enumerate(self._waiting):
-            if message is not None and self._delivering.decoder.is_location(message):
+            if isinstance(message, bytes | LocationEvent) and self._delivering.decoder.is_location(message):
                 del self._waiting[number]
                 return
 

@@ -1,6 +1,7 @@
 """Finds drivers by the H3 cell that they are in, within this process."""
 
 from collections.abc import Iterator
+from itertools import islice
 from uuid import UUID
 
 from models.geo import GeoPoint
@@ -33,6 +34,10 @@ class CellIndex:
             drivers.discard(driver_id)
             if not drivers:
                 del self._drivers[cell]
+
+    def some(self, limit: int) -> list[UUID]:
+        """Up to ``limit`` drivers."""
+        return list(islice(self._cells, limit))
 
     def around(self, center: GeoPoint, radius_m: float) -> Iterator[UUID]:
         """The drivers within the radius, and some that are farther."""

@@ -65,6 +65,11 @@ class FreeDrivers:
                 break
         return found[:MAX_NEAR]
 
+    async def some(self, limit: int) -> list[UUID]:
+        """Up to ``limit`` drivers of the set. Raises: what Redis raises."""
+        members = await self._redis.zrange(self._topics.free_drivers, 0, limit - 1)
+        return [UUID(bytes=cast("bytes", member)) for member in members]
+
     async def remove_expired(self) -> None:
         """Remove the drivers whose positions have expired. Of all processes one does it in ``SWEEP_INTERVAL_S``.
 

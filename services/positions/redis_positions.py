@@ -26,6 +26,8 @@ TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 8
 # The number of positions in one script: Redis does nothing else in the meantime.
 MAX_PUT = 256
+# The number of positions that are read, and decoded, at once.
+MAX_READ = 500
 
 # Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
 _AGE_DIGITS = 16
@@ -234,6 +236,16 @@ class RedisPositions:
             self._link.failed(error)
         return await self._memory.near(center, radius_m, since=since)
 
+    async def free(self, *, limit: int) -> Sequence[UUID]:
+        """The drivers without a trip in Redis; without Redis, those who reported to this process."""
+        if self._link.is_up:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    return await self._free_drivers.some(limit)
+            except LINK_ERRORS as error:
+                self._link.failed(error)
+        return await self._memory.free(limit=limit)
+
     async def remove_expired(self) -> None:
         """Delete the places of drivers whose positions have expired, in Redis for all processes."""
         if not self._link.is_up:
@@ -246,10 +258,15 @@ class RedisPositions:
     async def _in_redis(self, driver_ids: Sequence[UUID]) -> dict[UUID, Location | Forgotten]:
         if not driver_ids:
             return {}
-        values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in driver_ids])
-        read = (_read(cast("bytes", value)) if value is not None else None for value in values)
-        found = zip(driver_ids, read, strict=True)
-        return {driver_id: stored for driver_id, stored in found if stored is not None}
+        found: dict[UUID, Location | Forgotten] = {}
+        for first in range(0, len(driver_ids), MAX_READ):
+            some = driver_ids[first : first + MAX_READ]
+            values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in some])
+            for driver_id, value in zip(some, values, strict=True):
+                stored = _read(cast("bytes", value)) if value is not None else None
+                if stored is not None:
+                    found[driver_id] = stored
+        return found
 
 
 def _put(location: Location, topics: Sequence[str], ttl_s: float, lease: bytes, message: bytes) -> _Put:

@@ -69,6 +69,12 @@ class PositionStore(Protocol):
         """
         ...
 
+    async def free(self, *, limit: int) -> Sequence[UUID]:
+        """Up to ``limit`` drivers of whom a position may be known. If there are fewer, all without a trip are
+        among them.
+        """
+        ...
+
     async def remove_expired(self) -> None:
         """Delete what is left of positions that have expired."""
         ...
@@ -158,6 +164,10 @@ class MemoryPositions:
         found = (self._live(driver_id) for driver_id in self._index.around(center, radius_m))
         free = [location for location in found if location is not None and is_free(location, since)]
         return heapq.nsmallest(MAX_NEAR, free, key=lambda location: distance_m(center, location.point))
+
+    async def free(self, *, limit: int) -> Sequence[UUID]:
+        """The drivers of the index, with a trip or without."""
+        return self._index.some(limit)
 
     async def remove_expired(self) -> None:
         """There is nothing to do: the index forgets with the positions."""

@@ -1,0 +1,275 @@
+"""The city for staff: read once a second while somebody watches, and told as changes."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from uuid import UUID
+
+import structlog
+
+from models.city import CityCounts, CityDriver, CityOutage, CityPerson, CityTrip
+from models.values import Location
+from services.errors import DatabaseUnavailable
+from services.live.city_reads import CityRead, CityReads
+from services.live.delivered_versions import LONGEST_COMMIT
+from services.live.events import CityEvent
+from services.live.messages import CityChange, CitySnapshot
+from services.positions.freshness import Freshness, Lifetime
+from services.positions.store import PositionStore
+from services.runtime.counters import Counters
+
+_log = structlog.stdlib.get_logger(__name__)
+
+INTERVAL_S = 1.0
+# A read that takes longer is told as an outage.
+PATIENCE_S = 3.0
+MAX_DRIVERS = 5_000
+# How many known names are read again in each second: a changed name is shown within a minute.
+NAMES_AT_ONCE = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CityState:
+    """The city at one moment. ``number`` counts the states; ``revoked``: watchers who are no staff any more."""
+
+    __slots__ = ("_snapshot", "at", "counts", "drivers", "is_cut", "number", "outages", "revoked", "trips")
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        drivers: Mapping[UUID, CityDriver],
+        trips: Mapping[UUID, CityTrip],
+        counts: CityCounts,
+        is_cut: bool,
+        outages: frozenset[CityOutage],
+        revoked: frozenset[UUID],
+    ) -> None:
+        self.number = number
+        self.at = datetime.now(UTC)
+        self.drivers = drivers
+        self.trips = trips
+        self.counts = counts
+        self.is_cut = is_cut
+        self.outages = outages
+        self.revoked = revoked
+        self._snapshot: CityEvent | None = None
+
+    @property
+    def snapshot(self) -> CityEvent:
+        """The whole state, built once for all who begin with it."""
+        if self._snapshot is None:
+            content = CitySnapshot(
+                self.at,
+                tuple(self.drivers.values()),
+                tuple(self.trips.values()),
+                self.counts,
+                self.is_cut,
+                self.outages,
+            )
+            self._snapshot = CityEvent(self.number, content, self.revoked)
+        return self._snapshot
+
+    def change_from(self, before: "CityState") -> CityEvent:
+        """What has changed since the state before."""
+        content = CityChange(
+            self.at,
+            tuple(each for key, each in self.drivers.items() if before.drivers.get(key) != each),
+            tuple(before.drivers.keys() - self.drivers.keys()),
+            tuple(each for key, each in self.trips.items() if before.trips.get(key) is not each),
+            tuple(before.trips.keys() - self.trips.keys()),
+            self.counts,
+            self.is_cut,
+            self.outages,
+        )
+        return CityEvent(self.number, content, self.revoked)
+
+
+_NOTHING = CityState(
+    0,
+    drivers={},
+    trips={},
+    counts=CityCounts(),
+    is_cut=False,
+    outages=frozenset(),
+    revoked=frozenset(),
+)
+
+
+class City:
+    """What all watchers of this process follow: a source of events, like a topic of the bus.
+
+    Each second one statement and one look at the positions serve all watchers; without watchers there are none.
+    The statement returns only what has changed of the trips. A watcher who is no member of staff any more is named
+    in the next state. While the database does not answer, the last state stays and says so.
+    """
+
+    def __init__(
+        self,
+        reads: CityReads,
+        positions: PositionStore,
+        lifetime: Lifetime,
+        counters: Counters,
+        *,
+        watchers: Callable[[], Collection[UUID]],
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        """``watchers``: the users who watch now."""
+        self._reads = reads
+        self._positions = positions
+        self._lifetime = lifetime
+        self._counters = counters
+        self._watchers = watchers
+        self._interval_s = interval_s
+        self._has_state = asyncio.Event()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._has_state.clear()
+        self._state = _NOTHING
+        # By driver; those whose name was read longest ago come first.
+        self._people: OrderedDict[UUID, CityPerson] = OrderedDict()
+        self._since = _EPOCH
+
+    async def state(self) -> CityState:
+        """The latest state; waits for the first one."""
+        await self._has_state.wait()
+        return self._state
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncGenerator[AsyncIterator[CityEvent]]:
+        """The changes, once a second, until the block is left. Only one listener at a time."""
+        try:
+            yield self._events()
+        finally:
+            self._forget()
+
+    async def _events(self) -> AsyncIterator[CityEvent]:
+        loop = asyncio.get_running_loop()
+        while True:
+            began_s = loop.time()
+            reading = asyncio.create_task(self._next())
+            try:
+                await asyncio.wait([reading], timeout=PATIENCE_S)
+                if not reading.done():
+                    yield self._tell(self._failed())
+                    await asyncio.wait([reading])
+                yield self._tell(reading.result())
+            finally:
+                reading.cancel()
+            await asyncio.sleep(max(0.0, began_s + self._interval_s - loop.time()))
+
+    def _tell(self, state: CityState) -> CityEvent:
+        event = state.change_from(self._state)
+        self._state = state
+        self._has_state.set()
+        return event
+
+    async def _next(self) -> CityState:
+        try:
+            return await self._read()
+        except DatabaseUnavailable as error:
+            _log.warning("the city cannot be read", error=str(error))
+        except Exception:
+            _log.exception("reading the city failed")
+        return self._failed()
+
+    def _failed(self) -> CityState:
+        last = self._state
+        return CityState(
+            last.number + 1,
+            drivers=last.drivers,
+            trips=last.trips,
+            counts=last.counts,
+            is_cut=last.is_cut,
+            outages=last.outages | {CityOutage.DATABASE},
+            revoked=last.revoked,
+        )
+
+    async def _read(self) -> CityState:
+        watchers = self._watchers()
+        free = await self._positions.free(limit=MAX_DRIVERS + 1)
+        is_cut = len(free) > MAX_DRIVERS
+        free = free[:MAX_DRIVERS]
+        asked = self._names_to_read(free)
+        self._counters.reads += 1
+        read = await self._reads.read(people=asked, since=self._since, watchers=watchers)
+        self._learn(asked, read)
+        trips, driven = self._trips(read)
+        locations = await self._positions.last([*dict.fromkeys((*free, *driven))])
+        is_whole = self._positions.whole_s is not None
+        # A later read could not tell an outage from a driver who has gone.
+        drivers = self._drivers(locations if is_whole else self._with_last(locations), driven)
+        fresh = [each for each in drivers.values() if not each.is_stale]
+        return CityState(
+            self._state.number + 1,
+            drivers=drivers,
+            trips=trips,
+            counts=CityCounts(
+                open=read.open,
+                under_way=read.under_way,
+                available=sum(each.trip_id is None for each in fresh),
+                silent=len(drivers) - len(fresh),
+            ),
+            is_cut=is_cut or read.is_cut,
+            outages=frozenset() if is_whole else frozenset({CityOutage.POSITIONS}),
+            revoked=self._state.revoked.union(watchers) - read.staff,
+        )
+
+    def _names_to_read(self, free: Collection[UUID]) -> list[UUID]:
+        """The drivers whose names are unknown, and those whose names were read longest ago."""
+        return [
+            *(driver_id for driver_id in free if driver_id not in self._people),
+            *islice(self._people, NAMES_AT_ONCE),
+        ]
+
+    def _learn(self, asked: Collection[UUID], read: CityRead) -> None:
+        for driver_id in asked:
+            self._people.pop(driver_id, None)
+        self._people.update((person.id, person) for person in read.people)
+        for found in read.trips:
+            if found.trip is not None and found.trip.driver is not None:
+                self._people[found.trip.driver.id] = found.trip.driver
+        while len(self._people) > 2 * MAX_DRIVERS + len(read.trips):
+            self._people.popitem(last=False)
+
+    def _trips(self, read: CityRead) -> tuple[dict[UUID, CityTrip], dict[UUID, UUID]]:
+        """The trips, and for each driver of one the trip."""
+        trips: dict[UUID, CityTrip] = {}
+        driven: dict[UUID, UUID] = {}
+        last, is_whole = self._state.trips, True
+        for found in read.trips:
+            known = last.get(found.id)
+            trip = known if known is not None and known.version == found.version else found.trip
+            if trip is None:
+                # It was committed later than any change should be.
+                is_whole, trip = False, known
+            if trip is not None:
+                trips[found.id] = trip
+            if found.driver_id is not None:
+                driven[found.driver_id] = found.id
+        # What was written before and committed after the read began comes with the next one.
+        self._since = read.begun - LONGEST_COMMIT if is_whole else _EPOCH
+        return trips, driven
+
+    def _drivers(self, locations: Mapping[UUID, Location], driven: Mapping[UUID, UUID]) -> dict[UUID, CityDriver]:
+        drivers: dict[UUID, CityDriver] = {}
+        for driver_id, location in locations.items():
+            freshness = self._lifetime.freshness(location)
+            person = self._people.get(driver_id)
+            if person is not None and freshness is not Freshness.GONE:
+                is_stale = freshness is not Freshness.LIVE
+                drivers[driver_id] = CityDriver(person, location, is_stale, driven.get(driver_id))
+        return drivers
+
+    def _with_last(self, locations: Mapping[UUID, Location]) -> Mapping[UUID, Location]:
+        """These positions, and the last ones of all others who were shown."""
+        found = {driver_id: driver.location for driver_id, driver in self._state.drivers.items()}
+        for driver_id, location in locations.items():
+            known = found.get(driver_id)
+            if known is None or known.recorded_at < location.recorded_at:
+                found[driver_id] = location
+        return found
