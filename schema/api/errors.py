@@ -12,7 +12,8 @@ from graphql import GraphQLError
 
 from services.errors import BadInput, SessionEnded
 from services.limits.rates import RateLimited
-from services.live.feeds import NotFound, NotStaff, TooManyPools
+from services.live.faults import NotStaff, TooManyPools
+from services.live.feeds import NotFound
 from services.runtime import incidents
 from services.runtime.tracebacks import forget_frames
 

@@ -72,10 +72,7 @@ class SocketEndpoint:
         max_operations: int,
         connection_of: Callable[[Send], Connection],
     ) -> None:
-        """``connection_of`` finds the TCP connection behind a socket's ``send``.
-
-        ``own_pages``: knows this server's own pages, and no others.
-        """
+        """``connection_of`` finds the TCP connection behind a ``send``; ``own_pages`` allows no other pages."""
         self.own_pages = own_pages
         self.execution = execution
         self.services = services
@@ -122,7 +119,7 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         is_own_page = "authorization" in headers or self.own_pages.allows_socket(scope, headers)
-        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers), is_own_page=is_own_page)
+        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers), is_own_page)
         # Nothing reads the head again, and it would take 3 KB for as long as the socket lives.
         scope.clear()
         del headers
@@ -157,20 +154,14 @@ class Socket:
     """One connection, from accept to close."""
 
     def __init__(
-        self,
-        endpoint: SocketEndpoint,
-        send: Send,
-        connection: Connection,
-        cookie_token: str | None,
-        *,
-        is_own_page: bool,
+        self, endpoint: SocketEndpoint, send: Send, connection: Connection, token: str | None, is_own_page: bool
     ) -> None:
         self._is_own_page = is_own_page
         self._endpoint = endpoint
         self._send = send
         self._abort = connection.abort
         self._send_queue = SendQueue(send, self._abort, connection.write_ready)  # pyright: ignore[reportArgumentType]
-        self._token = cookie_token
+        self._token = token
         self._has_init = False
         # None until `connection_init`.
         self._operations: SocketOperations | None = None

@@ -199,7 +199,9 @@ class City:
         read = await self._reads.read(people=asked, since=self._since, watchers=watchers)
         self._learn(asked, read)
         trips, driven = self._trips(read)
-        locations = await self._positions.last([*dict.fromkeys((*free, *driven))])
+        # Those who were shown too: at the end of a trip a driver is known as free only with the next report.
+        shown = islice(dict.fromkeys((*free, *driven, *self._state.drivers)), 2 * MAX_DRIVERS)
+        locations = await self._positions.last(list(shown))
         is_whole = self._positions.whole_s is not None
         # A later read could not tell an outage from a driver who has gone.
         drivers = self._drivers(locations if is_whole else self._with_last(locations), driven)

@@ -7,7 +7,8 @@ from models.visibility import Actor
 from services.events.topics import Topics
 from services.live.city import City, CityState
 from services.live.events import CityEvent, Event, StateRead
-from services.live.feeds import NotStaff, Verdict
+from services.live.faults import NotStaff
+from services.live.feeds import Verdict
 from services.live.messages import Message
 from services.live.reads import StateReader
 from services.trips.rows import TripsAt

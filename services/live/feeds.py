@@ -14,6 +14,7 @@ from models.values import Approval, Location, Role, TripValue
 from models.visibility import Actor, Audience, audience_of, is_on_trip
 from services.events.topics import Topics
 from services.live.events import Event, LocationEvent, StandingEvent, StateRead, TripEvent
+from services.live.faults import NotShown
 from services.live.messages import DriverAt, Message, MyTripsSnapshot, TripChanged, TripState
 from services.live.reads import StateReader
 from services.positions.freshness import Freshness, Lifetime
@@ -32,20 +33,8 @@ class Verdict(Enum):
 Outcome = Message | Sequence[Message] | Verdict | None
 
 
-class NotShown(Exception):
-    """The caller may not, or no longer, see what they follow."""
-
-
 class NotFound(NotShown):
     """The caller may not see the trip, or there is none."""
-
-
-class NotStaff(NotShown):
-    """The caller is not, or no longer, a member of staff."""
-
-
-class TooManyPools(Exception):
-    """The driver has the maximum of pool subscriptions."""
 
 
 class Feed(Protocol):

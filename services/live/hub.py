@@ -7,7 +7,8 @@ from uuid import UUID
 from models.values import Location
 from services.events.topics import Topics
 from services.live.events import EventDecoder, LocationEvent
-from services.live.feeds import Feed, TooManyPools
+from services.live.faults import TooManyPools
+from services.live.feeds import Feed
 from services.live.open_topics import OpenTopics
 from services.live.reads import StateReader
 from services.live.subscriber import Sink, Subscriber

@@ -15,7 +15,8 @@ import structlog
 from models.visibility import may_see
 from services.live.delivered_versions import NEVER
 from services.live.events import Event, LocationEvent, TripEvent, Unversioned
-from services.live.feeds import Feed, NotFound, NotShown, NotStaff, Verdict
+from services.live.faults import NotShown, NotStaff
+from services.live.feeds import Feed, NotFound, Verdict
 from services.live.followed_topics import FollowedTopics
 from services.live.messages import Message
 from services.live.open_topics import OpenTopics

@@ -2,7 +2,7 @@
 
 from models.visibility import Actor
 from services.database.connections import Database
-from services.live.feeds import NotStaff
+from services.live.faults import NotStaff
 
 
 class StaffRights:

@@ -29,6 +29,7 @@ export default [
           acceptedIdTypes: ["ID"],
           exceptions: {
             types: [
+              "CancelCount", "CityChange", "CityCounts", "CityFigure", "CityFigures", "CitySnapshot", "TimeToAccept",
               "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "Route",
               "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn", "Vehicle",
             ],

@@ -6,9 +6,16 @@ import schema from "../generated/introspection.json" with { type: "json" };
 
 /** A value without an id belongs to its trip, user or list. */
 const keys: KeyingConfig = {
+  CancelCount: () => null,
+  CityChange: () => null,
+  CityCounts: () => null,
+  CityFigure: () => null,
+  CityFigures: () => null,
+  CitySnapshot: () => null,
   GeoPoint: () => null,
   Rating: () => null,
   Route: () => null,
+  TimeToAccept: () => null,
   TripEstimate: () => null,
   Vehicle: () => null,
   HistoryEntry: () => null,

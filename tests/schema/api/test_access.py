@@ -61,6 +61,7 @@ RIDER_ALONE = "the trip's rider, while the driver comes"
 EACH_OWN = f"{PARTY}, each their own, once it is completed"
 ONESELF = "a driver, of their own account"
 OWN = "the user"
+STAFF = "staff"
 # As what somebody sees their own account.
 SELF = "self"
 
@@ -104,6 +105,25 @@ FIELDS = {
     "VerifyEmailPayload": rows("errors"),
     "TripPayload": rows("trip errors"),
     "LocationPayload": rows("errors"),
+    "CitySnapshot": rows("at drivers trips counts truncated outages", STAFF),
+    "CityChange": rows(
+        "at drivers removedDriverIds trips removedTripIds counts truncated outages",
+        STAFF,
+    ),
+    "CityDriver": rows(
+        "id username firstName lastName point heading recordedAt isStale availability tripId", STAFF
+    ),
+    "CityTrip": rows(
+        "id version status created updated pickUpAddress dropOffAddress pickUp dropOff expiresAt arrivedAt rider "
+        "driver",
+        STAFF,
+    ),
+    "CityPerson": rows("id username firstName lastName", STAFF),
+    "CityCounts": rows("open underWay available silent", STAFF),
+    "CityFigures": rows("period asOf total partS parts truncated driversOffDuty", STAFF),
+    "CityFigure": rows("start requested accepted completed expired cancelled timeToAccept", STAFF),
+    "CancelCount": rows("code count", STAFF),
+    "TimeToAccept": rows("p50S p99S", STAFF),
     "MyTripsSnapshot": rows("trips"),
     "TripChanged": rows("trip"),
     "PoolSnapshot": rows("offers truncated paused"),
@@ -234,6 +254,11 @@ ROWS = {
         f"{{ tripEstimate(pickUp: $from, dropOff: $to) {{ {selection('TripEstimate')} }} }}",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
         {"from": {"lat": 52.5, "lng": 13.4}, "to": {"lat": 52.6, "lng": 13.4}},
+    ),
+    "Query.cityFigures": Row(
+        f"{{ cityFigures(period: HOUR) {{ {selection('CityFigures')} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "FORBIDDEN"), {"staff": DATA}),
+        audience=STAFF,
     ),
     "Mutation.signUp": Row(
         "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } token errors { code } } }",
@@ -379,6 +404,11 @@ ROWS = {
         f"subscription ($id: ID!) {{ driverLocation(tripId: $id) {{ {selection('DriverLocation')} }} }}",
         following_the_driver(),
         {"id": "$TRIP"},
+    ),
+    "Subscription.city": Row(
+        f"subscription {{ city {{ ... on CitySnapshot {{ {selection('CitySnapshot')} }} }} }}",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "FORBIDDEN"), {"staff": WITH_IT}),
+        audience=STAFF,
     ),
 }
 
@@ -656,6 +686,8 @@ def is_shown(to: str, audience: str, status: str) -> bool:
     match to:
         case _ if to == ALL:
             return True
+        case _ if to == STAFF:
+            return audience == STAFF
         case _ if to in (ONESELF, OWN):
             return audience == SELF
         case _ if audience not in (*PARTIES, SELF):
@@ -674,6 +706,14 @@ def is_shown(to: str, audience: str, status: str) -> bool:
 
 # Null for other reasons than the viewer: nobody has driven the trip, or it has no such value.
 MAY_BE_NULL = {
+    "CityDriver.heading",
+    "CityDriver.tripId",
+    "CityTrip.driver",
+    "CityTrip.dropOff",
+    "CityTrip.expiresAt",
+    "CityTrip.arrivedAt",
+    "CityFigure.timeToAccept",
+    "CancelCount.code",
     "PoolSnapshot.paused",
     "Trip.driver",
     "Trip.dropOff",
@@ -728,6 +768,9 @@ async def check(world: World, row: Row, status: str, attempts: Attack, *, transp
     ask = {"http": by_http, "event stream": by_event_stream, "socket": by_socket}[transport]
     assert set(row.answers[status]) == set(VIEWERS)
     await world.stand(status)
+    if row is ROWS["Subscription.city"]:
+        # Its state is up to a second old while somebody has followed it lately.
+        await until(lambda: world.server.application.services.hub.topics == 0)
     for viewer, answer in row.answers[status].items():
         if transport == "socket" and answer != UNAUTHENTICATED and viewer not in OUTSIDE and row.over_socket:
             answer = row.over_socket

@@ -30,6 +30,7 @@ from schema.build import build_schema
 from schema.operations.execution import Execution, Refusal, Request, encode
 from schema.transport.client_info import HttpClientInfo
 from schema.transport.credentials import COOKIE, Cookies
+from schema.transport.origins import Origins
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, token_hash
 from services.staff.staff import NoSuchUser, Staff, StaffMember
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.attack("abuse")
 
 SCHEMA: GraphQLSchema = build_schema()._schema  # pyright: ignore[reportPrivateUsage]
 COOKIES = Cookies(is_secure=False, samesite="lax", max_age_s=3600)
+OWN_PAGES = Origins(public_url=None, allowed=())
 ADDRESS = "old@taxi.example"
 NEW = "another-staple-battery-8"
 HASH = Passwords(concurrency=1, memory_kib=HASH_MEMORY_KIB)._hasher.hash(PASSWORD)  # pyright: ignore[reportPrivateUsage]
@@ -184,7 +186,9 @@ class Person:
     def context(self) -> Context:
         """The context of a request whose session was just read, and is live."""
         headers = Headers({"cookie": f"{COOKIE}={self.session.token}"})
-        sender = HttpClientInfo({"client": ("127.0.0.1", 1)}, headers, COOKIES, trusts_loopback=True)
+        sender = HttpClientInfo(
+            {"client": ("127.0.0.1", 1)}, headers, COOKIES, trusts_loopback=True, own_pages=OWN_PAGES
+        )
         return Context(self.stage.application.services, self.session.actor, sender)
 
     async def ask(self, context: Context, **fields: Row) -> dict[str, str]:

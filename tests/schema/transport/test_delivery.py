@@ -320,7 +320,7 @@ class Conversation:
             init_timeout_s=60.0,
             max_operations=10,
         )
-        self.socket = Socket(cast("Any", endpoint), self.wire.send, Connection(self.wire.send), "token")
+        self.socket = Socket(cast("Any", endpoint), self.wire.send, Connection(self.wire.send), "token", True)
 
     async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self.socket.serve(self._receive))
@@ -442,7 +442,7 @@ async def test_the_server_stops_reading_from_a_client_that_does_not_read() -> No
         return {"type": "websocket.receive", "text": '{"type": "ping"}'}
 
     endpoint = cast("Any", SimpleNamespace(services=None, init_timeout_s=60.0))
-    socket = Socket(endpoint, wire.send, Connection(wire.send), None)
+    socket = Socket(endpoint, wire.send, Connection(wire.send), None, True)
     serving = asyncio.create_task(socket.serve(receive))
     await asyncio.sleep(0)
     # The server has stopped reading at its limit, and continues when the client reads.

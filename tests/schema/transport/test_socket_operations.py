@@ -31,6 +31,7 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
         Mock(),
         actor=Mock(),
         token="",
+        is_own_page=True,
         max_operations=1,
         end_session=ends.set,
         fail=Mock(),

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 
+from models.city import CityCounts, CityDriver, CityOutage, CityPerson, CityTrip
 from models.geo import GeoPoint
 from models.standing import DriverRules, PauseReason, Standing
-from models.trip_life import ChangedBy, TripStatus, WithdrawReason
+from models.trip_life import CancelCode, ChangedBy, TripStatus, WithdrawReason
 from models.values import Approval, Location, Role, TripChangeValue, TripValue, UserValue, VehicleValue
 from models.visibility import Actor, Audience
 from schema.api.context import Context
@@ -33,6 +34,7 @@ from services.live import messages
 from services.positions.estimates import Estimate
 from services.positions.freshness import Freshness, Lifetime
 from services.positions.routing import Drive
+from services.staff.city_figures import CityFigure, CityFigures, TimeToAccept
 from services.trips.faults import TripTaken
 from services.trips.ratings import RatingValue
 from tests.fuzzing import fuzzed
@@ -52,7 +54,7 @@ MUTATIONS = (
     "setOnDuty",
     "setVehicle",
 )
-QUERIES = ("me", "node", "trip", "trips", "tripEstimate")
+QUERIES = ("me", "node", "trip", "trips", "tripEstimate", "cityFigures")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
 ASKED_AGAIN = {
     "history.of",
@@ -105,6 +107,8 @@ class World:
             "trips.request": self._raising(self.trip),
             "trips.update": self._raising(self.trip),
             "trips.page": self._raising(self.page),
+            "staff_rights.check": self._raising(lambda: None),
+            "city_statistics.of": self._raising(self.figures),
         }
 
     def event(self, name: str) -> Any:
@@ -128,8 +132,58 @@ class World:
                         withdrawn,
                     ]
                 )
+            case "city":
+                return self.city(is_snapshot=self._half())
             case _:
                 return messages.DriverAt(self._id(), self.location(), self._random.choice(list(Freshness)))
+
+    def city(self, *, is_snapshot: bool) -> Any:
+        drivers, trips = (self.city_driver(), self.city_driver()), (self.city_trip(),)
+        counts, outages = CityCounts(1, 2, 3, 4), frozenset(self._random.sample(list(CityOutage), 1))
+        if is_snapshot:
+            return messages.CitySnapshot(self._now(), drivers, trips, counts, self._half(), outages)
+        return messages.CityChange(
+            self._now(), drivers, (self._id(),), trips, (self._id(),), counts, self._half(), outages
+        )
+
+    def city_person(self) -> CityPerson:
+        return CityPerson(self._id(), self._random.choice(["", "ann"]), "Ann", "Ünï")
+
+    def city_driver(self) -> CityDriver:
+        return CityDriver(self.city_person(), self.location(), self._half(), self._maybe(self._id))
+
+    def city_trip(self) -> CityTrip:
+        trip = self.trip()
+        return CityTrip(
+            id=trip.id,
+            version=trip.version,
+            status=trip.status,
+            created=trip.created,
+            updated=trip.updated,
+            pick_up_address=trip.pick_up_address,
+            drop_off_address=trip.drop_off_address,
+            pick_up=trip.pick_up,
+            drop_off=trip.drop_off,
+            expires_at=trip.expires_at,
+            arrived_at=self._maybe(self._now),
+            rider=self.city_person(),
+            driver=self._maybe(self.city_person),
+        )
+
+    def figures(self) -> CityFigures:
+        return CityFigures(
+            as_of=self._now(),
+            part_s=900,
+            total=self.figure(),
+            parts=(self.figure(), self.figure()),
+            is_cut=self._half(),
+            drivers_off_duty=self._maybe(lambda: 3),
+        )
+
+    def figure(self) -> CityFigure:
+        cancelled = Counter({self._maybe(lambda: self._random.choice(list(CancelCode))): 2})
+        waited = self._maybe(lambda: TimeToAccept(1.5, self._random.uniform(2, 100)))
+        return CityFigure(self._now(), 9, 5, 4, 2, cancelled, waited)
 
     def history(self) -> list[TripChangeValue]:
         if self._random.random() < 0.2:
@@ -238,6 +292,8 @@ class UseCases:
         self.offer_radius_m = 3_000.0
         self.driver_rules = DriverRules(needs_approval=world.staff_approve)
         self.topics = Topics("test")
+        # The feed would read it.
+        self.city = None
         for name, act in world.use_cases().items():
             service, _, method = name.partition(".")
             setattr(self, service, getattr(self, service, None) or SimpleNamespace())
