@@ -35,6 +35,7 @@ from services.drivers.standing_changes import StandingChanges
 from services.drivers.standings import Standings
 from services.drivers.vehicles import Vehicles
 from services.events.bus import Bus
+from services.events.handover import Handover
 from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
 from services.events.redis_link import RedisLink
@@ -50,6 +51,7 @@ from services.live.reads import StateReader
 from services.live.topic import Listening
 from services.notifications.letters import Letters
 from services.notifications.mailer import Mailer
+from services.notifications.outgoing import OutgoingClient
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
 from services.photos.processing import PhotoProcessor
@@ -85,6 +87,10 @@ from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
 from services.trips.retention import RETENTION_INTERVAL_S, TripRetention
 from services.trips.writes import TripWrites
+from services.webhooks.deliveries import Deliveries
+from services.webhooks.endpoints import Endpoints
+from services.webhooks.management import WebhookManagement
+from services.webhooks.sender import TEND_INTERVAL_S, TIMEOUT_S, WebhookSender
 
 
 class Application:
@@ -108,11 +114,27 @@ class Application:
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)
+        # How long an attempt takes at most is one of the sender's rules.
+        outgoing = OutgoingClient(timeout_s=TIMEOUT_S, private_hosts=settings.webhook_private_hosts)
+        self.webhook_endpoints = endpoints = Endpoints(self.database)
+        self.webhook_deliveries = deliveries = Deliveries(self.database)
+        self.webhook_sender = WebhookSender(self.database, endpoints, deliveries, outgoing, counters)
+        handover = Handover(self.database, [deliveries.recipient(self.webhook_sender.wake)])
+        self.webhooks = WebhookManagement(
+            self.database,
+            self.shield,
+            endpoints=endpoints,
+            deliveries=deliveries,
+            client=outgoing,
+            handover=handover,
+            wake=self.webhook_sender.wake,
+        )
         self.outbox = Outbox(
             self.database,
             self.bus,
             topics,
             self.leases,
+            handover,
             counters,
             find_changed=announcements.find_changed,
             find_standings=standing_announcements.find_changed,
@@ -347,6 +369,7 @@ class Application:
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
             remove_old_letters=(600.0, letters.remove_old),
+            tend_webhooks=(TEND_INTERVAL_S, self.webhook_sender.tend),
             remove_old_email_tokens=(600.0, email_tokens.remove_old),
             fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )

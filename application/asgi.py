@@ -172,6 +172,18 @@ class Asgi:
                     "Age of the oldest e-mail that waits to be sent; 0 when there is none.",
                     application.letters.oldest_age_s,
                 ),
+                "webhooks_waiting": (
+                    "Webhooks that wait to be sent, except those to disabled endpoints.",
+                    application.webhook_deliveries.waiting,
+                ),
+                "webhooks_age_seconds": (
+                    "Age of the oldest webhook that waits to be sent; 0 when there is none.",
+                    application.webhook_deliveries.oldest_age_s,
+                ),
+                "webhook_endpoints_failing": (
+                    "Endpoints that have accepted no webhook for a quarter of an hour, only failed.",
+                    application.webhook_endpoints.failing,
+                ),
                 "unreferenced_photos": (
                     "Photos that may be stored without an account: on their way to one, or left over.",
                     application.account_photos.unreferenced,

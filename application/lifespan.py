@@ -45,6 +45,8 @@ async def running(application: Application) -> AsyncGenerator[None]:
         shutdown.add("sessions", application.live_sessions.stop)
         await application.mailer.start()
         shutdown.add("mailer", application.mailer.stop)
+        await application.webhook_sender.start()
+        shutdown.add("webhooks", application.webhook_sender.stop)
         await application.periodic_jobs.start()
         shutdown.add("periodic_jobs", application.periodic_jobs.stop)
         # Do not wait for the photo store: an unreachable bucket must not stop trips.

@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     mail_folder: types.Folder = Field(
         Path("var/mail"), description="Without `SMTP_URL`, letters are written into this folder as `.eml` files."
     )
+    webhook_private_hosts: types.PrivateHosts = Field(
+        (),
+        description="Hosts of the operator's own network that webhooks may be sent to, separated by commas: "
+        "`HOST` or `HOST:PORT`. Their addresses may be private, and `http`. Without it only public https hosts are.",
+    )
     trip_rate: types.RateText = Field(
         "60/minute",
         description="How often a user may request, change or rate a trip, change the account, or go on or off "

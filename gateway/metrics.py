@@ -140,6 +140,9 @@ _COUNTERS = {
     "letters_sent": "E-mails that the mail server accepted.",
     "letters_deferred": "Attempts to send an e-mail that failed and are repeated.",
     "letters_given_up": "E-mails that the mail server refused, or that could not be sent for a day.",
+    "webhooks_delivered": "Webhooks that their receivers accepted.",
+    "webhooks_failed": "Attempts to send a webhook that failed.",
+    "webhooks_given_up": "Webhooks that became dead letters.",
     "routing_failures": "Questions that the routing engine did not answer in time and correctly.",
     "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

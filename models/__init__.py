@@ -13,6 +13,7 @@ from models.trip import Trip
 from models.trip_change import TripChange
 from models.unreferenced_photo import UnreferencedPhoto
 from models.user import User
+from models.webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "EmailToken",
@@ -25,4 +26,6 @@ __all__ = [
     "TripChange",
     "UnreferencedPhoto",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -59,6 +59,19 @@ class WithdrawReason(StrEnum):
     OUT_OF_RANGE = "OUT_OF_RANGE"
 
 
+class TripEvent(StrEnum):
+    """What has happened to a trip, as other systems are told."""
+
+    REQUESTED = "trip.requested"
+    ACCEPTED = "trip.accepted"
+    GIVEN_BACK = "trip.given_back"
+    DRIVER_ARRIVED = "trip.driver_arrived"
+    IN_PROGRESS = "trip.in_progress"
+    COMPLETED = "trip.completed"
+    CANCELLED = "trip.cancelled"
+    EXPIRED = "trip.expired"
+
+
 class Guard(Enum):
     """A condition of a transition besides the status and the party.
 
@@ -105,6 +118,16 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("complete", _S.STARTED, _S.COMPLETED, Party.STAFF),
     Transition("complete", _S.IN_PROGRESS, _S.COMPLETED, Party.STAFF),
 )
+
+# What a change to each status means. Of two there is more to know: a driver may have arrived, or given back.
+EVENTS: dict[TripStatus, TripEvent] = {
+    _S.REQUESTED: TripEvent.REQUESTED,
+    _S.STARTED: TripEvent.ACCEPTED,
+    _S.IN_PROGRESS: TripEvent.IN_PROGRESS,
+    _S.COMPLETED: TripEvent.COMPLETED,
+    _S.CANCELLED: TripEvent.CANCELLED,
+    _S.EXPIRED: TripEvent.EXPIRED,
+}
 
 _BY_CHOICE = frozenset(
     {

@@ -1,8 +1,8 @@
 """The outbox: every committed change reaches its subscribers.
 
 A use case changes data in an ``Outbox.transaction``, which also writes an outbox row. After the commit, the
-change is published and the row deleted. If that fails (no broker, or the process died), a sweep by any process
-finds the row and announces the current state.
+change is published and the row deleted, which hands the change over to background work (``handover.py``). If that
+fails (no broker, or the process died), a sweep by any process finds the row and announces the current state.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.events.bus import Bus, BusState
+from services.events.handover import Handover
 from services.events.leases import MAX_UNCHECKED_S, Leases
 from services.events.topics import Topics
 from services.runtime.counters import Counters
@@ -49,8 +50,8 @@ def note_sql(changed: str, *, former: str, pool: str) -> str:
     It returns their ``id`` and ``trip_id``.
     """
     return (
-        "INSERT INTO outbox (trip_id, former_driver_id, for_pool, created) "
-        f"SELECT id, {former}, {pool}, {{now}} FROM {changed} RETURNING id, trip_id"
+        "INSERT INTO outbox (trip_id, version, former_driver_id, for_pool, created) "
+        f"SELECT id, version, {former}, {pool}, {{now}} FROM {changed} RETURNING id, trip_id"
     )
 
 
@@ -98,10 +99,16 @@ class OutboxTransaction:
             reached_all = await self._leases.begin_change(new)
             self.reached_all = self.reached_all and (reached_all or not is_end)
 
-    async def note_trip(self, trip_id: UUID, *, for_pool: bool, former_driver_id: UUID | None = None) -> int:
-        """Write an outbox row for a changed trip; returns its id."""
+    async def note_trip(
+        self, trip_id: UUID, version: int, *, for_pool: bool, former_driver_id: UUID | None = None
+    ) -> int:
+        """Write an outbox row for a trip that has changed to ``version``; returns its id."""
         rows = await self.fetch(
-            note_sql("(SELECT $1 AS id) changed", former="$2", pool="$3"), trip_id, former_driver_id, for_pool
+            note_sql("(SELECT $1 AS id, $2 AS version) changed", former="$3", pool="$4"),
+            trip_id,
+            version,
+            former_driver_id,
+            for_pool,
         )
         return rows[0]["id"]
 
@@ -135,6 +142,7 @@ class Outbox:
         bus: Bus,
         topics: Topics,
         leases: Leases,
+        handover: Handover,
         counters: Counters,
         *,
         find_changed: FindChanged,
@@ -146,6 +154,7 @@ class Outbox:
         self._bus = bus
         self._topics = topics
         self._leases = leases
+        self._handover = handover
         self._find_changed = find_changed
         self._find_standings = find_standings
         self._waiting: list[Announcement] = []
@@ -232,10 +241,7 @@ class Outbox:
         batch, self._waiting = self._waiting, []
         published = await self._bus.publish([(p.topics, p.message) for p in batch])
         if published:
-            await self._forget([note_id for p in batch for note_id in p.note_ids])
-
-    async def _forget(self, note_ids: Sequence[int]) -> None:
-        await self._database.fetch(f"DELETE FROM outbox WHERE {self._database.sql.among('id', 1)}", list(note_ids))
+            await self._handover.published([note_id for p in batch for note_id in p.note_ids])
 
     async def _sweep(self) -> None:
         while True:
@@ -282,4 +288,5 @@ class Outbox:
             if changed_id in found:
                 self._enqueue(found[changed_id])
             else:
-                await self._forget([row["id"] for row in rows])
+                # It is gone: nobody is left to hear of it.
+                await self._handover.published([row["id"] for row in rows])

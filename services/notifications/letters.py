@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from models.letter import LetterKind
+from services.database.claims import claim_sql
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 
@@ -83,14 +84,11 @@ class Letters:
 
     async def claim(self, at_most: int) -> Sequence[DueLetter]:
         """Take up letters that are due, the oldest first. No other process gets them for ``CLAIM_S``."""
-        lock = self._database.sql.locked("UPDATE SKIP LOCKED")
+        sql = self._database.sql
+        claim = claim_sql(sql, "letters", waiting="sent IS NULL", at_most=at_most, for_s=CLAIM_S)
         rows = await self._database.fetch(
-            # Materialized, because PostgreSQL could otherwise run the SELECT, with its LIMIT, more than once.
-            "WITH next AS MATERIALIZED (SELECT id FROM letters WHERE sent IS NULL AND due <= {now} "
-            f"ORDER BY due, id LIMIT {at_most:d}{lock}) "
-            f"UPDATE letters SET due = {self._database.sql.ago(-CLAIM_S)}, attempts = attempts + 1 "
-            "WHERE id IN (SELECT id FROM next) RETURNING id, kind, username_key, user_id, address, attempts, "
-            f"created < {self._database.sql.ago(MAX_AGE_S)} AS is_too_old",
+            f"{claim} RETURNING id, kind, username_key, user_id, address, attempts, "
+            f"created < {sql.ago(MAX_AGE_S)} AS is_too_old",
         )
         return sorted(map(_due_letter, rows), key=lambda letter: letter.id)
 

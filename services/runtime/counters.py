@@ -13,7 +13,8 @@ class Counters:
     ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
     job removed. ``removed_trips``: old trips that the periodic job removed. ``restarted_tasks``: background tasks
     that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
-    to send e-mails, by their outcome. ``routing_failures``: questions that the routing engine did not answer.
+    to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
+    ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine did not answer.
     """
 
     events: int = 0
@@ -29,3 +30,6 @@ class Counters:
     letters_sent: int = 0
     letters_deferred: int = 0
     letters_given_up: int = 0
+    webhooks_delivered: int = 0
+    webhooks_failed: int = 0
+    webhooks_given_up: int = 0

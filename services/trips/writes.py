@@ -281,7 +281,7 @@ class TripWrites:
         self, transaction: OutboxTransaction, write: Write, args: Sequence[object], caller: str | None
     ) -> tuple[int, TripValue] | None:
         found = f"WITH caller AS ({caller}) " if caller is not None else ""
-        rows = await transaction.fetch(f"{found}{write.sql} RETURNING id", *args)
+        rows = await transaction.fetch(f"{found}{write.sql} RETURNING id, version", *args)
         if not rows:
             if write.session_id is not None and not await transaction.fetch(
                 self._sessions.live_sql("$1"), write.session_id
@@ -302,7 +302,7 @@ class TripWrites:
             write.reason,
         )
         note_id = await transaction.note_trip(
-            trip_id, for_pool=write.for_pool, former_driver_id=write.former_driver_id
+            trip_id, rows[0]["version"], for_pool=write.for_pool, former_driver_id=write.former_driver_id
         )
         trip = await trip_rows.find(transaction, trip_id)
         assert trip is not None, "written in this transaction"

@@ -1,0 +1,1 @@
+"""Webhooks: other systems hear of changes of trips. Above trips; knows nothing of live delivery and of staff."""
