@@ -45,6 +45,7 @@ async def running(application: Application) -> AsyncGenerator[None]:
         shutdown.add("sessions", application.live_sessions.stop)
         await application.mailer.start()
         shutdown.add("mailer", application.mailer.stop)
+        shutdown.add("outgoing", application.outgoing.close)
         await application.webhook_sender.start()
         shutdown.add("webhooks", application.webhook_sender.stop)
         await application.periodic_jobs.start()

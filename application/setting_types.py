@@ -69,6 +69,15 @@ def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host.lower() for host in value)
 
 
+def _private_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    hosts = tuple(host.lower() for host in value)
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?(?::[0-9]{1,5})?", host):
+            raise ValueError(f"{host!r} is not a host such as billing.internal or billing.internal:8080")
+        _with_port(f"http://{host}")
+    return hosts
+
+
 def _networks(value: str) -> str:
     for item in filter(None, map(str.strip, value.split(","))):
         try:
@@ -142,6 +151,7 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_host_names)]
+PrivateHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_private_hosts)]
 Networks = Annotated[str, AfterValidator(_networks)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 MailSender = Annotated[str, AfterValidator(_mail_sender)]

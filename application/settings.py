@@ -181,8 +181,8 @@ class Settings(BaseSettings):
     )
     webhook_private_hosts: types.PrivateHosts = Field(
         (),
-        description="Hosts of the operator's own network that webhooks may be sent to, separated by commas: "
-        "`HOST` or `HOST:PORT`. Their addresses may be private, and `http`. Without it only public https hosts are.",
+        description="Hosts of your own network that webhooks may be sent to, also by http: `HOST` or `HOST:PORT`, "
+        "separated by commas. Without it, only public hosts by https.",
     )
     trip_rate: types.RateText = Field(
         "60/minute",

@@ -8,9 +8,10 @@ class OutboxEntry(Model):
     """A change to announce, written in the transaction of the change and deleted once it was published.
 
     A row names what changed, not the new state: the sweep reads the state at the time of the sweep.
+    ``version`` is the trip's after the change; servers of the version before leave it out.
     ``former_driver_id`` is the driver that the change took off the trip; ``for_pool`` says whether
     the change is also published to drivers in the pool. ``driver_id`` is a driver who may be offered trips now, or
-    no longer. ``version`` is the trip's after the change; servers of the version before leave it out. Exactly one of ``trip_id``, ``session_id`` and ``driver_id`` is set.
+    no longer. Exactly one of ``trip_id``, ``session_id`` and ``driver_id`` is set.
     """
 
     id = fields.BigIntField(primary_key=True)

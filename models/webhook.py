@@ -55,8 +55,8 @@ class WebhookEndpoint(Model):
 class WebhookDelivery(Model):
     """A change of a trip that an endpoint hears of, or a test event, which has no trip.
 
-    It has no payload: that is made of the trip's history for each attempt. ``due`` is when a process may take it up
-    (again). ``queued`` is when it was written, or staff sent it again: the attempts end a day later.
+    It has no payload: that is made of the trip's history for each attempt. ``due`` is when a process may take it
+    up (again). ``queued`` is when it was written, or staff sent it again: the attempts end a day later.
     ``last_answer`` is the beginning of what the receiver answered, or why there was no answer.
     """
 

@@ -30,9 +30,10 @@ class Recipient:
 class Handover:
     """Deletes the outbox rows of published changes, and writes rows of background work from them.
 
-    Both are one transaction: a process that dies before it leaves the outbox rows to the sweep; afterwards the rows
-    of work exist. Each outbox row is handed over once, whoever publishes its change, and however often. While nobody
-    wants them, the rows are only deleted. To find that out costs a statement every ``LOOK_INTERVAL_S`` at most.
+    Both are one transaction: a process that dies before it leaves the outbox rows to the sweep; afterwards the
+    rows of work exist. Each outbox row is handed over once, whoever publishes its change, and however often. While
+    nobody wants them, the rows are only deleted. To find that out costs at most one statement every
+    ``LOOK_INTERVAL_S``.
     """
 
     def __init__(self, database: Database, recipients: Sequence[Recipient] = ()) -> None:

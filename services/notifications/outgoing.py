@@ -97,13 +97,8 @@ class OutgoingClient:
         """
         self._timeout_s = timeout_s
         self._backend = _CheckedConnections(resolve or _LookUps().addresses_of, private_hosts)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context or ssl.create_default_context(),
-            max_connections=None,
-            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_S,
-            network_backend=self._backend,
-        )
+        self._ssl_context = ssl_context
+        self._pool: httpcore.AsyncConnectionPool | None = None
 
     def check_form(self, url: str) -> None:
         """Check an address without a look-up.
@@ -135,7 +130,7 @@ class OutgoingClient:
         sent = [("Host", parsed.host if parsed.port is None else b"%s:%d" % (parsed.host, parsed.port))]
         async with (
             self._time_limit(),
-            self._pool.stream(
+            (await self._opened_pool()).stream(
                 "POST",
                 parsed,
                 headers=[
@@ -157,7 +152,22 @@ class OutgoingClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def _opened_pool(self) -> httpcore.AsyncConnectionPool:
+        if self._ssl_context is None:
+            # To load the certificates of the system takes 0.1 s, and most servers never need them.
+            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
+        if self._pool is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=self._ssl_context,
+                max_connections=None,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=IDLE_S,
+                network_backend=self._backend,
+            )
+        return self._pool
 
     def _parse(self, url: str) -> httpcore.URL:
         """The parts of an address. No other parser reads it: the connection goes to the host found here."""

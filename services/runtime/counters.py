@@ -14,7 +14,8 @@ class Counters:
     job removed. ``removed_trips``: old trips that the periodic job removed. ``restarted_tasks``: background tasks
     that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
     to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
-    ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine did not answer.
+    ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine
+    did not answer.
     """
 
     events: int = 0

@@ -12,7 +12,7 @@ from services.database.dialects import Row, moment, uuid
 from services.events.handover import Recipient
 from services.webhooks.events import TEST_TYPE, event_type_sql
 
-# Longer than an attempt takes (see ``sender.TIMEOUT_S``). If a process dies, another one tries again after this time.
+# Longer than an attempt takes (see ``sender.TIMEOUT_S``). If a process dies, another one tries again afterwards.
 CLAIM_S = 60
 DAY_S = 24 * 3600
 # How long rows are kept after their end, and the most that an endpoint has.
@@ -174,13 +174,13 @@ class Deliveries:
         return await self._delete("endpoint_id = $1", endpoint_id)
 
     async def give_up_old(self) -> int:
-        """Make dead letters of what has waited for two days, because its endpoint is disabled; returns how many.
-
-        What an endpoint that is enabled has waiting is left to the senders, which try it once more.
+        """Make dead letters of what waits for endpoints that were disabled a day ago; returns how many, a few at a
+        time. What waits for others is left to the senders, which try it at least once.
         """
         rows = await self._database.fetch(
-            "UPDATE webhook_deliveries SET status = 'DEAD', ended = {now}, last_answer = 'the endpoint is disabled' "
-            "WHERE id IN (SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id "
+            "UPDATE webhook_deliveries SET status = 'DEAD', ended = {now}, "
+            "last_answer = 'the endpoint is disabled' WHERE id IN (SELECT d.id FROM webhook_deliveries d "
+            "JOIN webhook_endpoints e ON e.id = d.endpoint_id "
             f"WHERE e.disabled < {self._database.sql.ago(DAY_S)} AND d.status = 'WAITING' LIMIT {AT_ONCE}"
             f"{self._database.sql.locked('UPDATE OF d SKIP LOCKED')}) RETURNING id"
         )

@@ -148,8 +148,8 @@ class Endpoints:
     async def with_due(self) -> Sequence[UUID]:
         """The endpoints that something can be sent to now."""
         rows = await self._database.fetch(
-            f"SELECT e.id FROM webhook_endpoints e WHERE {_IS_OPEN} AND EXISTS (SELECT 1 FROM webhook_deliveries d "
-            "WHERE d.endpoint_id = e.id AND d.status = 'WAITING' AND d.due <= {now})"
+            f"SELECT e.id FROM webhook_endpoints e WHERE {_IS_OPEN} AND EXISTS "
+            "(SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.status = 'WAITING' AND d.due <= {now})"
         )
         return [uuid(row["id"]) for row in rows]
 
@@ -176,7 +176,8 @@ class Endpoints:
     async def fails(self, endpoint_id: UUID) -> None:
         """It has not accepted a webhook."""
         await self._database.fetch(
-            "UPDATE webhook_endpoints SET failing_since = {now} WHERE id = $1 AND failing_since IS NULL", endpoint_id
+            "UPDATE webhook_endpoints SET failing_since = {now} WHERE id = $1 AND failing_since IS NULL",
+            endpoint_id,
         )
 
     async def leave_alone(self, endpoint_id: UUID, for_s: int) -> None:

@@ -48,10 +48,11 @@ async def trips_at(database: Database, wanted: Sequence[tuple[UUID, int]]) -> di
     )
     asked = set(wanted)
     found: dict[tuple[UUID, int], TripAtChange] = {}
-    trip_id, driver_id, arrived_at = None, None, None
+    of_trip, driver_id, arrived_at = None, None, None
     for row in rows:
-        if trip_id != uuid(row["trip_id"]):
-            trip_id, driver_id, arrived_at = uuid(row["trip_id"]), None, None
+        trip_id = uuid(row["trip_id"])
+        if trip_id != of_trip:
+            of_trip, driver_id, arrived_at = trip_id, None, None
         status = TripStatus(row["status"])
         if is_open(status):
             driver_id, arrived_at = None, None

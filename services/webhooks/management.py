@@ -59,7 +59,8 @@ class WebhookManagement:
         url, description = url.strip(), description.strip()
         if len(description) > MAX_DESCRIPTION_CHARS or not description.isprintable():
             raise BadInput(
-                f"The description may have {MAX_DESCRIPTION_CHARS} characters, in one line.", field=("description",)
+                f"The description may have {MAX_DESCRIPTION_CHARS} characters, in one line.",
+                field=("description",),
             )
         if unknown := sorted(set(event_types) - set(EVENT_TYPES)):
             raise BadInput(f"There is no event type {unknown[0]!r}.", field=("eventTypes",))
@@ -67,8 +68,10 @@ class WebhookManagement:
             await self._client.check(url)
         except (AddressRefused, NoAnswer) as error:
             raise BadInput(f"Nothing can be sent to this address: {error}.", field=("url",)) from None
-        # All types: also those of later versions.
-        wanted = () if set(event_types) == set(EVENT_TYPES) else [each for each in EVENT_TYPES if each in event_types]
+        wanted = [each for each in EVENT_TYPES if each in event_types]
+        if len(wanted) == len(EVENT_TYPES):
+            # All: also those of later versions.
+            wanted = []
 
         async def add() -> tuple[Endpoint, str]:
             async with self._database.transaction() as transaction:
@@ -116,7 +119,10 @@ class WebhookManagement:
         await self._shield.run(disable())
 
     async def delete(self, endpoint_id: UUID, *, also: Also = nothing) -> None:
-        """Delete an endpoint with its deliveries. If that is interrupted, it is disabled. Raises: NoSuchEndpoint."""
+        """Delete an endpoint with its deliveries. If that is interrupted, it is disabled.
+
+        Raises: NoSuchEndpoint
+        """
 
         async def delete() -> None:
             async with self._database.transaction() as transaction:
@@ -162,7 +168,10 @@ class WebhookManagement:
         await self._shield.run(send_again())
 
     async def send_all_again(self, endpoint_id: UUID, *, also: Also = nothing) -> int:
-        """Send all dead letters of an endpoint again, a few at a time; returns how many. Raises: NoSuchEndpoint."""
+        """Send all dead letters of an endpoint again, a few at a time; returns how many.
+
+        Raises: NoSuchEndpoint
+        """
 
         async def send_all_again() -> int:
             async with self._database.transaction() as transaction:

@@ -89,7 +89,7 @@ class WebhookSender:
         if serving := list(self._serving.values()):
             await asyncio.wait(serving, timeout=STOP_TIMEOUT_S)
             await cancel_and_wait(serving)
-        await self._client.close()
+        self._is_stopping = False
 
     async def _work(self) -> None:
         while True:
@@ -244,7 +244,7 @@ def _retry_after_s(answer: Answer) -> int | None:
             at = parsedate_to_datetime(answer.headers.get("retry-after", ""))
         except ValueError:
             return None
-        wanted_s = (at - datetime.now(UTC if at.tzinfo is not None else None)).total_seconds()  # noqa: DTZ005
+        wanted_s = (at - datetime.now(UTC if at.tzinfo is not None else None)).total_seconds()
     return min(max(round(wanted_s), 1), MAX_RETRY_AFTER_S)
 
 

@@ -19,7 +19,7 @@ def new_secret() -> str:
 
 
 def signed_headers(secrets_: Sequence[str], webhook_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers of an attempt at ``timestamp`` (Unix time). Each secret signs. ``webhook_id`` has no full stop."""
+    """The headers of an attempt at ``timestamp`` (Unix time); each secret signs. The id has no full stop."""
     content = f"{webhook_id}.{timestamp}.".encode() + body
     return {
         "webhook-id": webhook_id,

@@ -38,6 +38,8 @@ CHECKS = {
     "letters": {"letters_kind", "letters_to"},
     "email_tokens": {"email_tokens_purpose"},
     "ratings": {"ratings_stars", "ratings_parties"},
+    "webhook_endpoints": {"webhook_endpoints_disabled", "webhook_endpoints_former"},
+    "webhook_deliveries": {"webhook_deliveries_status", "webhook_deliveries_version"},
 }
 # For each index: whether it is unique, and the statuses (or the column) that limit it.
 INDEXES: dict[str, tuple[bool, str | None]] = {
@@ -63,6 +65,10 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "letters_of_account": (True, "user_id IS NOT NULL"),
     "email_tokens_expires": (False, None),
     "trips_by_created": (False, None),
+    "webhook_deliveries_due": (False, "'WAITING'"),
+    "webhook_deliveries_ended": (False, "ended IS NOT NULL"),
+    "webhook_deliveries_of_endpoint": (False, None),
+    "webhook_deliveries_by_created": (False, None),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }
 # SQLite's unique index also finds prefixes.

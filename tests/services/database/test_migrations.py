@@ -125,6 +125,8 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
         "trips",
         "unreferenced_photos",
         "users",
+        "webhook_deliveries",
+        "webhook_endpoints",
     }
 
 
