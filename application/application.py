@@ -115,7 +115,9 @@ class Application:
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)
         # How long an attempt takes at most is one of the sender's rules.
-        self.outgoing = outgoing = OutgoingClient(timeout_s=TIMEOUT_S, private_hosts=settings.webhook_private_hosts)
+        self.outgoing = outgoing = OutgoingClient(
+            timeout_s=TIMEOUT_S, private_hosts=settings.webhook_private_hosts
+        )
         self.webhook_endpoints = endpoints = Endpoints(self.database)
         self.webhook_deliveries = deliveries = Deliveries(self.database)
         self.webhook_sender = WebhookSender(self.database, endpoints, deliveries, outgoing, counters)

@@ -81,7 +81,9 @@ class Receiver:
                 status, more, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 self.under_way -= 1
                 added = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-                writer.write(f"HTTP/1.1 {status} x\r\n{added}Content-Length: {len(answer)}\r\n\r\n".encode() + answer)
+                writer.write(
+                    f"HTTP/1.1 {status} x\r\n{added}Content-Length: {len(answer)}\r\n\r\n".encode() + answer
+                )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
