@@ -19,6 +19,11 @@ from services.runtime import incidents
 from services.staff.list_query import MAX_ROWS, StaffList
 from services.staff.staff import LetterSentLately, NoSuchUser, NotOneself, NoVerifiedEmail, Staff
 from services.staff.trail import NotStaff
+from services.webhooks.deliveries import NoSuchDelivery
+from services.webhooks.endpoints import NoSuchEndpoint
+
+# They have a message for whoever pressed the button.
+_SHOWN = (NoSuchUser, NotOneself, NoVerifiedEmail, LetterSentLately, NoSuchEndpoint, NoSuchDelivery)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -191,7 +196,7 @@ async def in_dialogue(work: Awaitable[R]) -> R:
     """Await a button's use case, and show any error in a message."""
     try:
         return await work
-    except (UserFault, BadInput, NoSuchUser, NotOneself, NoVerifiedEmail, LetterSentLately) as fault:
+    except (UserFault, BadInput, *_SHOWN) as fault:
         raise ActionFailed(fault.message) from None
     except NotStaff:
         raise ActionFailed("You are no longer a member of staff.") from None

@@ -29,11 +29,14 @@ from admin.time_zones import TimeZones
 from admin.trail import TrailView
 from admin.trips import TripView
 from admin.users import UserView
+from admin.webhooks import DeliveryView, EndpointView
 from services.database.connections import Database
 from services.staff import approval_list, lists, rating_list
+from services.staff import webhooks as webhook_lists
 from services.staff.approvals import Approvals
 from services.staff.list_query import MAX_ROWS
 from services.staff.staff import Staff
+from services.staff.webhooks import StaffWebhooks
 from services.trips.history import TripHistory
 
 PATH = "/admin"
@@ -94,6 +97,7 @@ def mount(
     database: Database,
     staff: Staff,
     approvals: Approvals,
+    webhooks: StaffWebhooks,
     needs_approval: bool,
     history: TripHistory,
     cookie: SessionCookie,
@@ -133,6 +137,8 @@ def mount(
     if needs_approval:
         pages.add_view(WaitingDriverView(approval_list.waiting_drivers(database), staff, approvals))
     pages.add_view(RatingView(rating_list.ratings(database), staff))
+    pages.add_view(EndpointView(webhook_lists.endpoints(database), staff, webhooks))
+    pages.add_view(DeliveryView(webhook_lists.deliveries(database), staff, webhooks))
     pages.add_view(TrailView(lists.actions(database), staff))
     app.routes.append(Route(PATH, _to_index, methods=["GET"]))
     pages.mount_to(app)

@@ -76,6 +76,7 @@ from services.staff.city_figures import CityStatistics
 from services.staff.personal_data import PersonalData
 from services.staff.rights import StaffRights
 from services.staff.staff import Staff
+from services.staff.webhooks import StaffWebhooks
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
@@ -263,6 +264,7 @@ class Application:
             letters=letters,
             personal_data=self.personal_data,
         )
+        self.staff_webhooks = StaffWebhooks(self.webhooks, sessions)
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
         self.router = _router(settings, counters)

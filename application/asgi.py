@@ -234,6 +234,7 @@ class Asgi:
             database=application.database,
             staff=application.staff,
             approvals=application.approvals,
+            webhooks=application.staff_webhooks,
             needs_approval=application.services.driver_rules.needs_approval,
             history=application.services.history,
             cookie=self._cookies,

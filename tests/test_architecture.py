@@ -274,12 +274,13 @@ def test_a_status_that_is_compared_elsewhere_is_noticed(text: str) -> None:
 def test_no_service_uses_words_of_http() -> None:
     """The headers and the paths of photos belong to the modules that serve them.
 
-    Notifications are sent by HTTP, and are its clients.
+    Notifications and webhooks are sent by HTTP, and are its clients.
     """
     services = (ROOT / "services").rglob("*.py")
     found = {name_of(path): words for path in services if (words := speaks_http(tree_of(path)))}
 
-    assert [name for name in found if not name.startswith("services/notifications/")] == []
+    clients = ("services/notifications/", "services/webhooks/")
+    assert [name for name in found if not name.startswith(clients)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""The HTTP client for addresses that users and staff have given: it reaches public hosts only."""
+"""The HTTP client for addresses that users and staff have given: it reaches public hosts only.
+
+Longer than 300 lines because all that decides what may be reached is here.
+"""
 
 import asyncio
 import ipaddress
@@ -156,12 +159,11 @@ class OutgoingClient:
             await self._pool.aclose()
 
     async def _opened_pool(self) -> httpcore.AsyncConnectionPool:
-        if self._ssl_context is None:
-            # To load the certificates of the system takes 0.1 s, and most servers never need them.
-            self._ssl_context = await asyncio.to_thread(ssl.create_default_context)
         if self._pool is None:
-            self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._ssl_context,
+            # To load the certificates of the system takes 0.1 s, and most servers never need them.
+            context = self._ssl_context or await asyncio.to_thread(ssl.create_default_context)
+            self._pool = self._pool or httpcore.AsyncConnectionPool(
+                ssl_context=context,
                 max_connections=None,
                 max_keepalive_connections=MAX_IDLE_CONNECTIONS,
                 keepalive_expiry=IDLE_S,

@@ -149,7 +149,8 @@ class Endpoints:
         """The endpoints that something can be sent to now."""
         rows = await self._database.fetch(
             f"SELECT e.id FROM webhook_endpoints e WHERE {_IS_OPEN} AND EXISTS "
-            "(SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.status = 'WAITING' AND d.due <= {now})"
+            "(SELECT 1 FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.status = 'WAITING' "
+            "AND d.due <= {now})"
         )
         return [uuid(row["id"]) for row in rows]
 
