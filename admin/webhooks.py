@@ -135,8 +135,8 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="rotate",
         text="Rotate the secret",
-        confirmation="Make a new secret for this endpoint? For a day, webhooks are signed with the new one and with "
-        "the present one.",
+        confirmation="Make a new secret for this endpoint? For a day, webhooks are signed with the new one and "
+        "with the present one.",
         submit_btn_text="Rotate",
         icon_class="fa fa-key",
     )
@@ -151,8 +151,8 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="disable",
         text="Disable",
-        confirmation="Send nothing more to this endpoint? It will not hear of what happens meanwhile. What waits for "
-        "it stays for a day.",
+        confirmation="Send nothing more to this endpoint? It will not hear of what happens meanwhile. What waits "
+        "for it stays for a day.",
         submit_btn_text="Disable",
         icon_class="fa fa-pause",
     )

@@ -166,8 +166,8 @@ def deliveries(database: Database) -> StaffList[DeliveryRow]:
             columns={name: f"w.{name}" for name in names} | {"host": "e.url"},
             time="created",
             rows=lambda window: (
-                "SELECT w.id, w.endpoint_id, e.url, w.event_type, w.trip_id, w.version, w.status, w.created, w.due, "
-                "w.attempts, w.attempted, w.last_status, w.last_answer "
+                "SELECT w.id, w.endpoint_id, e.url, w.event_type, w.trip_id, w.version, w.status, w.created, "
+                "w.due, w.attempts, w.attempted, w.last_status, w.last_answer "
                 f"FROM ({window}) w JOIN webhook_endpoints e ON e.id = w.endpoint_id"
             ),
             newest=lambda where: newest("webhook_deliveries", where),
