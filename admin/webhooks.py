@@ -72,7 +72,8 @@ class EndpointView(ListView[EndpointRow]):
             StringField(
                 "types",
                 label="Hears of",
-                getter=lambda _, endpoint: endpoint.event_types,
+                # A row of a delivery has less of its endpoint.
+                getter=lambda _, endpoint: getattr(endpoint, "event_types", None),
                 exclude_from_create=True,
             ),
             EnumField("state", choices=[(state, state) for state in STATES], exclude_from_create=True),
