@@ -330,6 +330,7 @@ class Application:
                 self.shield,
                 writes,
                 positions,
+                periods,
                 changing=changing,
                 radius_m=settings.arrival_radius_m,
             ),

@@ -123,6 +123,7 @@ _OF_PARTIES = frozenset(
         "Trip.history",
         "Trip.cancelCode",
         "Trip.arrivedAt",
+        "Trip.noShowAt",
         "Trip.vehicle",
         "Trip.driverLocation",
         "Trip.pickUpEta",

@@ -1,5 +1,6 @@
 """The use case of a driver's arrival at the pick-up."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from models.geo import distance_m
@@ -13,6 +14,7 @@ from services.positions.freshness import Freshness
 from services.positions.reporting import Positions
 from services.runtime.shield import Shield
 from services.trips import rows as trip_rows
+from services.trips.conditions import Periods
 from services.trips.faults import IllegalTransition, NotADriver, NotNear, TripNotFound
 from services.trips.writes import TripWrites
 
@@ -27,6 +29,7 @@ class Arrivals:
         shield: Shield,
         writes: TripWrites,
         positions: Positions,
+        periods: Periods,
         *,
         changing: PerUser,
         radius_m: float,
@@ -37,8 +40,15 @@ class Arrivals:
         self._shield = shield
         self._writes = writes
         self._positions = positions
+        self._periods = periods
         self._changing = changing
         self._radius_m = radius_m
+
+    def no_show_at(self, trip: TripValue) -> datetime | None:
+        """When the driver may cancel because the rider has not come; None unless the driver waits at the pick-up."""
+        if trip.arrived_at is None or not is_on_the_way(trip.status):
+            return None
+        return trip.arrived_at + timedelta(seconds=self._periods.no_show_wait_s)
 
     async def report(self, actor: Actor, *, trip_id: UUID) -> TripValue:
         """Note that the calling driver has arrived at the pick-up; the trip's subscribers are told.

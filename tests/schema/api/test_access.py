@@ -77,7 +77,7 @@ FIELDS = {
     )
     | rows("history cancelCode arrivedAt vehicle", PARTY)
     | rows("driverLocation", ON_THE_ROAD)
-    | rows("pickUpEta", ON_THE_WAY)
+    | rows("pickUpEta noShowAt", ON_THE_WAY)
     | rows("pickUpPin", RIDER_ALONE)
     | rows("dropOffEta route", ON_THE_ROAD)
     | rows("myRating", EACH_OWN),
@@ -722,6 +722,7 @@ MAY_BE_NULL = {
     "Trip.myRating",
     "Trip.cancelCode",
     "Trip.arrivedAt",
+    "Trip.noShowAt",
     "Trip.vehicle",
     "HistoryEntry.cancelCode",
     "HistoryEntry.reason",

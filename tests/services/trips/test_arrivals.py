@@ -170,6 +170,19 @@ async def test_a_no_show_needs_the_arrival_and_the_wait(ride: Ride) -> None:
     await begin_another(ride)
 
 
+async def test_both_know_from_when_on_the_driver_may_cancel_and_only_while_the_driver_waits(ride: Ride) -> None:
+    arrivals, trips = ride.app.services.arrivals, ride.app.services.trips
+    coming = await trips.find(ride.driver, trip_id=ride.trip_id)
+    assert coming is not None
+    assert arrivals.no_show_at(coming) is None
+
+    waiting = await ride.arrive()
+
+    assert waiting.arrived_at is not None
+    assert arrivals.no_show_at(waiting) == waiting.arrived_at + timedelta(seconds=WAIT_S)
+    assert arrivals.no_show_at(await ride.update(ride.driver, IN_PROGRESS)) is None
+
+
 async def begin_another(ride: Ride) -> None:
     """The driver is free."""
     other = await add_trip(ride.app.database, ride.rider)
