@@ -35,6 +35,18 @@ export function Elapsed({ since }: { since: string }) {
   return <Clock seconds={(useNow() - Date.parse(since)) / 1000} />;
 }
 
+/** A countdown with words before it, such as `The car leaves in 4:12`, and those that stand there when it is over. */
+export function Countdown({ to, before, after }: { to: string; before: string; after: string }) {
+  const seconds = (Date.parse(to) - useNow()) / 1000;
+  return seconds <= 0 ? (
+    after
+  ) : (
+    <>
+      {before} <Clock seconds={seconds} />
+    </>
+  );
+}
+
 function Clock({ seconds: exact }: { seconds: number }) {
   const seconds = Math.max(0, Math.round(exact));
   return (

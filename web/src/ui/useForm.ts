@@ -17,18 +17,23 @@ export function useForm(fields: readonly string[], send: (data: FormData) => Pro
     return field !== undefined && fields.includes(field);
   }
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
+  async function run(ask: () => Promise<Problem[]>): Promise<boolean> {
     setIsBusy(true);
     setIsDone(false);
     setProblems([]);
-    const failed = await send(new FormData(form));
+    const failed = await ask();
     flushSync(() => {
       setIsBusy(false);
       setIsDone(failed.length === 0);
       setProblems(failed);
     });
+    return failed.length === 0;
+  }
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const form = event.currentTarget;
+    if (await run(() => send(new FormData(form)))) forgetPasswords(form);
     focusOnFault(form);
   }
 
@@ -43,10 +48,17 @@ export function useForm(fields: readonly string[], send: (data: FormData) => Pro
     others: problems.filter((each) => !hasField(each)),
     isBusy,
     isDone,
+    /** Runs something else that the form offers, and shows its outcome. */
+    run,
     add: (problem: Problem) => setProblems((before) => [...before, problem]),
     clear: () => setProblems([]),
     props: { onSubmit: (event: FormEvent<HTMLFormElement>) => void submit(event), onInput: forget },
   };
+}
+
+/** No password stays in a form that stays on the screen. */
+function forgetPasswords(form: HTMLFormElement): void {
+  for (const field of form.querySelectorAll<HTMLInputElement>('input[type="password"]')) field.value = "";
 }
 
 /** The values of the form. */

@@ -41,6 +41,8 @@ const VehicleFields = graphql(`
 const OwnFields = graphql(`
   fragment OwnFields on User {
     ...PersonFields
+    email
+    emailVerifiedAt
     approval
     approvalReason
     vehicle {
@@ -101,6 +103,29 @@ export const ChangePassword = graphql(`
   mutation ChangePassword($input: ChangePasswordInput!) {
     changePassword(input: $input) {
       token
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const ChangeEmail = graphql(`
+  mutation ChangeEmail($input: ChangeEmailInput!) {
+    changeEmail(input: $input) {
+      user {
+        ...OwnFields
+      }
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const SendConfirmation = graphql(`
+  mutation SendConfirmation {
+    requestEmailVerification {
       errors {
         ...UserErrorFields
       }

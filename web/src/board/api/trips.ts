@@ -22,6 +22,7 @@ const TripFields = graphql(`
     cancelReason
     cancelCode
     arrivedAt
+    noShowAt
     myRating
     pickUpPin
     vehicle {

@@ -30,7 +30,7 @@ const THERE_M = 30;
 
 /** The driver's trip under way. */
 export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }: Props) {
-  const { isBusy, noShowWaitMs, move, arrive } = changes;
+  const { isBusy, noShowFrom, move, arrive } = changes;
   const isComing = trip.status === "STARTED";
   const leftM = target ? distance(point, target) : 0;
   const wayM = useMemo(() => (target ? lengthOf(route(toSpot(point), toSpot(target))) : 0), [point, target]);
@@ -72,6 +72,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
           <PinField
             name={trip.rider.firstName}
             isBusy={isBusy}
+            from={changes.pinFrom}
             input={pin}
             onPin={(entered) => void move(trip.id, "IN_PROGRESS", { pin: entered })}
           />
@@ -96,7 +97,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
                 className="quiet danger"
                 text={`${trip.rider.firstName} did not come`}
                 isBusy={isBusy}
-                from={noShowWaitMs === null ? null : Date.parse(trip.arrivedAt) + noShowWaitMs}
+                from={noShowFrom}
                 onPress={() => void move(trip.id, "CANCELLED")}
               />
             )}

@@ -9,6 +9,7 @@ import type { Marker } from "../../map/markers";
 import { drivesHere } from "../demo/pace";
 import { decode } from "../../map/polyline";
 import type { RolePanelProps } from "../person/PersonPanel";
+import { useOwnRating } from "../person/useOwnRating";
 import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
@@ -34,6 +35,7 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
   // A trip that was given back no longer belongs to this driver.
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
   const trip = currentOf(trips);
+  useOwnRating(person, trips?.[0]?.driver, onPerson);
   const announce = useAnnounce();
   const say = useCallback((text: string) => announce(`Driver: ${text}`), [announce]);
   const title = useRef<HTMLHeadingElement>(null);

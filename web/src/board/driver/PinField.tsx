@@ -2,28 +2,39 @@ import "./PinField.css";
 
 import type { RefObject } from "react";
 
+import type { Problem } from "../../api/problems";
+import { useNow } from "../../ui/Dated";
+import { Problems } from "../../ui/Problems";
 import { textOf } from "../../ui/useForm";
+import { WaitingButton } from "../../ui/WaitingButton";
 
 interface Props {
   /** The rider's first name. */
   name: string;
   isBusy: boolean;
+  /** When the next PIN can be tried, in milliseconds; null: now. */
+  from: number | null;
   input: RefObject<HTMLInputElement | null>;
   onPin: (pin: string) => void;
 }
 
+const LOCKED: Problem = { code: "PIN_LOCKED", text: "That was too often a wrong PIN. Ask the rider once more." };
+
 /** Asks for the PIN that the rider tells the driver. */
-export function PinField({ name, isBusy, input, onPin }: Props) {
+export function PinField({ name, isBusy, from, input, onPin }: Props) {
+  const isLocked = useNow() < (from ?? 0);
   return (
     <form
       className="pin-form"
       aria-label="PIN"
       onSubmit={(event) => {
         event.preventDefault();
+        if (isLocked) return;
         onPin(textOf(new FormData(event.currentTarget), "pin"));
         input.current?.select();
       }}
     >
+      <Problems problems={isLocked ? [LOCKED] : []} />
       <label>
         <span>{name}&rsquo;s PIN</span>
         <input
@@ -38,9 +49,7 @@ export function PinField({ name, isBusy, input, onPin }: Props) {
           required
         />
       </label>
-      <button type="submit" className="primary" disabled={isBusy}>
-        Start the ride
-      </button>
+      <WaitingButton type="submit" className="primary" text="Start the ride" isBusy={isBusy} from={from} />
     </form>
   );
 }

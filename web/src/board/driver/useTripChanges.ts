@@ -14,10 +14,12 @@ interface Extra {
 
 export interface TripChanges {
   isBusy: boolean;
-  /** How long a driver waits before a no-show; null until the server has said it to a driver who was too early. */
-  noShowWaitMs: number | null;
+  /** When the driver may cancel because the rider has not come, in milliseconds of this clock; null: not known. */
+  noShowFrom: number | null;
   /** Whether the server asks for the rider's PIN; false until it has. */
   asksPin: boolean;
+  /** When the next PIN can be tried, in milliseconds; null: now. */
+  pinFrom: number | null;
   /** The problems of the last change, if it was one of that trip. */
   problemsOf: (id: string) => Problem[];
   /** Trips that this driver has accepted, each with the message to show if another driver was faster. */
@@ -34,12 +36,16 @@ interface Listener {
   say: (text: string) => void;
 }
 
+/** The refusals that end by themselves. */
+const WAITED_FOR = new Set(["TOO_EARLY", "PIN_LOCKED"]);
+
 /** A driver's changes of trips. `trip`: the one under way. */
 export function useTripChanges(connection: Connection, trip: Trip | undefined, listener: Listener): TripChanges {
   const [problems, setProblems] = useProblems(connection);
   const [of, setOf] = useState<string | null>(null);
   const [isBusy, setIsBusy] = useState(false);
-  const [noShowWaitMs, setNoShowWaitMs] = useState<number | null>(null);
+  // Until when the server refuses a change, by its code and the trip.
+  const [waits, setWaits] = useState<Record<string, number>>({});
   const [asksPin, setAsksPin] = useState(false);
   const taking = useRef(new Map<string, string | null>()).current;
 
@@ -53,15 +59,17 @@ export function useTripChanges(connection: Connection, trip: Trip | undefined, l
     return after !== null;
   }
 
-  /** Problems for which the page asks or waits from now on, instead of showing them. */
-  function heeds({ code, retryAfterS, text }: Problem, { pin }: Extra): boolean {
-    if (code === "TOO_EARLY" && retryAfterS !== undefined && trip?.arrivedAt) {
-      setNoShowWaitMs(Date.now() + retryAfterS * 1000 - Date.parse(trip.arrivedAt));
-      listener.say(text);
-      return true;
+  /** The problems to show: not those for which the page asks or waits from now on. */
+  function shown(id: string, found: Problem[], { pin }: Extra): Problem[] {
+    const awaited = found.find(({ code, retryAfterS }) => WAITED_FOR.has(code) && retryAfterS !== undefined);
+    if (awaited) {
+      setWaits((before) => ({ ...before, [`${awaited.code} ${id}`]: Date.now() + awaited.retryAfterS! * 1000 }));
+      listener.say(awaited.text);
     }
-    if (code === "WRONG_PIN" || code === "PIN_LOCKED") setAsksPin(true);
-    return code === "WRONG_PIN" && pin === undefined;
+    const isAboutPin = ({ code }: Problem) => code === "WRONG_PIN" || code === "PIN_LOCKED";
+    if (found.some(isAboutPin)) setAsksPin(true);
+    const isHidden = (each: Problem) => each === awaited || (isAboutPin(each) && (awaited !== undefined || pin === undefined));
+    return found.filter((each) => !isHidden(each));
   }
 
   async function move(id: string, status: TripStatus, extra: Extra = {}) {
@@ -69,7 +77,7 @@ export function useTripChanges(connection: Connection, trip: Trip | undefined, l
     const hasMoved = await change(id, async () => {
       const { data, problems: failed } = await connection.ask(MoveTrip, { input: { id, status, ...extra } });
       const found = data ? userProblems(data.updateTrip.errors) : failed;
-      return { after: data?.updateTrip.trip ?? null, found: found.filter((each) => !heeds(each, extra)) };
+      return { after: data?.updateTrip.trip ?? null, found: shown(id, found, extra) };
     });
     if (hasMoved) {
       listener.moved();
@@ -89,5 +97,8 @@ export function useTripChanges(connection: Connection, trip: Trip | undefined, l
   }
 
   const problemsOf = (id: string) => (of === id ? problems : []);
-  return { isBusy, noShowWaitMs, asksPin, problemsOf, taking, move, arrive };
+  // The server's clock decides: it refuses a driver whose own clock is ahead, and says for how long.
+  const noShowFrom = waits[`TOO_EARLY ${trip?.id}`] ?? (trip?.noShowAt ? Date.parse(trip.noShowAt) : null);
+  const pinFrom = waits[`PIN_LOCKED ${trip?.id}`] ?? null;
+  return { isBusy, noShowFrom, asksPin, pinFrom, problemsOf, taking, move, arrive };
 }

@@ -3,13 +3,14 @@ import "./Account.css";
 import { useEffect, useId, useRef } from "react";
 
 import type { Connection } from "../../api/connection";
-import { ChangePassword, DeleteMe, UpdateMe, type Person } from "../api/people";
+import { ChangePassword, DeleteMe, Me, UpdateMe, type Person } from "../api/people";
 import { userProblems } from "../../api/problems";
 import { Avatar } from "../../ui/Avatar";
 import { Field } from "../../ui/Field";
 import { photoOf, PhotoField } from "../../ui/PhotoField";
 import { Problems } from "../../ui/Problems";
 import { textOf, useForm } from "../../ui/useForm";
+import { EmailForm } from "./EmailForm";
 import { VehicleForm } from "./VehicleForm";
 
 interface Props {
@@ -22,11 +23,15 @@ interface Props {
   onClose: () => void;
 }
 
-/** The dialogue for changing the name, the photo or the password, and for deleting the account. */
+/** The dialogue for changing what an account has, and for deleting it. */
 export function Account({ connection, person, onPerson, onToken, onDeleted, onClose }: Props) {
   const id = useId();
   const dialogue = useRef<HTMLDialogElement>(null);
   useEffect(() => dialogue.current!.showModal(), []);
+  // Some of it changes elsewhere: a link in a letter confirms the address, others rate.
+  useEffect(() => {
+    void connection.ask(Me, {}).then(({ data }) => data?.me && onPerson(data.me));
+  }, [connection, onPerson]);
   // The browser's own close event comes later, and sometimes never.
   const close = () => {
     dialogue.current!.close();
@@ -43,6 +48,7 @@ export function Account({ connection, person, onPerson, onToken, onDeleted, onCl
       </header>
       <Appearance connection={connection} person={person} onPerson={onPerson} />
       {person.role === "DRIVER" && <VehicleForm connection={connection} person={person} onPerson={onPerson} isOptional />}
+      <EmailForm connection={connection} person={person} onPerson={onPerson} />
       <Password connection={connection} onToken={onToken} />
       <Deletion connection={connection} isRider={person.role === "RIDER"} onDeleted={onDeleted} />
     </dialog>
@@ -155,8 +161,8 @@ function Deletion({ connection, isRider, onDeleted }: Pick<Props, "connection" |
       <summary>Delete the account</summary>
       <form {...form.props} aria-label="Delete the account">
         <p className="quiet-text">
-          Your name, photo and user name are deleted for good. Your trips stay, without them.
-          {isRider && " One for which you are not in the car yet is cancelled."}
+          Your name, photo, user name and e-mail address are deleted for good{isRider ? "" : ", and your car"}. Your trips stay,
+          without them.{isRider && " A trip that has not begun yet is cancelled."}
         </p>
         <Field
           label="Your password, to confirm"

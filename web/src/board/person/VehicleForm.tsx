@@ -1,8 +1,10 @@
 import "./VehicleFields.css";
 
+import { useState } from "react";
+
 import type { Connection } from "../../api/connection";
-import { SetVehicle, type Person } from "../api/people";
-import { userProblems } from "../../api/problems";
+import { SetVehicle, type Person, type Vehicle } from "../api/people";
+import { userProblems, type Problem } from "../../api/problems";
 import { Problems } from "../../ui/Problems";
 import { useForm } from "../../ui/useForm";
 import { VEHICLE_FIELDS, VehicleFields, vehicleOf } from "./VehicleFields";
@@ -11,26 +13,39 @@ interface Props {
   connection: Connection;
   person: Person;
   onPerson: (person: Person) => void;
-  /** Whether an empty form removes the vehicle. */
+  /** Whether the driver may do without one. */
   isOptional: boolean;
 }
 
 /** Describes the driver's vehicle, which riders see from acceptance on. */
 export function VehicleForm({ connection, person, onPerson, isOptional }: Props) {
-  const form = useForm(VEHICLE_FIELDS, async (data) => {
-    const { data: answer, problems } = await connection.ask(SetVehicle, { input: vehicleOf(data) });
+  const [isRemoved, setIsRemoved] = useState(false);
+  const form = useForm(VEHICLE_FIELDS, (data) => save(vehicleOf(data)));
+
+  async function save(vehicle: Vehicle | null): Promise<Problem[]> {
+    const { data: answer, problems } = await connection.ask(SetVehicle, { input: vehicle });
+    setIsRemoved(vehicle === null);
     if (answer?.setVehicle.user) onPerson(answer.setVehicle.user);
     return answer === null ? problems : userProblems(answer.setVehicle.errors);
-  });
+  }
+
   return (
     <form className="vehicle-form" {...form.props} aria-label="Your car">
-      <VehicleFields vehicle={person.vehicle} isOptional={isOptional} problems={form.problems} />
+      {/* Without a car the fields are empty again. */}
+      <VehicleFields key={String(person.vehicle === null)} vehicle={person.vehicle} isOptional={isOptional} problems={form.problems} />
       <Problems problems={form.others} />
-      <button type="submit" disabled={form.isBusy}>
-        Save the car
-      </button>
+      <div className="buttons">
+        <button type="submit" disabled={form.isBusy}>
+          Save the car
+        </button>
+        {isOptional && person.vehicle !== null && (
+          <button type="button" className="quiet danger" disabled={form.isBusy} onClick={() => void form.run(() => save(null))}>
+            Remove the car
+          </button>
+        )}
+      </div>
       <p className="done" role="status">
-        {form.isDone ? "Saved." : ""}
+        {!form.isDone ? "" : isRemoved ? "Removed." : "Saved."}
       </p>
     </form>
   );

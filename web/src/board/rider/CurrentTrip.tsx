@@ -11,7 +11,7 @@ import { CancelForm } from "../trip/CancelForm";
 import { Party } from "../trip/Party";
 import { Ends, History, Progress } from "../trip/TripParts";
 import { inTime, RIDERS_REASONS, STATUS } from "../trip/words";
-import { At, Elapsed, Remaining } from "../../ui/Dated";
+import { At, Countdown, Elapsed, Remaining } from "../../ui/Dated";
 import { Problems } from "../../ui/Problems";
 import type { Seen } from "./useDriverLocation";
 import { useTimeLeft } from "./useTimeLeft";
@@ -58,6 +58,11 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
       {isComing && trip.arrivedAt && driver && (
         <p className="here">
           {driver.firstName} waits at the pick-up: <Elapsed since={trip.arrivedAt} />
+          {trip.noShowAt && (
+            <small>
+              <Countdown to={trip.noShowAt} before={`${driver.firstName} may leave in`} after={`${driver.firstName} may leave now`} />
+            </small>
+          )}
         </p>
       )}
       {isComing && trip.pickUpPin && driver && (
@@ -73,7 +78,7 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
           Drivers nearby see your request. It lapses in <Remaining until={trip.expiresAt} />.
         </p>
       )}
-      <Ends trip={trip} dropOffNote={isComing && toDropOffS !== null ? `in ${inTime(toDropOffS)}` : null} />
+      <Ends trip={trip} dropOffIn={isComing && toDropOffS !== null ? `in ${inTime(toDropOffS)}` : null} />
       <Cancelling key={trip.id} connection={connection} trip={trip} isSilent={!car || car.isStale} onCancelled={onCancelled} />
       <History trip={trip} />
     </article>

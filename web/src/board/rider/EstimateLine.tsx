@@ -1,8 +1,7 @@
 import "./EstimateLine.css";
 
-import { inWords } from "../../map/geo";
 import { DEMO_PACE, hasDemoCars } from "../demo/pace";
-import { inTime } from "../trip/words";
+import { inTime, lengthInWords } from "../trip/words";
 import type { Estimated } from "./useEstimate";
 
 /** From here on the server does not count. */
@@ -18,7 +17,7 @@ export function EstimateLine({ estimate: { route, driversNearby, pickUpEta } }: 
     <p className="estimate" role="status">
       {route && (
         <strong>
-          {inWords(route.distanceM)}, {inTime(route.durationS)}
+          {lengthInWords(route)}, {inTime(route.durationS)}
         </strong>
       )}{" "}
       <span>

@@ -8,6 +8,7 @@ import type { Marker } from "../../map/markers";
 import { nameOf } from "../../map/places";
 import { decode } from "../../map/polyline";
 import type { RolePanelProps } from "../person/PersonPanel";
+import { useOwnRating } from "../person/useOwnRating";
 import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
@@ -35,8 +36,9 @@ function pickHint(next: Which, isMoved: boolean): string {
 }
 
 /** The panel in which a rider requests, follows and rates a trip. */
-export function RiderPanel({ connection, isDemo, onDemoOver, onNews }: RolePanelProps) {
+export function RiderPanel({ connection, person, onPerson, isDemo, onDemoOver, onNews }: RolePanelProps) {
   const { trips, problems, learned } = useTrips(connection);
+  useOwnRating(person, trips?.[0]?.rider, onPerson);
   const [pickUp, setPickUp] = useState(() => (isDemo ? endAt(DEMO_RIDE.from) : NO_END));
   const [dropOff, setDropOff] = useState(() => (isDemo ? endAt(DEMO_RIDE.to) : NO_END));
   const [used, setUsed] = useState<Which>("pickUp");

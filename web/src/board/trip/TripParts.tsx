@@ -2,19 +2,20 @@ import "./TripParts.css";
 
 import type { Connection } from "../../api/connection";
 import type { TripStatus } from "../api/generated/graphql";
-import type { Trip } from "../api/trips";
+import type { Route, Trip } from "../api/trips";
 import { At } from "../../ui/Dated";
 import { RateForm } from "./RateForm";
-import { STATUS, WHY } from "./words";
+import { lengthInWords, STATUS, WHY } from "./words";
 
 interface EndsProps {
-  trip: { pickUpAddress: string; dropOffAddress: string };
-  /** What is known of the drop-off besides its address. */
-  dropOffNote?: string | null;
+  trip: { pickUpAddress: string; dropOffAddress: string; route?: Route | null };
+  /** The time until the drop-off, in words. */
+  dropOffIn?: string | null;
 }
 
-/** The addresses of a trip. */
-export function Ends({ trip, dropOffNote }: EndsProps) {
+/** The addresses of a trip, and how far it is from one to the other. */
+export function Ends({ trip, dropOffIn }: EndsProps) {
+  const dropOffNote = [trip.route && lengthInWords(trip.route), dropOffIn].filter(Boolean).join(", ");
   return (
     <dl className="ends">
       <div className="from">

@@ -1,6 +1,7 @@
 /** The texts on the screen for the values of the schema. */
+import { inWords } from "../../map/geo";
 import type { CancelCode, ChangedBy, TripStatus, WithdrawReason } from "../api/generated/graphql";
-import type { Trip } from "../api/trips";
+import type { Route, Trip } from "../api/trips";
 import type { Happening } from "./useHappenings";
 
 export const STATUS: Record<TripStatus, string> = {
@@ -121,6 +122,11 @@ function lastChange({ history }: Trip): ChangedBy | undefined {
 function because({ cancelReason, cancelCode }: Trip): string {
   if (cancelReason) return `: ${cancelReason}`;
   return cancelCode && cancelCode !== "STAFF" && cancelCode !== "OTHER" ? `: ${WHY[cancelCode]}` : "";
+}
+
+/** How long a route is, and whether it follows streets: such as `2.4 km by road`. */
+export function lengthInWords({ distanceM, estimated }: Route): string {
+  return estimated ? `about ${inWords(distanceM)}` : `${inWords(distanceM)} by road`;
 }
 
 /** A duration on the screen, rounded as an estimate deserves. */
