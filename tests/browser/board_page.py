@@ -30,6 +30,7 @@ class Panel:
         self.party = self.root.locator(".trip .party")
         self.actions = self.root.locator(".actions button")
         self.estimate = self.root.locator(".estimate")
+        self.drop_off = self.root.locator(".trip .ends .to")
         self.offers = self.root.get_by_role("list", name="Offers").locator(".offer")
 
     async def sign_up(self, first_name: str, *, photo: Path | None = None) -> None:
@@ -111,6 +112,12 @@ class Panel:
         """The fields of the pick-up or the drop-off."""
         return self.root.get_by_role("group", name=name)
 
+    async def fill_request(self, pick_up: tuple[str, str], drop_off: tuple[str, str]) -> None:
+        """Fill in two ends, each an address and a position."""
+        for end, (address, position) in (("Pick-up", pick_up), ("Drop-off", drop_off)):
+            await self.end(end).get_by_label("Address or place").fill(address)
+            await self.end(end).get_by_label("Latitude, longitude").fill(position)
+
     async def request(self, pick_up: str, drop_off: str) -> None:
         """Request a trip between two places."""
         await self.end("Pick-up").get_by_label("Address or place").fill(pick_up)
@@ -185,17 +192,33 @@ class BoardPage(WatchedPage):
         """Draw the window as it is, and a panel on a phone, in light and dark; only with ``--screenshots``."""
         if not self.draws_pictures:
             return
+        async for variant in self._variants(panel):
+            await self.picture(f"{name}-{variant}", full_page=False)
+
+    async def look(self, name: str, panel: Panel) -> None:
+        """The same; and in each of the four, axe finds nothing and all that the panel offers is in sight."""
+        async for variant in self._variants(panel):
+            for button in await panel.actions.all():
+                await expect(button).to_be_in_viewport(ratio=1)
+            # In the dark only the colors differ.
+            assert await self.faults(of_colors=variant.endswith("dark")) == [], f"{name}-{variant}"
+            await self.picture(f"{name}-{variant}", full_page=False)
+
+    async def _variants(self, panel: Panel) -> AsyncIterator[str]:
+        """Show a panel on a phone and then the window as it is, each in the dark and then in the light."""
         desk = self.page.viewport_size
         assert desk is not None
         scrolled = await self.page.evaluate("scrollY")
         focused = await self.page.evaluate_handle("document.activeElement")
         for size, device in (({"width": 390, "height": 844}, "phone"), (desk, "desk")):
             await self.page.set_viewport_size(size)
-            if device == "phone":
-                await self.page.locator(f"#tab-{panel.id}").click()
+            tab = self.page.locator(f"#tab-{panel.id}")
+            # A dialogue may lie above the tabs.
+            if device == "phone" and await tab.get_attribute("aria-selected") == "false":
+                await tab.click()
             for scheme in ("dark", "light"):
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                await self.picture(f"{name}-{device}-{scheme}", full_page=False)
+                yield f"{device}-{scheme}"
         await focused.evaluate("(element, y) => { element.focus(); scrollTo(0, y); }", scrolled)
 
     async def clipped(self) -> list[str]:

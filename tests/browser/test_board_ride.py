@@ -1,7 +1,9 @@
-"""A whole ride on the board, from the sign-up to the ratings, and a ride that does not happen."""
+"""A whole ride on the board, from the sign-up to the ratings, and the rides that do not happen."""
 
 import asyncio
 import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,9 +12,11 @@ from PIL import Image
 from playwright.async_api import expect
 
 from application.settings import Settings
+from services.trips.pick_up_pins import MAX_WRONG
 from tests.browser.conftest import OpenBoard
 from tests.conftest import LiveServer
 from tests.support.api import TRIPS, Api
+from tests.support.osrm import Streets, serving_streets
 from tests.support.staff import StaffBrowser, make_staff
 
 pytestmark = [
@@ -23,10 +27,19 @@ pytestmark = [
 NO_SHOW_WAIT_S = 5
 SILENT_DRIVER_S = 3
 VEHICLE = {"make": "Skoda", "model": "Octavia", "color": "Blue", "licensePlate": "AB-12-CD", "seats": 4}
+# A driver's car stands at Rembrandt Square. The rider waits at one bridge and goes to the other.
+BRIDGE, OTHER_BRIDGE = ("Blauwbrug", "52.36700, 4.89960"), ("Hogesluis", "52.36390, 4.90450")
 
 
 @pytest.fixture
-def settings(settings: Settings) -> Settings:
+def streets() -> Iterator[Streets]:
+    """A routing engine."""
+    with serving_streets() as serving:
+        yield serving
+
+
+@pytest.fixture
+def settings(settings: Settings, streets: Streets) -> Settings:
     return settings.model_copy(
         update={
             "no_show_wait_s": NO_SHOW_WAIT_S,
@@ -34,6 +47,9 @@ def settings(settings: Settings) -> Settings:
             "driver_approval": True,
             "vehicle_required": True,
             "pick_up_pin": True,
+            "routing_url": streets.url,
+            # A busy machine is no missing engine.
+            "routing_timeout_s": 10.0,
         }
     )
 
@@ -46,20 +62,24 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
+@asynccontextmanager
+async def staff_of(server: LiveServer) -> AsyncIterator[StaffBrowser]:
+    async with StaffBrowser(server.url) as staff:
+        await staff.log_in(await make_staff(server.application, "stella"))
+        yield staff
+
+
 async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
-    board: OpenBoard, photo: Path, live_server: LiveServer
+    board: OpenBoard, photo: Path, live_server: LiveServer, streets: Streets
 ):
     viewport = {"width": 1440, "height": 900}
     riders, drivers = await asyncio.gather(board(viewport=viewport), board(viewport=viewport))
     rider, driver = riders.rider, drivers.driver
 
     async def look(name: str) -> None:
-        """Both windows show all that can be done, and axe finds nothing."""
-        for page, person in ((riders, rider), (drivers, driver)):
-            for button in await person.actions.all():
-                await expect(button).to_be_in_viewport(ratio=1)
-            assert await page.faults() == [], name
-            await page.pictures(f"ride-{name}-{person.id}", person)
+        await asyncio.gather(
+            riders.look(f"ride-{name}-RIDER", rider), drivers.look(f"ride-{name}-DRIVER-1", driver)
+        )
 
     await riders.page.get_by_role("heading", name="A whole ride on one page").wait_for()
     await expect(riders.page.get_by_role("button", name="Try it with demo people")).to_have_count(0)
@@ -69,11 +89,10 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.press("Sign up"))
     await driver.is_live("Dana")
     assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
-    await expect(driver.root).to_contain_text("Staff look at your account.")
+    await expect(driver.root).to_contain_text("Staff are looking at your account.")
     await expect(driver.root.get_by_role("switch", name="On duty")).to_have_count(0)
-    await look("waiting")
-    async with StaffBrowser(live_server.url) as staff:
-        await staff.log_in(await make_staff(live_server.application, "stella"))
+    await drivers.look("ride-waiting-DRIVER-1", driver)
+    async with staff_of(live_server) as staff:
         (dana,) = await staff.rows("waiting-driver")
         await staff.row_action("waiting-driver", "refuse", dana, reason="The photo is orange.")
         await expect(driver.root).to_contain_text("Staff have refused you as a driver.")
@@ -84,17 +103,19 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     # Off duty no requests come, and nobody counts this driver.
     await driver.root.get_by_role("switch", name="On duty").click()
     await expect(driver.root).to_contain_text("You are off duty")
-    # The driver's car stands at Rembrandt Square, the rider a few streets away.
-    await rider.click_map(0.49, 0.53)
-    await rider.click_map(0.46, 0.51)
+    await rider.fill_request(BRIDGE, ("Waterlooplein", "52.36800, 4.90200"))
     await expect(rider.estimate).to_contain_text("No driver nearby now")
     await expect(rider.estimate).to_contain_text("Estimated from the straight line.")
     await expect(rider.map_view).to_have_attribute("data-route", "estimated")
     await driver.root.get_by_role("switch", name="On duty").click()
     await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
-    await rider.click_map(0.46, 0.52)
-    await expect(rider.estimate).to_contain_text(re.compile(r"\d+ m, about \d+ \w+ 1 driver nearby"))
+    streets.knows_routes = True
+    await rider.fill_request(BRIDGE, OTHER_BRIDGE)
+    await expect(rider.estimate).to_contain_text(re.compile(r"\d+ m by road, about \d+ \w+ 1 driver nearby"))
+    await expect(rider.estimate).not_to_contain_text("straight line")
+    await expect(rider.map_view).to_have_attribute("data-route", "known")
     await expect(rider.button("Request a trip")).to_be_in_viewport(ratio=1)
+    await riders.look("ride-estimate-RIDER", rider)
     await rider.press("Request a trip")
     await expect(rider.headline).to_have_text("Looking for a driver")
 
@@ -106,10 +127,11 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.root.locator("img[data-photo=Dana]")).to_be_visible()
     await expect(rider.party).to_contain_text("Blue Skoda Octavia · AB-12-CD · 4 seats")
     for person in (rider, driver):
-        await expect(person.map_view).to_have_attribute("data-route", "estimated")
+        await expect(person.drop_off).to_contain_text(re.compile(r"Hogesluis \d+ m by road"))
+        await expect(person.map_view).to_have_attribute("data-route", "known")
 
     await expect(rider.eta).to_contain_text("Here in")
-    await expect(rider.root.locator(".ends .to")).to_contain_text(re.compile(r"in (about|a few)"))
+    await expect(rider.drop_off).to_contain_text(re.compile(r"in (about|a few)"))
     await look("coming")
     parked = await rider.where("car")
     # A button that is about to be pressed keeps its place when the button beside it changes.
@@ -128,7 +150,10 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await rider.button("Cancel the trip").focus()
     await driver.press("I have arrived")
     await expect(rider.headline).to_have_text("Dana is here")
+    # Both see from when on the driver may leave.
+    await expect(driver.button("Robin did not come (in 0:0")).to_have_attribute("aria-disabled", "true")
     await expect(rider.root).to_contain_text(re.compile(r"Dana waits at the pick-up: 0:\d\d"))
+    await expect(rider.root).to_contain_text(re.compile(r"Dana may leave (in 0:0\d|now)"))
     await expect(driver.button("I have arrived")).to_be_disabled()
     await look("arrived")
     # The driver starts with the PIN that only the rider sees.
@@ -140,7 +165,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await field.fill("0000" if pin != "0000" else "1111")
     await field.press("Enter")
     await expect(driver.problems).to_contain_text("PIN")
-    await look("pin")
+    await drivers.look("ride-pin-DRIVER-1", driver)
     await field.fill(pin)
     await driver.press("Start the ride")
     await expect(rider.headline).to_have_text("You are riding with Dana")
@@ -175,13 +200,17 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.root.locator(".past > ul > li > small time")).to_contain_text(day)
     await expect(rider.root.locator(".history time").first).to_contain_text(day)
 
-    # The next time they see what the other is worth; but the rider does not come.
-    await rider.request("Rembrandt Square", "Artis Zoo")
+    # The next time they see what the other is worth, and what they are worth themselves. But the rider does not come.
+    await rider.fill_request(OTHER_BRIDGE, BRIDGE)
+    await rider.press("Request a trip")
     await driver.offers.first.get_by_role("button", name="Accept").click()
     await expect(rider.party).to_contain_text("★ 5.0 (1)")
+    await expect(driver.title).to_contain_text("★ 5.0 (1)")
     await expect(driver.party).to_contain_text("★ 4.0 (1)")
+    await expect(rider.title).to_contain_text("★ 4.0 (1)")
     await expect(driver.button("Robin did not come")).to_have_count(0)
-    await driver.drag_car_to("pick-up")
+    # The clock of the driver's phone is ahead: the server says how long to wait.
+    await drivers.page.evaluate("{ const now = Date.now; Date.now = () => now() + 600_000; }")
     await driver.press("I have arrived")
     await driver.press("Robin did not come")
     await expect(driver.button("Robin did not come (in 0:0")).to_have_attribute("aria-disabled", "true")
@@ -190,6 +219,68 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(driver.headline).to_have_text("Offers")
     await expect(rider.notice).to_contain_text("Dana waited for you at the pick-up, and cancelled the trip")
     assert (await rider.history())[-1] == "Cancelled · Dana: the rider did not come"
+    await riders.look("ride-did-not-come-RIDER", rider)
+
+
+async def test_a_driver_needs_a_car_and_finishes_the_trip_after_a_revoked_approval(
+    board: OpenBoard, live_server: LiveServer
+):
+    page = await board(viewport={"width": 1440, "height": 900})
+    rider, driver = page.rider, page.driver
+    await rider.sign_up("Robin")
+    await driver.sign_up("Dana")
+    async with staff_of(live_server) as staff, Api(live_server.url) as phone:
+        (dana,) = await staff.rows("waiting-driver")
+        await staff.row_action("waiting-driver", "approve", dana)
+        await expect(driver.root).to_contain_text("Describe your car")
+        await page.look("driver-no-vehicle", driver)
+        await driver.fill_vehicle("Skoda", "Octavia", "Blue", "AB-12-CD")
+        await driver.press("Save the car")
+        await expect(driver.root).to_contain_text("Nobody nearby is asking for a ride")
+
+        await driver.press("Account")
+        account = page.page.get_by_role("dialog", name="Your account")
+        car = account.get_by_role("form", name="Your car")
+        await expect(car.get_by_label("Plate")).to_have_value("AB-12-CD")
+        await car.get_by_label("Colour").fill("Red")
+        await car.get_by_role("button", name="Save the car").click()
+        await expect(car).to_contain_text("Saved.")
+        await page.look("driver-account", driver)
+        await car.get_by_role("button", name="Remove the car").click()
+        await expect(car).to_contain_text("Removed.")
+        await expect(car.get_by_label("Plate")).to_have_value("")
+        await account.get_by_role("button", name="Close").click()
+        await expect(driver.root).to_contain_text("Describe your car")
+        await driver.fill_vehicle("Skoda", "Octavia", "Red", "AB-12-CD")
+        await driver.press("Save the car")
+
+        await rider.request("Rembrandt Square", "Artis Zoo")
+        await driver.press("Accept")
+        await expect(rider.party).to_contain_text("Red Skoda Octavia · AB-12-CD")
+        # The last of too many wrong PINs.
+        pin = await rider.root.locator(".pin strong").inner_text()
+        wrong = "0000" if pin != "0000" else "1111"
+        phone.http.headers["Authorization"] = f"Bearer {await page.token('DRIVER-1')}"
+        (trip,) = (await phone.data(TRIPS))["nodes"]
+        for _ in range(MAX_WRONG - 1):
+            await phone.try_update_trip(trip["id"], "IN_PROGRESS", pin=wrong)
+        await driver.press("Robin is in the car")
+        await driver.root.get_by_label("Robin’s PIN").fill(wrong)
+        await driver.press("Start the ride")
+        await expect(driver.button("Start the ride (in 0:")).to_have_attribute("aria-disabled", "true")
+        await expect(driver.problems).to_have_text("There were too many wrong PINs.")
+        await page.look("driver-pin-locked", driver)
+
+        # Whoever is no driver any more finishes the trip under way.
+        await staff.row_action("user", "revoke", dana, reason="There were complaints.")
+        await driver.press("Give it back")
+        await driver.root.get_by_label("Why?").select_option("I do not feel safe")
+        await driver.press("Give it back")
+    await expect(driver.root).to_contain_text("Staff have refused you as a driver.")
+    await expect(driver.root).to_contain_text("There were complaints.")
+    await expect(driver.root.get_by_role("switch", name="On duty")).to_have_count(0)
+    await expect(rider.headline).to_have_text("Looking for a driver")
+    await page.look("driver-revoked", driver)
 
 
 async def test_a_rider_leaves_the_car_of_a_driver_who_has_been_silent_for_long(
@@ -199,10 +290,9 @@ async def test_a_rider_leaves_the_car_of_a_driver_who_has_been_silent_for_long(
     rider = page.rider
     await rider.sign_up("Robin")
     await rider.request("Dam Square", "Artis Zoo")
-    async with Api(live_server.url) as driver, StaffBrowser(live_server.url) as staff:
+    async with Api(live_server.url) as driver, staff_of(live_server) as staff:
         # A driver whose phone reports no position.
         await driver.sign_up("DRIVER", firstName="Dana", vehicle=VEHICLE)
-        await staff.log_in(await make_staff(live_server.application, "stella"))
         await staff.row_action("user", "approve", driver.user["id"])
         (trip,) = (await driver.data(TRIPS))["nodes"]
         await driver.update_trip(trip["id"], "STARTED")

@@ -48,8 +48,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
 
   function start() {
     isStarting.current = true;
-    if (asksPin) pin.current?.focus();
-    else void move(trip.id, "IN_PROGRESS");
+    void move(trip.id, "IN_PROGRESS");
   }
 
   return (
@@ -58,29 +57,33 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
       <Party person={trip.rider} size="large" note="Your rider">
         {target && (
           <p className="eta">
-            <small>To the {placeName}</small>{" "}
-            {isThere
-              ? "you are there"
-              : `${inWords(leftM)}, ${inTime(wayM / DEMO_SPEED)}`}
+            <small>
+              {isThere ? "At" : `${inWords(leftM)} to`} the {placeName}
+            </small>{" "}
+            {isThere ? "you are there" : inTime(wayM / DEMO_SPEED)}
           </p>
         )}
       </Party>
       <Ends trip={trip} />
       <div className="actions">
         <Problems problems={changes.problemsOf(trip.id)} />
-        {asksPin && (
-          <PinField
-            name={trip.rider.firstName}
-            isBusy={isBusy}
-            from={changes.pinFrom}
-            input={pin}
-            onPin={(entered) => void move(trip.id, "IN_PROGRESS", { pin: entered })}
-          />
-        )}
         <Steps
           trip={trip}
           isBusy={isBusy}
-          asksPin={asksPin}
+          pinForm={
+            asksPin
+              ? (isNext) => (
+                  <PinField
+                    name={trip.rider.firstName}
+                    isBusy={isBusy}
+                    isNext={isNext}
+                    from={changes.pinFrom}
+                    input={pin}
+                    onPin={(entered) => void move(trip.id, "IN_PROGRESS", { pin: entered })}
+                  />
+                )
+              : null
+          }
           isThere={isThere}
           hasTarget={target !== null}
           isDriving={isDriving}
@@ -112,7 +115,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
         )}
       </div>
       <p className="quiet-text">
-        {target ? "Drives ten times as fast as in real life." : `The rider gave no position of the ${placeName}.`}
+        {target ? "Your car drives ten times as fast as a real one." : `The rider gave no position for the ${placeName}.`}
       </p>
       <History trip={trip} />
     </article>

@@ -81,7 +81,7 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
 
   useEffect(() => drivesHere(person.id), [person.id]);
   const offered = waiting.length === 0 ? "" : waiting.length === 1 ? "1 offer" : `${waiting.length} offers`;
-  const news = trip ? "On a trip" : !isApproved ? "Not approved" : isOnDuty ? offered : "Off duty";
+  const news = trip ? "On a trip" : !isApproved ? (person.approval === "REFUSED" ? "Refused" : "Waiting") : isOnDuty ? offered : "Off duty";
   useEffect(() => onNews(news), [news, onNews]);
 
   // The trip was cancelled, by anyone: stop driving.

@@ -26,21 +26,21 @@ export function Paused({ why, connection, person, onPerson }: Props) {
       ) : (
         <div className="empty">
           <p>
-            <strong>Staff look at your account.</strong>
+            <strong>Staff are looking at your account.</strong>
           </p>
-          <p>Requests come here the moment they approve you.</p>
+          <p>Requests appear here as soon as they approve you.</p>
         </div>
       );
     case "NO_VEHICLE":
       return (
         <>
-          <p className="quiet-text">Describe your car: riders see it when you have accepted. Then requests come.</p>
+          <p className="quiet-text">Describe your car to get requests. Riders see it once you have accepted their trip.</p>
           <VehicleForm connection={connection} person={person} onPerson={onPerson} isOptional={false} />
         </>
       );
     case "OFF_DUTY":
-      return <p className="empty">You are off duty: nobody sees where you are, and no requests come.</p>;
+      return <p className="empty">You are off duty: nobody sees where you are, and you get no requests.</p>;
     case "ON_TRIP":
-      return <p className="empty">You are on a trip: requests come when it has ended.</p>;
+      return <p className="empty">You are on a trip. The next requests come when it has ended.</p>;
   }
 }

@@ -12,16 +12,18 @@ interface Props {
   /** The rider's first name. */
   name: string;
   isBusy: boolean;
+  /** Whether the PIN is the next thing to enter. */
+  isNext: boolean;
   /** When the next PIN can be tried, in milliseconds; null: now. */
   from: number | null;
   input: RefObject<HTMLInputElement | null>;
   onPin: (pin: string) => void;
 }
 
-const LOCKED: Problem = { code: "PIN_LOCKED", text: "That was too often a wrong PIN. Ask the rider once more." };
+const LOCKED: Problem = { code: "PIN_LOCKED", text: "There were too many wrong PINs." };
 
 /** Asks for the PIN that the rider tells the driver. */
-export function PinField({ name, isBusy, from, input, onPin }: Props) {
+export function PinField({ name, isBusy, isNext, from, input, onPin }: Props) {
   const isLocked = useNow() < (from ?? 0);
   return (
     <form
@@ -49,7 +51,7 @@ export function PinField({ name, isBusy, from, input, onPin }: Props) {
           required
         />
       </label>
-      <WaitingButton type="submit" className="primary" text="Start the ride" isBusy={isBusy} from={from} />
+      <WaitingButton type="submit" className={isNext ? "primary" : ""} text="Start the ride" isBusy={isBusy} from={from} />
     </form>
   );
 }

@@ -1,12 +1,14 @@
 import "./Steps.css";
 
+import type { ReactNode } from "react";
+
 import type { Trip } from "../api/trips";
 
 interface Props {
   trip: Trip;
   isBusy: boolean;
-  /** Whether a PIN starts the ride, which another form asks for. */
-  asksPin: boolean;
+  /** The form that starts the ride with a PIN, instead of the button; null without one. */
+  pinForm: ((isNext: boolean) => ReactNode) | null;
   /** Whether the car is at the pick-up or the drop-off, wherever it is to go now. */
   isThere: boolean;
   /** Whether there is a position to drive to. */
@@ -26,7 +28,7 @@ export function Steps(props: Props) {
   const canDrive = hasTarget && !isThere;
   const placeName = <span className="whole">{isComing ? "pick-up" : "drop-off"}</span>;
   // The next thing to do stands out.
-  const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? (props.asksPin ? "enter PIN" : "start") : "arrive";
+  const next = canDrive ? "drive" : !isComing ? "complete" : hasArrived ? "start" : "arrive";
   const look = (step: string) =>
     step !== next ? {} : { className: "primary", ...(isDriving ? {} : { "data-next": "" }) };
   return (
@@ -53,12 +55,16 @@ export function Steps(props: Props) {
         >
           I have arrived
         </button>
-        <button type="button" {...look("start")} disabled={isBusy || !isComing} onClick={props.onStart}>
-          {trip.rider.firstName} is in the car
-        </button>
-        <button type="button" {...look("complete")} disabled={isBusy || isComing} onClick={props.onComplete}>
-          Complete the trip
-        </button>
+        {props.pinForm?.(next === "start") ?? (
+          <>
+            <button type="button" {...look("start")} disabled={isBusy || !isComing} onClick={props.onStart}>
+              {trip.rider.firstName} is in the car
+            </button>
+            <button type="button" {...look("complete")} disabled={isBusy || isComing} onClick={props.onComplete}>
+              Complete the trip
+            </button>
+          </>
+        )}
     </div>
   );
 }
