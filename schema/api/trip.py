@@ -69,8 +69,8 @@ class Trip(Node):
         return to_driver_location(self.value.id, location, freshness) if location is not None else None
 
     @strawberry.field(
-        description="When the driver may cancel the trip because the rider has not come (NO_SHOW); null unless the "
-        "driver waits at the pick-up. For the trip's rider and driver."
+        description="When the driver may cancel the trip because the rider has not come (NO_SHOW); null unless "
+        "the driver waits at the pick-up. For the trip's rider and driver."
     )
     def no_show_at(self, info: SharedInfo) -> datetime | None:
         return info.context.services.arrivals.no_show_at(self.value) if self.audience.is_party else None

@@ -45,7 +45,7 @@ class Arrivals:
         self._radius_m = radius_m
 
     def no_show_at(self, trip: TripValue) -> datetime | None:
-        """When the driver may cancel because the rider has not come; None unless the driver waits at the pick-up."""
+        """When the driver may cancel because the rider has not come; None unless the driver waits for them."""
         if trip.arrived_at is None or not is_on_the_way(trip.status):
             return None
         return trip.arrived_at + timedelta(seconds=self._periods.no_show_wait_s)

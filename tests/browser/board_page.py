@@ -196,13 +196,17 @@ class BoardPage(WatchedPage):
             await self.picture(f"{name}-{variant}", full_page=False)
 
     async def look(self, name: str, panel: Panel) -> None:
-        """The same; and in each of the four, axe finds nothing and all that the panel offers is in sight."""
+        """The same; and in each of the four, axe finds nothing and the actions of the panel are in sight."""
         async for variant in self._variants(panel):
-            for button in await panel.actions.all():
-                await expect(button).to_be_in_viewport(ratio=1)
+            await self.shows_actions(panel)
             # In the dark only the colors differ.
             assert await self.faults(of_colors=variant.endswith("dark")) == [], f"{name}-{variant}"
             await self.picture(f"{name}-{variant}", full_page=False)
+
+    async def shows_actions(self, panel: Panel) -> None:
+        """All that a panel offers to do is in sight."""
+        for button in await panel.actions.all():
+            await expect(button).to_be_in_viewport(ratio=1)
 
     async def _variants(self, panel: Panel) -> AsyncIterator[str]:
         """Show a panel on a phone and then the window as it is, each in the dark and then in the light."""

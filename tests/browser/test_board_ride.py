@@ -77,21 +77,25 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     rider, driver = riders.rider, drivers.driver
 
     async def look(name: str) -> None:
-        await asyncio.gather(
-            riders.look(f"ride-{name}-RIDER", rider), drivers.look(f"ride-{name}-DRIVER-1", driver)
-        )
+        await asyncio.gather(riders.look(f"ride-{name}-rider", rider), drivers.look(f"ride-{name}-driver", driver))
+
+    async def glance(name: str) -> None:
+        """Where nothing is new to axe."""
+        for page, person, who in ((riders, rider, "rider"), (drivers, driver, "driver")):
+            await page.shows_actions(person)
+            await page.pictures(f"ride-{name}-{who}", person)
 
     await riders.page.get_by_role("heading", name="A whole ride on one page").wait_for()
     await expect(riders.page.get_by_role("button", name="Try it with demo people")).to_have_count(0)
     await driver.fill_sign_up("Dana", photo=photo)
     await driver.fill_vehicle("Skoda", "Octavia", "Blue", "AB-12-CD")
-    await look("sign-up")
+    await drivers.look("ride-sign-up-driver", driver)
     await asyncio.gather(rider.sign_up("Robin", photo=photo), driver.press("Sign up"))
     await driver.is_live("Dana")
     assert await rider.title.locator("img[data-photo=Robin]").evaluate("image => image.naturalWidth") == 160
     await expect(driver.root).to_contain_text("Staff are looking at your account.")
     await expect(driver.root.get_by_role("switch", name="On duty")).to_have_count(0)
-    await drivers.look("ride-waiting-DRIVER-1", driver)
+    await drivers.pictures("ride-waiting-driver", driver)
     async with staff_of(live_server) as staff:
         (dana,) = await staff.rows("waiting-driver")
         await staff.row_action("waiting-driver", "refuse", dana, reason="The photo is orange.")
@@ -115,7 +119,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.estimate).not_to_contain_text("straight line")
     await expect(rider.map_view).to_have_attribute("data-route", "known")
     await expect(rider.button("Request a trip")).to_be_in_viewport(ratio=1)
-    await riders.look("ride-estimate-RIDER", rider)
+    await riders.pictures("ride-estimate-rider", rider)
     await rider.press("Request a trip")
     await expect(rider.headline).to_have_text("Looking for a driver")
 
@@ -132,7 +136,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
 
     await expect(rider.eta).to_contain_text("Here in")
     await expect(rider.drop_off).to_contain_text(re.compile(r"in (about|a few)"))
-    await look("coming")
+    await glance("coming")
     parked = await rider.where("car")
     # A button that is about to be pressed keeps its place when the button beside it changes.
     in_the_car = await driver.button("Robin is in the car").bounding_box()
@@ -165,14 +169,14 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await field.fill("0000" if pin != "0000" else "1111")
     await field.press("Enter")
     await expect(driver.problems).to_contain_text("PIN")
-    await drivers.look("ride-pin-DRIVER-1", driver)
+    await drivers.look("ride-pin-driver", driver)
     await field.fill(pin)
     await driver.press("Start the ride")
     await expect(rider.headline).to_have_text("You are riding with Dana")
     await expect(rider.headline).to_be_focused()
     await expect(rider.eta).to_contain_text("There in")
     await driver.press("Drive to the drop-off")
-    await look("riding")
+    await glance("riding")
     await expect(driver.eta).to_contain_text("you are there")
     await driver.press("Complete the trip")
 
@@ -185,7 +189,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
         form = person.root.get_by_role("form", name=f"Rate {other}").first
         await form.get_by_role("radio", name=f"{stars} stars").check()
         if person is rider:
-            await look("rating")
+            await riders.look("ride-rating-rider", rider)
         await form.get_by_role("button", name="Send the rating").click()
         await expect(person.root.locator(".past")).to_contain_text(f"you gave {stars} stars")
         assert await person.history() == [
@@ -200,7 +204,7 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await expect(rider.root.locator(".past > ul > li > small time")).to_contain_text(day)
     await expect(rider.root.locator(".history time").first).to_contain_text(day)
 
-    # The next time they see what the other is worth, and what they are worth themselves. But the rider does not come.
+    # The next time both see both averages. But the rider does not come.
     await rider.fill_request(OTHER_BRIDGE, BRIDGE)
     await rider.press("Request a trip")
     await driver.offers.first.get_by_role("button", name="Accept").click()
@@ -214,12 +218,12 @@ async def test_a_rider_and_a_driver_make_a_whole_ride_in_two_browsers(
     await driver.press("I have arrived")
     await driver.press("Robin did not come")
     await expect(driver.button("Robin did not come (in 0:0")).to_have_attribute("aria-disabled", "true")
-    await look("no-show")
+    await glance("no-show")
     await driver.root.get_by_role("button", name="Robin did not come", exact=True).click()
     await expect(driver.headline).to_have_text("Offers")
     await expect(rider.notice).to_contain_text("Dana waited for you at the pick-up, and cancelled the trip")
     assert (await rider.history())[-1] == "Cancelled · Dana: the rider did not come"
-    await riders.look("ride-did-not-come-RIDER", rider)
+    await riders.pictures("ride-did-not-come-rider", rider)
 
 
 async def test_a_driver_needs_a_car_and_finishes_the_trip_after_a_revoked_approval(
@@ -280,7 +284,7 @@ async def test_a_driver_needs_a_car_and_finishes_the_trip_after_a_revoked_approv
     await expect(driver.root).to_contain_text("There were complaints.")
     await expect(driver.root.get_by_role("switch", name="On duty")).to_have_count(0)
     await expect(rider.headline).to_have_text("Looking for a driver")
-    await page.look("driver-revoked", driver)
+    await page.pictures("driver-revoked", driver)
 
 
 async def test_a_rider_leaves_the_car_of_a_driver_who_has_been_silent_for_long(

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.board_page import PASSWORD
 from tests.browser.conftest import OpenBoard
 from tests.conftest import LiveServer
 from tests.support.letters import sent, token_of
@@ -32,6 +33,38 @@ async def test_a_forgotten_password_is_replaced_with_the_link_of_a_letter(
     await page.get_by_role("button", name="Confirm the address").click()
     await expect(status).to_have_text("Your e-mail address is confirmed.")
 
+    # The address changes, and the new one is confirmed too.
+    account = person.page.get_by_role("dialog", name="Your account")
+    form = account.get_by_role("form", name="E-mail address")
+    address, password = form.get_by_label("E-mail address"), form.get_by_label("Your password")
+    await person.rider.press("Account")
+    await expect(address).to_have_value("robin@mail.example")
+    await expect(form).to_contain_text("Confirmed.")
+    await expect(form.get_by_role("button", name="Send the link again")).to_have_count(0)
+    await address.fill("vos@mail.example")
+    await password.fill("wrong")
+    await password.press("Enter")
+    await expect(form.get_by_role("alert").filter(has_text="The password is wrong.")).to_be_visible()
+    await expect(password).to_be_focused()
+    await password.fill(PASSWORD)
+    await password.press("Enter")
+    await expect(form).to_contain_text("Saved. A link is on its way to vos@mail.example.")
+    await expect(form).to_contain_text("Not confirmed yet")
+    await expect(password).to_have_value("")
+    await form.get_by_role("button", name="Send the link again").click()
+    await expect(form.get_by_role("alert").filter(has_text="within the last hour")).to_be_visible()
+    await person.look("account-email", person.rider)
+    await account.get_by_role("button", name="Close").click()
+    (confirming,) = [each for each in await sent(live_server.application) if each["To"] == "vos@mail.example"]
+    # Otherwise the browser would stay on the page, at another fragment.
+    await page.goto("about:blank")
+    await page.goto(f"{url}/verify-email#{token_of(confirming)}")
+    await page.get_by_role("button", name="Confirm the address").click()
+    await expect(status).to_have_text("Your e-mail address is confirmed.")
+    await person.rider.press("Account")
+    await expect(form).to_contain_text("Confirmed.")
+    await account.get_by_role("button", name="Close").click()
+
     await person.rider.press("Log out")
     await person.rider.root.get_by_label("I have an account").check()
     link = person.rider.root.get_by_role("link", name="Forgot your password?")
@@ -43,7 +76,8 @@ async def test_a_forgotten_password_is_replaced_with_the_link_of_a_letter(
         await expect(status).to_have_text(
             "If this account has a confirmed e-mail address, a letter with a link is on its way."
         )
-    _, resetting = await sent(live_server.application)
+    resetting = (await sent(live_server.application))[-1]
+    assert resetting["To"] == "vos@mail.example"
     await page.goto(f"{url}/reset-password#{token_of(resetting)}")
     assert page.url == f"{url}/reset-password"
     await page.get_by_label("New password").fill(NEW_PASSWORD)

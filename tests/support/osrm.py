@@ -32,7 +32,7 @@ class Streets(ThreadingHTTPServer):
 class _Answer(BaseHTTPRequestHandler):
     server: Streets  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that the library asks for
+    def do_GET(self) -> None:
         ends = urlsplit(self.path).path.rsplit("/", 1)[1].split(";")
         start, end = (GeoPoint(float(lat), float(lng)) for lng, lat in (each.split(",") for each in ends))
         corner = GeoPoint(start.lat, end.lng)

@@ -2,7 +2,7 @@ import { useState } from "react";
 
 import type { Connection } from "../../api/connection";
 import { ChangeEmail, SendConfirmation, type Person } from "../api/people";
-import { userProblems } from "../../api/problems";
+import { userProblems, type Problem } from "../../api/problems";
 import { Field } from "../../ui/Field";
 import { Problems } from "../../ui/Problems";
 import { textOf, useForm } from "../../ui/useForm";
@@ -11,6 +11,13 @@ interface Props {
   connection: Connection;
   person: Person;
   onPerson: (person: Person) => void;
+}
+
+/** The server sends one link an hour. */
+function inHour(problem: Problem): Problem {
+  return problem.code === "RATE_LIMITED"
+    ? { ...problem, text: "A link was sent within the last hour. Look into the spam folder too." }
+    : problem;
 }
 
 /** Changes or removes the account's e-mail address, and sends the link again that confirms it. */
@@ -30,7 +37,7 @@ export function EmailForm({ connection, person, onPerson }: Props) {
     await form.run(async () => {
       const { data: answer, problems } = await connection.ask(SendConfirmation, {});
       setDone(`Another link is on its way to ${email}.`);
-      return answer === null ? problems : userProblems(answer.requestEmailVerification.errors);
+      return answer === null ? problems.map(inHour) : userProblems(answer.requestEmailVerification.errors);
     });
   }
 
