@@ -41,7 +41,7 @@ class Guards:
                 pass
 
     async def _check_silence(self, trip: TripValue, as_of: datetime) -> None:
-        what = "Your driver was heard of lately. Wait"
+        what = "Your driver was active a short while ago. Wait"
         _check_age(trip.updated, as_of, self._periods.silent_driver_s, what)
         assert trip.driver is not None, "a trip under way has a driver"
         left_s = await self._positions.silent_in_s(trip.driver.id, after_s=self._periods.silent_driver_s)

@@ -307,7 +307,7 @@ async def test_a_rider_leaves_the_car_of_a_driver_who_has_been_silent_for_long(
     await rider.press("I left the car: the driver does not answer")
     await rider.root.get_by_label("Why?").select_option("I do not feel safe")
     await rider.press("End the trip")
-    await expect(rider.problems).to_contain_text("Your driver was heard of lately")
+    await expect(rider.problems).to_contain_text("Your driver was active a short while ago")
     await rider.root.get_by_role("button", name="End the trip", exact=True).click()
     await expect(rider.headline).to_have_text("Where to?")
     assert (await rider.history())[-1] == "Cancelled · Robin: for safety"

@@ -107,7 +107,7 @@ function Welcome({ onDemo }: { onDemo: (panels: Panel[]) => void }) {
       <DemoButton onBegin={onDemo} />
       <ol>
         <li>
-          <strong>Sign up a rider and a driver.</strong> Each panel below is another person with another session.
+          <strong>Sign up a rider and a driver.</strong> Each panel below is one person, with a session of their own.
         </li>
         <li>
           <strong>Request a trip as the rider.</strong> Click the map twice: where you are, and where you want to go.

@@ -96,7 +96,7 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           type="password"
           autoComplete="new-password"
           required
-          help="Hard to guess: a few unrelated words do well"
+          help="Hard to guess, such as a few unrelated words"
           problems={problems}
         />
       ) : (
@@ -116,7 +116,7 @@ export function SignIn({ role, notice, hasAccount, onToken }: Props) {
           name="email"
           type="email"
           autoComplete="off"
-          help="For a letter if you forget your password"
+          help="With it you get back in if you forget your password"
           problems={problems}
         />
       ) : (

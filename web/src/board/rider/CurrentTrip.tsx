@@ -75,7 +75,7 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
       )}
       {trip.expiresAt && (
         <p className="waiting">
-          Drivers nearby see your request. It lapses in <Remaining until={trip.expiresAt} />.
+          Drivers nearby see your request. It expires in <Remaining until={trip.expiresAt} />.
         </p>
       )}
       <Ends trip={trip} dropOffIn={isComing && toDropOffS !== null ? `in ${inTime(toDropOffS)}` : null} />

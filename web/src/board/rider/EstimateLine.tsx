@@ -27,7 +27,7 @@ export function EstimateLine({ estimate: { route, driversNearby, pickUpEta } }: 
       {route && (route.estimated || hasDemoCars()) && (
         <small>
           {route.estimated && "Estimated from the straight line. "}
-          {hasDemoCars() && `A car of this page needs ${inTime(route.durationS / DEMO_PACE)}.`}
+          {hasDemoCars() && `A car on this page needs ${inTime(route.durationS / DEMO_PACE)}.`}
         </small>
       )}
     </p>

@@ -34,8 +34,8 @@ export const WHY: Record<CancelCode, string> = {
   DRIVER_TOO_FAR: "the driver is too far away",
   NO_SHOW: "the rider did not come",
   SAFETY: "for safety",
-  ABANDONED: "nobody changed it for very long",
-  STAFF: "staff decided so",
+  ABANDONED: "nothing happened for a very long time",
+  STAFF: "by decision of staff",
   OTHER: "for another reason",
 };
 
@@ -111,7 +111,7 @@ function toldOfEnd(trip: Trip, reader: ChangedBy, name: string): Happening | nul
   if (trip.cancelCode === "NO_SHOW") {
     return { text: `${name} waited for you at the pick-up, and cancelled the trip`, stays: true };
   }
-  if (by === "SYSTEM") return { text: "The trip ended because nobody changed it for very long", stays: true };
+  if (by === "SYSTEM") return { text: "The trip ended because nothing happened for a very long time", stays: true };
   return { text: `${by === "STAFF" ? "Staff" : name} cancelled the trip${because(trip)}`, stays: true };
 }
 
