@@ -21,7 +21,7 @@ ARRIVE = f"mutation ($id: ID!) {{ reportArrival(tripId: $id) {{ {ANSWER} }} }}"
 RATE = f"mutation ($id: ID!, $stars: Int!) {{ rateTrip(tripId: $id, stars: $stars) {{ {ANSWER} }} }}"
 WATCH = f"subscription ($id: ID!) {{ tripUpdated(id: $id) {{ {TRIP} }} }}"
 POOL = """subscription { driverPool { __typename
-    ... on PoolSnapshot { paused offers { id } } ... on TripOffered { trip { id } } ... on TripWithdrawn { reason } } }"""
+    ... on PoolSnapshot { paused offers { id } } ... on TripOffered { trip { id } } } }"""
 ME = "{ me { availability approval approvalReason vehicle { color } rating { average count } } }"
 SET_VEHICLE = "mutation ($input: VehicleInput) { setVehicle(input: $input) { errors { code } } }"
 SET_DUTY = "mutation ($on: Boolean!) { setOnDuty(onDuty: $on) { user { availability } errors { code } } }"
