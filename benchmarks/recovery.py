@@ -10,6 +10,7 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -36,13 +37,14 @@ def main(
     postgres: Annotated[bool, typer.Option("--postgres", help="With PostgreSQL and Redis.")] = False,
 ) -> None:
     """Print both distributions, and how often a name of one kind takes longer than one of the other."""
-    with tempfile.TemporaryDirectory() as name, servers.postgres(Path(name)) as database, servers.redis() as redis:
-        folder = Path(name)
-        backend = (
-            {"TAXIRANK_DATABASE_URL": database.copy(), "TAXIRANK_REDIS_URL": redis}
-            if postgres
-            else {"TAXIRANK_DATABASE_URL": f"sqlite://{folder / 'taxirank.sqlite3'}"}
-        )
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        backend = {"TAXIRANK_DATABASE_URL": f"sqlite://{folder / 'taxirank.sqlite3'}"}
+        if postgres:
+            backend = {
+                "TAXIRANK_DATABASE_URL": stack.enter_context(servers.postgres(folder)).copy(),
+                "TAXIRANK_REDIS_URL": stack.enter_context(servers.redis()),
+            }
         asyncio.run(_measure(folder, backend, names, watch_ms / 1000))
 
 

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.attack("errors")
 
 PASSWORD, WRONG, LITERAL = "tulip-harbor-saddle-41", "wrong-harbor-saddle-42", "literal-harbor-saddle-43"
 PICTURE = (ROOT / "docs" / "images" / "rider.jpg").read_bytes()
+RESET = """mutation ($token: String!, $password: String!) {
+  resetPassword(input: { token: $token, password1: $password, password2: $password }) { errors { code } }
+}"""
+RESET_LITERALLY = RESET.replace("$token: String!, ", "").replace("$token", '"TOKEN"')
+VERIFY = "mutation ($token: String!) { verifyEmail(token: $token) { errors { code } } }"
 INCIDENT = re.compile(r"\(incident ([0-9a-f]{32})\)")
 
 
@@ -123,6 +128,24 @@ async def attack(server: Target, attempts: Attack) -> None:
             attempts.add()
         for path in ("/graphql", "/media/x", "/nowhere"):
             await api.http.get(path, params={"query": document, "token": token})
+            attempts.add()
+
+        # A letter's token, in all ways that a client may send it.
+        link_token, new_password = "tok-" + "en" * 20, "violet-harbor-saddle-44"
+        server.secrets |= {link_token, new_password}
+        for document, variables in (
+            (RESET, {"token": link_token, "password": new_password}),
+            (
+                RESET.replace("$token: String!, ", "").replace("$token", f'"{link_token}"'),
+                {"password": new_password},
+            ),
+            (VERIFY, {"token": link_token}),
+        ):
+            answer = await api.http.post("/graphql", json={"query": document, "variables": variables})
+            assert "TOKEN_INVALID" in answer.text
+            attempts.add()
+        for path in ("/reset-password", "/verify-email"):
+            await api.http.get(path, params={"token": link_token})
             attempts.add()
 
         # Failures of the server that involve a secret.

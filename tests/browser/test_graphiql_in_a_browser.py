@@ -23,6 +23,7 @@ async def test_a_newcomer_can_run_the_tabs_from_left_to_right_in_one_window(grap
             "LogIn",
             "MyTrips",
             "WatchMyTrips",
+            "SetEmail",
         ]
     )
     assert f"curl {graphiql.url}/graphql" in await graphiql.operation_text()
@@ -132,7 +133,7 @@ async def test_a_second_visit_has_the_tabs_again_in_the_systems_theme(graphiql):
     await graphiql.reload()
 
     await expect(graphiql.variables).to_contain_text("rider@example.com")
-    await expect(graphiql.page.get_by_role("tab")).to_have_count(9)
+    await expect(graphiql.page.get_by_role("tab")).to_have_count(10)
 
     assert await graphiql.is_dark() is False
     await graphiql.page.emulate_media(color_scheme="dark")

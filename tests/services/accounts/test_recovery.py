@@ -12,10 +12,12 @@ from application.application import Application
 from application.lifespan import running
 from application.settings import Settings
 from models.visibility import Actor
+from services.accounts.emails import EmailTokenInvalid
 from services.accounts.log_in import BadCredentials
 from services.accounts.passwords import PasswordMismatch, PasswordWeak
 from services.accounts.recovery import NoSuchName, ResetTokenInvalid
 from services.accounts.sessions import NewSession
+from services.errors import SessionEnded
 from services.limits.rates import RateLimited
 from services.notifications.letters import REPEAT_S
 from services.staff.staff import LetterSentLately, NoVerifiedEmail, StaffMember
@@ -111,6 +113,58 @@ async def test_a_reset_raced_twenty_times_succeeds_once(
     await application.services.log_ins.log_in(username=ann.user.username, password=f"{NEW}-{winner}")
 
 
+Ends = Callable[[Application, Actor], Awaitable[object]]
+CHANGES: dict[str, Ends] = {
+    "the password": lambda app, ann: app.services.log_ins.change_password(
+        ann, current=PASSWORD, password1=NEW + "-2", password2=NEW + "-2"
+    ),
+    "the address": lambda app, ann: app.services.emails.change(
+        ann, email="thief@taxi.example", current_password=PASSWORD
+    ),
+    "no account": lambda app, ann: app.services.deletions.delete(ann, password=PASSWORD),
+}
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("change", CHANGES)
+async def test_of_a_reset_and_a_change_with_the_old_password_at_once_exactly_one_succeeds(
+    application: Application, change: str, attempts: Attack
+) -> None:
+    for number in range(6):
+        attempts.add()
+        person = await add_person_with_email(application, f"person{number}@taxi.example")
+        await set_known_password(application, person)
+        token = await token_for(application, person)
+        results = await asyncio.gather(
+            reset(application, token), CHANGES[change](application, person), return_exceptions=True
+        )
+        failed = [result for result in results if isinstance(result, Exception)]
+        assert len(failed) == 1, results
+        assert isinstance(failed[0], ResetTokenInvalid | BadCredentials | SessionEnded)
+        assert (
+            await application.database.fetch(
+                "SELECT * FROM email_tokens WHERE user_id = $1 AND purpose = 'RESET_PASSWORD'", person.id
+            )
+            == []
+        )
+
+
+@pytest.mark.attack("abuse")
+async def test_a_letter_that_is_made_while_its_account_is_deactivated_leaves_no_link(
+    application: Application, attempts: Attack
+) -> None:
+    chief = await add_person_with_email(application, "chief@taxi.example")
+    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", chief.id, True)
+    for number in range(10):
+        attempts.add()
+        person = await add_person_with_email(application, f"person{number}@taxi.example")
+        await ask(application, person.user.username)
+        await asyncio.gather(
+            sent(application), application.staff.deactivate(StaffMember(chief), user_id=person.id)
+        )
+        assert await application.database.fetch("SELECT * FROM email_tokens") == []
+
+
 @pytest.mark.attack("abuse")
 async def test_nobody_guesses_a_token(application: Application, ann: Actor, attempts: Attack) -> None:
     token = await token_for(application, ann)
@@ -133,7 +187,6 @@ async def test_nobody_guesses_a_token(application: Application, ann: Actor, atte
     await reset(application, token)
 
 
-Ends = Callable[[Application, Actor], Awaitable[object]]
 ENDS: dict[str, Ends] = {
     "its use": lambda app, _: app.database.fetch("DELETE FROM email_tokens"),
     "a change of the password": lambda app, ann: change_password(app, ann),
@@ -196,6 +249,21 @@ async def test_a_token_ends_with(application: Application, ann: Actor, end: str)
     with pytest.raises(ResetTokenInvalid):
         await reset(application, token)
     assert await application.database.fetch("SELECT password_hash FROM users WHERE id = $1", ann.id) == before
+
+
+@pytest.mark.attack("abuse")
+async def test_a_token_of_another_kind_does_nothing(application: Application, ann: Actor) -> None:
+    resetting = await token_for(application, ann)
+    with pytest.raises(EmailTokenInvalid):
+        await application.services.emails.verify(resetting)
+    await set_known_password(application, ann)
+    await application.services.emails.change(ann, email="new@taxi.example", current_password=PASSWORD)
+    (confirming,) = [letter for letter in await sent(application) if letter["To"] == "new@taxi.example"]
+    # Even if the address were verified already.
+    await application.database.fetch("UPDATE users SET email_verified_at = {now} WHERE id = $1", ann.id)
+    with pytest.raises(ResetTokenInvalid):
+        await reset(application, token_of(confirming))
+    await application.services.emails.verify(token_of(confirming))
 
 
 async def test_a_bad_new_password_does_not_use_the_token_up(application: Application, ann: Actor) -> None:
