@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from math import ceil
 
 from services.runtime.expiring_map import ExpiringMap
 
@@ -15,7 +16,8 @@ class RateLimited(Exception):
     """The caller exceeded a rate limit and may try again after ``retry_after_s`` seconds."""
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__(f"Too much at once: try again in {retry_after_s:.1f} s.")
+        wait = f"{retry_after_s:.1f} s" if retry_after_s < 60 else f"{ceil(retry_after_s / 60)} min"
+        super().__init__(f"Too much at once: try again in {wait}.")
         self.retry_after_s = retry_after_s
 
 

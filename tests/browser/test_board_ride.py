@@ -273,6 +273,9 @@ async def test_a_driver_needs_a_car_and_finishes_the_trip_after_a_revoked_approv
         await driver.press("Start the ride")
         await expect(driver.button("Start the ride (in 0:")).to_have_attribute("aria-disabled", "true")
         await expect(driver.problems).to_have_text("There were too many wrong PINs.")
+        # Beside another panel it is narrow.
+        await page.page.get_by_role("button", name="Add a driver").click()
+        assert await page.clipped() == []
         await page.look("driver-pin-locked", driver)
 
         # Whoever is no driver any more finishes the trip under way.

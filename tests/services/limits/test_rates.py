@@ -105,3 +105,8 @@ def test_a_key_whose_rate_is_unused_is_forgotten(clock: Clock) -> None:
     limit.check("driver")
 
     assert len(limit._used) == 1  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0.25, "0.2 s"), (59.9, "59.9 s"), (61, "2 min"), (3600, "60 min")])
+def test_a_refusal_says_in_how_many_seconds_or_minutes_to_try_again(seconds: float, wait: str) -> None:
+    assert str(RateLimited(seconds)) == f"Too much at once: try again in {wait}."
