@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from application.errors import StartError
 from application.mail import letter_texts, mail_transport
+from application.push import vapid_keys
 from application.settings import PREFIX, Settings
 from gateway.media import PHOTO_HEADERS
 from models.standing import DriverRules
@@ -24,6 +25,7 @@ from services.accounts.lookalikes import FILL_INTERVAL_S, fill_skeletons
 from services.accounts.new_passwords import NewPasswords
 from services.accounts.passwords import Passwords
 from services.accounts.profiles import Profiles
+from services.accounts.push_subscriptions import PushSubscriptions
 from services.accounts.recovery import Recovery
 from services.accounts.recovery_letters import RecoveryLetters
 from services.accounts.sessions import Sessions
@@ -52,6 +54,7 @@ from services.live.topic import Listening
 from services.notifications.letters import Letters
 from services.notifications.mailer import Mailer
 from services.notifications.outgoing import OutgoingClient
+from services.notifications.web_push import WebPush
 from services.photos.account_photos import AccountPhotos
 from services.photos.media_url import BadOptions, open_store
 from services.photos.processing import PhotoProcessor
@@ -84,6 +87,8 @@ from services.trips.conditions import Periods
 from services.trips.guards import Guards
 from services.trips.history import TripHistory
 from services.trips.pick_up_pins import PickUpPins
+from services.trips.push_rows import PushRows
+from services.trips.push_worker import PushWorker
 from services.trips.ratings import Ratings
 from services.trips.requests import TripRequests
 from services.trips.retention import RETENTION_INTERVAL_S, TripRetention
@@ -100,7 +105,8 @@ class Application:
     Several applications can live in one process; they share nothing.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, push_client: OutgoingClient | None = None) -> None:
+        """``push_client``: for tests, whose push service is not on a public host."""
         self.settings = settings
         # On SIGTERM, uvicorn finishes the running requests and stops.
         self.on_database_lost: Callable[[], None] = functools.partial(signal.raise_signal, signal.SIGTERM)
@@ -122,7 +128,9 @@ class Application:
         self.webhook_endpoints = endpoints = Endpoints(self.database)
         self.webhook_deliveries = deliveries = Deliveries(self.database)
         self.webhook_sender = WebhookSender(self.database, endpoints, deliveries, outgoing, counters)
-        handover = Handover(self.database, [deliveries.recipient(self.webhook_sender.wake)])
+        vapid = vapid_keys(settings)
+        push_changes = [PushRows.recipient(lambda: push_worker.wake())] if vapid is not None else []
+        handover = Handover(self.database, [deliveries.recipient(self.webhook_sender.wake), *push_changes])
         self.webhooks = WebhookManagement(
             self.database,
             self.shield,
@@ -288,6 +296,18 @@ class Application:
             linger_s=LINGER_S,
             max_pools_per_user=settings.max_pools_per_user,
         )
+        self.push_client = push_client or OutgoingClient()
+        self.push_rows = PushRows(self.database, sessions, rules)
+        self.push_worker = push_worker = PushWorker(
+            self.database,
+            self.push_rows,
+            WebPush(vapid, self.push_client) if vapid is not None else None,
+            positions,
+            self.bus,
+            topics,
+            counters,
+            radius_m=settings.offer_radius_m,
+        )
         self.live_sessions = LiveSessions(sessions, counters, topic=topics.sessions, listen=self.bus.listen)
         self.active_trips = active_trips
         self.services = Services(
@@ -322,6 +342,15 @@ class Application:
                 changing=PerUser("email", Rate.parse(settings.recovery_rate), self.throttle),
             ),
             recovery=recovery,
+            push_subscriptions=PushSubscriptions(
+                self.database,
+                self.shield,
+                sessions=sessions,
+                client=self.push_client,
+                changing=PerUser("push", Rate.parse(settings.trip_rate), self.throttle),
+                public_key=vapid.public_key if vapid is not None else None,
+                registered=handover.expect,
+            ),
             sessions=sessions,
             trips=trips,
             arrivals=Arrivals(
@@ -370,6 +399,7 @@ class Application:
                 TripRetention(self.database, counters, days=settings.trip_retention_days).remove_old,
             ),
             remove_expired_positions=(SWEEP_INTERVAL_S, self.position_store.remove_expired),
+            remove_old_push_messages=(600.0, self.push_rows.remove_old),
             remove_ended_sessions=(600.0, sessions.remove_ended),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),

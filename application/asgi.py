@@ -184,6 +184,8 @@ class Asgi:
                     "Endpoints that have accepted no webhook for a quarter of an hour, only failed.",
                     application.webhook_endpoints.failing,
                 ),
+                "pushes_waiting": ("Push messages that wait to be sent.", application.push_rows.waiting),
+                "push_subscriptions": ("Devices that get push messages.", application.push_rows.subscriptions),
                 "unreferenced_photos": (
                     "Photos that may be stored without an account: on their way to one, or left over.",
                     application.account_photos.unreferenced,

@@ -13,6 +13,7 @@ from services.database.postgres import Address
 from services.limits.rates import Rate
 from services.notifications.addresses import sender_of
 from services.notifications.transports import SmtpServer
+from services.notifications.web_push import VapidKeys, new_keys
 
 
 def _database_url(value: str) -> str:
@@ -143,6 +144,18 @@ def _mail_sender(value: str) -> str:
     return value
 
 
+def _vapid_private_key(value: str) -> str:
+    VapidKeys(value, _A_SUBJECT)
+    return value
+
+
+def _vapid_subject(value: str) -> str:
+    VapidKeys(new_keys()[0], value)
+    return value
+
+
+_A_SUBJECT = "mailto:ops@taxi.example"
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -155,6 +168,8 @@ PrivateHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Aft
 Networks = Annotated[str, AfterValidator(_networks)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
 MailSender = Annotated[str, AfterValidator(_mail_sender)]
+VapidPrivateKey = Annotated[str, AfterValidator(_vapid_private_key)]
+VapidSubject = Annotated[str, AfterValidator(_vapid_subject)]
 RateText = Annotated[str, AfterValidator(_rate)]
 File = Annotated[Path, BeforeValidator(_file)]
 Folder = Annotated[Path, BeforeValidator(_folder)]

@@ -225,6 +225,16 @@ class Settings(BaseSettings):
         description="Trips that ended this many days ago are removed, with their history and ratings. Without it "
         "all are kept.",
     )
+    vapid_private_key: types.VapidPrivateKey | None = Field(
+        None,
+        description="The private key for push messages to browsers, from `server.py vapid-keys`. Without it none "
+        "are sent.",
+    )
+    vapid_subject: types.VapidSubject | None = Field(
+        None,
+        description="Whom push services may contact, such as `mailto:ops@taxi.example`; needed with "
+        "`VAPID_PRIVATE_KEY`.",
+    )
     offer_radius_m: float = Field(
         3_000, ge=1, le=50_000, description="Trips are offered to drivers within this many metres of the pick-up."
     )
@@ -342,6 +352,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}SMTP_URL needs a MAIL_FROM such as Taxirank <no-reply@taxi.example>")
         if self.smtp_url is not None and self.public_url is None:
             raise ValueError(f"{PREFIX}SMTP_URL needs a PUBLIC_URL: the links in letters lead there")
+        if (self.vapid_private_key is None) != (self.vapid_subject is None):
+            raise ValueError(f"{PREFIX}VAPID_PRIVATE_KEY and {PREFIX}VAPID_SUBJECT need each other")
         return self
 
     @property

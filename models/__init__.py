@@ -6,6 +6,7 @@ Tortoise finds the tables through this package. Nothing here does I/O, except th
 from models.email_token import EmailToken
 from models.letter import Letter
 from models.outbox import OutboxEntry
+from models.push import PushChange, PushMessage, PushSubscription
 from models.rating import Rating
 from models.session import Session
 from models.staff_action import StaffAction
@@ -19,6 +20,9 @@ __all__ = [
     "EmailToken",
     "Letter",
     "OutboxEntry",
+    "PushChange",
+    "PushMessage",
+    "PushSubscription",
     "Rating",
     "Session",
     "StaffAction",

@@ -2,7 +2,7 @@
 
 import typer
 
-from application.commands import database, drivers, pages, people, schema, serve, settings, simulate
+from application.commands import database, drivers, keys, pages, people, schema, serve, settings, simulate
 
 cli = typer.Typer(
     help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
@@ -32,6 +32,7 @@ for command in (
     drivers.approve_driver,
     drivers.refuse_driver,
     people.seed_demo,
+    keys.vapid_keys,
     simulate.simulate,
 ):
     cli.command()(command)

@@ -13,6 +13,7 @@ from services.accounts.deletion import Deletions
 from services.accounts.emails import Emails
 from services.accounts.log_in import LogIns
 from services.accounts.profiles import Profiles
+from services.accounts.push_subscriptions import PushSubscriptions
 from services.accounts.recovery import Recovery
 from services.accounts.sessions import Sessions
 from services.drivers.duty import Duty
@@ -48,6 +49,7 @@ class Services:
     profiles: Profiles
     deletions: Deletions
     emails: Emails
+    push_subscriptions: PushSubscriptions
     recovery: Recovery
     sessions: Sessions
     trips: Trips

@@ -15,6 +15,7 @@ from schema.api import (
     node,
     password,
     profile,
+    push,
     rating,
     recovery,
     session,
@@ -26,7 +27,15 @@ from schema.api import (
 
 Query = create_type(
     "Query",
-    [user.me, node.node, trip.trip, trip_page.trips, trip_estimate.trip_estimate, city.city_figures],
+    [
+        user.me,
+        node.node,
+        trip.trip,
+        trip_page.trips,
+        trip_estimate.trip_estimate,
+        city.city_figures,
+        push.push_public_key,
+    ],
     description="The queries.",
 )
 
@@ -44,6 +53,8 @@ Mutation = create_type(
         email.request_email_verification,
         email.verify_email,
         account.delete_me,
+        push.register_push_subscription,
+        push.remove_push_subscription,
         duty.set_on_duty,
         my_vehicle.set_vehicle,
         trip.create_trip,

@@ -51,6 +51,8 @@ describe(
         "OFF_DUTY": "The driver is off duty.",
         "DRIVER_NOT_APPROVED": "Staff have not approved the driver, or no longer do.",
         "VEHICLE_REQUIRED": "This server requires a driver's vehicle.",
+        "PUSH_UNAVAILABLE": "This server sends no push messages.",
+        "PUSH_SUBSCRIPTION_INVALID": "The endpoint or a key of the push subscription cannot be one of a browser.",
     },
 )
 

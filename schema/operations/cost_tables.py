@@ -35,6 +35,7 @@ WEIGHTS: Mapping[str, int] = {
     "Query.tripEstimate": 200,
     # Kept for a while, but computed over many trips.
     "Query.cityFigures": 1_000,
+    "Query.pushPublicKey": 0,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
     # Two hashes: of the current password and of the new one.
@@ -47,6 +48,8 @@ WEIGHTS: Mapping[str, int] = {
     # The mutation may decode a photo.
     "Mutation.updateMe": 25_000,
     "Mutation.deleteMe": 25_000,
+    "Mutation.registerPushSubscription": 500,
+    "Mutation.removePushSubscription": 500,
     "Mutation.setOnDuty": 500,
     "Mutation.setVehicle": 500,
     "Mutation.logOut": 500,
@@ -103,6 +106,8 @@ SIZES: Mapping[str, int | Page] = {
     "RequestPasswordResetPayload.errors": 1,
     "RequestEmailVerificationPayload.errors": 1,
     "VerifyEmailPayload.errors": 1,
+    "RegisterPushSubscriptionPayload.errors": 1,
+    "RemovePushSubscriptionPayload.errors": 1,
     "TripPayload.errors": 1,
     "LocationPayload.errors": 1,
     "UserError.field": 2,

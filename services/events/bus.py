@@ -1,6 +1,6 @@
 """The event bus: publish and listen by topic."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
@@ -71,6 +71,15 @@ class Bus:
                 self._redis.publish_here(topic, message)
         return False
 
+    async def followed(self, topics: Collection[str]) -> Collection[str]:
+        """Those of the topics that somebody listens to in any process; without the broker, in this one.
+
+        A process listens a few seconds longer than its last subscriber.
+        """
+        if self._redis is None:
+            return [topic for topic in topics if self._broadcast.has_listeners(topic)]
+        return await self._redis.followed(topics)
+
     def mark_origin(self, message: Message) -> Message:
         """Mark a JSON object so that this process ignores it on the bus: it tells its own listeners directly.
 
@@ -109,6 +118,10 @@ class _Broadcast(Broadcast):
         super().__init__(**options)
         self._counters = counters
         self._on_gap = on_gap
+
+    def has_listeners(self, topic: str) -> bool:
+        """Whether this process listens to the topic."""
+        return topic in self._subscribers
 
     async def _listener(self) -> None:
         await keep_running("bus listener", self._listen, self._counters)

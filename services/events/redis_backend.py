@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
@@ -15,7 +15,7 @@ from broadcaster import BroadcastBackend, Event
 from redis.asyncio.connection import AbstractConnection
 
 from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, probe
-from services.events.redis_publishing import publish_all
+from services.events.redis_publishing import publish_all, with_listeners
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
 
@@ -131,6 +131,15 @@ class RedisBackend(BroadcastBackend):
             self._link.failed(error)
             return False
         return True
+
+    async def followed(self, channels: Collection[str]) -> Collection[str]:
+        """Those of the channels that a process listens to; of this process alone while Redis does not tell."""
+        if self._connection is not None and channels:
+            try:
+                return await with_listeners(self._redis, channels)
+            except LINK_ERRORS as error:
+                self._link.failed(error)
+        return [channel for channel in channels if channel in self._wanted]
 
     def mark_origin(self, message: bytes) -> bytes:
         """Mark a JSON object, so that this process drops it when it comes back."""

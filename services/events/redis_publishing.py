@@ -1,7 +1,8 @@
 """Publishes many messages in one round trip to Redis."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -39,6 +40,18 @@ async def publish_all(redis: Redis, messages: Sequence[Published]) -> None:
         await _publish_by_script(redis, messages)
     except NoPermissionError:
         await _publish_one_by_one(redis, messages)
+
+
+async def with_listeners(redis: Redis, channels: Collection[str]) -> Sequence[str]:
+    """Those of the channels that any process listens to; none if the user of Redis may not ask.
+
+    Raises: LINK_ERRORS: Redis did not answer in time.
+    """
+    try:
+        counts = await redis.pubsub_numsub(*channels)
+    except NoPermissionError:
+        return ()
+    return [cast("bytes", channel).decode() for channel, count in counts if count]
 
 
 async def _publish_by_script(redis: Redis, messages: Sequence[Published]) -> None:

@@ -142,6 +142,10 @@ class Positions:
         since = datetime.now(UTC) - timedelta(seconds=self.lifetime.stale_s)
         return await self._store.near(center, radius_m, since=since)
 
+    async def last_near(self, center: GeoPoint, radius_m: float) -> Sequence[Location]:
+        """As ``near``, also if the drivers are silent, as long as their positions are kept."""
+        return await self._store.near(center, radius_m, since=datetime.now(UTC) - self._ttl)
+
     async def on_trip(self, trip: TripValue) -> tuple[Location | None, Freshness]:
         """The position of the trip's driver, if it was measured on this trip. The caller checks access."""
         if trip.driver is None:

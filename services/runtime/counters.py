@@ -11,7 +11,9 @@ class Counters:
     equal operations share one. ``deliveries``: messages given to a connection. ``conflations``: messages replaced
     by a newer one or by a snapshot, because the client was slow. ``resyncs``: subscribers that got a new snapshot.
     ``reads``: statements that read state for subscribers. ``left_over_photos``: unused photos that the periodic
-    job removed. ``removed_trips``: old trips that the periodic job removed. ``restarted_tasks``: background tasks
+    job removed. ``removed_trips``: old trips that the periodic job removed. ``pushes_sent``, ``pushes_dropped``
+    and ``pushes_failed``: push messages that were accepted, that nobody needed any more, and attempts that failed.
+    ``restarted_tasks``: background tasks
     that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
     to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
     ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine
@@ -26,6 +28,9 @@ class Counters:
     reads: int = 0
     left_over_photos: int = 0
     removed_trips: int = 0
+    pushes_sent: int = 0
+    pushes_dropped: int = 0
+    pushes_failed: int = 0
     routing_failures: int = 0
     restarted_tasks: int = 0
     letters_sent: int = 0

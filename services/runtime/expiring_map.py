@@ -42,3 +42,7 @@ class ExpiringMap(Generic[K, V]):
         """The value; None if there is none or it has expired."""
         entry = self._entries.get(key)
         return entry[0] if entry is not None and entry[1] > now_s else None
+
+    def discard(self, key: K) -> None:
+        """Forget a key, if it is there."""
+        self._entries.pop(key, None)

@@ -57,6 +57,13 @@ SECTIONS = {
     # Of the last hour.
     "letters": Section("letters", ("kind", "address", "created", "sent"), "user_id = $1", "id"),
     "links_in_letters": Section("email_tokens", ("purpose", "address", "expires"), "user_id = $1", "expires"),
+    # Without the keys: with them, messages to the device could be read.
+    "devices_with_push_messages": Section(
+        "push_subscriptions",
+        ("endpoint", "created", "failing_since"),
+        "session_id IN (SELECT id FROM sessions WHERE user_id = $1)",
+        "id",
+    ),
     "trips_as_rider": Section("trips", _TRIP, "rider_id = $1", "created"),
     "trips_as_driver": Section("trips", _TRIP, "driver_id = $1", "created"),
     "changes_of_trips": Section(
@@ -84,6 +91,7 @@ _TIMES = frozenset(
         "arrived_at",
         "sent",
         "expires",
+        "failing_since",
     }
 )
 _FLAGS = frozenset({"is_staff", "is_active", "on_duty", "is_arrival"})

@@ -103,6 +103,8 @@ FIELDS = {
     "RequestPasswordResetPayload": rows("errors"),
     "RequestEmailVerificationPayload": rows("errors"),
     "VerifyEmailPayload": rows("errors"),
+    "RegisterPushSubscriptionPayload": rows("errors"),
+    "RemovePushSubscriptionPayload": rows("errors"),
     "TripPayload": rows("trip errors"),
     "LocationPayload": rows("errors"),
     "CitySnapshot": rows("at drivers trips counts truncated outages", STAFF),
@@ -260,6 +262,8 @@ ROWS = {
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "FORBIDDEN"), {"staff": DATA}),
         audience=STAFF,
     ),
+    # Null for all: this server has no key.
+    "Query.pushPublicKey": Row("{ pushPublicKey }", ever(all_of(VIEWERS, NULL))),
     "Mutation.signUp": Row(
         "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } token errors { code } } }",
         ever(all_of(VIEWERS, "PASSWORD_MISMATCH")),
@@ -316,6 +320,16 @@ ROWS = {
         ever(all_of(VIEWERS, "EMAIL_TOKEN_INVALID")),
         {},
         "COOKIE_TRANSPORT_REQUIRED",
+    ),
+    "Mutation.registerPushSubscription": Row(
+        "mutation ($input: PushSubscriptionInput!) "
+        "{ registerPushSubscription(input: $input) { errors { code } } }",
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "PUSH_UNAVAILABLE")),
+        {"input": {"endpoint": "https://push.example/1", "p256dh": "x", "auth": "x"}},
+    ),
+    "Mutation.removePushSubscription": Row(
+        'mutation { removePushSubscription(endpoint: "https://push.example/1") { errors { code } } }',
+        ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, DATA)),
     ),
     "Mutation.deleteMe": Row(
         'mutation { deleteMe(password: "x") { errors { code } } }',

@@ -93,6 +93,13 @@ ROWS = {
     "requestEmailVerification": Row("requestEmailVerification { errors { code } }", writes=Role.RIDER),
     "verifyEmail": Row('verifyEmail(token: "x") { errors { code } }'),
     "deleteMe": Row(f'deleteMe(password: "{PASSWORD}") {{ errors {{ code }} }}', ends=True, writes=Role.RIDER),
+    "registerPushSubscription": Row(
+        'registerPushSubscription(input: {endpoint: "https://push.example/1", p256dh: "x", auth: "x"}) '
+        "{ errors { code } }"
+    ),
+    "removePushSubscription": Row(
+        'removePushSubscription(endpoint: "https://push.example/1") { errors { code } }'
+    ),
     "setOnDuty": Row("setOnDuty(onDuty: false) { errors { code } }", writes=Role.DRIVER),
     "setVehicle": Row(
         'setVehicle(input: {make: "Skoda", model: "Fabia", color: "red", licensePlate: "AB-1", seats: 4}) '
@@ -125,9 +132,16 @@ ROWS = {
 }
 ENDS_FAIL = (None, "UNAUTHENTICATED", "BAD_CREDENTIALS", "TRIP_UNDER_WAY", "RESET_TOKEN_INVALID")
 ENDERS = [name for name, row in ROWS.items() if row.ends]
-# A driver on the way cannot delete the account, which every writer here must: test_arrivals.py has these. The
-# others need no session: tests/services/accounts has them.
-TESTED_ELSEWHERE = {"reportArrival", "requestPasswordReset", "verifyEmail"}
+# A driver on the way cannot delete the account, which every writer here must: test_arrivals.py has these. A server
+# without a key registers nothing, and there is nothing to remove: test_push_subscriptions.py has these. The others
+# need no session: tests/services/accounts has them.
+TESTED_ELSEWHERE = {
+    "reportArrival",
+    "requestPasswordReset",
+    "verifyEmail",
+    "registerPushSubscription",
+    "removePushSubscription",
+}
 WRITERS = [name for name, row in ROWS.items() if row.writes is not None]
 
 

@@ -29,6 +29,8 @@ MUTATIONS = {
     "updateMe": 'input: {firstName: "Other"}',
     "setOnDuty": "onDuty: true",
     "setVehicle": 'input: {make: "Skoda", model: "Fabia", color: "red", licensePlate: "AB-1", seats: 4}',
+    "registerPushSubscription": 'input: {endpoint: "https://push.example/1", p256dh: "x", auth: "x"}',
+    "removePushSubscription": 'endpoint: "https://push.example/1"',
     "createTrip": 'input: {pickUpAddress: "Here", dropOffAddress: "There"}',
     "updateTrip": f'input: {{id: "{NOBODY}", status: STARTED}}',
     "rateTrip": f'tripId: "{NOBODY}", stars: 5',

@@ -56,6 +56,8 @@ class Receiver:
                 while self.endless:
                     writer.write(self.endless)
                     await writer.drain()
+                    # To drain waits only while a buffer is full; the client runs in the same loop.
+                    await asyncio.sleep(0)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
