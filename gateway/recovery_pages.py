@@ -42,6 +42,8 @@ const status = document.querySelector("[role=status]");
 const token = location.hash.slice(1);
 // Not in the address bar, nor in the history.
 history.replaceState(null, "", location.pathname);
+// Another link in the same tab only changes the fragment.
+addEventListener("hashchange", () => location.reload());
 const say = (text) => { status.textContent = text; };
 const needsToken = "needsToken" in form.dataset;
 if (needsToken && !token) {

@@ -56,11 +56,11 @@ async def test_a_forgotten_password_is_replaced_with_the_link_of_a_letter(
     await person.look("account-email", person.rider)
     await account.get_by_role("button", name="Close").click()
     (confirming,) = [each for each in await sent(live_server.application) if each["To"] == "vos@mail.example"]
-    # Otherwise the browser would stay on the page, at another fragment.
-    await page.goto("about:blank")
+    # The link is opened in the tab of the first one.
     await page.goto(f"{url}/verify-email#{token_of(confirming)}")
     await page.get_by_role("button", name="Confirm the address").click()
     await expect(status).to_have_text("Your e-mail address is confirmed.")
+    assert page.url == f"{url}/verify-email"
     await person.rider.press("Account")
     await expect(form).to_contain_text("Confirmed.")
     await account.get_by_role("button", name="Close").click()
