@@ -106,7 +106,8 @@ FEATURES = {
     "a default overridden": Feature(**_DEFAULT, variables={"more": False}),
     "null despite a default": Feature(**_DEFAULT, variables={"more": None}, is_refused=True),
     "resolvers that read": Feature(
-        """id driverLocation { point { lat } heading } pickUpEta pickUpPin myRating rider { rating { average } }
+        """id driverLocation { point { lat } heading } pickUpEta pickUpPin noShowAt myRating
+        rider { rating { average } }
         history { version status at changedBy user { firstName username } }"""
     ),
     "a resolver that waits": Feature("id dropOffAddress"),
