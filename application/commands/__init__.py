@@ -2,7 +2,7 @@
 
 import typer
 
-from application.commands import database, drivers, keys, pages, people, schema, serve, settings, simulate
+from application.commands import database, drivers, keys, pages, people, schema, serve, settings, simulate, webhooks
 
 cli = typer.Typer(
     help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
@@ -36,4 +36,5 @@ for command in (
     simulate.simulate,
 ):
     cli.command()(command)
+cli.add_typer(webhooks.webhooks, name="webhooks")
 cli.command("settings")(settings.show_settings)

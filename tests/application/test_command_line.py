@@ -427,6 +427,30 @@ def test_drivers_are_approved_and_refused_without_the_admin_and_the_trail_has_it
     assert "TAXIRANK_DRIVER_APPROVAL is off" in command(off, "approve-driver", "dirk").out
 
 
+def test_webhooks_are_managed_without_the_admin(environment: dict[str, str], tmp_path: Path) -> None:
+    environment |= {"TAXIRANK_WEBHOOK_PRIVATE_HOSTS": "127.0.0.1:9"}
+    assert command(environment, "webhooks", "list").out == "There is no endpoint.\n"
+    for url, hint in (("https://[::1]/", "the host is not a public one"), ("http://taxi.example/", "https")):
+        assert_one_line(command(environment, "webhooks", "add", url), "Nothing can be sent to this address", hint)
+    hook = "http://127.0.0.1:9/hook"
+    assert_one_line(command(environment, "webhooks", "add", hook, "--event", "trip.stolen"), "trip.stolen")
+    added = command(environment, "webhooks", "add", hook, "--event", "trip.completed", "--description", "Billing")
+    endpoint_id, secret = added.out.split()
+    assert secret.startswith("whsec_")
+    listed = command(environment, "webhooks", "list").out
+    assert listed == f"{endpoint_id}\tenabled\t{hook}\ttrip.completed\tBilling\n"
+    assert command(environment, "webhooks", "rotate", endpoint_id).out.strip() not in ("", secret)
+    assert command(environment, "webhooks", "test", endpoint_id).code == 0
+    assert command(environment, "webhooks", "resend", endpoint_id).out == "0 dead letters are sent again\n"
+    assert command(environment, "webhooks", "disable", endpoint_id).code == 0
+    assert "\tdisabled (STAFF)\t" in command(environment, "webhooks", "list").out
+    assert_one_line(command(environment, "webhooks", "test", endpoint_id), "enable it first")
+    assert command(environment, "webhooks", "enable", endpoint_id).code == 0
+    assert command(environment, "webhooks", "delete", endpoint_id).code == 0
+    assert_one_line(command(environment, "webhooks", "delete", endpoint_id), "There is no such endpoint")
+    assert command(environment, "webhooks", "delete", "7").code == 2
+
+
 def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:
     # Whatever is required of drivers.
     environment |= {"TAXIRANK_DRIVER_APPROVAL": "true", "TAXIRANK_VEHICLE_REQUIRED": "true"}
