@@ -21,7 +21,7 @@ NOT_KEPT = ("web/dist",)
 NAME = re.compile(r"((?:[a-z]\w*\.)*?)(_?[A-Za-z]\w*)[.](\w+)(?:\(.*\))?")
 FILE = re.compile(r"[\w-]+\.(?:py|toml|txt|lock|graphql|json|yml|md|ts|css)")
 # Names in GraphQL answers.
-NOT_OURS = {"extensions"}
+NOT_OURS = {"extensions", "data", "trip", "webhook"}
 
 
 @cache
