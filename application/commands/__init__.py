@@ -2,7 +2,18 @@
 
 import typer
 
-from application.commands import database, drivers, keys, pages, people, schema, serve, settings, simulate, webhooks
+from application.commands import (
+    database,
+    drivers,
+    keys,
+    pages,
+    people,
+    schema,
+    serve,
+    settings,
+    simulate,
+    webhooks,
+)
 
 cli = typer.Typer(
     help="A GraphQL dispatch server for ride-hailing. Without a command it serves.",
