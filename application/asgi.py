@@ -1,5 +1,6 @@
 """The routes and the middleware of an application."""
 
+import functools
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
+from models.trip_life import DRIVING, OPEN
 from schema.api.user import PHOTO_FOLDER
 from schema.operations.execution import Execution
 from schema.transport.client_info import HttpClientInfo
@@ -43,6 +45,7 @@ from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint, refuse_path
 from services.limits.rates import Rate
+from services.trips.rows import count_trips
 
 GRAPHQL_PATH = "/graphql"
 
@@ -166,6 +169,14 @@ class Asgi:
                 "outbox_age_seconds": (
                     "Age of the oldest change not yet published; 0 when there is none.",
                     application.outbox.oldest_age_s,
+                ),
+                "open_trips": (
+                    "Trips that wait for a driver; 10000 also stands for more.",
+                    functools.partial(count_trips, application.database, OPEN),
+                ),
+                "trips_under_way": (
+                    "Trips under way; 10000 also stands for more.",
+                    functools.partial(count_trips, application.database, DRIVING),
                 ),
                 "letters_waiting": ("E-mails that wait to be sent.", application.letters.waiting),
                 "letters_age_seconds": (

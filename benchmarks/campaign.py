@@ -9,6 +9,7 @@ from pathlib import Path
 
 from application.settings import load_settings
 from benchmarks.areas import areas
+from benchmarks.city import city
 from benchmarks.crowd import crowd
 from benchmarks.fan_out import fan_out
 from benchmarks.hostile import HOSTILE_USERS, hostile
@@ -35,6 +36,7 @@ class Workload(StrEnum):
     AREAS = "areas"
     HOSTILE = "hostile"
     CROWD = "crowd"
+    CITY = "city"
 
 
 _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
@@ -47,6 +49,7 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.AREAS: areas,
     Workload.HOSTILE: hostile,
     Workload.CROWD: crowd,
+    Workload.CITY: city,
 }
 # Workloads that say nothing about a target: in some, subscribers share nothing; the bare application has no
 # drivers, areas or limits.
@@ -59,9 +62,10 @@ SKIPPED = {
             Workload.AREAS,
             Workload.HOSTILE,
             Workload.CROWD,
+            Workload.CITY,
         }
     ),
-    BARE.name: frozenset({Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD}),
+    BARE.name: frozenset({Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD, Workload.CITY}),
 }
 # Riders besides those of the pairs.
 MORE_RIDERS = 20

@@ -81,6 +81,11 @@ MEASURES = (
     Measure("crowd", "empty_mb", "memory before they came", "MB"),
     Measure("crowd", "full_mb", "memory with them", "MB"),
     Measure("crowd", "left_mb", "memory after they had left", "MB"),
+    Measure("city", "cpu_ms_0", "server CPU a second, 200 drivers reporting, nobody watches", "ms"),
+    Measure("city", "cpu_ms_1", "the same with one watcher", "ms"),
+    Measure("city", "cpu_ms_20", "the same with 20 watchers", "ms"),
+    Measure("city", "message_kb", "a message to a watcher", "KB"),
+    Measure("city", "gap_p99_ms", "between two messages, p99", "ms"),
 )
 
 # Should be 0; shown when they are not.

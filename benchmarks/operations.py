@@ -41,6 +41,22 @@ DRIVER_LOCATION = """
         driverLocation(tripId: $id) { id point { lat lng } heading recordedAt isStale isGone }
     }
 """
+CITY = """
+    subscription City { city {
+        __typename
+        ... on CitySnapshot { ...Now drivers { ...Driver } trips { ...Trip } }
+        ... on CityChange { ...News drivers { ...Driver } removedDriverIds trips { ...Trip } removedTripIds }
+    } }
+    fragment Now on CitySnapshot { at truncated outages counts { open underWay available silent } }
+    fragment News on CityChange { at truncated outages counts { open underWay available silent } }
+    fragment Driver on CityDriver {
+        id username firstName lastName point { lat lng } heading recordedAt isStale availability tripId
+    }
+    fragment Trip on CityTrip {
+        id version status created updated pickUpAddress dropOffAddress pickUp { lat lng } dropOff { lat lng }
+        expiresAt arrivedAt rider { id username firstName lastName } driver { id username firstName lastName }
+    }
+"""
 MY_TRIPS = "subscription MyTrips { myTripsUpdated { __typename } }"
 CENTRAL_STATION = GeoPoint(52.3791, 4.9003)
 
@@ -100,6 +116,11 @@ def follow_trip(trip_id: str) -> bytes:
 def follow_car(trip_id: str) -> bytes:
     """The socket message that begins to follow the driver of a trip."""
     return _subscribe("car", DRIVER_LOCATION, "DriverLocation", id=trip_id)
+
+
+def follow_city() -> bytes:
+    """The socket message that follows the city."""
+    return _subscribe("city", CITY, "City")
 
 
 def follow_own_trips() -> bytes:

@@ -11,6 +11,8 @@ from services.database.connections import Database
 
 OPEN_OFFERS = 20
 PAGE = 20
+# Members of staff who watch the city.
+WATCHERS = 20
 _NO_PASSWORD = "none"
 
 
@@ -38,6 +40,7 @@ class People:
         self.cruisers: list[Person] = []
         # Drivers of a whole city.
         self.crowd: list[Person] = []
+        self.staff: list[Person] = []
 
     async def arrive(self, *, riders: int, drivers: int, cruisers: int, crowd: int) -> None:
         """Create the accounts."""
@@ -46,6 +49,7 @@ class People:
         self.drivers = [await self._person(Role.DRIVER) for _ in range(drivers)]
         self.cruisers = [await self._person(Role.DRIVER) for _ in range(cruisers)]
         self.crowd = [await self._person(Role.DRIVER) for _ in range(crowd)]
+        self.staff = [await self._person(Role.RIDER, is_staff=True) for _ in range(WATCHERS)]
         await self._database.fetch("ANALYZE users, sessions")
 
     async def leave(self) -> None:
@@ -83,18 +87,19 @@ class People:
                 drivers[number % len(drivers)].id,
             )
 
-    async def _person(self, role: Role) -> Person:
+    async def _person(self, role: Role, *, is_staff: bool = False) -> Person:
         name = uuid4().hex
         user = UserValue(uuid4(), f"{name}@example.com", "Robin", "Okafor", role, None)
         await self._database.fetch(
             "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, "
-            "is_staff, is_active, created) VALUES ($1, $2, $2, $3, $4, $5, $6, FALSE, TRUE, {now})",
+            "is_staff, is_active, created) VALUES ($1, $2, $2, $3, $4, $5, $6, $7, TRUE, {now})",
             user.id,
             user.username,
             _NO_PASSWORD,
             user.first_name,
             user.last_name,
             user.role,
+            is_staff,
         )
         session = await self._sessions.begin(user)
         return Person(user.id, session.token)

@@ -11,10 +11,10 @@ from models.trip_life import ACTIVE, DRIVING, OPEN, TripStatus
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.trips.conditions import has_status
+from services.trips.rows import counted
 
-# How many trips are shown, and up to which number trips are counted.
+# How many trips are shown.
 MAX_TRIPS = 5_000
-MAX_COUNTED = 10_000
 
 _FULL = (
     "status",
@@ -108,12 +108,8 @@ def _statement(database: Database) -> str:
         f"UNION ALL SELECT 'staff', u.id, 0, {nothing}, NULL, NULL, NULL, {rest} "
         f"FROM {ids(3)} asked JOIN users u ON u.id = asked.id WHERE u.is_staff = $4 AND u.is_active = $4 "
         f"UNION ALL SELECT 'clock', NULL, 0, {clock}, NULL, NULL, NULL, NULL, NULL, NULL, "
-        f"({_counted(has_status(OPEN, 't'))}), ({_counted(has_status(DRIVING, 't'))})"
+        f"({counted(OPEN)}), ({counted(DRIVING)})"
     )
-
-
-def _counted(condition: str) -> str:
-    return f"SELECT count(*) FROM (SELECT 1 AS one FROM trips t WHERE {condition} LIMIT {MAX_COUNTED}) counted"
 
 
 def _trip_in(row: Row) -> FoundTrip:

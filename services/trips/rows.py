@@ -28,6 +28,9 @@ _JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver
 # True in a statement whose ``WITH`` has found its live session as ``caller``.
 CALLED = "EXISTS (SELECT 1 FROM caller)"
 
+# More trips than this are counted as this many.
+MAX_COUNTED = 10_000
+
 _IS_OPEN = has_status(OPEN, "t")
 _IS_ACTIVE = has_status(ACTIVE, "t")
 _HAS_ENDED = has_status(ENDED, "t")
@@ -195,6 +198,19 @@ async def driven_ids(database: Database, condition: str, *, limit: int) -> list[
 def driven_sql(condition: str, *, limit: int) -> str:
     """The statement of ``driven_ids``: it reads the partial index of the trips under way."""
     return f"SELECT id FROM trips t WHERE {has_status(DRIVING, 't')} AND {condition} LIMIT {limit}"
+
+
+def counted(statuses: Collection[TripStatus]) -> str:
+    """SQL for the number of trips with one of these statuses, none of them final; up to ``MAX_COUNTED``."""
+    return (
+        "SELECT count(*) AS trips FROM "
+        f"(SELECT 1 AS one FROM trips t WHERE {has_status(statuses, 't')} LIMIT {MAX_COUNTED}) found"
+    )
+
+
+async def count_trips(database: Database, statuses: Collection[TripStatus]) -> int:
+    """The number of trips with one of these statuses, none of them final; up to ``MAX_COUNTED``."""
+    return (await database.fetch(counted(statuses)))[0]["trips"]
 
 
 async def _at(database: Database, selected: str, *args: object) -> TripsAt:

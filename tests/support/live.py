@@ -295,6 +295,11 @@ class RecordingSink:
         return received.error
 
     @property
+    def waiting(self) -> int:
+        """How many messages are left."""
+        return self._received.qsize()
+
+    @property
     def is_empty(self) -> bool:
         """Whether no message is left."""
         return self._received.empty()

@@ -16,13 +16,15 @@ import pytest
 from application.application import Application
 from application.settings import Settings
 from models.geo import GeoPoint
-from models.trip_life import TripStatus
+from models.trip_life import DRIVING, TripStatus
 from models.values import Role
 from models.visibility import Actor
 from services.database.connections import Database
 from services.database.dialects import uuid
+from services.live.city_reads import CityReads
 from services.live.reads import ENDED_TRIPS_AGE_S, ENDED_TRIPS_LIMIT, POOL_SNAPSHOT_LIMIT
 from services.staff import lists
+from services.staff.city_figures import CityPeriod, CityStatistics
 from services.staff.list_query import Group, Match, Rule, StaffList
 from services.trips import rows as trip_rows
 from tests.support import servers
@@ -156,6 +158,7 @@ def settings(settings: Settings, filled: Filled, postgres: servers.Postgres) -> 
 async def crowd(application: Application, filled: Filled) -> Crowd:
     await application.periodic_jobs.stop()
     await application.outbox.stop()
+    await application.webhook_sender.stop()
     return Crowd(application, filled.rider, filled.driver)
 
 
@@ -290,6 +293,22 @@ async def test_the_lists_of_staff_find_their_rows_by_an_index(
     assert "users_pkey" in await indexes(users, "users", search=rider_id)
     assert {"users_by_name", "users_by_created"} <= await indexes(users, "users", search=name)
     assert "staff_actions_by_time" in await indexes(lists.actions(database), "staff_actions")
+
+
+async def test_the_city_and_its_figures_read_no_older_trips(crowd: Crowd) -> None:
+    database = crowd.database
+    with recorded() as seen:
+        await CityReads(database).read(
+            people=[crowd.driver.id], since=datetime.now(UTC), watchers=[crowd.rider.id]
+        )
+        await CityStatistics(database).of(CityPeriod.HOUR)
+        await trip_rows.count_trips(database, DRIVING)
+    city, figures, count = seen
+
+    assert "trips_active" in await used(database, *city, "trips")
+    assert "users_pkey" in await used(database, *city, "users")
+    assert "trips_by_created" in await used(database, *figures, "trips")
+    assert await used(database, *count, "trips")
 
 
 async def test_a_plan_without_its_index_is_noticed(crowd: Crowd) -> None:
