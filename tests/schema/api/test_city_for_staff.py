@@ -87,6 +87,23 @@ async def test_staff_see_drivers_requests_and_trips_and_hear_what_changes(
         assert (await next_with(events, "removedDriverIds"))["removedDriverIds"] == [driver.user["id"]]
 
 
+@pytest.mark.parametrize("backend", ["embedded"])
+async def test_watchers_with_the_same_selection_share_executions_and_bytes(
+    live_server: LiveServer, chief: Api
+) -> None:
+    counters = live_server.application.services.hub.counters
+    async with chief.socket() as one, chief.socket() as other:
+        followed = [await one.start(CITY), await other.start(CITY)]
+        snapshots = [await events.next() for events in followed]
+        assert [found["__typename"] for found in snapshots] == ["CitySnapshot", "CitySnapshot"]
+        # Each goes on from the state that its snapshot had.
+        changes = [{found["at"]: found for found in [await e.next() for _ in range(3)]} for e in followed]
+        both = changes[0].keys() & changes[1].keys()
+        assert both
+        assert all(changes[0][at] == changes[1][at] for at in both)
+        assert counters.executions < counters.deliveries
+
+
 @pytest.mark.attack("access")
 async def test_a_member_of_staff_who_loses_the_right_hears_nothing_more(
     live_server: LiveServer, chief: Api, attempts: Attack
