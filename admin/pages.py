@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 from starlette_admin import CustomView
@@ -20,6 +20,7 @@ from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
 from admin.approvals import WaitingDriverView
+from admin.live import LiveView
 from admin.log_in import LogIn, SessionCookie
 from admin.protection import Protection
 from admin.public_address import PublicAddress
@@ -104,14 +105,15 @@ def mount(
     address_of: Callable[[Request], str | None],
     is_own_page: Callable[[Scope, Headers], bool],
     icon_url: Callable[[], str | None],
+    live_page: Callable[[], Response],
     public_url: str | None,
 ) -> None:
     """Serve the admin at ``/admin``.
 
     ``address_of``: the network that rate limits count a request by. ``is_own_page``: whether a request comes from
-    the server's own pages. ``icon_url``: the path of the pages' icon, if there is one. ``public_url``: the address
-    of the server for links, redirects and cookies; None: the requested one. ``needs_approval``: whether drivers
-    need the approval of staff.
+    the server's own pages. ``icon_url``: the path of the pages' icon, if there is one. ``live_page``: the page
+    with the city, live. ``public_url``: the address of the server for links, redirects and cookies; None: the
+    requested one. ``needs_approval``: whether drivers need the approval of staff.
     """
     pages = _Pages(
         cookie,
@@ -132,6 +134,7 @@ def mount(
     environment.loader = _WithNonces(environment.loader)
     # Jinja's type knows only its own globals.
     cast("dict[str, Any]", environment.globals).update(icon_url=icon_url)
+    pages.add_view(LiveView(live_page))
     pages.add_view(TripView(lists.trips(database), staff, history))
     pages.add_view(UserView(lists.users(database), staff, approvals, database, needs_approval=needs_approval))
     if needs_approval:

@@ -73,7 +73,8 @@ class Protection:
             if message["type"] == "http.response.start":
                 sent = MutableHeaders(scope=message)
                 sent["Cache-Control"] = "private, max-age=86400" if is_static else "no-store"
-                sent["Content-Security-Policy"] = policy(nonce)
+                # Pages of the front end's build have a stricter policy of their own.
+                sent.setdefault("Content-Security-Policy", policy(nonce))
                 sent["X-Content-Type-Options"] = "nosniff"
                 sent["X-Frame-Options"] = "DENY"
                 sent["Referrer-Policy"] = "same-origin"

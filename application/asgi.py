@@ -22,6 +22,7 @@ from application.paths import WEB_BUILD
 from application.settings import Settings
 from gateway.board import Board
 from gateway.body_limit import BodyLimit
+from gateway.city import CityPage
 from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
@@ -254,6 +255,7 @@ class Asgi:
             address_of=self._address_of,
             is_own_page=self._own_pages.allows_socket,
             icon_url=self._graphiql.icon_url,
+            live_page=CityPage(WEB_BUILD).page,
             public_url=public_url,
         )
 

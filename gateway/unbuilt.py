@@ -1,4 +1,4 @@
-"""The page that replaces the board and GraphiQL until they are built. It loads nothing from other hosts."""
+"""The page that replaces the pages of the build until they are built. It loads nothing from other hosts."""
 
 import base64
 import hashlib
@@ -22,8 +22,9 @@ _PAGE = f"""<!doctype html>
 <style>{_STYLE}</style>
 <main>
 <h1>Taxirank is running</h1>
-<p>Its pages, the board and GraphiQL, are not built yet. Where the server finds Node, it builds them as it
-starts: that takes a minute the first time, and its log says how far it is. This page looks every five seconds.</p>
+<p>Its pages (the board, GraphiQL, and the city for staff) are not built yet. Where the server finds Node, it
+builds them as it starts: that takes a minute the first time, and its log says how far it is. This page looks every
+five seconds.</p>
 <p>Does the log say that there is no Node? Stop the server, and start it with one:</p>
 <pre><code>uv run --group pages server.py</code></pre>
 <p>The API is there already:</p>

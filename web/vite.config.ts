@@ -8,7 +8,7 @@ export default defineConfig({
     assetsDir: "assets",
     rolldownOptions: {
       // One build, one entry a page: the pages share their chunks.
-      input: { board: "index.html", graphiql: "graphiql/index.html" },
+      input: { board: "index.html", graphiql: "graphiql/index.html", city: "city/index.html" },
       // Libraries contain directives for React's compiler, which has already run on them.
       checks: { moduleLevelDirective: false },
     },

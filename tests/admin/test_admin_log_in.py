@@ -73,6 +73,7 @@ async def test_nobody_but_staff_gets_in(live_server: LiveServer, rider: Api, str
     stranger.http.cookies.set(COOKIE, rider.http.cookies[COOKIE])
     for path in (
         "/",
+        "/live",
         "/trip/list",
         "/user/list",
         "/user/create",
