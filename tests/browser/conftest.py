@@ -12,6 +12,7 @@ from application.settings import Settings
 from gateway.web_build import WebBuild
 from tests.browser.admin_page import AdminPage
 from tests.browser.board_page import BoardPage
+from tests.browser.city_page import CityPage
 from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
 from tests.browser.watched_page import WatchedPage
@@ -126,6 +127,7 @@ async def graphiql(live_server, web_build, new_context: NewContext) -> GraphiQLP
 
 OpenBoard = Callable[..., Awaitable[BoardPage]]
 OpenAdmin = Callable[..., Awaitable[AdminPage]]
+OpenCity = Callable[..., Awaitable[CityPage]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -134,11 +136,11 @@ async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterato
 
     A request to another host, a script error or a violation of the page's policy fails the test.
     """
-    pages: list[BoardPage | AdminPage] = []
+    pages: list[BoardPage | AdminPage | CityPage] = []
 
     async def open_page(
-        kind: type[BoardPage | AdminPage], url: str = live_server.url, **context: Any
-    ) -> BoardPage | AdminPage:
+        kind: type[BoardPage | AdminPage | CityPage], url: str = live_server.url, **context: Any
+    ) -> BoardPage | AdminPage | CityPage:
         options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
         page = kind(await (await new_context(**options)).new_page(), url=url)
         pages.append(page)
@@ -162,6 +164,12 @@ def board(visit) -> OpenBoard:
 def admin(visit) -> OpenAdmin:
     """Opens the admin at its log-in page, as ``visit`` does."""
     return partial(visit, AdminPage)
+
+
+@pytest.fixture
+def city(visit) -> OpenCity:
+    """Opens the city, live, at the log-in page that it leads to, as ``visit`` does."""
+    return partial(visit, CityPage, viewport={"width": 1440, "height": 900})
 
 
 async def launch(playwright: Playwright) -> Browser:

@@ -1,0 +1,58 @@
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.watched_page import WatchedPage
+from tests.support.api import PASSWORD
+
+SLOW_MS = 30_000
+PATH = "/admin/live"
+
+
+class CityPage(WatchedPage):
+    """The city, live, in a browser, and the actions of a member of staff there."""
+
+    def __init__(self, page: Page, *, url: str) -> None:
+        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        self.link = page.locator(".link")
+        self.map = page.locator(".live-map .map-view")
+        self.card = page.locator(".card")
+        self.rows = page.locator(".things tbody tr")
+        self.counters = page.locator(".counters")
+
+    async def open(self) -> None:
+        """Ask for the page, which leads to the log-in."""
+        await self.go(PATH)
+        await expect(self.page.get_by_label("User name")).to_be_visible(timeout=SLOW_MS)
+
+    async def log_in(self, username: str) -> None:
+        """Log in; ends at the page, with the city and its map."""
+        await self.page.get_by_label("User name").fill(username)
+        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.page.get_by_role("button", name="Sign in").click()
+        await expect(self.link).to_have_text("Live", timeout=SLOW_MS)
+        await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
+
+    async def choose(self, tab: str) -> None:
+        """Choose what the list shows."""
+        await self.page.locator(".things .choice label").filter(has_text=tab).click()
+
+    def row(self, text: str) -> Locator:
+        """The row of the list that has this text."""
+        return self.rows.filter(has_text=text)
+
+    async def where(self) -> tuple[float, float]:
+        """Where the shown card points to on the map, in pixels from its corner."""
+        left, top = await self.card.evaluate("card => [parseFloat(card.style.left), parseFloat(card.style.top)]")
+        return left, top
+
+    async def pictures(self, name: str) -> None:
+        """Draw the page on a desk, a wide screen and a phone, in light and dark; only with ``--screenshots``."""
+        if not self.draws_pictures:
+            return
+        for device, width, height in (("desk", 1440, 900), ("wide", 2200, 1200), ("phone", 390, 844)):
+            await self.page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("dark", "light"):
+                await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
+                await self.picture(f"{name}-{device}-{scheme}", full_page=device == "phone")
+        await self.page.set_viewport_size({"width": 1440, "height": 900})
