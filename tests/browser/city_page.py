@@ -39,6 +39,10 @@ class CityPage(WatchedPage):
         """The row of the list that has this text."""
         return self.rows.filter(has_text=text)
 
+    async def focused(self) -> str:
+        """The text of the element that has the focus."""
+        return await self.page.evaluate("document.activeElement.innerText")
+
     async def where(self) -> tuple[float, float]:
         """Where the shown card points to on the map, in pixels from its corner."""
         left, top = await self.card.evaluate("card => [parseFloat(card.style.left), parseFloat(card.style.top)]")

@@ -57,5 +57,5 @@ export function isSame(a: Thing | null, b: Thing | null): boolean {
 
 /** Its page in the admin. */
 export function pageOf({ kind, id }: Thing): string {
-  return `/admin/${kind === "driver" ? "user" : "trip"}/detail/${id}`;
+  return `/admin/${kind === "driver" ? "user" : "trip"}/detail?pk=${id}`;
 }

@@ -61,7 +61,7 @@ export function addLayers(map: MapLibre): void {
       "icon-allow-overlap": true,
       "icon-ignore-placement": true,
       // From afar a full city is still seen as one.
-      "icon-size": ["interpolate", ["linear"], ["zoom"], 9, 0.45, 12, 0.75, 14, 1],
+      "icon-size": ["interpolate", ["linear"], ["zoom"], 9, 0.5, 12, 0.85, 14, 1],
     },
   });
   map.addLayer({
