@@ -250,7 +250,7 @@ async def record(settings: Settings, cases: dict[str, Case]) -> Sent:
 
 def test_every_subscription_is_compared() -> None:
     followed = build_schema()._schema.subscription_type.fields.keys()  # type: ignore[union-attr]
-    # The city comes once a second, whatever happens: two runs differ. test_city_for_staff.py compares its watchers.
+    # The city comes once a second, whatever happens: two runs differ. test_city_for_staff.py compares watchers.
     assert CASES.keys() == KINDS.keys() == followed - {"city"}
 
 
