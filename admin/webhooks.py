@@ -64,6 +64,8 @@ class EndpointView(ListView[EndpointRow]):
                 label="Hears of",
                 choices=[(event, event) for event in EVENT_TYPES],
                 multiple=True,
+                # The library's other control has no label for screen readers.
+                select2=False,
                 help_text="Nothing chosen: all.",
                 exclude_from_list=True,
                 exclude_from_detail=True,

@@ -59,7 +59,7 @@ async def trips_at(database: Database, wanted: Sequence[tuple[UUID, int]]) -> di
         elif row["is_arrival"]:
             arrived_at = moment(row["at"])
         elif is_on_the_way(status):
-            driver_id = uuid(row["user_id"])
+            driver_id = uuid(row["user_id"]) if row["user_id"] is not None else None
         if (key := (trip_id, row["version"])) in asked:
             found[key] = TripAtChange(moment(row["at"]), _data(row, driver_id, arrived_at))
     return found

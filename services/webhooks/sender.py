@@ -28,6 +28,7 @@ _log = structlog.stdlib.get_logger(__name__)
 TIMEOUT_S = 20.0
 # How often each process looks for deliveries that other processes wrote, and for those to try again.
 LOOK_INTERVAL_S = 3.0
+PAUSE_S = 0.05
 # Attempts at once to one endpoint, in each process. The number of endpoints is bounded too, so that none has to
 # wait for a place that another one holds.
 AT_ONCE = 4
@@ -103,6 +104,8 @@ class WebhookSender:
                 await self._look()
             except DatabaseUnavailable as error:
                 _log.warning("webhooks wait for the database", error=str(error))
+            # What comes meanwhile is found together.
+            await asyncio.sleep(PAUSE_S)
 
     async def send_due(self) -> None:
         """Send all that is due, and return when every endpoint has got its own or failed."""
@@ -180,6 +183,11 @@ class WebhookSender:
             answer = await self._client.post(target.url, headers=headers, body=body)
         except (AddressRefused, NoAnswer) as error:
             await self._failed(target, delivery, None, str(error))
+            return
+        except Exception:
+            # Counted as an attempt: otherwise it would be tried for ever, before all others.
+            _log.exception("sending a webhook failed", webhook=delivery.webhook_id)
+            await self._failed(target, delivery, None, "the server failed: its log says why")
             return
         if not answer.is_success:
             await self._failed(target, delivery, answer, _text(answer.body))

@@ -424,6 +424,29 @@ async def test_old_rows_are_removed_in_batches_and_what_waits_for_a_disabled_end
     assert {row["status"] for row in await rows_of(application)} == {"DEAD"}
 
 
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_an_unexpected_failure_counts_as_an_attempt_and_stops_no_other_webhook(
+    embedded: Application, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, secret = await add_endpoint(embedded, receiver.url)
+    first = await request(embedded)
+    await request(embedded)
+    post = embedded.outgoing.post
+
+    async def fail_for_the_first(url: str, *, headers: Any, body: bytes) -> Any:
+        if str(first.id) in body.decode():
+            raise ZeroDivisionError
+        return await post(url, headers=headers, body=body)
+
+    monkeypatch.setattr(embedded.outgoing, "post", fail_for_the_first)
+    await embedded.webhook_sender.send_due()
+    failed, delivered = await rows_of(embedded)
+    assert (failed["status"], failed["attempts"], failed["last_status"]) == ("WAITING", 1, None)
+    assert failed["due"] > failed["attempted"]
+    assert delivered["status"] == "DELIVERED"
+    assert receiver.got[0].verified(secret)["type"] == "trip.requested"
+
+
 async def test_a_trip_that_was_removed_takes_its_webhooks_with_it(
     application: Application, receiver: Receiver
 ) -> None:
