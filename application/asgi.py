@@ -27,6 +27,7 @@ from gateway.cors import Cors
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
+from gateway.map_sources import MapSources
 from gateway.media import media_route
 from gateway.metrics import Metrics
 from gateway.recovery_pages import recovery_routes
@@ -69,7 +70,8 @@ class Asgi:
         )
         # A public address implies a proxy, and behind a proxy every client may seem to be on this machine.
         self._trusts_loopback = settings.public_url is None
-        self._graphiql = GraphiQL(WEB_BUILD)
+        self._maps = MapSources(settings.map_style_url, settings.map_origins)
+        self._graphiql = GraphiQL(WEB_BUILD, maps=self._maps)
         # With trusted documents, no query typed into GraphiQL could run.
         self._has_graphiql = settings.graphiql and settings.trusted_documents is None
         execution = build_execution(settings)
@@ -220,9 +222,12 @@ class Asgi:
                 mail_is_up=lambda: application.mailer.is_up,
             ),
             *recovery_routes(),
-            *([Board(WEB_BUILD, has_demo=settings.has_demo).route()] if settings.board else []),
+            *([self._board().route()] if settings.board else []),
             *(self._graphiql.routes() if has_pages else []),
         ]
+
+    def _board(self) -> Board:
+        return Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
 
     def _middleware(self) -> list[Middleware]:
         """The layers around every HTTP request, the outermost first."""

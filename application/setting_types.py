@@ -63,6 +63,23 @@ def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_as_browsers_send(origin) for origin in value)
 
 
+# A name or an address with a port. These become part of a Content-Security-Policy: nothing else may be in them.
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?"
+
+
+def _map_style_url(value: str) -> str:
+    if not re.fullmatch(rf"https?://{_HOST}/[!-~]*", value) or "#" in value:
+        raise ValueError("must be an address such as https://tiles.example/style.json")
+    return _with_port(value)
+
+
+def _map_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not re.fullmatch(rf"https?://{_HOST}", origin):
+            raise ValueError(f"{origin!r} is not an origin such as https://tiles.example")
+    return tuple(_as_browsers_send(_with_port(origin)) for origin in value)
+
+
 def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
     for host in value:
         if not re.fullmatch(r"\*|[^\s/:*@]+", host):
@@ -163,6 +180,8 @@ TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
+MapStyleUrl = Annotated[str, AfterValidator(_map_style_url)]
+MapOrigins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_map_origins)]
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_host_names)]
 PrivateHosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_private_hosts)]
 Networks = Annotated[str, AfterValidator(_networks)]

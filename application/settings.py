@@ -100,6 +100,15 @@ class Settings(BaseSettings):
     admin: bool = Field(True, description="Serve the admin to staff at `/admin`.")
     graphiql: bool = Field(True, description="Serve GraphiQL to browsers at `/graphql`.")
     board: bool = Field(True, description="Serve the board to browsers at `/`.")
+    map_style_url: types.MapStyleUrl | None = Field(
+        None,
+        description="The address of a MapLibre style with real tiles, which the pages load; none: the maps show a "
+        "made-up city.",
+    )
+    map_origins: types.MapOrigins = Field(
+        (),
+        description="Other origins that this style names, for tiles, glyphs and sprites, separated by commas.",
+    )
     build_pages: bool = Field(
         True,
         description="Build the pages when `serve` starts, if they are missing or old and there is Node.",
@@ -350,6 +359,12 @@ class Settings(BaseSettings):
             )
         if self.smtp_url is not None and self.mail_from is None:
             raise ValueError(f"{PREFIX}SMTP_URL needs a MAIL_FROM such as Taxirank <no-reply@taxi.example>")
+        if self.map_origins and self.map_style_url is None:
+            raise ValueError(f"{PREFIX}MAP_ORIGINS is for the style of a MAP_STYLE_URL")
+        clear = [url for url in (self.map_style_url, *self.map_origins) if url and url.startswith("http://")]
+        if clear and self.secure_cookies:
+            # Browsers refuse to load it from a page with https.
+            raise ValueError(f"{PREFIX}MAP_STYLE_URL and MAP_ORIGINS must begin with https:// like the PUBLIC_URL")
         if self.smtp_url is not None and self.public_url is None:
             raise ValueError(f"{PREFIX}SMTP_URL needs a PUBLIC_URL: the links in letters lead there")
         if (self.vapid_private_key is None) != (self.vapid_subject is None):

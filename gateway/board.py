@@ -9,30 +9,35 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from gateway.map_sources import MapSources
 from gateway.unbuilt import unbuilt_page
 
-_HEADERS = {
-    # The page names the assets of the newest build, so browsers must revalidate it each time.
-    "Cache-Control": "no-cache",
-    # The page holds tokens that scripts can read: only its own scripts may run.
-    "Content-Security-Policy": "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            # The build has small pictures as data; `blob:` is the preview of a chosen photo.
-            "img-src 'self' data: blob:",
-            # Requests, and sockets of the same host.
-            "connect-src 'self'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-}
+
+def _headers(maps: MapSources) -> dict[str, str]:
+    return {
+        # The page names the assets of the newest build, so browsers must revalidate it each time.
+        "Cache-Control": "no-cache",
+        # The page holds tokens that scripts can read: only its own scripts may run.
+        "Content-Security-Policy": "; ".join(
+            (
+                "default-src 'none'",
+                "script-src 'self'",
+                # The maps compute their lines in a worker.
+                "worker-src 'self'",
+                "style-src 'self'",
+                # The build has small pictures as data; `blob:` is the preview of a chosen photo.
+                "img-src 'self' data: blob:",
+                # Requests, sockets of the same host, and tiles.
+                f"connect-src {maps.connect_src}",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "frame-ancestors 'none'",
+            )
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+    }
 
 
 class Board:
@@ -42,9 +47,11 @@ class Board:
     is served immediately. ``has_demo``: the page offers a ride with demo people.
     """
 
-    def __init__(self, build: Path, *, has_demo: bool) -> None:
+    def __init__(self, build: Path, *, has_demo: bool, maps: MapSources) -> None:
         self._page = build / "index.html"
         self._has_demo = has_demo
+        self._maps = maps
+        self._headers = _headers(maps)
 
     def route(self) -> Route:
         """``/``, by GET and HEAD. The page loads files from GraphiQL's folder."""
@@ -56,6 +63,6 @@ class Board:
                 return unbuilt_page()
             if self._has_demo:
                 html = html.replace("<html", "<html data-demo", 1)
-            return HTMLResponse(html, headers=_HEADERS)
+            return HTMLResponse(self._maps.named_in(html), headers=self._headers)
 
         return Route("/", page, methods=["GET"])

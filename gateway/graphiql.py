@@ -10,8 +10,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
+from gateway.map_sources import MapSources
 from gateway.unbuilt import unbuilt_page
 
+# How the file of the maps' worker begins in the build.
+_MAP_WORKER = "maplibre-gl-worker-"
 # Where Vite's build expects its files (`base` and `assetsDir` in web/vite.config.ts).
 _ASSETS_PATH = "/assets"
 
@@ -58,13 +61,14 @@ class GraphiQL:
     """GraphiQL from a build of the front end; without a build, a page that says so.
 
     ``build`` is the folder that Vite writes. Every request checks it: a build that finishes while the server runs
-    is served immediately.
+    is served immediately. ``maps``: what the worker of the other pages' maps may load.
     """
 
-    def __init__(self, build: Path) -> None:
+    def __init__(self, build: Path, *, maps: MapSources) -> None:
         self._page = build / "graphiql" / "index.html"
         self._folder = build / "assets"
         self._assets = StaticFiles(directory=self._folder, check_dir=False)
+        self._map_worker_policy = _policy(connect_src=maps.connect_src)
 
     def page(self) -> Response:
         """The page for a browser."""
@@ -86,4 +90,6 @@ class GraphiQL:
         # Raises HTTPException 404 for missing files, and for paths that lead out of the folder.
         response = await self._assets.get_response(request.path_params["path"], request.scope)
         response.headers.update(_ASSET_HEADERS)
+        if request.path_params["path"].startswith(_MAP_WORKER):
+            response.headers["Content-Security-Policy"] = self._map_worker_policy
         return response

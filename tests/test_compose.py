@@ -28,7 +28,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = [
     line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if line.strip() and not line.startswith("#")
 ]
-MAY_BE_EMPTY = {"allowed_hosts", "allowed_origins", "trusted_proxies", "webhook_private_hosts"}
+MAY_BE_EMPTY = {"allowed_hosts", "allowed_origins", "map_origins", "trusted_proxies", "webhook_private_hosts"}
 FINAL_STAGE = INSTRUCTIONS[max(i for i, line in enumerate(INSTRUCTIONS) if line.startswith("FROM ")) :]
 
 

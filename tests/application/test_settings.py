@@ -98,6 +98,23 @@ def test_every_setting_is_described() -> None:
         ("ROUTING_URL", "http://osrm.example/?key=1", "TAXIRANK_ROUTING_URL: must be an address"),
         ("ROUTING_URL", "http://osrm.example:port", "TAXIRANK_ROUTING_URL: its port"),
         ("ROUTING_URL", "http://\u00f6srm..example", "TAXIRANK_ROUTING_URL: must be an address"),
+        ("MAP_STYLE_URL", "", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "tiles.example/style.json", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "https://tiles.example", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        (
+            "MAP_STYLE_URL",
+            "https://me:secret@tiles.example/style.json",
+            "TAXIRANK_MAP_STYLE_URL: must be an address",
+        ),
+        ("MAP_STYLE_URL", "https://*.example/style.json", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "https://tiles.example;script-src/s", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "https://tiles.example/a b", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "https://tiles.example/s#top", "TAXIRANK_MAP_STYLE_URL: must be an address"),
+        ("MAP_STYLE_URL", "https://tiles.example:99999/s", "TAXIRANK_MAP_STYLE_URL: its port"),
+        ("MAP_ORIGINS", "https://tiles.example", "TAXIRANK_MAP_ORIGINS is for the style of a MAP_STYLE_URL"),
+        ("MAP_ORIGINS", "https://tiles.example/path", "'https://tiles.example/path' is not an origin"),
+        ("MAP_ORIGINS", "https://tiles.example; script-src *", "is not an origin"),
+        ("MAP_ORIGINS", "https://*.example", "'https://*.example' is not an origin"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
@@ -107,6 +124,16 @@ def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
         load(monkeypatch, **{name: value})
     assert hint in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["MAP_STYLE_URL", "MAP_ORIGINS"])
+def test_a_page_with_https_cannot_have_a_map_in_clear_text(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    maps = {"MAP_STYLE_URL": "https://tiles.example/style.json", "MAP_ORIGINS": "https://glyphs.example"}
+    assert load(monkeypatch, PUBLIC_URL="https://taxi.example", **maps).map_origins == ("https://glyphs.example",)
+    clear = {**maps, name: maps[name].replace("https", "http")}
+    assert load(monkeypatch, PUBLIC_URL="http://taxi.example", **clear).map_style_url is not None
+    with pytest.raises(SettingsError, match="must begin with https://"):
+        load(monkeypatch, PUBLIC_URL="https://taxi.example", **clear)
 
 
 def test_a_wrong_setting_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Page, Request, WebSocket
+from playwright.async_api import Page, Request, WebSocket, expect
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -48,6 +48,9 @@ class WatchedPage:
         """Draw the page, or its visible part, into ``var/screenshots``; only with ``--screenshots``."""
         if not self.draws_pictures:
             return
+        # The maps in sight draw a change of the theme, or of their size, in their next frames.
+        await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await expect(self.page.locator(".map-view[data-map=busy]:visible")).to_have_count(0)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page, animations="disabled")
 

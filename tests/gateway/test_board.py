@@ -4,10 +4,13 @@ import httpx
 from starlette.applications import Starlette
 
 from gateway.board import Board
+from gateway.map_sources import MapSources
+
+MADE_UP = MapSources()
 
 
-def client_of(build: Path, *, has_demo: bool = False) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(Starlette(routes=[Board(build, has_demo=has_demo).route()]))
+def client_of(build: Path, *, has_demo: bool = False, maps: MapSources = MADE_UP) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(Starlette(routes=[Board(build, has_demo=has_demo, maps=maps).route()]))
     return httpx.AsyncClient(transport=transport, base_url="http://taxirank.test")
 
 
@@ -30,6 +33,7 @@ async def test_the_page_runs_only_its_own_scripts_and_loads_only_from_its_own_ho
     assert policy == {
         "default-src": "'none'",
         "script-src": "'self'",
+        "worker-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' data: blob:",
         "connect-src": "'self'",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.graphiql import GraphiQL
+from gateway.map_sources import MapSources
 
 SCRIPT = "console.log('GraphiQL')"
 
@@ -32,7 +33,7 @@ def build(tmp_path: Path) -> Path:
 @pytest.fixture
 def client_of() -> Callable[[Path], httpx.AsyncClient]:
     def client(build: Path) -> httpx.AsyncClient:
-        graphiql = GraphiQL(build)
+        graphiql = GraphiQL(build, maps=MapSources())
 
         async def page(_: Request) -> Response:
             return graphiql.page()

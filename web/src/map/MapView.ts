@@ -86,6 +86,8 @@ export class MapView {
   #lines: Lines = {};
   #linesText = "";
   #shown: { key: string; points: readonly GeoPoint[] } | null = null;
+  /** What the map was last fitted to. */
+  #fitted: readonly GeoPoint[] = [];
   /** The user has moved the map since it was last fitted: it stays where it is. */
   #isOwn = false;
 
@@ -129,7 +131,7 @@ export class MapView {
       if ("originalEvent" in event && event.originalEvent) this.#isOwn = true;
     });
     this.map.on("resize", () => {
-      if (!this.#isOwn) this.fit({ isAnimated: false });
+      if (!this.#isOwn) this.#fitTo(this.#fitted, false);
     });
     // For tests: whether everything is drawn.
     container.dataset["map"] = "busy";
@@ -175,12 +177,7 @@ export class MapView {
   /** Move the map so that all that matters is in sight. */
   fit({ isAnimated = true }: { isAnimated?: boolean } = {}): void {
     this.#isOwn = false;
-    const points = this.#shown?.points ?? [];
-    if (points.length === 0) return;
-    const { clientWidth, clientHeight } = this.#container;
-    const padding = Math.min(PADDING_PX, clientWidth / 6, clientHeight / 6);
-    // `fitBounds` leaves animations out where the user prefers less motion.
-    this.map.fitBounds(boundsOf(points), { padding, maxZoom: NEAREST_ZOOM, animate: isAnimated });
+    this.#fitTo(this.#shown?.points ?? [], isAnimated);
   }
 
   /** Whether a point is on the map that is seen now. */
@@ -199,6 +196,15 @@ export class MapView {
     this.#stopFollowing();
     this.#markers.remove();
     this.map.remove();
+  }
+
+  #fitTo(points: readonly GeoPoint[], isAnimated: boolean): void {
+    this.#fitted = points;
+    if (points.length === 0) return;
+    const { clientWidth, clientHeight } = this.#container;
+    const padding = Math.min(PADDING_PX, clientWidth / 6, clientHeight / 6);
+    // `fitBounds` leaves animations out where the user prefers less motion.
+    this.map.fitBounds(boundsOf(points), { padding, maxZoom: NEAREST_ZOOM, animate: isAnimated });
   }
 
   #describe(): void {
