@@ -260,7 +260,7 @@ class Asgi:
             address_of=self._address_of,
             is_own_page=self._own_pages.allows_socket,
             icon_url=self._graphiql.icon_url,
-            live_page=CityPage(WEB_BUILD).page,
+            live_page=CityPage(WEB_BUILD, maps=self._maps).page,
             public_url=public_url,
         )
 

@@ -7,24 +7,27 @@ from pathlib import Path
 
 from starlette.responses import HTMLResponse, Response
 
+from gateway.map_sources import MapSources
 from gateway.unbuilt import unbuilt_page
 
-# Only its own scripts run, and it loads from this server alone. The admin adds the other headers of its pages.
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        # The map is drawn with the help of workers.
-        "worker-src 'self'",
-        # Requests, and sockets of the same host.
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
+
+def _policy(maps: MapSources) -> str:
+    """Only its own scripts run, and it loads from this server and the hosts of the map's tiles alone."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data: blob:",
+            # The map is drawn with the help of workers.
+            "worker-src 'self'",
+            # Requests, sockets of the same host, and tiles.
+            f"connect-src {maps.connect_src}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
 
 
 class CityPage:
@@ -34,8 +37,11 @@ class CityPage:
     is served immediately.
     """
 
-    def __init__(self, build: Path) -> None:
+    def __init__(self, build: Path, *, maps: MapSources) -> None:
         self._page = build / "city" / "index.html"
+        self._maps = maps
+        # The admin adds the other headers of its pages.
+        self._headers = {"Content-Security-Policy": _policy(maps)}
 
     def page(self) -> Response:
         """The page for a browser; the same for everybody, without data."""
@@ -43,4 +49,4 @@ class CityPage:
             html = self._page.read_text(encoding="utf-8")
         except FileNotFoundError:
             return unbuilt_page()
-        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(self._maps.named_in(html), headers=self._headers)

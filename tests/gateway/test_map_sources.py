@@ -5,6 +5,7 @@ import pytest
 from starlette.applications import Starlette
 
 from gateway.board import Board
+from gateway.city import CityPage
 from gateway.graphiql import GraphiQL
 from gateway.map_sources import MapSources
 
@@ -16,13 +17,19 @@ CONNECT_SRC = "connect-src 'self' https://style.example:8443 https://tiles.examp
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
     (tmp_path / "assets").mkdir()
-    for name in ("index.html", "graphiql/index.html", "assets/maplibre-gl-worker-Bq3.js", "assets/main-Bq3.js"):
+    for name in (
+        "index.html",
+        "graphiql/index.html",
+        "city/index.html",
+        "assets/maplibre-gl-worker-Bq3.js",
+        "assets/main-Bq3.js",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('<!doctype html><html lang="en"></html>', encoding="utf-8")
     return tmp_path
 
 
-async def test_a_style_of_real_tiles_opens_the_policy_of_the_board_and_of_the_maps_worker_to_its_hosts(
+async def test_a_style_of_real_tiles_opens_the_policies_of_the_pages_with_maps_to_its_hosts(
     build: Path,
 ):
     graphiql = GraphiQL(build, maps=MAPS)
@@ -34,8 +41,10 @@ async def test_a_style_of_real_tiles_opens_the_policy_of_the_board_and_of_the_ma
             await client.get(path) for path in ("/", "/assets/maplibre-gl-worker-Bq3.js", "/assets/main-Bq3.js")
         ]
 
+    city = CityPage(build, maps=MAPS).page()
+    assert city.body == board.content
     # A worker has the policy of its own script.
-    for response in (board, worker):
+    for response in (board, city, worker):
         assert CONNECT_SRC in response.headers["content-security-policy"] + ";"
     # Nothing else becomes wider.
     assert board.headers["content-security-policy"].count("example") == 2
