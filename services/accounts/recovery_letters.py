@@ -43,7 +43,8 @@ class RecoveryLetters:
             async with self._database.transaction() as transaction:
                 account = await self._account(transaction, letter)
                 if account is None:
-                    return None
+                    await self._letters.handing_over(letter, transaction)
+                    return self._nothing(letter)
                 user_id, address = uuid(account["id"]), letter.address or account["email"]
                 await self._letters.address_to(transaction, letter, user_id=user_id, address=address)
                 purpose = _PURPOSES.get(letter.kind)
@@ -54,8 +55,13 @@ class RecoveryLetters:
                 )
         except Conflict:
             # The same letter was sent within the hour, or is being sent by another process.
-            return None
+            return self._nothing(letter)
         return self._texts.compose(letter.kind, to=address, username=account["username"], token=token), address
+
+    def _nothing(self, letter: DueLetter) -> None:
+        """As much work as a letter: who measures other answers must not learn that nobody gets this one."""
+        if letter.username_key is not None:
+            self._texts.compose(letter.kind, to="nobody@localhost", username="nobody", token="")
 
     async def _account(self, transaction: Source, letter: DueLetter) -> Row | None:
         """The account that gets the letter, locked: nothing changes it, or ends its tokens, while one is made."""

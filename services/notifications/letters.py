@@ -109,9 +109,9 @@ class Letters:
             address,
         )
 
-    async def handing_over(self, letter: DueLetter) -> None:
+    async def handing_over(self, letter: DueLetter, source: Source | None = None) -> None:
         """Call this before the text is sent: if the outcome stays unknown, the letter waits for ``REPEAT_S``."""
-        await self._later(letter, REPEAT_S)
+        await self._later(letter, REPEAT_S, source)
 
     async def sent(self, letter: DueLetter) -> None:
         """The letter was accepted."""
@@ -190,8 +190,8 @@ class Letters:
             kind,
         )
 
-    async def _later(self, letter: DueLetter, after_s: int) -> None:
-        await self._database.fetch(
+    async def _later(self, letter: DueLetter, after_s: int, source: Source | None = None) -> None:
+        await (source or self._database).fetch(
             f"UPDATE letters SET due = {self._database.sql.ago(-after_s)} WHERE id = $1 AND sent IS NULL",
             letter.id,
         )

@@ -130,6 +130,8 @@ class Mailer:
             return True
         composed = await self._compose(letter)
         if composed is None:
+            # As many commits as for a letter that is sent.
+            await self._letters.handing_over(letter)
             await self._letters.drop(letter)
             return True
         message, address = composed

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -17,14 +19,16 @@ from services.accounts.log_in import BadCredentials
 from services.accounts.passwords import PasswordMismatch, PasswordWeak
 from services.accounts.recovery import NoSuchName, ResetTokenInvalid
 from services.accounts.sessions import NewSession
+from services.database.connections import Database
 from services.errors import SessionEnded
 from services.limits.rates import RateLimited
+from services.notifications.composing import LetterTexts
 from services.notifications.letters import REPEAT_S
 from services.staff.staff import LetterSentLately, NoVerifiedEmail, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
-from tests.support.letters import add_person_with_email, letters_in, sent, text_of, token_of
+from tests.support.letters import add_person_with_email, letters_in, names_are_due, sent, text_of, token_of
 
 NEW = "another-staple-battery-8"
 ADDRESS = "ann@taxi.example"
@@ -329,6 +333,46 @@ async def test_no_request_makes_the_server_look_for_the_account_at_once(
     await application.mailer.send_due()
     assert letters_in(application.settings.mail_folder) == []
     assert len(await sent(application)) == 1
+
+
+@pytest.mark.attack("abuse")
+async def test_a_letter_that_nobody_gets_is_as_much_work_as_another(
+    application: Application, ann: Actor, monkeypatch: pytest.MonkeyPatch, attempts: Attack
+) -> None:
+    unverified = await add_person_with_email(application, "bob@taxi.example", is_verified=False)
+    run, compose = Database._run, LetterTexts.compose  # pyright: ignore[reportPrivateUsage]
+    transaction = Database.transaction
+    work: Counter[str] = Counter()
+
+    def composed(*args: Any, **options: Any) -> EmailMessage:
+        work["letters made"] += 1
+        return compose(*args, **options)
+
+    async def commits(database: Database, connection: Any, sql: str, args: Any) -> Any:
+        # Each is a commit, unless it is in a transaction.
+        work["statements on letters"] += "UPDATE letters SET due" in sql or "WHERE id = $1" in sql
+        return await run(database, connection, sql, args)
+
+    def begun(database: Database) -> Any:
+        work["transactions"] += 1
+        return transaction(database)
+
+    monkeypatch.setattr(LetterTexts, "compose", composed)
+    monkeypatch.setattr(Database, "_run", commits)
+    monkeypatch.setattr(Database, "transaction", begun)
+    # The last one has got a letter within the hour.
+    names = (ann.user.username, unverified.user.username, "nobody", ann.user.username)
+    attempts.add(len(names))
+    seen: list[Counter[str]] = []
+    for name in names:
+        await ask(application, name)
+        await names_are_due(application)
+        work.clear()
+        await application.mailer.send_due()
+        seen.append(work.copy())
+    assert seen[0]["letters made"] == 1
+    assert {(each["letters made"], each["transactions"]) for each in seen} == {(1, 1)}
+    assert all(each["statements on letters"] >= 3 for each in seen), seen
 
 
 async def test_nobody_gets_a_letter_at_an_address_that_is_not_verified_or_in_an_inactive_account(
