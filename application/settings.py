@@ -395,6 +395,11 @@ class Settings(BaseSettings):
         return is_embedded and self.public_url is None and not needs_help
 
 
+def pass_on(**given: object) -> None:
+    """Set settings for this process and those that it starts: the processes that serve read the environment."""
+    os.environ |= {PREFIX + name.upper(): str(value) for name, value in given.items()}
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the settings.
 

@@ -16,7 +16,7 @@ from application.execution import build_execution
 from application.paths import WEB
 from application.process import read_settings, run, stop
 from application.serving import uvicorn_options
-from application.settings import PREFIX, Settings
+from application.settings import PREFIX, Settings, pass_on
 from gateway.web_build import WebBuild
 from services.database import migrations
 from services.database.instance_lock import InstanceLock
@@ -36,10 +36,13 @@ def serve(
 ) -> None:
     """Serve the API."""
     given = {"host": host, "port": port}
-    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
+    pass_on(**{name: value for name, value in given.items() if value is not None})
+    settings = read_settings()
     logs.configure(level=settings.log_level, format=settings.log_format)
     try:
         with workers.bound(settings.host, settings.port) as listeners:
+            # Links in letters lead there, also if the system has chosen the port.
+            pass_on(port=listeners[0].getsockname()[1])
             run(_check_start(settings))
             _serve(settings, listeners)
     except workers.CannotListen as error:

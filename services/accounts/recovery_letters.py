@@ -75,7 +75,7 @@ class RecoveryLetters:
                 condition = f"email_verified_at IS NOT NULL AND {is_active}"
             case LetterKind.PASSWORD_CHANGED | LetterKind.EMAIL_CHANGED:
                 condition = "deleted IS NULL"
-        if letter.address is not None and letter.kind is not LetterKind.EMAIL_CHANGED:
+        if letter.address is not None and letter.kind in _PURPOSES:
             condition += " AND email = $2"
             args.append(letter.address)
         rows = await transaction.fetch(

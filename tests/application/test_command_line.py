@@ -26,9 +26,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from application import workers
 from application.commands import cli
 from application.paths import ROOT
-from application.settings import PREFIX, Settings
+from application.settings import PREFIX, Settings, load_settings
 from services.runtime import logs
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
@@ -334,6 +335,20 @@ async def test_two_workers_serve_sockets_and_end_with_the_server(
                 assert (await pool.next())["__typename"] == "TripOffered"
         assert await server.stopped() == 0
     assert [line for line in server.log if "Traceback" in line] == []
+
+
+def test_links_in_letters_lead_to_the_port_of_the_command_line(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports: list[int] = []
+    monkeypatch.setattr(workers, "run", lambda *_, **__: ports.append(load_settings().port))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    environment |= {"TAXIRANK_PORT": "8000", "TAXIRANK_HOST": "127.0.0.1", "TAXIRANK_BUILD_PAGES": "false"}
+    assert command(environment, "serve", "--port", str(port)).code == 0
+    assert ports == [port]
+    assert command(environment, "serve", "--port", "0").code == 0
+    assert ports[1] > 0
 
 
 def test_a_password_is_set_for_somebody_who_has_forgotten_it_and_the_sessions_end(

@@ -431,6 +431,19 @@ async def test_a_letter_tells_the_owner_that_the_password_was_changed(
     assert (await sent(application))[-1]["Subject"] == "Your password was changed"
 
 
+@pytest.mark.attack("abuse")
+async def test_who_takes_the_address_away_at_once_does_not_hide_the_change_of_the_password(
+    application: Application, ann: Actor
+) -> None:
+    session = await reset(application, await token_for(application, ann))
+    await application.services.emails.change(session.actor, email="thief@taxi.example", current_password=NEW)
+    letters = (await sent(application))[1:]
+    assert sorted(letter["Subject"] for letter in letters if letter["To"] == ADDRESS) == [
+        "Your e-mail address was changed",
+        "Your password was changed",
+    ]
+
+
 async def test_whoever_runs_the_server_sets_a_password_and_all_sessions_end(
     application: Application, ann: Actor
 ) -> None:
