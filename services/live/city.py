@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,9 +14,9 @@ from models.city import CityCounts, CityDriver, CityOutage, CityPerson, CityTrip
 from models.values import Location
 from services.errors import DatabaseUnavailable
 from services.live.city_reads import CityRead, CityReads
+from services.live.city_state import CityState
 from services.live.delivered_versions import LONGEST_COMMIT
 from services.live.events import CityEvent
-from services.live.messages import CityChange, CitySnapshot
 from services.positions.freshness import Freshness, Lifetime
 from services.positions.store import PositionStore
 from services.runtime.counters import Counters
@@ -27,65 +27,11 @@ INTERVAL_S = 1.0
 # A read that takes longer is told as an outage.
 PATIENCE_S = 3.0
 MAX_DRIVERS = 5_000
+# How many drivers are looked at in one iteration of the event loop.
+DRIVERS_AT_ONCE = 500
 # How many known names are read again in each second: a changed name is shown within a minute.
 NAMES_AT_ONCE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class CityState:
-    """The city at one moment. ``number`` counts the states; ``revoked``: watchers who are no staff any more."""
-
-    __slots__ = ("_snapshot", "at", "counts", "drivers", "is_cut", "number", "outages", "revoked", "trips")
-
-    def __init__(
-        self,
-        number: int,
-        *,
-        drivers: Mapping[UUID, CityDriver],
-        trips: Mapping[UUID, CityTrip],
-        counts: CityCounts,
-        is_cut: bool,
-        outages: frozenset[CityOutage],
-        revoked: frozenset[UUID],
-    ) -> None:
-        self.number = number
-        self.at = datetime.now(UTC)
-        self.drivers = drivers
-        self.trips = trips
-        self.counts = counts
-        self.is_cut = is_cut
-        self.outages = outages
-        self.revoked = revoked
-        self._snapshot: CityEvent | None = None
-
-    @property
-    def snapshot(self) -> CityEvent:
-        """The whole state, built once for all who begin with it."""
-        if self._snapshot is None:
-            content = CitySnapshot(
-                self.at,
-                tuple(self.drivers.values()),
-                tuple(self.trips.values()),
-                self.counts,
-                self.is_cut,
-                self.outages,
-            )
-            self._snapshot = CityEvent(self.number, content, self.revoked)
-        return self._snapshot
-
-    def change_from(self, before: "CityState") -> CityEvent:
-        """What has changed since the state before."""
-        content = CityChange(
-            self.at,
-            tuple(each for key, each in self.drivers.items() if before.drivers.get(key) != each),
-            tuple(before.drivers.keys() - self.drivers.keys()),
-            tuple(each for key, each in self.trips.items() if before.trips.get(key) is not each),
-            tuple(before.trips.keys() - self.trips.keys()),
-            self.counts,
-            self.is_cut,
-            self.outages,
-        )
-        return CityEvent(self.number, content, self.revoked)
 
 
 _NOTHING = CityState(
@@ -97,6 +43,12 @@ _NOTHING = CityState(
     outages=frozenset(),
     revoked=frozenset(),
 )
+
+
+def _pieces(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    """The ids, some at a time."""
+    for first in range(0, len(ids), DRIVERS_AT_ONCE):
+        yield ids[first : first + DRIVERS_AT_ONCE]
 
 
 class City:
@@ -200,11 +152,14 @@ class City:
         self._learn(asked, read)
         trips, driven = self._trips(read)
         # Those who were shown too: at the end of a trip a driver is known as free only with the next report.
-        shown = islice(dict.fromkeys((*free, *driven, *self._state.drivers)), 2 * MAX_DRIVERS)
-        locations = await self._positions.last(list(shown))
+        shown = list(islice(dict.fromkeys((*free, *driven, *self._state.drivers)), 2 * MAX_DRIVERS))
+        locations: dict[UUID, Location] = {}
+        for some in _pieces(shown):
+            locations.update(await self._positions.last(some))
+            await asyncio.sleep(0)
         is_whole = self._positions.whole_s is not None
         # A later read could not tell an outage from a driver who has gone.
-        drivers = self._drivers(locations if is_whole else self._with_last(locations), driven)
+        drivers = await self._drivers(locations if is_whole else self._with_last(locations), driven)
         fresh = [each for each in drivers.values() if not each.is_stale]
         return CityState(
             self._state.number + 1,
@@ -257,15 +212,35 @@ class City:
         self._since = read.begun - LONGEST_COMMIT if is_whole else _EPOCH
         return trips, driven
 
-    def _drivers(self, locations: Mapping[UUID, Location], driven: Mapping[UUID, UUID]) -> dict[UUID, CityDriver]:
+    async def _drivers(
+        self, locations: Mapping[UUID, Location], driven: Mapping[UUID, UUID]
+    ) -> dict[UUID, CityDriver]:
+        """The drivers; those who have not changed are the same objects as before."""
         drivers: dict[UUID, CityDriver] = {}
-        for driver_id, location in locations.items():
-            freshness = self._lifetime.freshness(location)
-            person = self._people.get(driver_id)
-            if person is not None and freshness is not Freshness.GONE:
-                is_stale = freshness is not Freshness.LIVE
-                drivers[driver_id] = CityDriver(person, location, is_stale, driven.get(driver_id))
+        for some in _pieces(list(locations)):
+            for driver_id in some:
+                driver = self._driver(locations[driver_id], driven.get(driver_id))
+                if driver is not None:
+                    drivers[driver_id] = driver
+            await asyncio.sleep(0)
         return drivers
+
+    def _driver(self, location: Location, trip_id: UUID | None) -> CityDriver | None:
+        person = self._people.get(location.driver_id)
+        freshness = self._lifetime.freshness(location)
+        if person is None or freshness is Freshness.GONE:
+            return None
+        is_stale = freshness is not Freshness.LIVE
+        last = self._state.drivers.get(location.driver_id)
+        if (
+            last is not None
+            and last.location.recorded_at == location.recorded_at
+            and last.is_stale is is_stale
+            and last.trip_id == trip_id
+            and last.person == person
+        ):
+            return last
+        return CityDriver(person, location, is_stale, trip_id)
 
     def _with_last(self, locations: Mapping[UUID, Location]) -> Mapping[UUID, Location]:
         """These positions, and the last ones of all others who were shown."""

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from models.visibility import Actor
 from services.events.topics import Topics
-from services.live.city import City, CityState
+from services.live.city import City
+from services.live.city_state import CityState
 from services.live.events import CityEvent, Event, StateRead
 from services.live.faults import NotStaff
 from services.live.feeds import Verdict
