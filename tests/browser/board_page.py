@@ -222,9 +222,6 @@ class BoardPage(WatchedPage):
                 await tab.click()
             for scheme in ("dark", "light"):
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                if self.draws_pictures and await panel.map_view.count() > 0:
-                    await self.is_drawn()
-                    await panel.map_is_drawn()
                 yield f"{device}-{scheme}"
         await focused.evaluate("(element, y) => { element.focus(); scrollTo(0, y); }", scrolled)
 

@@ -1,6 +1,7 @@
 /** Driving in the made-up city: along its streets, and straight for the last metres to a house. */
 import { AVENUES, BRIDGES, STREETS, type Line } from "./city";
 import { distanceOf, type Spot } from "./geo";
+import { IS_MADE_UP } from "./MapView";
 
 /** Further from every street a place is outside of the city. */
 const OUTSIDE_M = 400;
@@ -40,8 +41,9 @@ function connected(lines: readonly Line[]): Corner[] {
   return [...known.values()];
 }
 
-/** The shortest way along the streets; the straight line if an end of it is outside of the city. */
+/** The shortest way along the streets; the straight line if an end of it is outside of the city, or on a map of real tiles. */
 export function route(from: Spot, to: Spot): Spot[] {
+  if (!IS_MADE_UP) return [from, to];
   const [start, end] = [access(from), access(to)];
   if (start.metres > OUTSIDE_M || end.metres > OUTSIDE_M) return [from, to];
   const isOneStreet = start.ends.every((corner) => end.ends.includes(corner));
