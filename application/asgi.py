@@ -33,6 +33,7 @@ from gateway.metrics import Metrics
 from gateway.recovery_pages import recovery_routes
 from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
+from gateway.service_worker import service_worker_route
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
 from models.trip_life import DRIVING, OPEN
@@ -222,12 +223,15 @@ class Asgi:
                 mail_is_up=lambda: application.mailer.is_up,
             ),
             *recovery_routes(),
-            *([self._board().route()] if settings.board else []),
+            *self._board_routes(),
             *(self._graphiql.routes() if has_pages else []),
         ]
 
-    def _board(self) -> Board:
-        return Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
+    def _board_routes(self) -> list[BaseRoute]:
+        if not self._settings.board:
+            return []
+        board = Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
+        return [board.route(), service_worker_route()]
 
     def _middleware(self) -> list[Middleware]:
         """The layers around every HTTP request, the outermost first."""

@@ -76,6 +76,32 @@ export const LogIn = graphql(`
   }
 `);
 
+export const PushKey = graphql(`
+  query PushKey {
+    pushPublicKey
+  }
+`);
+
+export const RegisterPush = graphql(`
+  mutation RegisterPush($input: PushSubscriptionInput!) {
+    registerPushSubscription(input: $input) {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
+export const RemovePush = graphql(`
+  mutation RemovePush($endpoint: String!) {
+    removePushSubscription(endpoint: $endpoint) {
+      errors {
+        ...UserErrorFields
+      }
+    }
+  }
+`);
+
 export const LogOut = graphql(`
   mutation LogOut {
     logOut {

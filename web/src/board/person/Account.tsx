@@ -11,11 +11,13 @@ import { photoOf, PhotoField } from "../../ui/PhotoField";
 import { Problems } from "../../ui/Problems";
 import { textOf, useForm } from "../../ui/useForm";
 import { EmailForm } from "./EmailForm";
+import { Notifications } from "./Notifications";
 import { VehicleForm } from "./VehicleForm";
 
 interface Props {
   connection: Connection;
   person: Person;
+  panelId: string;
   onPerson: (person: Person) => void;
   /** The password was changed, and the session has a new token. */
   onToken: (token: string) => void;
@@ -24,7 +26,7 @@ interface Props {
 }
 
 /** The dialogue for changing what an account has, and for deleting it. */
-export function Account({ connection, person, onPerson, onToken, onDeleted, onClose }: Props) {
+export function Account({ connection, person, panelId, onPerson, onToken, onDeleted, onClose }: Props) {
   const id = useId();
   const dialogue = useRef<HTMLDialogElement>(null);
   useEffect(() => dialogue.current!.showModal(), []);
@@ -49,6 +51,7 @@ export function Account({ connection, person, onPerson, onToken, onDeleted, onCl
       <Appearance connection={connection} person={person} onPerson={onPerson} />
       {person.role === "DRIVER" && <VehicleForm connection={connection} person={person} onPerson={onPerson} isOptional />}
       <EmailForm connection={connection} person={person} onPerson={onPerson} />
+      <Notifications connection={connection} panelId={panelId} />
       <Password connection={connection} onToken={onToken} />
       <Deletion connection={connection} isRider={person.role === "RIDER"} onDeleted={onDeleted} />
     </dialog>

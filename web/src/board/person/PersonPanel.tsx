@@ -10,6 +10,7 @@ import { useAutopilot } from "../demo/useAutopilot";
 import { DriverPanel } from "../driver/DriverPanel";
 import { RiderPanel } from "../rider/RiderPanel";
 import { titleOf, type Panel } from "../panels";
+import { forget, renew } from "./push";
 import { SignIn } from "./SignIn";
 import { useAnnounce } from "../../ui/announcer";
 import { Avatar } from "../../ui/Avatar";
@@ -62,6 +63,7 @@ export function PersonPanel({ panel, isTab, isHidden, onToken, onNews, onDemoOve
       setTakesFocus(why !== ENDED || (section.current?.contains(document.activeElement) ?? false));
       onToken(id, null);
       onNews(id, "");
+      void forget(id);
     },
     [id, name, announce, onToken, onNews],
   );
@@ -165,13 +167,16 @@ function SignedIn(props: SignedInProps) {
         const { data, problems: found } = await opened.ask(Me, {});
         if (!isCurrent) return;
         setProblems(found.map((each) => (isUnreachable(each) ? { ...each, text: AWAY } : each)));
-        if (data?.me) setPerson(data.me);
+        if (data?.me) {
+          setPerson(data.me);
+          void renew(opened, panel.id);
+        }
         else if (data) onEnd();
         if (!found.some(isUnreachable)) return;
         await backoff(tries);
       }
     }
-  }, [token, attempt, onEnd]);
+  }, [token, attempt, panel.id, onEnd]);
 
   useEffect(() => {
     if (takesFocus) title.current?.focus({ preventScroll: true });
@@ -213,6 +218,7 @@ function SignedIn(props: SignedInProps) {
         <Account
           connection={connection}
           person={person}
+          panelId={panel.id}
           onPerson={setPerson}
           onToken={onToken}
           onDeleted={onDeleted}

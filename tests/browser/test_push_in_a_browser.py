@@ -1,0 +1,196 @@
+"""Messages in the background: the switch on the board, and the service worker that shows them.
+
+A browser's own push service cannot be reached from a test. The page therefore gets a subscription at the tests'
+push service, and what arrives there is handed to the browser's service worker by its debugging protocol.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import CDPSession, expect
+from playwright.async_api import Worker as PlaywrightWorker
+
+from application.settings import Settings
+from models.trip_life import TripStatus
+from services.notifications.outgoing import OutgoingClient
+from tests.browser.board_page import BoardPage
+from tests.browser.conftest import OpenBoard
+from tests.conftest import LiveServer, serving
+from tests.support.database_rows import add_driver
+from tests.support.push_service import HOST, SETTINGS, Device, PushService, push_service, text_of
+from tests.support.waiting import until
+
+pytestmark = [
+    # The pages cannot tell the databases apart.
+    pytest.mark.parametrize("backend", ["embedded"], indirect=True),
+]
+# In place of the browser's own push service; all else is the browser's.
+SUBSCRIPTION = """
+(subscription) => {
+  const KEPT = "test.push";
+  const made = () => ({
+    endpoint: subscription.endpoint,
+    toJSON: () => subscription,
+    unsubscribe: async () => { localStorage.removeItem(KEPT); return true; },
+  });
+  PushManager.prototype.subscribe = async (options) => {
+    if (!options.userVisibleOnly || !options.applicationServerKey) throw new Error("no key");
+    localStorage.setItem(KEPT, "yes");
+    return made();
+  };
+  PushManager.prototype.getSubscription = async () => localStorage.getItem(KEPT) ? made() : null;
+}
+"""
+# A browser without a screen keeps no notifications.
+RECORD = """
+() => {
+  self.shown = [];
+  ServiceWorkerRegistration.prototype.showNotification = async (title, options) => {
+    self.shown.push({ title, ...options });
+  };
+}
+"""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update=SETTINGS)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service() -> AsyncIterator[PushService]:
+    async with push_service() as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live_server(
+    settings: Settings, service: PushService, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LiveServer]:
+    async def resolve(_: str) -> list[str]:
+        return ["127.0.0.1"]
+
+    client = partial(OutgoingClient, private_hosts=[HOST], resolve=resolve)
+    monkeypatch.setattr("application.application.OutgoingClient", client)
+    monkeypatch.setattr("services.trips.push_worker.ASK_AGAIN_S", 1)
+    async with serving(settings) as server:
+        yield server
+
+
+async def with_push(page: BoardPage, device: Device) -> None:
+    """Let the page subscribe at the tests' push service, and be allowed to show messages."""
+    subscription = {
+        "endpoint": device.endpoint,
+        "keys": {"p256dh": device.p256dh, "auth": text_of(device.auth)},
+    }
+    await page.page.context.grant_permissions(["notifications"], origin=page.url)
+    await page.page.add_init_script(f"({SUBSCRIPTION})({json.dumps(subscription)})")
+    await page.page.reload()
+
+
+class Worker:
+    """The page's service worker: its messages come by the browser's debugging protocol."""
+
+    def __init__(self, worker: PlaywrightWorker, debugger: CDPSession, origin: str) -> None:
+        self._worker = worker
+        self._debugger = debugger
+        self._origin = origin
+        self._registered: asyncio.Queue[str] = asyncio.Queue()
+        debugger.on("ServiceWorker.workerRegistrationUpdated", self._note)
+
+    def _note(self, event: dict[str, Any]) -> None:
+        for registration in event["registrations"]:
+            if not registration["isDeleted"]:
+                self._registered.put_nowait(registration["registrationId"])
+
+    async def shows(self, *messages: str) -> list[dict[str, Any]]:
+        """Deliver messages, as the push service of the browser would, and return what is shown."""
+        await self._worker.evaluate(RECORD)
+        await self._debugger.send("ServiceWorker.enable")
+        registration = await asyncio.wait_for(self._registered.get(), 10)
+        for data in messages:
+            await self._debugger.send(
+                "ServiceWorker.deliverPushMessage",
+                {"origin": self._origin, "registrationId": registration, "data": data},
+            )
+
+        async def are_shown() -> bool:
+            return await self._worker.evaluate("self.shown.length") == len(messages)
+
+        await until(are_shown)
+        return await self._worker.evaluate("self.shown")
+
+
+async def test_a_rider_switches_messages_on_and_hears_of_the_driver_while_the_page_is_closed(
+    board: OpenBoard, live_server: LiveServer, service: PushService
+) -> None:
+    device, application = service.device(), live_server.application
+    person = await board()
+    page = person.page
+    await with_push(person, device)
+    await person.rider.sign_up("Robin")
+    switch = page.get_by_role("switch", name="Notify me on this device")
+    await person.rider.press("Account")
+    await expect(switch).not_to_be_checked()
+    # Permission is asked for, and the worker registered, only after the click.
+    assert await page.evaluate("navigator.serviceWorker.getRegistrations().then((all) => all.length)") == 0
+    await switch.check()
+    await expect(switch).to_be_checked()
+    await until(lambda: page.context.service_workers)
+    worker = Worker(page.context.service_workers[0], await page.context.new_cdp_session(page), live_server.url)
+    accepted, gone, other = await worker.shows(
+        '{"text": "ACCEPTED", "tripId": "a trip"}', '{"text": "OFFER_GONE", "tripId": "a trip"}', "nonsense"
+    )
+    assert (accepted["title"], accepted["tag"], accepted["renotify"]) == ("A driver is on the way", "a trip", True)
+    assert (gone["title"], gone["tag"], gone["silent"]) == ("The request is gone", "a trip", True)
+    assert other["title"] == "News about a trip"
+    await person.look("account-notifications", person.rider)
+    (row,) = await application.database.fetch("SELECT endpoint, session_id FROM push_subscriptions")
+    assert row["endpoint"] == device.endpoint
+    await page.get_by_role("dialog", name="Your account").get_by_role("button", name="Close").click()
+    rider = await application.services.sessions.actor_of(await person.token("RIDER"))
+    assert rider is not None
+    trip = await application.services.trips.request(rider, pick_up_address="Here", drop_off_address="There")
+    await person.leave()
+    await until(lambda: application.services.hub.topics == 0)
+    driver = await add_driver(application.database)
+    await application.services.trips.update(driver, trip_id=trip.id, status=TripStatus.STARTED)
+    await until(lambda: device.texts == ["ACCEPTED"], timeout_s=30)
+
+    assert device.read(device.got[0]) == {"text": "ACCEPTED", "tripId": str(trip.id)}
+
+    await person.open()
+    await person.rider.is_live("Robin")
+    await person.rider.press("Log out")
+    await until(lambda: page.evaluate("navigator.serviceWorker.getRegistrations().then((all) => !all.length)"))
+    assert await application.database.fetch("SELECT id FROM push_subscriptions") == []
+
+
+async def test_the_switch_can_be_turned_off_and_a_server_without_a_key_has_none(
+    board: OpenBoard, live_server: LiveServer, service: PushService
+) -> None:
+    device, application = service.device(), live_server.application
+    person = await board()
+    await with_push(person, device)
+    await person.rider.sign_up("Robin")
+    await person.rider.press("Account")
+    switch = person.page.get_by_role("switch", name="Notify me on this device")
+    await switch.check()
+    await expect(switch).to_be_checked()
+    await switch.uncheck()
+    await expect(switch).not_to_be_checked()
+
+    async def is_gone() -> bool:
+        return not await application.database.fetch("SELECT id FROM push_subscriptions")
+
+    await until(is_gone)
+    await person.page.get_by_role("dialog", name="Your account").get_by_role("button", name="Close").click()
+    application.services.push_subscriptions.public_key = None
+    await person.rider.press("Account")
+    await expect(person.page.get_by_role("form", name="Password")).to_be_visible()
+    await expect(switch).to_have_count(0)
