@@ -223,15 +223,12 @@ class Asgi:
                 mail_is_up=lambda: application.mailer.is_up,
             ),
             *recovery_routes(),
-            *self._board_routes(),
+            *([self._board().route(), service_worker_route()] if settings.board else []),
             *(self._graphiql.routes() if has_pages else []),
         ]
 
-    def _board_routes(self) -> list[BaseRoute]:
-        if not self._settings.board:
-            return []
-        board = Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
-        return [board.route(), service_worker_route()]
+    def _board(self) -> Board:
+        return Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
 
     def _middleware(self) -> list[Middleware]:
         """The layers around every HTTP request, the outermost first."""
