@@ -36,6 +36,10 @@ class CityPage(WatchedPage):
         """Choose what the list shows."""
         await self.page.locator(".things .choice label").filter(has_text=tab).click()
 
+    def counter(self, name: str) -> Locator:
+        """The number of a counter."""
+        return self.counters.locator("div").filter(has_text=name).locator("dd")
+
     def row(self, text: str) -> Locator:
         """The row of the list that has this text."""
         return self.rows.filter(has_text=text)
