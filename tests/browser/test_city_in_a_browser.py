@@ -87,7 +87,7 @@ async def test_staff_watch_a_city_find_a_driver_and_open_a_trip_until_they_are_s
         await expect(page.card).to_contain_text(name)
         await expect(page.card).to_contain_text("Seen")
         before = await page.where()
-        await until(lambda: has_moved(page, before))
+        await until(lambda: has_moved(page, before), 60.0)
         assert await page.focused() == name
         assert await page.rows.get_by_role("link").all_inner_texts() == order
         await page.choose("Under way")
