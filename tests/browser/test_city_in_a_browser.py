@@ -134,6 +134,9 @@ async def test_an_empty_city_says_so_an_outage_is_told_and_nothing_is_shown_afte
             # In the dark only the colors differ.
             assert await page.faults(of_colors=scheme == "dark") == [], (width, scheme)
         assert await page.page.evaluate("document.documentElement.scrollWidth") == width
+        map_box = await page.map.bounding_box()
+        assert map_box is not None
+        assert map_box["height"] > height / 3
 
     sockets = live_server.asgi.sockets
     with monkeypatch.context() as away:
