@@ -5,34 +5,20 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette_admin.actions import row_action
-from starlette_admin.fields import HasOne, ImageField, StringField
+from starlette_admin.fields import ImageField, StringField
 from starlette_admin.flash import flash
 
+from admin import dialogues
+from admin.fields import PersonField
 from admin.list_view import ListView, in_dialogue, known_user_id, time_field
 from admin.log_in import member_of
-from models.values import Approval, Role, VehicleValue
+from models.values import Approval, Role
 from services.staff.approvals import Approvals
 from services.staff.list_query import StaffList
 from services.staff.lists import UserRow
 from services.staff.staff import Staff
 
 ACTIONS = ("approve", "refuse", "revoke")
-
-
-def _reason(name: str, label: str) -> str:
-    return (
-        f'<form><label class="form-label mt-3" for="{name}-reason">{label}</label>'
-        f'<textarea id="{name}-reason" name="reason" class="form-control" maxlength="500" required>'
-        "</textarea></form>"
-    )
-
-
-def vehicle_text(vehicle: VehicleValue | None) -> str | None:
-    """A vehicle in one line; None without one."""
-    if vehicle is None:
-        return None
-    what = f"{vehicle.color} {vehicle.make} {vehicle.model}"
-    return f"{what}, {vehicle.license_plate}, {vehicle.seats} seat{'' if vehicle.seats == 1 else 's'}"
 
 
 def is_offered(name: str, user: UserRow) -> bool:
@@ -56,9 +42,12 @@ class ApprovalActions:
     @row_action(
         name="approve",
         text="Approve driver",
-        confirmation="Let this driver get offers and accept trips?",
+        header="Approve this driver?",
+        confirmation="",
         submit_btn_text="Approve",
         icon_class="fa fa-check",
+        modal_size="md",
+        form=dialogues.approve,
     )
     async def approve(self, request: Request, pk: Any) -> None:
         """Let a driver take trips."""
@@ -72,11 +61,13 @@ class ApprovalActions:
     @row_action(
         name="refuse",
         text="Refuse driver",
-        confirmation="Refuse this driver? The driver gets no offers and sees the reason.",
+        header="Refuse this driver?",
+        confirmation="",
         submit_btn_text="Refuse",
         icon_class="fa fa-xmark",
         modal_size="md",
-        form=_reason("refuse", "Reason, for the driver"),
+        submit_btn_class="btn btn-danger",
+        form=dialogues.refuse,
     )
     async def refuse(self, request: Request, pk: Any) -> None:
         """Refuse a driver who waits, with a reason."""
@@ -86,12 +77,13 @@ class ApprovalActions:
     @row_action(
         name="revoke",
         text="Revoke approval",
-        confirmation="Revoke the approval? The driver gets no more offers and sees the reason. A trip under way "
-        "goes on.",
+        header="Revoke the approval of this driver?",
+        confirmation="",
         submit_btn_text="Revoke",
         icon_class="fa fa-user-xmark",
         modal_size="md",
-        form=_reason("revoke", "Reason, for the driver"),
+        submit_btn_class="btn btn-danger",
+        form=dialogues.revoke,
     )
     async def revoke(self, request: Request, pk: Any) -> None:
         """Revoke an approval, with a reason."""
@@ -120,6 +112,8 @@ class WaitingDriverView(ApprovalActions, ListView[UserRow]):
     display_name = "Waiting driver"
     icon = "fa fa-user-clock"
     note = "Those who have waited longest come first. They hear of the decision immediately."
+    search_hint = "Name, or beginning of a plate"
+    nothing = "Nobody waits for approval."
     row_actions = ("approve", "refuse")
     searchable_fields = ("created",)
     sortable_fields = ("created", "first_name", "last_name")
@@ -132,12 +126,12 @@ class WaitingDriverView(ApprovalActions, ListView[UserRow]):
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
             photo,
-            HasOne("user", key="user", label="User name", getter=lambda _, user: user),
+            PersonField("user", label="User name", getter=lambda _, user: user),
             StringField("first_name"),
             StringField("last_name"),
             StringField(
                 "vehicle",
-                getter=lambda _, user: vehicle_text(user.vehicle),
+                getter=lambda _, user: dialogues.vehicle_text(user.vehicle),
                 list_template="fields/list/whole_text.html",
             ),
             time_field("created", label="Waiting since"),

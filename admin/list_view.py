@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette_admin.exceptions import ActionFailed, FormValidationError
-from starlette_admin.fields import DateTimeField
 from starlette_admin.filters import FilterGroup, FilterRegistry
-from starlette_admin.types import RequestAction
+from starlette_admin.types import ListParams, RequestAction
 from starlette_admin.views import BaseModelView
 
 from admin.csv_export import PlainCsv
+from admin.fields import MomentField
 from admin.filters import FILTERS, condition
 from admin.log_in import member_of
 from services.errors import BadInput, UserFault, UserFaults
@@ -41,11 +42,18 @@ class ListView(BaseModelView, Generic[T]):
     importers = ()
     page_size = 25
     row_actions: Sequence[str] | None = ("view",)
-    # What is said above the list.
+    # What is said above the list, and in its empty search.
     note = (
         f"The newest {MAX_ROWS:,} of the period: filter by time to see older ones. Searching finds ids and user "
         "names, from their beginning, however old they are."
     )
+    search_hint = "Search"
+    # Said instead of the rows if there are none.
+    nothing = "Nothing here."
+    # Filters that work needs often: the text of the link, and the filter.
+    shortcuts: Sequence[tuple[str, str]] = ()
+    # Fields that a list shows only on request; they can be filtered by.
+    hidden_at_first: frozenset[str] = frozenset()
 
     def __init__(self, staff_list: StaffList[T], staff: Staff) -> None:
         self._staff_list = staff_list
@@ -71,6 +79,14 @@ class ListView(BaseModelView, Generic[T]):
     async def is_row_action_allowed(self, request: Request, name: str) -> bool:
         """Whether the view offers the button; the library would also run those that it does not offer."""
         return name in (self.row_actions or ())
+
+    def _parse_list_params(self, request: Request, query_params: QueryParams | None = None) -> ListParams:
+        # Part of starlette-admin, which shows every field of a list at first.
+        params = super()._parse_list_params(request, query_params)
+        if params.visible_cols is None and self.hidden_at_first:
+            shown = [field.name for field in self.get_fields_list(request, action=RequestAction.LIST)]
+            params.visible_cols = [name for name in shown if name not in self.hidden_at_first]
+        return params
 
     def get_filter_registry(self) -> FilterRegistry:
         """The filters of a list."""
@@ -140,9 +156,9 @@ class ListView(BaseModelView, Generic[T]):
         return {field.name: field for field in self.fields}
 
 
-def time_field(name: str, **options: Any) -> DateTimeField:
-    """A time, shown in the reader's time zone."""
-    return DateTimeField(name, output_format="%Y-%m-%d %H:%M:%S", **options)
+def time_field(name: str, **options: Any) -> MomentField:
+    """A time, shown in the reader's time zone and with its age."""
+    return MomentField(name, **options)
 
 
 def to_uuid(value: Any) -> UUID | None:

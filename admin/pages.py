@@ -19,15 +19,18 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
+from admin import time_zones, words
 from admin.approvals import WaitingDriverView
 from admin.live import LiveView
 from admin.log_in import LogIn, SessionCookie
+from admin.person_page import PersonPage
 from admin.protection import Protection
 from admin.public_address import PublicAddress
 from admin.ratings import RatingView
 from admin.session_signing import FormTokens, SessionSigning, Signing
 from admin.time_zones import TimeZones
 from admin.trail import TrailView
+from admin.trip_page import TripPage
 from admin.trips import TripView
 from admin.users import UserView
 from admin.webhooks import DeliveryView, EndpointView
@@ -36,9 +39,10 @@ from services.staff import approval_list, lists, rating_list
 from services.staff import webhooks as webhook_lists
 from services.staff.approvals import Approvals
 from services.staff.list_query import MAX_ROWS
+from services.staff.person import People
 from services.staff.staff import Staff
 from services.staff.webhooks import StaffWebhooks
-from services.trips.history import TripHistory
+from services.staff.trip_details import TripDetails
 
 PATH = "/admin"
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -100,7 +104,8 @@ def mount(
     approvals: Approvals,
     webhooks: StaffWebhooks,
     needs_approval: bool,
-    history: TripHistory,
+    trip_details: TripDetails,
+    people: People,
     cookie: SessionCookie,
     address_of: Callable[[Request], str | None],
     is_own_page: Callable[[Scope, Headers], bool],
@@ -132,13 +137,17 @@ def mount(
     environment = pages.templates.env
     assert environment.loader is not None
     environment.loader = _WithNonces(environment.loader)
-    # Jinja's type knows only its own globals.
-    cast("dict[str, Any]", environment.globals).update(icon_url=icon_url)
-    pages.add_view(LiveView(live_page))
-    pages.add_view(TripView(lists.trips(database), staff, history))
-    pages.add_view(UserView(lists.users(database), staff, approvals, database, needs_approval=needs_approval))
+    # Jinja's types know only its own globals and filters.
+    cast("dict[str, Any]", environment.globals).update(icon_url=icon_url, words=words)
+    cast("dict[str, Any]", environment.filters).update(moment=time_zones.moment, short_id=words.short_id)
+    # In the order of work: who waits for staff comes first.
     if needs_approval:
         pages.add_view(WaitingDriverView(approval_list.waiting_drivers(database), staff, approvals))
+    pages.add_view(LiveView(live_page))
+    pages.add_view(TripView(lists.trips(database), staff, TripPage(trip_details)))
+    pages.add_view(
+        UserView(lists.users(database), staff, approvals, PersonPage(people), needs_approval=needs_approval)
+    )
     pages.add_view(RatingView(rating_list.ratings(database), staff))
     pages.add_view(EndpointView(webhook_lists.endpoints(database), staff, webhooks))
     pages.add_view(DeliveryView(webhook_lists.deliveries(database), staff, webhooks))

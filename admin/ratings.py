@@ -1,25 +1,17 @@
 """The list of ratings, with the comments that only staff read."""
 
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from starlette.requests import Request
-from starlette_admin.fields import EnumField, HasOne, StringField, TextAreaField
+from starlette_admin.fields import EnumField, StringField, TextAreaField
 
+from admin import time_zones
+from admin.fields import NAMELESS, Person, PersonField, TripField
 from admin.list_view import ListView, time_field, to_number
 from services.staff.rating_list import RatingRow
 from services.trips.ratings import MOST_STARS
 
 _STARS = [(str(stars), "★" * stars) for stars in range(MOST_STARS, 0, -1)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """A user as a row of a rating has them: enough for a link."""
-
-    id: UUID
-    username: str
 
 
 class RatingView(ListView[RatingRow]):
@@ -32,23 +24,21 @@ class RatingView(ListView[RatingRow]):
     searchable_fields = ("stars", "comment", "created")
     sortable_fields = ("created", "stars", "subject", "author", "comment")
     fields_default_sort = (("created", True),)
+    search_hint = "User name, words of a comment, or id"
+    nothing = "No rating in this period."
+    shortcuts = (("One or two stars", "stars__in=1,2"),)
 
     def __init__(self, *args: Any) -> None:
         self.fields = [
             StringField("id", label="Id", exclude_from_list=True),
             time_field("created"),
             EnumField("stars", choices=_STARS, getter=lambda _, rating: str(rating.stars)),
-            HasOne(
-                "subject",
-                key="user",
-                label="About",
-                getter=lambda _, rating: _Named(rating.subject_id, rating.subject),
+            PersonField(
+                "subject", label="About", getter=lambda _, rating: Person(rating.subject_id, rating.subject)
             ),
-            HasOne(
-                "author", key="user", label="By", getter=lambda _, rating: _Named(rating.author_id, rating.author)
-            ),
-            TextAreaField("comment"),
-            StringField("trip_id", label="Trip's id", exclude_from_list=True),
+            PersonField("author", label="By", getter=lambda _, rating: Person(rating.author_id, rating.author)),
+            TextAreaField("comment", list_template="fields/list/whole_text.html"),
+            TripField("trip_id", label="Trip's id"),
             *(
                 StringField(
                     f"{name}_name",
@@ -67,5 +57,5 @@ class RatingView(ListView[RatingRow]):
         return to_number(pk)
 
     async def repr(self, obj: Any, request: Request) -> str:
-        """The stars and the time."""
-        return f"{'★' * obj.stars} {obj.created:%Y-%m-%d %H:%M}"
+        """The stars, whom they are about, and the time."""
+        return f"{'★' * obj.stars} about {obj.subject or NAMELESS}, {time_zones.text(obj.created)}"

@@ -1,6 +1,5 @@
 """The list of trips."""
 
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 from uuid import UUID
@@ -8,29 +7,23 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
-from starlette_admin.fields import (
-    EnumField,
-    FloatField,
-    HasOne,
-    IntegerField,
-    StringField,
-    TextAreaField,
-)
+from starlette_admin.fields import FloatField, IntegerField, StringField
 from starlette_admin.flash import flash
 from starlette_admin.types import RequestAction
 
-from admin.approvals import vehicle_text
-from admin.list_view import ListView, in_dialogue, in_form, is_action, time_field, to_uuid
+from admin import dialogues, words
+from admin.fields import BadgeField, Person, PersonField, id_field
+from admin.list_view import ListView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
+from admin.trip_page import TripPage
 from models.geo import GeoPoint
-from models.trip_life import STAFF_CANCEL_CODES, CancelCode, TripStatus, has_ended, is_driving
+from models.trip_life import DRIVING, OPEN, CancelCode, has_ended, is_driving
 from models.values import TripValue
 from services.errors import BadInput
 from services.staff.list_query import StaffList
 from services.staff.lists import TripRow
 from services.staff.staff import Staff
 from services.trips.faults import TripNotFound
-from services.trips.history import TripHistory
 
 _NAMES = {
     "pickUpAddress": "pick_up_address",
@@ -45,28 +38,12 @@ _NAMES = {
 }
 
 
-_OPTIONS = "".join(
-    f"<option{' selected' if code is CancelCode.STAFF else ''}>{code.value}</option>"
-    for code in CancelCode
-    if code in STAFF_CANCEL_CODES
-)
-_CODES = f'<select id="code" name="code" class="form-select">{_OPTIONS}</select>'
+def _rider(_: Request, trip: Any) -> Person:
+    return Person(trip.rider_id, trip.rider)
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """A user as a row of a trip has them: enough for a link."""
-
-    id: UUID
-    username: str
-
-
-def _rider(_: Request, trip: Any) -> _Named:
-    return _Named(trip.rider_id, trip.rider)
-
-
-def _driver(_: Request, trip: Any) -> _Named | None:
-    return _Named(trip.driver_id, trip.driver) if trip.driver_id is not None else None
+def _driver(_: Request, trip: Any) -> Person | None:
+    return Person(trip.driver_id, trip.driver) if trip.driver_id is not None else None
 
 
 def _coordinate(_: Request, text: Any) -> float | None:
@@ -80,7 +57,14 @@ def _coordinate(_: Request, text: Any) -> float | None:
 
 
 def _coordinate_field(name: str, label: str) -> FloatField:
-    return FloatField(name, label=label, exclude_from_list=True, parser={RequestAction.CREATE: _coordinate})
+    # The page has them beside the map.
+    return FloatField(
+        name,
+        label=label,
+        exclude_from_list=True,
+        exclude_from_detail=True,
+        parser={RequestAction.CREATE: _coordinate},
+    )
 
 
 class TripView(ListView[TripRow]):
@@ -99,6 +83,7 @@ class TripView(ListView[TripRow]):
         "pick_up_address",
         "drop_off_address",
         "cancel_reason",
+        "cancel_code",
         "created",
         "updated",
     )
@@ -113,14 +98,22 @@ class TripView(ListView[TripRow]):
         "updated",
     )
     fields_default_sort = (("created", True),)
+    search_hint = "User name, address, plate, or id"
+    nothing = "No trip in this period."
+    shortcuts = (
+        ("Waiting for a driver", f"status__in={','.join(sorted(OPEN))}"),
+        ("Under way", f"status__in={','.join(sorted(DRIVING))}"),
+        ("Rider did not come", f"cancel_code__in={CancelCode.NO_SHOW}"),
+        ("For safety", f"cancel_code__in={CancelCode.SAFETY}"),
+    )
+    hidden_at_first = frozenset({"cancel_code", "updated"})
 
-    def __init__(self, staff_list: StaffList[TripRow], staff: Staff, history: TripHistory) -> None:
-        self._history = history
+    def __init__(self, staff_list: StaffList[TripRow], staff: Staff, page: TripPage) -> None:
         self.fields = [
-            StringField("id", label="Id", exclude_from_list=True),
-            EnumField("status", enum=TripStatus, exclude_from_create=True),
-            HasOne("rider", key="user", getter=_rider, required=True, help_text="Search for the user name."),
-            HasOne("driver", key="user", getter=_driver, exclude_from_create=True),
+            id_field(),
+            BadgeField("status", badges=words.STATUS, exclude_from_create=True),
+            PersonField("rider", getter=_rider, required=True, help_text="Search for the user name."),
+            PersonField("driver", getter=_driver, exclude_from_create=True),
             StringField(
                 "rider_name",
                 label="Rider's name",
@@ -144,10 +137,10 @@ class TripView(ListView[TripRow]):
             _coordinate_field("drop_off_lat", "Drop-off latitude"),
             _coordinate_field("drop_off_lng", "Drop-off longitude"),
             StringField("cancel_reason", exclude_from_create=True, exclude_from_list=True),
-            EnumField("cancel_code", enum=CancelCode, exclude_from_create=True, exclude_from_list=True),
+            BadgeField("cancel_code", badges=words.CODE, exclude_from_create=True),
             StringField(
                 "vehicle",
-                getter=lambda _, trip: vehicle_text(trip.vehicle),
+                getter=lambda _, trip: dialogues.vehicle_text(trip.vehicle),
                 exclude_from_create=True,
                 exclude_from_list=True,
             ),
@@ -156,24 +149,9 @@ class TripView(ListView[TripRow]):
             time_field("updated", exclude_from_create=True),
             time_field("expires_at", exclude_from_create=True, exclude_from_list=True),
             IntegerField("version", exclude_from_create=True, exclude_from_list=True),
-            TextAreaField(
-                "history",
-                getter=self._changes,
-                exclude_from_list=True,
-                exclude_from_create=True,
-                exclude_from_export=True,
-            ),
+            *page.fields(),
         ]
         super().__init__(staff_list, staff)
-
-    async def _changes(self, request: Request, trip: Any) -> str:
-        if not is_action(request, RequestAction.DETAIL):
-            return ""
-        return "\n".join(
-            f"{change.version}  {change.at:%Y-%m-%d %H:%M:%S} UTC  {change.status.value}  by "
-            f"{change.changed_by.value}{f' {change.user.username}' if change.user is not None else ''}"
-            for change in await self._history.of(trip.id)
-        )
 
     def can_create(self, request: Request) -> bool:
         """Staff can request a trip for a rider."""
@@ -203,15 +181,12 @@ class TripView(ListView[TripRow]):
     @row_action(
         name="complete",
         text="Complete trip",
-        confirmation="Complete this trip for its driver? Its rider and its driver will see it immediately.",
+        header="Complete this trip for its driver?",
+        confirmation="",
         submit_btn_text="Complete the trip",
         icon_class="fa fa-flag-checkered",
         modal_size="md",
-        form=(
-            '<form><label class="form-label mt-3" for="complete-reason">Reason, for the audit trail</label>'
-            '<textarea id="complete-reason" name="reason" class="form-control" maxlength="500" required>'
-            "</textarea></form>"
-        ),
+        form=dialogues.complete,
     )
     async def complete(self, request: Request, pk: Any) -> None:
         """Complete a trip, with a reason for the trail."""
@@ -226,15 +201,13 @@ class TripView(ListView[TripRow]):
     @row_action(
         name="cancel",
         text="Cancel trip",
-        confirmation="Cancel this trip? Its rider and its driver will see the reason immediately.",
+        header="Cancel this trip?",
+        confirmation="",
         submit_btn_text="Cancel the trip",
         icon_class="fa fa-ban",
         modal_size="md",
-        form=(
-            '<form><label class="form-label mt-3" for="reason">Reason</label>'
-            '<textarea id="reason" name="reason" class="form-control" maxlength="500" required></textarea>'
-            f'<label class="form-label mt-3" for="code">Code</label>{_CODES}</form>'
-        ),
+        submit_btn_class="btn btn-danger",
+        form=dialogues.cancel,
     )
     async def cancel(self, request: Request, pk: Any) -> None:
         """Cancel a trip, with a reason and a code."""

@@ -9,27 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
-from starlette_admin.fields import (
-    BaseField,
-    BooleanField,
-    EnumField,
-    ImageField,
-    PasswordField,
-    StringField,
-    TextAreaField,
-)
+from starlette_admin.fields import BaseField, BooleanField, ImageField, PasswordField, StringField
 from starlette_admin.flash import flash
-from starlette_admin.types import RequestAction
 
-from admin.approvals import ACTIONS, ApprovalActions, is_offered, vehicle_text
-from admin.list_view import ListView, in_dialogue, in_form, is_action, known_user_id, time_field
+from admin import dialogues, words
+from admin.approvals import ACTIONS, ApprovalActions, is_offered
+from admin.fields import AccountField, BadgeField, id_field
+from admin.list_view import ListView, in_dialogue, in_form, known_user_id, time_field
 from admin.log_in import member_of
+from admin.person_page import PersonPage
 from models.values import Approval, Role, UserValue
-from services.database.connections import Database
 from services.staff.approvals import Approvals
 from services.staff.list_query import StaffList
 from services.staff.lists import UserRow
-from services.staff.rating_list import received_by
 from services.staff.staff import Staff
 
 _NAMES = {
@@ -43,22 +35,24 @@ _NAMES = {
 
 
 def _photo(request: Request, user: Any) -> dict[str, str] | None:
-    # A row of a trip has only the names of its users.
-    photo: str | None = getattr(user, "photo", None)
-    if not photo:
+    if not user.photo:
         return None
-    url = request.url_for("media", name=photo).path
-    return {"url": url, "filename": photo, "content_type": "image/webp"}
+    url = request.url_for("media", name=user.photo).path
+    return {"url": url, "filename": f"Photo of {user.first_name} {user.last_name}", "content_type": "image/webp"}
 
 
 def _role(_: Request, user: Any) -> Role | None:
     # To the API a member of staff is a rider; the admin shows no role for staff.
-    return None if getattr(user, "is_staff", False) else getattr(user, "role", None)
+    return None if user.is_staff else user.role
+
+
+def _approval(_: Request, user: Any) -> Approval | None:
+    return user.approval if user.role is Role.DRIVER else None
 
 
 def _approval_fields() -> Sequence[BaseField]:
     return (
-        EnumField("approval", enum=Approval, getter=_approval, exclude_from_create=True),
+        BadgeField("approval", badges=words.APPROVAL, getter=_approval, exclude_from_create=True),
         StringField("approval_reason", label="Reason", exclude_from_create=True, exclude_from_list=True),
     )
 
@@ -68,10 +62,6 @@ def _photo_field() -> ImageField:
     # The library's own validator decodes an upload without a limit; the use case checks it anyway.
     field.validators = []
     return field
-
-
-def _approval(_: Request, user: Any) -> Approval | None:
-    return user.approval if getattr(user, "role", None) is Role.DRIVER else None
 
 
 class UserView(ApprovalActions, ListView[UserRow]):
@@ -95,19 +85,25 @@ class UserView(ApprovalActions, ListView[UserRow]):
         "deleted",
     )
     fields_default_sort = (("created", True),)
+    search_hint = "Name, plate, or id"
+    nothing = "No user in this period."
+    shortcuts = (
+        ("Drivers", f"role__in={Role.DRIVER}"),
+        ("Staff", "is_staff__is_true"),
+        ("Deactivated", "is_active__is_false"),
+    )
 
     def __init__(
         self,
         staff_list: StaffList[UserRow],
         staff: Staff,
         approvals: Approvals,
-        database: Database,
+        page: PersonPage,
         *,
         needs_approval: bool,
     ) -> None:
         """``needs_approval``: whether drivers need the approval of staff."""
         self.approvals = approvals
-        self._database = database
         self.row_actions = (
             "view",
             *(ACTIONS if needs_approval else ()),
@@ -119,8 +115,15 @@ class UserView(ApprovalActions, ListView[UserRow]):
         names = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
         self.searchable_fields = (*names, *(("approval",) if needs_approval else ()))
         self.fields = [
-            StringField("id", label="Id", exclude_from_list=True),
-            StringField("username", label="User name", required=True, help_text="3 to 150 characters, no spaces."),
+            id_field(exclude_from_list=True),
+            StringField(
+                "username",
+                label="User name",
+                required=True,
+                help_text="3 to 150 characters, no spaces.",
+                list_template="fields/username.html",
+                detail_template="fields/username.html",
+            ),
             PasswordField(
                 "password",
                 required=True,
@@ -131,39 +134,23 @@ class UserView(ApprovalActions, ListView[UserRow]):
             ),
             StringField("first_name", required=True),
             StringField("last_name", required=True),
-            EnumField("role", enum=Role, getter=_role, required=True, help_text="It never changes."),
+            BadgeField("role", badges=words.ROLE, getter=_role, required=True, help_text="It never changes."),
             _photo_field(),
             *(_approval_fields() if needs_approval else ()),
             StringField(
                 "vehicle",
-                getter=lambda _, user: vehicle_text(getattr(user, "vehicle", None)),
+                getter=lambda _, user: dialogues.vehicle_text(user.vehicle),
                 exclude_from_list=True,
                 exclude_from_create=True,
             ),
-            BooleanField("is_active", label="Active", exclude_from_create=True),
+            AccountField("is_active", label="Active", exclude_from_create=True),
             BooleanField("is_staff", label="Staff", exclude_from_create=True),
             time_field("created", exclude_from_create=True),
             time_field("deleted", exclude_from_create=True, exclude_from_list=True),
-            TextAreaField(
-                "ratings",
-                label="Newest ratings",
-                getter=self._ratings,
-                exclude_from_list=True,
-                exclude_from_create=True,
-                exclude_from_export=True,
-            ),
+            *page.standing_fields(),
+            *page.sections(),
         ]
         super().__init__(staff_list, staff)
-
-    async def _ratings(self, request: Request, user: Any) -> str:
-        """The newest ratings of the user."""
-        if not is_action(request, RequestAction.DETAIL):
-            return ""
-        return "\n".join(
-            f"{rating.created:%Y-%m-%d %H:%M} UTC  {'★' * rating.stars}  by {rating.author or 'a deleted user'}"
-            f"{f': {rating.comment}' if rating.comment is not None else ''}"
-            for rating in await received_by(self._database, user.id)
-        )
 
     def can_create(self, request: Request) -> bool:
         """Staff can add a user."""
@@ -206,7 +193,11 @@ class UserView(ApprovalActions, ListView[UserRow]):
     @row_action(
         name="deactivate",
         text="Deactivate",
-        confirmation="End all sessions of this user and refuse new log-ins?",
+        header="Deactivate this user?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.deactivate,
+        submit_btn_class="btn btn-danger",
         submit_btn_text="Deactivate",
         icon_class="fa fa-user-slash",
     )
@@ -222,7 +213,10 @@ class UserView(ApprovalActions, ListView[UserRow]):
     @row_action(
         name="reactivate",
         text="Reactivate",
-        confirmation="Let this user log in again?",
+        header="Reactivate this user?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.reactivate,
         submit_btn_text="Reactivate",
         icon_class="fa fa-user-check",
     )
@@ -238,7 +232,10 @@ class UserView(ApprovalActions, ListView[UserRow]):
     @row_action(
         name="export",
         text="Export everything",
-        confirmation="Download everything that is stored about this user? The audit trail says that you did.",
+        header="Export everything about this user?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.export,
         submit_btn_text="Download",
         icon_class="fa fa-file-zipper",
         custom_response=True,
@@ -258,7 +255,10 @@ class UserView(ApprovalActions, ListView[UserRow]):
     @row_action(
         name="reset-password",
         text="Send a password reset",
-        confirmation="Send this user a letter with a link to choose a new password?",
+        header="Send a password reset?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.reset_password,
         submit_btn_text="Send",
         icon_class="fa fa-envelope",
     )

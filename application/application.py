@@ -76,10 +76,12 @@ from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, P
 from services.runtime.shield import Shield
 from services.staff.approvals import Approvals
 from services.staff.city_figures import CityStatistics
+from services.staff.person import People
 from services.staff.personal_data import PersonalData
 from services.staff.rights import StaffRights
 from services.staff.staff import Staff
 from services.staff.webhooks import StaffWebhooks
+from services.staff.trip_details import TripDetails
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
@@ -275,6 +277,10 @@ class Application:
         self.staff_webhooks = StaffWebhooks(self.webhooks, sessions)
         self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
 
+        history = TripHistory(self.database)
+        self.trip_details = TripDetails(self.database, history, positions)
+        self.people = People(self.database, sessions=sessions, standings=standings)
+
         self.router = _router(settings, counters)
         lifetime = Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s)
         city = City(
@@ -363,7 +369,7 @@ class Application:
                 changing=changing,
                 radius_m=settings.arrival_radius_m,
             ),
-            history=TripHistory(self.database),
+            history=history,
             pick_up_pins=pick_up_pins,
             ratings=Ratings(self.database, self.shield, sessions, changing=changing),
             duty=Duty(standing_changes, changing),

@@ -9,10 +9,11 @@ import typer
 
 from application import demo
 from application.application import Application
-from application.process import read_settings, run, stop, with_application
+from application.process import command_line, read_settings, run, stop, with_application
 from application.settings import PREFIX
 from services.accounts.recovery import NoSuchName
 from services.errors import UserFault, UserFaults
+from services.staff.operator import Operator
 
 
 def create_staff(
@@ -22,7 +23,7 @@ def create_staff(
     password = _read_password()
 
     async def create(application: Application) -> None:
-        user = await application.services.accounts.create_staff(username=username, password=password)
+        user = await _operator(application).create_staff(username=username, password=password)
         typer.echo(f"created {user.username}")
 
     run(with_application(create))
@@ -36,7 +37,7 @@ def set_password(
 
     async def change(application: Application) -> None:
         try:
-            await application.services.recovery.set_password(username=username, password=password)
+            await _operator(application).set_password(username=username, password=password)
         except NoSuchName:
             stop(f"there is no user {username!r}")
         except UserFault as fault:
@@ -44,6 +45,16 @@ def set_password(
         typer.echo("the password is set, and all sessions have ended")
 
     run(with_application(change))
+
+
+def _operator(application: Application) -> Operator:
+    return Operator(
+        command_line(),
+        application.database,
+        accounts=application.services.accounts,
+        recovery=application.services.recovery,
+        personal_data=application.personal_data,
+    )
 
 
 def _read_password() -> str:
@@ -60,9 +71,9 @@ def export_user(
     """Write everything that is stored about a person to a ZIP file: JSON, and the photo."""
 
     async def export(application: Application) -> None:
-        user_id = await application.personal_data.find(username)
-        data = await application.personal_data.of(user_id) if user_id is not None else None
-        if data is None:
+        try:
+            user_id, data = await _operator(application).export_user(username=username)
+        except NoSuchName:
             stop(f"there is no user {username!r}")
         file = path or Path(f"user-{user_id}.zip")
         try:

@@ -188,8 +188,8 @@ class Accounts:
                 await self._photos.discard(stored)
             raise
 
-    async def create_staff(self, *, username: str, password: str) -> UserValue:
-        """Create a member of staff (a rider, for the API).
+    async def create_staff(self, *, username: str, password: str, also: AlsoWrites | None = None) -> UserValue:
+        """Create a member of staff (a rider, for the API). ``also`` writes more in the same transaction.
 
         Raises:
             UserFaults: UsernameInvalid, UsernameTaken or PasswordWeak.
@@ -200,7 +200,7 @@ class Accounts:
         except UserFault as fault:
             raise UserFaults([fault]) from None
         user = UserValue(uuid4(), name, "Staff", name, Role.RIDER, None)
-        return await self._shield.run(self._insert(user, password, is_staff=True))
+        return await self._shield.run(self._insert(user, password, is_staff=True, also=also))
 
     async def _insert(
         self,

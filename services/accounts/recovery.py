@@ -1,5 +1,8 @@
 """The use cases of a forgotten password."""
 
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
 from models.email_token import TokenPurpose
 from models.letter import LetterKind
 from services.accounts import usernames
@@ -11,10 +14,13 @@ from services.accounts.users import user_of
 from services.database.connections import Database
 from services.database.dialects import Row, uuid
 from services.errors import ErrorCode, UserFault
-from services.events.outbox import Outbox
+from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.log_in_rate import LogInRate
 from services.notifications.letters import Letters
 from services.runtime.shield import Shield
+
+# Writes more in the transaction that sets the password of the account with this id.
+AlsoWrites = Callable[[OutboxTransaction, UUID], Awaitable[None]]
 
 
 class ResetTokenInvalid(UserFault):
@@ -107,8 +113,10 @@ class Recovery:
                 raise _invalid()
             return await self._new_passwords.reset_in(transaction, user, new_hash, replaces=replaces)
 
-    async def set_password(self, *, username: str, password: str) -> None:
+    async def set_password(self, *, username: str, password: str, also: AlsoWrites | None = None) -> None:
         """Set the password of an account, for whoever runs the server. All its sessions end.
+
+        ``also`` writes more about the account with that id, in the same transaction.
 
         Raises:
             NoSuchName: there is no such account.
@@ -131,6 +139,8 @@ class Recovery:
                 lock = self._database.sql.locked("UPDATE")
                 await transaction.fetch(f"SELECT id FROM users WHERE id = $1{lock}", row["id"])
                 await self._new_passwords.set_in(transaction, uuid(row["id"]), new_hash)
+                if also is not None:
+                    await also(transaction, uuid(row["id"]))
 
         try:
             await self._shield.run(change())

@@ -11,6 +11,7 @@ from models.values import Approval, Role, VehicleValue, vehicle_from_json
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import MAX_ROWS, ListedTable, Match, Query, Rule, StaffList
+from services.staff.trail import COMMAND_LINE
 from services.trips.conditions import has_status
 
 # A search by user name covers the trips of at most this many users.
@@ -73,6 +74,8 @@ class ActionRow:
     at: datetime
     action: StaffActionKind
     staff: str
+    # None: it was done on the command line.
+    staff_id: UUID | None
     user_id: UUID | None
     user: str | None
     trip_id: UUID | None
@@ -113,6 +116,7 @@ def trips(database: Database) -> StaffList[TripRow]:
         "pick_up_address",
         "drop_off_address",
         "cancel_reason",
+        "cancel_code",
         "created",
         "updated",
         "expires_at",
@@ -122,18 +126,23 @@ def trips(database: Database) -> StaffList[TripRow]:
         ListedTable(
             columns={name: f"w.{name}" for name in names} | {"rider": "r.username", "driver": "d.username"},
             time="created",
-            rows=lambda window: (
-                "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
-                "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
-                "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, w.vehicle, "
-                "w.created, w.updated, w.expires_at "
-                f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
-            ),
+            rows=trips_in,
             newest=lambda where: newest("trips", where),
             searched=_searched_trips,
-            make=_trip_row,
+            make=trip_row,
             narrowed=_if_active,
         ),
+    )
+
+
+def trips_in(window: str) -> str:
+    """SQL of the rows of trips, for ``trip_row``."""
+    return (
+        "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
+        "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
+        "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, w.vehicle, "
+        "w.created, w.updated, w.expires_at "
+        f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
     )
 
 
@@ -145,15 +154,26 @@ def actions(database: Database) -> StaffList[ActionRow]:
         ListedTable(
             columns=columns | {"staff": "w.staff_username", "user": "u.username"},
             time="at",
-            rows=lambda window: (
-                "SELECT w.id, w.at, w.action, w.staff_username AS staff, w.user_id, u.username AS user_name, "
-                f"w.trip_id, w.detail FROM ({window}) w LEFT JOIN users u ON u.id = w.user_id"
-            ),
+            rows=_actions_in,
             newest=lambda where: newest("staff_actions", where, time="at"),
             searched=_searched_actions,
             make=_action_row,
         ),
     )
+
+
+def _actions_in(window: str) -> str:
+    return (
+        "SELECT w.id, w.at, w.action, w.staff_username AS staff, w.staff_id, w.user_id, u.username AS user_name, "
+        f"w.trip_id, w.detail FROM ({window}) w LEFT JOIN users u ON u.id = w.user_id"
+    )
+
+
+async def actions_of_trip(database: Database, trip_id: UUID, *, limit: int) -> Sequence[ActionRow]:
+    """What staff did about a trip, the newest first; found by an index."""
+    window = "SELECT t.* FROM staff_actions t WHERE t.trip_id = $1 ORDER BY t.id DESC LIMIT $2"
+    rows = await database.fetch(f"{_actions_in(window)} ORDER BY w.id DESC", trip_id, limit)
+    return [_action_row(row) for row in rows]
 
 
 def newest(table: str, where: str, *, time: str = "created") -> str:
@@ -178,7 +198,7 @@ def _searched_trips(query: Query, text: str, an_id: UUID | None) -> tuple[Sequen
     addresses = [query.like(f"w.{column}", "%", text) for column in ("pick_up_address", "drop_off_address")]
     return (
         [newest("trips", f"t.{column} IN {namesakes}") for column in ("rider_id", "driver_id")],
-        f"({' OR '.join(addresses)})",
+        f"({' OR '.join((*addresses, query.with_plate('w.vehicle', text)))})",
     )
 
 
@@ -221,7 +241,7 @@ def user_row(row: Row) -> UserRow:
     )
 
 
-def _trip_row(row: Row) -> TripRow:
+def trip_row(row: Row) -> TripRow:
     return TripRow(
         id=uuid(row["id"]),
         status=TripStatus(row["status"]),
@@ -252,6 +272,7 @@ def _action_row(row: Row) -> ActionRow:
         at=moment(row["at"]),
         action=StaffActionKind(row["action"]),
         staff=row["staff"],
+        staff_id=uuid(row["staff_id"]) if not row["staff"].endswith(COMMAND_LINE) else None,
         user_id=_uuid(row["user_id"]),
         user=row["user_name"],
         trip_id=_uuid(row["trip_id"]),

@@ -16,6 +16,7 @@ from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.photos.account_photos import PhotosUnavailable
 from services.photos.store import PhotoStore, StoreUnreachable
+from services.staff.trail import COMMAND_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,13 @@ SECTIONS = {
     # Without the author, whom the trip names.
     "ratings_received": Section("ratings", ("trip_id", "stars", "comment", "created"), "subject_id = $1", "id"),
     "actions_of_staff_about_you": Section("staff_actions", _ACTION, "user_id = $1", "id"),
-    "your_actions_as_staff": Section("staff_actions", (*_ACTION, "user_id"), "staff_id = $1", "id"),
+    "your_actions_as_staff": Section(
+        "staff_actions",
+        (*_ACTION, "user_id"),
+        # Entries of the command line have the account that they are about in this column.
+        f"staff_id = $1 AND staff_username NOT LIKE '%{COMMAND_LINE}'",
+        "id",
+    ),
 }
 _IDS = frozenset({"id", "trip_id", "user_id"})
 _TIMES = frozenset(

@@ -54,6 +54,14 @@ async def received_by(database: Database, user_id: UUID) -> Sequence[RatingRow]:
     return [_rating_row(row) for row in rows]
 
 
+async def of_trip(database: Database, trip_id: UUID) -> Sequence[RatingRow]:
+    """What the parties of a trip think of each other: at most one rating each."""
+    rows = await database.fetch(
+        f"{_rows('SELECT t.* FROM ratings t WHERE t.trip_id = $1')} ORDER BY w.id", trip_id
+    )
+    return [_rating_row(row) for row in rows]
+
+
 def _rows(window: str) -> str:
     return (
         "SELECT w.id, w.trip_id, w.author_id, a.username AS author, w.subject_id, s.username AS subject, w.stars, "

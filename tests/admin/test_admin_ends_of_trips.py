@@ -1,9 +1,11 @@
 """The buttons of the admin that end a trip: complete, and cancel with a code."""
 
+import html
 import re
 
 import pytest
 
+from admin import words
 from models.trip_life import CancelCode
 from tests.admin.test_admin_trips import HISTORY, trail
 from tests.conftest import LiveServer
@@ -75,11 +77,13 @@ async def test_the_buttons_are_offered_where_they_can_be_pressed(
 async def test_the_dialogue_offers_exactly_the_codes_of_staff_and_staff_first(
     staff: StaffBrowser, rider: Api, driver: Api
 ) -> None:
-    page = (await staff.get("/trip/detail", pk=await started(rider, driver))).text
-    options = re.findall(r"<option( selected)?>([A-Z_]+)</option>", page.replace("&lt;", "<").replace("&gt;", ">"))
+    page = html.unescape((await staff.get("/trip/detail", pk=await started(rider, driver))).text)
+    options = re.findall(r'<option value="([A-Z_]+)"( selected)?>([A-Z][a-z ]+)</option>', page)
 
-    assert {code for _, code in options} == set(CancelCode) - {CancelCode.ABANDONED}
-    assert [code for selected, code in options if selected] == ["STAFF"]
+    assert {code: text for code, _, text in options} == {
+        code: badge.text for code, badge in words.CODE.items() if code is not CancelCode.ABANDONED
+    }
+    assert [code for code, selected, _ in options if selected] == ["STAFF"]
 
 
 @pytest.mark.parametrize("code", sorted(code.value for code in CancelCode if code is not CancelCode.ABANDONED))
@@ -96,8 +100,8 @@ async def test_a_cancellation_has_the_code_that_staff_choose(
         "cancelCode": code,
         "cancelReason": "Why",
     }
-    # As the library shows the names of an enum.
-    assert code.replace("_", " ") in (await staff.get("/trip/detail", pk=trip_id)).text
+    page = (await staff.get("/trip/detail", pk=trip_id)).text
+    assert page.count(f">{words.CODE[CancelCode(code)].text}</span>") == 2
 
 
 async def test_a_code_that_staff_cannot_give_is_refused_with_a_message(

@@ -7,6 +7,7 @@ everything takes seconds.
 import asyncio
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -368,6 +369,12 @@ def test_a_password_is_set_for_somebody_who_has_forgotten_it_and_the_sessions_en
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT password_hash FROM users").fetchone() != (former,)
         assert database.execute("SELECT * FROM sessions").fetchall() == []
+        # By the user of the operating system, whatever the environment says.
+        trail = database.execute(
+            "SELECT staff_username, action, user_id FROM staff_actions ORDER BY id"
+        ).fetchall()
+    by = f"{pwd.getpwuid(os.getuid()).pw_name} (command line)"
+    assert trail == [(by, "ADD_USER", user_id), (by, "SEND_PASSWORD_RESET", user_id)]
 
 
 def test_a_member_of_staff_is_created_once_and_with_a_strong_password(

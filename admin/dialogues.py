@@ -1,0 +1,152 @@
+"""What the dialogues of buttons say: whom or what it is about, and what follows. Every value is escaped."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from markupsafe import Markup
+from starlette.requests import Request
+
+from admin import time_zones, words
+from models.trip_life import STAFF_CANCEL_CODES, CancelCode, is_open
+from models.values import VehicleValue
+
+_FINAL = "It cannot be undone."
+_OPTIONS = Markup().join(
+    Markup('<option value="{}"{}>{}</option>').format(
+        code.value, Markup(" selected") if code is CancelCode.STAFF else "", badge.text
+    )
+    for code, badge in words.CODE.items()
+    if code in STAFF_CANCEL_CODES
+)
+
+
+def form(facts: Iterable[tuple[str, object]], follows: Iterable[str], fields: str = "") -> str:
+    """The content of a dialogue: facts without a value are left out."""
+    rows = Markup().join(
+        Markup("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in facts if value not in (None, "")
+    )
+    said = Markup().join(Markup("<p>{}</p>").format(sentence) for sentence in follows)
+    return Markup('<form class="dialogue"><dl>{}</dl>{}{}</form>').format(rows, said, fields)
+
+
+def text_area(name: str, label: str) -> Markup:
+    """A required text, for example a reason. ``name`` makes its id unique among the dialogues."""
+    return Markup(
+        '<label class="form-label mt-3" for="{0}-reason">{1}</label>'
+        '<textarea id="{0}-reason" name="reason" class="form-control" maxlength="500" rows="2" required>'
+        "</textarea>"
+    ).format(name, label)
+
+
+def vehicle_text(vehicle: VehicleValue | None) -> str | None:
+    """A vehicle in one line; None without one."""
+    if vehicle is None:
+        return None
+    what = f"{vehicle.color} {vehicle.make} {vehicle.model}"
+    return f"{what}, {vehicle.license_plate}, {vehicle.seats} seat{'' if vehicle.seats == 1 else 's'}"
+
+
+def trip_facts(trip: Any) -> list[tuple[str, object]]:
+    """Which trip it is."""
+    requested = time_zones.moment(trip.created)
+    return [
+        ("From", trip.pick_up_address),
+        ("To", trip.drop_off_address),
+        ("Rider", trip.rider),
+        ("Driver", trip.driver),
+        ("Vehicle", vehicle_text(trip.vehicle)),
+        ("Status", words.STATUS[trip.status].text),
+        ("Requested", f"{requested.age}, {requested.text}"),
+    ]
+
+
+def user_facts(user: Any) -> list[tuple[str, object]]:
+    """Who it is."""
+    return [
+        ("Name", f"{user.first_name} {user.last_name}".strip()),
+        ("User name", user.username),
+        ("Role", "Staff" if user.is_staff else words.ROLE[user.role].text),
+        ("Vehicle", vehicle_text(user.vehicle)),
+        ("Since", time_zones.moment(user.created).age),
+    ]
+
+
+def cancel(_: Request, trip: Any) -> str:
+    """To cancel a trip."""
+    if is_open(trip.status):
+        what = f"{trip.rider} sees the reason at once, and no driver sees the request any more."
+    else:
+        what = f"{trip.rider} and {trip.driver} see the reason at once, and the driver gets offers again."
+    codes = Markup(
+        '<label class="form-label mt-3" for="cancel-code">Code</label>'
+        '<select id="cancel-code" name="code" class="form-select">{}</select>'
+    ).format(_OPTIONS)
+    return form(trip_facts(trip), (what, _FINAL), text_area("cancel", "Reason, for both to read") + codes)
+
+
+def complete(_: Request, trip: Any) -> str:
+    """To complete a trip."""
+    what = f"{trip.rider} and {trip.driver} see it at once and may rate each other; the driver gets offers again."
+    return form(trip_facts(trip), (what, _FINAL), text_area("complete", "Reason, for the audit trail alone"))
+
+
+def deactivate(_: Request, user: Any) -> str:
+    """To deactivate a user."""
+    goes_on = " A trip under way goes on." if not user.is_staff else " They lose the admin too."
+    return form(
+        user_facts(user),
+        (
+            f"All their sessions end at once, on every device, and log-ins are refused.{goes_on}",
+            "You can reactivate the account later.",
+        ),
+    )
+
+
+def reactivate(_: Request, user: Any) -> str:
+    """To reactivate a user."""
+    return form(user_facts(user), ("They can log in again, with the password that they had.",))
+
+
+def reset_password(_: Request, user: Any) -> str:
+    """To send a letter that resets a password."""
+    return form(
+        user_facts(user),
+        (
+            "A letter with a link goes to their verified e-mail address. The password stays until they use the "
+            "link; then all their sessions end.",
+            "Without a verified address, and within an hour of the last such letter, none is sent.",
+        ),
+    )
+
+
+def export(_: Request, user: Any) -> str:
+    """To download everything about a user."""
+    return form(
+        user_facts(user),
+        (
+            "A ZIP file with everything that is stored about this person: the account, its sessions, trips, "
+            "ratings with their comments, what staff did, and the photo. It is for this person alone.",
+            "The audit trail says that you downloaded it.",
+        ),
+    )
+
+
+def approve(_: Request, user: Any) -> str:
+    """To approve a driver."""
+    return form(user_facts(user), ("The driver hears of it at once, gets offers and may accept trips.",))
+
+
+def refuse(_: Request, user: Any) -> str:
+    """To refuse a driver who waits."""
+    what = "The driver gets no offers, and sees the reason at once. You can approve the driver later."
+    return form(user_facts(user), (what,), text_area("refuse", "Reason, for the driver"))
+
+
+def revoke(_: Request, user: Any) -> str:
+    """To revoke an approval."""
+    what = "The driver gets no more offers, and sees the reason at once. A trip under way goes on."
+    return form(
+        user_facts(user),
+        (what, "You can approve the driver again."),
+        text_area("revoke", "Reason, for the driver"),
+    )
