@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette_admin.actions import row_action
 from starlette_admin.fields import ImageField, StringField
 from starlette_admin.flash import flash
+from starlette_admin.types import RowActionsDisplayType
 
 from admin import dialogues
 from admin.fields import PersonField
@@ -114,6 +115,7 @@ class WaitingDriverView(ApprovalActions, ListView[UserRow]):
     note = "Those who have waited longest come first. They hear of the decision immediately."
     search_hint = "Name, or beginning of a plate"
     nothing = "Nobody waits for approval."
+    row_actions_display_type = RowActionsDisplayType.INLINE_LINKS
     row_actions = ("approve", "refuse")
     searchable_fields = ("created",)
     sortable_fields = ("created", "first_name", "last_name")

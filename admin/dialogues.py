@@ -52,12 +52,16 @@ def trip_facts(trip: Any) -> list[tuple[str, object]]:
     return [
         ("From", trip.pick_up_address),
         ("To", trip.drop_off_address),
-        ("Rider", trip.rider),
-        ("Driver", trip.driver),
+        ("Rider", _named(trip.rider_full_name, trip.rider)),
+        ("Driver", _named(trip.driver_full_name, trip.driver)),
         ("Vehicle", vehicle_text(trip.vehicle)),
         ("Status", words.STATUS[trip.status].text),
         ("Requested", f"{requested.age}, {requested.text}"),
     ]
+
+
+def _named(full_name: str, username: str | None) -> str | None:
+    return f"{full_name} ({username})" if full_name and username else username
 
 
 def user_facts(user: Any) -> list[tuple[str, object]]:
@@ -74,9 +78,9 @@ def user_facts(user: Any) -> list[tuple[str, object]]:
 def cancel(_: Request, trip: Any) -> str:
     """To cancel a trip."""
     if is_open(trip.status):
-        what = f"{trip.rider} sees the reason at once, and no driver sees the request any more."
+        what = "The rider sees the reason at once, and no driver sees the request any more."
     else:
-        what = f"{trip.rider} and {trip.driver} see the reason at once, and the driver gets offers again."
+        what = "The rider and the driver see the reason at once, and the driver gets offers again."
     codes = Markup(
         '<label class="form-label mt-3" for="cancel-code">Code</label>'
         '<select id="cancel-code" name="code" class="form-select">{}</select>'
@@ -86,7 +90,7 @@ def cancel(_: Request, trip: Any) -> str:
 
 def complete(_: Request, trip: Any) -> str:
     """To complete a trip."""
-    what = f"{trip.rider} and {trip.driver} see it at once and may rate each other; the driver gets offers again."
+    what = "The rider and the driver see it at once and may rate each other; the driver gets offers again."
     return form(trip_facts(trip), (what, _FINAL), text_area("complete", "Reason, for the audit trail alone"))
 
 

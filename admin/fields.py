@@ -14,7 +14,7 @@ from starlette_admin.fields import BaseField, BooleanField, DateTimeField, EnumF
 from starlette_admin.types import RequestAction
 
 from admin import time_zones
-from admin.words import ACCOUNT, Badge
+from admin.words import ACCOUNT, Badge, action
 
 NAMELESS = "Deleted user"
 
@@ -43,6 +43,19 @@ class BadgeField(EnumField):
 
 
 @dataclass
+class ActionField(BadgeField):
+    """The kind of an action of staff; its detail can tell it from others of the kind."""
+
+    async def parse_obj(self, request: Request, obj: Any) -> Any:
+        """The badge on a page; otherwise the kind."""
+        return action(obj.action, obj.detail) if _is_shown(request) else obj.action
+
+    async def serialize_value(self, request: Request, value: Any) -> Any:
+        """As it was read."""
+        return value if isinstance(value, Badge) else await super().serialize_value(request, value)
+
+
+@dataclass
 class MomentField(DateTimeField):
     """A time in the reader's zone, with the zone's name and its age."""
 
@@ -60,6 +73,7 @@ class Person:
 
     id: UUID
     username: str
+    full_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,13 @@ class PersonField(HasOne):
     async def serialize_value(self, request: Request, value: Any) -> Any:
         """The name and the id on a page. Without it the library reads all fields of the user."""
         if _is_shown(request):
-            return {"pk": str(value.id) if value.id is not None else None, "name": value.username or NAMELESS}
+            full_name = getattr(value, "full_name", "")
+            return {
+                "pk": str(value.id) if value.id is not None else None,
+                "name": full_name or value.username or NAMELESS,
+                # Beside the name, because names are not unique.
+                "username": value.username if full_name else "",
+            }
         if self.exports == "name" and request.state.action is RequestAction.EXPORT:
             return value.username
         return await super().serialize_value(request, value)
@@ -121,12 +141,9 @@ def id_field(**options: Any) -> StringField:
 
 @dataclass
 class SectionField(BaseField):
-    """A part of a page of its own, below the table of the details. Its template shows what ``getter`` reads.
+    """A part of a page of its own, beside the details or below. Its template shows what ``getter`` reads."""
 
-    ``width``: the classes of its column.
-    """
-
-    width: str = "col-12"
+    place: Literal["left", "right", "below"] = "below"
 
     def __post_init__(self) -> None:
         self.exclude_from_list = self.exclude_from_create = self.exclude_from_export = True

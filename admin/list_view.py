@@ -18,13 +18,13 @@ from admin.log_in import member_of
 from services.errors import BadInput, UserFault, UserFaults
 from services.runtime import incidents
 from services.staff.list_query import MAX_ROWS, StaffList
-from services.staff.staff import LetterSentLately, NoSuchUser, NotOneself, NoVerifiedEmail, Staff
+from services.staff.staff import LetterSentLately, NoSuchSession, NoSuchUser, NotOneself, NoVerifiedEmail, Staff
 from services.staff.trail import NotStaff
 from services.webhooks.deliveries import NoSuchDelivery
 from services.webhooks.endpoints import NoSuchEndpoint
 
 # They have a message for whoever pressed the button.
-_SHOWN = (NoSuchUser, NotOneself, NoVerifiedEmail, LetterSentLately, NoSuchEndpoint, NoSuchDelivery)
+_SHOWN = (NoSuchUser, NoSuchSession, NotOneself, NoVerifiedEmail, LetterSentLately, NoSuchEndpoint, NoSuchDelivery)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -54,11 +54,17 @@ class ListView(BaseModelView, Generic[T]):
     shortcuts: Sequence[tuple[str, str]] = ()
     # Fields that a list shows only on request; they can be filtered by.
     hidden_at_first: frozenset[str] = frozenset()
+    # Fields that the details show only if they have a value.
+    hidden_if_unknown: frozenset[str] = frozenset()
 
     def __init__(self, staff_list: StaffList[T], staff: Staff) -> None:
         self._staff_list = staff_list
         self._staff = staff
         super().__init__()
+
+    def heading(self, obj: Any) -> str:
+        """The title of a row's page; empty: as the row is called elsewhere."""
+        return ""
 
     def can_create(self, request: Request) -> bool:
         """A view that creates rows overrides this."""

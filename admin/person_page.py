@@ -47,20 +47,28 @@ class PersonPage:
         """The parts in the order of the page."""
         people = self._people
         return [
+            SectionField(
+                "sessions",
+                place="right",
+                getter=_of_user(people.sessions),
+                detail_template="sections/sessions.html",
+            ),
+            SectionField(
+                "letters", place="right", getter=_of_user(people.letters), detail_template="sections/letters.html"
+            ),
+            SectionField(
+                "actions",
+                label="What staff did",
+                place="right",
+                getter=_of_user(people.actions),
+                detail_template="sections/actions.html",
+            ),
             SectionField("trips", getter=self._trips, detail_template="sections/trips.html"),
-            SectionField("sessions", getter=_of_user(people.sessions), detail_template="sections/sessions.html"),
             SectionField(
                 "ratings",
                 label="Newest ratings",
                 getter=_of_user(people.ratings),
                 detail_template="sections/ratings.html",
-            ),
-            SectionField("letters", getter=_of_user(people.letters), detail_template="sections/letters.html"),
-            SectionField(
-                "actions",
-                label="What staff did",
-                getter=_of_user(people.actions),
-                detail_template="sections/actions.html",
             ),
         ]
 

@@ -43,12 +43,30 @@ class TripPage:
     def fields(self) -> list[SectionField]:
         """The parts in the order of the page."""
         return [
-            SectionField("people", label="People", getter=self._people, detail_template="sections/parties.html"),
-            SectionField("places", label="Map", getter=self._places, detail_template="sections/places.html"),
-            SectionField("history", getter=self._changes, detail_template="sections/history.html"),
-            SectionField("ratings", getter=self._ratings, detail_template="sections/trip_ratings.html"),
             SectionField(
-                "actions", label="What staff did", getter=self._actions, detail_template="sections/actions.html"
+                "places",
+                label="Map",
+                place="right",
+                getter=self._places,
+                detail_template="sections/places.html",
+            ),
+            SectionField(
+                "people",
+                label="People",
+                place="right",
+                getter=self._people,
+                detail_template="sections/parties.html",
+            ),
+            SectionField("history", place="left", getter=self._changes, detail_template="sections/history.html"),
+            SectionField(
+                "ratings", place="right", getter=self._ratings, detail_template="sections/trip_ratings.html"
+            ),
+            SectionField(
+                "actions",
+                label="What staff did",
+                place="right",
+                getter=self._actions,
+                detail_template="sections/actions.html",
             ),
         ]
 

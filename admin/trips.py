@@ -9,7 +9,7 @@ from starlette_admin.actions import row_action
 from starlette_admin.exceptions import FormValidationError
 from starlette_admin.fields import FloatField, IntegerField, StringField
 from starlette_admin.flash import flash
-from starlette_admin.types import RequestAction
+from starlette_admin.types import RequestAction, RowActionsDisplayType
 
 from admin import dialogues, words
 from admin.fields import BadgeField, Person, PersonField, id_field
@@ -39,11 +39,11 @@ _NAMES = {
 
 
 def _rider(_: Request, trip: Any) -> Person:
-    return Person(trip.rider_id, trip.rider)
+    return Person(trip.rider_id, trip.rider, trip.rider_full_name)
 
 
 def _driver(_: Request, trip: Any) -> Person | None:
-    return Person(trip.driver_id, trip.driver) if trip.driver_id is not None else None
+    return Person(trip.driver_id, trip.driver, trip.driver_full_name) if trip.driver_id is not None else None
 
 
 def _coordinate(_: Request, text: Any) -> float | None:
@@ -106,7 +106,10 @@ class TripView(ListView[TripRow]):
         ("Rider did not come", f"cancel_code__in={CancelCode.NO_SHOW}"),
         ("For safety", f"cancel_code__in={CancelCode.SAFETY}"),
     )
-    hidden_at_first = frozenset({"cancel_code", "updated"})
+    # The list has the drop-off below the pick-up.
+    hidden_at_first = frozenset({"drop_off_address", "cancel_code", "updated"})
+    hidden_if_unknown = frozenset({"cancel_reason", "cancel_code", "vehicle", "arrived_at", "expires_at"})
+    row_actions_display_type = RowActionsDisplayType.KEBAB
 
     def __init__(self, staff_list: StaffList[TripRow], staff: Staff, page: TripPage) -> None:
         self.fields = [
@@ -130,7 +133,13 @@ class TripView(ListView[TripRow]):
                 exclude_from_detail=True,
                 exclude_from_create=True,
             ),
-            StringField("pick_up_address", label="Pick-up address", required=True, maxlength=255),
+            StringField(
+                "pick_up_address",
+                label="Pick-up address",
+                required=True,
+                maxlength=255,
+                list_template="fields/list/places.html",
+            ),
             StringField("drop_off_address", label="Drop-off address", required=True, maxlength=255),
             _coordinate_field("pick_up_lat", "Pick-up latitude"),
             _coordinate_field("pick_up_lng", "Pick-up longitude"),

@@ -8,21 +8,22 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.actions import row_action
-from starlette_admin.exceptions import FormValidationError
+from starlette_admin.exceptions import ActionFailed, FormValidationError
 from starlette_admin.fields import BaseField, BooleanField, ImageField, PasswordField, StringField
 from starlette_admin.flash import flash
+from starlette_admin.types import RowActionsDisplayType
 
 from admin import dialogues, words
 from admin.approvals import ACTIONS, ApprovalActions, is_offered
 from admin.fields import AccountField, BadgeField, id_field
-from admin.list_view import ListView, in_dialogue, in_form, known_user_id, time_field
+from admin.list_view import ListView, in_dialogue, in_form, known_user_id, time_field, to_uuid
 from admin.log_in import member_of
 from admin.person_page import PersonPage
 from models.values import Approval, Role, UserValue
 from services.staff.approvals import Approvals
 from services.staff.list_query import StaffList
 from services.staff.lists import UserRow
-from services.staff.staff import Staff
+from services.staff.staff import NoSuchSession, Staff
 
 _NAMES = {
     "username": "username",
@@ -87,6 +88,8 @@ class UserView(ApprovalActions, ListView[UserRow]):
     fields_default_sort = (("created", True),)
     search_hint = "Name, plate, or id"
     nothing = "No user in this period."
+    hidden_if_unknown = frozenset({"photo", "approval", "approval_reason", "vehicle", "deleted", "trip_under_way"})
+    row_actions_display_type = RowActionsDisplayType.KEBAB
     shortcuts = (
         ("Drivers", f"role__in={Role.DRIVER}"),
         ("Staff", "is_staff__is_true"),
@@ -110,6 +113,7 @@ class UserView(ApprovalActions, ListView[UserRow]):
             "deactivate",
             "reactivate",
             "reset-password",
+            "end-sessions",
             "export",
         )
         names = ("username", "first_name", "last_name", "role", "is_staff", "is_active", "created")
@@ -229,6 +233,29 @@ class UserView(ApprovalActions, ListView[UserRow]):
         await in_dialogue(work())
         flash(request, "The user may log in again.", "success")
 
+    # Its buttons are beside the sessions.
+    @row_action(
+        name="end-sessions",
+        text="End sessions",
+        confirmation="",
+        exclude_from_list=True,
+        exclude_from_detail=True,
+    )
+    async def end_sessions(self, request: Request, pk: Any) -> None:
+        """End one session of a user, or all."""
+        session = (await request.form()).get("session")
+        session_id = to_uuid(session) if session else None
+        if session and session_id is None:
+            raise ActionFailed(NoSuchSession.message)
+
+        async def work() -> int:
+            return await self._staff.end_sessions(
+                member_of(request), user_id=known_user_id(pk), session_id=session_id
+            )
+
+        ended = await in_dialogue(work())
+        flash(request, "The session has ended." if ended == 1 else f"{ended} sessions have ended.", "success")
+
     @row_action(
         name="export",
         text="Export everything",
@@ -270,6 +297,10 @@ class UserView(ApprovalActions, ListView[UserRow]):
 
         await in_dialogue(work())
         flash(request, "The letter is on its way.", "success")
+
+    def heading(self, obj: Any) -> str:
+        """The names of the person."""
+        return f"{obj.first_name} {obj.last_name}".strip()
 
     async def repr(self, obj: Any, request: Request) -> str:
         """The user's name."""

@@ -8,6 +8,7 @@ from models.staff_action import StaffActionKind
 from models.standing import Availability
 from models.trip_life import CancelCode, ChangedBy, TripStatus
 from models.values import Approval, Role
+from services.staff.trail import NO_LETTER, ONLY_SESSIONS
 
 
 class Badge(NamedTuple):
@@ -51,13 +52,12 @@ ACCOUNT: Mapping[str, Badge] = {
     "deactivated": Badge("Deactivated", "red"),
     "deleted": Badge("Deleted", "grey"),
 }
-ACTION: Mapping[StaffActionKind, Badge] = {
+_ACTION: Mapping[StaffActionKind, Badge] = {
     StaffActionKind.LOG_IN: Badge("Logged in"),
     StaffActionKind.ADD_USER: Badge("Added a user", "green"),
     StaffActionKind.DEACTIVATE_USER: Badge("Deactivated a user", "red"),
     StaffActionKind.REACTIVATE_USER: Badge("Reactivated a user", "green"),
-    # By a letter; on the command line without one, as its detail says.
-    StaffActionKind.SEND_PASSWORD_RESET: Badge("Reset a password", "amber"),
+    StaffActionKind.SEND_PASSWORD_RESET: Badge("Sent a password reset", "amber"),
     StaffActionKind.APPROVE_DRIVER: Badge("Approved a driver", "green"),
     StaffActionKind.REFUSE_DRIVER: Badge("Refused a driver", "red"),
     StaffActionKind.ADD_TRIP: Badge("Requested a trip", "green"),
@@ -65,6 +65,12 @@ ACTION: Mapping[StaffActionKind, Badge] = {
     StaffActionKind.COMPLETE_TRIP: Badge("Completed a trip", "blue"),
     StaffActionKind.EXPORT: Badge("Exported data", "violet"),
 }
+# Every kind has words; those that are not chosen above are its name.
+ACTION: Mapping[StaffActionKind, Badge] = {
+    kind: _ACTION.get(kind, Badge(kind.replace("_", " ").capitalize())) for kind in StaffActionKind
+}
+_ENDED_SESSIONS = Badge("Ended sessions", "amber")
+_SET_PASSWORD = Badge("Set a password", "amber")
 BY: Mapping[ChangedBy, str] = {
     ChangedBy.RIDER: "the rider",
     ChangedBy.DRIVER: "the driver",
@@ -77,6 +83,15 @@ LETTER: Mapping[LetterKind, str] = {
     LetterKind.PASSWORD_CHANGED: "The password was changed",
     LetterKind.EMAIL_CHANGED: "The address was changed",
 }
+
+
+def action(kind: StaffActionKind, detail: str) -> Badge:
+    """The badge of an entry of the trail."""
+    if kind is StaffActionKind.DEACTIVATE_USER and detail.startswith(ONLY_SESSIONS):
+        return _ENDED_SESSIONS
+    if kind is StaffActionKind.SEND_PASSWORD_RESET and detail == NO_LETTER:
+        return _SET_PASSWORD
+    return ACTION[kind]
 
 
 def short_id(value: object) -> str:

@@ -48,9 +48,12 @@ class TripRow:
     status: TripStatus
     version: int
     rider_id: UUID
+    # User names, and first and last names. Those of deleted accounts are empty.
     rider: str
+    rider_full_name: str
     driver_id: UUID | None
     driver: str | None
+    driver_full_name: str
     pick_up_address: str
     drop_off_address: str
     pick_up_lat: float | None
@@ -139,9 +142,10 @@ def trips_in(window: str) -> str:
     """SQL of the rows of trips, for ``trip_row``."""
     return (
         "SELECT w.id, w.status, w.version, w.rider_id, r.username AS rider, w.driver_id, "
-        "d.username AS driver, w.pick_up_address, w.drop_off_address, w.pick_up_lat, w.pick_up_lng, "
-        "w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, w.arrived_at, w.vehicle, "
-        "w.created, w.updated, w.expires_at "
+        "d.username AS driver, r.first_name AS rider_first, r.last_name AS rider_last, "
+        "d.first_name AS driver_first, d.last_name AS driver_last, w.pick_up_address, w.drop_off_address, "
+        "w.pick_up_lat, w.pick_up_lng, w.drop_off_lat, w.drop_off_lng, w.cancel_reason, w.cancel_code, "
+        "w.arrived_at, w.vehicle, w.created, w.updated, w.expires_at "
         f"FROM ({window}) w JOIN users r ON r.id = w.rider_id LEFT JOIN users d ON d.id = w.driver_id"
     )
 
@@ -248,8 +252,10 @@ def trip_row(row: Row) -> TripRow:
         version=row["version"],
         rider_id=uuid(row["rider_id"]),
         rider=row["rider"],
+        rider_full_name=_full_name(row, "rider"),
         driver_id=_uuid(row["driver_id"]),
         driver=row["driver"],
+        driver_full_name=_full_name(row, "driver"),
         pick_up_address=row["pick_up_address"],
         drop_off_address=row["drop_off_address"],
         pick_up_lat=row["pick_up_lat"],
@@ -278,6 +284,10 @@ def _action_row(row: Row) -> ActionRow:
         trip_id=_uuid(row["trip_id"]),
         detail=row["detail"],
     )
+
+
+def _full_name(row: Row, party: str) -> str:
+    return f"{row[f'{party}_first'] or ''} {row[f'{party}_last'] or ''}".strip()
 
 
 def _moment(value: object) -> datetime | None:

@@ -9,7 +9,7 @@ from services.accounts.recovery import NoSuchName, Recovery
 from services.database.connections import Database, Transaction
 from services.events.outbox import OutboxTransaction
 from services.staff.personal_data import PersonalData
-from services.staff.trail import CommandLine, record_command
+from services.staff.trail import NO_LETTER, CommandLine, record_command
 
 
 class Operator:
@@ -57,7 +57,7 @@ class Operator:
                 self._by,
                 StaffActionKind.SEND_PASSWORD_RESET,
                 user_id=user_id,
-                detail="a new password was set, and no letter sent",
+                detail=NO_LETTER,
             )
 
         await self._recovery.set_password(username=username, password=password, also=also)

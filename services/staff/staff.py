@@ -25,7 +25,7 @@ from services.events.outbox import Outbox
 from services.notifications.letters import Letters
 from services.runtime.shield import Shield
 from services.staff.personal_data import PersonalData
-from services.staff.trail import NotStaff, StaffTrail
+from services.staff.trail import ONLY_SESSIONS, NotStaff, StaffTrail
 from services.trips import rows as trip_rows
 from services.trips.checks import checked_reason
 from services.trips.commands import Trips
@@ -61,6 +61,12 @@ class LetterSentLately(Exception):
     """The user has got the same letter within an hour."""
 
     message = "This user has got such a letter within an hour."
+
+
+class NoSuchSession(Exception):
+    """The user has no such session, or none at all."""
+
+    message = "The session has ended already."
 
 
 class NotOneself(Exception):
@@ -183,6 +189,54 @@ class Staff:
         """
         await self._shield.run(self._set_active(member, user_id, is_active=True))
 
+    async def end_sessions(self, member: StaffMember, *, user_id: UUID, session_id: UUID | None = None) -> int:
+        """End one session of a user, or all; their sockets close on every server. Returns how many have ended.
+
+        The account stays active: its owner can log in again. The trail has it as a deactivation whose detail says
+        that only sessions have ended.
+
+        Raises:
+            NotStaff: the caller is no longer a member of staff.
+            NoSuchSession: there is nothing to end.
+        """
+        return await self._shield.run(self._end_sessions(member, user_id, session_id))
+
+    async def _end_sessions(self, member: StaffMember, user_id: UUID, session_id: UUID | None) -> int:
+        async with self._outbox.transaction() as transaction:
+            await self._lock_both(transaction, member, user_id)
+            one = " AND id = $2" if session_id is not None else ""
+            found = await transaction.fetch(
+                f"SELECT id FROM sessions WHERE user_id = $1{one}",
+                user_id,
+                *([session_id] if session_id is not None else []),
+            )
+            which = f"session {str(session_id)[:8]}" if session_id is not None else f"all {len(found)} sessions"
+            # Before the end, which may be that of the caller's own session.
+            await self._trail.record(
+                transaction,
+                member.actor,
+                StaffActionKind.DEACTIVATE_USER,
+                user_id=user_id,
+                detail=f"{ONLY_SESSIONS}: {which}; the account stays active",
+            )
+            if not found:
+                raise NoSuchSession
+            ended = await transaction.fetch(
+                f"DELETE FROM sessions WHERE user_id = $1{one} RETURNING id, user_id",
+                user_id,
+                *([session_id] if session_id is not None else []),
+            )
+            await transaction.end_sessions(ended)
+        return len(ended)
+
+    async def _lock_both(self, transaction: Transaction, member: StaffMember, user_id: UUID) -> None:
+        """Lock both users in one order: if two members act on each other at once, exactly one succeeds."""
+        if not self._database.sql.writes_one_by_one:
+            lock = self._database.sql.locked("NO KEY UPDATE")
+            await transaction.fetch(
+                f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}", member.actor.id, user_id
+            )
+
     async def send_password_reset(self, member: StaffMember, *, user_id: UUID) -> None:
         """Send a letter with a link that resets the password to a user's verified address.
 
@@ -217,14 +271,7 @@ class Staff:
     async def _set_active(self, member: StaffMember, user_id: UUID, *, is_active: bool) -> None:
         action = StaffActionKind.REACTIVATE_USER if is_active else StaffActionKind.DEACTIVATE_USER
         async with self._outbox.transaction() as transaction:
-            if not self._database.sql.writes_one_by_one:
-                # Lock both rows in one order: if two members deactivate each other at once, exactly one succeeds.
-                lock = self._database.sql.locked("NO KEY UPDATE")
-                await transaction.fetch(
-                    f"SELECT id FROM users WHERE id IN ($1, $2) ORDER BY id{lock}",
-                    member.actor.id,
-                    user_id,
-                )
+            await self._lock_both(transaction, member, user_id)
             changed = await transaction.fetch(
                 "UPDATE users SET is_active = $2 WHERE id = $1 AND is_active <> $2 AND deleted IS NULL "
                 "RETURNING id",

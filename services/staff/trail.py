@@ -11,6 +11,10 @@ from services.database.connections import Source
 # Ends the author's name in an entry of the command line. No user name has a space.
 COMMAND_LINE = " (command line)"
 _MAX_AUTHOR = 150
+# Begins the detail of a deactivation that has ended sessions and left the account active, and of a password that
+# was set without a letter: the table allows no more kinds of actions.
+ONLY_SESSIONS = "only sessions ended"
+NO_LETTER = "a new password was set, and no letter sent"
 
 
 class NotStaff(Exception):

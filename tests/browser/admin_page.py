@@ -39,6 +39,11 @@ class AdminPage(WatchedPage):
         await self.page.wait_for_load_state()
         await self.page.evaluate(BUTTONS_WORK)
 
+    async def press(self, row: Locator, name: str) -> None:
+        """Choose an action from the menu of a row."""
+        await row.get_by_role("button", name="Actions").click()
+        await row.get_by_role("link", name=name).click()
+
     def row(self, text: str) -> Locator:
         """The row of a list that has this text."""
         return self.page.get_by_role("row").filter(has_text=text)

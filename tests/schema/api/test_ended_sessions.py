@@ -389,6 +389,7 @@ STAFF_ROWS: dict[str, Act] = {
     ),
     "deactivate": lambda staff, member, person: staff.deactivate(member, user_id=person.session.actor.id),
     "reactivate": lambda staff, member, person: staff.reactivate(member, user_id=person.session.actor.id),
+    "end_sessions": lambda staff, member, person: staff.end_sessions(member, user_id=person.session.actor.id),
     "send_password_reset": lambda staff, member, person: staff.send_password_reset(
         member, user_id=person.session.actor.id
     ),
