@@ -21,7 +21,7 @@ from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
 from services.errors import BadInput, SessionEnded
-from services.events.outbox import Outbox
+from services.events.outbox import Outbox, OutboxTransaction
 from services.notifications.letters import Letters
 from services.runtime.shield import Shield
 from services.staff.personal_data import PersonalData
@@ -229,7 +229,7 @@ class Staff:
             await transaction.end_sessions(ended)
         return len(ended)
 
-    async def _lock_both(self, transaction: Transaction, member: StaffMember, user_id: UUID) -> None:
+    async def _lock_both(self, transaction: OutboxTransaction, member: StaffMember, user_id: UUID) -> None:
         """Lock both users in one order: if two members act on each other at once, exactly one succeeds."""
         if not self._database.sql.writes_one_by_one:
             lock = self._database.sql.locked("NO KEY UPDATE")
