@@ -41,8 +41,8 @@ from services.staff.approvals import Approvals
 from services.staff.list_query import MAX_ROWS
 from services.staff.person import People
 from services.staff.staff import Staff
-from services.staff.webhooks import StaffWebhooks
 from services.staff.trip_details import TripDetails
+from services.staff.webhooks import StaffWebhooks
 
 PATH = "/admin"
 _TEMPLATES = Path(__file__).parent / "templates"

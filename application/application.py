@@ -80,8 +80,8 @@ from services.staff.person import People
 from services.staff.personal_data import PersonalData
 from services.staff.rights import StaffRights
 from services.staff.staff import Staff
-from services.staff.webhooks import StaffWebhooks
 from services.staff.trip_details import TripDetails
+from services.staff.webhooks import StaffWebhooks
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
