@@ -1,6 +1,6 @@
 """The log-in of the admin: sessions and the cookie are those of the API, the users are staff."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import ceil
 from typing import Protocol
 
@@ -37,13 +37,22 @@ class LogIn(AuthProvider):
     """Lets only staff log in."""
 
     def __init__(
-        self, staff: Staff, *, cookie: SessionCookie, address_of: Callable[[Request], str | None]
+        self,
+        staff: Staff,
+        *,
+        cookie: SessionCookie,
+        address_of: Callable[[Request], str | None],
+        waiting: Callable[[], Awaitable[int]] | None,
     ) -> None:
-        """``address_of``: the network that rate limits count a request by; None: this machine itself."""
+        """``address_of``: the network that rate limits count a request by; None: this machine itself.
+
+        ``waiting``: how many drivers wait for staff, for the navigation of each page.
+        """
         super().__init__()
         self._staff = staff
         self._cookie = cookie
         self._address_of = address_of
+        self._waiting = waiting
 
     async def authenticate(self, request: Request) -> AdminUser | None:
         """The member of staff whose session token is in the cookie."""
@@ -52,6 +61,8 @@ class LogIn(AuthProvider):
         if member is None:
             return None
         request.state.member = member
+        if self._waiting is not None and request.method == "GET" and "/_api/" not in request.url.path:
+            request.state.waiting = await self._waiting()
         return AdminUser(username=member.actor.user.username)
 
     async def login(self, username: str, password: str, remember_me: bool, request: Request) -> Response:

@@ -120,6 +120,7 @@ def mount(
     with the city, live. ``public_url``: the address of the server for links, redirects and cookies; None: the
     requested one. ``needs_approval``: whether drivers need the approval of staff.
     """
+    waiting = approval_list.waiting_drivers(database) if needs_approval else None
     pages = _Pages(
         cookie,
         title="Taxirank admin",
@@ -127,7 +128,9 @@ def mount(
         route_name="admin",
         templates_dir=str(_TEMPLATES),
         index_view=_Index(path="/"),
-        auth_provider=LogIn(staff, cookie=cookie, address_of=address_of),
+        auth_provider=LogIn(
+            staff, cookie=cookie, address_of=address_of, waiting=waiting.count if waiting is not None else None
+        ),
         middlewares=[
             *([Middleware(PublicAddress, url=public_url)] if public_url is not None else []),
             Middleware(Protection, is_own_page=is_own_page),
@@ -141,8 +144,8 @@ def mount(
     cast("dict[str, Any]", environment.globals).update(icon_url=icon_url, words=words)
     cast("dict[str, Any]", environment.filters).update(moment=time_zones.moment, short_id=words.short_id)
     # In the order of work: who waits for staff comes first.
-    if needs_approval:
-        pages.add_view(WaitingDriverView(approval_list.waiting_drivers(database), staff, approvals))
+    if waiting is not None:
+        pages.add_view(WaitingDriverView(waiting, staff, approvals))
     pages.add_view(LiveView(live_page))
     pages.add_view(TripView(lists.trips(database), staff, TripPage(trip_details)))
     pages.add_view(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from uuid import UUID
 
 import pytest
@@ -62,6 +63,7 @@ async def test_the_queue_shows_who_waits_with_photo_and_vehicle_and_the_longest_
     for search in ("dan", "1ab_", str(dana.id)):
         assert await staff.rows("waiting-driver", q=search) == [str(dana.id)], search
     page = (await staff.get("/waiting-driver/list")).text
+    assert re.search(r">Waiting drivers</span> <span[^>]*>2</span>", page)
     assert 'alt="Photo of Dana Example"' in page
     assert "white Škoda &lt;b&gt;Octavia&lt;/b&gt;, 1AB_2345, 4 seats" in page
     assert f"/admin/user/detail?pk={dana.id}" in page
@@ -72,6 +74,7 @@ async def test_the_queue_shows_who_waits_with_photo_and_vehicle_and_the_longest_
     refused = await staff.row_action("waiting-driver", "refuse", str(dirk.id), reason="No photo.")
     assert refused.status_code == 200
     assert await staff.rows("waiting-driver") == []
+    assert ">Waiting drivers</span>\n" in (await staff.get("/trip/list")).text
     assert await trail(live_server) == [
         ("APPROVE_DRIVER", str(dana.id), ""),
         ("REFUSE_DRIVER", str(dirk.id), "No photo."),
