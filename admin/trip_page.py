@@ -1,4 +1,4 @@
-"""The parts of a trip's page: people, the map, the history, ratings, and what staff did."""
+"""The parts of a trip's page: people, the places, the history, ratings, and what staff did."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the map shows."""
+    """Where the trip begins and ends, and where the car is."""
 
     pick_up: GeoPoint | None
     drop_off: GeoPoint | None
@@ -45,7 +45,7 @@ class TripPage:
         return [
             SectionField(
                 "places",
-                label="Map",
+                label="Places",
                 place="right",
                 getter=self._places,
                 detail_template="sections/places.html",
