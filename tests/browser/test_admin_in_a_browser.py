@@ -112,6 +112,16 @@ async def test_axe_finds_no_serious_fault_in_the_admin_in_light_and_dark(pages: 
     await staff.press(staff.row("Dam Square"), "View")
     await staff.shows("Dam Square → Artis Zoo")
     await look("trip")
+    await staff.page.get_by_role("button", name="Cancel trip").click()
+    await expect(staff.dialogue).to_have_accessible_name("Cancel this trip?")
+    await look("dialogue")
+    await staff.dialogue.get_by_role("button", name="Go back").click()
+    await expect(staff.dialogue).to_have_count(0)
+    desk = staff.page.viewport_size
+    assert desk is not None
+    await staff.page.set_viewport_size({"width": 390, "height": 844})
+    await look("trip-on-a-phone")
+    await staff.page.set_viewport_size(desk)
     await staff.choose("Users")
     await look("users")
     without_a_role_active_and_staff = staff.page.get_by_role("row", name="stella – Active Yes")
