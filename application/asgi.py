@@ -292,8 +292,7 @@ def _cors(settings: Settings) -> list[Middleware]:
 
 def _with_one_line_failures(send: Send) -> Send:
     async def send_message(message: Message) -> None:
-        is_failure = message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed")
-        if is_failure and (line := one_line(sys.exception())):
+        if message["type"].endswith(".failed") and (line := one_line(sys.exception())):
             # Starlette would send the traceback.
             message = {**message, "message": line}
         await send(message)
