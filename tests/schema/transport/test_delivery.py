@@ -24,6 +24,7 @@ from schema.transport.send_queue import Frame
 from schema.transport.socket_messages import OperationFraming
 from schema.transport.sockets import Socket
 from services.events.topics import Topics
+from services.live.messages import Message, TripOffered
 from services.live.topic import ListeningEnded
 from services.positions.freshness import Lifetime
 from tests.schema.transport.test_send_queue import Wire
@@ -181,6 +182,26 @@ async def test_if_too_many_messages_wait_one_new_snapshot_replaces_them(
     last = live.state.request()
     await live.bus.publish(TOPICS.pool, last)
     assert wire.sent[3][1]["trip"]["id"] == str(last.id)
+
+
+async def test_a_client_that_has_not_taken_a_step_gets_the_whole_state_instead_of_the_next(live: Live) -> None:
+    wire = Wire()
+    delivery = await live.begin(wire)
+    wire.open.clear()
+    steps = [Message(TripOffered(live.state.request()), None, is_step=True) for _ in range(5)]
+    for step in steps[:2]:
+        delivery.deliver(step)
+    assert wire.send_queue.waiting == 1
+    for step in steps[2:]:
+        delivery.deliver(step)
+        assert wire.send_queue.waiting == 0
+    wire.open.set()
+    await until(lambda: len(wire.sent) == 3)
+    assert kinds(wire) == ["PoolSnapshot", "TripOffered", "PoolSnapshot"]
+    assert len(wire.sent[2][1]["offers"]) == 5
+    # From there on it takes steps again.
+    delivery.deliver(steps[0])
+    await until(lambda: len(wire.sent) == 4)
 
 
 async def test_an_overflow_before_the_subscription_has_begun_leads_to_a_snapshot(
