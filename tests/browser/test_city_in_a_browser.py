@@ -109,7 +109,7 @@ async def test_staff_watch_a_city_find_a_driver_and_open_a_trip_until_they_are_s
     # The pin is above its tip.
     await page.map.click(position={"x": left, "y": top - 10})
     await expect(page.page).to_have_url(re.compile(r"/admin/trip/detail\?pk="))
-    await expect(page.page.get_by_role("cell", name="The far end")).to_be_visible()
+    await expect(page.page.get_by_role("heading", name="The far end → Dam Square")).to_be_visible()
 
     await page.page.goto(f"{page.url}/admin/live")
     await expect(page.link).to_have_text("Live")
