@@ -168,7 +168,7 @@ class CityFigure:
 class CityFigures:
     period: CityPeriod = strawberry.field(description="The period.")
     as_of: datetime = strawberry.field(
-        description="When they were computed: half a minute ago at most, for WEEK five minutes."
+        description="When they were computed: at most half a minute ago; for DAY one minute, for WEEK five."
     )
     total: CityFigure = strawberry.field(description="The whole period.")
     part_s: int = strawberry.field(description="The length of a part in seconds.")

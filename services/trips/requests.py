@@ -23,7 +23,8 @@ from services.trips.checks import Journey
 from services.trips.new_trip import REQUESTED, requested
 from services.trips.writes import TripWrites
 
-MAX_TOGETHER = 64
+# Not all that wait: the server answers some callers while the database writes the requests of others.
+MAX_TOGETHER = 16
 # Two, so that the database has work while the server reads an answer.
 MAX_UNDER_WAY = 2
 
