@@ -56,7 +56,16 @@ def _pages_of_the_readme() -> dict[str, str]:
             f"## {section}\n{sections[section]}" if len(wanted) > 1 else sections[section] for section in wanted
         ]
         pages[name] = f"# {title}\n\n" + "\n".join(parts)
-    return pages
+    return {name: _linked_to_sections(text) for name, text in pages.items()}
+
+
+def _linked_to_sections(text: str) -> str:
+    """The text with the README's links to its own sections leading to their pages."""
+    for name, (_, sections) in PAGES.items():
+        for section in sections:
+            anchor = section.lower().replace(" ", "-")
+            text = text.replace(f"](#{anchor})", f"]({name}#{anchor})" if len(sections) > 1 else f"]({name})")
+    return text
 
 
 def _check_navigation(pages: Path) -> None:
