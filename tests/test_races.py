@@ -30,7 +30,15 @@ from services.trips.faults import (
     TripTaken,
 )
 from tests.support.api import PASSWORD
-from tests.support.database_rows import add_driver, add_person, add_rider, add_trip, noted_trips, trip_row
+from tests.support.database_rows import (
+    add_driver,
+    add_person,
+    add_rider,
+    add_trip,
+    noted_trips,
+    set_staff,
+    trip_row,
+)
 from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.waiting import until
 
@@ -341,7 +349,7 @@ async def test_of_two_members_of_staff_who_deactivate_each_other_one_succeeds(
     for _ in range(10):
         members = [StaffMember(await add_rider(database)) for _ in range(2)]
         for member in members:
-            await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.actor.id, True)
+            await set_staff(database, member.actor.id)
         one, other = members
 
         outcomes = await asyncio.gather(

@@ -6,7 +6,6 @@ fails (no broker, or the process died), a sweep by any process finds the row and
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from services.events.leases import MAX_UNCHECKED_S, Leases
 from services.events.topics import Topics
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
+from services.runtime.waits import about
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -245,8 +245,7 @@ class Outbox:
 
     async def _sweep(self) -> None:
         while True:
-            # Jitter: processes that started together would otherwise all sweep the same rows.
-            await asyncio.sleep(SWEEP_INTERVAL_S * random.uniform(0.7, 1.3))  # noqa: S311 - no secret
+            await asyncio.sleep(about(SWEEP_INTERVAL_S))
             if self._bus.state is not BusState.OK:
                 continue
             try:

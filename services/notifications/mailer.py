@@ -1,7 +1,6 @@
 """The worker that sends letters."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from email.message import EmailMessage
@@ -19,6 +18,7 @@ from services.notifications.transports import (
 )
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
+from services.runtime.waits import until_woken
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -78,12 +78,7 @@ class Mailer:
 
     async def _work(self) -> None:
         while True:
-            # Jitter: processes that started together would otherwise all look at the same time.
-            interval_s = LOOK_INTERVAL_S * random.uniform(0.7, 1.3)  # noqa: S311 - no secret
-            with suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
-                    await self._letters.added.wait()
-            self._letters.added.clear()
+            await until_woken(self._letters.added, at_most_s=LOOK_INTERVAL_S)
             if asyncio.get_running_loop().time() < self._quiet_until:
                 continue
             try:

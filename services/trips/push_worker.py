@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from services.positions.reporting import Positions
 from services.runtime.counters import Counters
 from services.runtime.expiring_map import ExpiringMap
 from services.runtime.tasks import cancel_and_wait, keep_running
+from services.runtime.waits import until_woken
 from services.trips import rows as trip_rows
 from services.trips.push_rows import DueMessage, News, PushRows
 from services.trips.push_texts import PushText, is_urgent, text_for, ttl_s
@@ -106,12 +106,7 @@ class PushWorker:
 
     async def _work(self) -> None:
         while True:
-            # Jitter: processes that started together would otherwise all look at the same time.
-            interval_s = LOOK_INTERVAL_S * random.uniform(0.7, 1.3)  # noqa: S311 - no secret
-            with suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
-                    await self._woken.wait()
-            self._woken.clear()
+            await until_woken(self._woken, at_most_s=LOOK_INTERVAL_S)
             try:
                 await self._find_recipients()
                 await self._send_due()

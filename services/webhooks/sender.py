@@ -17,6 +17,7 @@ from services.errors import DatabaseUnavailable
 from services.notifications.outgoing import AddressRefused, Answer, NoAnswer, OutgoingClient
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running, log_failure
+from services.runtime.waits import until_woken
 from services.webhooks.deliveries import CLAIM_S, DAY_S, Deliveries, Delivery
 from services.webhooks.endpoints import Endpoints, NoSuchEndpoint, Target
 from services.webhooks.events import payload, trips_at
@@ -94,12 +95,7 @@ class WebhookSender:
 
     async def _work(self) -> None:
         while True:
-            # Jitter: processes that started together would otherwise all look at the same time.
-            interval_s = LOOK_INTERVAL_S * random.uniform(0.7, 1.3)  # noqa: S311 - no secret
-            with suppress(TimeoutError):
-                async with asyncio.timeout(interval_s):
-                    await self._added.wait()
-            self._added.clear()
+            await until_woken(self._added, at_most_s=LOOK_INTERVAL_S)
             try:
                 await self._look()
             except DatabaseUnavailable as error:

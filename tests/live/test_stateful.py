@@ -28,7 +28,7 @@ from services.trips.faults import IllegalTransition
 from tests.conftest import serving
 from tests.support.api import Api
 from tests.support.checking_clients import OPEN, CheckingClient, MyTripsView, PoolView, Row, TripView, View
-from tests.support.database_rows import add_rider
+from tests.support.database_rows import add_rider, set_staff
 from tests.support.processes import WITHOUT_LIMITS
 from tests.support.waiting import until
 
@@ -84,9 +84,7 @@ class Machine(RuleBasedStateMachine):
             await api.sign_up(role)
         self.riders, self.drivers = people[:RIDERS], people[RIDERS:]
         member = await add_rider(self.server.application.database)
-        await self.server.application.database.fetch(
-            "UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True
-        )
+        await set_staff(self.server.application.database, member.id)
         self.member = StaffMember(member)
 
     def teardown(self) -> None:

@@ -39,6 +39,11 @@ async def add_person(database: Database, role: Role, *, has_session: bool = True
     return Actor(user, session_id)
 
 
+async def set_staff(database: Database, user_id: UUID, is_staff: bool = True) -> None:
+    """Let a user in as a member of staff, or no longer."""
+    await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", user_id, is_staff)
+
+
 async def add_rider(database: Database) -> Actor:
     """A rider."""
     return await add_person(database, Role.RIDER)

@@ -37,7 +37,7 @@ from services.staff.staff import NoSuchUser, Staff, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
-from tests.support.database_rows import add_driver, add_person, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_person, add_rider, add_trip, set_staff
 from tests.support.processes import HASH_MEMORY_KIB
 from tests.support.waiting import until
 
@@ -407,9 +407,7 @@ STAFF_ROWS: dict[str, Act] = {
 
 async def a_member(stage: Stage) -> StaffMember:
     person = await stage.person(Role.RIDER)
-    await stage.application.database.fetch(
-        "UPDATE users SET is_staff = $2 WHERE id = $1", person.session.actor.id, True
-    )
+    await set_staff(stage.application.database, person.session.actor.id)
     return StaffMember(person.session.actor)
 
 
@@ -439,9 +437,7 @@ async def test_a_member_of_staff_who_lost_access_after_the_request_was_read_does
         case "deleted":
             await application.services.deletions.delete(member.actor, password=PASSWORD)
         case _:
-            await application.database.fetch(
-                "UPDATE users SET is_staff = $2 WHERE id = $1", member.actor.id, False
-            )
+            await set_staff(application.database, member.actor.id, is_staff=False)
     before = await person.traces()
     for name, act in STAFF_ROWS.items():
         with pytest.raises(NotStaff):

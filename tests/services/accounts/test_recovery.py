@@ -28,6 +28,7 @@ from services.staff.staff import LetterSentLately, NoVerifiedEmail, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
+from tests.support.database_rows import set_staff
 from tests.support.letters import add_person_with_email, letters_in, names_are_due, sent, text_of, token_of
 
 NEW = "another-staple-battery-8"
@@ -158,7 +159,7 @@ async def test_a_letter_that_is_made_while_its_account_is_deactivated_leaves_no_
     application: Application, attempts: Attack
 ) -> None:
     chief = await add_person_with_email(application, "chief@taxi.example")
-    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", chief.id, True)
+    await set_staff(application.database, chief.id)
     for number in range(10):
         attempts.add()
         person = await add_person_with_email(application, f"person{number}@taxi.example")
@@ -219,7 +220,7 @@ async def change_email_and_back(application: Application, person: Actor) -> None
 
 async def deactivate_and_reactivate(application: Application, person: Actor) -> None:
     chief = await add_person_with_email(application, "chief@taxi.example")
-    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", chief.id, True)
+    await set_staff(application.database, chief.id)
     await application.staff.deactivate(StaffMember(chief), user_id=person.id)
     await application.staff.reactivate(StaffMember(chief), user_id=person.id)
 
@@ -462,7 +463,7 @@ async def test_whoever_runs_the_server_sets_a_password_and_all_sessions_end(
 async def test_staff_send_a_reset_once_an_hour_and_the_trail_has_it(application: Application, ann: Actor) -> None:
     chief = await add_person_with_email(application, "chief@taxi.example")
     bob = await add_person_with_email(application, "bob@taxi.example", is_verified=False)
-    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", chief.id, True)
+    await set_staff(application.database, chief.id)
     member, staff = StaffMember(chief), application.staff
     with pytest.raises(NoVerifiedEmail):
         await staff.send_password_reset(member, user_id=bob.id)

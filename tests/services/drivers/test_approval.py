@@ -24,7 +24,7 @@ from tests.services.drivers.test_duty import NO_OFFERS, follow_pool, paused
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
 from tests.support.api import PASSWORD
-from tests.support.database_rows import add_trip, notes
+from tests.support.database_rows import add_trip, notes, set_staff
 from tests.support.live import RecordingSink
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
@@ -40,7 +40,7 @@ class Office(Town):
     async def hire(self) -> None:
         """Let the member of staff in."""
         person = await self.rider()
-        await self.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", person.id, True)
+        await set_staff(self.database, person.id)
         self.member = StaffMember(person)
 
     async def waiting_driver(self) -> Actor:

@@ -21,7 +21,7 @@ from services.live.city_feed import CityFeed
 from services.live.city_reads import CityReads
 from services.live.messages import CityChange, CitySnapshot
 from tests.services.trips.test_trips_pages import statements
-from tests.support.database_rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip, set_staff
 from tests.support.live import RecordingSink
 from tests.support.waiting import until
 
@@ -43,7 +43,7 @@ async def quiet(application: Application, monkeypatch: pytest.MonkeyPatch) -> Ap
 
 async def add_staff(application: Application) -> Actor:
     member = await add_rider(application.database)
-    await application.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+    await set_staff(application.database, member.id)
     return member
 
 
@@ -56,6 +56,10 @@ async def watching(application: Application, members: Sequence[Actor]) -> AsyncI
             feed = CityFeed(member, services.topics, services.city)
             stack.callback((await services.hub.subscribe(feed, sink)).end)
         yield sinks
+
+
+def is_of_the_city(task: "asyncio.Task[Any]") -> bool:
+    return any(f"coro=<{name}." in repr(task) for name in ("City", "Topic"))
 
 
 async def snapshot(sink: RecordingSink) -> CitySnapshot:
@@ -87,6 +91,7 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
         async with watching(quiet, watchers) as sinks:
             for sink in sinks:
                 await snapshot(sink)
+            assert any(is_of_the_city(task) for task in asyncio.all_tasks())
             with statements() as seen:
                 for sink in sinks:
                     for _ in range(5):
@@ -96,7 +101,10 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
             assert all("'clock'" in sql for sql in seen)
         await until(lambda: quiet.services.hub.topics == 0)
     with statements() as seen:
-        await asyncio.sleep(0.1)
+        # Whatever was under way has ended, and nothing that could read again is left.
+        await until(
+            lambda: not any("CitySource" in repr(task) or "Topic." in repr(task) for task in asyncio.all_tasks())
+        )
     assert seen == []
 
 

@@ -25,7 +25,7 @@ from services.positions import active_trips as active_trips_module
 from services.staff.staff import StaffMember
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
-from tests.support.database_rows import add_person, add_trip
+from tests.support.database_rows import add_person, add_trip, set_staff
 from tests.support.waiting import until
 
 STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED
@@ -241,7 +241,7 @@ async def rider_is_deleted(town: Town, rider: Actor, driver: Actor, trip_id: UUI
 
 async def staff(town: Town) -> StaffMember:
     actor = await add_person(town.database, Role.RIDER)
-    await town.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", actor.id, True)
+    await set_staff(town.database, actor.id)
     return StaffMember(actor)
 
 

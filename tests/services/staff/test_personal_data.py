@@ -25,7 +25,7 @@ from services.staff.personal_data import ACCOUNT, SECTIONS
 from services.staff.staff import NoSuchUser, StaffMember
 from services.staff.trail import NotStaff
 from tests.support.api import PASSWORD
-from tests.support.database_rows import add_driver, add_rider, add_trip
+from tests.support.database_rows import add_driver, add_rider, add_trip, set_staff
 from tests.support.pictures import picture
 
 # Columns that are not given to the person, and why.
@@ -81,7 +81,7 @@ async def test_a_person_gets_the_account_the_trips_the_ratings_and_the_photo(app
         )
     ).actor
     rider, member = await add_rider(database), await add_rider(database)
-    await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+    await set_staff(database, member.id)
     trip_id = await add_trip(database, rider, status=TripStatus.IN_PROGRESS, driver=user)
     await add_trip(database, rider, status=TripStatus.EXPIRED)
     await services.trips.update(user, trip_id=trip_id, status=TripStatus.COMPLETED)
@@ -116,7 +116,7 @@ async def test_only_staff_get_it_and_a_failure_is_not_told_as_an_account_without
     stranger, member = await add_driver(database), await add_rider(database)
     with pytest.raises(NotStaff):
         await application.staff.export_user(StaffMember(stranger), user_id=member.id)
-    await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+    await set_staff(database, member.id)
     with pytest.raises(NoSuchUser):
         await application.staff.export_user(StaffMember(member), user_id=UUID(int=1))
     await database.fetch("UPDATE users SET photo = 'away.webp' WHERE id = $1", stranger.id)

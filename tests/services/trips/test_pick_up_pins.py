@@ -21,7 +21,7 @@ from services.trips.faults import IllegalTransition, TripNotFound, VersionConfli
 from services.trips.pick_up_pins import LOCK_S, MAX_WRONG, PinLocked, WrongPin
 from tests.services.trips.test_trips_pages import statements
 from tests.support.attacks import Attack
-from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, set_staff, trip_row
 from tests.support.waiting import until
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
@@ -221,7 +221,7 @@ async def test_a_counter_that_a_server_without_pins_has_left_is_not_the_next_dri
 @pytest.mark.parametrize("status", [TripStatus.COMPLETED, TripStatus.CANCELLED])
 async def test_no_pin_is_kept_when_a_trip_ends_before_the_ride(ride: Ride, status: TripStatus) -> None:
     member = await add_rider(ride.app.database)
-    await ride.app.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+    await set_staff(ride.app.database, member.id)
     end = ride.app.staff.complete_trip if status is TripStatus.COMPLETED else ride.app.staff.cancel_trip
     # Staff need no PIN.
     await end(StaffMember(member), trip_id=ride.accepted.id, reason="A lost phone")

@@ -24,7 +24,7 @@ from services.trips import rows as trip_rows
 from services.trips.faults import IllegalTransition, TooEarly, TripNotFound
 from tests.support.api import PASSWORD
 from tests.support.attacks import Attack
-from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, trip_row
+from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, set_staff, trip_row
 from tests.support.processes import HASH_MEMORY_KIB
 
 REQUESTED, STARTED, IN_PROGRESS = TripStatus.REQUESTED, TripStatus.STARTED, TripStatus.IN_PROGRESS
@@ -55,7 +55,7 @@ class Town:
 
     async def staff(self) -> StaffMember:
         member = await add_rider(self.app.database)
-        await self.app.database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+        await set_staff(self.app.database, member.id)
         return StaffMember(member)
 
 

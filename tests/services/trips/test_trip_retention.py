@@ -13,7 +13,7 @@ from services.runtime.counters import Counters
 from services.staff.staff import StaffMember
 from services.trips import retention
 from services.trips.retention import DAY_S, TripRetention
-from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip, set_staff
 
 DAYS = 30
 OLD_S = DAYS * DAY_S + 60
@@ -76,7 +76,7 @@ async def test_without_the_setting_all_trips_are_kept(application: Application) 
 async def test_history_and_ratings_go_too_and_the_average_and_the_trail_stay(application: Application) -> None:
     database = application.database
     rider, driver, member = await add_rider(database), await add_driver(database), await add_rider(database)
-    await database.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", member.id, True)
+    await set_staff(database, member.id)
     trip_id = await add_trip(database, rider, status=TripStatus.IN_PROGRESS, driver=driver)
     await application.staff.complete_trip(StaffMember(member), trip_id=trip_id, reason="a broken phone")
     await application.services.ratings.rate(rider, trip_id=trip_id, stars=4, comment="Kind.")
