@@ -6,7 +6,7 @@ from services.accounts.passwords import Passwords
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row
-from services.errors import SessionEnded, UserFault
+from services.errors import UserFault
 from services.limits.log_in_rate import LogInRate
 
 
@@ -40,11 +40,9 @@ class Confirmations:
             SessionEnded: the caller's session has ended.
             UserFault: ``wrong``, if the password is wrong.
         """
-        rows = await self._database.fetch(
-            self._sessions.live_sql("$1", ", ".join(("u.password_hash", *columns))), actor.session_id
+        row = await self._sessions.require(
+            self._database, actor.session_id, ", ".join(("u.password_hash", *columns))
         )
-        if not rows:
-            raise SessionEnded
-        if not await self._passwords.verify(rows[0]["password_hash"], password):
+        if not await self._passwords.verify(row["password_hash"], password):
             raise wrong
-        return rows[0]
+        return row

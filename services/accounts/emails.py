@@ -14,7 +14,7 @@ from services.accounts.log_in import BadCredentials
 from services.accounts.sessions import Sessions, token_hash
 from services.database.connections import Database
 from services.database.dialects import moment, uuid
-from services.errors import ErrorCode, SessionEnded, UserFault
+from services.errors import ErrorCode, UserFault
 from services.limits.log_in_rate import LogInRate
 from services.limits.rates import RateLimited
 from services.limits.throttle import PerUser
@@ -122,15 +122,14 @@ class Emails:
         """Returns False if the password was changed in the meantime."""
         async with self._database.transaction() as transaction:
             # Locked, so that the address before the change is known.
-            lock = self._sessions.user_lock_sql
-            rows = await transaction.fetch(
-                self._sessions.live_sql("$1", "u.email, u.email_verified_at, u.password_hash") + lock,
+            caller = await self._sessions.require(
+                transaction,
                 actor.session_id,
+                "u.email, u.email_verified_at, u.password_hash",
+                lock=self._sessions.user_lock_sql,
             )
-            if not rows:
-                raise SessionEnded
-            former, is_verified = rows[0]["email"], rows[0]["email_verified_at"] is not None
-            if rows[0]["password_hash"] != password_hash:
+            former, is_verified = caller["email"], caller["email_verified_at"] is not None
+            if caller["password_hash"] != password_hash:
                 return False
             if former == email:
                 return True
@@ -158,16 +157,16 @@ class Emails:
 
     async def _request_verification(self, actor: Actor) -> None:
         async with self._database.transaction() as transaction:
-            rows = await transaction.fetch(
-                self._sessions.live_sql("$1", "u.email, u.email_verified_at") + self._sessions.session_lock_sql,
+            caller = await self._sessions.require(
+                transaction,
                 actor.session_id,
+                "u.email, u.email_verified_at",
+                lock=self._sessions.session_lock_sql,
             )
-            if not rows:
-                raise SessionEnded
-            email = rows[0]["email"]
+            email = caller["email"]
             if email is None:
                 raise EmailRequired("The account has no e-mail address.")
-            if rows[0]["email_verified_at"] is not None:
+            if caller["email_verified_at"] is not None:
                 return
             if not await self._letters.add(transaction, LetterKind.VERIFY_EMAIL, user_id=actor.id, address=email):
                 raise RateLimited(REPEAT_S)

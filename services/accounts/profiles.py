@@ -10,7 +10,6 @@ from services.accounts.names import checked_name
 from services.accounts.sessions import Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database
-from services.errors import SessionEnded
 from services.limits.throttle import PerUser
 from services.photos.account_photos import AccountPhotos
 from services.runtime.shield import Shield
@@ -108,10 +107,8 @@ class Profiles:
             changes += ", photo = $6"
         caller = self._sessions.live_sql("$5") + self._sessions.user_lock_sql
         while True:
-            rows = await self._database.fetch(self._sessions.live_sql("$1", "u.photo"), actor.session_id)
-            if not rows:
-                raise SessionEnded
-            former: str | None = rows[0]["photo"]
+            found = await self._sessions.require(self._database, actor.session_id, "u.photo")
+            former: str | None = found["photo"]
             async with self._database.transaction() as transaction:
                 # Remove only the photo that this statement has replaced: simultaneous changes must neither leave a
                 # photo without an account nor remove the current one.

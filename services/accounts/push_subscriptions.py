@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from models.visibility import Actor
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
-from services.errors import ErrorCode, SessionEnded, UserFault
+from services.errors import ErrorCode, UserFault
 from services.limits.throttle import PerUser
 from services.notifications.outgoing import AddressRefused, NoAnswer, OutgoingClient
 from services.notifications.web_push import bytes_of
@@ -87,10 +87,7 @@ class PushSubscriptions:
     async def _register(self, actor: Actor, endpoint: str, p256dh: str, auth: str) -> None:
         async with self._database.transaction() as transaction:
             # The user is locked, so that simultaneous calls count one another.
-            if not await transaction.fetch(
-                self._sessions.live_sql("$1") + self._sessions.user_lock_sql, actor.session_id
-            ):
-                raise SessionEnded
+            await self._sessions.require(transaction, actor.session_id, lock=self._sessions.user_lock_sql)
             await transaction.fetch(
                 "INSERT INTO push_subscriptions (session_id, endpoint, endpoint_hash, p256dh, auth, created) "
                 "VALUES ($1, $2, $3, $4, $5, {now}) ON CONFLICT (endpoint_hash) DO UPDATE SET session_id = $1, "
@@ -120,10 +117,7 @@ class PushSubscriptions:
 
     async def _remove(self, actor: Actor, endpoint: str) -> None:
         async with self._database.transaction() as transaction:
-            if not await transaction.fetch(
-                self._sessions.live_sql("$1") + self._sessions.session_lock_sql, actor.session_id
-            ):
-                raise SessionEnded
+            await self._sessions.require(transaction, actor.session_id, lock=self._sessions.session_lock_sql)
             await transaction.fetch(
                 "DELETE FROM push_subscriptions WHERE endpoint_hash = $1 AND session_id IN "
                 "(SELECT id FROM sessions WHERE user_id = $2)",

@@ -222,9 +222,18 @@ class Sessions:
         Raises:
             SessionEnded: the caller's own session has ended before.
         """
-        lock = self._database.sql.locked("UPDATE OF u, s")
-        if not await transaction.fetch(self.live_sql("$1") + lock, actor.session_id):
+        await self.require(transaction, actor.session_id, lock=self._database.sql.locked("UPDATE OF u, s"))
+
+    async def require(self, source: Source, session_id: UUID, columns: str = "s.id", *, lock: str = "") -> Row:
+        """The ``columns`` of a live session ``s`` and its user ``u``; ``lock`` is SQL that locks them.
+
+        Raises:
+            SessionEnded: it has ended.
+        """
+        rows = await source.fetch(self.live_sql("$1", columns) + lock, session_id)
+        if not rows:
             raise SessionEnded
+        return rows[0]
 
     def live_sql(self, session_id: str, columns: str = "s.id") -> str:
         """SQL for the ``columns`` of a session ``s`` and its user ``u``: a row while it is live, otherwise none.

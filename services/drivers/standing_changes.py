@@ -8,7 +8,6 @@ from models.visibility import Actor
 from services.accounts.sessions import Sessions
 from services.database.dialects import Row, uuid
 from services.drivers.announcements import COLUMNS, StandingAnnouncements
-from services.errors import SessionEnded
 from services.events.outbox import Outbox, OutboxTransaction
 from services.positions.forgetting import Forgetting
 from services.runtime.shield import Shield
@@ -56,8 +55,8 @@ class StandingChanges:
             )
             if written:
                 await self.made(transaction, written[0])
-            elif not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
-                raise SessionEnded
+            else:
+                await self._sessions.require(transaction, actor.session_id)
 
     async def made(self, transaction: OutboxTransaction, row: Row) -> None:
         """This transaction has changed a driver's standing; ``row`` has ``announcements.COLUMNS`` after it.

@@ -10,7 +10,7 @@ from models.visibility import Actor, Audience, audience_of
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import uuid
-from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
+from services.errors import BadInput, ErrorCode, UserFault
 from services.limits.throttle import PerUser
 from services.runtime.data_loader import DataLoader
 from services.runtime.shield import Shield
@@ -99,8 +99,7 @@ class Ratings:
                     stars,
                 )
                 return trip
-            if not await transaction.fetch(self._sessions.live_sql("$1"), actor.session_id):
-                raise SessionEnded
+            await self._sessions.require(transaction, actor.session_id)
             rows = await transaction.fetch(
                 "SELECT stars, comment FROM ratings WHERE trip_id = $1 AND author_id = $2", trip_id, actor.id
             )

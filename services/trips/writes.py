@@ -283,10 +283,8 @@ class TripWrites:
         found = f"WITH caller AS ({caller}) " if caller is not None else ""
         rows = await transaction.fetch(f"{found}{write.sql} RETURNING id, version", *args)
         if not rows:
-            if write.session_id is not None and not await transaction.fetch(
-                self._sessions.live_sql("$1"), write.session_id
-            ):
-                raise SessionEnded
+            if write.session_id is not None:
+                await self._sessions.require(transaction, write.session_id)
             return None
         trip_id = rows[0]["id"]
         await transaction.fetch(
