@@ -113,6 +113,7 @@ class Campaign:
         await self._people.arrive(
             riders=scale.pairs + MORE_RIDERS,
             drivers=max(scale.sockets, scale.pairs) + HOSTILE_USERS,
+            reporters=scale.pairs,
             cruisers=scale.drivers,
             crowd=scale.crowd,
         )

@@ -38,15 +38,18 @@ class People:
         self.drivers: list[Person] = []
         # Drivers with a known position. All others receive every request.
         self.cruisers: list[Person] = []
+        # Drivers who report positions on a trip: afterwards they are far from the requests of other workloads.
+        self.reporters: list[Person] = []
         # Drivers of a whole city.
         self.crowd: list[Person] = []
         self.staff: list[Person] = []
 
-    async def arrive(self, *, riders: int, drivers: int, cruisers: int, crowd: int) -> None:
+    async def arrive(self, *, riders: int, drivers: int, reporters: int, cruisers: int, crowd: int) -> None:
         """Create the accounts."""
         await self._database.connect()
         self.riders = [await self._person(Role.RIDER) for _ in range(riders)]
         self.drivers = [await self._person(Role.DRIVER) for _ in range(drivers)]
+        self.reporters = [await self._person(Role.DRIVER) for _ in range(reporters)]
         self.cruisers = [await self._person(Role.DRIVER) for _ in range(cruisers)]
         self.crowd = [await self._person(Role.DRIVER) for _ in range(crowd)]
         self.staff = [await self._person(Role.RIDER, is_staff=True) for _ in range(WATCHERS)]

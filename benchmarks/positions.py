@@ -108,7 +108,7 @@ async def positions(stage: Stage) -> Figures:
 async def _open(stage: Stage, cars: Cars) -> list[LiveSocket]:
     """Let each driver accept a trip, and open the sockets of both."""
     people, count = stage.people, len(cars.all)
-    riders, drivers = people.riders[:count], people.drivers[:count]
+    riders, drivers = people.riders[:count], people.reporters[:count]
     trips = [str(await people.add_open_trip(rider)) for rider in riders]
     async with HttpClient(stage.port) as http:
         for car, driver, trip in zip(cars.all, drivers, trips, strict=True):
