@@ -14,7 +14,7 @@ from starlette_admin.fields import BaseField, BooleanField, DateTimeField, EnumF
 from starlette_admin.types import RequestAction
 
 from admin import time_zones
-from admin.words import ACCOUNT, Badge, action
+from admin.words import ACCOUNT, Badge
 
 NAMELESS = "Deleted user"
 
@@ -40,19 +40,6 @@ class BadgeField(EnumField):
     async def serialize_value(self, request: Request, value: Any) -> Any:
         """The badge on a page; otherwise the raw value."""
         return self.badges[value] if _is_shown(request) else await super().serialize_value(request, value)
-
-
-@dataclass
-class ActionField(BadgeField):
-    """The kind of an action of staff; its detail can tell it from others of the kind."""
-
-    async def parse_obj(self, request: Request, obj: Any) -> Any:
-        """The badge on a page; otherwise the kind."""
-        return action(obj.action, obj.detail) if _is_shown(request) else obj.action
-
-    async def serialize_value(self, request: Request, value: Any) -> Any:
-        """As it was read."""
-        return value if isinstance(value, Badge) else await super().serialize_value(request, value)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette_admin.fields import StringField
 
 from admin import time_zones, words
-from admin.fields import ActionField, Author, Person, PersonField, TripField
+from admin.fields import Author, BadgeField, Person, PersonField, TripField
 from admin.list_view import ListView, time_field, to_number
 from services.staff.lists import ActionRow
 
@@ -30,7 +30,7 @@ class TrailView(ListView[ActionRow]):
             StringField("id", label="Id", exclude_from_list=True),
             time_field("at"),
             PersonField("staff", exports="name", getter=lambda _, action: Author(action.staff_id, action.staff)),
-            ActionField("action", badges=words.ACTION),
+            BadgeField("action", badges=words.ACTION),
             PersonField("user", label="User", exports="name", getter=_user),
             StringField("user_id", label="User's id", exclude_from_list=True, copy_to_clipboard=True),
             TripField("trip_id", label="Trip's id"),
@@ -44,7 +44,7 @@ class TrailView(ListView[ActionRow]):
 
     async def repr(self, obj: Any, request: Request) -> str:
         """The action and its time."""
-        return f"{words.action(obj.action, obj.detail).text}, {time_zones.text(obj.at)}"
+        return f"{words.ACTION[obj.action].text}, {time_zones.text(obj.at)}"
 
 
 def _user(_: Request, action: Any) -> Person | None:

@@ -8,7 +8,6 @@ from models.staff_action import StaffActionKind
 from models.standing import Availability
 from models.trip_life import CancelCode, ChangedBy, TripStatus
 from models.values import Approval, Role
-from services.staff.trail import NO_LETTER, ONLY_SESSIONS
 
 
 class Badge(NamedTuple):
@@ -52,25 +51,30 @@ ACCOUNT: Mapping[str, Badge] = {
     "deactivated": Badge("Deactivated", "red"),
     "deleted": Badge("Deleted", "grey"),
 }
-_ACTION: Mapping[StaffActionKind, Badge] = {
+ACTION: Mapping[StaffActionKind, Badge] = {
     StaffActionKind.LOG_IN: Badge("Logged in"),
     StaffActionKind.ADD_USER: Badge("Added a user", "green"),
     StaffActionKind.DEACTIVATE_USER: Badge("Deactivated a user", "red"),
     StaffActionKind.REACTIVATE_USER: Badge("Reactivated a user", "green"),
+    StaffActionKind.END_SESSIONS: Badge("Ended sessions", "amber"),
+    StaffActionKind.REVOKE_STAFF: Badge("Took the rights of staff", "red"),
     StaffActionKind.SEND_PASSWORD_RESET: Badge("Sent a password reset", "amber"),
+    StaffActionKind.SET_PASSWORD: Badge("Set a password", "amber"),
     StaffActionKind.APPROVE_DRIVER: Badge("Approved a driver", "green"),
     StaffActionKind.REFUSE_DRIVER: Badge("Refused a driver", "red"),
+    StaffActionKind.REVOKE_APPROVAL: Badge("Revoked an approval", "red"),
     StaffActionKind.ADD_TRIP: Badge("Requested a trip", "green"),
     StaffActionKind.CANCEL_TRIP: Badge("Cancelled a trip", "red"),
     StaffActionKind.COMPLETE_TRIP: Badge("Completed a trip", "blue"),
     StaffActionKind.EXPORT: Badge("Exported data", "violet"),
+    StaffActionKind.ADD_WEBHOOK: Badge("Added a webhook", "green"),
+    StaffActionKind.ROTATE_WEBHOOK: Badge("Rotated a webhook's secret", "amber"),
+    StaffActionKind.ENABLE_WEBHOOK: Badge("Enabled a webhook", "green"),
+    StaffActionKind.DISABLE_WEBHOOK: Badge("Disabled a webhook", "red"),
+    StaffActionKind.DELETE_WEBHOOK: Badge("Deleted a webhook", "red"),
+    StaffActionKind.TEST_WEBHOOK: Badge("Sent a test event", "blue"),
+    StaffActionKind.RESEND_WEBHOOK: Badge("Sent dead letters again", "blue"),
 }
-# Every kind has words; those that are not chosen above are its name.
-ACTION: Mapping[StaffActionKind, Badge] = {
-    kind: _ACTION.get(kind, Badge(kind.replace("_", " ").capitalize())) for kind in StaffActionKind
-}
-_ENDED_SESSIONS = Badge("Ended sessions", "amber")
-_SET_PASSWORD = Badge("Set a password", "amber")
 BY: Mapping[ChangedBy, str] = {
     ChangedBy.RIDER: "the rider",
     ChangedBy.DRIVER: "the driver",
@@ -83,15 +87,6 @@ LETTER: Mapping[LetterKind, str] = {
     LetterKind.PASSWORD_CHANGED: "The password was changed",
     LetterKind.EMAIL_CHANGED: "The address was changed",
 }
-
-
-def action(kind: StaffActionKind, detail: str) -> Badge:
-    """The badge of an entry of the trail."""
-    if kind is StaffActionKind.DEACTIVATE_USER and detail.startswith(ONLY_SESSIONS):
-        return _ENDED_SESSIONS
-    if kind is StaffActionKind.SEND_PASSWORD_RESET and detail == NO_LETTER:
-        return _SET_PASSWORD
-    return ACTION[kind]
 
 
 def short_id(value: object) -> str:

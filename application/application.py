@@ -275,7 +275,9 @@ class Application:
             personal_data=self.personal_data,
         )
         self.staff_webhooks = StaffWebhooks(self.webhooks, sessions)
-        self.approvals = Approvals(self.outbox, self.shield, sessions=sessions, changes=standing_changes)
+        self.approvals = Approvals(
+            self.database, self.outbox, self.shield, sessions=sessions, changes=standing_changes
+        )
 
         history = TripHistory(self.database)
         self.trip_details = TripDetails(self.database, history, positions)

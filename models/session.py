@@ -16,6 +16,8 @@ class Session(Model):
     )
     created = fields.DatetimeField(auto_now_add=True)
     used = fields.DatetimeField(auto_now_add=True)
+    # When a member of staff first opened the admin in it; the audit trail has an entry of that.
+    admin_opened = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         table = "sessions"

@@ -37,6 +37,7 @@ for command in (
     database.makemigrations,
     schema.export_schema,
     people.create_staff,
+    people.revoke_staff,
     people.set_password,
     people.export_user,
     drivers.list_waiting_drivers,

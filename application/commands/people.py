@@ -1,4 +1,4 @@
-"""`create-staff`, `set-password`, `export-user` and `seed-demo`."""
+"""`create-staff`, `revoke-staff`, `set-password`, `export-user` and `seed-demo`."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from application.process import command_line, read_settings, run, stop, with_app
 from application.settings import PREFIX
 from services.accounts.recovery import NoSuchName
 from services.errors import UserFault, UserFaults
-from services.staff.operator import Operator
+from services.staff.operator import LastOfStaff, NoMemberOfStaff, Operator
 
 
 def create_staff(
@@ -27,6 +27,25 @@ def create_staff(
         typer.echo(f"created {user.username}")
 
     run(with_application(create))
+
+
+def revoke_staff(
+    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+) -> None:
+    """Take the rights of staff from an account. It stays, as a rider's, and all its sessions end."""
+
+    async def revoke(application: Application) -> None:
+        try:
+            await _operator(application).revoke_staff(username=username)
+        except NoSuchName:
+            stop(f"there is no user {username!r}")
+        except NoMemberOfStaff:
+            stop(f"{username!r} is not a member of staff")
+        except LastOfStaff:
+            stop(f"{username!r} is the last active member of staff: create another one first, by `create-staff`")
+        typer.echo(f"{username} is no longer a member of staff, and all sessions have ended")
+
+    run(with_application(revoke))
 
 
 def set_password(
@@ -51,8 +70,11 @@ def _operator(application: Application) -> Operator:
     return Operator(
         command_line(),
         application.database,
+        application.outbox,
+        application.shield,
         accounts=application.services.accounts,
         recovery=application.services.recovery,
+        sessions=application.services.sessions,
         personal_data=application.personal_data,
     )
 

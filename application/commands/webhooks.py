@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from application.application import Application
-from application.process import run, stop, with_application
+from application.process import command_line, run, stop, with_application
 from services.errors import BadInput
 from services.webhooks.endpoints import NoSuchEndpoint
 
@@ -41,8 +41,8 @@ def add(
     """Add an endpoint, and print its id and its secret. The secret is shown only now."""
 
     async def work(application: Application) -> str:
-        endpoint, secret = await application.webhooks.add(
-            url=url, description=description, event_types=event or ()
+        endpoint, secret = await application.staff_webhooks.add(
+            command_line(), url=url, description=description, event_types=event or ()
         )
         return f"{endpoint.id}\n{secret}"
 
@@ -70,7 +70,7 @@ def rotate(endpoint_id: EndpointId) -> None:
     """Make a new secret, and print it. For a day the former one signs too."""
 
     async def work(application: Application) -> str:
-        return await application.webhooks.rotate(endpoint_id)
+        return await application.staff_webhooks.rotate(command_line(), endpoint_id=endpoint_id)
 
     _run(work)
 
@@ -80,7 +80,7 @@ def test(endpoint_id: EndpointId) -> None:
     """Let a running server send a test event."""
 
     async def work(application: Application) -> str:
-        await application.webhooks.test(endpoint_id)
+        await application.staff_webhooks.test(command_line(), endpoint_id=endpoint_id)
         return "a running server sends it within seconds"
 
     _run(work)
@@ -91,7 +91,7 @@ def disable(endpoint_id: EndpointId) -> None:
     """Send nothing more to an endpoint."""
 
     async def work(application: Application) -> str:
-        await application.webhooks.disable(endpoint_id)
+        await application.staff_webhooks.disable(command_line(), endpoint_id=endpoint_id)
         return "disabled"
 
     _run(work)
@@ -102,7 +102,7 @@ def enable(endpoint_id: EndpointId) -> None:
     """Send to an endpoint again."""
 
     async def work(application: Application) -> str:
-        await application.webhooks.enable(endpoint_id)
+        await application.staff_webhooks.enable(command_line(), endpoint_id=endpoint_id)
         return "enabled"
 
     _run(work)
@@ -113,7 +113,8 @@ def resend(endpoint_id: EndpointId) -> None:
     """Send all dead letters of an endpoint again."""
 
     async def work(application: Application) -> str:
-        return f"{await application.webhooks.send_all_again(endpoint_id)} dead letters are sent again"
+        number = await application.staff_webhooks.send_all_again(command_line(), endpoint_id=endpoint_id)
+        return f"{number} dead letters are sent again"
 
     _run(work)
 
@@ -123,7 +124,7 @@ def delete(endpoint_id: EndpointId) -> None:
     """Delete an endpoint with its deliveries."""
 
     async def work(application: Application) -> str:
-        await application.webhooks.delete(endpoint_id)
+        await application.staff_webhooks.delete(command_line(), endpoint_id=endpoint_id)
         return "deleted"
 
     _run(work)

@@ -158,6 +158,7 @@ async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
     aerich keeps its state on a class: call it for one dialect a process.
     """
     setattr(SqliteDDL, "set_comment", _no_comment)  # noqa: B010 - the library says that it never returns
+    setattr(SqliteDDL, "alter_column_null", _by_hand)  # noqa: B010 - as above
     command = Command(tortoise_config(_Offline(DIALECTS[dialect])), app=APP, location=str(root / dialect))
     try:
         await command.init(offline=True)
@@ -169,6 +170,12 @@ async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:
 def _no_comment(self: SqliteDDL, model: type[Model], field_describe: dict[str, Any]) -> Any:
     """Nothing: SQLite has no comments, and aerich fails there when the comment on an enumeration changes."""
     return ""
+
+
+def _by_hand(self: SqliteDDL, model: type[Model], field_describe: dict[str, Any]) -> str:
+    """A note in the migration: SQLite cannot change whether a column may be NULL, and aerich fails there."""
+    column = f"{field_describe['db_column']} of {model.__name__}"
+    return f"-- Write the table anew, by hand: {column} changes whether it may be NULL"
 
 
 @dataclass(frozen=True, slots=True)

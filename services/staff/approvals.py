@@ -5,19 +5,21 @@ from uuid import UUID
 from models.staff_action import StaffActionKind
 from models.values import Approval, Role
 from services.accounts.sessions import Sessions
+from services.database.connections import Database
 from services.drivers.announcements import COLUMNS
 from services.drivers.standing_changes import StandingChanges
 from services.errors import BadInput
 from services.events.outbox import Outbox
 from services.runtime.shield import Shield
 from services.staff.staff import NoSuchUser, StaffMember
-from services.staff.trail import CommandLine, StaffTrail, record_command
+from services.staff.trail import CommandLine, StaffTrail
 from services.trips.checks import checked_reason
 
-_ACTIONS = {
-    Approval.APPROVED: StaffActionKind.APPROVE_DRIVER,
-    Approval.REFUSED: StaffActionKind.REFUSE_DRIVER,
-}
+
+def _action(before: Approval, after: Approval) -> StaffActionKind:
+    if after is Approval.APPROVED:
+        return StaffActionKind.APPROVE_DRIVER
+    return StaffActionKind.REVOKE_APPROVAL if before is Approval.APPROVED else StaffActionKind.REFUSE_DRIVER
 
 
 class Approvals:
@@ -27,7 +29,10 @@ class Approvals:
     on. The driver's pool is told at once; if a command decides, within two seconds.
     """
 
-    def __init__(self, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, shield: Shield, *, sessions: Sessions, changes: StandingChanges
+    ) -> None:
+        self._database = database
         self._outbox = outbox
         self._shield = shield
         self._changes = changes
@@ -58,24 +63,28 @@ class Approvals:
     async def _decide(
         self, by: StaffMember | CommandLine, driver_id: UUID, approval: Approval, reason: str
     ) -> None:
+        lock = self._database.sql.locked("NO KEY UPDATE")
         async with self._outbox.transaction() as transaction:
+            before = await transaction.fetch(
+                f"SELECT approval FROM users WHERE id = $1 AND role = '{Role.DRIVER.value}' "
+                f"AND deleted IS NULL{lock}",
+                driver_id,
+            )
+            if not before:
+                raise NoSuchUser
             decided = await transaction.fetch(
                 "UPDATE users SET approval = $2, approval_reason = NULLIF($3, '') "
-                f"WHERE id = $1 AND role = '{Role.DRIVER.value}' AND deleted IS NULL "
-                f"AND (approval <> $2 OR COALESCE(approval_reason, '') <> $3) RETURNING {COLUMNS}",
+                f"WHERE id = $1 AND (approval <> $2 OR COALESCE(approval_reason, '') <> $3) RETURNING {COLUMNS}",
                 driver_id,
                 approval,
                 reason,
             )
             if decided:
-                action = _ACTIONS[approval]
-                if isinstance(by, CommandLine):
-                    await record_command(transaction, by, action, user_id=driver_id, detail=reason)
-                else:
-                    await self._trail.record(transaction, by.actor, action, user_id=driver_id, detail=reason)
+                await self._trail.record(
+                    transaction,
+                    by if isinstance(by, CommandLine) else by.actor,
+                    _action(Approval(before[0]["approval"]), approval),
+                    user_id=driver_id,
+                    detail=reason,
+                )
                 await self._changes.made(transaction, decided[0])
-            elif not await transaction.fetch(
-                f"SELECT 1 AS one FROM users WHERE id = $1 AND role = '{Role.DRIVER.value}' AND deleted IS NULL",
-                driver_id,
-            ):
-                raise NoSuchUser

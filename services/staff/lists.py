@@ -11,7 +11,6 @@ from models.values import Approval, Role, VehicleValue, vehicle_from_json
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import MAX_ROWS, ListedTable, Match, Query, Rule, StaffList
-from services.staff.trail import COMMAND_LINE
 from services.trips.conditions import has_status
 
 # A search by user name covers the trips of at most this many users.
@@ -278,7 +277,7 @@ def _action_row(row: Row) -> ActionRow:
         at=moment(row["at"]),
         action=StaffActionKind(row["action"]),
         staff=row["staff"],
-        staff_id=uuid(row["staff_id"]) if not row["staff"].endswith(COMMAND_LINE) else None,
+        staff_id=_uuid(row["staff_id"]),
         user_id=_uuid(row["user_id"]),
         user=row["user_name"],
         trip_id=_uuid(row["trip_id"]),

@@ -16,7 +16,6 @@ from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.photos.account_photos import PhotosUnavailable
 from services.photos.store import PhotoStore, StoreUnreachable
-from services.staff.trail import COMMAND_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ _TRIP = (
 )
 _ACTION = ("at", "action", "detail", "trip_id")
 SECTIONS = {
-    "sessions": Section("sessions", ("created", "used"), "user_id = $1", "created"),
+    "sessions": Section("sessions", ("created", "used", "admin_opened"), "user_id = $1", "created"),
     # Of the last hour.
     "letters": Section("letters", ("kind", "address", "created", "sent"), "user_id = $1", "id"),
     "links_in_letters": Section("email_tokens", ("purpose", "address", "expires"), "user_id = $1", "expires"),
@@ -80,8 +79,7 @@ SECTIONS = {
     "your_actions_as_staff": Section(
         "staff_actions",
         (*_ACTION, "user_id"),
-        # Entries of the command line have the account that they are about in this column.
-        f"staff_id = $1 AND staff_username NOT LIKE '%{COMMAND_LINE}'",
+        "staff_id = $1",
         "id",
     ),
 }
@@ -92,6 +90,7 @@ _TIMES = frozenset(
         "created",
         "updated",
         "used",
+        "admin_opened",
         "at",
         "deleted",
         "expires_at",

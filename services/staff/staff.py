@@ -20,12 +20,13 @@ from services.accounts.log_in import BadCredentials, LogIns
 from services.accounts.sessions import NewSession, Sessions
 from services.accounts.users import user_of
 from services.database.connections import Database, Transaction
+from services.database.dialects import moment
 from services.errors import BadInput, SessionEnded
 from services.events.outbox import Outbox, OutboxTransaction
 from services.notifications.letters import Letters
 from services.runtime.shield import Shield
 from services.staff.personal_data import PersonalData
-from services.staff.trail import ONLY_SESSIONS, NotStaff, StaffTrail
+from services.staff.trail import NotStaff, StaffTrail
 from services.trips import rows as trip_rows
 from services.trips.checks import checked_reason
 from services.trips.commands import Trips
@@ -114,8 +115,8 @@ class Staff:
             username=username, password=password, address=address, replaces=replaces, staff_only=True
         )
         try:
-            await self._shield.run(self._trail.record(self._database, session.actor, StaffActionKind.LOG_IN))
-        except NotStaff:
+            await self._shield.run(self._note_log_in(session.actor))
+        except (NotStaff, SessionEnded):
             # Deactivated or deleted since the password was verified.
             raise BadCredentials("The user name or the password is wrong.") from None
         return session
@@ -126,14 +127,46 @@ class Staff:
             await self._sessions.end(member.actor)
 
     async def member(self, token: str) -> StaffMember | None:
-        """The member of staff whose live session the token belongs to; None if there is none."""
+        """The member of staff whose live session the token belongs to; None if there is none.
+
+        The first time in a session that was not begun by ``log_in``, the audit trail gets its entry.
+        """
         actor = await self._sessions.actor_of(token)
         if actor is None:
             return None
         rows = await self._database.fetch(
-            "SELECT 1 AS one FROM users WHERE id = $1 AND is_staff = $2 AND is_active = $2", actor.id, True
+            "SELECT s.admin_opened FROM users u JOIN sessions s ON s.user_id = u.id "
+            "WHERE s.id = $1 AND u.is_staff = $2 AND u.is_active = $2",
+            actor.session_id,
+            True,
         )
-        return StaffMember(actor) if rows else None
+        if not rows:
+            return None
+        if rows[0]["admin_opened"] is None:
+            try:
+                await self._shield.run(self._note_log_in(actor, is_of_api=True))
+            except (NotStaff, SessionEnded):
+                return None
+        return StaffMember(actor)
+
+    async def _note_log_in(self, actor: Actor, *, is_of_api: bool = False) -> None:
+        """Write the entry of a session that opens the admin, once. Raises: NotStaff, SessionEnded."""
+        # The user first, as everywhere.
+        lock = self._database.sql.locked("KEY SHARE OF u FOR NO KEY UPDATE OF s")
+        async with self._database.transaction() as transaction:
+            session = await self._sessions.require(
+                transaction, actor.session_id, "s.created, s.admin_opened", lock=lock
+            )
+            if session["admin_opened"] is not None:
+                return
+            began = f"{moment(session['created']):%Y-%m-%d %H:%M} UTC"
+            await self._trail.record(
+                transaction,
+                actor,
+                StaffActionKind.LOG_IN,
+                detail=f"with a session of the API that began at {began}" if is_of_api else "",
+            )
+            await transaction.fetch("UPDATE sessions SET admin_opened = {now} WHERE id = $1", actor.session_id)
 
     async def add_user(
         self,
@@ -192,8 +225,7 @@ class Staff:
     async def end_sessions(self, member: StaffMember, *, user_id: UUID, session_id: UUID | None = None) -> int:
         """End one session of a user, or all; their sockets close on every server. Returns how many have ended.
 
-        The account stays active: its owner can log in again. The trail has it as a deactivation whose detail says
-        that only sessions have ended.
+        The account stays active: its owner can log in again.
 
         Raises:
             NotStaff: the caller is no longer a member of staff.
@@ -215,9 +247,9 @@ class Staff:
             await self._trail.record(
                 transaction,
                 member.actor,
-                StaffActionKind.DEACTIVATE_USER,
+                StaffActionKind.END_SESSIONS,
                 user_id=user_id,
-                detail=f"{ONLY_SESSIONS}: {which}; the account stays active",
+                detail=which,
             )
             if not found:
                 raise NoSuchSession

@@ -11,10 +11,6 @@ from services.database.connections import Source
 # Ends the author's name in an entry of the command line. No user name has a space.
 COMMAND_LINE = " (command line)"
 _MAX_AUTHOR = 150
-# Begins the detail of a deactivation that has ended sessions and left the account active, and of a password that
-# was set without a letter: the table allows no more kinds of actions.
-ONLY_SESSIONS = "only sessions ended"
-NO_LETTER = "a new password was set, and no letter sent"
 
 
 class NotStaff(Exception):
@@ -34,7 +30,7 @@ class CommandLine:
 
 
 class StaffTrail:
-    """Writes the audit trail."""
+    """Writes the audit trail. An author is the actor of a member of staff, or the command line."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -42,23 +38,34 @@ class StaffTrail:
     async def record(
         self,
         source: Source,
-        staff: Actor,
+        by: Actor | CommandLine,
         action: StaffActionKind,
         *,
         user_id: UUID | None = None,
         trip_id: UUID | None = None,
         detail: str = "",
     ) -> None:
-        """Record an action. The same statement checks that the member of staff may act.
+        """Record an action. The same statement checks that a member of staff may act.
 
         Raises:
             NotStaff: they are no active member of staff in a live session; the transaction must not be committed.
         """
+        if isinstance(by, CommandLine):
+            await source.fetch(
+                "INSERT INTO staff_actions (at, action, staff_username, detail, user_id, trip_id) "
+                "VALUES ({now}, $1, $2, $3, $4, $5)",
+                action,
+                by.author,
+                detail,
+                user_id,
+                trip_id,
+            )
+            return
         member = self._sessions.live_sql("$1", "{now}, $2, u.username, $3, u.id, $4, $5")
         written = await source.fetch(
             "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id, trip_id) "
             f"{member} AND u.is_staff = $6{self._sessions.session_lock_sql} RETURNING id",
-            staff.session_id,
+            by.session_id,
             action,
             detail,
             user_id,
@@ -67,21 +74,3 @@ class StaffTrail:
         )
         if not written:
             raise NotStaff
-
-
-async def record_command(
-    source: Source, by: CommandLine, action: StaffActionKind, *, user_id: UUID, detail: str = ""
-) -> None:
-    """Record what a command did about an account.
-
-    The author has no account, and the table wants one: it is the account that the command is about. The author's
-    name tells such an entry from an action of that account.
-    """
-    await source.fetch(
-        "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id) "
-        "VALUES ({now}, $1, $2, $3, $4, $4)",
-        action,
-        by.author,
-        detail,
-        user_id,
-    )

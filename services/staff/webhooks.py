@@ -14,13 +14,13 @@ from services.database.dialects import Row, moment, uuid
 from services.staff.list_query import ListedTable, Query, StaffList
 from services.staff.lists import newest
 from services.staff.staff import StaffMember
-from services.staff.trail import StaffTrail
+from services.staff.trail import CommandLine, StaffTrail
 from services.webhooks.endpoints import FAILING_AFTER_S, Endpoint
 from services.webhooks.management import Also, WebhookManagement
 
 
 class StaffWebhooks:
-    """The acts of staff, with the rules and errors of ``WebhookManagement``.
+    """The acts of staff and of the command line, with the rules and errors of ``WebhookManagement``.
 
     Each also raises ``NotStaff``: the caller is no longer a member of staff, and nothing was done.
     """
@@ -30,53 +30,55 @@ class StaffWebhooks:
         self._trail = StaffTrail(sessions)
 
     async def add(
-        self, member: StaffMember, *, url: str, description: str, event_types: Sequence[str]
+        self, by: StaffMember | CommandLine, *, url: str, description: str, event_types: Sequence[str]
     ) -> tuple[Endpoint, str]:
         """Add an endpoint; returns it and its secret, which is shown this once."""
         return await self._management.add(
             url=url,
             description=description,
             event_types=event_types,
-            also=self._noted(member, StaffActionKind.ADD_WEBHOOK),
+            also=self._noted(by, StaffActionKind.ADD_WEBHOOK),
         )
 
-    async def rotate(self, member: StaffMember, *, endpoint_id: UUID) -> str:
+    async def rotate(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> str:
         """Give an endpoint another secret, which is shown this once."""
-        return await self._management.rotate(endpoint_id, also=self._noted(member, StaffActionKind.ROTATE_WEBHOOK))
+        return await self._management.rotate(endpoint_id, also=self._noted(by, StaffActionKind.ROTATE_WEBHOOK))
 
-    async def enable(self, member: StaffMember, *, endpoint_id: UUID) -> None:
+    async def enable(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> None:
         """Send to an endpoint again."""
-        await self._management.enable(endpoint_id, also=self._noted(member, StaffActionKind.ENABLE_WEBHOOK))
+        await self._management.enable(endpoint_id, also=self._noted(by, StaffActionKind.ENABLE_WEBHOOK))
 
-    async def disable(self, member: StaffMember, *, endpoint_id: UUID) -> None:
+    async def disable(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> None:
         """Send nothing more to an endpoint."""
-        await self._management.disable(endpoint_id, also=self._noted(member, StaffActionKind.DISABLE_WEBHOOK))
+        await self._management.disable(endpoint_id, also=self._noted(by, StaffActionKind.DISABLE_WEBHOOK))
 
-    async def delete(self, member: StaffMember, *, endpoint_id: UUID) -> None:
+    async def delete(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> None:
         """Delete an endpoint with its deliveries."""
-        await self._management.delete(endpoint_id, also=self._noted(member, StaffActionKind.DELETE_WEBHOOK))
+        await self._management.delete(endpoint_id, also=self._noted(by, StaffActionKind.DELETE_WEBHOOK))
 
-    async def test(self, member: StaffMember, *, endpoint_id: UUID) -> None:
+    async def test(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> None:
         """Send a test event."""
-        await self._management.test(endpoint_id, also=self._noted(member, StaffActionKind.TEST_WEBHOOK))
+        await self._management.test(endpoint_id, also=self._noted(by, StaffActionKind.TEST_WEBHOOK))
 
-    async def send_again(self, member: StaffMember, *, delivery_id: int) -> None:
+    async def send_again(self, by: StaffMember | CommandLine, *, delivery_id: int) -> None:
         """Send a dead letter again."""
         await self._management.send_again(
-            delivery_id, also=self._noted(member, StaffActionKind.RESEND_WEBHOOK, f"number {delivery_id}")
+            delivery_id, also=self._noted(by, StaffActionKind.RESEND_WEBHOOK, f"number {delivery_id}")
         )
 
-    async def send_all_again(self, member: StaffMember, *, endpoint_id: UUID) -> int:
+    async def send_all_again(self, by: StaffMember | CommandLine, *, endpoint_id: UUID) -> int:
         """Send all dead letters of an endpoint again; returns how many."""
         return await self._management.send_all_again(
-            endpoint_id, also=self._noted(member, StaffActionKind.RESEND_WEBHOOK, "all")
+            endpoint_id, also=self._noted(by, StaffActionKind.RESEND_WEBHOOK, "all")
         )
 
-    def _noted(self, member: StaffMember, action: StaffActionKind, what: str = "") -> Also:
+    def _noted(self, by: StaffMember | CommandLine, action: StaffActionKind, what: str = "") -> Also:
+        author = by if isinstance(by, CommandLine) else by.actor
+
         async def also(transaction: Transaction, endpoint: Endpoint) -> None:
             # Without the path of the address, which can be a secret.
             detail = f"{endpoint.host} {endpoint.id} {what}".strip()
-            await self._trail.record(transaction, member.actor, action, detail=detail[-500:])
+            await self._trail.record(transaction, author, action, detail=detail[-500:])
 
         return also
 

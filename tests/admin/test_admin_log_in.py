@@ -1,5 +1,6 @@
 """Who can enter the admin, and what pages of other origins can do there."""
 
+import asyncio
 import re
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from application.application import Application
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
-from tests.support.api import MY_TRIPS, PASSWORD, Api, open_socket
+from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
 from tests.support.database_rows import add_rider
 from tests.support.staff import StaffBrowser, make_staff, path_of
 
@@ -57,6 +58,24 @@ async def test_a_log_in_redirects_to_the_requested_page_and_to_no_other_host(
 async def test_the_sessions_are_those_of_the_api(staff: StaffBrowser) -> None:
     asked = await staff.http.post("/graphql", json={"query": "{ me { username role } }"})
     assert asked.json()["data"]["me"] == {"username": "stella", "role": "RIDER"}
+
+
+@pytest.mark.attack("access")
+async def test_a_session_of_the_api_that_opens_the_admin_is_in_the_trail_once(
+    live_server: LiveServer, stranger: StaffBrowser
+) -> None:
+    application = live_server.application
+    await make_staff(application, "stella")
+    async with Api(live_server.url) as api:
+        assert (await api.data(LOG_IN, username="stella", password=PASSWORD))["errors"] == []
+        stranger.http.cookies.set(COOKIE, api.http.cookies[COOKIE])
+    assert await actions(application) == []
+    pages = await asyncio.gather(*(stranger.get(path) for path in ("/trip/list", "/user/list", "/live")))
+    assert [page.status_code for page in pages] == [200] * 3
+    rows = await application.database.fetch("SELECT staff_username, action, detail FROM staff_actions")
+    ((who, action, detail),) = [tuple(row.values()) for row in rows]
+    assert (who, action) == ("stella", "LOG_IN")
+    assert re.fullmatch(r"with a session of the API that began at \d{4}-\d\d-\d\d \d\d:\d\d UTC", detail)
 
 
 async def test_nobody_but_staff_gets_in(live_server: LiveServer, rider: Api, stranger: StaffBrowser) -> None:

@@ -13,7 +13,7 @@ from models.staff_action import StaffActionKind
 from models.trip_life import CancelCode, TripStatus
 from models.values import Approval, Role
 from services.staff.staff import NoSuchSession
-from services.staff.trail import CommandLine, record_command
+from services.staff.trail import CommandLine, StaffTrail
 from tests.conftest import LiveServer
 from tests.support.api import MY_TRIPS, Api
 from tests.support.database_rows import add_driver, add_rider, add_trip
@@ -178,11 +178,13 @@ async def test_staff_end_one_session_of_a_person_and_then_all(
     assert await sessions.actor_of(other.token) is not None
     assert (await staff.row_action("user", "end-sessions", str(user.id))).status_code == 200
     assert [await sessions.actor_of(session.token) for session in (one, other)] == [None, None]
-    rows = await database.fetch("SELECT detail FROM staff_actions WHERE action <> 'LOG_IN' ORDER BY id")
-    assert [row["detail"] for row in rows] == [
-        f"only sessions ended: session {session_id[:8]}; the account stays active",
-        "only sessions ended: all 3 sessions; the account stays active",
+    rows = await database.fetch("SELECT action, detail FROM staff_actions WHERE action <> 'LOG_IN' ORDER BY id")
+    assert [(row["action"], row["detail"]) for row in rows] == [
+        ("END_SESSIONS", f"session {session_id[:8]}"),
+        ("END_SESSIONS", "all 3 sessions"),
     ]
+    assert len(await staff.rows("staff-action", filter="action__in=END_SESSIONS")) == 2
+    assert await staff.rows("staff-action", filter="action__in=DEACTIVATE_USER") == []
     trail = (await staff.get("/staff-action/list")).text
     assert trail.count(">Ended sessions</span>") == 2
     assert "Deactivated a user</span>" not in trail
@@ -193,7 +195,8 @@ async def test_the_trail_shows_what_was_done_on_the_command_line_without_a_link(
 ) -> None:
     database = live_server.application.database
     rider = await add_rider(database)
-    await record_command(database, CommandLine("ops"), StaffActionKind.EXPORT, user_id=rider.id)
+    trail = StaffTrail(live_server.application.services.sessions)
+    await trail.record(database, CommandLine("ops"), StaffActionKind.EXPORT, user_id=rider.id)
     (newest, _) = await staff.rows("staff-action")
     assert await staff.rows("staff-action", q="command line") == [newest]
     page = (await staff.get("/staff-action/list")).text

@@ -374,7 +374,7 @@ def test_a_password_is_set_for_somebody_who_has_forgotten_it_and_the_sessions_en
             "SELECT staff_username, action, user_id FROM staff_actions ORDER BY id"
         ).fetchall()
     by = f"{pwd.getpwuid(os.getuid()).pw_name} (command line)"
-    assert trail == [(by, "ADD_USER", user_id), (by, "SEND_PASSWORD_RESET", user_id)]
+    assert trail == [(by, "ADD_USER", user_id), (by, "SET_PASSWORD", user_id)]
 
 
 def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
@@ -390,6 +390,18 @@ def test_a_member_of_staff_is_created_once_and_with_a_strong_password(
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         assert database.execute("SELECT username, is_staff, role FROM users").fetchall() == [("chief", 1, "RIDER")]
     database.close()
+
+
+def test_the_rights_of_staff_are_taken_away_but_not_from_the_last_one(environment: dict[str, str]) -> None:
+    for name in ("chief", "stella"):
+        assert command(environment, "create-staff", name, stdin=f"{PASSWORD}\n").code == 0
+    done = command(environment, "revoke-staff", "Stella")
+    assert (done.code, done.out) == (0, "Stella is no longer a member of staff, and all sessions have ended\n")
+    assert_one_line(command(environment, "revoke-staff", "stella"), "'stella' is not a member of staff")
+    assert_one_line(command(environment, "revoke-staff", "nobody"), "there is no user 'nobody'")
+    assert_one_line(
+        command(environment, "revoke-staff", "chief"), "the last active member of staff", "create-staff"
+    )
 
 
 def test_everything_about_a_person_is_written_to_a_file_of_its_own(
@@ -442,7 +454,7 @@ def test_drivers_are_approved_and_refused_without_the_admin_and_the_trail_has_it
     assert command(environment, "list-waiting-drivers").out == "No driver waits.\n"
     with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
         trail = database.execute("SELECT action, detail, staff_username FROM staff_actions ORDER BY id").fetchall()
-        assert [row[:2] for row in trail] == [("APPROVE_DRIVER", ""), ("REFUSE_DRIVER", "No licence.")]
+        assert [row[:2] for row in trail] == [("APPROVE_DRIVER", ""), ("REVOKE_APPROVAL", "No licence.")]
         assert all(row[2].endswith(" (command line)") for row in trail)
     database.close()
     off = environment | {"TAXIRANK_DRIVER_APPROVAL": "false"}
@@ -471,6 +483,17 @@ def test_webhooks_are_managed_without_the_admin(environment: dict[str, str], tmp
     assert command(environment, "webhooks", "delete", endpoint_id).code == 0
     assert_one_line(command(environment, "webhooks", "delete", endpoint_id), "There is no such endpoint")
     assert command(environment, "webhooks", "delete", "7").code == 2
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        trail = database.execute(
+            "SELECT action, detail, staff_username, staff_id, user_id FROM staff_actions ORDER BY id"
+        ).fetchall()
+    database.close()
+    by = f"{pwd.getpwuid(os.getuid()).pw_name} (command line)"
+    host = f"127.0.0.1:9 {endpoint_id}"
+    kinds = ("ADD", "ROTATE", "TEST", "RESEND", "DISABLE", "ENABLE", "DELETE")
+    assert trail == [
+        (f"{kind}_WEBHOOK", f"{host} all" if kind == "RESEND" else host, by, None, None) for kind in kinds
+    ]
 
 
 def test_the_demo_data_is_created_once(environment: dict[str, str], tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ CHECKS = {
     },
     "users": {"users_role", "users_approval"},
     "outbox": {"outbox_one_subject"},
-    "staff_actions": {"staff_actions_action"},
+    "staff_actions": {"staff_actions_action", "staff_actions_author"},
     "trip_changes": {
         "trip_changes_status",
         "trip_changes_version",

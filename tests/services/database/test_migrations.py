@@ -22,6 +22,7 @@ from models.trip_life import ChangedBy, TripStatus
 from services.accounts.lookalikes import fill_skeletons, skeleton
 from services.database import migrations
 from services.database.connections import Database
+from services.database.failures import Conflict
 from services.database.migrations import MigrationError
 from services.trips.history import TripHistory
 from services.trips.rows import find
@@ -29,7 +30,10 @@ from tests.support import servers
 from tests.support.database_rows import add_driver, add_rider, add_trip
 
 T = TypeVar("T")
-NAMES = sorted(path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py"))
+NAMES = sorted(
+    (path.name for path in (ROOT / "migrations").rglob("sqlite/models/*.py")),
+    key=lambda name: int(name.partition("_")[0]),
+)
 
 # In a separate process for each dialect: aerich keeps its state on a class.
 GENERATE = """
@@ -302,6 +306,63 @@ async def test_older_trips_get_the_first_entry_of_their_history(
     assert await alone(migrations.apply(empty)) == NAMES[1:]
 
     await check_histories(empty, expected)
+
+
+async def test_older_entries_of_the_trail_get_the_kind_that_their_words_tell(
+    empty: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "before"
+    for dialect in migrations.DIALECTS:
+        (folder / dialect / "models").mkdir(parents=True)
+        for name in NAMES:
+            if int(name.partition("_")[0]) < 10:
+                copy(ROOT / "migrations" / dialect / "models" / name, folder / dialect / "models")
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "ROOT", folder)
+        await alone(migrations.apply(empty))
+    database = Database(empty)
+    await database.connect()
+    user, other = (await add_rider(database)).id, (await add_rider(database)).id
+    before = [
+        ("DEACTIVATE_USER", "stella", "only sessions ended: all 2 sessions; the account stays active", user),
+        ("DEACTIVATE_USER", "stella", "", user),
+        ("SEND_PASSWORD_RESET", "ops (command line)", "a new password was set, and no letter sent", user),
+        ("SEND_PASSWORD_RESET", "stella", "", user),
+        ("REFUSE_DRIVER", "stella", "no photo", user),
+        ("APPROVE_DRIVER", "stella", "", user),
+        ("REFUSE_DRIVER", "stella", "not this one", other),
+        ("REFUSE_DRIVER", "stella", "complaints", user),
+        ("REFUSE_DRIVER", "stella", "another reason", user),
+    ]
+    for action, author, detail, about in before:
+        await database.fetch(
+            "INSERT INTO staff_actions (at, action, staff_username, detail, staff_id, user_id) "
+            "VALUES ({now}, $1, $2, $3, $4, $4)",
+            action,
+            author,
+            detail,
+            about,
+        )
+    trail = "SELECT action, detail, staff_id FROM staff_actions ORDER BY id"
+    await database.disconnect()
+
+    await alone(migrations.apply(empty))
+    await database.connect()
+    rows = await database.fetch(trail)
+    assert [row["action"] for row in rows] == [
+        *("END_SESSIONS", "DEACTIVATE_USER", "SET_PASSWORD", "SEND_PASSWORD_RESET"),
+        *("REFUSE_DRIVER", "APPROVE_DRIVER", "REFUSE_DRIVER", "REVOKE_APPROVAL", "REFUSE_DRIVER"),
+    ]
+    assert [row["staff_id"] is None for row in rows] == [
+        author == "ops (command line)" for _, author, *_ in before
+    ]
+    assert rows[7]["detail"] == "complaints"
+    # Only the command line may lack an account.
+    with pytest.raises(Conflict):
+        await database.fetch(
+            "INSERT INTO staff_actions (at, action, staff_username, detail) VALUES ({now}, 'EXPORT', 'x', '')"
+        )
+    await database.disconnect()
 
 
 async def statements_of(name: str) -> list[str]:

@@ -158,7 +158,7 @@ async def test_staff_approve_refuse_with_a_reason_and_revoke_and_the_trail_says_
     assert [(row["action"], row["detail"]) for row in trail] == [
         ("REFUSE_DRIVER", "Photo is not readable."),
         ("APPROVE_DRIVER", ""),
-        ("REFUSE_DRIVER", "Complaints."),
+        ("REVOKE_APPROVAL", "Complaints."),
     ]
     assert len(await notes(town.database)) == 3
 
@@ -311,7 +311,7 @@ async def test_a_running_server_tells_the_driver_what_a_command_has_decided(
     assert await sink.next() == NOT_APPROVED
     trail = await town.database.fetch("SELECT action, staff_username, user_id FROM staff_actions ORDER BY id")
     assert [(row["action"], row["staff_username"], str(row["user_id"])) for row in trail] == [
-        (action, "root (command line)", str(driver.id)) for action in ("APPROVE_DRIVER", "REFUSE_DRIVER")
+        (action, "root (command line)", str(driver.id)) for action in ("APPROVE_DRIVER", "REVOKE_APPROVAL")
     ]
 
 
