@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,12 @@ from aerich import Command
 from aerich.ddl.sqlite import SqliteDDL
 from aerich.migrate import Migrate
 from aerich.models import Aerich
+from aerich.utils import import_py_module
 from tortoise import Model
 from tortoise.exceptions import IntegrityError, OperationalError
 
 from services.database.connections import APP, connect_alone, connection_name, direct_connector, tortoise_config
+from services.database.migration_run import MigrationRun, TableInUse
 from services.database.postgres import reason
 from services.database.settings import DatabaseSettings, sqlite_path
 from services.database.sqlite_file import check_file
@@ -27,12 +29,9 @@ _log = structlog.stdlib.get_logger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2] / "migrations"
 DIALECTS = {"sqlite": "sqlite://:memory:", "postgres": "postgres://offline@localhost/offline"}
-LOCK_TIMEOUT_S = 5
-ATTEMPTS = 20
-PAUSE_S = 3.0
+POLL_S = 0.5
 # Overrides time limits of the database or the role.
-_UNLIMITED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-_PATIENT = _UNLIMITED | {"lock_timeout": f"{LOCK_TIMEOUT_S}s"}
+_UNLIMITED = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0"}
 LOCK_KEY = int.from_bytes(hashlib.sha256(b"taxirank migrations").digest()[:8], "big", signed=True)
 
 
@@ -42,7 +41,7 @@ class MigrationError(Exception):
 
 
 def _command(settings: DatabaseSettings) -> Command:
-    connector = direct_connector(settings, options=_PATIENT) if settings.sqlite_path is None else None
+    connector = direct_connector(settings) if settings.sqlite_path is None else None
     location = str(ROOT / connection_name(settings))
     return Command(tortoise_config(settings, connector), app=APP, location=location)
 
@@ -50,8 +49,8 @@ def _command(settings: DatabaseSettings) -> Command:
 async def apply(settings: DatabaseSettings) -> list[str]:
     """Apply missing migrations and return their names. One call per process at a time.
 
-    A migration may take as long as it needs, but waits LOCK_TIMEOUT_S for a lock, since others wait behind it for
-    the table. Then it is rolled back, and tried again.
+    On PostgreSQL a migration may take as long as it needs, and nobody waits long for it (``MigrationRun``). One
+    that was interrupted goes on.
 
     Raises:
         MigrationError: a migration failed, or the database is newer than this version.
@@ -59,30 +58,34 @@ async def apply(settings: DatabaseSettings) -> list[str]:
     """
     if settings.sqlite_path is not None:
         check_file(settings.sqlite_path)
-    async with _one_at_a_time(settings), _command(settings) as command:
-        before = await _applied()
-        _refuse_newer(before)
-        await _upgrade(command)
-        return [name for name in Migrate.get_all_version_files() if name not in before]
+    async with _command(settings) as command:
+        if settings.sqlite_path is not None:
+            return await _upgrade(command.upgrade)
+        async with _only_migrator(settings) as connection:
+            return await _upgrade(lambda: _upgrade_postgres(connection))
 
 
-async def _upgrade(command: Command) -> None:
-    for tries_left in reversed(range(ATTEMPTS)):
-        try:
-            await command.upgrade()
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
-            name = await _next()
-            if not tries_left:
-                raise MigrationError(
-                    f"the migration {name} was not applied: {error}. Something uses its table all the time: see "
-                    "pg_stat_activity for long transactions, then run `server.py migrate` again"
-                ) from error
-            _log.warning("a migration waits until its table is free", migration=name, tries_left=tries_left)
-            await asyncio.sleep(PAUSE_S)
-        except (OperationalError, IntegrityError, asyncpg.PostgresError, sqlite3.Error, OSError) as error:
-            raise MigrationError(f"a migration was not applied: {reason(error)}") from error
-        else:
-            return
+async def _upgrade(upgrade: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    _refuse_newer(await _applied())
+    try:
+        return await upgrade()
+    except TableInUse as error:
+        raise MigrationError(str(error)) from error
+    except (OperationalError, IntegrityError, asyncpg.PostgresError, sqlite3.Error, OSError) as error:
+        raise MigrationError(f"a migration was not applied: {reason(error)}") from error
+    except asyncpg.InterfaceError as error:
+        raise MigrationError(
+            f"a migration was interrupted ({reason(error)}): run `server.py migrate` again"
+        ) from error
+
+
+async def _upgrade_postgres(connection: asyncpg.Connection) -> list[str]:
+    applied = await _applied()
+    missing = [module for module in Migrate.get_all_version_modules() if f"{module.name}.py" not in applied]
+    run = MigrationRun(connection)
+    for module in missing:
+        await run.run(f"{module.name}.py", import_py_module(module))
+    return [f"{module.name}.py" for module in missing]
 
 
 async def check(settings: DatabaseSettings) -> None:
@@ -129,27 +132,29 @@ async def _applied() -> list[str]:
         return []
 
 
-async def _next() -> str:
-    applied = await _applied()
-    return next(name for name in Migrate.get_all_version_files() if name not in applied)
-
-
 @asynccontextmanager
-async def _one_at_a_time(settings: DatabaseSettings) -> AsyncGenerator[None]:
-    """Lets one process after another migrate a PostgreSQL database: several containers may start at once."""
-    if settings.sqlite_path is not None:
-        yield
-        return
+async def _only_migrator(settings: DatabaseSettings) -> AsyncGenerator[asyncpg.Connection]:
+    """The one connection that migrates a PostgreSQL database: several containers may start at once."""
     connection = await connect_alone(settings, options=_UNLIMITED)
     try:
-        # The lock ends with the transaction, so that no pooler can keep it.
-        await connection.transaction().start()
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCK_KEY):
-            _log.warning("another process migrates this database: waiting for it")
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK_KEY)
-        yield
+        # If this process is killed, PostgreSQL ends its statement, and the lock, within a second.
+        await connection.execute(_NOTICE_ITS_END)
+        is_told = False
+        # To wait in a statement is to hold a snapshot, and CREATE INDEX CONCURRENTLY waits for each of them.
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):
+            if not is_told:
+                _log.warning("another process migrates this database: waiting for it")
+            is_told = True
+            await asyncio.sleep(POLL_S)
+        yield connection
+        await connection.execute("SELECT pg_advisory_unlock($1)", LOCK_KEY)
     finally:
         connection.terminate()
+
+
+_NOTICE_ITS_END = (
+    "SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+)
 
 
 async def generate(dialect: str, name: str, root: Path = ROOT) -> str | None:

@@ -1,7 +1,8 @@
 # Check constraints, the partial index and the first line of every history are written by hand.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
@@ -14,20 +15,32 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
     "changed_by" VARCHAR(10) NOT NULL,
     "trip_id" UUID NOT NULL REFERENCES "trips" ("id") ON DELETE CASCADE,
     "user_id" UUID REFERENCES "users" ("id") ON DELETE RESTRICT,
-    CONSTRAINT "uid_trip_change_trip_id_6559be" UNIQUE ("trip_id", "version")
+    CONSTRAINT "uid_trip_change_trip_id_6559be" UNIQUE ("trip_id", "version"),
+    CONSTRAINT "trip_changes_status" CHECK ("status" IN ('REQUESTED', 'STARTED', 'IN_PROGRESS', 'COMPLETED', 'CANCELLED', 'EXPIRED')),
+    CONSTRAINT "trip_changes_version" CHECK ("version" >= 1),
+    CONSTRAINT "trip_changes_changed_by" CHECK ("changed_by" IN ('RIDER', 'DRIVER', 'STAFF', 'SYSTEM')),
+    CONSTRAINT "trip_changes_user" CHECK (("changed_by" = 'SYSTEM') = ("user_id" IS NULL))
 );
 COMMENT ON COLUMN "trip_changes"."status" IS 'REQUESTED: REQUESTED\nSTARTED: STARTED\nIN_PROGRESS: IN_PROGRESS\nCOMPLETED: COMPLETED\nCANCELLED: CANCELLED\nEXPIRED: EXPIRED';
 COMMENT ON COLUMN "trip_changes"."changed_by" IS 'RIDER: RIDER\nDRIVER: DRIVER\nSTAFF: STAFF\nSYSTEM: SYSTEM';
 COMMENT ON TABLE "trip_changes" IS 'One change of a trip, written in the transaction that made it and never altered.';
-        ALTER TABLE "trips" ADD "pick_up_cell" BIGINT;
-ALTER TABLE "trip_changes" ADD CONSTRAINT "trip_changes_status" CHECK ("status" IN ('REQUESTED', 'STARTED', 'IN_PROGRESS', 'COMPLETED', 'CANCELLED', 'EXPIRED'));
-ALTER TABLE "trip_changes" ADD CONSTRAINT "trip_changes_version" CHECK ("version" >= 1);
-ALTER TABLE "trip_changes" ADD CONSTRAINT "trip_changes_changed_by" CHECK ("changed_by" IN ('RIDER', 'DRIVER', 'STAFF', 'SYSTEM'));
-ALTER TABLE "trip_changes" ADD CONSTRAINT "trip_changes_user" CHECK (("changed_by" = 'SYSTEM') = ("user_id" IS NULL));
-CREATE INDEX IF NOT EXISTS "trips_open_by_cell" ON "trips" ("pick_up_cell") WHERE "status" = 'REQUESTED';
-INSERT INTO "trip_changes" ("trip_id", "version", "status", "at", "changed_by", "user_id")
-    SELECT "id", 1, 'REQUESTED', "created", 'RIDER', "rider_id" FROM "trips" WHERE TRUE
-    ON CONFLICT DO NOTHING;"""
+        ALTER TABLE "trips" ADD COLUMN IF NOT EXISTS "pick_up_cell" BIGINT;
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "trips_open_by_cell" ON "trips" ("pick_up_cell") WHERE "status" = 'REQUESTED';
+DO $$
+DECLARE
+    batch UUID[];
+    last UUID := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    LOOP
+        batch := ARRAY(SELECT "id" FROM "trips" WHERE "id" > last ORDER BY "id" LIMIT 1000);
+        EXIT WHEN cardinality(batch) = 0;
+        INSERT INTO "trip_changes" ("trip_id", "version", "status", "at", "changed_by", "user_id")
+            SELECT "id", 1, 'REQUESTED', "created", 'RIDER', "rider_id" FROM "trips" WHERE "id" = ANY(batch)
+            ON CONFLICT DO NOTHING;
+        last := batch[cardinality(batch)];
+        COMMIT;
+    END LOOP;
+END $$;"""
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:

@@ -1,7 +1,8 @@
 # The check constraint and the indexes that bound the lists of the admin are written by hand.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
@@ -14,19 +15,19 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
     "detail" VARCHAR(500) NOT NULL,
     "staff_id" UUID NOT NULL REFERENCES "users" ("id") ON DELETE RESTRICT,
     "trip_id" UUID REFERENCES "trips" ("id") ON DELETE RESTRICT,
-    "user_id" UUID REFERENCES "users" ("id") ON DELETE RESTRICT
+    "user_id" UUID REFERENCES "users" ("id") ON DELETE RESTRICT,
+    CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'ADD_TRIP', 'CANCEL_TRIP', 'EXPORT'))
 );
 COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USER\nDEACTIVATE_USER: DEACTIVATE_USER\nREACTIVATE_USER: REACTIVATE_USER\nADD_TRIP: ADD_TRIP\nCANCEL_TRIP: CANCEL_TRIP\nEXPORT: EXPORT';
 COMMENT ON TABLE "staff_actions" IS 'One action of a member of staff, written in the transaction of what it did and never altered.';
-        ALTER TABLE "users" ADD "deleted" TIMESTAMPTZ;
-ALTER TABLE "staff_actions" ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'ADD_TRIP', 'CANCEL_TRIP', 'EXPORT'));
+        ALTER TABLE "users" ADD COLUMN IF NOT EXISTS "deleted" TIMESTAMPTZ;
 CREATE INDEX IF NOT EXISTS "staff_actions_by_time" ON "staff_actions" ("at" DESC, "id" DESC);
-CREATE INDEX IF NOT EXISTS "users_by_created" ON "users" ("created" DESC, "id" DESC);
-CREATE INDEX IF NOT EXISTS "trips_by_created" ON "trips" ("created" DESC, "id" DESC);
-CREATE INDEX IF NOT EXISTS "trips_active" ON "trips" ("created" DESC, "id" DESC)
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "users_by_created" ON "users" ("created" DESC, "id" DESC);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "trips_by_created" ON "trips" ("created" DESC, "id" DESC);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "trips_active" ON "trips" ("created" DESC, "id" DESC)
     WHERE "status" IN ('REQUESTED', 'STARTED', 'IN_PROGRESS');
 -- What begins with a text: the unique index follows the language of the database, which knows no beginnings.
-CREATE INDEX IF NOT EXISTS "users_by_name" ON "users" ("username_key" text_pattern_ops);"""
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "users_by_name" ON "users" ("username_key" text_pattern_ops);"""
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:

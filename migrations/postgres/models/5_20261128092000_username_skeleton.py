@@ -2,15 +2,16 @@
 # wait for.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
     return """
-        ALTER TABLE "users" ADD "username_skeleton" VARCHAR(64);
-CREATE UNIQUE INDEX IF NOT EXISTS "users_skeleton" ON "users" ("username_skeleton")
+        ALTER TABLE "users" ADD COLUMN IF NOT EXISTS "username_skeleton" VARCHAR(64);
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "users_skeleton" ON "users" ("username_skeleton")
     WHERE "username_skeleton" IS NOT NULL;
-CREATE INDEX IF NOT EXISTS "users_without_skeleton" ON "users" ("id")
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "users_without_skeleton" ON "users" ("id")
     WHERE ("username_skeleton" IS NULL) = ("deleted" IS NULL);"""
 
 

@@ -2,7 +2,8 @@
 # and to read these would keep others from the tables.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
@@ -22,30 +23,34 @@ async def upgrade(db: BaseDBAsyncClient) -> str:
 COMMENT ON TABLE "ratings" IS 'What one party of a completed trip thinks of the other: 1 to 5 stars, and a comment for staff.';
 CREATE INDEX IF NOT EXISTS "ratings_by_subject" ON "ratings" ("subject_id", "id" DESC);
 CREATE INDEX IF NOT EXISTS "ratings_by_created" ON "ratings" ("created" DESC, "id" DESC);
-        ALTER TABLE "outbox" ADD "driver_id" UUID,
-    DROP CONSTRAINT "outbox_one_subject",
-    ADD CONSTRAINT "outbox_one_subject" CHECK (num_nonnulls("trip_id", "session_id", "driver_id") = 1);
-        ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
+        ALTER TABLE "outbox" ADD COLUMN IF NOT EXISTS "driver_id" UUID,
+    DROP CONSTRAINT IF EXISTS "outbox_one_subject",
+    ADD CONSTRAINT "outbox_one_subject" CHECK (num_nonnulls("trip_id", "session_id", "driver_id") = 1) NOT VALID;
+        ALTER TABLE "outbox" VALIDATE CONSTRAINT "outbox_one_subject";
+        ALTER TABLE "staff_actions" DROP CONSTRAINT IF EXISTS "staff_actions_action",
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT')) NOT VALID;
-        ALTER TABLE "trips" ADD "cancel_code" VARCHAR(20),
-    ADD "vehicle" TEXT,
-    ADD "arrived_at" TIMESTAMPTZ,
-    ADD "pick_up_pin" VARCHAR(4),
-    ADD "wrong_pins" INT NOT NULL DEFAULT 0,
-    ADD "pin_locked_until" TIMESTAMPTZ,
+        ALTER TABLE "trips" ADD COLUMN IF NOT EXISTS "cancel_code" VARCHAR(20),
+    ADD COLUMN IF NOT EXISTS "vehicle" TEXT,
+    ADD COLUMN IF NOT EXISTS "arrived_at" TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS "pick_up_pin" VARCHAR(4),
+    ADD COLUMN IF NOT EXISTS "wrong_pins" INT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS "pin_locked_until" TIMESTAMPTZ,
+    DROP CONSTRAINT IF EXISTS "trips_cancel_code",
     ADD CONSTRAINT "trips_cancel_code" CHECK ("cancel_code" IN ('CHANGED_PLANS', 'WRONG_ADDRESS', 'DRIVER_TOO_FAR', 'NO_SHOW', 'SAFETY', 'ABANDONED', 'STAFF', 'OTHER')) NOT VALID;
-        ALTER TABLE "trip_changes" ADD "is_arrival" BOOL NOT NULL DEFAULT False,
-    ADD "cancel_code" VARCHAR(20),
-    ADD "reason" VARCHAR(500),
+        ALTER TABLE "trip_changes" ADD COLUMN IF NOT EXISTS "is_arrival" BOOL NOT NULL DEFAULT False,
+    ADD COLUMN IF NOT EXISTS "cancel_code" VARCHAR(20),
+    ADD COLUMN IF NOT EXISTS "reason" VARCHAR(500),
+    DROP CONSTRAINT IF EXISTS "trip_changes_cancel_code",
     ADD CONSTRAINT "trip_changes_cancel_code" CHECK ("cancel_code" IN ('CHANGED_PLANS', 'WRONG_ADDRESS', 'DRIVER_TOO_FAR', 'NO_SHOW', 'SAFETY', 'ABANDONED', 'STAFF', 'OTHER')) NOT VALID;
-        ALTER TABLE "users" ADD "on_duty" BOOL NOT NULL DEFAULT True,
-    ADD "approval" VARCHAR(10) NOT NULL DEFAULT 'APPROVED',
-    ADD "approval_reason" VARCHAR(500),
-    ADD "vehicle" TEXT,
-    ADD "rating_sum" INT NOT NULL DEFAULT 0,
-    ADD "rating_count" INT NOT NULL DEFAULT 0,
+        ALTER TABLE "users" ADD COLUMN IF NOT EXISTS "on_duty" BOOL NOT NULL DEFAULT True,
+    ADD COLUMN IF NOT EXISTS "approval" VARCHAR(10) NOT NULL DEFAULT 'APPROVED',
+    ADD COLUMN IF NOT EXISTS "approval_reason" VARCHAR(500),
+    ADD COLUMN IF NOT EXISTS "vehicle" TEXT,
+    ADD COLUMN IF NOT EXISTS "rating_sum" INT NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS "rating_count" INT NOT NULL DEFAULT 0,
+    DROP CONSTRAINT IF EXISTS "users_approval",
     ADD CONSTRAINT "users_approval" CHECK ("approval" IN ('WAITING', 'APPROVED', 'REFUSED')) NOT VALID;
-CREATE INDEX IF NOT EXISTS "users_waiting_for_approval" ON "users" ("created", "id") WHERE "approval" = 'WAITING';
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "users_waiting_for_approval" ON "users" ("created", "id") WHERE "approval" = 'WAITING';
         COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USER\nDEACTIVATE_USER: DEACTIVATE_USER\nREACTIVATE_USER: REACTIVATE_USER\nAPPROVE_DRIVER: APPROVE_DRIVER\nREFUSE_DRIVER: REFUSE_DRIVER\nADD_TRIP: ADD_TRIP\nCANCEL_TRIP: CANCEL_TRIP\nCOMPLETE_TRIP: COMPLETE_TRIP\nEXPORT: EXPORT';
 COMMENT ON COLUMN trips."cancel_code" IS 'CHANGED_PLANS: CHANGED_PLANS\nWRONG_ADDRESS: WRONG_ADDRESS\nDRIVER_TOO_FAR: DRIVER_TOO_FAR\nNO_SHOW: NO_SHOW\nSAFETY: SAFETY\nABANDONED: ABANDONED\nSTAFF: STAFF\nOTHER: OTHER';
 COMMENT ON COLUMN trip_changes."cancel_code" IS 'CHANGED_PLANS: CHANGED_PLANS\nWRONG_ADDRESS: WRONG_ADDRESS\nDRIVER_TOO_FAR: DRIVER_TOO_FAR\nNO_SHOW: NO_SHOW\nSAFETY: SAFETY\nABANDONED: ABANDONED\nSTAFF: STAFF\nOTHER: OTHER';

@@ -1,7 +1,8 @@
 # The constraints and indexes are written by hand. That of staff_actions is not validated: all older rows satisfy it.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
@@ -35,12 +36,12 @@ COMMENT ON TABLE "letters" IS 'A letter, written in the transaction of what it i
 CREATE INDEX IF NOT EXISTS "letters_due" ON "letters" ("due", "id") WHERE "sent" IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS "letters_of_account" ON "letters" ("user_id", "kind", "address") WHERE "user_id" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "email_tokens_expires" ON "email_tokens" ("expires");
-CREATE INDEX IF NOT EXISTS "staff_actions_of_trip" ON "staff_actions" ("trip_id") WHERE "trip_id" IS NOT NULL;
-        ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "staff_actions_of_trip" ON "staff_actions" ("trip_id") WHERE "trip_id" IS NOT NULL;
+        ALTER TABLE "staff_actions" DROP CONSTRAINT IF EXISTS "staff_actions_action",
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'SEND_PASSWORD_RESET', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT')) NOT VALID;
         COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USER\nDEACTIVATE_USER: DEACTIVATE_USER\nREACTIVATE_USER: REACTIVATE_USER\nSEND_PASSWORD_RESET: SEND_PASSWORD_RESET\nAPPROVE_DRIVER: APPROVE_DRIVER\nREFUSE_DRIVER: REFUSE_DRIVER\nADD_TRIP: ADD_TRIP\nCANCEL_TRIP: CANCEL_TRIP\nCOMPLETE_TRIP: COMPLETE_TRIP\nEXPORT: EXPORT';
-        ALTER TABLE "users" ADD "email_verified_at" TIMESTAMPTZ;
-        ALTER TABLE "users" ADD "email" VARCHAR(254);"""
+        ALTER TABLE "users" ADD COLUMN IF NOT EXISTS "email_verified_at" TIMESTAMPTZ;
+        ALTER TABLE "users" ADD COLUMN IF NOT EXISTS "email" VARCHAR(254);"""
 
 
 async def downgrade(db: BaseDBAsyncClient) -> str:

@@ -1,7 +1,8 @@
 # The constraints and indexes are written by hand. That of staff_actions is not validated: all older rows satisfy it.
 from tortoise import BaseDBAsyncClient
 
-RUN_IN_TRANSACTION = True
+# Statement by statement: each can be repeated, and lets others use its table.
+RUN_IN_TRANSACTION = False
 
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
@@ -50,8 +51,8 @@ CREATE INDEX IF NOT EXISTS "webhook_deliveries_due" ON "webhook_deliveries" ("en
 CREATE INDEX IF NOT EXISTS "webhook_deliveries_ended" ON "webhook_deliveries" ("status", "ended", "id") WHERE "ended" IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "webhook_deliveries_of_endpoint" ON "webhook_deliveries" ("endpoint_id", "id");
 CREATE INDEX IF NOT EXISTS "webhook_deliveries_by_created" ON "webhook_deliveries" ("created", "id");
-        ALTER TABLE "outbox" ADD "version" INT;
-        ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
+        ALTER TABLE "outbox" ADD COLUMN IF NOT EXISTS "version" INT;
+        ALTER TABLE "staff_actions" DROP CONSTRAINT IF EXISTS "staff_actions_action",
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'SEND_PASSWORD_RESET', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT', 'ADD_WEBHOOK', 'ROTATE_WEBHOOK', 'ENABLE_WEBHOOK', 'DISABLE_WEBHOOK', 'DELETE_WEBHOOK', 'TEST_WEBHOOK', 'RESEND_WEBHOOK')) NOT VALID;
         COMMENT ON COLUMN "staff_actions"."action" IS 'LOG_IN: LOG_IN\nADD_USER: ADD_USER\nDEACTIVATE_USER: DEACTIVATE_USER\nREACTIVATE_USER: REACTIVATE_USER\nSEND_PASSWORD_RESET: SEND_PASSWORD_RESET\nAPPROVE_DRIVER: APPROVE_DRIVER\nREFUSE_DRIVER: REFUSE_DRIVER\nADD_TRIP: ADD_TRIP\nCANCEL_TRIP: CANCEL_TRIP\nCOMPLETE_TRIP: COMPLETE_TRIP\nEXPORT: EXPORT\nADD_WEBHOOK: ADD_WEBHOOK\nROTATE_WEBHOOK: ROTATE_WEBHOOK\nENABLE_WEBHOOK: ENABLE_WEBHOOK\nDISABLE_WEBHOOK: DISABLE_WEBHOOK\nDELETE_WEBHOOK: DELETE_WEBHOOK\nTEST_WEBHOOK: TEST_WEBHOOK\nRESEND_WEBHOOK: RESEND_WEBHOOK';"""
 
