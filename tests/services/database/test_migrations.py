@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from application.paths import ROOT
 from application.settings import Settings
@@ -28,6 +29,7 @@ from services.trips.history import TripHistory
 from services.trips.rows import find
 from tests.support import servers
 from tests.support.database_rows import add_driver, add_rider, add_trip
+from tests.support.waiting import until
 
 T = TypeVar("T")
 NAMES = sorted(
@@ -149,13 +151,10 @@ async def test_both_dialects_have_the_same_tables(tmp_path: Path, postgres: serv
         postgres.drop(url)
 
 
-WAITING = """
-    SELECT COUNT(*) FROM pg_locks JOIN pg_database d ON d.oid = database
-    WHERE NOT granted AND d.datname = current_database()
-"""
-
-
-async def test_a_process_that_migrates_waits_for_another_that_is_migrating(postgres: servers.Postgres) -> None:
+async def test_a_process_that_migrates_waits_for_another_that_is_migrating(
+    postgres: servers.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "POLL_S", 0.01)
     name = f"empty_{uuid4().hex}"
     postgres.execute(f"CREATE DATABASE {name}")
     url = postgres.database_url(name)
@@ -163,10 +162,10 @@ async def test_a_process_that_migrates_waits_for_another_that_is_migrating(postg
     other = await asyncpg.connect(url)
     try:
         await other.execute("SELECT pg_advisory_lock($1)", migrations.LOCK_KEY)
-        work = asyncio.create_task(alone(migrations.apply(settings)))
-        async with asyncio.timeout(10):
-            while not await other.fetchval(WAITING):
-                assert not work.done()
+        with capture_logs() as logs:
+            work = asyncio.create_task(alone(migrations.apply(settings)))
+            await until(lambda: logs)
+        assert logs[0]["event"] == "another process migrates this database: waiting for it"
         assert await other.fetchval("SELECT to_regclass('trips')") is None
         await other.close()
         assert await work == NAMES
@@ -185,34 +184,6 @@ async def test_a_database_of_a_newer_version_is_refused_with_both_versions_named
     for command in (migrations.apply, migrations.check):
         with pytest.raises(MigrationError, match=rf"at 99_newer.py, .* up to {NAMES[-1]}"):
             await alone(command(empty))
-
-
-@pytest.mark.parametrize("empty", ["postgres"], indirect=True)
-async def test_a_migration_that_cannot_lock_a_table_lets_others_pass_and_tries_again(
-    empty: Settings, only_first: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await alone(migrations.apply(empty))
-    only_first.undo()
-    monkeypatch.setattr(migrations, "_PATIENT", {"lock_timeout": "50ms"})
-    monkeypatch.setattr(migrations, "PAUSE_S", 0.01)
-    reader = await asyncpg.connect(empty.database_url)
-    begun = reader.transaction()
-    await begun.start()
-    await reader.execute("LOCK TABLE trips IN ACCESS SHARE MODE; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-    try:
-        monkeypatch.setattr(migrations, "ATTEMPTS", 2)
-        with pytest.raises(MigrationError, match=r"lock timeout.*pg_stat_activity"):
-            await alone(migrations.apply(empty))
-        monkeypatch.setattr(migrations, "ATTEMPTS", 1000)
-        work = asyncio.create_task(alone(migrations.apply(empty)))
-        waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
-        async with asyncio.timeout(10):
-            while not await reader.fetchval(waiting):
-                assert not work.done()
-        await begun.rollback()
-        assert await work == NAMES[1:]
-    finally:
-        await reader.close()
 
 
 @pytest.mark.parametrize("empty", ["postgres"], indirect=True)
