@@ -35,9 +35,9 @@ class TableInUse(Exception):
 class MigrationRun:
     """Runs migrations on one connection.
 
-    A migration with ``RUN_IN_TRANSACTION = False`` runs statement by statement, each committed by itself. If it was
-    killed, it begins again with its first statement, so all of them can be repeated. Any other migration is one
-    transaction, which waits LOCK_WAIT_S for all its locks together.
+    A migration with ``RUN_IN_TRANSACTION = False`` runs statement by statement, each committed by itself. If it
+    was killed, it begins again with its first statement, so all of them can be repeated. Any other migration is
+    one transaction, which waits LOCK_WAIT_S for all its locks together.
 
     A statement that does not get its lock in time lets the others pass, and tries again.
     """
