@@ -1,13 +1,14 @@
 """Positions on Earth and the distances between them. Pure."""
 
-from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
+
+from models.frozen import frozen
 
 # The mean radius of WGS 84: great circles are then right to within 0.6 %.
 EARTH_RADIUS_M = 6_371_008.8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GeoPoint:
     """A position in degrees, WGS 84."""
 

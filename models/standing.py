@@ -1,10 +1,10 @@
 """A driver's standing: what decides whether the driver may take trips. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from models.frozen import frozen
 from models.values import Approval, VehicleValue
 
 
@@ -25,7 +25,7 @@ class PauseReason(StrEnum):
     ON_TRIP = "ON_TRIP"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """A driver's standing as one read found it, between two readings of the database's clock.
 
@@ -49,7 +49,7 @@ class Standing:
         return Availability.AVAILABLE if self.on_duty else Availability.OFF_DUTY
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DriverRules:
     """What this server requires of drivers besides being on duty."""
 

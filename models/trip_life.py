@@ -3,8 +3,9 @@
 SQL has its conditions from the sets below, by ``services/trips/conditions.py``.
 """
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
+
+from models.frozen import frozen
 
 
 class TripStatus(StrEnum):
@@ -86,7 +87,7 @@ class Guard(Enum):
     ABANDONED = "nobody has changed the trip for a very long time"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Transition:
     """One allowed change of status. ``pool_hears``: it is also published to the drivers in the pool."""
 

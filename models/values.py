@@ -3,7 +3,6 @@
 Queries load them with one joined statement, events carry them, GraphQL maps from them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import orjson
 
+from models.frozen import frozen
 from models.geo import GeoPoint
 from models.trip_life import CancelCode, ChangedBy, TripStatus
 
@@ -30,7 +30,7 @@ class Approval(StrEnum):
     REFUSED = "REFUSED"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VehicleValue:
     """A driver's car. Drivers and trips keep it as JSON in a column of their own."""
 
@@ -50,7 +50,7 @@ def vehicle_from_json(text: str | None) -> VehicleValue | None:
     return VehicleValue(**orjson.loads(text)) if text is not None else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserValue:
     """The fields of an account that other users may see; ``photo`` is a name in the photo store."""
 
@@ -62,7 +62,7 @@ class UserValue:
     photo: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripValue:
     """A trip at one ``version``. ``updated`` is when that version was written, by the database's clock."""
 
@@ -115,7 +115,7 @@ class TripValue:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Location:
     """A driver's reported position; ``heading`` in degrees.
 
@@ -148,7 +148,7 @@ class Location:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripChangeValue:
     """One change of a trip, with the version and status after it. ``user`` is None for changes by the system."""
 

@@ -1,14 +1,14 @@
 """Who may see a trip, and which fields. Pure functions: they run for every subscriber and event."""
 
-from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+from models.frozen import frozen
 from models.trip_life import is_driving, is_open
 from models.values import Location, Role, TripValue, UserValue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor:
     """The caller of a use case: an account within one of its sessions.
 

@@ -7,13 +7,13 @@ forbids but parsers accept.
 
 import functools
 import re
-from dataclasses import dataclass
 
 import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.security_headers import HEADERS
+from models.frozen import frozen
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -23,7 +23,7 @@ _MAX_HOST_BYTES = 261  # A name of 253 characters, and a port.
 _FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
-@dataclass(frozen=True)
+@frozen
 class Refusal:
     """The reason of a refusal."""
 

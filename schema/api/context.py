@@ -5,6 +5,7 @@ from typing import Protocol
 
 import strawberry
 
+from models.frozen import frozen
 from models.standing import DriverRules
 from models.visibility import Actor
 from schema.api.errors import forbidden, unauthenticated
@@ -40,7 +41,7 @@ from services.trips.ratings import Ratings
 FIELDS_THAT_CHECK_THE_SESSION = frozenset({"createTrip", "reportLocation"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """The use cases of one application, built once."""
 

@@ -1,16 +1,16 @@
 """The return value of subscription resolvers."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
+from models.frozen import frozen
 from schema.api.context import Info
 from services.live.feeds import Feed
 
 ToEvent = Callable[[Any], object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FeedStream:
     """A feed, and the function ``to_event`` that converts its messages to GraphQL objects.
 

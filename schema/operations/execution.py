@@ -13,7 +13,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 from uuid import UUID
@@ -32,6 +32,7 @@ from graphql import (
 )
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
+from models.frozen import frozen
 from schema.api.context import Context, SharedContext
 from schema.api.errors import RequestError, format_error, incident
 from schema.api.feed_stream import FeedStream, ToEvent
@@ -57,7 +58,7 @@ _log = structlog.stdlib.get_logger(__name__)
 _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A GraphQL request of any transport. It has the text of its document, the id of it, or both."""
 
@@ -67,7 +68,7 @@ class Request:
     document_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """The errors of a request that is not executed."""
 
@@ -161,7 +162,7 @@ async def _encode_later(result: Awaitable[ExecutionResult]) -> bytes:
         return encode(ExecutionResult(None, [incident(error)]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Following:
     """A subscription that may begin: its feed, and the group with which it shares executions."""
 

@@ -4,12 +4,12 @@ Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
 
 import orjson
 
+from models.frozen import frozen
 from schema.operations.execution import Request
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 from schema.transport.send_queue import Frame
@@ -44,26 +44,26 @@ class Closed(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConnectionInit:
     """The client introduces itself."""
 
     authorization: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ping:
     """The client asks for a pong. ``pong`` is the encoded answer, with the payload of the ping."""
 
     pong: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pong:
     """The client answers a ping."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscribe:
     """The client begins an operation."""
 
@@ -71,7 +71,7 @@ class Subscribe:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BadSubscribe:
     """The client begins an operation with a value that cannot be represented."""
 
@@ -79,7 +79,7 @@ class BadSubscribe:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Complete:
     """The client ends an operation."""
 

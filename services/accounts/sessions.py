@@ -8,10 +8,11 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from models.frozen import frozen
 from models.standing import DriverRules
 from models.values import Approval, UserValue
 from models.visibility import Actor
@@ -30,7 +31,7 @@ RECENT_S = 60
 MAX_RECENT = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewSession:
     """A new session. ``token`` is available only here; the database has its hash.
 

@@ -8,11 +8,11 @@ fails (no broker, or the process died), a sweep by any process finds the row and
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
+from models.frozen import frozen
 from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.events.bus import Bus, BusState
@@ -31,7 +31,7 @@ SWEEP_LIMIT = 500
 MAX_WAITING = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """A bus message, its topics, and the outbox rows to delete once it is published."""
 

@@ -3,9 +3,9 @@
 import re
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
 from math import ceil
 
+from models.frozen import frozen
 from services.runtime.expiring_map import ExpiringMap
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -21,7 +21,7 @@ class RateLimited(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rate:
     """``times`` within ``period_s`` seconds."""
 

@@ -1,12 +1,12 @@
 """The messages of subscriptions and their contents: plain values, shared by equal subscribers."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from models.city import CityCounts, CityDriver, CityOutage, CityTrip
+from models.frozen import frozen
 from models.standing import PauseReason
 from models.trip_life import WithdrawReason
 from models.values import Location, TripValue
@@ -14,7 +14,7 @@ from models.visibility import Audience
 from services.positions.freshness import Freshness
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripState:
     """A trip as one audience may see it."""
 
@@ -22,7 +22,7 @@ class TripState:
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MyTripsSnapshot:
     """All that ``myTripsUpdated`` shows to the rider, or the driver, of all these trips; replaces what the client
     had."""
@@ -31,7 +31,7 @@ class MyTripsSnapshot:
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripChanged:
     """One trip of ``myTripsUpdated``, new or changed, as its rider or its driver may see it."""
 
@@ -39,7 +39,7 @@ class TripChanged:
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolSnapshot:
     """All open offers; replaces what the client had. ``truncated``: there are more than are listed."""
 
@@ -49,14 +49,14 @@ class PoolSnapshot:
     paused: PauseReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripOffered:
     """A trip that waits for a driver."""
 
     trip: TripValue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripWithdrawn:
     """An offer was withdrawn."""
 
@@ -65,7 +65,7 @@ class TripWithdrawn:
     reason: WithdrawReason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DriverAt:
     """The current or last position of a trip's driver."""
 
@@ -74,7 +74,7 @@ class DriverAt:
     freshness: Freshness
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CitySnapshot:
     """The whole city at one moment; replaces what the client had. ``is_cut``: there is more than is listed."""
 
@@ -86,7 +86,7 @@ class CitySnapshot:
     outages: frozenset[CityOutage]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CityChange:
     """What is new, changed or gone since the message before."""
 

@@ -3,8 +3,7 @@
 Its radius is ``TAXIRANK_OFFER_RADIUS_M``, unless the driver asks for another (``schema/api/driver_pool.py``).
 """
 
-from dataclasses import dataclass
-
+from models.frozen import frozen
 from models.geo import GeoPoint, distance_m
 from services.positions.cells import COARSE, FINE, MAX_FINE_RADIUS_M, covering, to_fine_cells
 
@@ -14,7 +13,7 @@ MAX_RADIUS_M = 50_000.0
 KEPT = 1.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Area:
     """All points within ``radius_m`` of ``center``; ``cells`` contain these points, those of the margin, and more.
 

@@ -5,13 +5,13 @@ import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
+from models.frozen import frozen
 from services.live.delivered_versions import DeliveredVersions
 from services.live.events import CityEvent, EventDecoder, LocationEvent, TripEvent, Unversioned
 from services.runtime.fair_queue import FairQueue
@@ -79,7 +79,7 @@ class TopicState(Enum):
     CLOSED = "no more messages arrive"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivering:
     """How the messages of all topics reach their followers.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from models.frozen import frozen
 from models.standing import DriverRules, PauseReason
 from models.trip_life import DRIVING
 from models.values import Approval
@@ -34,7 +35,7 @@ _NO_TRIP, _UNKNOWN, _NO_OFFERS = UUID(int=0), UUID(int=1), UUID(int=2)
 _STANDING = "u.on_duty, u.approval, u.vehicle IS NOT NULL AS has_vehicle"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActiveTrip:
     """The active trip of a driver, if any, at ``as_of`` by the database's clock.
 

@@ -1,9 +1,9 @@
 """When a position becomes stale, and when it is deleted."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from models.frozen import frozen
 from models.values import Location
 
 
@@ -15,7 +15,7 @@ class Freshness(Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lifetime:
     """A position is stale ``stale_s`` seconds after it was measured, and gone after ``ttl_s``."""
 

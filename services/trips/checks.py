@@ -1,7 +1,6 @@
 """Checks of the input about a trip."""
 
-from dataclasses import dataclass
-
+from models.frozen import frozen
 from models.geo import GeoPoint
 from services.errors import BadInput
 from services.validation import texts
@@ -14,7 +13,7 @@ MAX_KEY_CHARS = 128
 PIN_CHARS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Journey:
     """The addresses and coordinates of a trip, as a rider requests them."""
 

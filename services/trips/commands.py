@@ -4,10 +4,11 @@ Longer than 300 lines because all of them are here, each with its guarantees and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from models.frozen import frozen
 from models.geo import GeoPoint
 from models.standing import DriverRules, PauseReason
 from models.trip_life import (
@@ -55,7 +56,7 @@ EXPIRY_BATCH = 200
 _ABANDONMENTS = transitions(TripStatus.CANCELLED, Party.SYSTEM)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Change:
     """A change that a caller asks for."""
 

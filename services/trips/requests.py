@@ -1,11 +1,11 @@
 """Writes the trips that riders request; requests that arrive during one statement are written by the next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import structlog
 
+from models.frozen import frozen
 from models.trip_life import ChangedBy
 from models.values import TripValue
 from models.visibility import Actor
@@ -34,7 +34,7 @@ _ASKED = {**REQUESTED, "session_id": "uuid", "nth": "int"}
 _log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripRequest:
     """The checked request of a rider in a session. ``key``: their idempotency key, if any."""
 

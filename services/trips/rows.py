@@ -1,10 +1,10 @@
 """Reading trips: each read is one joined statement, whatever the number of rows."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from models.frozen import frozen
 from models.geo import GeoPoint
 from models.trip_life import ACTIVE, DRIVING, ENDED, OPEN, CancelCode, TripStatus
 from models.values import Role, TripValue, vehicle_from_json
@@ -36,7 +36,7 @@ _IS_ACTIVE = has_status(ACTIVE, "t")
 _HAS_ENDED = has_status(ENDED, "t")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripPage:
     """Trips in the requested order; ``has_next``: there are more after the last."""
 
@@ -44,7 +44,7 @@ class TripPage:
     has_next: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TripsAt:
     """The trips that one read found, between two readings of the database's clock.
 
@@ -231,6 +231,7 @@ async def _at(database: Database, selected: str, *args: object) -> TripsAt:
     )
 
 
+_NOBODY: frozenset[UUID] = frozenset()
 _STATUSES = {status.value: status for status in TripStatus}
 
 
@@ -249,7 +250,7 @@ def trip_of(row: Row) -> TripValue:
         drop_off=_point(row["drop_off_lat"], row["drop_off_lng"]),
         expires_at=moment(row["expires_at"]) if row["expires_at"] is not None else None,
         cancel_reason=row["cancel_reason"],
-        given_back_by=frozenset(UUID(part) for part in row["given_back_by"].split()),
+        given_back_by=frozenset(map(UUID, row["given_back_by"].split())) if row["given_back_by"] else _NOBODY,
         rider=user_in(row, row["rider_id"], "r_"),
         driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
         vehicle=vehicle_from_json(row["vehicle"]),

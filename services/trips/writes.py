@@ -4,10 +4,10 @@ Longer than 300 lines because each statement is built beside what runs it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from models.frozen import frozen
 from models.trip_life import (
     ACTIVE,
     FIRST,
@@ -41,7 +41,7 @@ from services.trips.new_trip import REQUESTED, requested
 from services.trips.pick_up_pins import FORGET, fits, new_pin
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Write:
     """A statement that writes one trip, and facts about the change."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphql.pyutils import gather_with_cancel
 
+from models.frozen import frozen
 from schema.operations.executors import Failure
 
 
@@ -56,14 +57,14 @@ class Run:
         self._later.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unfinished:
     """graphql-core has to make the answer. ``outcomes``: the results or errors of root fields resolved so far."""
 
     outcomes: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """A root field: its functions, and its key in the answer."""
 
