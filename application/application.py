@@ -257,6 +257,7 @@ class Application:
             writes,
             TripRequests(self.database, self.outbox, writes, announcements, sessions, self.shield),
             Guards(positions, pick_up_pins, periods),
+            sessions,
             standings=standings,
             rules=rules,
             pins=pick_up_pins,

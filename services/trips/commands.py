@@ -23,6 +23,7 @@ from models.trip_life import (
 )
 from models.values import Approval, Role, TripValue, UserValue
 from models.visibility import Actor, may_see
+from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.failures import Conflict
 from services.drivers.faults import fault_of
@@ -80,6 +81,7 @@ class Trips:
         writes: TripWrites,
         requests: TripRequests,
         guards: Guards,
+        sessions: Sessions,
         *,
         standings: Standings,
         rules: DriverRules,
@@ -96,6 +98,7 @@ class Trips:
         self._rules = rules
         self._pins = pins
         self._guards = guards
+        self._sessions = sessions
         self._changing = changing
 
     async def request(
@@ -275,6 +278,9 @@ class Trips:
         actor, trip_id, status, if_version = change.actor, change.trip_id, change.status, change.if_version
         is_acceptance = any(step.by is Party.ANY_DRIVER for step in steps)
         is_silent = False
+        if not steps:
+            # Otherwise the first statement below checks the session.
+            await self._sessions.require(self._database, actor.session_id)
         while True:
             busy = False
             for step in steps:
@@ -295,7 +301,7 @@ class Trips:
             trip = read.trips[0] if read.trips else None
             if trip is not None and steps and is_made(actor, trip, status):
                 return trip
-            if is_acceptance and self._rules.needs_approval:
+            if self._rules.needs_approval:
                 actor = await self._as_approved(actor)
             if trip is None or not may_see(actor, trip):
                 if is_acceptance and not actor.is_approved:

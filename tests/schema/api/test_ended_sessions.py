@@ -380,6 +380,18 @@ async def test_a_repeated_change_in_an_ended_session_gets_no_answer(stage: Stage
     assert await person.ask(late, then=accept) == {"then": "UNAUTHENTICATED"}
 
 
+@pytest.mark.parametrize("role", Role)
+async def test_in_an_ended_session_no_change_of_a_trip_tells_its_status(stage: Stage, role: Role) -> None:
+    person = await stage.person(role)
+    late = person.context()
+    assert await person.ask(person.context(), first=ROWS["logOut"]) == {}
+    for status in TripStatus:
+        update = Row(f'updateTrip(input: {{id: "$TRIP", status: {status.value}}}) {{ errors {{ code }} }}')
+        # The role never changes, and is known without the trip.
+        codes = ("UNAUTHENTICATED", "NOT_A_DRIVER", "NOT_A_RIDER")
+        assert (await person.ask(late, then=update))["then"] in codes, status
+
+
 # Staff who lost their access.
 
 Act = Callable[[Staff, StaffMember, Person], Awaitable[Any]]
