@@ -189,6 +189,7 @@ class RedisBackend(BroadcastBackend):
                 tasks.create_task(self._send_heartbeats())
                 tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
+                tasks.create_task(self._link.demoted())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:

@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, RedisError
+from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, ReadOnlyError, RedisError
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -27,6 +27,9 @@ _SERIALIZER = HiredisRespSerializer()
 
 # A script, because positions and rates are also written by scripts.
 _PROBE = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
+
+
+_REPLICA = "is a read-only replica"
 
 
 class WrongRole(ConnectionError):
@@ -65,6 +68,7 @@ class RedisLink:
         self.whole_since = time.monotonic()
         self._part_error: str | BaseException | None = None
         self._quiet_heartbeats = 0
+        self._demoted = asyncio.Event()
         self._away = _Outage("redis is away: each process works for itself until it is back")
         self._failing = _Outage("redis fails in part: each process keeps positions and rates for itself")
 
@@ -96,6 +100,7 @@ class RedisLink:
     def went_up(self) -> None:
         """The link is up: events are received again."""
         self._up = True
+        self._demoted.clear()
         self.whole_since = time.monotonic()
         self._away.end()
 
@@ -113,8 +118,22 @@ class RedisLink:
                 await pool.update_active_connections_for_reconnect()
                 await pool.disconnect(inuse_connections=False)
 
+    async def demoted(self) -> None:
+        """Wait for any answer of a read-only replica.
+
+        Raises:
+            WrongRole: always.
+        """
+        await self._demoted.wait()
+        raise WrongRole(_REPLICA)
+
     def failed(self, error: str | BaseException) -> None:
-        """Redis refused a request, or did not answer in time. Logged only if the link stays up."""
+        """Redis refused a request, or did not answer in time. Logged only if the link stays up.
+
+        An answer of a read-only replica ends the link.
+        """
+        if is_of_replica(error):
+            self._demoted.set()
         self.epoch += 1
         self.whole_since = time.monotonic()
         self._part_error = error
@@ -172,7 +191,7 @@ async def probe(redis: Redis, name: str) -> Exception | None:
     Returns why Redis takes no writes, or None.
 
     Raises:
-        WrongRole, WrongKind: the server's role has changed.
+        WrongRole, WrongKind: the server's role has changed, or a proxy leads to a replica.
         RedisError, OSError: it does not answer, or the heartbeat was not published.
     """
     async with redis.pipeline(transaction=False) as pipeline:
@@ -183,6 +202,8 @@ async def probe(redis: Redis, name: str) -> Exception | None:
     check_role(hello)
     if isinstance(published, Exception):
         raise published
+    if is_of_replica(written):
+        raise WrongRole(_REPLICA)
     return written if isinstance(written, Exception) else None
 
 
@@ -206,7 +227,13 @@ def check_role(hello: Any) -> None:
     if mode == b"sentinel":
         raise WrongKind("is a Sentinel, which stores no data")
     if role is not None and role != b"master":
-        raise WrongRole("is a read-only replica")
+        raise WrongRole(_REPLICA)
+
+
+def is_of_replica(error: Any) -> bool:
+    """Whether the error of Redis, or its text, is a replica's refusal of a write."""
+    # Within a script, Redis 6 has more before the code.
+    return isinstance(error, WrongRole | ReadOnlyError) or (isinstance(error, str) and "READONLY" in error)
 
 
 async def _connect(connection: AbstractConnection) -> None:
@@ -277,7 +304,7 @@ def _is_final(error: BaseException) -> bool:
 def _advice(error: str | BaseException) -> str:
     if isinstance(error, WrongKind):
         return "use a single Redis (version 6 or newer) or Valkey"
-    if isinstance(error, WrongRole) or _code(error) == "READONLY":
+    if is_of_replica(error):
         return "use the address of the primary, or make this one the primary"
     if isinstance(error, AuthenticationError):
         return "correct the user name and the password in the address"

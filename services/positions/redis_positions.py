@@ -14,7 +14,7 @@ from models.geo import GeoPoint
 from models.values import Location
 from services.events.bus import Bus
 from services.events.leases import Lease
-from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.redis_link import LINK_ERRORS, RedisLink, is_of_replica
 from services.events.topics import Topics
 from services.positions.free_drivers import FreeDrivers
 from services.positions.store import Forgotten, MemoryPositions, Stored, Tell
@@ -35,7 +35,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # For each position: the number of topics, age, time to live, message, lease, the driver's id, longitude (empty: on
 # a trip) and latitude, topics. Returns for each position a word, or the newer position that is known, or "!" and
-# why Redis did not store it; then it is still published.
+# why Redis did not store it; then it is still published, but not on a replica: its new primary may have ended the
+# lease.
 _STORE = f"""
 local answers, arg = {{}}, 1
 for i = 1, (#KEYS - 1) / 2 do
@@ -59,9 +60,11 @@ for i = 1, (#KEYS - 1) / 2 do
         else
             redis.pcall('GEOADD', KEYS[1], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 5])
         end
-        for topic = arg + 8, arg + 7 + topics do
-            local told = redis.pcall('PUBLISH', ARGV[topic], message)
-            if type(told) == 'table' then answers[i] = '!' .. told.err end
+        if not string.find(answers[i], 'READONLY', 1, true) then
+            for topic = arg + 8, arg + 7 + topics do
+                local told = redis.pcall('PUBLISH', ARGV[topic], message)
+                if type(told) == 'table' then answers[i] = '!' .. told.err end
+            end
         end
     end
     arg = arg + 8 + topics
@@ -143,7 +146,7 @@ class RedisPositions:
         except LINK_ERRORS as error:
             self._link.failed(error)
             return Stored.UNANSWERED
-        stored = self._understand(answer, location, ttl_s)
+        stored = self._understand(answer, location, ttl_s, is_leased=True)
         if stored in (Stored.NEW, Stored.KNOWN):
             self._memory.keep(location, ttl_s)
         if stored is Stored.NEW:
@@ -180,7 +183,7 @@ class RedisPositions:
         async with asyncio.timeout_at(since + TIMEOUT_S):
             return await self._store(keys=[self._topics.free_drivers, *keys], args=args)
 
-    def _understand(self, answer: bytes, location: Location, ttl_s: float) -> Stored:
+    def _understand(self, answer: bytes, location: Location, ttl_s: float, *, is_leased: bool = False) -> Stored:
         if answer[:1].isdigit():
             # Remembered, so that older positions are known to be outdated.
             newer = _read(answer)
@@ -190,8 +193,9 @@ class RedisPositions:
                 self._memory.keep(newer, ttl_s + (newer.recorded_at - location.recorded_at).total_seconds())
             return Stored.OUTDATED
         if answer.startswith(b"!"):
-            self._link.failed(answer[1:].decode())
-            return Stored.NEW
+            error = answer[1:].decode()
+            self._link.failed(error)
+            return Stored.UNANSWERED if is_of_replica(error) and is_leased else Stored.NEW
         return Stored(answer.decode())
 
     def newest(self, driver_id: UUID) -> datetime | None:

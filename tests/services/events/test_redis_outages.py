@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from application.paths import ROOT
+from models.values import Location
 from services.events import redis_backend, redis_link
 from services.events.bus import BusState
 from services.events.leases import SharedLeases
@@ -20,6 +21,7 @@ from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import SharedThrottle
 from services.positions.redis_positions import RedisPositions
+from services.positions.store import Stored
 from tests.support.brokers import Broker, broker, free_port, lasting_broker
 from tests.support.buses import process
 from tests.support.positions import location
@@ -80,6 +82,53 @@ async def test_what_is_published_on_a_replica_before_anybody_noticed_does_not_co
         await redis.execute("REPLICAOF", "127.0.0.1", "1")
         assert one.bus.state is BusState.OK
         assert not await one.publish("a", b"1")
+
+
+@pytest.mark.parametrize("use", ["position", "rate", "lease", "sweep"])
+async def test_any_answer_of_a_read_only_replica_is_an_outage_before_the_next_heartbeat(
+    redis: Broker, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 60.0)
+    topics = Topics(f"test-{uuid4().hex}")
+    async with process(redis.url) as one:
+        link = one.link
+        assert link is not None
+        positions = RedisPositions(link, one.bus, topics, lambda *_: None)
+        leases, throttle = SharedLeases(link, topics), SharedThrottle(link, topics)
+        uses = {
+            "position": lambda: positions.put(location(), [], ttl_s=60),
+            "rate": lambda: throttle.take((RateLimit(Rate(5, 60), name="any"), "rosa")),
+            "lease": lambda: leases.take([uuid4()]),
+            "sweep": positions.remove_expired,
+        }
+        # Not by the check of a new connection.
+        await uses[use]()
+        await redis.execute("REPLICAOF", "127.0.0.1", "1")
+        assert one.bus.state is BusState.OK
+        await uses[use]()
+        await until(lambda: one.bus.state is BusState.DEGRADED)
+
+
+async def test_a_lease_that_a_replica_still_has_gives_no_position_away(
+    redis: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new primary may have ended the lease, with the trip."""
+    monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 60.0)
+    topics, position = Topics(f"test-{uuid4().hex}"), location()
+    told: list[Location] = []
+    async with process(redis.url) as one, redis.client() as client, client.pubsub() as replica:
+        assert one.link is not None
+        positions = RedisPositions(one.link, one.bus, topics, lambda _, each: told.append(each))
+        lease = (await SharedLeases(one.link, topics).take([position.driver_id]))[position.driver_id]
+        await positions.put(location(), [], ttl_s=60)
+        await replica.subscribe("a")
+        told.clear()
+        await redis.execute("REPLICAOF", "127.0.0.1", "1")
+        assert await positions.put(position, ["a"], ttl_s=60, lease=lease) is Stored.UNANSWERED
+        assert told == []
+        await redis.execute("PUBLISH", "a", "sentinel")
+        heard = [await anext(aiter(replica.listen())) for _ in range(2)]
+        assert [each["data"] for each in heard] == [1, "sentinel"]
 
 
 async def test_a_replica_at_the_start_is_an_outage_until_it_is_the_primary(redis: Broker) -> None:
