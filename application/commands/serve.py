@@ -22,7 +22,8 @@ from services.database import migrations
 from services.database.instance_lock import InstanceLock
 from services.database.postgres import reason
 from services.database.sqlite_file import check_file
-from services.events.redis_link import RedisLink, UnusableRedis
+from services.events.redis_errors import UnusableRedis
+from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.photos.store import StoreUnreachable
 from services.runtime import logs

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.redis_errors import LINK_ERRORS
+from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.runtime.batches import Batches
 

@@ -14,7 +14,8 @@ import structlog
 from broadcaster import BroadcastBackend, Event
 from redis.asyncio.connection import AbstractConnection
 
-from services.events.redis_link import LINK_ERRORS, RedisLink, WrongKind, WrongRole, probe
+from services.events.redis_errors import LINK_ERRORS
+from services.events.redis_link import RedisLink, probe
 from services.events.redis_publishing import publish_all, with_listeners
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
@@ -189,7 +190,7 @@ class RedisBackend(BroadcastBackend):
                 tasks.create_task(self._send_heartbeats())
                 tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
-                tasks.create_task(self._link.demoted())
+                tasks.create_task(self._link.wrong_server())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:
@@ -285,8 +286,6 @@ class RedisBackend(BroadcastBackend):
                 await asyncio.sleep(HEARTBEAT_S)
             finally:
                 probing.cancel()
-            if isinstance(self._failure, WrongRole | WrongKind):
-                raise self._failure
             silent = silent + 1 if self._last_heard == heard else 0
             unheard = unheard + 1 if self._heartbeats == heartbeats else 0
         raise self._failure or ConnectionError("no heartbeat came back")

@@ -3,46 +3,40 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, ReadOnlyError, RedisError
+from redis.exceptions import RedisError
+
+from services.events.redis_errors import (
+    LINK_ERRORS,
+    REPLICA,
+    SETTING,
+    UnusableRedis,
+    WrongKind,
+    WrongRole,
+    advice,
+    check_role,
+    is_final,
+    is_of_replica,
+    words,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
-SETTING = "TAXIRANK_REDIS_URL"
 CHECK_TIMEOUT_S = 2.0
 # The lifetime of the key that tests whether Redis accepts writes.
 PROBE_TTL_MS = 10_000
 # An outage ends after this many heartbeats without a failure, so that an intermittent failure is one outage.
 QUIET_HEARTBEATS = 3
 
-LINK_ERRORS = (RedisError, OSError, TimeoutError)
-
 _SERIALIZER = HiredisRespSerializer()
 
 # A script, because positions and rates are also written by scripts.
 _PROBE = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
-
-
-_REPLICA = "is a read-only replica"
-
-
-class WrongRole(ConnectionError):
-    """A replica: it refuses writes, and what is published on it reaches only its own listeners."""
-
-
-class WrongKind(ConnectionError):
-    """A server that can never be used: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
-
-
-class UnusableRedis(Exception):
-    """The setting names a server that can never be used. The text is one line that says what to do, without
-    the password."""
 
 
 class RedisLink:
@@ -68,7 +62,9 @@ class RedisLink:
         self.whole_since = time.monotonic()
         self._part_error: str | BaseException | None = None
         self._quiet_heartbeats = 0
-        self._demoted = asyncio.Event()
+        # What an answer has shown: the server is not, or no longer, the primary.
+        self._wrong: WrongRole | WrongKind | None = None
+        self._has_gone_wrong = asyncio.Event()
         self._away = _Outage("redis is away: each process works for itself until it is back")
         self._failing = _Outage("redis fails in part: each process keeps positions and rates for itself")
 
@@ -100,7 +96,7 @@ class RedisLink:
     def went_up(self) -> None:
         """The link is up: events are received again."""
         self._up = True
-        self._demoted.clear()
+        self._has_gone_wrong.clear()
         self.whole_since = time.monotonic()
         self._away.end()
 
@@ -118,22 +114,23 @@ class RedisLink:
                 await pool.update_active_connections_for_reconnect()
                 await pool.disconnect(inuse_connections=False)
 
-    async def demoted(self) -> None:
-        """Wait for any answer of a read-only replica.
+    async def wrong_server(self) -> None:
+        """Wait for any answer of a server that is not, or no longer, the primary.
 
         Raises:
-            WrongRole: always.
+            WrongRole, WrongKind: then.
         """
-        await self._demoted.wait()
-        raise WrongRole(_REPLICA)
+        await self._has_gone_wrong.wait()
+        raise self._wrong or WrongRole(REPLICA)
 
     def failed(self, error: str | BaseException) -> None:
         """Redis refused a request, or did not answer in time. Logged only if the link stays up.
 
-        An answer of a read-only replica ends the link.
+        If the server is not the primary, that ends the link.
         """
-        if is_of_replica(error):
-            self._demoted.set()
+        if isinstance(error, WrongRole | WrongKind) or is_of_replica(error):
+            self._wrong = error if isinstance(error, WrongRole | WrongKind) else None
+            self._has_gone_wrong.set()
         self.epoch += 1
         self.whole_since = time.monotonic()
         self._part_error = error
@@ -171,8 +168,8 @@ class RedisLink:
             if (error := await probe(client, name)) is not None:
                 raise error
         except LINK_ERRORS as error:
-            if _is_final(error):
-                raise UnusableRedis(f"{self._server} {_words(error)}: {_advice(error)}") from None
+            if is_final(error):
+                raise UnusableRedis(f"{self._server} {words(error)}: {advice(error)}") from None
         finally:
             await listening.disconnect(nowait=True)
             await self.close()
@@ -203,37 +200,8 @@ async def probe(redis: Redis, name: str) -> Exception | None:
     if isinstance(published, Exception):
         raise published
     if is_of_replica(written):
-        raise WrongRole(_REPLICA)
+        raise WrongRole(REPLICA)
     return written if isinstance(written, Exception) else None
-
-
-def check_role(hello: Any) -> None:
-    """Check by the answer to HELLO that the server is a primary.
-
-    HELLO has the same information as ROLE, is allowed to every user, and also shows clusters.
-
-    Raises:
-        WrongRole, WrongKind
-        RedisError: what Redis answered instead.
-    """
-    if isinstance(hello, RedisError):
-        if "unknown command" in str(hello).lower():
-            raise WrongKind("is older than Redis 6 (it does not know HELLO)")
-        raise hello
-    fields = dict(zip(hello[::2], hello[1::2], strict=False))
-    mode, role = fields.get(b"mode"), fields.get(b"role")
-    if mode == b"cluster":
-        raise WrongKind("is a node of a Redis Cluster, which has only a part of the keys")
-    if mode == b"sentinel":
-        raise WrongKind("is a Sentinel, which stores no data")
-    if role is not None and role != b"master":
-        raise WrongRole(_REPLICA)
-
-
-def is_of_replica(error: Any) -> bool:
-    """Whether the error of Redis, or its text, is a replica's refusal of a write."""
-    # Within a script, Redis 6 has more before the code.
-    return isinstance(error, WrongRole | ReadOnlyError) or (isinstance(error, str) and "READONLY" in error)
 
 
 async def _connect(connection: AbstractConnection) -> None:
@@ -263,7 +231,7 @@ class _Outage:
     def begin(self, error: str | BaseException, *, server: str) -> None:
         if self._began_at is None:
             self._began_at = asyncio.get_running_loop().time()
-            _log.warning(self._what, setting=SETTING, server=server, error=_words(error), hint=_advice(error))
+            _log.warning(self._what, setting=SETTING, server=server, error=words(error), hint=advice(error))
 
     def end(self) -> None:
         if self._began_at is not None:
@@ -280,43 +248,3 @@ def _shown(url: str) -> str:
         return f"unix://{parts.path}"
     database = parts.path.strip("/") or "0"
     return f"{parts.scheme}://{parts.hostname or 'localhost'}:{parts.port or 6379}/{database}"
-
-
-def _words(error: str | BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-def _code(error: str | BaseException) -> str:
-    """The code at the beginning of a Redis error, such as OOM."""
-    code = getattr(error, "status_code", None)
-    return code if code is not None else str(error).partition(" ")[0]
-
-
-def _is_bad_database(error: str | BaseException) -> bool:
-    return "DB index" in str(error)
-
-
-def _is_final(error: BaseException) -> bool:
-    """Whether the error lasts until an operator changes the setting or the user in Redis."""
-    return isinstance(error, WrongKind | AuthenticationError | NoPermissionError) or _is_bad_database(error)
-
-
-def _advice(error: str | BaseException) -> str:
-    if isinstance(error, WrongKind):
-        return "use a single Redis (version 6 or newer) or Valkey"
-    if is_of_replica(error):
-        return "use the address of the primary, or make this one the primary"
-    if isinstance(error, AuthenticationError):
-        return "correct the user name and the password in the address"
-    if _is_bad_database(error):
-        return "correct the number of the database in the address"
-    return _ADVICE.get(_code(error), f"start it, or correct {SETTING}")
-
-
-_ADVICE = {
-    "OOM": "raise its maxmemory",
-    "MISCONF": 'let it save to its disk, or turn that off (save "")',
-    "NOPERM": "allow its user what docs/operations.md lists",
-    "NOREPLICAS": "bring its replicas back, or lower min-replicas-to-write",
-    "LOADING": "wait until it has loaded its data",
-}

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import NoPermissionError, NoScriptError
 
-from services.events.redis_link import check_role
+from services.events.redis_errors import check_role
 
 # Messages, each with the number of its channels before it and their names after it. redis-py takes 15 µs for each
 # command, of which a trip in the pool would need four.

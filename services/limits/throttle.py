@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from models.visibility import Actor
-from services.events.redis_link import LINK_ERRORS, RedisLink
+from services.events.redis_errors import LINK_ERRORS
+from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit, RateLimited
 from services.runtime.batches import Batches

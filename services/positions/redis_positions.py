@@ -14,7 +14,8 @@ from models.geo import GeoPoint
 from models.values import Location
 from services.events.bus import Bus
 from services.events.leases import Lease
-from services.events.redis_link import LINK_ERRORS, RedisLink, is_of_replica
+from services.events.redis_errors import LINK_ERRORS, is_of_replica
+from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.positions.free_drivers import FreeDrivers
 from services.positions.store import Forgotten, MemoryPositions, Stored, Tell

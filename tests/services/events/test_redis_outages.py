@@ -13,10 +13,11 @@ from structlog.testing import capture_logs
 
 from application.paths import ROOT
 from models.values import Location
-from services.events import redis_backend, redis_link
+from services.events import redis_backend, redis_errors, redis_link
 from services.events.bus import BusState
 from services.events.leases import SharedLeases
-from services.events.redis_link import RedisLink, UnusableRedis
+from services.events.redis_errors import UnusableRedis
+from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import SharedThrottle
@@ -357,6 +358,6 @@ async def test_a_redis_that_is_away_full_or_a_replica_stops_no_start(redis: Brok
     ],
 )
 def test_a_server_that_is_no_primary_is_refused(hello: list[bytes], error: str) -> None:
-    with pytest.raises(redis_link.LINK_ERRORS, match=error):
-        redis_link.check_role(hello)
-    redis_link.check_role([b"mode", b"standalone", b"role", b"master", b"modules", []])
+    with pytest.raises(redis_errors.LINK_ERRORS, match=error):
+        redis_errors.check_role(hello)
+    redis_errors.check_role([b"mode", b"standalone", b"role", b"master", b"modules", []])
