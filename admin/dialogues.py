@@ -9,6 +9,7 @@ from starlette.requests import Request
 from admin import time_zones, words
 from models.trip_life import STAFF_CANCEL_CODES, CancelCode, is_open
 from models.values import VehicleValue
+from services.webhooks.events import TEST_TYPE
 
 _FINAL = "It cannot be undone."
 _OPTIONS = Markup().join(
@@ -153,4 +154,100 @@ def revoke(_: Request, user: Any) -> str:
         user_facts(user),
         (what, "You can approve the driver again."),
         text_area("revoke", "Reason, for the driver"),
+    )
+
+
+def _endpoint_facts(endpoint: Any) -> list[tuple[str, object]]:
+    """Which endpoint it is."""
+    return [
+        ("Address", endpoint.url),
+        ("Who listens", endpoint.description),
+        ("Hears of", endpoint.event_types),
+        ("State", words.ENDPOINT[endpoint.state].text),
+        ("Waiting", f"{endpoint.waiting:,}" if endpoint.waiting else None),
+        ("Dead letters", f"{endpoint.dead:,}" if endpoint.dead else None),
+    ]
+
+
+def send_test(_: Request, endpoint: Any) -> str:
+    """To send a test event."""
+    return form(
+        _endpoint_facts(endpoint),
+        (
+            f"An event of the type {TEST_TYPE} goes to this address within seconds, whatever types it hears of.",
+            "The list of deliveries shows the answer.",
+        ),
+    )
+
+
+def rotate(_: Request, endpoint: Any) -> str:
+    """To make a new secret."""
+    return form(
+        _endpoint_facts(endpoint),
+        (
+            "The new secret is shown once, on the next page. For a day, webhooks are signed with the new one and "
+            "with the present one: whoever listens must change it within that time.",
+        ),
+    )
+
+
+def disable_endpoint(_: Request, endpoint: Any) -> str:
+    """To send nothing more."""
+    return form(
+        _endpoint_facts(endpoint),
+        (
+            "Nothing more is sent to it, and it never hears of what happens meanwhile. What waits for it stays "
+            "for a day.",
+            "You can enable it again.",
+        ),
+    )
+
+
+def enable_endpoint(_: Request, endpoint: Any) -> str:
+    """To send again."""
+    return form(
+        _endpoint_facts(endpoint),
+        ("It hears of changes from a few seconds from now on, and gets what still waits for it.",),
+    )
+
+
+def resend_all(_: Request, endpoint: Any) -> str:
+    """To send all dead letters again."""
+    return form(
+        _endpoint_facts(endpoint),
+        (
+            "All its dead letters are sent to this address again, the oldest first, for another day. It may have "
+            "had some of them: they have the same ids as before.",
+        ),
+    )
+
+
+def delete_endpoint(_: Request, endpoint: Any) -> str:
+    """To delete an endpoint."""
+    return form(
+        _endpoint_facts(endpoint),
+        (
+            "Nothing more is sent to it. What waits for it, its dead letters and its list of deliveries go too.",
+            _FINAL,
+        ),
+    )
+
+
+def resend(_: Request, delivery: Any) -> str:
+    """To send a dead letter again."""
+    created = time_zones.moment(delivery.created)
+    return form(
+        (
+            ("Event", delivery.event_type),
+            ("Trip", words.short_id(delivery.trip_id) if delivery.trip_id is not None else None),
+            ("Of", f"{created.age}, {created.text}"),
+            ("To", delivery.host),
+            ("Who listens", delivery.description),
+            ("Attempts", delivery.attempts),
+            ("Last answer", delivery.last_status or delivery.last_answer),
+        ),
+        (
+            "It is sent within seconds, and tried again for a day if it fails. It tells the trip as it was then, "
+            "and has the same id as before.",
+        ),
     )

@@ -19,7 +19,7 @@ from starlette_admin.export import ExportConfig
 from starlette_admin.flash import FlashMiddleware
 from starlette_admin.routing import route
 
-from admin import time_zones, words
+from admin import time_zones, trip_map, words
 from admin.approvals import WaitingDriverView
 from admin.live import LiveView
 from admin.log_in import LogIn, SessionCookie
@@ -30,10 +30,12 @@ from admin.ratings import RatingView
 from admin.session_signing import FormTokens, SessionSigning, Signing
 from admin.time_zones import TimeZones
 from admin.trail import TrailView
+from admin.trip_map import MapFiles
 from admin.trip_page import TripPage
 from admin.trips import TripView
 from admin.users import UserView
-from admin.webhooks import DeliveryView, EndpointView
+from admin.webhook_deliveries import DeliveryView
+from admin.webhooks import EndpointView
 from services.database.connections import Database
 from services.staff import approval_list, lists, rating_list
 from services.staff import webhooks as webhook_lists
@@ -111,14 +113,16 @@ def mount(
     is_own_page: Callable[[Scope, Headers], bool],
     icon_url: Callable[[], str | None],
     live_page: Callable[[], Response],
+    map_files: Callable[[], MapFiles | None],
     public_url: str | None,
 ) -> None:
     """Serve the admin at ``/admin``.
 
     ``address_of``: the network that rate limits count a request by. ``is_own_page``: whether a request comes from
     the server's own pages. ``icon_url``: the path of the pages' icon, if there is one. ``live_page``: the page
-    with the city, live. ``public_url``: the address of the server for links, redirects and cookies; None: the
-    requested one. ``needs_approval``: whether drivers need the approval of staff.
+    with the city, live. ``map_files``: the files of the map on the pages about a trip. ``public_url``: the address
+    of the server for links, redirects and cookies; None: the requested one. ``needs_approval``: whether drivers
+    need the approval of staff.
     """
     waiting = approval_list.waiting_drivers(database) if needs_approval else None
     pages = _Pages(
@@ -141,7 +145,9 @@ def mount(
     assert environment.loader is not None
     environment.loader = _WithNonces(environment.loader)
     # Jinja's types know only its own globals and filters.
-    cast("dict[str, Any]", environment.globals).update(icon_url=icon_url, words=words)
+    cast("dict[str, Any]", environment.globals).update(
+        icon_url=icon_url, words=words, open_map=trip_map.opener(map_files)
+    )
     cast("dict[str, Any]", environment.filters).update(moment=time_zones.moment, short_id=words.short_id)
     # In the order of work: who waits for staff comes first.
     if waiting is not None:

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from admin.trip_map import MAP_STATE, MapFiles
 from services.runtime import incidents
 
 STATIC_PATH = "/static/"
@@ -26,10 +27,14 @@ def _hash(script: str) -> str:
 _HANDLER_HASHES = " ".join(_hash(handler) for handler in _HANDLERS)
 
 
-def policy(nonce: str) -> str:
+def policy(nonce: str, opened_map: MapFiles | None = None) -> str:
     """A Content-Security-Policy that runs only the scripts of the templates and of our files, and loads nothing
-    from other hosts.
+    from other hosts, except what the page's map needs.
     """
+    asked, workers = "'self'", "'none'"
+    if opened_map is not None:
+        # The map computes its lines in a worker, and loads everything by `fetch`.
+        asked, workers = opened_map.connect_src, "'self'"
     return "; ".join(
         (
             "default-src 'none'",
@@ -38,7 +43,8 @@ def policy(nonce: str) -> str:
             "style-src 'self' 'unsafe-inline'",
             "font-src 'self'",
             "img-src 'self' data:",
-            "connect-src 'self'",
+            f"connect-src {asked}",
+            f"worker-src {workers}",
             "form-action 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
@@ -74,7 +80,7 @@ class Protection:
                 sent = MutableHeaders(scope=message)
                 sent["Cache-Control"] = "private, max-age=86400" if is_static else "no-store"
                 # Pages of the front end's build have a stricter policy of their own.
-                sent.setdefault("Content-Security-Policy", policy(nonce))
+                sent.setdefault("Content-Security-Policy", policy(nonce, scope["state"].get(MAP_STATE)))
                 sent["X-Content-Type-Options"] = "nosniff"
                 sent["X-Frame-Options"] = "DENY"
                 sent["Referrer-Policy"] = "same-origin"

@@ -9,11 +9,12 @@ from starlette_admin.types import RequestAction
 
 from admin.fields import SectionField
 from admin.list_view import is_action
+from admin.trip_map import Places
 from models.geo import GeoPoint
 from models.trip_life import is_driving
 from models.values import TripChangeValue
 from services.staff.lists import TripRow, UserRow
-from services.staff.trip_details import Car, TripDetails
+from services.staff.trip_details import TripDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,6 @@ class Party:
 
     role: str
     user: UserRow
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the trip begins and ends, and where the car is."""
-
-    pick_up: GeoPoint | None
-    drop_off: GeoPoint | None
-    car: Car | None
-    is_driving: bool
 
 
 class TripPage:
@@ -83,7 +74,7 @@ class TripPage:
         pick_up, drop_off = (_point(trip, name) for name in ("pick_up", "drop_off"))
         under_way = is_driving(trip.status)
         car = await self._details.car(trip.driver_id, pick_up) if under_way else None
-        return Places(pick_up, drop_off, car, under_way)
+        return Places(pick_up, drop_off, await self._details.route(pick_up, drop_off), car, under_way)
 
     async def _changes(self, request: Request, trip: TripRow) -> Sequence[TripChangeValue]:
         return await self._details.changes(trip.id) if is_action(request, RequestAction.DETAIL) else ()

@@ -110,6 +110,7 @@ class TripView(ListView[TripRow]):
     hidden_at_first = frozenset({"drop_off_address", "cancel_code", "updated"})
     hidden_if_unknown = frozenset({"cancel_reason", "cancel_code", "vehicle", "arrived_at", "expires_at"})
     row_actions_display_type = RowActionsDisplayType.KEBAB
+    create_template = "trip_create.html"
 
     def __init__(self, staff_list: StaffList[TripRow], staff: Staff, page: TripPage) -> None:
         self.fields = [

@@ -1,23 +1,23 @@
-"""Webhooks: the endpoints of other systems, and what is, or was, sent to them."""
+"""The list of endpoints of webhooks: other systems that hear of trips."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette_admin.actions import row_action
-from starlette_admin.fields import EnumField, HasOne, IntegerField, StringField, TextAreaField
+from starlette_admin.fields import EnumField, IntegerField, StringField
 from starlette_admin.flash import flash
+from starlette_admin.types import RowActionsDisplayType
 
-from admin.list_view import ListView, in_dialogue, in_form, time_field, to_number, to_uuid
+from admin import dialogues, words
+from admin.fields import BadgeField
+from admin.list_view import ListView, in_dialogue, in_form, time_field, to_uuid
 from admin.log_in import member_of
-from models.webhook import DeliveryStatus
 from services.staff.list_query import StaffList
 from services.staff.staff import Staff
-from services.staff.webhooks import ENABLED, FAILING, STATES, DeliveryRow, EndpointRow, StaffWebhooks
-from services.webhooks.deliveries import NoSuchDelivery
+from services.staff.webhooks import EndpointRow, StaffWebhooks
 from services.webhooks.endpoints import Endpoint, NoSuchEndpoint
-from services.webhooks.events import EVENT_TYPES, TEST_TYPE
+from services.webhooks.events import EVENT_TYPES
 
 _NAMES = {"url": "url", "description": "description", "eventTypes": "event_types", "": "url"}
 
@@ -47,6 +47,10 @@ class EndpointView(ListView[EndpointRow]):
     searchable_fields = ("created", "url", "description", "state")
     sortable_fields = ("created", "url", "description", "state")
     fields_default_sort = (("created", True),)
+    row_actions_display_type = RowActionsDisplayType.KEBAB
+    search_hint = "Address, description, or id"
+    nothing = "No other system hears of trips."
+    hidden_if_unknown = frozenset({"failing_since"})
 
     def __init__(self, staff_list: StaffList[EndpointRow], staff: Staff, webhooks: StaffWebhooks) -> None:
         self._webhooks = webhooks
@@ -57,6 +61,7 @@ class EndpointView(ListView[EndpointRow]):
                 label="Address",
                 required=True,
                 help_text="https, on a public host. Webhooks are sent to it as POST.",
+                list_template="fields/list/whole_text.html",
             ),
             StringField("description", help_text="Who listens, for your colleagues."),
             EnumField(
@@ -78,7 +83,7 @@ class EndpointView(ListView[EndpointRow]):
                 getter=lambda _, endpoint: getattr(endpoint, "event_types", None),
                 exclude_from_create=True,
             ),
-            EnumField("state", choices=[(state, state) for state in STATES], exclude_from_create=True),
+            BadgeField("state", badges=words.ENDPOINT, exclude_from_create=True),
             IntegerField("waiting", exclude_from_create=True),
             IntegerField("dead", label="Dead letters", exclude_from_create=True),
             time_field("created", exclude_from_create=True),
@@ -108,7 +113,7 @@ class EndpointView(ListView[EndpointRow]):
 
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
         """Only actions that would change something are offered."""
-        is_enabled = obj.state in (ENABLED, FAILING)
+        is_enabled = obj.state.is_enabled
         match name:
             case "test" | "disable":
                 return is_enabled
@@ -122,7 +127,10 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="test",
         text="Send a test event",
-        confirmation=f"Send an event of the type {TEST_TYPE} to this endpoint?",
+        header="Send a test event?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.send_test,
         submit_btn_text="Send",
         icon_class="fa fa-paper-plane",
     )
@@ -138,8 +146,10 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="rotate",
         text="Rotate the secret",
-        confirmation="Make a new secret for this endpoint? For a day, webhooks are signed with the new one and "
-        "with the present one.",
+        header="Rotate the secret of this endpoint?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.rotate,
         submit_btn_text="Rotate",
         icon_class="fa fa-key",
     )
@@ -154,8 +164,11 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="disable",
         text="Disable",
-        confirmation="Send nothing more to this endpoint? It will not hear of what happens meanwhile. What waits "
-        "for it stays for a day.",
+        header="Disable this endpoint?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.disable_endpoint,
+        submit_btn_class="btn btn-danger",
         submit_btn_text="Disable",
         icon_class="fa fa-pause",
     )
@@ -171,7 +184,10 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="enable",
         text="Enable",
-        confirmation="Send webhooks to this endpoint again?",
+        header="Enable this endpoint?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.enable_endpoint,
         submit_btn_text="Enable",
         icon_class="fa fa-play",
     )
@@ -187,7 +203,10 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="resend",
         text="Send all dead letters again",
-        confirmation="Send all dead letters of this endpoint again?",
+        header="Send all dead letters again?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.resend_all,
         submit_btn_text="Send",
         icon_class="fa fa-rotate-right",
     )
@@ -203,7 +222,11 @@ class EndpointView(ListView[EndpointRow]):
     @row_action(
         name="delete-endpoint",
         text="Delete",
-        confirmation="Delete this endpoint, with all that waits for it and its dead letters?",
+        header="Delete this endpoint?",
+        confirmation="",
+        modal_size="md",
+        form=dialogues.delete_endpoint,
+        submit_btn_class="btn btn-danger",
         submit_btn_text="Delete",
         icon_class="fa fa-trash",
     )
@@ -219,82 +242,3 @@ class EndpointView(ListView[EndpointRow]):
     async def repr(self, obj: Any, request: Request) -> str:
         """The address."""
         return obj.url
-
-
-@dataclass(frozen=True, slots=True)
-class _Linked:
-    """An endpoint as a row of a delivery has it: enough for a link."""
-
-    id: UUID
-    url: str
-
-
-class DeliveryView(ListView[DeliveryRow]):
-    """What is, or was, sent to endpoints, the newest first."""
-
-    key = "webhook-delivery"
-    menu_label = "Webhook deliveries"
-    display_name = "Webhook delivery"
-    icon = "fa fa-envelope-open-text"
-    note = (
-        "Delivered ones are kept for three days, dead letters for thirty. Search finds ids of trips and endpoints."
-    )
-    row_actions = ("view", "resend")
-    searchable_fields = ("created", "status", "event_type", "host", "last_answer")
-    sortable_fields = ("created", "status", "event_type", "attempts", "attempted")
-    fields_default_sort = (("created", True),)
-
-    def __init__(self, staff_list: StaffList[DeliveryRow], staff: Staff, webhooks: StaffWebhooks) -> None:
-        self._webhooks = webhooks
-        self.fields = [
-            StringField("id", label="Number", exclude_from_list=True),
-            HasOne(
-                "endpoint",
-                key="webhook",
-                label="Endpoint",
-                getter=lambda _, delivery: _Linked(delivery.endpoint_id, delivery.host),
-            ),
-            StringField("host", exclude_from_list=True),
-            EnumField("event_type", label="Type", choices=[(event, event) for event in (*EVENT_TYPES, TEST_TYPE)]),
-            EnumField("status", enum=DeliveryStatus),
-            IntegerField("attempts"),
-            IntegerField("last_status", label="Last answer"),
-            TextAreaField("last_answer", label="Its text", exclude_from_list=True),
-            StringField("trip_id", label="Trip's id", exclude_from_list=True),
-            IntegerField("version", label="Trip's version", exclude_from_list=True),
-            time_field("created"),
-            time_field("attempted", label="Last attempt"),
-            time_field("due", label="Next attempt"),
-        ]
-        super().__init__(staff_list, staff)
-
-    def to_id(self, pk: Any) -> int | None:
-        """The numeric id, or None."""
-        return to_number(pk)
-
-    async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
-        """Only dead letters can be sent again."""
-        return name != "resend" or obj.status is DeliveryStatus.DEAD
-
-    @row_action(
-        name="resend",
-        text="Send again",
-        confirmation="Send this webhook again?",
-        submit_btn_text="Send",
-        icon_class="fa fa-rotate-right",
-    )
-    async def resend(self, request: Request, pk: Any) -> None:
-        """Send a dead letter again."""
-
-        async def work() -> None:
-            delivery_id = to_number(pk)
-            if delivery_id is None:
-                raise NoSuchDelivery
-            await self._webhooks.send_again(member_of(request), delivery_id=delivery_id)
-
-        await in_dialogue(work())
-        flash(request, "The webhook is sent again.", "success")
-
-    async def repr(self, obj: Any, request: Request) -> str:
-        """The type and the host."""
-        return f"{obj.event_type} → {obj.host}"

@@ -8,6 +8,8 @@ from models.staff_action import StaffActionKind
 from models.standing import Availability
 from models.trip_life import CancelCode, ChangedBy, TripStatus
 from models.values import Approval, Role
+from models.webhook import DeliveryStatus
+from services.staff.webhooks import EndpointState
 
 
 class Badge(NamedTuple):
@@ -74,6 +76,18 @@ ACTION: Mapping[StaffActionKind, Badge] = {
     StaffActionKind.DELETE_WEBHOOK: Badge("Deleted a webhook", "red"),
     StaffActionKind.TEST_WEBHOOK: Badge("Sent a test event", "blue"),
     StaffActionKind.RESEND_WEBHOOK: Badge("Sent dead letters again", "blue"),
+}
+ENDPOINT: Mapping[EndpointState, Badge] = {
+    EndpointState.ENABLED: Badge("Enabled", "green"),
+    EndpointState.FAILING: Badge("Only failures lately", "amber"),
+    EndpointState.DISABLED: Badge("Disabled", "grey"),
+    EndpointState.GONE: Badge("Disabled: it answered 410", "red"),
+    EndpointState.FAILED: Badge("Disabled: it failed for days", "red"),
+}
+DELIVERY: Mapping[DeliveryStatus, Badge] = {
+    DeliveryStatus.WAITING: Badge("Waiting", "amber"),
+    DeliveryStatus.DELIVERED: Badge("Delivered", "green"),
+    DeliveryStatus.DEAD: Badge("Dead letter", "red"),
 }
 BY: Mapping[ChangedBy, str] = {
     ChangedBy.RIDER: "the rider",

@@ -281,10 +281,10 @@ class Application:
         )
 
         history = TripHistory(self.database)
-        self.trip_details = TripDetails(self.database, history, positions)
+        self.router = _router(settings, counters)
+        self.trip_details = TripDetails(self.database, history, positions, self.router)
         self.people = People(self.database, sessions=sessions, standings=standings)
 
-        self.router = _router(settings, counters)
         lifetime = Lifetime(stale_s=settings.location_stale_s, ttl_s=settings.location_ttl_s)
         city = City(
             CityReads(self.database),

@@ -34,6 +34,7 @@ from gateway.recovery_pages import recovery_routes
 from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.service_worker import service_worker_route
+from gateway.trip_map import TripMap
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
 from models.trip_life import DRIVING, OPEN
@@ -212,6 +213,7 @@ class Asgi:
         """All paths but the API's."""
         application, settings = self._application, self._settings
         has_pages = settings.board or settings.admin or self._has_graphiql
+        board = Board(WEB_BUILD, has_demo=settings.has_demo, maps=self._maps)
         return [
             media_route(PHOTO_FOLDER, application.photo_store, is_embeddable=bool(settings.allowed_origins)),
             *([self.metrics.route()] if settings.metrics else []),
@@ -223,12 +225,9 @@ class Asgi:
                 mail_is_up=lambda: application.mailer.is_up,
             ),
             *recovery_routes(),
-            *([self._board().route(), service_worker_route()] if settings.board else []),
+            *([board.route(), service_worker_route()] if settings.board else []),
             *(self._graphiql.routes() if has_pages else []),
         ]
-
-    def _board(self) -> Board:
-        return Board(WEB_BUILD, has_demo=self._settings.has_demo, maps=self._maps)
 
     def _middleware(self) -> list[Middleware]:
         """The layers around every HTTP request, the outermost first."""
@@ -263,6 +262,7 @@ class Asgi:
             is_own_page=self._own_pages.allows_socket,
             icon_url=self._graphiql.icon_url,
             live_page=CityPage(WEB_BUILD, maps=self._maps).page,
+            map_files=TripMap(WEB_BUILD, maps=self._maps).files,
             public_url=public_url,
         )
 

@@ -6,9 +6,17 @@ export default defineConfig({
   build: {
     // Each file name in this folder contains a hash of the contents: the server lets browsers keep it for ever.
     assetsDir: "assets",
+    // Tells the server which files the map of the admin consists of.
+    manifest: true,
     rolldownOptions: {
       // One build, one entry a page: the pages share their chunks.
-      input: { board: "index.html", graphiql: "graphiql/index.html", city: "city/index.html" },
+      input: {
+        board: "index.html",
+        graphiql: "graphiql/index.html",
+        city: "city/index.html",
+        // Not a page: the admin's own pages load it.
+        "trip-map": "src/admin/tripMap.ts",
+      },
       // Libraries contain directives for React's compiler, which has already run on them.
       checks: { moduleLevelDirective: false },
     },

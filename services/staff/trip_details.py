@@ -9,6 +9,7 @@ from models.values import Location, TripChangeValue
 from services.database.connections import Database
 from services.positions.freshness import Freshness
 from services.positions.reporting import Positions
+from services.positions.routing import Drive, Router
 from services.staff import lists, rating_list
 from services.staff.lists import ActionRow, UserRow
 from services.staff.rating_list import RatingRow
@@ -29,10 +30,11 @@ class Car:
 class TripDetails:
     """Reads what the page of a trip shows."""
 
-    def __init__(self, database: Database, history: TripHistory, positions: Positions) -> None:
+    def __init__(self, database: Database, history: TripHistory, positions: Positions, router: Router) -> None:
         self._database = database
         self._history = history
         self._positions = positions
+        self._router = router
         self._users = lists.users(database)
 
     async def people(self, rider_id: UUID, driver_id: UUID | None) -> dict[UUID, UserRow]:
@@ -51,6 +53,12 @@ class TripDetails:
     async def actions(self, trip_id: UUID) -> Sequence[ActionRow]:
         """What staff did about the trip, the newest first."""
         return await lists.actions_of_trip(self._database, trip_id, limit=SHOWN_ACTIONS)
+
+    async def route(self, pick_up: GeoPoint | None, drop_off: GeoPoint | None) -> Drive | None:
+        """The drive between the places; None if one of them is unknown."""
+        if pick_up is None or drop_off is None:
+            return None
+        return await self._router.drive(pick_up, drop_off)
 
     async def car(self, driver_id: UUID | None, pick_up: GeoPoint | None) -> Car | None:
         """Where the driver is; None if nobody knows."""

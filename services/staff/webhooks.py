@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -83,6 +84,25 @@ class StaffWebhooks:
         return also
 
 
+class EndpointState(StrEnum):
+    """What is sent to an endpoint, and if nothing is, why."""
+
+    ENABLED = "ENABLED"
+    # Enabled, and has only failed for a while.
+    FAILING = "FAILING"
+    # By staff.
+    DISABLED = "DISABLED"
+    # It answered 410.
+    GONE = "GONE"
+    # It failed for days.
+    FAILED = "FAILED"
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether webhooks are sent to it."""
+        return self in (EndpointState.ENABLED, EndpointState.FAILING)
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointRow:
     """An endpoint as staff see it, with the number of its deliveries that wait, and of dead letters."""
@@ -91,7 +111,7 @@ class EndpointRow:
     url: str
     description: str
     event_types: str
-    state: str
+    state: EndpointState
     created: datetime
     begins: datetime
     failing_since: datetime | None
@@ -106,6 +126,7 @@ class DeliveryRow:
     id: int
     endpoint_id: UUID
     host: str
+    description: str
     event_type: str
     trip_id: UUID | None
     version: int | None
@@ -118,22 +139,22 @@ class DeliveryRow:
     last_answer: str
 
 
-# The states of an endpoint, and what they are called.
-ENABLED, FAILING = "enabled", "failing"
-DISABLED = {
-    DisabledBy.STAFF: "disabled",
-    DisabledBy.GONE: "disabled: it answered 410",
-    DisabledBy.FAILURES: "disabled: it failed for days",
+_DISABLED = {
+    DisabledBy.STAFF: EndpointState.DISABLED,
+    DisabledBy.GONE: EndpointState.GONE,
+    DisabledBy.FAILURES: EndpointState.FAILED,
 }
-STATES = (ENABLED, FAILING, *DISABLED.values())
 
 
 def endpoints(database: Database) -> StaffList[EndpointRow]:
     """All endpoints."""
-    disabled = " ".join(f"WHEN w.disabled_by = '{by.value}' THEN '{state}'" for by, state in DISABLED.items())
+    disabled = " ".join(
+        f"WHEN w.disabled_by = '{by.value}' THEN '{state.value}'" for by, state in _DISABLED.items()
+    )
     state = (
-        f"CASE {disabled} WHEN w.failing_since < {database.sql.ago(FAILING_AFTER_S)} THEN '{FAILING}' "
-        f"ELSE '{ENABLED}' END"
+        f"CASE {disabled} WHEN w.failing_since < {database.sql.ago(FAILING_AFTER_S)} THEN "
+        f"'{EndpointState.FAILING.value}' "
+        f"ELSE '{EndpointState.ENABLED.value}' END"
     )
 
     def rows(window: str) -> str:
@@ -168,8 +189,8 @@ def deliveries(database: Database) -> StaffList[DeliveryRow]:
             columns={name: f"w.{name}" for name in names} | {"host": "e.url"},
             time="created",
             rows=lambda window: (
-                "SELECT w.id, w.endpoint_id, e.url, w.event_type, w.trip_id, w.version, w.status, w.created, "
-                "w.due, w.attempts, w.attempted, w.last_status, w.last_answer "
+                "SELECT w.id, w.endpoint_id, e.url, e.description, w.event_type, w.trip_id, w.version, w.status, "
+                "w.created, w.due, w.attempts, w.attempted, w.last_status, w.last_answer "
                 f"FROM ({window}) w JOIN webhook_endpoints e ON e.id = w.endpoint_id"
             ),
             newest=lambda where: newest("webhook_deliveries", where),
@@ -204,7 +225,7 @@ def _endpoint_row(row: Row) -> EndpointRow:
         url=row["url"],
         description=row["description"],
         event_types=row["event_types"].replace(" ", ", ") or "all",
-        state=row["state"],
+        state=EndpointState(row["state"]),
         created=moment(row["created"]),
         begins=moment(row["begins"]),
         failing_since=moment(row["failing_since"]) if row["failing_since"] is not None else None,
@@ -219,6 +240,7 @@ def _delivery_row(row: Row) -> DeliveryRow:
         id=row["id"],
         endpoint_id=uuid(row["endpoint_id"]),
         host=urlsplit(row["url"]).netloc,
+        description=row["description"],
         event_type=row["event_type"],
         trip_id=uuid(row["trip_id"]) if row["trip_id"] is not None else None,
         version=row["version"],

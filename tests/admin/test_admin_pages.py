@@ -12,8 +12,10 @@ from admin import time_zones, words
 from models.staff_action import StaffActionKind
 from models.trip_life import CancelCode, TripStatus
 from models.values import Approval, Role
+from models.webhook import DeliveryStatus
 from services.staff.staff import NoSuchSession
 from services.staff.trail import CommandLine, StaffTrail
+from services.staff.webhooks import EndpointState
 from tests.conftest import LiveServer
 from tests.support.api import MY_TRIPS, Api
 from tests.support.database_rows import add_driver, add_rider, add_trip
@@ -36,6 +38,8 @@ def dialogue(page: str, name: str) -> str:
         (Approval, words.APPROVAL),
         (Role, words.ROLE),
         (StaffActionKind, words.ACTION),
+        (EndpointState, words.ENDPOINT),
+        (DeliveryStatus, words.DELIVERY),
     ],
 )
 def test_every_value_has_words_of_its_own(kinds: Any, badges: Any) -> None:

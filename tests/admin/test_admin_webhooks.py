@@ -35,6 +35,12 @@ async def trail(server: LiveServer) -> list[tuple[str, str]]:
     return [(row["action"], row["detail"]) for row in rows]
 
 
+def dialogue(page: str, name: str) -> str:
+    """The content of a button's dialogue, as the browser shows it."""
+    (form,) = re.findall(rf'data-sa-form="([^"]*)"[^>]*data-sa-name="{name}"', page, re.DOTALL)[:1]
+    return unescape(form)
+
+
 async def add(staff: StaffBrowser, receiver: Receiver, **fields: str | list[str]) -> tuple[str, str]:
     """An endpoint that staff add; its id and its secret."""
     answer = await staff.form("/webhook/create", {"url": receiver.url, "description": "Billing", **fields})
@@ -53,6 +59,11 @@ async def test_staff_add_an_endpoint_see_its_secret_once_and_send_a_test_event(
     assert not SECRET.search(unescape(page))
     assert not SECRET.search(unescape((await staff.get("/webhook/list")).text))
     assert "trip.completed, trip.cancelled" in page
+    assert ">Enabled</span>" in page
+    assert f"<dd>{receiver.url}</dd>" in dialogue(page, "test")
+    assert "whoever listens must change it within that time" in dialogue(page, "rotate")
+    assert await staff.rows("webhook", filter="state__in=ENABLED") == [endpoint_id]
+    assert await staff.rows("webhook", filter="state__in=DISABLED,GONE,FAILED,FAILING") == []
     assert (await staff.row_action("webhook", "test", endpoint_id)).status_code == 200
     # The worker sends it by itself.
     await receiver.asked.wait()
@@ -122,6 +133,10 @@ async def test_dead_letters_are_listed_with_the_escaped_answer_and_sent_again(
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert len(page) < 100_000
+    again = dialogue(page, "resend")
+    for fact in ("webhook.test", f"127.0.0.1:{receiver.port}", "500"):
+        assert f"<dd>{fact}</dd>" in again
+    assert await staff.rows("webhook-delivery", filter="status__in=DEAD") == dead
     assert (await staff.row_action("webhook-delivery", "resend", dead[0])).status_code == 200
     assert (await staff.row_action("webhook-delivery", "resend", dead[0])).status_code == 400
     assert (await staff.row_action("webhook", "resend", str(endpoint_id))).status_code == 200

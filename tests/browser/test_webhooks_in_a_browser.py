@@ -38,8 +38,13 @@ async def test_staff_add_an_endpoint_copy_its_secret_test_it_and_send_a_dead_let
     await staff.log_in("stella")
 
     async def look(name: str) -> None:
-        await staff.picture(f"admin-{name}")
-        assert await staff.faults(of_colors=False) == [], name
+        for device, size in (("phone", {"width": 390, "height": 844}), ("desk", {"width": 1440, "height": 900})):
+            await staff.page.set_viewport_size(size)
+            for scheme in ("dark", "light"):
+                await staff.page.emulate_media(color_scheme=scheme)
+                await expect(staff.page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+                await staff.picture(f"admin-{name}-{device}-{scheme}")
+        assert await staff.faults() == [], name
 
     await staff.choose("Webhooks")
     await staff.page.get_by_role("link", name="New Webhook endpoint").click()
@@ -57,15 +62,21 @@ async def test_staff_add_an_endpoint_copy_its_secret_test_it_and_send_a_dead_let
     await expect(shown).to_have_count(0)
     await look("webhooks")
     receiver.answers = [(500, {}, b"not now"), (200, {}, b"")]
-    await staff.row("Billing").get_by_role("link", name="Send a test event").click()
+    await expect(staff.row("Billing")).to_contain_text("Enabled")
+    await staff.press(staff.row("Billing"), "Send a test event")
+    await expect(staff.dialogue).to_contain_text(receiver.url)
+    await look("webhook-dialogue")
     await staff.dialogue.get_by_role("button", name="Send").click()
     await expect(staff.page.get_by_text("The test event is on its way.")).to_be_visible()
     await until(lambda: len(receiver.got) == 1)
     await live_server.application.database.fetch("UPDATE webhook_deliveries SET status = 'DEAD', ended = due")
     await staff.choose("Webhook deliveries")
     await expect(staff.row("webhook.test")).to_contain_text("500")
+    await expect(staff.row("webhook.test")).to_contain_text("Dead letter")
     await look("webhook-deliveries")
-    await staff.row("webhook.test").get_by_role("link", name="Send again").click()
+    await staff.press(staff.row("webhook.test"), "Send again")
+    await expect(staff.dialogue).to_have_accessible_name("Send this webhook again?")
+    await expect(staff.dialogue).to_contain_text(f"127.0.0.1:{receiver.port}")
     await staff.dialogue.get_by_role("button", name="Send").click()
     await expect(staff.page.get_by_text("The webhook is sent again.")).to_be_visible()
     await until(lambda: len(receiver.got) == 2)

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState, type RefObject } from "react";
 
+import { whenInSight } from "./inSight";
 import { NoMap, openMap, type MapOptions, type MapView } from "./MapView";
 
 interface Opened {
@@ -35,19 +36,10 @@ export function useMap(options: MapOptions): Opened {
       }
     }
 
-    // A panel that is hidden or far below costs nothing.
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-        observer.disconnect();
-        void open();
-      },
-      { rootMargin: "200px" },
-    );
-    observer.observe(place);
+    const stopLooking = whenInSight(place, () => void open());
     return () => {
       isLeft = true;
-      observer.disconnect();
+      stopLooking();
       opened?.remove();
       setView(null);
     };

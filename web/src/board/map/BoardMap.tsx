@@ -2,9 +2,10 @@ import "./BoardMap.css";
 
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
 
-import { toGeoPoint, toSpot, type GeoPoint, type Spot } from "../../map/geo";
-import type { MapView, Lines } from "../../map/MapView";
+import { toSpot, type GeoPoint, type Spot } from "../../map/geo";
+import type { Lines } from "../../map/MapView";
 import type { Marker } from "../../map/markers";
+import { directionOf, middleOf, rounded, stepped } from "../../map/steering";
 import { useMap } from "../../map/useMap";
 
 /** What the map is fitted to: when `key` changes, and when a point is out of sight. */
@@ -25,15 +26,6 @@ interface Props extends Lines {
   /** Called with each new point while the car is dragged or moved with the keyboard. */
   onMoveCar?: ((point: GeoPoint, headingTo: Spot) => void) | undefined;
 }
-
-const STEP_PX = 8;
-const BIG_STEP_PX = 40;
-const KEYS: Record<string, readonly [x: number, y: number]> = {
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-};
 
 /** The map of a panel. Clicks and keys choose points, and move a car; otherwise the arrow keys move the map. */
 export function BoardMap({ label, hint, markers, matters, onPick, onMoveCar, way, route }: Props) {
@@ -74,18 +66,17 @@ export function BoardMap({ label, hint, markers, matters, onPick, onMoveCar, way
 
   function steer(event: KeyboardEvent) {
     if (!view || event.target !== view.map.getCanvas()) return;
-    const step = KEYS[event.key];
-    if (step && (picks || onMoveCar)) {
+    const direction = directionOf(event.key);
+    if (direction && (picks || onMoveCar)) {
       // MapLibre would move the map.
       event.preventDefault();
       event.stopPropagation();
       const from = onMoveCar ? car?.point : (cross ?? middleOf(view));
       if (!from) return;
-      const to = moved(view, from, step, event.shiftKey ? BIG_STEP_PX : STEP_PX);
-      keepInSight(view, to);
+      const to = stepped(view, from, direction, { isBig: event.shiftKey });
       if (!onMoveCar) return setCross(to);
       const spot = toSpot(to);
-      onMoveCar(to, { x: spot.x + step[0], y: spot.y + step[1] });
+      onMoveCar(to, { x: spot.x + direction[0], y: spot.y + direction[1] });
     } else if (picks && (event.key === "Enter" || event.key === " ")) {
       event.preventDefault();
       onPick(cross ?? middleOf(view));
@@ -114,21 +105,4 @@ export function BoardMap({ label, hint, markers, matters, onPick, onMoveCar, way
       </p>
     </div>
   );
-}
-
-function middleOf({ map }: MapView): GeoPoint {
-  return rounded(map.getCenter());
-}
-
-function moved({ map }: MapView, { lat, lng }: GeoPoint, [x, y]: readonly [number, number], byPx: number): GeoPoint {
-  const at = map.project([lng, lat]);
-  return rounded(map.unproject([at.x + x * byPx, at.y + y * byPx]));
-}
-
-function keepInSight(view: MapView, point: GeoPoint): void {
-  if (!view.isInSight(point)) view.map.panTo([point.lng, point.lat]);
-}
-
-function rounded({ lat, lng }: GeoPoint): GeoPoint {
-  return toGeoPoint(toSpot({ lat, lng }));
 }
