@@ -1,6 +1,7 @@
 """Who may see a trip, and which fields. Pure functions: they run for every subscriber and event."""
 
 from enum import Enum
+from functools import cached_property
 from uuid import UUID
 
 from models.frozen import frozen
@@ -33,7 +34,7 @@ class Audience(Enum):
     RIDER = "its rider"
     DRIVER = "its driver"
 
-    @property
+    @cached_property
     def is_party(self) -> bool:
         """Whether it is the trip's rider or its driver."""
         return self is not Audience.POOL

@@ -38,7 +38,7 @@ from services.trips.ratings import Ratings
 
 # Root fields whose use case checks the session before it tells or writes anything, and that use only the caller's
 # id and role, which never change, or read again what else they use. For these, the caller need not be read again.
-FIELDS_THAT_CHECK_THE_SESSION = frozenset({"createTrip", "reportLocation", "updateTrip"})
+FIELDS_THAT_CHECK_THE_SESSION = frozenset({"createTrip", "reportLocation", "trips", "updateTrip"})
 
 
 @frozen

@@ -63,16 +63,15 @@ async def trips(
         str | None, strawberry.argument(description="Begin after this cursor (`pageInfo.endCursor`).")
     ] = None,
 ) -> TripConnection:
-    actor = info.context.actor
     page = await info.context.services.trips.page(
-        actor,
+        info.context.actor,
         statuses=status,
         first=first,
         after=cursors.decode(after) if after is not None else None,
     )
     nodes: list[Trip] = []
     for trip in page.trips:
-        audience = audience_of(actor, trip)
+        audience = audience_of(page.actor, trip)
         assert audience is not None, "a page holds what the caller may see"
         nodes.append(to_trip(trip, audience))
     return TripConnection(

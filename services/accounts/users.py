@@ -6,11 +6,6 @@ from models.values import Role, UserValue
 from services.database.dialects import Row, uuid
 
 _ROLES = {role.value: role for role in Role}
-# By the prefix of the columns in a joined row.
-_COLUMNS = {
-    prefix: tuple(f"{prefix}{column}" for column in ("username", "first_name", "last_name", "role", "photo"))
-    for prefix in ("", "r_", "d_")
-}
 
 
 def user_of(row: Row) -> UserValue:
@@ -18,14 +13,13 @@ def user_of(row: Row) -> UserValue:
     return user_in(row, row["id"])
 
 
-def user_in(row: Row, user_id: Any, prefix: str = "") -> UserValue:
-    """The user in a joined row, whose columns begin with ``prefix``."""
-    username, first_name, last_name, role, photo = _COLUMNS[prefix]
-    return UserValue(
-        id=uuid(user_id),
-        username=row[username],
-        first_name=row[first_name],
-        last_name=row[last_name],
-        role=_ROLES[row[role]],
-        photo=row[photo],
-    )
+def user_in(row: Row, user_id: Any) -> UserValue:
+    """The user in a joined row."""
+    return user_from(user_id, row["username"], row["first_name"], row["last_name"], row["role"], row["photo"])
+
+
+def user_from(
+    user_id: Any, username: str, first_name: str, last_name: str, role: str, photo: str | None
+) -> UserValue:
+    """The user of these columns."""
+    return UserValue(uuid(user_id), username, first_name, last_name, _ROLES[role], photo)

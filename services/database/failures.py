@@ -51,6 +51,8 @@ class _Translated:
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            return
         if isinstance(error, IntegrityError | asyncpg.IntegrityConstraintViolationError):
             cause: Any = error.args[0] if isinstance(error, IntegrityError) else error
             if isinstance(cause, asyncpg.PostgresError):

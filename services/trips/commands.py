@@ -403,10 +403,15 @@ class Trips:
 
         Raises:
             BadInput: ``first`` is not within 0 to 100.
+            SessionEnded: the caller's session has ended.
         """
         if not 0 <= first <= MAX_PAGE:
             raise BadInput(f"Ask for 0 to {MAX_PAGE} trips.", field=("first",))
-        return await trip_rows.page(self._database, actor, statuses=statuses, first=first, after=after)
+        if self._rules.needs_approval and actor.user.role is Role.DRIVER:
+            actor = await self._as_approved(actor)
+        return await trip_rows.page(
+            self._database, actor, self._sessions.live_sql, statuses=statuses, first=first, after=after
+        )
 
     async def _is_full(self, actor: Actor) -> bool:
         if self._writes.open_trips_per_rider is None:

@@ -20,6 +20,7 @@ from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
+from services.trips.columns import trip_of
 from services.trips.new_trip import REQUESTED, requested
 from services.trips.writes import TripWrites
 
@@ -154,7 +155,7 @@ class TripRequests:
                 return {}
             trips: dict[object, TripValue] = {}
             for row in rows:
-                trip = trips[uuid(row["id"])] = trip_rows.trip_of(row)
+                trip = trips[uuid(row["id"])] = trip_of(row)
                 changes.announce(
                     self._announcements.changed(row["note_id"], trip, for_pool=True, former_driver_id=None)
                 )

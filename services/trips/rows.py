@@ -1,29 +1,18 @@
 """Reading trips: each read is one joined statement, whatever the number of rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from models.frozen import frozen
-from models.geo import GeoPoint
-from models.trip_life import ACTIVE, DRIVING, ENDED, OPEN, CancelCode, TripStatus
-from models.values import Role, TripValue, vehicle_from_json
+from models.trip_life import ACTIVE, DRIVING, ENDED, OPEN, TripStatus
+from models.values import Role, TripValue
 from models.visibility import Actor
-from services.accounts.users import user_in
 from services.database.connections import Database, Source
-from services.database.dialects import Row, moment, uuid
+from services.database.dialects import moment, uuid
+from services.errors import SessionEnded
+from services.trips.columns import COLUMNS, JOINS, trip_of, trips_in
 from services.trips.conditions import has_status, listed, may_take
-
-_COLUMNS = """
-    t.id, t.created, t.updated, t.version, t.status, t.pick_up_address, t.drop_off_address,
-    t.pick_up_lat, t.pick_up_lng, t.drop_off_lat, t.drop_off_lng, t.expires_at, t.cancel_reason,
-    t.given_back_by, t.rider_id, t.driver_id, t.vehicle, t.arrived_at, t.cancel_code,
-    r.username AS r_username, r.first_name AS r_first_name, r.last_name AS r_last_name,
-    r.role AS r_role, r.photo AS r_photo,
-    d.username AS d_username, d.first_name AS d_first_name, d.last_name AS d_last_name,
-    d.role AS d_role, d.photo AS d_photo
-"""
-_JOINS = "JOIN users r ON r.id = t.rider_id LEFT JOIN users d ON d.id = t.driver_id"
 
 # True in a statement whose ``WITH`` has found its live session as ``caller``.
 CALLED = "EXISTS (SELECT 1 FROM caller)"
@@ -38,8 +27,12 @@ _HAS_ENDED = has_status(ENDED, "t")
 
 @frozen
 class TripPage:
-    """Trips in the requested order; ``has_next``: there are more after the last."""
+    """Trips in the requested order; ``has_next``: there are more after the last.
 
+    ``actor`` is the caller for whom they were read, with the approval of that time.
+    """
+
+    actor: Actor
     trips: tuple[TripValue, ...]
     has_next: bool
 
@@ -58,7 +51,7 @@ class TripsAt:
 
 async def find(source: Source, trip_id: UUID) -> TripValue | None:
     """The trip with that id; the caller checks access."""
-    rows = await source.fetch(f"SELECT {_COLUMNS} FROM trips t {_JOINS} WHERE t.id = $1", trip_id)
+    rows = await source.fetch(f"SELECT {COLUMNS} FROM trips t {JOINS} WHERE t.id = $1", trip_id)
     return trip_of(rows[0]) if rows else None
 
 
@@ -72,8 +65,8 @@ def joined_with(*, caller: str | None, written: str, change: str, note: str) -> 
     found, is_live = ("", "TRUE") if caller is None else (f"caller AS ({caller}), ", CALLED)
     return (
         f"WITH {found}written AS ({written}), change AS ({change}), note AS ({note}) "
-        f"SELECT asked.is_live, note.id AS note_id, {_COLUMNS} FROM (SELECT {is_live} AS is_live) asked "
-        f"LEFT JOIN (note CROSS JOIN written t {_JOINS}) ON TRUE"
+        f"SELECT {COLUMNS}, asked.is_live, note.id AS note_id FROM (SELECT {is_live} AS is_live) asked "
+        f"LEFT JOIN (note CROSS JOIN written t {JOINS}) ON TRUE"
     )
 
 
@@ -85,7 +78,7 @@ def joined_with_many(*, asked: str, callers: str, written: str, changes: str, no
     return (
         f"WITH asked AS ({asked}), callers AS ({callers}), "
         f"written AS ({written}), changes AS ({changes}), notes AS ({notes}) "
-        f"SELECT notes.id AS note_id, {_COLUMNS} FROM notes JOIN written t ON t.id = notes.trip_id {_JOINS}"
+        f"SELECT {COLUMNS}, notes.id AS note_id FROM notes JOIN written t ON t.id = notes.trip_id {JOINS}"
     )
 
 
@@ -102,6 +95,7 @@ async def find_all(database: Database, trip_ids: Sequence[UUID]) -> TripsAt:
 async def page(
     database: Database,
     actor: Actor,
+    live_sql: Callable[[str], str],
     *,
     statuses: Sequence[TripStatus] | None,
     first: int,
@@ -110,9 +104,13 @@ async def page(
     """The trips that ``actor`` sees in ``trips``, newest first: for a rider their own; for a driver their own and,
     if they are approved, the open ones.
 
-    ``after`` is the (created, id) of the last trip of the previous page.
+    ``live_sql`` is that of ``Sessions``: the statement also checks the session. ``after`` is the (created, id) of
+    the last trip of the previous page.
+
+    Raises:
+        SessionEnded: the caller's session has ended.
     """
-    args: list[object] = [actor.id, first + 1]
+    args: list[object] = [actor.id, first + 1, actor.session_id]
     narrowing = ""
     if statuses is not None:
         statuses = sorted(set(statuses))
@@ -133,12 +131,17 @@ async def page(
             f"SELECT * FROM (SELECT * FROM trips t WHERE {may_take(f'${len(args)}', 't')}"
             f"{narrowing} {order}) open"
         )
+    # The session is a separate row, so that it is told from a page without trips.
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM ({selected}) t {_JOINS} {order}",
+        f"SELECT {COLUMNS}, asked.is_live FROM (SELECT EXISTS ({live_sql('$3')}) AS is_live) asked "
+        f"LEFT JOIN ({selected}) t ON asked.is_live LEFT JOIN users r ON r.id = t.rider_id "
+        f"LEFT JOIN users d ON d.id = t.driver_id {order}",
         *args,
     )
-    trips = tuple(trip_of(row) for row in rows)
-    return TripPage(trips=trips[:first], has_next=len(trips) > first)
+    if not rows[0]["is_live"]:
+        raise SessionEnded
+    trips = trips_in(rows)
+    return TripPage(actor, trips[:first], has_next=len(trips) > first)
 
 
 async def open_trips(database: Database, *, limit: int) -> TripsAt:
@@ -219,49 +222,17 @@ async def _at(database: Database, selected: str, *args: object) -> TripsAt:
     # statement_timestamp() is not suitable: the execute message sets it again, after the snapshot.) In SQLite both
     # are one clock: no other statement of this process runs in between.
     rows = await database.fetch(
-        f"SELECT clock.begun, clock.as_of, {_COLUMNS} FROM (SELECT {{begun}} AS begun, {{now}} AS as_of) clock "
+        f"SELECT {COLUMNS}, clock.begun, clock.as_of FROM (SELECT {{begun}} AS begun, {{now}} AS as_of) clock "
         f"LEFT JOIN ({selected}) t ON 1 = 1 LEFT JOIN users r ON r.id = t.rider_id "
         "LEFT JOIN users d ON d.id = t.driver_id ORDER BY t.created DESC, t.id DESC",
         *args,
     )
     return TripsAt(
-        trips=tuple(trip_of(row) for row in rows if row["id"] is not None),
+        trips=trips_in(rows),
         begun=moment(rows[0]["begun"]),
         as_of=moment(rows[0]["as_of"]),
     )
 
 
-_NOBODY: frozenset[UUID] = frozenset()
-_STATUSES = {status.value: status for status in TripStatus}
-
-
-def trip_of(row: Row) -> TripValue:
-    """The value of a row of a trip joined with its rider and driver."""
-    driver_id = row["driver_id"]
-    return TripValue(
-        id=uuid(row["id"]),
-        created=moment(row["created"]),
-        updated=moment(row["updated"]),
-        version=row["version"],
-        status=_STATUSES[row["status"]],
-        pick_up_address=row["pick_up_address"],
-        drop_off_address=row["drop_off_address"],
-        pick_up=_point(row["pick_up_lat"], row["pick_up_lng"]),
-        drop_off=_point(row["drop_off_lat"], row["drop_off_lng"]),
-        expires_at=moment(row["expires_at"]) if row["expires_at"] is not None else None,
-        cancel_reason=row["cancel_reason"],
-        given_back_by=frozenset(map(UUID, row["given_back_by"].split())) if row["given_back_by"] else _NOBODY,
-        rider=user_in(row, row["rider_id"], "r_"),
-        driver=user_in(row, driver_id, "d_") if driver_id is not None else None,
-        vehicle=vehicle_from_json(row["vehicle"]),
-        arrived_at=moment(row["arrived_at"]) if row["arrived_at"] is not None else None,
-        cancel_code=CancelCode(row["cancel_code"]) if row["cancel_code"] is not None else None,
-    )
-
-
 def _party(role: Role) -> str:
     return "t.rider_id" if role is Role.RIDER else "t.driver_id"
-
-
-def _point(lat: float | None, lng: float | None) -> GeoPoint | None:
-    return GeoPoint(lat, lng) if lat is not None and lng is not None else None

@@ -36,6 +36,7 @@ from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
 from services.trips.checks import Journey
+from services.trips.columns import trip_of
 from services.trips.conditions import Periods, guard_sql, has_not_given_back, has_status, listed
 from services.trips.new_trip import REQUESTED, requested
 from services.trips.pick_up_pins import FORGET, fits, new_pin
@@ -336,7 +337,7 @@ class TripWrites:
         )
         if not row["is_live"]:
             raise SessionEnded
-        return (row["note_id"], trip_rows.trip_of(row)) if row["note_id"] is not None else None
+        return (row["note_id"], trip_of(row)) if row["note_id"] is not None else None
 
     def has_room(self, rider: str, *, besides: str = "0") -> str:
         """SQL for "the rider may have one more open trip, and that many besides"; both are SQL values."""

@@ -75,8 +75,10 @@ async def test_a_page_of_trips_with_ratings_costs_two_statements_more(
     for _ in range(20):
         await add_trip(database, rider, status=TripStatus.COMPLETED, driver=await add_driver(database))
     api = await log_in(live_server, await person(), rider)
-    with statements() as without:
-        assert len((await api.data("{ trips(first: 50) { nodes { id } } }"))["nodes"]) == 20
+    # The first request reads the session.
+    for _ in range(2):
+        with statements() as without:
+            assert len((await api.data("{ trips(first: 50) { nodes { id } } }"))["nodes"]) == 20
     with statements() as seen:
         assert len((await api.data(TRIPS))["nodes"]) == 20
     assert len(seen) - len(without) == 2

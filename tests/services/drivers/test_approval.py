@@ -12,7 +12,7 @@ from application.settings import Settings
 from models.standing import PauseReason
 from models.trip_life import TripStatus
 from models.values import Approval, Role
-from models.visibility import Actor
+from models.visibility import Actor, Audience, audience_of
 from services.drivers.faults import DriverNotApproved
 from services.errors import BadInput
 from services.live.feeds import NotFound, TripFeed
@@ -210,8 +210,13 @@ async def test_a_driver_without_approval_sees_no_open_trip_and_takes_none(town: 
     with pytest.raises(TripNotFound):
         await town.services.arrivals.report(actor, trip_id=trip_id)
     await town.approve(driver)
+    # A page is as staff have decided by now, not as it was when the session was read.
+    page = await town.services.trips.page(actor)
+    assert [(trip.id, audience_of(page.actor, trip)) for trip in page.trips] == [(trip_id, Audience.POOL)]
     actor = await town.actor(driver)
-    assert [trip.id for trip in (await town.services.trips.page(actor)).trips] == [trip_id]
+    await town.refuse(driver)
+    assert (await town.services.trips.page(actor)).trips == ()
+    await town.approve(driver)
     await town.moves(actor, trip_id, STARTED)
 
 

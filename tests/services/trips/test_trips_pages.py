@@ -15,7 +15,7 @@ from models.values import Role, TripValue
 from models.visibility import Actor
 from schema.api import cursors
 from services.database.connections import Database
-from services.errors import BadInput
+from services.errors import BadInput, SessionEnded
 from services.trips.commands import Trips
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import TRIPS, Api
@@ -207,6 +207,22 @@ async def test_a_page_of_100_trips_with_their_people_is_one_statement(
             assert len({trip.rider.id for trip in page.trips}) in (1, count)
             assert len({trip.driver.id for trip in page.trips if trip.driver}) in (1, count)
             assert len(seen) == 1
+
+
+@pytest.mark.parametrize("has_trips", [True, False])
+async def test_in_an_ended_session_there_is_no_page(
+    application: Application, trips: Trips, has_trips: bool
+) -> None:
+    database = application.database
+    for actor in (await add_rider(database), await add_driver(database)):
+        if has_trips:
+            await add_trip(database, actor if actor.user.role is Role.RIDER else await add_rider(database))
+        assert len((await trips.page(actor)).trips) == has_trips
+        await database.fetch("UPDATE users SET is_active = $2 WHERE id = $1", actor.id, False)
+        with pytest.raises(SessionEnded):
+            await trips.page(actor)
+        # A driver sees the open trips of all riders.
+        await database.fetch("DELETE FROM trips")
 
 
 async def person_with_trips(live_server: LiveServer, api: Api, count: int) -> None:
