@@ -209,6 +209,7 @@ async def test_a_page_of_100_trips_with_their_people_is_one_statement(
             assert len(seen) == 1
 
 
+@pytest.mark.attack("access")
 @pytest.mark.parametrize("has_trips", [True, False])
 async def test_in_an_ended_session_there_is_no_page(
     application: Application, trips: Trips, has_trips: bool
