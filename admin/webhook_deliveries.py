@@ -30,6 +30,11 @@ class _Linked:
     url: str
 
 
+def _last_answer(_: Request, delivery: Any) -> str | None:
+    """The status; without one, why there was no answer."""
+    return str(delivery.last_status) if delivery.last_status is not None else delivery.last_answer or None
+
+
 class DeliveryView(ListView[DeliveryRow]):
     """What is, or was, sent to endpoints, the newest first."""
 
@@ -68,7 +73,7 @@ class DeliveryView(ListView[DeliveryRow]):
             EnumField("event_type", label="Type", choices=[(event, event) for event in (*EVENT_TYPES, TEST_TYPE)]),
             BadgeField("status", badges=words.DELIVERY),
             IntegerField("attempts"),
-            IntegerField("last_status", label="Last answer"),
+            StringField("last_status", label="Last answer", getter=_last_answer),
             TextAreaField("last_answer", label="Its text", exclude_from_list=True),
             TripField("trip_id", label="Trip"),
             IntegerField("version", label="Trip's version", exclude_from_list=True),

@@ -222,6 +222,14 @@ async def test_trips_are_found_by_plate_and_filtered_by_code(live_server: LiveSe
     assert "Nothing is found." in (await staff.get("/trip/list", q="nothing")).text
 
 
+async def test_a_page_that_does_not_exist_says_so_in_words(staff: StaffBrowser) -> None:
+    for path in ("/trip/detail?pk=nothing", "/nothing"):
+        answer = await staff.get(path)
+        assert answer.status_code == 404
+        assert "There is no such page, or what it was about is gone." in answer.text
+        assert "Oops" not in answer.text
+
+
 def test_a_time_is_in_the_zone_of_the_reader_and_in_utc_for_machines() -> None:
     moment = time_zones.moment(datetime.now(UTC) - timedelta(minutes=4))
     assert moment.age == "4 min ago"
