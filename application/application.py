@@ -111,7 +111,7 @@ class Application:
         """``push_client``: for tests, whose push service is not on a public host."""
         self.settings = settings
         # On SIGTERM, uvicorn finishes the running requests and stops.
-        self.on_database_lost: Callable[[], None] = functools.partial(signal.raise_signal, signal.SIGTERM)
+        self.on_database_lost: Callable[[], None] = _stop_now
         self.database = Database(settings)
         self.shield = Shield()
         topics = Topics(settings.redis_prefix)
@@ -421,6 +421,12 @@ class Application:
     def store_is_up(self) -> bool:
         """Whether all processes share positions and rates. Always true without Redis."""
         return self.redis is None or self.redis.is_healthy
+
+
+def _stop_now() -> None:
+    """Stop this process. The second signal ends the drain that the first begins."""
+    for _ in range(2):
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _photo_processor(settings: Settings) -> PhotoProcessor:

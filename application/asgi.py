@@ -24,6 +24,7 @@ from gateway.board import Board
 from gateway.body_limit import BodyLimit
 from gateway.city import CityPage
 from gateway.cors import Cors
+from gateway.draining import DRAINING, Draining
 from gateway.graphiql import GraphiQL
 from gateway.health import health_routes
 from gateway.hosts import Hosts
@@ -76,6 +77,7 @@ class Asgi:
         self._graphiql = GraphiQL(WEB_BUILD, maps=self._maps)
         # With trusted documents, no query typed into GraphiQL could run.
         self._has_graphiql = settings.graphiql and settings.trusted_documents is None
+        self._draining = Draining(settings.drain_delay_s, settings.drain_s)
         execution = build_execution(settings)
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         self.sockets = self._socket_endpoint(execution, limit)
@@ -113,7 +115,7 @@ class Asgi:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[dict[str, Any]]:
         async with running(self._application):
-            yield {REFUSES_SOCKETS_OF: self._refuses_sockets_of}
+            yield {REFUSES_SOCKETS_OF: self._refuses_sockets_of, DRAINING: self._draining}
         _log.info("stopped")
 
     def _refuses_sockets_of(self, host: str) -> bool:
@@ -223,6 +225,7 @@ class Asgi:
                 store_is_up=application.store_is_up,
                 photos_are_up=lambda: application.photo_store.is_up,
                 mail_is_up=lambda: application.mailer.is_up,
+                is_draining=lambda: self._draining.has_begun,
             ),
             *recovery_routes(),
             *([board.route(), service_worker_route()] if settings.board else []),

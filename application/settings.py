@@ -339,8 +339,18 @@ class Settings(BaseSettings):
         description="Memory of one Argon2 hash, in KiB; less is faster and weaker.",
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
+    drain_delay_s: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="After SIGTERM `/readyz` says no for so many seconds before anything ends, so that load "
+        "balancers choose other servers.",
+    )
+    drain_s: float = Field(
+        0.0, ge=0, le=600, description="Then the sockets are sent away, evenly over so many seconds."
+    )
     shutdown_timeout_s: int = Field(
-        10, ge=1, le=600, description="The longest time that a shutdown takes, in seconds."
+        10, ge=1, le=600, description="The longest time that a shutdown takes after that, in seconds."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."

@@ -5,17 +5,20 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
+from typing import cast
 
 import structlog
 import uvicorn
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
+from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.supervisors.multiprocess import Process as UvicornProcess
+
+from application.uvicorn_server import CannotListen, Server
 
 # A starting worker imports all modules, perhaps with only a third of a core.
 START_TIMEOUT_S = 120.0
@@ -23,29 +26,13 @@ START_TIMEOUT_S = 120.0
 # time, or is suspended.
 ANSWER_TIMEOUT_S = 30.0
 CHECK_INTERVAL_S = 0.5
+END_INTERVAL_S = 0.1
 # The pause before a worker that failed to start is started again.
 RESTART_PAUSE_S = 5.0
 # The time for a worker to end, beyond its time for requests.
 END_TIMEOUT_S = 5.0
 
 _log = structlog.stdlib.get_logger("taxirank")
-
-
-class CannotListen(Exception):
-    """The address or port is not available. ``setting`` names which; the text is one line that says what to do."""
-
-    def __init__(self, error: OSError, host: str, port: int) -> None:
-        self.setting = "PORT"
-        if error.errno == errno.EADDRINUSE:
-            text = f"port {port} of {host} is in use: stop the program that listens there, or choose another"
-        elif error.errno in (errno.EACCES, errno.EPERM):
-            text = f"port {port} is not allowed to this user: choose one above 1023"
-        else:
-            self.setting = "HOST"
-            text = (
-                f"{host} is not an address of this machine ({error.strerror}): use 127.0.0.1, or 0.0.0.0 for all"
-            )
-        super().__init__(text)
 
 
 class NoneStarted(Exception):
@@ -84,8 +71,12 @@ def bound(host: str, port: int) -> Generator[list[socket.socket]]:
         yield listeners
 
 
-def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Callable[[], None]) -> None:
+def run(
+    config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Callable[[], None], drain_s: float = 0
+) -> None:
     """Serve until SIGTERM or SIGINT. ``on_ready`` is called once, when the first request can be answered.
+
+    ``drain_s``: how long the drain of a worker may take, before its time for requests.
 
     Raises:
         CannotListen: another server took the port first.
@@ -93,41 +84,9 @@ def run(config: uvicorn.Config, listeners: list[socket.socket], *, on_ready: Cal
         SystemExit: the application could not start or had to stop. It has logged why.
     """
     if config.workers > 1:
-        Workers(config, listeners, on_ready=on_ready).run()
+        Workers(config, listeners, on_ready=on_ready, drain_s=drain_s).run()
     else:
         Server(config, on_ready=on_ready).run(listeners)
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server. Reports when it is ready. Ends with status 0 only after a signal from outside."""
-
-    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application and listen. Raises: CannotListen."""
-        try:
-            await super().startup(sockets)
-        except OSError as error:
-            raise CannotListen(error, self.config.host, self.config.port) from error
-        self._on_ready()
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""
-        super().run(sockets)
-        if self.lifespan.should_exit:
-            # An application that stops itself also uses SIGTERM; only its lifespan shows the difference.
-            sys.exit(1)
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Take signals as requests to end."""
-        with super().capture_signals():
-            yield
-            if not self.force_exit:
-                # uvicorn would raise the signals again, and a clean end would look like a kill.
-                self._captured_signals.clear()
 
 
 @dataclass
@@ -142,18 +101,43 @@ class _Watch:
     replaced_at_s: float | None = None
 
 
+class Process(UvicornProcess):
+    """A worker process, with this module's server."""
+
+    @property
+    def server(self) -> Server:
+        """The server in the worker."""
+        if self._server is None:
+            self._server = Server(self.config)
+        return cast("Server", self._server)
+
+
 class Workers(Multiprocess):
     """uvicorn's worker processes: each has time to start, and is replaced when it dies, which is logged.
 
     uvicorn gives a starting worker no more time than a serving one, waits for the workers one after another, and
     does not log how they die.
+
+    SIGHUP replaces all workers, one by one: a new one starts, and when it is ready, an old one ends. They read the
+    code and the settings again. If a new one does not start, the old ones stay.
     """
 
     def __init__(
-        self, config: uvicorn.Config, sockets: list[socket.socket], *, on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        sockets: list[socket.socket],
+        *,
+        on_ready: Callable[[], None],
+        drain_s: float = 0,
     ) -> None:
         super().__init__(config, sockets)
+        self.processes: list[Process] = []  # pyright: ignore[reportIncompatibleVariableOverride]
         self._on_ready: Callable[[], None] | None = on_ready
+        self._end_timeout_s = drain_s + (config.timeout_graceful_shutdown or 0) + END_TIMEOUT_S
+        # The workers to replace, the new one that starts for one of them, and until when each old one may end.
+        self._old: list[Process] = []
+        self._new: Process | None = None
+        self._leaving: dict[Process, float] = {}
         self._watches: dict[Process, _Watch] = {}
         self._failed_starts = 0
 
@@ -167,10 +151,57 @@ class Workers(Multiprocess):
                     signals.recv(4096)
                 self.handle_signals()
                 self.keep_subprocess_alive()
+                self._replace_next()
+                self._end_leaving(time.monotonic())
         self.terminate_all()
         self.join_all()
         if self._no_worker_starts():
             raise NoneStarted
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        for _ in range(self.processes_num):
+            self._start()
+
+    def _start(self) -> Process:
+        process = Process(self.config, self.sockets)
+        process.start()
+        self.processes.append(process)
+        return process
+
+    def handle_hup(self) -> None:
+        """Begin to replace all workers."""
+        _log.info("replacing all workers, one by one")
+        self._old = [process for process in self.processes if process is not self._new]
+
+    def _replace_next(self) -> None:
+        """Start a new worker, or end an old one in whose place a new one is ready."""
+        if self.should_exit.is_set():
+            return
+        # Others may have died, and have been replaced.
+        self._old = [process for process in self._old if process in self.processes]
+        if self._new is None:
+            if self._old:
+                self._new = self._start()
+        elif (watch := self._watches.get(self._new)) is not None and watch.is_ready:
+            self._retire(self._old.pop(0) if self._old else self._new)
+            self._new = None
+            if not self._old:
+                _log.info("all workers are replaced")
+
+    def _retire(self, process: Process) -> None:
+        self.processes.remove(process)
+        process.terminate()
+        self._leaving[process] = time.monotonic() + self._end_timeout_s
+
+    def _end_leaving(self, now_s: float) -> None:
+        for process, deadline_s in tuple(self._leaving.items()):
+            if process.process.is_alive() and now_s > deadline_s:
+                _log.error("worker did not end in time; killing it", pid=process.pid)
+                process.process.kill()
+            elif not process.process.is_alive():
+                process.process.join()
+                del self._leaving[process]
 
     def keep_subprocess_alive(self) -> None:
         """Check each worker, and replace those that have died."""
@@ -178,10 +209,13 @@ class Workers(Multiprocess):
             return
         self._watches = {process: self._watches.get(process) or _Watch() for process in self.processes}
         now_s = time.monotonic()
-        for index, process in enumerate(self.processes):
+        for index, process in enumerate(tuple(self.processes)):
             watch = self._watches[process]
             if watch.replaced_at_s is None and not self._is_healthy(process, watch, now_s):
                 self._kill(process, watch, now_s)
+                if process is self._new:
+                    self._keep_old()
+                    continue
             if self._no_worker_starts():
                 self.should_exit.set()
                 return
@@ -189,15 +223,27 @@ class Workers(Multiprocess):
                 self.processes[index] = Process(self.config, self.sockets)
                 self.processes[index].start()
 
+    def _keep_old(self) -> None:
+        """The new worker did not start. It is the last one of the list."""
+        _log.error("a new worker does not start: the old ones stay", left=len(self._old))
+        assert self._new is not None
+        self.processes.remove(self._new)
+        self._new, self._old = None, []
+        self._failed_starts = 0
+
     def join_all(self) -> None:
-        """Wait for the workers to end; kill those that do not end in time."""
-        deadline_s = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + END_TIMEOUT_S
-        for process in self.processes:
-            process.process.join(max(0.0, deadline_s - time.monotonic()))
-            if process.process.is_alive():
-                _log.error("worker did not end in time; killing it", pid=process.pid)
-                process.process.kill()
-                process.process.join()
+        """Wait for the workers to end; kill those that do not end in time. Pass signals on to them."""
+        self.signal_queue.clear()
+        deadline_s = time.monotonic() + self._end_timeout_s
+        self._leaving = dict.fromkeys(self.processes, deadline_s) | self._leaving
+        while self._leaving:
+            wait([process.process.sentinel for process in self._leaving], END_INTERVAL_S)
+            self._end_leaving(time.monotonic())
+            for number in self.signal_queue:
+                for process in self._leaving:
+                    with suppress(ProcessLookupError):
+                        os.kill(process.process.pid or 0, number)
+            self.signal_queue.clear()
 
     def _is_healthy(self, process: Process, watch: _Watch, now_s: float) -> bool:
         if not process.process.is_alive():

@@ -22,8 +22,7 @@ from services.database import migrations
 from services.database.instance_lock import InstanceLock
 from services.database.postgres import reason
 from services.database.sqlite_file import check_file
-from services.events.redis_errors import UnusableRedis
-from services.events.redis_link import RedisLink
+from services.events.redis_link import RedisLink, UnusableRedis
 from services.events.topics import Topics
 from services.photos.store import StoreUnreachable
 from services.runtime import logs
@@ -63,7 +62,7 @@ def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
 
     has_pages = settings.board or settings.graphiql or settings.admin
     with WebBuild(WEB).made_meanwhile() if settings.build_pages and has_pages else nullcontext():
-        workers.run(config, listeners, on_ready=say_so)
+        workers.run(config, listeners, on_ready=say_so, drain_s=settings.drain_delay_s + settings.drain_s)
 
 
 async def _check_start(settings: Settings) -> None:

@@ -16,6 +16,7 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.draining import DRAINING, Draining
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
 from gateway.uvicorn.response_cycle import ResponseCycle
@@ -68,6 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._timeout_s = timeout_s
         self._handshakes = handshakes
+        self._draining: Draining = self.app_state.get(DRAINING) or Draining()
         # The deadline for the request that the peer has begun to send.
         self._timer: asyncio.TimerHandle | None = None
         # When to check whether the peer reads the answer, and how many bytes were unsent at the last check.
@@ -179,6 +181,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._stage = _Stage.BODY
             # uvicorn has no option for the class. The task of the request does not run before this method ends.
             self.cycle.__class__ = ResponseCycle
+            if self._draining.has_begun:
+                # The client's next request goes to another server.
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Count a piece of the body."""

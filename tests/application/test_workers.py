@@ -141,6 +141,39 @@ async def test_a_worker_that_is_killed_is_logged_and_replaced() -> None:
         assert await server.ended() == (0, [])
 
 
+async def test_sighup_replaces_the_workers_one_by_one_and_one_of_them_always_answers() -> None:
+    async with parent("works") as server:
+        assert (await server.line())["event"] == "serving"
+        before = {await server.pid()}
+        server.process.send_signal(signal.SIGHUP)
+        assert (await server.line())["event"] == "replacing all workers, one by one"
+        replaced = asyncio.create_task(server.line())
+        while not replaced.done():
+            # It fails if nobody listens.
+            before.add(await server.pid())
+        assert (await replaced)["event"] == "all workers are replaced"
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended() == (0, [])
+    # Two old ones and two new ones.
+    assert 3 <= len(before) <= 4
+
+
+async def test_if_a_new_worker_does_not_start_the_old_ones_stay(tmp_path: Path) -> None:
+    limit = tmp_path / "starts"
+    limit.write_text("xx")
+    async with parent("starts_so_often", STARTS=str(limit)) as server:
+        assert (await server.line())["event"] == "serving"
+        await until(lambda: not limit.read_text(), TIMEOUT_S)
+        before = await server.pid()
+        server.process.send_signal(signal.SIGHUP)
+        assert (await server.line())["event"] == "replacing all workers, one by one"
+        assert (await server.line())["event"] == "worker died"
+        assert (await server.line())["event"] == "a new worker does not start: the old ones stay"
+        os.kill(before, 0)
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended() == (0, [])
+
+
 async def test_a_worker_that_stops_answering_is_logged_killed_and_replaced() -> None:
     async with parent("works", "ANSWER_TIMEOUT_S=1") as server:
         assert (await server.line())["event"] == "serving"

@@ -37,6 +37,7 @@ def client(
             store_is_up=lambda: store_is_up,
             photos_are_up=lambda: photos_are_up,
             mail_is_up=lambda: mail_is_up,
+            is_draining=lambda: False,
         )
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://taxirank.test", verify=False)

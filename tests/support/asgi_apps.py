@@ -43,3 +43,12 @@ def fails_once() -> ASGIApp:
     except FileExistsError:
         return works()
     sys.exit(7)
+
+
+def starts_so_often() -> ASGIApp:
+    """Starts once for each letter in a file."""
+    left = Path(os.environ["STARTS"])
+    if not (letters := left.read_text()):
+        sys.exit(7)
+    left.write_text(letters[1:])
+    return works()

@@ -1,0 +1,131 @@
+"""uvicorn's server in one process: it reports when it is ready, and drains before it stops."""
+
+import errno
+import math
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import structlog
+import uvicorn
+
+from gateway.draining import DRAINING, Draining
+from gateway.uvicorn.http_protocol import HttpProtocol
+from gateway.uvicorn.socket_protocol import SocketProtocol
+
+# uvicorn's own.
+TICK_S = 0.1
+
+_log = structlog.stdlib.get_logger("taxirank")
+
+
+class CannotListen(Exception):
+    """The address or port is not available. ``setting`` names which; the text is one line that says what to do."""
+
+    def __init__(self, error: OSError, host: str, port: int) -> None:
+        self.setting = "PORT"
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} of {host} is in use: stop the program that listens there, or choose another"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            text = f"port {port} is not allowed to this user: choose one above 1023"
+        else:
+            self.setting = "HOST"
+            text = (
+                f"{host} is not an address of this machine ({error.strerror}): use 127.0.0.1, or 0.0.0.0 for all"
+            )
+        super().__init__(text)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server. Ends with status 0 only after a signal from outside.
+
+    After the signal it drains, as long as the application says (``Drain``). The same signal again ends that.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._is_hurried = False
+        self._drain: Drain | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen. Raises: CannotListen."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            raise CannotListen(error, self.config.host, self.config.port) from error
+        self._on_ready()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""
+        super().run(sockets)
+        if self.lifespan.should_exit:
+            # An application that stops itself also uses SIGTERM; only its lifespan shows the difference.
+            sys.exit(1)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second. Returns whether it is time to stop."""
+        if not await super().on_tick(counter):
+            return False
+        if self._drain is None:
+            draining: Draining = self.lifespan.state.get(DRAINING) or Draining()
+            self._drain = Drain(draining, self.server_state.connections)
+        return self._is_hurried or self._drain.step()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to end."""
+        if sig in self._captured_signals:
+            self._is_hurried = True
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Take signals as requests to end."""
+        with super().capture_signals():
+            yield
+            if not self.force_exit:
+                # uvicorn would raise the signals again, and a clean end would look like a kill.
+                self._captured_signals.clear()
+
+
+class Drain:
+    """The time between the signal and the stop.
+
+    First, for the delay, only ``/readyz`` is different, so that load balancers choose other servers. Then the
+    sockets and event streams are sent away, in random order and evenly, so that their clients do not connect to
+    the other servers all at once. The port is open all the time.
+    """
+
+    def __init__(self, draining: Draining, connections: set[Any]) -> None:
+        self._connections = connections
+        self._sent_away: set[Any] = set()
+        self._delay_ends_s = time.monotonic() + draining.delay_s
+        self._ends_s = self._delay_ends_s + draining.drain_s
+        if draining.delay_s or draining.drain_s:
+            _log.info("draining", delay_s=draining.delay_s, drain_s=draining.drain_s)
+        draining.has_begun = True
+
+    def step(self) -> bool:
+        """Send some away. Returns whether it is over, which it is early when nobody is left."""
+        now_s = time.monotonic()
+        if now_s < self._delay_ends_s:
+            return False
+        staying = [
+            connection
+            for connection in self._connections - self._sent_away
+            if isinstance(connection, SocketProtocol)
+            or (isinstance(connection, HttpProtocol) and connection.on_shutdown is not None)
+        ]
+        left_s = self._ends_s - now_s
+        if not staying or left_s <= 0:
+            return True
+        steps = max(1.0, left_s / TICK_S)
+        for connection in random.sample(staying, math.ceil(len(staying) / steps)):
+            self._sent_away.add(connection)
+            connection.shutdown()
+        return False

@@ -1,0 +1,105 @@
+"""Before a server stops, load balancers see it coming, and its sockets leave one after another."""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from application import uvicorn_server
+from application.uvicorn_server import Drain
+from gateway.draining import Draining
+from gateway.uvicorn.socket_protocol import SocketProtocol
+from tests.support.api import Api
+from tests.support.processes import server_process
+from tests.support.waiting import until
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Socket(SocketProtocol):
+    """A socket that notes when it is sent away."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.left_s: float | None = None
+
+    def shutdown(self) -> None:
+        self.left_s = self.clock.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(uvicorn_server, "time", clock)
+    return clock
+
+
+def test_sockets_leave_evenly_and_in_random_order_after_the_delay(clock: Clock) -> None:
+    sockets = [Socket(clock) for _ in range(100)]
+    drain = Drain(Draining(5, 10), cast("set[Any]", set(sockets)))
+    while not drain.step():
+        clock.now_s += 0.1
+    leaving = sorted(cast("float", socket.left_s) for socket in sockets)
+    assert leaving[0] >= 1005
+    assert leaving[-1] <= 1015.1
+    for second in range(10):
+        assert 9 <= sum(1005 + second <= left_s < 1006 + second for left_s in leaving) <= 12
+    assert [socket.left_s for socket in sockets] != leaving
+
+
+def test_a_socket_that_is_opened_meanwhile_leaves_too_and_without_sockets_the_drain_is_over(clock: Clock) -> None:
+    connections: set[Any] = set()
+    drain = Drain(Draining(1, 10), connections)
+    assert not drain.step()
+    connections.add(late := Socket(clock))
+    clock.now_s += 1
+    assert not drain.step()
+    assert late.left_s == clock.now_s
+    assert drain.step()
+
+
+def test_without_settings_there_is_no_drain(clock: Clock) -> None:
+    assert Drain(Draining(), cast("set[Any]", {Socket(clock)})).step()
+
+
+async def test_a_draining_server_says_that_it_is_not_ready_serves_on_and_a_second_signal_hurries_it(
+    tmp_path: Path,
+) -> None:
+    given = {"database_url": f"sqlite://{tmp_path}/taxi.sqlite3", "media_url": tmp_path}
+    async with server_process(**given, drain_delay_s=60, drain_s=60) as server, AsyncExitStack() as stack:
+        # The signal in the end would wait for the drain.
+        stack.callback(server.kill)
+        await server.ready()
+        api = await stack.enter_async_context(Api(server.url))
+        await api.sign_up("RIDER")
+        first = await stack.enter_async_context(api.socket())
+        os.kill(server.pid, signal.SIGTERM)
+        await until(_says_no(api.http))
+        ready = await api.http.get("/readyz")
+        assert (ready.json()["status"], ready.headers["connection"]) == ("draining", "close")
+        second = await stack.enter_async_context(api.socket())
+        await first.ping()
+        assert await api.create_trip()
+        os.kill(server.pid, signal.SIGTERM)
+        assert [(await socket.closed()).code for socket in (first, second)] == [1012, 1012]
+        assert await server.ended() == 0
+
+
+def _says_no(http: httpx.AsyncClient) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return (await http.get("/readyz")).status_code == 503
+
+    return asked
