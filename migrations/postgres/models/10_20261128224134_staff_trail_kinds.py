@@ -10,17 +10,23 @@ RUN_IN_TRANSACTION = True
 
 async def upgrade(db: BaseDBAsyncClient) -> str:
     return """
+        -- May block: the trail is small.
         ALTER TABLE "staff_actions" DROP CONSTRAINT "staff_actions_action",
     ALTER COLUMN "staff_id" DROP NOT NULL;
+        -- May block: the trail is small.
         UPDATE "staff_actions" SET "action" = 'END_SESSIONS'
     WHERE "action" = 'DEACTIVATE_USER' AND "detail" LIKE 'only sessions ended%';
+        -- May block: the trail is small.
         UPDATE "staff_actions" SET "action" = 'SET_PASSWORD', "detail" = ''
     WHERE "action" = 'SEND_PASSWORD_RESET' AND "detail" = 'a new password was set, and no letter sent';
+        -- May block: the trail is small.
         UPDATE "staff_actions" SET "action" = 'REVOKE_APPROVAL'
     WHERE "id" IN (SELECT "id" FROM (SELECT "id", "action", LAG("action") OVER (PARTITION BY "user_id" ORDER BY "id") AS "before"
         FROM "staff_actions" WHERE "action" IN ('APPROVE_DRIVER', 'REFUSE_DRIVER', 'REVOKE_APPROVAL')) "decisions"
         WHERE "action" = 'REFUSE_DRIVER' AND "before" = 'APPROVE_DRIVER');
+        -- May block: the trail is small.
         UPDATE "staff_actions" SET "staff_id" = NULL WHERE "staff_username" LIKE '% (command line)';
+        -- May block: the trail is small.
         ALTER TABLE "staff_actions"
     ADD CONSTRAINT "staff_actions_action" CHECK ("action" IN ('LOG_IN', 'ADD_USER', 'DEACTIVATE_USER', 'REACTIVATE_USER', 'END_SESSIONS', 'REVOKE_STAFF', 'SEND_PASSWORD_RESET', 'SET_PASSWORD', 'APPROVE_DRIVER', 'REFUSE_DRIVER', 'REVOKE_APPROVAL', 'ADD_TRIP', 'CANCEL_TRIP', 'COMPLETE_TRIP', 'EXPORT', 'ADD_WEBHOOK', 'ROTATE_WEBHOOK', 'ENABLE_WEBHOOK', 'DISABLE_WEBHOOK', 'DELETE_WEBHOOK', 'TEST_WEBHOOK', 'RESEND_WEBHOOK')),
     ADD CONSTRAINT "staff_actions_author" CHECK ("staff_id" IS NOT NULL OR "staff_username" LIKE '% (command line)');
