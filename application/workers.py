@@ -1,4 +1,7 @@
-"""Runs uvicorn: binds its addresses, and starts, replaces and ends its worker processes."""
+"""Runs uvicorn: binds its addresses, and starts, replaces and ends its worker processes.
+
+Longer than 300 lines because the life of a worker, from its start to its end, is in one class.
+"""
 
 import errno
 import multiprocessing
