@@ -5,10 +5,12 @@ import functools
 from collections.abc import Callable, Hashable, Sequence
 
 import orjson
+from graphql import ExecutionResult, OperationType
 
 from models.visibility import Actor
 from schema.api.context import Context, Services
 from schema.api.errors import RequestError, to_request_error
+from schema.operations.documents import Operation
 from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.delivery import Delivery
 from schema.transport.send_queue import SendQueue
@@ -159,11 +161,14 @@ class SocketOperations:
         result = await execution.run(operation, request, self._context(current or self._actor))
         if isinstance(result, Refusal):
             return result
-        if current is None and any(isinstance(e.original_error, SessionEnded) for e in result.errors or ()):
+        if current is None and (failure := _closing_failure(operation, result)) is not None:
             for error in result.errors or ():
                 # `encode` would drop the frames, but these errors are not sent.
                 forget_frames(error)
-            self._end_session()
+            if isinstance(failure, SessionEnded):
+                self._end_session()
+            else:
+                self._fail(failure)
             return None
         if self._ends(beginning, operation_id):
             payload = encode(result)
@@ -191,6 +196,23 @@ class SocketOperations:
         for operation in list(self._operations.values()):
             if isinstance(operation, Delivery):
                 operation.catch_up()
+
+
+def _closing_failure(operation: Operation, result: ExecutionResult) -> SessionEnded | DatabaseUnavailable | None:
+    """The failure of a field that closes the socket, as if the caller had been read first and that had failed.
+
+    A query without the database is one: clients run it again on their next socket. A mutation is not: clients
+    would send it again too, and it may have been done.
+    """
+    failures = [error.original_error for error in result.errors or ()]
+    for failure in failures:
+        if isinstance(failure, SessionEnded):
+            return failure
+    if operation.type is OperationType.QUERY:
+        for failure in failures:
+            if isinstance(failure, DatabaseUnavailable):
+                return failure
+    return None
 
 
 def _is_of(operation_id: str, key: Hashable) -> bool:
