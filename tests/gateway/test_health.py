@@ -125,7 +125,7 @@ async def test_without_the_database_the_server_is_unready_and_new_subscriptions_
                     failed = await api.http.post("/graphql", json={"query": TRIPS})
                     assert (failed.status_code, failed.headers["Retry-After"]) == (503, "1")
                     assert failed.json()["errors"][0]["extensions"].keys() == {"code", "incidentId"}
-                    # Answered: the client would send a mutation again on its next socket, and it may have been done.
+                    # Answered: clients would send a mutation again on the next socket, and it may have been done.
                     trip = {"pickUpAddress": "Central Station", "dropOffAddress": "Airport"}
                     refused = await (await socket.start(CREATE_TRIP, input=trip)).message()
                     assert refused["payload"]["errors"][0]["extensions"]["code"] == "INTERNAL"
