@@ -125,6 +125,9 @@ class Database:
         self.is_sqlite = settings.sqlite_path is not None
         self.sql: Dialect = SqliteDialect() if self.is_sqlite else PostgresDialect()
         self._connector = None if self.is_sqlite else pool_connector(settings)
+        # In the order of their coming: the pool itself gives a connection to whoever asks when it is released, and
+        # lets those who wait begin again at the end of the line.
+        self._turns = asyncio.Semaphore(settings.database_pool_size)
 
     async def connect(self) -> None:
         """Open the connections.
@@ -184,7 +187,8 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
-        return await self._run(self._context.db(self._name), sql, args)
+        async with self._turns:
+            return await self._run(self._context.db(self._name), sql, args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["Transaction"]:
@@ -198,7 +202,7 @@ class Database:
             everything was.
         """
         with self._entered(), translated:
-            async with _begun(self._context.connections, self._name) as connection:
+            async with self._turns, _begun(self._context.connections, self._name) as connection:
                 yield Transaction(connection, self._run)
 
     @contextmanager

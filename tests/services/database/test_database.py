@@ -1,6 +1,7 @@
 """The database: one clock, one spelling for two dialects, and its behaviour when it goes away."""
 
 import asyncio
+import itertools
 import socket
 import sqlite3
 import threading
@@ -398,6 +399,31 @@ async def test_connections_lost_at_begin_return_to_the_pool(
                 pytest.fail("nobody began a transaction")
     await recovers(database)
     await assert_answers(database)
+
+
+@pytest.mark.parametrize("unit", ["statement", "transaction"])
+async def test_nobody_who_asks_later_gets_the_connection_first(settings: Settings, unit: str) -> None:
+    database = Database(settings.model_copy(update={"database_pool_size": 1}))
+    await database.connect()
+    asked, ran = itertools.count(), list[int]()
+
+    async def run(number: int) -> None:
+        if unit == "statement":
+            await database.fetch("SELECT 1 AS one")
+        else:
+            async with database.transaction() as transaction:
+                await transaction.fetch("SELECT 1 AS one")
+        ran.append(number)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            # One at each turn of the loop, so that one asks just when a connection is released.
+            while len(ran) < 5:
+                tasks.create_task(run(next(asked)))
+                await asyncio.sleep(0)
+        assert ran == sorted(ran)
+    finally:
+        await database.disconnect()
 
 
 @on_postgres
