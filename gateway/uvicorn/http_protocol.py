@@ -25,6 +25,11 @@ from services.runtime.fair_queue import FairQueue
 # h11's limit for a head, and more than any browser sends.
 MAX_FRAMING_BYTES = 64 * 1024
 
+# While the server stops: how long after its start a connection may bring its first request, and how long any idle
+# connection may bring one, so that bytes which have arrived are read.
+FIRST_REQUEST_S = 1.0
+NEXT_REQUEST_S = 0.1
+
 # The key of the lifespan's state for a function that says whether a peer's sockets are refused.
 REFUSES_SOCKETS_OF = "refuses_sockets_of"
 
@@ -75,22 +80,40 @@ class HttpProtocol(HttpToolsProtocol):
         # When to check whether the peer reads the answer, and how many bytes were unsent at the last check.
         self._sending: asyncio.TimerHandle | None = None
         self._unsent_bytes = math.inf
+        # When to close a connection without a request, after the server began to stop.
+        self._stopping: asyncio.TimerHandle | None = None
         self._stage = _Stage.HEAD
         self._framing_bytes = 0
+        self._accepted_s = 0.0
         self.is_shutting_down = False
         # Set by an answer that has no end of its own.
         self.on_shutdown: Callable[[], None] | None = None
 
     def shutdown(self) -> None:
-        """The server stops: close the connection, or ask the running answer to end."""
+        """The server stops: close the connection, or ask the running answer to end.
+
+        An idle connection ends a moment later: it may be a new one, or have a request that is not read yet.
+        """
         self.is_shutting_down = True
-        super().shutdown()
         if self.on_shutdown is not None:
             self.on_shutdown()
+        if self._is_idle():
+            first = self._accepted_s + FIRST_REQUEST_S if self.cycle is None else 0.0  # pyright: ignore[reportUnnecessaryComparison]
+            self._stopping = self.loop.call_at(max(first, self.loop.time() + NEXT_REQUEST_S), self._end_idle)
+        else:
+            super().shutdown()
+
+    def _end_idle(self) -> None:
+        if self._is_idle():
+            super().shutdown()
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Begin to wait for a head."""
         super().connection_made(transport)
+        self._accepted_s = self.loop.time()
         self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -181,7 +204,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._stage = _Stage.BODY
             # uvicorn has no option for the class. The task of the request does not run before this method ends.
             self.cycle.__class__ = ResponseCycle
-            if self._draining.has_begun:
+            if self._draining.has_begun or self.is_shutting_down:
                 # The client's next request goes to another server.
                 self.cycle.keep_alive = False
 
@@ -246,16 +269,16 @@ class HttpProtocol(HttpToolsProtocol):
         return _LONG_ADDRESS if self._stage is _Stage.HEAD and len(self.url) > MAX_FRAMING_BYTES else _LONG_HEADERS
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, self._sending):
+        for timer in (self._timer, self._sending, self._stopping):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._sending = None
+        self._timer = self._sending = self._stopping = None
 
     def _refuse(self, refusal: Refusal) -> None:
         self._stop_timers()
         if self.transport.is_closing():
             return
-        is_free = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+        is_free = self._is_idle()
         if self._stage is _Stage.BODY:
             is_free = not (self.cycle.response_started or self.pipeline)
         if is_free:
