@@ -178,7 +178,7 @@ class Asgi:
             stored={
                 "outbox_age_seconds": (
                     "Age of the oldest change not yet published; 0 when there is none.",
-                    application.outbox.oldest_age_s,
+                    application.outbox.sweep.oldest_age_s,
                 ),
                 "open_trips": (
                     "Trips that wait for a driver; 10000 also stands for more.",

@@ -11,7 +11,8 @@ class OutboxEntry(Model):
     ``version`` is the trip's after the change; servers of the version before leave it out.
     ``former_driver_id`` is the driver that the change took off the trip; ``for_pool`` says whether
     the change is also published to drivers in the pool. ``driver_id`` is a driver who may be offered trips now, or
-    no longer. Exactly one of ``trip_id``, ``session_id`` and ``driver_id`` is set.
+    no longer. Exactly one of ``trip_id``, ``session_id`` and ``driver_id`` is set. Until
+    ``claimed_until`` the sweep of one process publishes the change, and the others leave it alone.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -22,6 +23,7 @@ class OutboxEntry(Model):
     session_id = fields.UUIDField(null=True)
     driver_id = fields.UUIDField(null=True)
     created = fields.DatetimeField()
+    claimed_until = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         table = "outbox"

@@ -9,7 +9,8 @@ import orjson
 from models.values import Approval
 from services.database.connections import Database
 from services.database.dialects import Row, uuid
-from services.events.outbox import Announcement, OutboxTransaction
+from services.events.outbox import OutboxTransaction
+from services.events.sweep import Announcement
 from services.events.topics import Topics
 
 # No message about a trip or a position begins with it.

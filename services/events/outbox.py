@@ -2,46 +2,30 @@
 
 A use case changes data in an ``Outbox.transaction``, which also writes an outbox row. After the commit, the
 change is published and the row deleted, which hands the change over to background work (``handover.py``). If that
-fails (no broker, or the process died), a sweep by any process finds the row and announces the current state.
+fails (no broker, or the process died), a sweep by any process finds the row and announces the current state
+(``sweep.py``).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 import structlog
 
-from models.frozen import frozen
 from services.database.connections import Database, Source
-from services.database.dialects import Row, moment, uuid
-from services.events.bus import Bus, BusState
+from services.database.dialects import Row, uuid
+from services.events.bus import Bus
 from services.events.handover import Handover
 from services.events.leases import MAX_UNCHECKED_S, Leases
+from services.events.sweep import Announcement, FindChanged, Sweep, session_end
 from services.events.topics import Topics
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running
-from services.runtime.waits import about
 
 _log = structlog.stdlib.get_logger(__name__)
 
-SWEEP_INTERVAL_S = 1.0
-SWEEP_AGE_S = 1
-SWEEP_LIMIT = 500
 MAX_WAITING = 10_000
-
-
-@frozen
-class Announcement:
-    """A bus message, its topics, and the outbox rows to delete once it is published."""
-
-    note_ids: Sequence[int]
-    topics: Sequence[str]
-    message: bytes
-
-
-# Builds announcements of the current state of changed trips, or drivers. The argument has the outbox rows of each.
-FindChanged = Callable[[Mapping[UUID, Sequence[Row]]], Awaitable[Mapping[UUID, Announcement]]]
 
 
 def note_sql(changed: str, *, former: str, pool: str) -> str:
@@ -126,11 +110,7 @@ class OutboxTransaction:
             [uuid(row["id"]) for row in ended],
         )
         for row in rows:
-            self.announce(_session_end(self._topics, row))
-
-
-def _session_end(topics: Topics, row: Row) -> Announcement:
-    return Announcement([row["id"]], [topics.sessions], str(uuid(row["session_id"])).encode())
+            self.announce(session_end(self._topics, row))
 
 
 class Outbox:
@@ -155,8 +135,9 @@ class Outbox:
         self._topics = topics
         self._leases = leases
         self._handover = handover
-        self._find_changed = find_changed
-        self._find_standings = find_standings
+        self.sweep = Sweep(
+            database, bus, topics, handover, find_changed=find_changed, find_standings=find_standings
+        )
         self._waiting: list[Announcement] = []
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -165,7 +146,7 @@ class Outbox:
         """Begin to publish and to sweep."""
         self._tasks = [
             asyncio.create_task(keep_running("outbox", self._publish_waiting, self._counters)),
-            asyncio.create_task(keep_running("outbox sweep", self._sweep, self._counters)),
+            asyncio.create_task(keep_running("outbox sweep", self.sweep.keep_sweeping, self._counters)),
         ]
 
     async def stop(self) -> None:
@@ -215,12 +196,6 @@ class Outbox:
             # Other processes may still use outdated data: wait until they cannot.
             await asyncio.sleep(MAX_UNCHECKED_S)
 
-    async def oldest_age_s(self) -> float:
-        """How long the oldest change has waited to be published, in seconds; 0 when none waits."""
-        rows = await self._database.fetch("SELECT {now} AS now, min(created) AS oldest FROM outbox")
-        oldest = rows[0]["oldest"]
-        return (moment(rows[0]["now"]) - moment(oldest)).total_seconds() if oldest is not None else 0.0
-
     def _enqueue(self, announcement: Announcement) -> None:
         # Above the bound, leave it to the sweep: memory must stay bounded while the broker hangs.
         if len(self._waiting) < MAX_WAITING:
@@ -242,50 +217,3 @@ class Outbox:
         published = await self._bus.publish([(p.topics, p.message) for p in batch])
         if published:
             await self._handover.published([note_id for p in batch for note_id in p.note_ids])
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(about(SWEEP_INTERVAL_S))
-            if self._bus.state is not BusState.OK:
-                continue
-            try:
-                await self._sweep_once()
-            except Exception:
-                _log.exception("sweeping the outbox failed")
-
-    async def _sweep_once(self) -> None:
-        last_id = 0
-        while rows := await self._left_over(last_id):
-            last_id = rows[-1]["id"]
-            of_trips: dict[UUID, list[Row]] = {}
-            of_drivers: dict[UUID, list[Row]] = {}
-            for row in rows:
-                if row["trip_id"] is not None:
-                    of_trips.setdefault(uuid(row["trip_id"]), []).append(row)
-                elif row["driver_id"] is not None:
-                    of_drivers.setdefault(uuid(row["driver_id"]), []).append(row)
-                else:
-                    self._enqueue(_session_end(self._topics, row))
-            await self._announce_as_found(of_trips, self._find_changed)
-            await self._announce_as_found(of_drivers, self._find_standings)
-            if len(rows) < SWEEP_LIMIT:
-                return
-
-    async def _left_over(self, last_id: int) -> Sequence[Row]:
-        return await self._database.fetch(
-            "SELECT id, trip_id, former_driver_id, for_pool, session_id, driver_id FROM outbox "
-            f"WHERE id > $1 AND created < {self._database.sql.ago(SWEEP_AGE_S)} ORDER BY id LIMIT {SWEEP_LIMIT}",
-            last_id,
-        )
-
-    async def _announce_as_found(self, noted: Mapping[UUID, Sequence[Row]], find: FindChanged) -> None:
-        """Announce each trip or driver once, as it is now, on the topics of all its changes."""
-        if not noted:
-            return
-        found = await find(noted)
-        for changed_id, rows in noted.items():
-            if changed_id in found:
-                self._enqueue(found[changed_id])
-            else:
-                # It is gone: nobody is left to hear of it.
-                await self._handover.published([row["id"] for row in rows])

@@ -7,7 +7,7 @@ from uuid import UUID
 from models.values import TripValue
 from services.database.connections import Database
 from services.database.dialects import Row, uuid
-from services.events.outbox import Announcement
+from services.events.sweep import Announcement
 from services.events.topics import Topics
 from services.positions.cells import cells_of
 from services.runtime.memory_cache import compact

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from application.settings import Settings
-from services.events import outbox as outbox_module
 from services.events import redis_backend
+from services.events import sweep as sweep_module
 from services.events.bus import BusState
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
@@ -30,7 +30,7 @@ async def live_server(
 ) -> AsyncIterator[LiveServer]:
     monkeypatch.setattr(redis_backend, "HEARTBEAT_S", 0.1)
     monkeypatch.setattr(redis_backend, "LONGEST_BACKOFF_S", 0.2)
-    monkeypatch.setattr(outbox_module, "SWEEP_INTERVAL_S", 0.1)
+    monkeypatch.setattr(sweep_module, "SWEEP_INTERVAL_S", 0.1)
     async with serving(settings.model_copy(update={"redis_url": own_broker.url})) as server:
         yield server
 

@@ -245,14 +245,16 @@ async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd:
     with recorded() as seen:
         await sessions.actor_of(begun.token)
         await sessions.ended_among([begun.actor.session_id])
-        await crowd.application.outbox._sweep_once()
+        await crowd.application.outbox.sweep.run_once()
     (look_up,) = [statement for statement in seen if "s.token_hash = ANY" in statement[0]]
     (live,) = [statement for statement in seen if "asked" in statement[0]]
-    sweep, *_ = [statement for statement in seen if "FROM outbox" in statement[0]]
+    looks = [statement for statement in seen if "FROM outbox" in statement[0]]
 
     assert "sessions_token_hash_key" in await used(database, *look_up, "sessions")
     assert "sessions_pkey" in await used(database, *live, "sessions")
-    assert "outbox_pkey" in await used(database, *sweep, "outbox")
+    assert len(looks) >= 2, "where notes begin, and a claim of some"
+    for look in looks:
+        assert "outbox_pkey" in await used(database, *look, "outbox")
 
 
 async def test_the_lists_of_staff_find_their_rows_by_an_index(

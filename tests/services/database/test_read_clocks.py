@@ -14,7 +14,7 @@ from application.application import Application
 from application.settings import Settings
 from models.trip_life import TripStatus
 from models.values import Role
-from services.events import outbox as outbox_module
+from services.events import sweep as sweep_module
 from services.live.events import StateRead
 from services.live.messages import PoolSnapshot, TripOffered
 from services.live.pool_feed import PoolFeed
@@ -162,14 +162,14 @@ async def test_a_slow_sweep_offers_nobody_a_trip_that_was_accepted_in_the_meanti
     reads: Reads, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Also changes of this millisecond.
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", -1)
     services, outbox, sink = application.services, cast("Any", application.outbox), RecordingSink()
     watcher = await add_person(application.database, Role.DRIVER)
     with monkeypatch.context() as dying:
         dying.setattr(outbox, "_enqueue", lambda _: None)
         trip_id = await requested(application)
     await reads.hold(application)
-    sweeping = asyncio.create_task(outbox._sweep_once())
+    sweeping = asyncio.create_task(outbox.sweep.run_once())
     await until(reads.is_held)
 
     async def take_and_watch() -> None:

@@ -12,6 +12,7 @@ from models.values import Role
 from models.visibility import Actor
 from services.accounts.users import user_of
 from services.events import outbox as outbox_module
+from services.events import sweep as sweep_module
 from services.events.outbox import Outbox, OutboxTransaction
 from services.live.messages import PoolSnapshot, TripOffered, TripWithdrawn
 from services.live.pool_feed import PoolFeed
@@ -59,8 +60,8 @@ async def pool(application: Application, driver: Actor) -> AsyncIterator[Recordi
 @pytest.fixture
 def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first fixture of a test: a running application would wait a second for its first sweep."""
-    monkeypatch.setattr(outbox_module, "SWEEP_INTERVAL_S", 0.02)
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", 0)
+    monkeypatch.setattr(sweep_module, "SWEEP_INTERVAL_S", 0.02)
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", 0)
 
 
 async def request(application: Application, rider: Actor) -> Any:
@@ -110,7 +111,7 @@ async def test_a_sweep_announces_the_current_state(
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
         # The sweep waits until both are committed.
-        dying.setattr(outbox_module, "SWEEP_AGE_S", 60)
+        dying.setattr(sweep_module, "SWEEP_AGE_S", 60)
         trip = await request(application, rider)
         taken = await application.services.trips.update(taker, trip_id=trip.id, status=TripStatus.STARTED)
     withdrawn = await pool.next()
@@ -125,16 +126,25 @@ async def a_request_comes_next(application: Application, rider: Actor, pool: Rec
     return await pool.next() == TripOffered(trip)
 
 
+async def fail(*_: object) -> None:
+    raise ConnectionError("scripted")
+
+
 async def test_a_change_that_is_swept_twice_is_seen_once(
     application: Application, rider: Actor, pool: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
-    outbox = cast("Any", application.outbox)
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", -1)
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
         trip = await request(application, rider)
-    await outbox._sweep_once()
-    await outbox._sweep_once()
+    sweep = application.outbox.sweep
+    with monkeypatch.context() as failing:
+        failing.setattr(application.outbox._handover, "published", fail)
+        with pytest.raises(ConnectionError):
+            await sweep.run_once()
+    # Its claim is over.
+    await application.database.fetch("UPDATE outbox SET claimed_until = {now}")
+    await sweep.run_once()
     assert await pool.next() == TripOffered(trip)
     await until(lambda: none_is_left(application))
     assert await a_request_comes_next(application, rider, pool)
@@ -144,15 +154,15 @@ async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_o
     application: Application, rider: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Also changes of this millisecond.
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
-    monkeypatch.setattr(outbox_module, "SWEEP_LIMIT", 6)
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", -1)
+    monkeypatch.setattr(sweep_module, "SWEEP_LIMIT", 6)
     trips = application.services.trips
     with monkeypatch.context() as dying:
         die_before_publishing(application.outbox, dying)
         for _ in range(7):
             trip = await request(application, rider)
             await trips.update(rider, trip_id=trip.id, status=TripStatus.CANCELLED)
-    announced: list[Any] = []
+    announced: list[int] = []
     reads: list[int] = []
     find_all = trip_rows.find_all
 
@@ -160,13 +170,18 @@ async def test_many_notes_of_one_trip_are_one_announcement_and_a_page_of_trips_o
         reads.append(len(trip_ids))
         return await find_all(database, trip_ids)
 
-    monkeypatch.setattr(trip_rows, "find_all", count)
-    monkeypatch.setattr(application.outbox, "_enqueue", announced.append)
+    async def publish(events: Sequence[Any]) -> bool:
+        announced.append(len(events))
+        return True
 
-    await cast("Any", application.outbox)._sweep_once()
+    monkeypatch.setattr(trip_rows, "find_all", count)
+    monkeypatch.setattr(application.bus, "publish", publish)
+
+    await application.outbox.sweep.run_once()
 
     assert reads == [3, 3, 1], "pages of six notes, until none is left"
-    assert [len(publication.note_ids) for publication in announced] == [2] * 7
+    assert announced == [3, 3, 1]
+    assert await none_is_left(application)
 
 
 async def test_a_note_stays_until_the_bus_has_accepted_the_message(
@@ -269,9 +284,8 @@ async def test_the_memory_for_messages_that_wait_for_the_broker_is_bounded(
             await request(application, rider)
         assert len(outbox._waiting) == 2
     # Messages that did not fit into the memory are swept.
-    monkeypatch.setattr(outbox_module, "SWEEP_AGE_S", -1)
-    monkeypatch.setattr(outbox_module, "MAX_WAITING", 100)
-    await outbox._sweep_once()
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", -1)
+    await application.outbox.sweep.run_once()
     await until(lambda: none_is_left(application))
 
 

@@ -1,13 +1,16 @@
 """From the outbox to webhooks: each published change, once, whatever dies in between."""
 
-from typing import Any, cast
+import asyncio
+from typing import Any
 
 import pytest
 
 from application.application import Application
 from models.trip_life import TripStatus
-from services.events import handover, outbox
+from services.events import handover
+from services.events import sweep as sweep_module
 from services.events.handover import Handover
+from services.events.outbox import OutboxTransaction
 from tests.services.trips.test_trips_pages import statements
 from tests.support.database_rows import add_driver, add_rider, notes
 from tests.support.waiting import until
@@ -41,8 +44,8 @@ async def lose_a_ride(application: Application, monkeypatch: pytest.MonkeyPatch)
 
 async def sweep(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process finds what was not published."""
-    monkeypatch.setattr(outbox, "SWEEP_AGE_S", -1)
-    await cast("Any", application.outbox)._sweep_once()
+    monkeypatch.setattr(sweep_module, "SWEEP_AGE_S", -1)
+    await application.outbox.sweep.run_once()
     await published(application)
 
 
@@ -89,13 +92,16 @@ async def test_a_process_that_dies_between_publishing_and_the_handover_loses_not
 ) -> None:
     await add_endpoint(application, receiver.url)
 
+    published = asyncio.Event()
+
     async def die(*_: object) -> None:
+        published.set()
         raise ConnectionError
 
     with monkeypatch.context() as dying:
         dying.setattr(application.outbox._handover, "published", die)
         await request(application)
-        await application.outbox._work.wait()
+        await published.wait()
         await application.outbox.stop()
     assert len(await notes(application.database)) == 1
     await application.outbox.start()
@@ -176,14 +182,14 @@ async def test_a_change_that_is_rolled_back_sends_nothing(
     application: Application, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await add_endpoint(application, receiver.url)
-    note_trip = outbox.OutboxTransaction.note_trip
+    note_trip = OutboxTransaction.note_trip
 
     async def note_and_fail(*args: Any, **options: Any) -> Any:
         await note_trip(*args, **options)
         raise ValueError("after the note")
 
     with monkeypatch.context() as failing:
-        failing.setattr(outbox.OutboxTransaction, "note_trip", note_and_fail)
+        failing.setattr(OutboxTransaction, "note_trip", note_and_fail)
         with pytest.raises(ValueError, match="after the note"):
             await request(application)
     await request(application)

@@ -347,8 +347,8 @@ async def test_a_process_killed_between_the_commit_and_publishing_still_sends(
             dying.setattr(Outbox, "_enqueue", lambda *_: None)
             rider = await add_rider(application.database)
             await application.services.trips.request(rider, pick_up_address="Here", drop_off_address="There")
-    monkeypatch.setattr("services.events.outbox.SWEEP_AGE_S", -1)
-    monkeypatch.setattr("services.events.outbox.SWEEP_INTERVAL_S", 0.02)
+    monkeypatch.setattr("services.events.sweep.SWEEP_AGE_S", -1)
+    monkeypatch.setattr("services.events.sweep.SWEEP_INTERVAL_S", 0.02)
     # By itself: the sweep publishes, the handover wakes the sender.
     async with running(Application(allowing(settings, receiver))):
         await receiver.asked.wait()
