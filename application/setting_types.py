@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from services.database.postgres import Address
+from services.events.redis_address import RedisAddress
 from services.limits.rates import Rate
 from services.notifications.addresses import sender_of
 from services.notifications.transports import SmtpServer
@@ -32,9 +33,8 @@ def _postgres_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must begin with redis:// or rediss://")
-    return _with_port(value)
+    RedisAddress.parse(value)
+    return value
 
 
 def _topic_prefix(value: str) -> str:

@@ -42,8 +42,8 @@ class Bus:
 
     @property
     def state(self) -> BusState:
-        """DEGRADED while the broker cannot be reached, or carries no events."""
-        return BusState.OK if self._link is None or self._link.is_up else BusState.DEGRADED
+        """DEGRADED while the broker cannot be reached, carries no events, or may not be the primary."""
+        return BusState.OK if self._link is None or self._link.is_sure else BusState.DEGRADED
 
     async def connect(self) -> None:
         """Connect to the broker. Without a broker the bus starts degraded instead of failing."""

@@ -88,8 +88,12 @@ class Leases(Protocol):
         """
         ...
 
-    def end_change(self, user_ids: Collection[UUID]) -> None:
-        """The change is committed. Without this call it counts as running for ``LONGEST_CHANGE_S`` seconds."""
+    def end_change(self, user_ids: Collection[UUID], *, since: float) -> bool:
+        """The change is committed. Without this call it counts as running for ``LONGEST_CHANGE_S`` seconds.
+
+        ``since``: when it began (``time.monotonic``). False: not all processes have known of it since then, as in
+        ``begin_change``.
+        """
         ...
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
@@ -122,13 +126,14 @@ class ProcessLeases:
             self._drop(user_id)
         return True
 
-    def end_change(self, user_ids: Collection[UUID]) -> None:
+    def end_change(self, user_ids: Collection[UUID], *, since: float) -> bool:
         for user_id in user_ids:
             under_way = self._under_way(user_id)
             if under_way > 1:
                 self._changes[user_id] = (under_way - 1, self._changes[user_id][1])
             else:
                 self._changes.pop(user_id, None)
+        return True
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
         taken: dict[UUID, Lease] = {}
@@ -163,7 +168,11 @@ class _SharedLease:
 
 
 class SharedLeases:
-    """Leases in Redis, shared by all processes. While Redis is unavailable, no leases are given or held."""
+    """Leases in Redis, shared by all processes.
+
+    While Redis is unavailable, no leases are given or held. Nor are they given while other processes may use
+    another Redis, where a change would not end them.
+    """
 
     def __init__(self, link: RedisLink, topics: Topics) -> None:
         self._link = link
@@ -179,14 +188,15 @@ class SharedLeases:
         if not self._link.is_up:
             return False
         answers = await asyncio.gather(*(self._calls.run((_BEGIN, user_id)) for user_id in user_ids))
-        return all(_CHANGING.fullmatch(answer) for answer in answers)
+        return self._link.is_shared and all(_CHANGING.fullmatch(answer) for answer in answers)
 
-    def end_change(self, user_ids: Collection[UUID]) -> None:
+    def end_change(self, user_ids: Collection[UUID], *, since: float) -> bool:
         if not self._link.is_up:
-            return
+            return False
         self._ended += user_ids
         if self._ending is None:
             self._ending = asyncio.get_running_loop().call_later(END_AT_LATEST_S, self._end_now)
+        return self._link.shared_since <= since
 
     def _end_now(self) -> None:
         self._ending = None
@@ -194,7 +204,7 @@ class SharedLeases:
             self._calls.run((_END, self._ended.pop()))
 
     async def take(self, user_ids: Collection[UUID]) -> Mapping[UUID, Lease]:
-        if not self._link.is_healthy:
+        if not self._link.is_healthy or not self._link.is_shared:
             return {}
         # Read the epoch first: an outage while the leases are taken must end them.
         epoch = self._link.epoch

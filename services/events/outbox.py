@@ -7,6 +7,7 @@ fails (no broker, or the process died), a sweep by any process finds the row and
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
@@ -51,6 +52,10 @@ class OutboxTransaction:
         self.after_commit: list[Callable[[], Awaitable[None]]] = []
         # The users whose cached data changes.
         self.changing: set[UUID] = set()
+        # Since when (``time.monotonic``).
+        self.changing_since = 0.0
+        # Whether the block must end only when no process uses the outdated data.
+        self.is_end = False
         # Whether all processes know that it changes.
         self.reached_all = True
 
@@ -79,7 +84,9 @@ class OutboxTransaction:
         """
         new = set(user_ids) - self.changing
         if new:
+            self.changing_since = self.changing_since or time.monotonic()
             self.changing |= new
+            self.is_end = self.is_end or is_end
             reached_all = await self._leases.begin_change(new)
             self.reached_all = self.reached_all and (reached_all or not is_end)
 
@@ -186,7 +193,8 @@ class Outbox:
         for announcement in changes.announcements:
             self._enqueue(announcement)
         if changes.changing:
-            self._leases.end_change(changes.changing)
+            still_known = self._leases.end_change(changes.changing, since=changes.changing_since)
+            changes.reached_all = changes.reached_all and (still_known or not changes.is_end)
         for work in changes.after_commit:
             try:
                 await work()

@@ -39,12 +39,11 @@ MAX_CONNECTIONS = 64
 class RedisBackend(BroadcastBackend):
     """A broadcaster backend that reconnects and reports each gap.
 
-    broadcaster's own Redis backend marks itself ready before SUBSCRIBE (with redis-py 8 its first
-    subscription receives nothing), and a lost connection kills its listener silently (encode/broadcaster
-    issues 142 and 144). Here one task owns the listening connection: it connects, subscribes to all topics
-    again, hears its own first heartbeat, calls ``on_gap``, reads, and sends itself a heartbeat every second
-    through the broker; after three missed ones the link counts as half-open and is torn down. ``subscribe``
-    returns once Redis has confirmed.
+    broadcaster's own Redis backend marks itself ready before SUBSCRIBE (with redis-py 8 its first subscription
+    receives nothing), and a lost connection kills its listener silently (encode/broadcaster issues 142 and 144).
+    Here one task owns the listening connection: it connects, subscribes to all topics again, hears its own first
+    heartbeat, calls ``on_gap``, reads, and sends itself a heartbeat every second through the broker; after three
+    missed ones the link counts as half-open and is torn down. ``subscribe`` returns once Redis has confirmed.
 
     The heartbeat is published like any event. So the link never counts as up while its two connections reach
     different servers, or while published events do not arrive.
@@ -70,23 +69,22 @@ class RedisBackend(BroadcastBackend):
         self._confirmations: deque[asyncio.Future[None]] = deque()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._connection: AbstractConnection | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._up = asyncio.Event()
         self._last_heard = 0.0
         self._heartbeats = 0
-        # Why the last probe failed.
         self._failure: Exception | None = None
 
     async def connect(self) -> None:
         """Start the supervisor, and give it one moment to connect."""
-        self._supervisor = asyncio.create_task(keep_running("bus link", self._supervise, self._counters))
+        for name, work in (("bus link", self._supervise), ("primary", self._link.follow)):
+            self._tasks.append(asyncio.create_task(keep_running(name, work, self._counters)))
         with suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), CONNECT_TIMEOUT_S)
 
     async def disconnect(self) -> None:
         """Stop listening and close every connection."""
-        if self._supervisor is not None:
-            await cancel_and_wait([self._supervisor])
+        await cancel_and_wait(self._tasks)
         await self._link.close()
 
     async def subscribe(self, group: str) -> None:
@@ -122,19 +120,20 @@ class RedisBackend(BroadcastBackend):
         await self._redis.publish(channel, message)
 
     async def publish_all(self, events: Sequence[tuple[Sequence[str], bytes]]) -> bool:
-        """Publish each message on each of its channels in one round trip; False: not taken in time."""
+        """Publish each message on each of its channels in one round trip; False: perhaps the primary has not."""
         if self._connection is None:
             # Waiting for a broker that is away would hold up every request; the outbox keeps the change.
             return False
+        epoch = self._link.epoch
         try:
             await publish_all(self._redis, events)
         except LINK_ERRORS as error:
             self._link.failed(error)
             return False
-        return True
+        return self._link.is_still(epoch)
 
     async def followed(self, channels: Collection[str]) -> Collection[str]:
-        """Those of the channels that a process listens to; of this process alone while Redis does not tell."""
+        """The channels that a process listens to; of this process alone while Redis does not tell."""
         if self._connection is not None and channels:
             try:
                 return await with_listeners(self._redis, channels)
@@ -160,21 +159,21 @@ class RedisBackend(BroadcastBackend):
         while True:
             try:
                 await self._listen()
-            except LINK_ERRORS as error:
-                await self._link.went_down(error)
             except Exception as error:
                 # Any error: without this task no event arrives again.
-                _log.exception("bus link failed")
+                if not isinstance(error, LINK_ERRORS):
+                    _log.exception("bus link failed")
                 await self._link.went_down(error)
             if self._last_heard:
                 backoff_s = FIRST_BACKOFF_S
                 self._last_heard = 0.0
             # Jitter keeps many processes from returning in the same instant.
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            await self._link.pause(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
 
     async def _listen(self) -> None:
         """Serve one connection until it fails."""
+        await self._link.find_server()
         connection = self._redis.connection_pool.make_connection()
         # The heartbeat bounds all waiting. (With a time limit, redis-py sends through asyncio.wait_for, which
         # swallows a cancellation before Python 3.12.)
@@ -191,6 +190,8 @@ class RedisBackend(BroadcastBackend):
                 tasks.create_task(self._send(connection))
                 tasks.create_task(self._read(connection))
                 tasks.create_task(self._link.wrong_server())
+                tasks.create_task(self._link.moved())
+                tasks.create_task(self._link.when_shared(self._on_gap))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         finally:
@@ -267,13 +268,12 @@ class RedisBackend(BroadcastBackend):
                     raise ConnectionError("events arrive faster than they are handled")
                 self._events.put_nowait(Event(channel, reply[2]))
             return False
-        if kind == b"subscribe":
-            # Empty while the supervisor subscribes again: it counts by what is returned.
-            confirmed = self._confirmations.popleft() if self._confirmations else None
-            if confirmed is not None and not confirmed.done():
+        # None while the supervisor subscribes again: it counts by what is returned.
+        if kind == b"subscribe" and self._confirmations:
+            confirmed = self._confirmations.popleft()
+            if not confirmed.done():
                 confirmed.set_result(None)
-            return True
-        return False
+        return kind == b"subscribe"
 
     async def _send_heartbeats(self) -> None:
         silent = unheard = 0

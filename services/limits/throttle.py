@@ -137,6 +137,7 @@ class SharedThrottle:
         """How long each take has to wait, in seconds; 0 means that it was counted."""
         if not self._link.is_healthy:
             return [0.0] * len(takes)
+        epoch = self._link.epoch
         keys = [self._key(claim) for claims in takes for claim in claims]
         args: list[int] = []
         for claims in takes:
@@ -149,6 +150,8 @@ class SharedThrottle:
                 waits = await self._take(keys=keys, args=args)
         except LINK_ERRORS as error:
             self._link.failed(error)
+            return [0.0] * len(takes)
+        if not self._link.is_still(epoch):
             return [0.0] * len(takes)
         return [wait / _MICROSECONDS for wait in waits]
 

@@ -207,14 +207,16 @@ class RedisPositions:
 
     async def last(self, driver_ids: Sequence[UUID]) -> Mapping[UUID, Location]:
         """The last positions: the newer one of Redis and of this process."""
-        found = dict(await self._memory.last(driver_ids))
-        if not self._link.is_up:
+        found, epoch = dict(await self._memory.last(driver_ids)), self._link.epoch
+        if not self._link.is_sure:
             return found
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 read = await self._in_redis(driver_ids)
         except LINK_ERRORS as error:
             self._link.failed(error)
+            return found
+        if not self._link.is_still(epoch):
             return found
         for driver_id, stored in read.items():
             known = found.get(driver_id)
@@ -229,11 +231,14 @@ class RedisPositions:
 
     async def near(self, center: GeoPoint, radius_m: float, *, since: datetime) -> Sequence[Location]:
         """The last positions in Redis; without Redis, those that were reported to this process."""
-        if not self._link.is_up:
+        if not self._link.is_sure:
             return await self._memory.near(center, radius_m, since=since)
+        epoch = self._link.epoch
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._free_drivers.near(center, radius_m, since)
+                near = await self._free_drivers.near(center, radius_m, since)
+            if self._link.is_still(epoch):
+                return near
         except ResponseError as error:
             # GEOSEARCH knows no poles.
             _log.debug("Redis found no drivers", error=str(error))
@@ -243,17 +248,20 @@ class RedisPositions:
 
     async def free(self, *, limit: int) -> Sequence[UUID]:
         """The drivers without a trip in Redis; without Redis, those who reported to this process."""
-        if self._link.is_up:
+        if self._link.is_sure:
+            epoch = self._link.epoch
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    return await self._free_drivers.some(limit)
+                    free = await self._free_drivers.some(limit)
+                if self._link.is_still(epoch):
+                    return free
             except LINK_ERRORS as error:
                 self._link.failed(error)
         return await self._memory.free(limit=limit)
 
     async def remove_expired(self) -> None:
         """Delete the places of drivers whose positions have expired, in Redis for all processes."""
-        if not self._link.is_up:
+        if not self._link.is_sure:
             return
         try:
             await self._free_drivers.remove_expired()

@@ -29,6 +29,7 @@ class Broker:
 
     def __init__(self, **config: str) -> None:
         self._port = free_port()
+        self._login = ""
         # A cluster node's second port could be the port of an outgoing connection.
         if "cluster-enabled" in config:
             config["cluster-port"] = str(free_port())
@@ -39,12 +40,22 @@ class Broker:
     @property
     def url(self) -> str:
         """The broker's URL."""
-        return f"redis://127.0.0.1:{self._port}/0"
+        return f"redis://{self._login}{self.place}/0"
+
+    @property
+    def place(self) -> str:
+        """``HOST:PORT``."""
+        return f"127.0.0.1:{self._port}"
 
     async def start(self) -> None:
         """Start or restart it."""
         self._server = ValkeyServer(port=self._port, config=self._config)
         await asyncio.to_thread(self._server.start)
+
+    async def lock(self, password: str) -> None:
+        """Ask for a password from now on, and give it to the primary."""
+        await self.execute("CONFIG", "SET", "requirepass", password, "masterauth", password)
+        self._login = f":{password}@"
 
     async def stop(self) -> None:
         """Stop it: connections are closed, and new ones refused."""
@@ -55,6 +66,11 @@ class Broker:
         """Stop it, and start it on the same port."""
         await self.stop()
         await self.start()
+
+    def kill(self) -> None:
+        """End it at once, as the system does when memory is short."""
+        self._server.terminate()
+        self._is_frozen = False
 
     def freeze(self) -> None:
         """Freeze the process without closing connections: links are half-open."""

@@ -335,7 +335,7 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
         await throttle.give_back(claim)
         assert position.driver_id in await leases.take([position.driver_id])
         assert await leases.begin_change([position.driver_id])
-        leases.end_change([position.driver_id])
+        leases.end_change([position.driver_id], since=0.0)
         assert await one.publish("a", b"1")
         await heard.next()
         assert one.link.is_healthy

