@@ -64,6 +64,7 @@ SLOW = (
     "services/database/test_query_plans.py",
     "services/database/test_migrations.py",
     "services/events/test_redis_outages.py",
+    "services/events/test_sentinels.py",
     "test_audit.py",
     "test_attack_command.py",
     "application/test_extreme_settings.py",
@@ -76,7 +77,8 @@ TOGETHER = (
     ("browser/test_board", "browser/test_foreign_pages.py"),
     ("browser/",),
     (
-        *("live/test_faults.py", "live/test_killed_upload.py", "live/test_load_balancer.py"),
+        *("live/test_faults.py", "live/test_sentinel_faults.py"),
+        *("live/test_killed_upload.py", "live/test_load_balancer.py"),
         *("live/test_two_processes.py", "live/test_upload_memory.py", "application/test_command_line.py"),
         *("services/database/test_postgres.py", "test_log_secrets.py"),
     ),

@@ -110,7 +110,7 @@ def _of_sentinels(url: str) -> RedisAddress:
 
 
 def _place(text: str) -> Place:
-    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?", text)
+    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([^:]*))?", text)
     if found is None:
         raise BadRedisUrl(f"{text!r} is not the address of a sentinel: HOST:PORT")
     host, port = unquote(found[1] or found[2] or ""), found[3]

@@ -4,6 +4,8 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, ReadOnlyError, RedisError
 
+from services.events.redis_address import SENTINEL_FORM
+
 SETTING = "TAXIRANK_REDIS_URL"
 
 LINK_ERRORS = (RedisError, OSError, TimeoutError)
@@ -17,6 +19,10 @@ class WrongRole(ConnectionError):
 
 class WrongKind(ConnectionError):
     """A server that can never be used: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
+
+
+class IsSentinel(WrongKind):
+    """A Sentinel, where the address is that of a Redis."""
 
 
 class UnusableRedis(Exception):
@@ -42,7 +48,7 @@ def check_role(hello: Any) -> None:
     if mode == b"cluster":
         raise WrongKind("is a node of a Redis Cluster, which has only a part of the keys")
     if mode == b"sentinel":
-        raise WrongKind("is a Sentinel, which stores no data")
+        raise IsSentinel("is a Sentinel, which stores no data")
     if role is not None and role != b"master":
         raise WrongRole(REPLICA)
 
@@ -73,6 +79,8 @@ def is_final(error: BaseException) -> bool:
 
 
 def advice(error: str | BaseException) -> str:
+    if isinstance(error, IsSentinel):
+        return f"write {SENTINEL_FORM}"
     if isinstance(error, WrongKind):
         return "use a single Redis (version 6 or newer) or Valkey"
     if is_of_replica(error):

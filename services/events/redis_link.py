@@ -224,6 +224,15 @@ class RedisLink:
         try:
             await self._target.check()
             await self._target.find()
+            await self._check_server(name)
+        except LINK_ERRORS as error:
+            if is_final(error):
+                raise UnusableRedis(f"{self._server} {words(error)}: {self._advice(error)}") from None
+        finally:
+            await self.close()
+
+    async def _check_server(self, name: str) -> None:
+        try:
             client = self.client(timeout_s=CHECK_TIMEOUT_S, max_connections=2)
             listening = client.connection_pool.make_connection()
         except (ValueError, TypeError) as error:
@@ -234,12 +243,8 @@ class RedisLink:
             await listening.read_response()
             if (error := await probe(client, name)) is not None:
                 raise error
-        except LINK_ERRORS as error:
-            if is_final(error):
-                raise UnusableRedis(f"{self._server} {words(error)}: {self._advice(error)}") from None
         finally:
             await listening.disconnect(nowait=True)
-            await self.close()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -8,7 +8,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--long-faults",
         action="store_true",
-        help="outages of 20 s with 10 seeds each in tests/live/test_faults.py, instead of 2 s with one",
+        help="outages of 20 s with 10 seeds each in the tests of faults, instead of 2 s with one",
     )
     parser.addoption(
         "--interleavings",
@@ -23,3 +23,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.path.name == "test_interleavings.py":
                 item.add_marker(pytest.mark.timeout(0))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Repeat the faults of a long run, each with another seed."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(10 if is_long(metafunc.config) else 1))
+
+
+def is_long(config: pytest.Config) -> bool:
+    """Whether the faults are to last long."""
+    return config.getoption("long_faults", default=False)
+
+
+@pytest.fixture
+def outage_s(request: pytest.FixtureRequest) -> float:
+    """How long a fault lasts, in seconds."""
+    return 20.0 if is_long(request.config) else 2.0

@@ -30,15 +30,6 @@ UNNOTICED_S = 2.0
 LARGE_POOL = POOL.replace("pickUpAddress", " ".join(f"a{n}: pickUpAddress" for n in range(20)))
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(10 if is_long(metafunc.config) else 1))
-
-
-def is_long(config: pytest.Config) -> bool:
-    return config.getoption("long_faults", default=False)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lasting(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
     """Servers for the faults that they survive."""
@@ -57,11 +48,6 @@ async def passing(postgres: Postgres, tmp_path: Path, seed: int) -> AsyncIterato
     """Servers for one test, which ends them."""
     async with ground(postgres.copy(), tmp_path) as standing, stage(standing, seed) as running:
         yield running
-
-
-@pytest.fixture
-def outage_s(request: pytest.FixtureRequest) -> float:
-    return 20.0 if is_long(request.config) else 2.0
 
 
 async def test_redis_restarted(running: Stage) -> None:

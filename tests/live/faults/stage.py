@@ -17,6 +17,7 @@ from tests.support.processes import ServerProcess, server_process
 from tests.support.waiting import until
 
 SETTLED_WITHIN_S = 3.0
+SERVERS = 2
 RIDERS, DRIVERS, CRUISING = 3, 3, 2
 # The distance of their homes from the centre: their surroundings overlap.
 HOME_M = 2_000.0
@@ -27,10 +28,13 @@ REQUEST_TTL_S = 5
 
 @dataclass
 class Ground:
-    """Two servers on one database and one broker, and people with a session at both."""
+    """Two servers on one database and one broker, and people with a session at both.
+
+    ``own_broker``: None if the test has given the servers another Redis.
+    """
 
     servers: Sequence[ServerProcess]
-    broker: Broker
+    own_broker: Broker | None
     truth: Truth
     people: Sequence[Person]
 
@@ -40,11 +44,17 @@ class Stage:
     """The object of a fault test."""
 
     servers: Sequence[ServerProcess]
-    broker: Broker
+    own_broker: Broker | None
     truth: Truth
     load: Load
     rng: random.Random
     checkers: list[CheckingClient] = field(default_factory=list)
+
+    @property
+    def broker(self) -> Broker:
+        """The broker of both servers."""
+        assert self.own_broker is not None, "the test has its own"
+        return self.own_broker
 
     @property
     def urls(self) -> list[str]:
@@ -110,13 +120,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
-    """Everything is running, without people."""
+async def ground(database_url: str, media: Path, *redis_urls: str) -> AsyncGenerator[Ground]:
+    """Everything is running, without people. ``redis_urls``: the Redis of each server; otherwise one broker."""
     async with AsyncExitStack() as stack:
-        own_broker = await stack.enter_async_context(broker())
+        own_broker = None if redis_urls else await stack.enter_async_context(broker())
+        urls = [own_broker.url] * SERVERS if own_broker is not None else redis_urls
         settings = {
             "database_url": database_url,
-            "redis_url": own_broker.url,
             "redis_prefix": "faults",
             "media_url": media,
             "password_hash_memory_kib": 1024,
@@ -127,7 +137,7 @@ async def ground(database_url: str, media: Path) -> AsyncGenerator[Ground]:
             "max_sockets_per_user": 200,
             "max_pools_per_user": 200,
         }
-        servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
+        servers = [await stack.enter_async_context(server_process(**settings, redis_url=url)) for url in urls]
         for server in servers:
             await server.ready()
         roles = ["RIDER"] * RIDERS + ["DRIVER"] * (DRIVERS + CRUISING)
@@ -150,7 +160,7 @@ async def stage(ground: Ground, seed: int) -> AsyncGenerator[Stage]:
         ground.people[RIDERS + DRIVERS :],
     )
     load = Load(riding, driving)
-    running = Stage(ground.servers, ground.broker, ground.truth, load, rng)
+    running = Stage(ground.servers, ground.own_broker, ground.truth, load, rng)
     watching = {person.id: [running.checker(person, at) for at in range(2)] for person in (*riding, *driving)}
     cruises = [
         Cruise(person, destination(CENTER, 360 * number / CRUISING, HOME_M))

@@ -1,6 +1,7 @@
 """Leases: cached data of a user may be used until a change of it begins."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from unittest.mock import patch
@@ -56,7 +57,7 @@ class Pair:
         assert await self.changes.begin_change([self.user_id])
 
     def end(self) -> None:
-        self.changes.end_change([self.user_id])
+        self.changes.end_change([self.user_id], since=time.monotonic())
 
     async def can_take(self) -> bool:
         return await self.take() is not None
@@ -143,11 +144,11 @@ async def test_the_end_of_a_change_goes_together_with_another_call(redis_url: st
 
         with patch.object(process.leases, "_script", counted):
             await process.leases.begin_change([one])
-            process.leases.end_change([one])
+            process.leases.end_change([one], since=time.monotonic())
             await process.leases.begin_change([other])
             assert sent == [1, 2]
             assert one in await process.leases.take([one])
-            process.leases.end_change([other])
+            process.leases.end_change([other], since=time.monotonic())
             # No other call is made: it goes alone.
             await until(lambda: sent == [1, 2, 1, 1])
             assert other in await process.leases.take([other])
