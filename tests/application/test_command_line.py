@@ -34,7 +34,7 @@ from application.settings import PREFIX, Settings, load_settings
 from services.runtime import logs
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
-from tests.support.brokers import broker
+from tests.support.brokers import broker, free_port
 from tests.support.processes import ServerProcess, server_process
 
 TIMEOUT_S = 30.0
@@ -314,6 +314,19 @@ async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str
         environment |= {"TAXIRANK_REDIS_URL": cluster.url}
         outcome = await asyncio.to_thread(command, environment, "serve")
     assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "use a single Redis")
+
+
+async def test_sentinels_that_cannot_be_used_are_refused_in_one_line(
+    environment: dict[str, str], redis_url: str
+) -> None:
+    plain = redis_url.removeprefix("redis://").partition("/")[0]
+    for place, *told in (
+        (plain, f"{plain}: it is a Redis, not a Sentinel", "list only sentinels"),
+        (f"127.0.0.1:{free_port()}", "no sentinel answers", "start them"),
+    ):
+        environment |= {"TAXIRANK_REDIS_URL": f"redis+sentinel://{place}/city"}
+        outcome = await asyncio.to_thread(command, environment, "serve")
+        assert_one_line(outcome, "TAXIRANK_REDIS_URL", *told)
 
 
 async def test_two_workers_serve_sockets_and_end_with_the_server(

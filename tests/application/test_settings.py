@@ -44,6 +44,7 @@ def test_every_setting_is_described() -> None:
         ("DATABASE_URL", "postgresql://u:p@host:port/db", "TAXIRANK_DATABASE_URL: its port"),
         ("REDIS_URL", "http://x", "TAXIRANK_REDIS_URL: must begin with"),
         ("REDIS_URL", "redis://host:99999", "TAXIRANK_REDIS_URL: its port"),
+        ("REDIS_URL", "redis+sentinel://one,two", "TAXIRANK_REDIS_URL: must name the service"),
         ("REDIS_PREFIX", "a:b", "TAXIRANK_REDIS_PREFIX: must be 1 to 40 of"),
         ("MEDIA_OPTIONS", "{", "TAXIRANK_MEDIA_OPTIONS: must be a JSON object"),
         ("MEDIA_OPTIONS", "[]", "TAXIRANK_MEDIA_OPTIONS: must be"),

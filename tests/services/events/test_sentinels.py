@@ -4,6 +4,7 @@ Promotions by real sentinels; what they never do, or only for a moment, by senti
 """
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, MutableMapping
@@ -17,6 +18,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
+from application.paths import ROOT
 from services.events import redis_backend, redis_link, sentinel_target, sentinels
 from services.events.bus import BusState
 from services.events.leases import SharedLeases
@@ -172,6 +174,12 @@ async def test_passwords_of_the_primary_and_of_the_sentinels_are_used_where_they
         await RedisLink(url).check("test")
         async with process(url) as one, process(url, one.prefix) as two:
             await events_cross(one, two)
+        documented = re.search(r"`([^`]+sentinel\|master)`", (ROOT / "docs" / "operations.md").read_text())
+        assert documented is not None
+        await redis.sentinels[0].ask("ACL", "SETUSER", "watcher", "on", ">watching", *documented[1].split())
+        await RedisLink(f"{url.partition('?')[0]}?sentinel_username=watcher&sentinel_password=watching").check(
+            "test"
+        )
         for wrong, told in (
             (url.replace(PASSWORD, "another"), "the user name and the password in the address"),
             (url.replace(f"={SENTINEL_PASSWORD}", "=another"), "sentinel_password"),
