@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
     redis_url: types.RedisUrl | None = Field(
         None,
-        description="`redis://` or `rediss://` of the event bus, or `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`; "
-        "none: in this process only.",
+        description="`redis://` or `rediss://` of the event bus, or "
+        "`redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`; none: in this process only.",
     )
     redis_prefix: types.TopicPrefix = Field("taxirank", description="The prefix of every topic.")
     media_url: str = Field(
