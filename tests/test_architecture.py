@@ -148,10 +148,14 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
         (
             "redis",
             {
+                "services/events/redis_address.py",
                 "services/events/redis_backend.py",
                 "services/events/redis_errors.py",
                 "services/events/redis_link.py",
                 "services/events/redis_publishing.py",
+                "services/events/redis_target.py",
+                "services/events/sentinel_target.py",
+                "services/events/sentinels.py",
                 "services/positions/free_drivers.py",
                 "services/positions/redis_positions.py",
             },

@@ -88,7 +88,7 @@ def _of_sentinels(url: str) -> RedisAddress:
         raise BadRedisUrl("the text after its ? must have the form name=value&name=value") from None
     if misplaced := sorted(query.keys() & {"host", "port", "db"}):
         raise BadRedisUrl(
-            f"has the option {misplaced[0]}, which has its place before the ?: {SENTINEL_FORM}/DATABASE"
+            f"has the option {misplaced[0]}, which has its place before the ?: HOST:PORT/SERVICE/DATABASE"
         )
     places = tuple(_place(item) for item in hosts.split(","))
     if twice := next((place for place in places if places.count(place) > 1), None):
