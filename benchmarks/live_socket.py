@@ -21,14 +21,17 @@ class SocketFailed(Exception):
 class LiveSocket(WSListener):
     """A socket with subscriptions. It is live when each of them has had its first message."""
 
-    def __init__(self, subscriptions: Sequence[bytes], on_message: OnMessage) -> None:
+    def __init__(
+        self, subscriptions: Sequence[bytes], on_message: OnMessage, on_snapshot: OnMessage | None = None
+    ) -> None:
         self._subscriptions = subscriptions
         self._on_message = on_message
+        self._on_snapshot = on_snapshot
         self._silent = len(subscriptions)
         self._handle: OnMessage = self._greeted
         self._transport: WSTransport | None = None
         self.live: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.is_lost = False
+        self.lost = asyncio.Event()
         self.snapshot_bytes = 0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -38,13 +41,20 @@ class LiveSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Part of WSListener: a message. The hot path of the load generator."""
-        self._handle(frame.get_payload_as_bytes())
+        # After a close frame the connection ends, which `on_ws_disconnected` tells.
+        if frame.msg_type is not WSMsgType.CLOSE:
+            self._handle(frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Part of WSListener: the connection is gone."""
-        self.is_lost = True
+        self.lost.set()
         if not self.live.done():
             self.live.set_exception(SocketFailed("the server closed the socket"))
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self.lost.is_set()
 
     def _greeted(self, message: bytes) -> None:
         if _ACK not in message:
@@ -58,6 +68,8 @@ class LiveSocket(WSListener):
         if b'"type":"next"' not in message[:80]:
             raise SocketFailed(f"not a snapshot: {message[:200]!r}")
         self.snapshot_bytes = len(message)
+        if self._on_snapshot is not None:
+            self._on_snapshot(message)
         self._silent -= 1
         if self._silent == 0:
             self._handle = self._on_message
@@ -81,9 +93,15 @@ class LiveSocket(WSListener):
             self._transport.disconnect()
 
 
-async def open_socket(port: int, token: str, subscriptions: Sequence[bytes], on_message: OnMessage) -> LiveSocket:
-    """A live socket. Raises: SocketFailed, OSError."""
-    socket = LiveSocket(subscriptions, on_message)
+async def open_socket(
+    port: int,
+    token: str,
+    subscriptions: Sequence[bytes],
+    on_message: OnMessage,
+    on_snapshot: OnMessage | None = None,
+) -> LiveSocket:
+    """A live socket. Raises: SocketFailed, OSError, WSError."""
+    socket = LiveSocket(subscriptions, on_message, on_snapshot)
     await ws_connect(
         lambda: socket,
         f"ws://127.0.0.1:{port}/graphql",

@@ -38,6 +38,11 @@ class Offers:
         self._offers.append(offer)
         return offer
 
+    @property
+    def all(self) -> list[Offer]:
+        """Every offer so far."""
+        return list(self._offers)
+
     def receive(self, socket: int, message: bytes) -> None:
         """Record a message of a socket: the hot path of the load generator."""
         at = message.find(_MARK) + 1

