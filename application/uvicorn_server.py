@@ -1,5 +1,6 @@
 """uvicorn's server in one process: it reports when it is ready, and drains before it stops."""
 
+import asyncio
 import errno
 import math
 import random
@@ -76,6 +77,16 @@ class Server(uvicorn.Server):
             draining: Draining = self.lifespan.state.get(DRAINING) or Draining()
             self._drain = Drain(draining, self.server_state.connections)
         return self._is_hurried or self._drain.step()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and end the connections.
+
+        Clients that have connected by now are accepted first. The system resets a connection that nobody has
+        accepted when the listener is closed. The event loop accepts between two of its turns.
+        """
+        for _ in range(2):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to end."""

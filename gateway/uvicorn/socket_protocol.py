@@ -137,18 +137,41 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             # It was answered with a refusal, which uvicorn does not count as an answer.
             self.handshake_complete = True
         if self.read_paused and self.queue.empty():
-            self.read_paused = False
-            if self._backlog:
-                self._go_on()
-            else:
-                self.transport.resume_reading()
+            self._resume()
         return message
 
+    def _resume(self) -> None:
+        self.read_paused = False
+        if self._backlog:
+            self._go_on()
+        else:
+            self.transport.resume_reading()
+
     def shutdown(self) -> None:
-        """Close the socket with 1012 because the server stops; abort a peer that does not read."""
+        """The server stops: close the socket with 1012, or refuse its handshake with 503.
+
+        The connection waits a moment for the peer's close frame. If it were closed at once, what the peer is just
+        sending would reset it, and the 1012 could be lost.
+        """
         if self._is_lost:
             return
-        super().shutdown()
+        if not self.handshake_complete:
+            response = self.conn.reject(503, "The server is stopping.\n")
+            response.headers["Retry-After"] = "1"
+            self.conn.send_response(response)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+        elif self.close_sent or self.transport.is_closing():
+            super().shutdown()
+        elif self.close_timer is None:
+            self.stop_keepalive()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+            self.conn.send_close(CloseCode.SERVICE_RESTART)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_timer = self.loop.call_later(STOP_PATIENCE_S, self.transport.abort)
+            if self.read_paused:
+                self._resume()
+            return
         self.loop.call_later(STOP_PATIENCE_S, self.transport.abort)
 
     def handle_text(self, event: Frame) -> None:
@@ -201,7 +224,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         Writes none while the peer does not read, and while the socket is closing. Through ASGI every message is
         encoded and framed again for every socket: 13 µs more for each delivery.
         """
-        if self.is_paused or self.close_sent or self.transport.is_closing():
+        # A socket that has sent its close frame waits for the peer's, with a timer, or closes its connection.
+        if self.is_paused or self.close_timer is not None or self.transport.is_closing():
             return False
         self.transport.write(data)
         return True
@@ -248,6 +272,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         uvicorn logs a traceback for it, which would let anybody fill the log, and fails when a close frame
         follows.
         """
+        if self.close_timer is not None:
+            # An unread message would keep the peer's close frame from being read.
+            self.frames = []
+            return
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
                 b"".join(self.frames).decode()

@@ -1,7 +1,10 @@
 """Before a server stops, load balancers see it coming, and its sockets leave one after another."""
 
+import functools
 import os
 import signal
+import socket
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,14 +12,20 @@ from typing import Any, cast
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from application import uvicorn_server
-from application.uvicorn_server import Drain
+from application.uvicorn_server import Drain, Server
 from gateway.draining import Draining
+from gateway.uvicorn.http_protocol import HttpProtocol
 from gateway.uvicorn.socket_protocol import SocketProtocol
+from services.runtime.fair_queue import FairQueue
 from tests.support.api import Api
 from tests.support.processes import server_process
 from tests.support.waiting import until
+
+TIMEOUT_S = 10.0
 
 
 class Clock:
@@ -96,6 +105,44 @@ async def test_a_draining_server_says_that_it_is_not_ready_serves_on_and_a_secon
         os.kill(server.pid, signal.SIGTERM)
         assert [(await socket.closed()).code for socket in (first, second)] == [1012, 1012]
         assert await server.ended() == 0
+
+
+class BusyAtTheStop(Server):
+    """A server whose event loop does not run from before a client connects until it stops."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening, self.is_asked, self.is_busy, self.is_sent = (threading.Event() for _ in range(4))
+
+    async def on_tick(self, counter: int) -> bool:
+        self.is_listening.set()
+        if self.is_asked.is_set():
+            self.is_busy.set()
+            assert self.is_sent.wait(TIMEOUT_S)
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+async def says_ok(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+def test_a_client_that_has_connected_just_before_the_stop_is_answered() -> None:
+    http = functools.partial(HttpProtocol, timeout_s=10, handshakes=FairQueue())
+    config = uvicorn.Config(says_ok, port=0, lifespan="off", log_config=None, http=cast("Any", http))
+    server = BusyAtTheStop(config)
+    running = threading.Thread(target=server.run)
+    running.start()
+    assert server.is_listening.wait(TIMEOUT_S)
+    address = server.servers[0].sockets[0].getsockname()
+    server.is_asked.set()
+    assert server.is_busy.wait(TIMEOUT_S)
+    with socket.create_connection(address, TIMEOUT_S) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.is_sent.set()
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    running.join(TIMEOUT_S)
 
 
 def _says_no(http: httpx.AsyncClient) -> Callable[[], Awaitable[bool]]:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
+from gateway.uvicorn.http_protocol import HttpProtocol
 from tests.support.waiting import until
 
 
@@ -33,6 +34,11 @@ async def _stop(server: uvicorn.Server) -> None:
     state = server.server_state
     for connection in list(state.connections):
         connection.shutdown()
+        if isinstance(connection, HttpProtocol) and (
+            connection.cycle is None or connection.cycle.response_complete
+        ):
+            # It would wait a moment for a request, which no test sends now.
+            connection.transport.close()
     try:
         await until(
             lambda: not state.connections and not state.tasks, server.config.timeout_graceful_shutdown or 60

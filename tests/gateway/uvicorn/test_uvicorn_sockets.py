@@ -17,6 +17,8 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Request
 
 from application.settings import Settings
 from benchmarks.hostile_socket import frame
@@ -285,3 +287,43 @@ async def _handshake(port: int) -> socket.socket:
     )
     assert (await loop.sock_recv(client, 4096)).endswith(b"\r\n\r\n")
     return client
+
+
+async def test_a_socket_that_is_told_to_go_reads_1012_although_it_is_sending() -> None:
+    async with echoing() as (echo, port), opened(echo, port) as (client, protocol):
+        # The application takes one message; the next one keeps the server from reading.
+        echo.takes.clear()
+        for _ in range(2):
+            await client.send(b"unread")
+        await until(lambda: protocol.read_paused)
+        protocol.shutdown()
+        assert not protocol.write_ready(b"\x82\x00")
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(100):
+                await client.send(b"more")
+        echo.takes.set()
+        await client.wait_closed()
+        assert client.close_code == 1012
+
+
+async def test_a_socket_that_is_told_to_go_and_does_not_answer_is_aborted_soon() -> None:
+    async with echoing() as (echo, port), opened(echo, port) as (client, protocol):
+        client.transport.pause_reading()
+        protocol.shutdown()
+        assert not protocol.transport.is_closing()
+        await until(protocol.transport.is_closing)
+
+
+async def test_a_handshake_that_is_under_way_at_the_stop_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = SocketProtocol.handle_connect
+
+    def handle_connect(protocol: SocketProtocol, event: Request) -> None:
+        original(protocol, event)
+        protocol.shutdown()
+
+    monkeypatch.setattr(SocketProtocol, "handle_connect", handle_connect)
+    async with echoing() as (_, port):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://127.0.0.1:{port}", open_timeout=10)
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"] == "1"
