@@ -156,12 +156,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self._is_lost:
             return
         if not self.handshake_complete:
-            response = self.conn.reject(503, "The server is stopping.\n")
-            response.headers["Retry-After"] = "1"
-            self.conn.send_response(response)
+            refusal = self.conn.reject(503, "The server is stopping.\n")
+            refusal.headers["Retry-After"] = "1"
+            self.conn.send_response(refusal)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
-        elif self.close_sent or self.transport.is_closing():
+        elif self.close_sent:
             super().shutdown()
         elif self.close_timer is None:
             self.stop_keepalive()
@@ -224,7 +224,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         Writes none while the peer does not read, and while the socket is closing. Through ASGI every message is
         encoded and framed again for every socket: 13 µs more for each delivery.
         """
-        # A socket that has sent its close frame waits for the peer's, with a timer, or closes its connection.
+        # After its close frame a socket has a timer, or its connection is closing.
         if self.is_paused or self.close_timer is not None or self.transport.is_closing():
             return False
         self.transport.write(data)
@@ -274,7 +274,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """
         if self.close_timer is not None:
             # An unread message would keep the peer's close frame from being read.
-            self.frames = []
             return
         if self.curr_msg_data_type == "text" and not self.close_sent:
             try:
