@@ -163,7 +163,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
         elif self.close_sent:
             super().shutdown()
-        elif self.close_timer is None:
+        elif self.close_timer is None and not self.transport.is_closing():
             self.stop_keepalive()
             self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
             self.conn.send_close(CloseCode.SERVICE_RESTART)
