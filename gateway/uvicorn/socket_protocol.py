@@ -161,8 +161,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.conn.send_response(refusal)
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
-        elif self.close_sent:
-            super().shutdown()
+        elif self.close_sent or self.initial_response is not None:
+            self.transport.close()
         elif self.close_timer is None and not self.transport.is_closing():
             self.stop_keepalive()
             self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
