@@ -76,6 +76,7 @@ from services.runtime.process_memory import TIDY_INTERVAL_S, YOUNG_INTERVAL_S, P
 from services.runtime.shield import Shield
 from services.staff.approvals import Approvals
 from services.staff.city_figures import CityStatistics
+from services.staff.city_routes import CityRouting
 from services.staff.person import People
 from services.staff.personal_data import PersonalData
 from services.staff.rights import StaffRights
@@ -319,6 +320,7 @@ class Application:
         )
         self.live_sessions = LiveSessions(sessions, counters, topic=topics.sessions, listen=self.bus.listen)
         self.active_trips = active_trips
+        trip_drives = TripDrives(self.router)
         self.services = Services(
             accounts=accounts,
             log_ins=log_ins,
@@ -380,7 +382,7 @@ class Application:
             standings=standings,
             driver_rules=rules,
             positions=positions,
-            trip_drives=TripDrives(self.router),
+            trip_drives=trip_drives,
             estimates=Estimates(
                 self.router,
                 positions,
@@ -394,6 +396,7 @@ class Application:
             topics=topics,
             city=city,
             city_statistics=CityStatistics(self.database),
+            city_routing=CityRouting(self.database, positions, trip_drives),
             staff_rights=StaffRights(self.database),
         )
         self.periodic_jobs = PeriodicJobs(

@@ -29,6 +29,7 @@ from services.positions.estimates import Estimates
 from services.positions.reporting import Positions
 from services.positions.trip_drives import TripDrives
 from services.staff.city_figures import CityStatistics
+from services.staff.city_routes import CityRouting
 from services.staff.rights import StaffRights
 from services.trips.arrivals import Arrivals
 from services.trips.commands import Trips
@@ -72,6 +73,7 @@ class Services:
     topics: Topics
     city: City
     city_statistics: CityStatistics
+    city_routing: CityRouting
     staff_rights: StaffRights
 
 

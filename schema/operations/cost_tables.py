@@ -35,6 +35,8 @@ WEIGHTS: Mapping[str, int] = {
     "Query.tripEstimate": 200,
     # Kept for a while, but computed over many trips.
     "Query.cityFigures": 1_000,
+    # Two statements, and the routing engine.
+    "Query.cityTripRoute": 300,
     "Query.pushPublicKey": 0,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,

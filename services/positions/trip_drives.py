@@ -80,6 +80,14 @@ class TripDrives:
             return None
         return (await self._leg(trip.id, trip.pick_up, trip.drop_off)).drive
 
+    async def to_pick_up(self, trip: TripValue, car: GeoPoint) -> Drive | None:
+        """The drive of the car to the pick-up; None if that is unknown, and while the car is not on it."""
+        if trip.pick_up is None or trip.driver is None:
+            return None
+        key = (trip.id, trip.driver.id, "pick-up")
+        leg, is_off, _ = await self._followed(key, await self._leg(key, car, trip.pick_up), car, trip.pick_up)
+        return leg.drive if not is_off else None
+
     async def to_pick_up_s(self, trip: TripValue, car: GeoPoint) -> float | None:
         """The seconds until the car reaches the pick-up; None if that is unknown."""
         if trip.pick_up is None or trip.driver is None:
@@ -100,14 +108,21 @@ class TripDrives:
         return await self._left_s(key, leg, car, trip.drop_off)
 
     async def _left_s(self, key: Hashable, leg: _Leg, car: GeoPoint, end: GeoPoint) -> float:
-        is_off, behind = leg.progress(car)
-        if is_off and self._may_ask(leg):
-            leg = await self._ask(key, car, end)
-            is_off, behind = leg.progress(car)
+        leg, is_off, behind = await self._followed(key, leg, car, end)
         if is_off or leg.drive.is_estimated:
             # Until the router may be asked again.
             return self._router.estimate(car, end).duration_s
         return leg.drive.duration_s * (1 - behind)
+
+    async def _followed(
+        self, key: Hashable, leg: _Leg, car: GeoPoint, end: GeoPoint
+    ) -> tuple[_Leg, bool, float]:
+        """The leg, or a new one if the car has left it; whether the car is off it; and the share behind the car."""
+        is_off, behind = leg.progress(car)
+        if is_off and self._may_ask(leg):
+            leg = await self._ask(key, car, end)
+            is_off, behind = leg.progress(car)
+        return leg, is_off, behind
 
     async def _leg(self, key: Hashable, start: GeoPoint, end: GeoPoint) -> _Leg:
         leg = self._legs.get(key)

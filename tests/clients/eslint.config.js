@@ -29,9 +29,9 @@ export default [
           acceptedIdTypes: ["ID"],
           exceptions: {
             types: [
-              "CancelCount", "CityChange", "CityCounts", "CityFigure", "CityFigures", "CitySnapshot", "TimeToAccept",
-              "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating", "Route",
-              "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn", "Vehicle",
+              "CancelCount", "CityChange", "CityCounts", "CityFigure", "CityFigures", "CitySnapshot",
+              "CityTripRoute", "GeoPoint", "HistoryEntry", "MyTripsSnapshot", "PageInfo", "PoolSnapshot", "Rating",
+              "Route", "TimeToAccept", "TripChanged", "TripEstimate", "TripOffered", "TripWithdrawn", "Vehicle",
             ],
             suffixes: ["Connection", "Edge", "Error", "Payload"],
           },

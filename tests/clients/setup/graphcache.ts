@@ -11,6 +11,7 @@ const keys: KeyingConfig = {
   CityCounts: () => null,
   CityFigure: () => null,
   CityFigures: () => null,
+  CityTripRoute: () => null,
   CitySnapshot: () => null,
   GeoPoint: () => null,
   Rating: () => null,

@@ -123,6 +123,7 @@ FIELDS = {
     "CityPerson": rows("id username firstName lastName", STAFF),
     "CityCounts": rows("open underWay available silent", STAFF),
     "CityFigures": rows("period asOf total partS parts truncated driversOffDuty", STAFF),
+    "CityTripRoute": rows("toPickUp toDropOff", STAFF),
     "CityFigure": rows("start requested accepted completed expired cancelled timeToAccept", STAFF),
     "CancelCount": rows("code count", STAFF),
     "TimeToAccept": rows("p50S p99S", STAFF),
@@ -260,6 +261,17 @@ ROWS = {
     "Query.cityFigures": Row(
         f"{{ cityFigures(period: HOUR) {{ {selection('CityFigures')} }} }}",
         ever(all_of(OUTSIDE, UNAUTHENTICATED), all_of(RIDERS + DRIVERS, "FORBIDDEN"), {"staff": DATA}),
+        audience=STAFF,
+    ),
+    "Query.cityTripRoute": Row(
+        f"query ($id: ID!) {{ cityTripRoute(id: $id) {{ {selection('CityTripRoute')} }} }}",
+        {
+            status: all_of(OUTSIDE, UNAUTHENTICATED)
+            | all_of(RIDERS + DRIVERS, "FORBIDDEN")
+            | {"staff": DATA if status in ("REQUESTED", "STARTED", "IN_PROGRESS") else NULL}
+            for status in SIGHT
+        },
+        {"id": "$TRIP"},
         audience=STAFF,
     ),
     # Null for all: this server has no key.
@@ -727,6 +739,7 @@ MAY_BE_NULL = {
     "CityTrip.expiresAt",
     "CityTrip.arrivedAt",
     "CityFigure.timeToAccept",
+    "CityTripRoute.toPickUp",
     "CancelCount.code",
     "PoolSnapshot.paused",
     "Trip.driver",

@@ -6,8 +6,10 @@ import { DemoBar, DemoButton } from "./demo/DemoBar";
 import { loadChosen, loadPanels, MOST_DRIVERS, storeChosen, storePanels, titleOf, withDriver, type Panel } from "./panels";
 import { PersonPanel } from "./person/PersonPanel";
 import { Announcer } from "../ui/announcer";
+import { Notice } from "../ui/Notice";
 import { ThemeSwitch } from "../ui/theme";
 import logo from "../favicon.svg";
+import { useWantedTrip } from "./wantedTrip";
 
 const NARROW = matchMedia("(max-width: 47.99rem)");
 
@@ -36,6 +38,7 @@ export function Board() {
   }, []);
   const demoIsOver = useCallback(() => endDemo(true), [endDemo]);
   const isDemo = panels.some((panel) => panel.isDemo);
+  const [hindrance, stopWanting] = useWantedTrip(panels, setChosen);
 
   function addDriver() {
     const more = withDriver(panels);
@@ -69,6 +72,7 @@ export function Board() {
         </div>
       </header>
       <main>
+        <div className="told" role="status">{hindrance && <Notice text={hindrance} onDismiss={stopWanting} />}</div>
         {isNew && <Welcome onDemo={setPanels} />}
         {(isDemo || isDemoOver) && <DemoBar isOver={!isDemo} onEnd={() => endDemo(false)} />}
         {isNarrow && (

@@ -1,5 +1,7 @@
 import "./Card.css";
 
+import type { CSSProperties } from "react";
+
 import { Sign } from "./map/Sign";
 import { pageOf, type City, type Thing } from "./model";
 import { age, kindOf, standingOf, statusOf } from "./words";
@@ -19,7 +21,7 @@ export function Card({ city, thing, className, x, y }: Props) {
   const trip = thing.kind === "trip" ? city.trips.get(thing.id) : undefined;
   if (!driver && !trip) return null;
   return (
-    <div className={`card ${className}`} style={{ left: x, top: y }} data-card={thing.kind}>
+    <div className={`card ${className}`} style={{ "--x": `${x}px`, "--y": `${y}px` } as CSSProperties} data-card={thing.kind}>
       {driver && (
         <>
           <p className="what">

@@ -31,6 +31,7 @@ function Live() {
   const { city, link } = watching;
   const [hidden, setHidden] = useState<ReadonlySet<Kind>>(new Set());
   const [chosen, setChosen] = useState<Thing | null>(null);
+  const [sought, setSought] = useState<Thing | null>(null);
   const [period, setPeriod] = useState<Period>("DAY");
   const known = useFigures(watching.connection, period);
   const isOver = link === "ended" || link === "refused";
@@ -62,9 +63,16 @@ function Live() {
             <div className="now">
               <div className="map-panel">
                 <Legend city={city} hidden={hidden} onHide={setHidden} />
-                <LiveMap city={city} hidden={hidden} chosen={chosen} onChoose={setChosen} />
+                <LiveMap
+                  connection={watching.connection}
+                  city={city}
+                  hidden={hidden}
+                  chosen={chosen}
+                  onChoose={setChosen}
+                  sought={sought}
+                />
               </div>
-              <ThingList city={city} chosen={chosen} onChoose={setChosen} />
+              <ThingList city={city} chosen={chosen} onChoose={setChosen} onSeek={setSought} />
             </div>
             <Charts known={known} period={period} onPeriod={setPeriod} />
           </>

@@ -9,6 +9,7 @@ import type { GeoJSONSource, IControl, Map as MapLibre } from "maplibre-gl";
 
 import { CITY_STYLE, DARK, EMPTY_STYLE, lngLat, themed } from "./cityStyle";
 import { CITY_CORNERS, type GeoPoint } from "./geo";
+import { fittedMargins, hasRoom } from "./margins";
 import { Markers, STILL, type Marker } from "./markers";
 import { followTheme } from "./theme";
 
@@ -33,7 +34,6 @@ export interface Lines {
   way?: readonly GeoPoint[] | undefined;
 }
 
-const PADDING_PX = 44;
 /** Fitting the map to one place does not go nearer than this. */
 const NEAREST_ZOOM = 15.5;
 const BLUE = themed("#1a5fb4", "#8ab8f5");
@@ -180,9 +180,16 @@ export class MapView {
     this.#fitTo(this.#shown?.points ?? [], isAnimated);
   }
 
-  /** Whether a point is on the map that is seen now. */
+  /** Move the map to a point that is out of sight. It stays there, as if the user had moved it. */
+  look(point: GeoPoint): void {
+    if (this.isInSight(point)) return;
+    this.#isOwn = true;
+    this.map.panTo(lngLat(point));
+  }
+
+  /** Whether a point is on the map that is seen now, with the whole of a sign that stands on it. */
   isInSight(point: GeoPoint): boolean {
-    return this.map.getBounds().contains(lngLat(point));
+    return hasRoom(this.#container, this.map.project(lngLat(point)));
   }
 
   /** Calls with the map now, if its style is there, and whenever another style has replaced it: for layers of the page's own. */
@@ -201,8 +208,7 @@ export class MapView {
   #fitTo(points: readonly GeoPoint[], isAnimated: boolean): void {
     this.#fitted = points;
     if (points.length === 0) return;
-    const { clientWidth, clientHeight } = this.#container;
-    const padding = Math.min(PADDING_PX, clientWidth / 6, clientHeight / 6);
+    const padding = fittedMargins(this.#container);
     // `fitBounds` leaves animations out where the user prefers less motion.
     this.map.fitBounds(boundsOf(points), { padding, maxZoom: NEAREST_ZOOM, animate: isAnimated });
   }

@@ -35,6 +35,7 @@ from services.positions.estimates import Estimate
 from services.positions.freshness import Freshness, Lifetime
 from services.positions.routing import Drive
 from services.staff.city_figures import CityFigure, CityFigures, TimeToAccept
+from services.staff.city_routes import CityRoutes
 from services.trips.faults import TripTaken
 from services.trips.ratings import RatingValue
 from tests.fuzzing import fuzzed
@@ -54,7 +55,7 @@ MUTATIONS = (
     "setOnDuty",
     "setVehicle",
 )
-QUERIES = ("me", "node", "trip", "trips", "tripEstimate", "cityFigures")
+QUERIES = ("me", "node", "trip", "trips", "tripEstimate", "cityFigures", "cityTripRoute")
 # Below the root field: graphql-core calls them again when it has to finish a compiled operation.
 ASKED_AGAIN = {
     "history.of",
@@ -109,6 +110,7 @@ class World:
             "trips.page": self._raising(self.page),
             "staff_rights.check": self._raising(lambda: None),
             "city_statistics.of": self._raising(self.figures),
+            "city_routing.of": self._raising(lambda: self._maybe(self.routes)),
         }
 
     def event(self, name: str) -> Any:
@@ -192,6 +194,9 @@ class World:
 
     def drive(self) -> Drive:
         return Drive(1.5, self._random.uniform(0, 20_000), "_p~iF~ps|U", is_estimated=self._half())
+
+    def routes(self) -> CityRoutes:
+        return CityRoutes(self._maybe(self.drive), self._maybe(self.drive))
 
     def estimate(self) -> Estimate:
         return Estimate(self.drive(), 3, self._maybe(lambda: 60))

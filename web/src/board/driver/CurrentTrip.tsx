@@ -52,7 +52,7 @@ export function CurrentTrip({ trip, point, target, isDriving, changes, onDrive }
   }
 
   return (
-    <article className="trip">
+    <article className="trip" data-trip={trip.id}>
       <Progress trip={trip} words={STATUS_TO_DRIVER} waiting="Waiting" />
       <Party person={trip.rider} size="large" note="Your rider">
         {target && (

@@ -29,7 +29,7 @@ export function Offers({ offers, truncated, isBusy, metresTo, onAccept }: Props)
   return (
     <ul className="offers" aria-label="Offers">
       {offers.map(({ offer, gone }) => (
-        <li key={offer.id} className={gone ? "offer gone" : "offer"}>
+        <li key={offer.id} data-trip={offer.id} className={gone ? "offer gone" : "offer"}>
           <Party
             person={offer.rider}
             note={offer.pickUp ? `${inWords(metresTo(offer.pickUp))} from you` : "no position given"}

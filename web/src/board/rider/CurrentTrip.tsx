@@ -30,7 +30,7 @@ export function CurrentTrip({ connection, trip, car, onCancelled }: Props) {
   const isComing = trip.status === "STARTED";
   const seconds = !isComing ? toDropOffS : trip.arrivedAt ? null : toPickUpS;
   return (
-    <article className="trip">
+    <article className="trip" data-trip={trip.id}>
       <Progress trip={trip} words={STATUS} waiting="Car is here" />
       {driver && (
         <Party

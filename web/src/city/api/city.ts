@@ -1,6 +1,8 @@
 /** The GraphQL operations of the city. Their types are generated from these documents and the schema. */
 import type { ResultOf } from "@graphql-typed-document-node/core";
 
+import type { GeoPoint } from "../../map/geo";
+import { decode } from "../../map/polyline";
 import type { Driver, Person, Trip } from "../model";
 import { graphql } from "./generated";
 
@@ -133,6 +135,31 @@ export const CityFigures = graphql(`
     }
   }
 `);
+
+const DriveFields = graphql(`
+  fragment DriveFields on Route {
+    encodedPolyline
+    estimated
+  }
+`);
+
+export const TripRoute = graphql(`
+  query TripRoute($id: ID!) {
+    cityTripRoute(id: $id) {
+      toPickUp {
+        ...DriveFields
+      }
+      toDropOff {
+        ...DriveFields
+      }
+    }
+  }
+`);
+
+/** The line of a drive along streets; undefined if only the straight line is known. */
+export function lineOf(drive: ResultOf<typeof DriveFields> | null | undefined): readonly GeoPoint[] | undefined {
+  return drive && !drive.estimated ? decode(drive.encodedPolyline) : undefined;
+}
 
 export type CityMessage = ResultOf<typeof LiveCity>["city"];
 export type Figures = ResultOf<typeof CityFigures>;

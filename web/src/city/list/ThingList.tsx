@@ -33,10 +33,12 @@ interface Props {
   city: City | null;
   chosen: Thing | null;
   onChoose: (thing: Thing | null) => void;
+  /** The keyboard is at a row, or at none any more. */
+  onSeek: (thing: Thing | null) => void;
 }
 
 /** Everything that the map shows, in words: filtered, sorted, and a bounded number of rows. */
-export function ThingList({ city, chosen, onChoose }: Props) {
+export function ThingList({ city, chosen, onChoose, onSeek }: Props) {
   const [tab, setTab] = useState<Tab>("drivers");
   const [text, setText] = useState("");
   const [sort, setSort] = useState<{ column: Column; isDown: boolean }>({ column: "age", isDown: true });
@@ -111,8 +113,14 @@ export function ThingList({ city, chosen, onChoose }: Props) {
                 className={isSame(thing, chosen) ? "chosen" : undefined}
                 onMouseEnter={() => onChoose(thing)}
                 onMouseLeave={() => onChoose(null)}
-                onFocus={() => onChoose(thing)}
-                onBlur={() => onChoose(null)}
+                onFocus={({ target }: { target: Element }) => {
+                  onChoose(thing);
+                  if (target.matches(":focus-visible")) onSeek(thing);
+                }}
+                onBlur={() => {
+                  onChoose(null);
+                  onSeek(null);
+                }}
               >
                 <th scope="row">
                   <Sign kind={kind} />

@@ -1,33 +1,40 @@
 import "./LiveMap.css";
 
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useReducer, useRef, useState } from "react";
 
-import type { GeoPoint } from "../../map/geo";
+import type { Connection } from "../../api/connection";
 import { useMap } from "../../map/useMap";
 import { Card } from "../Card";
-import { isSame, pageOf, type City, type Thing } from "../model";
-import { addLayers, drawCity, markChosen, pointOf, thingAt } from "./cityLayers";
+import type { City, Thing } from "../model";
+import { addLayers, drawCity, markChosen, pointOf } from "./cityLayers";
+import { cornersOf } from "./corners";
+import { followPointer } from "./pointer";
 import type { Kind } from "./signs";
+import { useTripRoute } from "./useTripRoute";
 
 interface Props {
+  connection: Connection | null;
   city: City | null;
   hidden: ReadonlySet<Kind>;
   /** What the pointer or the keyboard is at, on the map or in the list. */
   chosen: Thing | null;
   onChoose: (thing: Thing | null) => void;
+  /** What the keyboard is at in the list: the map moves there. */
+  sought: Thing | null;
 }
 
-/** Of more points than this, the farthest are left out when the map is fitted. */
-const FEW = 20;
-const LEFT_OUT = 0.03;
 const HINT_ID = "live-map-hint";
+/** Less room than this above a thing is not enough for its card. */
+const CARD_PX = 150;
 
 /** The map with everything that is going on. A click opens what is clicked; a touch shows it first. */
-export function LiveMap({ city, hidden, chosen, onChoose }: Props) {
+export function LiveMap({ connection, city, hidden, chosen, onChoose, sought }: Props) {
   const { container, view, problem } = useMap({ label: "The city", describedBy: HINT_ID, isCooperative: false });
   const [hasLayers, setHasLayers] = useState(false);
+  const routes = useTripRoute(connection, city, chosen);
   const latest = useRef({ city, chosen, onChoose });
   latest.current = { city, chosen, onChoose };
+  const [, drawCard] = useReducer((count: number) => count + 1, 0);
 
   useEffect(() => {
     if (view === null) return;
@@ -36,66 +43,46 @@ export function LiveMap({ city, hidden, chosen, onChoose }: Props) {
       addLayers(map);
       setHasLayers(true);
     });
-    map.on("mousemove", ({ point }) => {
-      const found = thingAt(map, point);
-      map.getCanvas().style.cursor = found ? "pointer" : "";
-      if (!isSame(found, latest.current.chosen)) latest.current.onChoose(found);
-    });
-    map.on("mouseout", () => latest.current.onChoose(null));
-    map.on("click", ({ point, originalEvent }) => {
-      const found = thingAt(map, point);
-      const isTouch = originalEvent instanceof PointerEvent && originalEvent.pointerType === "touch";
-      if (found && !isTouch) open(pageOf(found), originalEvent);
-      else latest.current.onChoose(found);
+    followPointer(map, () => latest.current);
+    // The card keeps to its thing while the map moves.
+    map.on("move", () => {
+      if (latest.current.chosen !== null) drawCard();
     });
     return () => setHasLayers(false);
   }, [view]);
 
   useEffect(() => {
     if (view === null || !hasLayers || city === null) return;
-    drawCity(view.map, city, (kind) => !hidden.has(kind));
+    drawCity(view.map, city, (kind) => !hidden.has(kind), routes);
+    view.setLines({
+      route: routes?.toDropOff && { points: routes.toDropOff, isEstimated: false },
+      way: routes?.toPickUp,
+    });
     const corners = cornersOf(city);
     if (corners.length > 0) view.show("city", corners);
-  }, [view, hasLayers, city, hidden]);
+  }, [view, hasLayers, city, hidden, routes]);
 
   useEffect(() => {
     if (view !== null && hasLayers) markChosen(view.map, city, chosen);
   }, [view, hasLayers, city, chosen]);
 
+  useEffect(() => {
+    const to = latest.current.city && sought && pointOf(latest.current.city, sought);
+    if (view !== null && to) view.look(to);
+  }, [view, sought]);
+
   const at = city && chosen ? pointOf(city, chosen) : null;
-  const place = at && view ? view.map.project([at.lng, at.lat]) : null;
+  const place = at && view && view.map.getBounds().contains([at.lng, at.lat]) ? view.map.project([at.lng, at.lat]) : null;
   return (
     <div className="live-map">
       <div className="place" ref={container} />
       {problem !== null && <p className="problem">{problem}</p>}
       {city && chosen && place && (
-        <Card city={city} thing={chosen} className={place.y < 140 ? "below" : "above"} x={place.x} y={place.y} />
+        <Card city={city} thing={chosen} className={place.y < CARD_PX ? "below" : "above"} x={place.x} y={place.y} />
       )}
       <p className="visually-hidden" id={HINT_ID}>
         The list beside the map has everything that the map shows. Arrow keys move the map, plus and minus zoom it.
       </p>
     </div>
   );
-}
-
-/** As a link: in a new tab with Ctrl or the middle button. */
-function open(page: string, { ctrlKey, metaKey, shiftKey }: MouseEvent) {
-  if (ctrlKey || metaKey || shiftKey) window.open(page, "_blank", "noopener");
-  else location.assign(page);
-}
-
-/** The corners of what matters: one lost car must not make the map show half a country. */
-function cornersOf(city: City): GeoPoint[] {
-  const points: GeoPoint[] = [];
-  for (const { point } of city.drivers.values()) points.push(point);
-  for (const { pickUp, status } of city.trips.values()) if (pickUp && status === "REQUESTED") points.push(pickUp);
-  if (points.length === 0) return [];
-  const lats = points.map(({ lat }) => lat).sort((a, b) => a - b);
-  const lngs = points.map(({ lng }) => lng).sort((a, b) => a - b);
-  const least = points.length > FEW ? Math.floor(points.length * LEFT_OUT) : 0;
-  const most = points.length - 1 - least;
-  return [
-    { lat: lats[least]!, lng: lngs[least]! },
-    { lat: lats[most]!, lng: lngs[most]! },
-  ];
 }

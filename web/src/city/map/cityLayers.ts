@@ -7,28 +7,28 @@ import type { GeoPoint } from "../../map/geo";
 import type { City, Thing, Trip } from "../model";
 import { kindOf } from "../words";
 import { draw, imageOfDriver, imageOfRequest, type Kind } from "./signs";
+import type { TripRoutes } from "./useTripRoute";
 
 const DRIVERS = "city-drivers";
 const REQUESTS = "city-requests";
 const TRIPS = "city-trips";
 const CHOSEN = "city-chosen";
 /** The layers that a click finds something in, the topmost first. */
-const CLICKABLE = [REQUESTS, DRIVERS, `${TRIPS}-end`, TRIPS];
-/** A click finds what is this near. */
-const REACH_PX = 5;
+const CLICKABLE = [REQUESTS, DRIVERS, `${TRIPS}-end`, TRIPS, `${TRIPS}-to-pick-up`];
 const BLUE = themed("#1a5fb4", "#8ab8f5");
 
 /** Adds the layers to a map without them; its style is there. */
 export function addLayers(map: MapLibre): void {
   for (const id of [DRIVERS, REQUESTS, TRIPS, CHOSEN]) map.addSource(id, { type: "geojson", data: collection([]) });
   const line = { "line-cap": "round", "line-join": "round" } as const;
+  // Both lines are broken: they go straight to where the car goes, and not along streets.
   map.addLayer({
     id: TRIPS,
     type: "line",
     source: TRIPS,
     filter: ["all", ["==", ["geometry-type"], "LineString"], ["get", "isDriving"]],
     layout: line,
-    paint: { "line-color": BLUE, "line-width": 2.5, "line-opacity": 0.65 },
+    paint: { "line-color": BLUE, "line-width": 2, "line-opacity": 0.65, "line-dasharray": [4, 2.5] },
   });
   map.addLayer({
     id: `${TRIPS}-to-pick-up`,
@@ -36,7 +36,7 @@ export function addLayers(map: MapLibre): void {
     source: TRIPS,
     filter: ["all", ["==", ["geometry-type"], "LineString"], ["!", ["get", "isDriving"]]],
     layout: line,
-    paint: { "line-color": BLUE, "line-width": 2, "line-opacity": 0.65, "line-dasharray": [0.5, 2.5] },
+    paint: { "line-color": BLUE, "line-width": 2, "line-opacity": 0.65, "line-dasharray": [0.1, 2.5] },
   });
   map.addLayer({
     id: `${TRIPS}-end`,
@@ -88,8 +88,8 @@ export function addLayers(map: MapLibre): void {
   });
 }
 
-/** Draws the city as it is now, of the chosen kinds. */
-export function drawCity(map: MapLibre, city: City, isShown: (kind: Kind) => boolean): void {
+/** Draws the city as it is now, of the chosen kinds. `routes`: of the chosen trip, instead of straight lines. */
+export function drawCity(map: MapLibre, city: City, isShown: (kind: Kind) => boolean, routes: TripRoutes | null): void {
   const drivers: Feature[] = [];
   for (const driver of city.drivers.values()) {
     const kind = kindOf(driver);
@@ -106,7 +106,7 @@ export function drawCity(map: MapLibre, city: City, isShown: (kind: Kind) => boo
       const image = drawn(map, imageOfRequest(waited));
       requests.push(point(trip.pickUp, { thing: "trip", id: trip.id, image, waited }));
     } else if (isShown("under-way")) {
-      trips.push(...wayOf(trip, city));
+      trips.push(...wayOf(trip, city, routes));
     }
   }
   set(map, DRIVERS, drivers);
@@ -120,15 +120,19 @@ export function markChosen(map: MapLibre, city: City | null, thing: Thing | null
   set(map, CHOSEN, at === null ? [] : [point(at, {})]);
 }
 
-/** What is drawn at a point of the screen. */
-export function thingAt(map: MapLibre, { x, y }: { x: number; y: number }): Thing | null {
-  const layers = [...CLICKABLE, `${TRIPS}-to-pick-up`].filter((id) => map.getLayer(id));
-  const box: [[number, number], [number, number]] = [
-    [x - REACH_PX, y - REACH_PX],
-    [x + REACH_PX, y + REACH_PX],
-  ];
-  const properties = map.queryRenderedFeatures(box, { layers })[0]?.properties;
-  return properties ? { kind: properties["thing"], id: properties["id"] } : null;
+/** What is drawn at a point of the screen, or so near it; the nearest layer of signs first. */
+export function thingAt(map: MapLibre, { x, y }: { x: number; y: number }, reachPx: number): Thing | null {
+  const layers = CLICKABLE.filter((id) => map.getLayer(id));
+  // What is under the point itself comes before what is only near it.
+  for (const reach of [0, 5, reachPx].filter((each) => each <= reachPx)) {
+    const box: [[number, number], [number, number]] = [
+      [x - reach, y - reach],
+      [x + reach, y + reach],
+    ];
+    const properties = map.queryRenderedFeatures(box, { layers })[0]?.properties;
+    if (properties) return { kind: properties["thing"], id: properties["id"] };
+  }
+  return null;
 }
 
 /** The name, whose image the map has from now on: of requests there is one for each minute of waiting. */
@@ -148,15 +152,16 @@ export function pointOf(city: City, { kind, id }: Thing): GeoPoint | null {
   return carOf(trip, city) ?? trip.pickUp;
 }
 
-/** The line from the car to where it goes, and its end. */
-function wayOf(trip: Trip, city: City): Feature[] {
+/** The line from the car to where it goes, unless its route is drawn, and its end. */
+function wayOf(trip: Trip, city: City, routes: TripRoutes | null): Feature[] {
   const isDriving = trip.status === "IN_PROGRESS";
   const properties = { thing: "trip", id: trip.id, isDriving };
   const from = carOf(trip, city) ?? (isDriving ? trip.pickUp : null);
   const to = isDriving ? trip.dropOff : trip.pickUp;
   if (to === null) return [];
   const end = point(to, properties);
-  if (from === null) return [end];
+  const route = trip.id === routes?.tripId ? (isDriving ? routes.toDropOff : routes.toPickUp) : undefined;
+  if (from === null || route !== undefined) return [end];
   const geometry = { type: "LineString" as const, coordinates: [lngLat(from), lngLat(to)] };
   return [{ type: "Feature", properties, geometry }, end];
 }
