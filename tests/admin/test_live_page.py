@@ -7,10 +7,12 @@ import pytest
 
 from application import asgi
 from application.settings import Settings
-from tests.conftest import serving
+from tests.conftest import people, serving
 from tests.support.api import PASSWORD
 from tests.support.staff import StaffBrowser, make_staff, path_of
 
+LOG_IN = """mutation ($name: String!, $password: String!) {
+    logIn(username: $name, password: $password) { errors { code } } }"""
 PAGE = "<!doctype html><title>Taxirank · the city, live</title>"
 
 
@@ -74,3 +76,34 @@ async def test_without_the_admin_there_is_no_such_page(settings: Settings) -> No
     without = settings.model_copy(update={"admin": False})
     async with serving(without) as server, httpx.AsyncClient(base_url=server.url) as http:
         assert (await http.get("/admin/live")).status_code == 404
+
+
+async def test_nobody_else_gets_the_page(settings: Settings, build: Path) -> None:
+    (build / "city").mkdir()
+    (build / "city" / "index.html").write_text(PAGE, encoding="utf-8")
+    async with serving(settings) as server, people(server) as person:
+        database = server.application.database
+        callers = {"anonymous": await person(), "rider": await person("RIDER"), "driver": await person("DRIVER")}
+        for caller in ("staff", "ended", "former", "deactivated"):
+            callers[caller] = await person()
+            name = await make_staff(server.application, f"{caller}@taxi.example")
+            await callers[caller].data(LOG_IN, name=name, password=PASSWORD)
+        for caller, column in (("former", "is_staff"), ("deactivated", "is_active")):
+            await database.fetch(
+                f"UPDATE users SET {column} = $1 WHERE username = $2", False, f"{caller}@taxi.example"
+            )
+        cookies = dict(callers["ended"].http.cookies)
+        await callers["ended"].data("mutation { logOut { errors { code } } }")
+        callers["ended"].http.cookies.update(cookies)
+
+        for caller, api in callers.items():
+            token = api.http.cookies.get("taxirank_session")
+            bearer = {"Authorization": f"Bearer {token}", "Cookie": ""}
+            for headers in ({}, bearer):
+                response = await api.http.get("/admin/live", headers=headers)
+                if caller == "staff" and headers == {}:
+                    assert response.text == PAGE
+                    continue
+                assert response.status_code in (302, 303, 307), caller
+                assert "/admin/login" in response.headers["location"], caller
+                assert "city" not in response.text

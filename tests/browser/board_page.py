@@ -150,11 +150,6 @@ class BoardPage(WatchedPage):
         self.rider = Panel(page, "RIDER")
         self.driver = Panel(page, "DRIVER-1")
 
-    async def leave(self) -> None:
-        """Leave the page, and drop the browser's own errors about a stopped server."""
-        await self.page.goto("about:blank")
-        self.errors.clear()
-
     async def open(self) -> None:
         await self.go("/")
         await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)

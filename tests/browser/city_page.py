@@ -5,6 +5,7 @@ from tests.support.api import PASSWORD
 
 SLOW_MS = 30_000
 PATH = "/admin/live"
+DEVICES = (("desk", 1440, 900), ("phone", 390, 844))
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -50,14 +51,47 @@ class CityPage(WatchedPage):
 
     async def where(self) -> tuple[float, float]:
         """Where the shown card points to on the map, in pixels from its corner."""
-        left, top = await self.card.evaluate("card => [parseFloat(card.style.left), parseFloat(card.style.top)]")
+        left, top = await self.card.evaluate(
+            "card => ['--x', '--y'].map((name) => parseFloat(card.style.getPropertyValue(name)))"
+        )
         return left, top
+
+    async def on_page(self, at: tuple[float, float]) -> tuple[float, float]:
+        """A point of the map, in pixels of the page."""
+        box = await self.map.bounding_box()
+        assert box is not None
+        return box["x"] + at[0], box["y"] + at[1]
+
+    async def place_of(self, text: str) -> tuple[float, float]:
+        """Where on the map a row of the list is, in pixels from its corner."""
+        await self.row(text).get_by_role("link").focus()
+        await expect(self.card).to_contain_text(text)
+        await expect(self.map).to_have_attribute("data-map", "idle")
+        at = await self.where()
+        await self.row(text).get_by_role("link").blur()
+        await expect(self.card).to_have_count(0)
+        return at
+
+    async def look(self, name: str) -> None:
+        """On a desk and a phone, in light and dark: axe finds nothing, and nothing is wider than the window. A
+        picture is drawn with ``--screenshots``.
+        """
+        for device, width, height in DEVICES:
+            await self.page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("dark", "light"):
+                await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await self.page.evaluate(TWO_FRAMES)
+                # In the dark only the colors differ.
+                assert await self.faults(of_colors=scheme == "dark") == [], f"{name}-{device}-{scheme}"
+                assert await self.page.evaluate("document.documentElement.scrollWidth") == width
+                await self.picture(f"{name}-{device}-{scheme}", full_page=device == "phone")
+        await self.page.set_viewport_size({"width": 1440, "height": 900})
 
     async def pictures(self, name: str) -> None:
         """Draw the page on a desk, a wide screen and a phone, in light and dark; only with ``--screenshots``."""
         if not self.draws_pictures:
             return
-        for device, width, height in (("desk", 1440, 900), ("wide", 2200, 1200), ("phone", 390, 844)):
+        for device, width, height in (*DEVICES, ("wide", 2200, 1200)):
             await self.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("dark", "light"):
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

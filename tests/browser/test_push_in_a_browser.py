@@ -6,6 +6,7 @@ push service, and what arrives there is handed to the browser's service worker b
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -93,6 +94,29 @@ async def with_push(page: BoardPage, device: Device) -> None:
     await page.page.reload()
 
 
+# Only a person's click may move the focus or open a window: what the worker asks the browser for is kept.
+ASKED = """
+() => {
+  self.asked = [];
+  WindowClient.prototype.focus = async function () { self.asked.push(["focus", this.url]); return this; };
+  Clients.prototype.openWindow = async (address) => { self.asked.push(["open", address]); return null; };
+}
+"""
+# The event as the browser makes it, but for the notification, which a browser without a screen does not keep.
+CLICK = """
+async (data) => {
+  const closed = [];
+  let work;
+  const event = new ExtendableEvent("notificationclick");
+  Object.defineProperty(event, "notification", { value: { data, close: () => closed.push(true) } });
+  Object.defineProperty(event, "waitUntil", { value: (promise) => { work = promise; } });
+  self.dispatchEvent(event);
+  await work;
+  return [closed.length, self.asked.splice(0)];
+}
+"""
+
+
 class Worker:
     """The page's service worker: its messages come by the browser's debugging protocol."""
 
@@ -125,6 +149,12 @@ class Worker:
         await until(are_shown)
         return await self._worker.evaluate("self.shown")
 
+    async def clicked(self, data: dict[str, str] | None) -> tuple[int, list[list[str]]]:
+        """Click a message with this data: how often it was closed, and what the worker asked the browser for."""
+        await self._worker.evaluate(ASKED)
+        closed, asked = await self._worker.evaluate(CLICK, data)
+        return closed, asked
+
 
 async def test_a_rider_switches_messages_on_and_hears_of_the_driver_while_the_page_is_closed(
     board: OpenBoard, live_server: LiveServer, service: PushService
@@ -147,6 +177,8 @@ async def test_a_rider_switches_messages_on_and_hears_of_the_driver_while_the_pa
         '{"text": "ACCEPTED", "tripId": "a trip"}', '{"text": "OFFER_GONE", "tripId": "a trip"}', "nonsense"
     )
     assert (accepted["title"], accepted["tag"], accepted["renotify"]) == ("A driver is on the way", "a trip", True)
+    assert accepted["data"] == {"address": "/#trip=a+trip&panel=RIDER"}
+    assert other["data"] == {"address": "/"}
     assert (gone["title"], gone["tag"], gone["silent"]) == ("The request is gone", "a trip", True)
     assert other["title"] == "News about a trip"
     await person.look("account-notifications", person.rider)
@@ -194,3 +226,67 @@ async def test_the_switch_can_be_turned_off_and_a_server_without_a_key_has_none(
     await person.rider.press("Account")
     await expect(person.page.get_by_role("form", name="Password")).to_be_visible()
     await expect(switch).to_have_count(0)
+
+
+async def test_a_click_on_a_message_shows_its_trip_on_the_board_that_has_it(
+    board: OpenBoard, live_server: LiveServer, service: PushService
+) -> None:
+    application = live_server.application
+    person = await board(viewport={"width": 390, "height": 844})
+    page, context = person.page, person.page.context
+    await with_push(person, service.device())
+    await person.rider.sign_up("Robin")
+    await person.rider.press("Account")
+    await page.get_by_role("switch", name="Notify me on this device").check()
+    await page.get_by_role("dialog", name="Your account").get_by_role("button", name="Close").click()
+    await until(lambda: context.service_workers)
+    worker = Worker(context.service_workers[0], await context.new_cdp_session(page), live_server.url)
+    rider = await application.services.sessions.actor_of(await person.token("RIDER"))
+    assert rider is not None
+    trips = [
+        await application.services.trips.request(
+            rider, pick_up_address=f"Place {number}", drop_off_address="There"
+        )
+        for number in range(3)
+    ]
+    wanted = page.locator(f'#panel-RIDER [data-trip="{trips[0].id}"]')
+    await expect(wanted).to_have_count(1)
+    address = f"/#trip={trips[0].id}&panel=RIDER"
+
+    # Other tabs: another page of the server, and a board of nobody, which had the focus last.
+    for path in ("/graphql", "/"):
+        tab = await context.new_page()
+        await tab.goto(f"{live_server.url}{path}")
+        await expect(tab).to_have_title(re.compile("Taxirank|GraphiQL"))
+    # On a phone the other person is shown, and the trip is below the edge.
+    await page.locator("#tab-DRIVER-1").click()
+    await expect(person.rider.root).to_be_hidden()
+    assert await worker.clicked({"address": address}) == (1, [["focus", f"{live_server.url}/"]])
+    await expect(wanted).to_be_focused()
+    await expect(wanted).to_be_in_viewport()
+    await expect(page.locator("#tab-RIDER")).to_have_attribute("aria-selected", "true")
+    assert await tab.locator(".told .notice").count() == 0
+    await person.look("push-clicked", person.rider)
+
+    # A trip that is gone meanwhile is told, and not waited for in silence.
+    gone = {"address": "/#trip=00000000-0000-4000-8000-000000000000&panel=RIDER"}
+    assert (await worker.clicked(gone))[1] == [["focus", f"{live_server.url}/"]]
+    await expect(page.locator(".told")).to_contain_text("is not shown here any more")
+    assert await person.faults() == []
+    await page.locator(".told").get_by_role("button", name="Dismiss").click()
+    await expect(page.locator(".told .notice")).to_have_count(0)
+    # Messages of before this version have no address.
+    assert (await worker.clicked(None))[1] == [["focus", f"{live_server.url}/"]]
+
+    # No board is open: the address in a new tab leads to the log-in, and then to the trip.
+    await tab.close()
+    await page.goto(f"{live_server.url}/graphql")
+    assert await worker.clicked({"address": address}) == (1, [["open", address]])
+    new = BoardPage(await context.new_page(), url=live_server.url)
+    await new.page.goto(f"{live_server.url}{address}")
+    await expect(new.page.locator(".told")).to_contain_text("Log in to see the trip.")
+    await new.rider.log_in("Robin")
+    await expect(new.page.locator(f'#panel-RIDER [data-trip="{trips[0].id}"]')).to_be_focused()
+    await expect(new.page.locator(".told .notice")).to_have_count(0)
+    await expect(new.page).to_have_url(f"{live_server.url}/")
+    assert new.errors == []

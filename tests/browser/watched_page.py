@@ -39,6 +39,11 @@ class WatchedPage:
         # Routes would work too, but with them the browser does not cache the files of a page.
         page.on("request", self._note_request)
 
+    async def leave(self) -> None:
+        """Leave the page, and drop the browser's own errors about a stopped server."""
+        await self.page.goto("about:blank")
+        self.errors.clear()
+
     async def go(self, path: str) -> None:
         """Open a path of the server."""
         await self.page.add_init_script(REPORT_VIOLATIONS)

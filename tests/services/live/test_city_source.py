@@ -17,9 +17,11 @@ from models.trip_life import TripStatus
 from models.visibility import Actor
 from services.errors import DatabaseUnavailable
 from services.live import city as city_module
+from services.live.city import City
 from services.live.city_feed import CityFeed
 from services.live.city_reads import CityReads
 from services.live.messages import CityChange, CitySnapshot
+from services.live.topic import Topic
 from tests.services.trips.test_trips_pages import statements
 from tests.support.database_rows import add_driver, add_rider, add_trip, set_staff
 from tests.support.live import RecordingSink
@@ -58,8 +60,9 @@ async def watching(application: Application, members: Sequence[Actor]) -> AsyncI
         yield sinks
 
 
-def is_of_the_city(task: "asyncio.Task[Any]") -> bool:
-    return any(f"coro=<{name}." in repr(task) for name in ("City", "Topic"))
+def tasks_of(kind: type) -> list["asyncio.Task[Any]"]:
+    """The tasks that run a method of this class."""
+    return [task for task in asyncio.all_tasks() if f"coro=<{kind.__name__}." in repr(task)]
 
 
 async def snapshot(sink: RecordingSink) -> CitySnapshot:
@@ -91,7 +94,8 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
         async with watching(quiet, watchers) as sinks:
             for sink in sinks:
                 await snapshot(sink)
-            assert any(is_of_the_city(task) for task in asyncio.all_tasks())
+            # What is waited for at the end is found by these names.
+            await until(lambda: tasks_of(City) and tasks_of(Topic))
             with statements() as seen:
                 for sink in sinks:
                     for _ in range(5):
@@ -102,9 +106,7 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
         await until(lambda: quiet.services.hub.topics == 0)
     with statements() as seen:
         # Whatever was under way has ended, and nothing that could read again is left.
-        await until(
-            lambda: not any("CitySource" in repr(task) or "Topic." in repr(task) for task in asyncio.all_tasks())
-        )
+        await until(lambda: not tasks_of(City) and not tasks_of(Topic))
     assert seen == []
 
 
