@@ -19,7 +19,8 @@ const MIDDLE = 1;
 
 /**
  * Follow the pointer until the map is removed. A mouse shows what it is over; a click opens it, in a new tab with the
- * middle button, Ctrl, Meta or Shift. A tap shows what is there, and its card has a link.
+ * middle button, Ctrl or Meta. (With Shift the mouse chooses an area to zoom to.) A tap shows what is there, and its card
+ * has a link.
  */
 export function followPointer(map: MapLibre, chooser: () => Chooser): void {
   const place = map.getCanvasContainer();
@@ -42,10 +43,11 @@ export function followPointer(map: MapLibre, chooser: () => Chooser): void {
     if (!isTouch) chooser().onChoose(null);
   });
   map.on("click", ({ point, originalEvent }) => {
-    const found = thingAt(map, point, isTouch ? TOUCH_REACH_PX : REACH_PX);
-    const { ctrlKey, metaKey, shiftKey } = originalEvent;
-    if (isTouch || found === null) chooser().onChoose(found);
-    else if (ctrlKey || metaKey || shiftKey) openTab(found);
+    // Older browsers do not say what made the click.
+    const isTap = "pointerType" in originalEvent ? originalEvent.pointerType === "touch" : isTouch;
+    const found = thingAt(map, point, isTap ? TOUCH_REACH_PX : REACH_PX);
+    if (isTap || found === null) chooser().onChoose(found);
+    else if (originalEvent.ctrlKey || originalEvent.metaKey) openTab(found);
     else location.assign(pageOf(found));
   });
   // MapLibre tells of no clicks with the middle button.
