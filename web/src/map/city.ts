@@ -56,12 +56,13 @@ function curves(...numbers: number[]): Line {
 }
 
 export const HARBOUR_WIDTH_M = 430;
-/** The middle of the wide water in the north. */
+/** The middle of the wide water in the north. It goes on far beyond the city, and so does the river: a map shows no end. */
 export const HARBOUR = curves(
-  ...[-7000, -1500, -5900, -2400, -4700, -2230, -3700, -1960, -2300, -1700, -900, -1830, 360, -1640],
+  ...[-26000, 3200, -18000, 4200, -8500, -270, -7000, -1500, -5900, -2400, -4700, -2230, -3700, -1960, -2300, -1700, -900, -1830, 360, -1640],
   ...[1620, -1450, 2500, -1350, 3700, -1950, 4900, -2550, 5900, -2600, 7000, -2100],
+  ...[8800, -1280, 16000, 1400, 26000, -3000],
 );
-export const RIVER = curves(500, -560, 760, -60, 470, 360, 880, 860, 1290, 1360, 1330, 1800, 1330, 2700);
+export const RIVER = curves(500, -560, 760, -60, 470, 360, 880, 860, 1290, 1360, 1330, 1800, 1330, 2700, 1330, 4100, 3000, 5600, 2600, 9500);
 export const CANALS = CANAL_RADII.map((radius) => arc(radius, 2, 178));
 
 export const PARKS: readonly Line[] = [

@@ -29,15 +29,23 @@ export function Counters({ city, known }: { city: City | null; known: Known | nu
           more={hour && `p99 ${duration(hour.timeToAccept?.p99S ?? null)}, last hour`}
         />
         <Counter name="Expired" value={hour?.expired} more="last hour" />
-        <Counter name="Cancelled" value={hour && totalOf(hour.cancelled)} more={hour && inWords(hour.cancelled)} />
+        <Counter name="Cancelled" value={hour && totalOf(hour.cancelled)} more={hour && inWords(hour.cancelled)} isWide />
       </dl>
     </section>
   );
 }
 
-function Counter({ name, value, more }: { name: string; value: number | string | null | undefined; more?: string | undefined }) {
+interface CounterProps {
+  name: string;
+  value: number | string | null | undefined;
+  more?: string | undefined;
+  /** It has more to say than the others. */
+  isWide?: boolean;
+}
+
+function Counter({ name, value, more, isWide = false }: CounterProps) {
   return (
-    <div>
+    <div className={isWide ? "wide" : undefined}>
       <dt>{name}</dt>
       <dd>
         {value ?? "–"}
