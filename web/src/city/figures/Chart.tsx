@@ -72,7 +72,13 @@ export function Chart({ title, times, lines, inWords, atAxis, when, empty }: Pro
             label,
             stroke: () => read(color),
             width: 2,
-            points: { show: false },
+            // A line needs two values: one between gaps is a point.
+            points: {
+              show: true,
+              size: 5,
+              fill: () => read(color),
+              filter: ({ data }: uPlot, series: number) => alone(data[series] ?? []),
+            },
             ...(dash ? { dash } : {}),
           })),
         ],
@@ -185,4 +191,11 @@ function newProbe(): HTMLElement {
 
 function sizeOf({ clientWidth, clientHeight }: HTMLElement) {
   return { width: Math.max(120, clientWidth), height: Math.max(80, clientHeight) };
+}
+
+/** The places of the values without a neighbour. */
+function alone(values: ArrayLike<number | null | undefined>): number[] {
+  return Array.from(values, (_, place) => place).filter(
+    (place) => values[place] != null && values[place - 1] == null && values[place + 1] == null,
+  );
 }
