@@ -115,7 +115,7 @@ class TripDrives:
         return leg.drive.duration_s * (1 - behind)
 
     async def _followed(self, key: Hashable, leg: _Leg, car: GeoPoint, end: GeoPoint) -> tuple[_Leg, bool, float]:
-        """The leg, or a new one if the car has left it; whether the car is off it; and the share behind the car."""
+        """The leg, or a new one if the car has left it; whether the car is off it; the share behind the car."""
         is_off, behind = leg.progress(car)
         if is_off and self._may_ask(leg):
             leg = await self._ask(key, car, end)
