@@ -12,6 +12,7 @@ SCREENSHOTS = ROOT / "var" / "screenshots"
 # Those of axe's default rules that depend on colors.
 COLOR_RULES = ["color-contrast", "link-in-text-block"]
 
+DRAWN_MS = 60_000
 REPORT_VIOLATIONS = """
     addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
         console.error("policy violated:", effectiveDirective, blockedURI, sample));
@@ -55,7 +56,8 @@ class WatchedPage:
             return
         # The maps in sight draw a change of the theme, or of their size, in their next frames.
         await self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        await expect(self.page.locator(".map-view[data-map=busy]:visible")).to_have_count(0)
+        # The processor draws a large map for long, and a city changes once a second.
+        await expect(self.page.locator(".map-view[data-map=busy]:visible")).to_have_count(0, timeout=DRAWN_MS)
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page, animations="disabled")
 
