@@ -94,8 +94,6 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
         async with watching(quiet, watchers) as sinks:
             for sink in sinks:
                 await snapshot(sink)
-            # What is waited for at the end is found by these names.
-            await until(lambda: tasks_of(City) and tasks_of(Topic))
             with statements() as seen:
                 for sink in sinks:
                     for _ in range(5):
@@ -103,6 +101,8 @@ async def test_twenty_watchers_cost_as_many_statements_as_one_and_nobody_costs_n
             # Each state is one statement, and the watchers may have read one state less than there is.
             assert 4 <= len(seen) <= 6 + sinks[0].waiting
             assert all("'clock'" in sql for sql in seen)
+            # What is waited for at the end is found by these names.
+            await until(lambda: tasks_of(City) and tasks_of(Topic))
         await until(lambda: quiet.services.hub.topics == 0)
     with statements() as seen:
         # Whatever was under way has ended, and nothing that could read again is left.
