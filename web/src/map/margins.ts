@@ -10,8 +10,11 @@ export interface Margins {
 
 /** So far from the edges a point is in sight with all of its sign: a pin is higher than wide, and stands on its point. */
 const IN_SIGHT: Margins = { top: 31, right: 20, bottom: 20, left: 20 };
-/** A fitted map has more room, so that not each move of a car makes it fit again. Its buttons are on the right. */
-const FITTED: Margins = { top: 60, right: 60, bottom: 44, left: 44 };
+/**
+ * A fitted map has more room, so that not each move of a car makes it fit again: enough for a pin above, and for the buttons
+ * on the right. It is the same on all sides, so that the middle of what matters is in the middle.
+ */
+const FITTED: Margins = { top: 52, right: 52, bottom: 52, left: 52 };
 /** Of a small map, a margin takes at most this share. */
 const MOST = 1 / 6;
 /** A fitted point is on the margin, give or take a rounding. */
