@@ -66,7 +66,7 @@ class CityPage(WatchedPage):
         """Where on the map a row of the list is, in pixels from its corner."""
         await self.row(text).get_by_role("link").focus()
         await expect(self.card).to_contain_text(text)
-        await expect(self.map).to_have_attribute("data-map", "idle")
+        await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
         at = await self.where()
         await self.row(text).get_by_role("link").blur()
         await expect(self.card).to_have_count(0)
