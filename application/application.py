@@ -120,7 +120,7 @@ class Application:
         self.counters = counters = Counters()
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
-        self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: hub.resync())
+        self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: on_gap())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)
@@ -306,6 +306,11 @@ class Application:
             linger_s=LINGER_S,
             max_pools_per_user=settings.max_pools_per_user,
         )
+
+        def on_gap() -> None:
+            hub.resync()
+            self.shield.start(self.position_store.repeat_forgotten())
+
         self.push_client = push_client or OutgoingClient()
         self.push_rows = PushRows(self.database, sessions, rules)
         self.push_worker = push_worker = PushWorker(

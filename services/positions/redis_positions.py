@@ -1,4 +1,7 @@
-"""The last position of every driver, in Redis for all processes."""
+"""The last position of every driver, in Redis for all processes.
+
+Longer than 300 lines because a position, its place and its lease are written and read by one script.
+"""
 
 import asyncio
 import time
@@ -160,6 +163,14 @@ class RedisPositions:
 
     async def forget(self, driver_id: UUID, at: datetime, *, ttl_s: float) -> None:
         self._memory.forget_here(driver_id, at, ttl_s=ttl_s)
+        await self._forget(driver_id, at, ttl_s)
+
+    async def repeat_forgotten(self) -> None:
+        forgotten = self._memory.forgotten()
+        for first in range(0, len(forgotten), MAX_PUT):
+            await asyncio.gather(*(self._forget(*each) for each in forgotten[first : first + MAX_PUT]))
+
+    async def _forget(self, driver_id: UUID, at: datetime, ttl_s: float) -> None:
         if self._link.is_up:
             try:
                 await self._puts.run(_Put(driver_id, at, None, (), ttl_s, b"", b""))

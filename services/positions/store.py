@@ -87,6 +87,12 @@ class PositionStore(Protocol):
         """
         ...
 
+    async def repeat_forgotten(self) -> None:
+        """Delete again what this process has forgotten: Redis may have been away, or another one be the primary
+        that had not heard of it. Never raises.
+        """
+        ...
+
     @property
     def whole_s(self) -> float | None:
         """For how many seconds no position has been lost before its expiry; None: some may be missing now."""
@@ -168,6 +174,18 @@ class MemoryPositions:
     async def free(self, *, limit: int) -> Sequence[UUID]:
         """The drivers of the index, with a trip or without."""
         return self._index.some(limit)
+
+    def forgotten(self) -> Sequence[tuple[UUID, datetime, float]]:
+        """The drivers whose positions are forgotten, until when measured, and for how many seconds more."""
+        now = self._clock()
+        return [
+            (driver_id, last.recorded_at, until_s - now)
+            for driver_id, last, until_s in self._kept.items()
+            if isinstance(last, Forgotten) and until_s > now
+        ]
+
+    async def repeat_forgotten(self) -> None:
+        """There is nothing to do."""
 
     async def remove_expired(self) -> None:
         """There is nothing to do: the index forgets with the positions."""

@@ -43,6 +43,10 @@ class ExpiringMap(Generic[K, V]):
         entry = self._entries.get(key)
         return entry[0] if entry is not None and entry[1] > now_s else None
 
+    def items(self) -> list[tuple[K, V, float]]:
+        """Each key with its value and its expiry time, also those that have expired."""
+        return [(key, value, until_s) for key, (value, until_s) in self._entries.items()]
+
     def discard(self, key: K) -> None:
         """Forget a key, if it is there."""
         self._entries.pop(key, None)

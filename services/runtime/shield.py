@@ -34,6 +34,13 @@ class Shield:
                 task.add_done_callback(_log_failure)
             raise
 
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run ``work`` to its end without waiting for it. A failure is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_failure)
+
     async def drain(self) -> None:
         """Wait until all running work has ended."""
         while self._tasks:

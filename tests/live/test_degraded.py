@@ -161,3 +161,23 @@ async def test_a_frozen_redis_delays_no_change_and_no_subscription_for_long(
         seen = await pool.next()
         while trip["id"] not in str(seen):
             seen = await pool.next()
+
+
+async def test_after_a_gap_a_redis_that_had_not_heard_of_it_forgets_the_position_of_who_went_off_duty(
+    live_server: LiveServer, own_broker: Broker, driver: Api
+) -> None:
+    await report(driver, 52.5)
+    async with own_broker.client() as client:
+        (key,) = await client.keys(f"{live_server.application.settings.redis_prefix}:last-location:*")
+        kept = await client.get(key)
+        await driver.data("mutation { setOnDuty(onDuty: false) { errors { code } } }")
+        forgotten = await client.get(key)
+        assert forgotten != kept
+        # As a replica has it that the last commands have not reached.
+        await client.set(key, kept)
+        await own_broker.execute("CLIENT", "KILL", "TYPE", "pubsub")
+
+        async def is_forgotten() -> bool:
+            return await client.get(key) == forgotten
+
+        await until(is_forgotten)

@@ -422,6 +422,28 @@ async def test_what_a_server_answers_while_it_is_demoted_is_not_believed(
         assert await positions.last([position.driver_id]) == {}
 
 
+async def test_a_position_that_was_forgotten_is_forgotten_by_a_replica_that_had_not_heard_of_it(
+    stand: Stand,
+) -> None:
+    named = await stand.sentinels()
+    topics, position = Topics(f"test-{uuid4().hex}"), location()
+    async with process(address_of(named)) as one, process(stand.new.url) as ahead:
+        await settled(one)
+        link, told = link_of(one), position.recorded_at + timedelta(seconds=1)
+        # As a replica has it that the last commands have not reached.
+        replica = RedisPositions(link_of(ahead), ahead.bus, topics, lambda *_: None)
+        await replica.put(position, [], ttl_s=60)
+        forgetting = RedisPositions(link, one.bus, topics, lambda *_: None)
+        await forgetting.forget(position.driver_id, told, ttl_s=60)
+        async with gap_of(one):
+            promote(named, stand.new.place)
+        reading = RedisPositions(link, one.bus, topics, lambda *_: None)
+        assert await reading.last([position.driver_id]) == {position.driver_id: position}
+        await forgetting.repeat_forgotten()
+        assert await reading.last([position.driver_id]) == {}
+        assert await reading.near(position.point, 100, since=position.recorded_at) == []
+
+
 async def test_until_all_processes_use_the_new_primary_no_lease_is_given_and_no_change_counts_as_known(
     stand: Stand,
 ) -> None:
