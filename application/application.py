@@ -28,6 +28,7 @@ from services.accounts.profiles import Profiles
 from services.accounts.push_subscriptions import PushSubscriptions
 from services.accounts.recovery import Recovery
 from services.accounts.recovery_letters import RecoveryLetters
+from services.accounts.session_checks import SessionChecks
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.drivers.acceptance import Acceptance
@@ -323,7 +324,8 @@ class Application:
             counters,
             radius_m=settings.offer_radius_m,
         )
-        self.live_sessions = LiveSessions(sessions, counters, topic=topics.sessions, listen=self.bus.listen)
+        session_checks = SessionChecks(self.database, sessions)
+        self.live_sessions = LiveSessions(session_checks, counters, topic=topics.sessions, listen=self.bus.listen)
         self.active_trips = active_trips
         trip_drives = TripDrives(self.router)
         self.services = Services(
@@ -418,6 +420,7 @@ class Application:
             remove_expired_positions=(SWEEP_INTERVAL_S, self.position_store.remove_expired),
             remove_old_push_messages=(600.0, self.push_rows.remove_old),
             remove_ended_sessions=(600.0, sessions.remove_ended),
+            remove_old_session_changes=(600.0, session_checks.remove_old),
             check_photo_store=(RECHECK_INTERVAL_S, self.photo_store.check_again),
             remove_left_over_photos=(600.0, account_photos.sweep),
             remove_old_letters=(600.0, letters.remove_old),

@@ -60,12 +60,12 @@ class Sessions:
         self._database = database
         self._outbox = outbox
         self._shield = shield
-        self._ttl_s = ttl_s
-        self._max_age_s = max_age_s
+        self.ttl_s = ttl_s
+        self.max_age_s = max_age_s
         self._needs_approval = rules.needs_approval
         self._live = DataLoader(self._find_live)
         # Often enough that a session in use never looks unused.
-        self._touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
+        self.touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
         self._recent_s = min(RECENT_S, ttl_s // 4)
         # For each hash of a token the user, and until when by the loop's clock. The oldest entry comes first.
         self._recent: OrderedDict[str, tuple[Actor, float]] = OrderedDict()
@@ -157,7 +157,7 @@ class Sessions:
         approval = ", u.approval" if self._needs_approval else ""
         rows = await self._database.fetch(
             "SELECT s.id AS session_id, s.token_hash, u.id, u.username, u.first_name, u.last_name, u.role, "
-            f"u.photo{approval}, s.used < {self._database.sql.ago(self._touch_interval_s)} AS is_touch_due "
+            f"u.photo{approval}, s.used < {self._database.sql.ago(self.touch_interval_s)} AS is_touch_due "
             "FROM sessions s JOIN users u ON u.id = s.user_id "
             f"WHERE {self._database.sql.among('s.token_hash', 1)} AND {self.is_live}",
             digests,
@@ -176,7 +176,7 @@ class Sessions:
         await self._shield.run(
             self._database.fetch(
                 "UPDATE sessions SET used = {now} "
-                f"WHERE {sql.among('id', 1)} AND used < {sql.ago(self._touch_interval_s)}",
+                f"WHERE {sql.among('id', 1)} AND used < {sql.ago(self.touch_interval_s)}",
                 session_ids,
             )
         )
@@ -272,13 +272,13 @@ class Sessions:
 
     def expires_at(self, *, created: datetime, used: datetime) -> datetime:
         """When a session expires unless it is used again."""
-        return min(used + timedelta(seconds=self._ttl_s), created + timedelta(seconds=self._max_age_s))
+        return min(used + timedelta(seconds=self.ttl_s), created + timedelta(seconds=self.max_age_s))
 
     async def remove_ended(self) -> None:
         """Delete the rows of sessions that have expired."""
         await self._database.fetch(
-            f"DELETE FROM sessions WHERE used < {self._database.sql.ago(self._ttl_s)} "
-            f"OR created < {self._database.sql.ago(self._max_age_s)}"
+            f"DELETE FROM sessions WHERE used < {self._database.sql.ago(self.ttl_s)} "
+            f"OR created < {self._database.sql.ago(self.max_age_s)}"
         )
 
     def _is_active(self) -> str:
@@ -288,8 +288,8 @@ class Sessions:
     def is_live(self) -> str:
         """SQL: whether session ``s`` is live and its user ``u`` is active."""
         return (
-            f"{self._is_active()} AND s.used > {self._database.sql.ago(self._ttl_s)} "
-            f"AND s.created > {self._database.sql.ago(self._max_age_s)}"
+            f"{self._is_active()} AND s.used > {self._database.sql.ago(self.ttl_s)} "
+            f"AND s.created > {self._database.sql.ago(self.max_age_s)}"
         )
 
 

@@ -23,6 +23,10 @@ class Horizon:
     next_xact: int
     server: float
 
+    def continues(self, earlier: "Horizon") -> bool:
+        """Whether the numbers go on from there: not after a failover, which may have lost the last of them."""
+        return self.server == earlier.server and self.oldest_running >= earlier.oldest_running
+
     @classmethod
     def of(cls, row: Row) -> "Horizon":
         """Made of a row with the columns of ``HORIZON``."""

@@ -61,7 +61,9 @@ class _Rules:
         elif word.startswith("DROP INDEX"):
             if not word.startswith("DROP INDEX CONCURRENTLY IF EXISTS"):
                 yield "it stops all use of the table, or cannot be repeated (DROP INDEX CONCURRENTLY IF EXISTS)"
-        elif not re.match(r"COMMENT ON|CREATE OR REPLACE FUNCTION|DROP FUNCTION IF EXISTS|INSERT", word):
+        elif not re.match(
+            r"COMMENT ON|CREATE OR REPLACE (?:FUNCTION|TRIGGER)|DROP (?:FUNCTION|TRIGGER) IF EXISTS|INSERT", word
+        ):
             yield "nobody knows whether it lets others work"
 
     def _of_action(self, table: str, action: str) -> Iterator[str]:

@@ -104,7 +104,8 @@ class Postgres:
         # Ten times as fast as TRUNCATE, for a few rows.
         await connection.execute(
             "DELETE FROM staff_actions; DELETE FROM trips; DELETE FROM sessions; DELETE FROM users; "
-            "DELETE FROM outbox; DELETE FROM webhook_endpoints; ALTER SEQUENCE outbox_id_seq RESTART; "
+            "DELETE FROM session_changes; DELETE FROM outbox; DELETE FROM webhook_endpoints; "
+            "ALTER SEQUENCE outbox_id_seq RESTART; "
             "ALTER SEQUENCE staff_actions_id_seq RESTART"
         )
         return True

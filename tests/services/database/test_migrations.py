@@ -119,7 +119,9 @@ async def test_an_empty_database_lacks_everything_and_migrating_twice_is_harmles
     await alone(migrations.check(empty))
 
     assert await tables(empty) == made
-    assert set(made) == {
+    # Only PostgreSQL has several processes, which ask what has changed.
+    on_postgres: set[str] = set() if empty.sqlite_path is not None else {"session_changes"}
+    assert set(made) == on_postgres | {
         "aerich",
         "email_tokens",
         "letters",
@@ -144,9 +146,9 @@ async def test_both_dialects_have_the_same_tables(tmp_path: Path, postgres: serv
     file = f"sqlite://{tmp_path}/taxi.sqlite3"
     await alone(migrations.apply(Settings(_env_file=None, database_url=file)))  # pyright: ignore
     try:
-        assert await tables(Settings(_env_file=None, database_url=file)) == await tables(  # pyright: ignore
-            Settings(_env_file=None, database_url=url)  # pyright: ignore
-        )
+        on_sqlite = await tables(Settings(_env_file=None, database_url=file))  # pyright: ignore
+        on_postgres = await tables(Settings(_env_file=None, database_url=url))  # pyright: ignore
+        assert on_sqlite == {name: n for name, n in on_postgres.items() if name != "session_changes"}
     finally:
         postgres.drop(url)
 
