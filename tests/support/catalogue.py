@@ -26,11 +26,13 @@ _POSTGRES = """
     SELECT conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid)
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     UNION ALL
+    SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
     SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
 
 
 async def described(database: Database) -> list[str]:
-    """All tables, columns, defaults, indexes, constraints and functions, in a fixed order."""
+    """All tables, columns, defaults, indexes, constraints, triggers and functions, in a fixed order."""
     rows = await database.fetch(_SQLITE if database.is_sqlite else _POSTGRES)
     return sorted(" ".join(row["line"].split()) for row in rows)
