@@ -4,20 +4,27 @@
 """
 
 import asyncio
+import os
 import tempfile
-import uuid
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
 from pathlib import Path
 from typing import Annotated, cast
 
 import asyncpg
 import orjson
+import psutil
 import typer
 import uvloop
 from redis.asyncio import Redis
 
-from benchmarks.target import TAXIRANK, Running, running
+from application.application import Application
+from application.lifespan import running as started
+from application.settings import load_settings
+from benchmarks import cores
+from benchmarks.cores import cpu_s
+from benchmarks.process_costs import positions, requests
+from benchmarks.site import Site
+from models.values import Role
 from tests.support import servers
 
 NOTES = 3000
@@ -25,6 +32,8 @@ NOTES = 3000
 SETTLE_S = 3.0
 LONGEST_S = 60
 DELETED = 500_000
+SESSIONS = 10_000
+SECONDS = 8.0
 _WAITING = """
     WITH rider AS (
         INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff,
@@ -39,32 +48,6 @@ _WAITING = """
     INSERT INTO outbox (trip_id, version, for_pool, created)
     SELECT id, 1, TRUE, now() - interval '1 minute' FROM made
 """
-
-
-class Site:
-    """A database, a Redis, and where the servers write."""
-
-    def __init__(self, database_url: str, redis_url: str, folder: Path) -> None:
-        self.database_url = database_url
-        self.redis_url = redis_url
-        self.folder = folder
-
-    @asynccontextmanager
-    async def processes(self, number: int) -> AsyncGenerator[Sequence[Running]]:
-        """That many servers on the same database and Redis."""
-        environment = {
-            "TAXIRANK_DATABASE_URL": self.database_url,
-            "TAXIRANK_REDIS_URL": self.redis_url,
-            "TAXIRANK_REDIS_PREFIX": f"benchmark-{uuid.uuid4().hex[:8]}",
-            "TAXIRANK_MEDIA_URL": str(self.folder / "media"),
-        }
-        async with AsyncExitStack() as stack:
-            yield [
-                await stack.enter_async_context(
-                    running(TAXIRANK, environment=environment, sizes=None, log=self.folder / "servers.log")
-                )
-                for _ in range(number)
-            ]
 
 
 async def notes(site: Site, number: int) -> str:
@@ -119,20 +102,65 @@ async def _look(connection: asyncpg.Connection, after: int) -> str:
     return f"{blocks:,} blocks and {plan['Execution Time']:.2f} ms"
 
 
+async def sessions(site: Site, number: int) -> str:
+    """What PostgreSQL spends on the check of many sessions with sockets at one process."""
+    del number
+    connection = await asyncpg.connect(site.database_url)
+    user_id = await connection.fetchval(
+        "INSERT INTO users (id, username, username_key, password_hash, first_name, last_name, role, is_staff, "
+        "is_active, created) VALUES (gen_random_uuid(), 'a', 'a', '', 'A', 'B', $1, FALSE, TRUE, now()) "
+        "RETURNING id",
+        Role.DRIVER,
+    )
+    rows = await connection.fetch(
+        "INSERT INTO sessions (id, token_hash, created, used, user_id) "
+        "SELECT gen_random_uuid(), n::text, now(), now(), $1 FROM generate_series(1, $2) n RETURNING id",
+        user_id,
+        SESSIONS,
+    )
+    await connection.execute("ANALYZE sessions, users")
+    application = Application(load_settings(database_url=site.database_url, redis_url=site.redis_url))
+    async with started(application):
+        await application.periodic_jobs.stop()
+        idle = await _spent_by_postgres(connection)
+        for row in rows:
+            application.live_sessions.register(row["id"], lambda: None)
+        await asyncio.sleep(SETTLE_S)
+        busy = await _spent_by_postgres(connection)
+    await connection.close()
+    return f"{busy - idle:.1f} ms of PostgreSQL a second for {SESSIONS:,} sessions (without any: {idle:.1f} ms)"
+
+
+async def _spent_by_postgres(connection: asyncpg.Connection) -> float:
+    """The CPU time that the servers' backends need for a second, in milliseconds."""
+    pids = await connection.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'taxirank'")
+    backends = [psutil.Process(row["pid"]) for row in pids]
+    before, began_s = sum(map(cpu_s, backends)), time.perf_counter()
+    await asyncio.sleep(SECONDS * 2)
+    return (sum(map(cpu_s, backends)) - before) / (time.perf_counter() - began_s) * 1000
+
+
 async def _published(redis: Redis) -> int:
     stats = cast("dict[str, dict[str, int]]", await redis.info("commandstats"))
     return stats.get("cmdstat_publish", {}).get("calls", 0)
 
 
 # Each with the numbers of processes that it is measured with.
-_MEASURING = {"notes": (notes, (1, 2, 4)), "dump": (dump, (1,))}
+_MEASURING = {
+    "notes": (notes, (1, 2, 4)),
+    "dump": (dump, (1,)),
+    "sessions": (sessions, (1,)),
+    "requests": (requests, (1, 2, 4)),
+    "positions": (positions, (1, 2, 4)),
+}
 
 
 def main(
     processes: Annotated[list[int] | None, typer.Option(help="How many processes; may be given again.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this; may be given again.")] = None,
 ) -> None:
-    """Measure what ``only`` names (notes, dump), or everything."""
+    """Measure what ``only`` names (notes, dump, sessions, requests, positions), or everything."""
+    cores.pin(os.getpid(), cores.LOAD_CORE)
     for name in only or _MEASURING:
         measure, numbers = _MEASURING[name]
         for number in processes or numbers:

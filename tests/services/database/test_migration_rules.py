@@ -39,6 +39,7 @@ async def test_no_migration_blocks_the_users_of_a_large_table(name: str) -> None
         ('DO $$ BEGIN UPDATE "trips" SET "version" = 1; END $$', "COMMIT"),
         ('DROP TABLE "trips"', "nobody knows"),
         ('TRUNCATE "trips"', "nobody knows"),
+        ('CREATE TRIGGER "x" AFTER DELETE ON "trips" FOR EACH ROW EXECUTE FUNCTION "y"()', "nobody knows"),
         ('CREATE TABLE "x" ("id" INT)', "IF NOT EXISTS"),
     ],
 )
