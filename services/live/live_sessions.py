@@ -130,6 +130,8 @@ class LiveSessions:
                 _log.exception("checking sessions failed")
 
     async def _check(self) -> None:
+        if not self._look_at:
+            return
         # Before the looks: what changes after a look is in the next answer.
         changed = await self._checks.changed()
         for session_id in self._look_at if changed is None else self._look_at.keys() & changed:

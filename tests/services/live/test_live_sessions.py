@@ -242,8 +242,10 @@ async def test_nothing_is_kept_of_sessions_that_have_left(live: Live) -> None:
     session_id = uuid4()
     unregister = live.sessions_here.register(session_id, lambda: None)
     unregister()
+    live.checks.changes = {session_id}
     await live.check()
     assert live.checks.looked_at == []
+    assert live.checks.changes == {session_id}, "without sessions there is no question"
 
 
 @pytest.mark.attack("access")
