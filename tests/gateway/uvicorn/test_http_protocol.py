@@ -7,12 +7,10 @@ import pytest
 import structlog
 
 from application.settings import Settings
-from gateway.uvicorn import http_protocol
-from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES, HttpProtocol
+from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
 from tests.support.tcp import answer, connected
-from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.attack("protocol"),
@@ -206,44 +204,3 @@ async def test_requests_before_a_refused_one_get_whole_answers_and_then_the_conn
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2 + last)
         received = await reader.read()
     assert received.count(b"HTTP/1.1 ") == received.count(b'{"status":"ok"}') == 2
-
-
-@pytest.fixture
-def accepted(monkeypatch: pytest.MonkeyPatch) -> list[HttpProtocol]:
-    """The connections that servers in this process accept from now on."""
-    accepted: list[HttpProtocol] = []
-    original = HttpProtocol.connection_made
-
-    def connection_made(protocol: HttpProtocol, transport: asyncio.Transport) -> None:
-        accepted.append(protocol)
-        original(protocol, transport)
-
-    monkeypatch.setattr(HttpProtocol, "connection_made", connection_made)
-    return accepted
-
-
-@pytest.mark.parametrize("requests", [0, 1], ids=["first", "next"])
-async def test_a_request_that_comes_just_when_the_server_stops_is_answered(
-    live_server: LiveServer, accepted: list[HttpProtocol], requests: int
-) -> None:
-    async with connected(live_server) as (reader, writer):
-        for _ in range(requests):
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            await reader.readuntil(b'{"status":"ok"}')
-        await until(lambda: accepted)
-        accepted[0].shutdown()
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        # The answer ends the connection.
-        assert await answer(reader) == (200, {"status": "ok"})
-
-
-@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["nothing", "part of a head"])
-async def test_a_connection_without_a_request_ends_soon_after_the_server_begins_to_stop(
-    live_server: LiveServer, accepted: list[HttpProtocol], begun: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_protocol, "FIRST_REQUEST_S", 0.2)
-    async with connected(live_server) as (reader, writer):
-        writer.write(begun)
-        await until(lambda: accepted)
-        accepted[0].shutdown()
-        assert await reader.read() == b""

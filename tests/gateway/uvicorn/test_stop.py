@@ -1,0 +1,54 @@
+"""What a server that stops does with its HTTP connections."""
+
+import asyncio
+
+import pytest
+
+from gateway.uvicorn import http_protocol
+from gateway.uvicorn.http_protocol import HttpProtocol
+from tests.conftest import LiveServer
+from tests.support.tcp import answer, connected
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+
+
+@pytest.fixture
+def accepted(monkeypatch: pytest.MonkeyPatch) -> list[HttpProtocol]:
+    """The connections that servers in this process accept from now on."""
+    accepted: list[HttpProtocol] = []
+    original = HttpProtocol.connection_made
+
+    def connection_made(protocol: HttpProtocol, transport: asyncio.Transport) -> None:
+        accepted.append(protocol)
+        original(protocol, transport)
+
+    monkeypatch.setattr(HttpProtocol, "connection_made", connection_made)
+    return accepted
+
+
+@pytest.mark.parametrize("requests", [0, 1], ids=["first", "next"])
+async def test_a_request_that_comes_just_when_the_server_stops_is_answered(
+    live_server: LiveServer, accepted: list[HttpProtocol], requests: int
+) -> None:
+    async with connected(live_server) as (reader, writer):
+        for _ in range(requests):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b'{"status":"ok"}')
+        await until(lambda: accepted)
+        accepted[0].shutdown()
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        # The answer ends the connection.
+        assert await answer(reader) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["nothing", "part of a head"])
+async def test_a_connection_without_a_request_ends_soon_after_the_server_begins_to_stop(
+    live_server: LiveServer, accepted: list[HttpProtocol], begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "FIRST_REQUEST_S", 0.2)
+    async with connected(live_server) as (reader, writer):
+        writer.write(begun)
+        await until(lambda: accepted)
+        accepted[0].shutdown()
+        assert await reader.read() == b""
