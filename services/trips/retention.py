@@ -36,8 +36,8 @@ class TripRetention:
         removed = 0
         while (some := await self._remove_some(self._days * DAY_S)) > 0:
             removed += some
+            self._counters.removed_trips += some
         if removed:
-            self._counters.removed_trips += removed
             _log.info("removed old trips", trips=removed, days=self._days)
 
     async def _remove_some(self, age_s: int) -> int:

@@ -6,14 +6,18 @@ from uuid import UUID
 import pytest
 
 from application.application import Application
+from application.lifespan import running
+from application.settings import Settings
 from models.staff_action import StaffActionKind
 from models.trip_life import ENDED, OPEN, TripStatus
 from services.database.dialects import uuid
+from services.runtime import periodic_jobs
 from services.runtime.counters import Counters
 from services.staff.staff import StaffMember
 from services.trips import retention
 from services.trips.retention import DAY_S, TripRetention
 from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip, set_staff
+from tests.support.waiting import until
 
 DAYS = 30
 OLD_S = DAYS * DAY_S + 60
@@ -22,9 +26,11 @@ YOUNG_S = DAYS * DAY_S - 60
 ACTIVE = (*OPEN, TripStatus.IN_PROGRESS)
 
 
-@pytest.fixture(autouse=True)
-async def _quiet(application: Application) -> None:
+@pytest.fixture
+async def application(application: Application) -> Application:
+    """Its jobs do not run."""
     await application.periodic_jobs.stop()
+    return application
 
 
 async def remove(application: Application, *, days: int | None = DAYS) -> int:
@@ -94,6 +100,24 @@ async def test_history_and_ratings_go_too_and_the_average_and_the_trail_stay(app
         None,
         "a broken phone",
     )
+
+
+async def test_a_server_that_lives_for_less_than_an_hour_removes_old_trips_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Application(settings)
+    async with running(before):
+        rider = await add_rider(before.database)
+        await add_trip(before.database, rider, status=TripStatus.EXPIRED, age_s=OLD_S)
+        young = await add_trip(before.database, rider, status=TripStatus.EXPIRED, age_s=YOUNG_S)
+    monkeypatch.setattr(periodic_jobs, "FIRST_RUN_S", 0.05)
+    server = Application(settings.model_copy(update={"trip_retention_days": DAYS}))
+
+    async def only_the_young_one_is_left() -> bool:
+        return await kept(server) == {young}
+
+    async with running(server):
+        await until(only_the_young_one_is_left)
 
 
 async def test_processes_share_the_work(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
