@@ -29,6 +29,7 @@ from services.trips.faults import (
     TripNotFound,
     TripTaken,
 )
+from tests.services.staff.test_operator import operator_of
 from tests.support.api import PASSWORD
 from tests.support.database_rows import (
     add_driver,
@@ -340,6 +341,30 @@ async def test_a_deletion_waits_for_a_write_that_is_not_committed_yet_and_sees_i
         assert written.status is TripStatus.STARTED
         with pytest.raises(TripUnderWay):
             await deleting
+
+
+@pytest.mark.parametrize("other_way", ["deleteMe", "revoke-staff"])
+async def test_of_the_last_two_members_of_staff_who_leave_at_once_one_stays(
+    application: Application, other_way: str
+) -> None:
+    database, deletions = application.database, application.services.deletions
+    for _ in range(10):
+        one, other = [await add_rider(database) for _ in range(2)]
+        for actor in (one, other):
+            await set_staff(database, actor.id)
+            await database.fetch("UPDATE users SET password_hash = $2 WHERE id = $1", actor.id, HASH)
+        leaving = (
+            deletions.delete(other, password=PASSWORD)
+            if other_way == "deleteMe"
+            else operator_of(application).revoke_staff(username=other.user.username)
+        )
+
+        outcomes = await asyncio.gather(deletions.delete(one, password=PASSWORD), leaving, return_exceptions=True)
+
+        assert sorted(type(each).__name__ for each in outcomes) == ["LastOfStaff", "NoneType"]
+        rows = await database.fetch("SELECT id FROM users WHERE is_staff = $1 AND is_active = $1", True)
+        assert len(rows) == 1
+        await database.fetch("UPDATE users SET is_staff = $1", False)
 
 
 async def test_of_two_members_of_staff_who_deactivate_each_other_one_succeeds(

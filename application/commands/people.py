@@ -11,9 +11,10 @@ from application import demo
 from application.application import Application
 from application.process import command_line, read_settings, run, stop, with_application
 from application.settings import PREFIX
+from services.accounts.members_of_staff import LastOfStaff
 from services.accounts.recovery import NoSuchName
 from services.errors import UserFault, UserFaults
-from services.staff.operator import LastOfStaff, NoMemberOfStaff, Operator
+from services.staff.operator import NoMemberOfStaff, Operator
 
 
 def create_staff(

@@ -68,7 +68,7 @@ async def sign_up(
     description="Delete the caller's account for ever. Trips stay, with a user without name, user name and "
     "photo, and without the driver's vehicle; a rider's trips are cancelled unless the rider is already in the "
     "car. All sessions end, and their sockets are closed. The user name becomes free. Only over HTTP, because it "
-    "removes the cookie."
+    "removes the cookie. The last active member of staff cannot be deleted (`LAST_OF_STAFF`)."
 )
 async def delete_me(
     info: Info,

@@ -42,6 +42,7 @@ describe(
         "DRIVER_BUSY": "The driver has an active trip.",
         "TOO_MANY_OPEN_TRIPS": "The rider has the maximum number of trips that wait for a driver.",
         "TRIP_UNDER_WAY": "The caller has a trip under way. Try again after it has ended.",
+        "LAST_OF_STAFF": "The caller is the last active member of staff. Another one must be created first.",
         "NOT_NEAR": "The driver is too far from the pick-up.",
         "TOO_EARLY": "The trip's status allows the change, but not yet: see `retryAfter`.",
         "WRONG_PIN": "This is not the trip's PIN, or none was given. Five wrong ones lock the trip for a minute.",

@@ -6,6 +6,7 @@ from models.visibility import Actor
 from services.accounts.confirmations import Confirmations
 from services.accounts.email_tokens import end_all
 from services.accounts.log_in import BadCredentials
+from services.accounts.members_of_staff import check_not_last, lock_staff
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
 from services.database.dialects import Row
@@ -64,18 +65,22 @@ class Deletions:
             RateLimited: too many attempts from the address, or for the name; they count as log-ins.
             BadCredentials: the password is wrong.
             TripUnderWay: a driver has an active trip, or a rider is in the car.
+            LastOfStaff: nobody else could use the admin.
             SessionEnded: the caller's session has ended. Of two simultaneous deletions one succeeds.
         """
         await self._confirmations.count(actor, address=address)
         wrong = BadCredentials("The password is wrong.", field=("password",))
         while True:
-            row = await self._confirmations.verify(actor, password, "u.photo", wrong=wrong)
+            row = await self._confirmations.verify(actor, password, "u.photo", "u.is_staff", wrong=wrong)
             if await self._shield.run(self._delete(actor, row)):
                 return
 
     async def _delete(self, actor: Actor, row: Row) -> bool:
         """Delete the account; False if it has changed since the row was read."""
         async with self._outbox.transaction() as transaction:
+            if row["is_staff"]:
+                # First: two who leave at once would otherwise wait for each other.
+                check_not_last(await lock_staff(transaction, self._database.sql), actor.id)
             # All earlier writes of the user are committed by now, and no new ones begin before the commit.
             await self._sessions.hold(transaction, actor)
             # No user name has a space in its key, so no new account can collide with a deleted one.
@@ -85,12 +90,14 @@ class Deletions:
                 "approval_reason = NULL, email = NULL, email_verified_at = NULL, is_active = $3, is_staff = $3, "
                 "deleted = {now} "
                 "WHERE id = $1 AND deleted IS NULL AND password_hash = $4 AND COALESCE(photo, '') = $5 "
+                "AND is_staff = $6 "
                 "RETURNING id",
                 actor.id,
                 f" {actor.id}",
                 False,
                 row["password_hash"],
                 row["photo"] or "",
+                bool(row["is_staff"]),
             )
             if not forgotten:
                 return False

@@ -6,6 +6,7 @@ from models.staff_action import StaffActionKind
 from models.values import UserValue
 from services.accounts import usernames
 from services.accounts.accounts import Accounts
+from services.accounts.members_of_staff import check_not_last, lock_staff
 from services.accounts.recovery import NoSuchName, Recovery
 from services.accounts.sessions import Sessions
 from services.database.connections import Database, Transaction
@@ -18,10 +19,6 @@ from services.staff.trail import CommandLine, StaffTrail
 
 class NoMemberOfStaff(Exception):
     """The account is not one of staff."""
-
-
-class LastOfStaff(Exception):
-    """Nobody else could use the admin."""
 
 
 class Operator:
@@ -76,7 +73,6 @@ class Operator:
         await self._shield.run(self._revoke_staff(username))
 
     async def _revoke_staff(self, username: str) -> None:
-        lock = self._database.sql.locked("NO KEY UPDATE")
         async with self._outbox.transaction() as transaction:
             found = await transaction.fetch(
                 "SELECT id FROM users WHERE username_key = $1 AND deleted IS NULL", usernames.lookup_key(username)
@@ -84,17 +80,10 @@ class Operator:
             if not found:
                 raise NoSuchName(username)
             user_id = uuid(found[0]["id"])
-            # All of them are locked: the last two cannot be revoked at once. No index knows them, and one is not
-            # worth it for this command.
-            rows = await transaction.fetch(
-                f"SELECT id, is_active FROM users WHERE is_staff = $1 ORDER BY id{lock}", True
-            )
-            staff = {uuid(row["id"]): bool(row["is_active"]) for row in rows}
+            staff = await lock_staff(transaction, self._database.sql)
             if user_id not in staff:
                 raise NoMemberOfStaff
-            is_active = staff.pop(user_id)
-            if is_active and not any(staff.values()):
-                raise LastOfStaff
+            check_not_last(staff, user_id)
             await transaction.fetch("UPDATE users SET is_staff = $2 WHERE id = $1", user_id, False)
             await self._sessions.end_all(transaction, user_id)
             await self._trail.record(transaction, self._by, StaffActionKind.REVOKE_STAFF, user_id=user_id)

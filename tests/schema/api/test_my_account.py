@@ -11,6 +11,7 @@ from application.paths import ROOT
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import CREATE_TRIP, LOG_IN, MY_TRIPS, PASSWORD, SIGN_UP, TRIP_UPDATED, Api
+from tests.support.database_rows import set_staff
 
 UPDATE_ME = """
     mutation ($input: UpdateMeInput!) {
@@ -176,6 +177,27 @@ async def test_a_trip_under_way_must_end_before_the_account_can_be_deleted(
     await driver.update_trip(trip["id"], "COMPLETED")
     assert await delete(driver) == []
     assert await delete(rider) == []
+
+
+async def test_the_last_active_member_of_staff_cannot_delete_the_account(
+    live_server: LiveServer, person: SignUp
+) -> None:
+    database = live_server.application.database
+    chief, stella, gone = [await person("RIDER") for _ in range(3)]
+    for member in (chief, stella, gone):
+        await set_staff(database, UUID(member.user["id"]))
+    await database.fetch("UPDATE users SET is_active = $2 WHERE id = $1", UUID(gone.user["id"]), False)
+    assert await delete(stella) == []
+    assert await delete(chief, "wrong") == ["BAD_CREDENTIALS"]
+    refused = (await chief.data(DELETE_ME, password=PASSWORD))["errors"]
+    assert [(error["code"], error["retryable"], error["field"]) for error in refused] == [
+        ("LAST_OF_STAFF", False, None)
+    ]
+    assert await chief.data("{ me { id } }") == {"id": chief.user["id"]}
+    # Nobody else is kept from leaving.
+    assert await delete(await person("RIDER")) == []
+    await set_staff(database, UUID((await person("RIDER")).user["id"]))
+    assert await delete(chief) == []
 
 
 async def test_of_two_simultaneous_deletions_one_succeeds(rider: Api) -> None:

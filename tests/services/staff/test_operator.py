@@ -6,12 +6,13 @@ import pytest
 
 from application.application import Application
 from services.accounts.log_in import BadCredentials
+from services.accounts.members_of_staff import LastOfStaff
 from services.accounts.recovery import NoSuchName
 from services.errors import UserFault, UserFaults
 from services.photos.account_photos import PhotosUnavailable
 from services.photos.store import StoreUnreachable
 from services.staff import lists
-from services.staff.operator import LastOfStaff, NoMemberOfStaff, Operator
+from services.staff.operator import NoMemberOfStaff, Operator
 from services.staff.trail import CommandLine
 from tests.services.staff.test_personal_data import unpacked
 from tests.support.api import PASSWORD
