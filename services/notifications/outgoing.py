@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import httpcore
 
+from services.runtime.tasks import cancel_and_wait
+
 TIMEOUT_S = 10.0
 # One of several addresses of a host; then the next is tried.
 CONNECT_TIMEOUT_S = 4.0
@@ -26,7 +28,8 @@ MAX_BODY_BYTES = 4096
 MAX_URL_CHARS = 2048
 # Those of https. With others, whoever gives an address could scan the ports of strangers from this server.
 PORTS = frozenset({443, 8443})
-MAX_LOOK_UPS = 16
+# At once, in each client: more than names that one of its users knows, so that none waits for those that hang.
+MAX_LOOK_UPS = 64
 MAX_IDLE_CONNECTIONS = 20
 IDLE_S = 30.0
 
@@ -46,6 +49,7 @@ _FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.Protocol
 
 # Finds the addresses of a host name. Raises: OSError.
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
+_LookedUp = Sequence[str] | OSError
 
 
 class AddressRefused(Exception):
@@ -99,7 +103,8 @@ class OutgoingClient:
         http. They are hosts of the operator's own network, and only an operator may name them.
         """
         self._timeout_s = timeout_s
-        self._backend = _CheckedConnections(resolve or _LookUps().addresses_of, private_hosts)
+        self._look_ups = _LookUps()
+        self._backend = _CheckedConnections(resolve or self._look_ups.addresses_of, private_hosts)
         self._ssl_context = ssl_context
         self._pool: httpcore.AsyncConnectionPool | None = None
 
@@ -155,6 +160,7 @@ class OutgoingClient:
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._look_ups.close()
         if self._pool is not None:
             await self._pool.aclose()
 
@@ -251,19 +257,35 @@ class _CheckedConnections(httpcore.AsyncNetworkBackend):
 class _LookUps:
     """Looks up names in threads of their own: a slow name server delays no other work, and no exit of the process.
 
-    asyncio's threads are shared with everything, and waited for at the exit.
+    asyncio's threads are shared with everything, and waited for at the exit. Whoever asks for a name that is being
+    looked up waits for the same answer: a name that hangs takes one thread.
     """
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(MAX_LOOK_UPS)
+        self._under_way: dict[str, asyncio.Task[_LookedUp]] = {}
 
     async def addresses_of(self, host: str) -> Sequence[str]:
         """The addresses of a name. Raises: OSError."""
+        looking = self._under_way.get(host)
+        if looking is None:
+            looking = self._under_way[host] = asyncio.create_task(self._look_up(host), name="look-up")
+            looking.add_done_callback(lambda _: self._under_way.pop(host))
+        result = await asyncio.shield(looking)
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    async def close(self) -> None:
+        """Wait for no answer any more. The threads end by themselves."""
+        await cancel_and_wait(self._under_way.values())
+
+    async def _look_up(self, host: str) -> _LookedUp:
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[Sequence[str] | OSError] = loop.create_future()
+        found: asyncio.Future[_LookedUp] = loop.create_future()
 
-        def end(result: Sequence[str] | OSError) -> None:
+        def end(result: _LookedUp) -> None:
             self._free.release()
             if not found.done():
                 found.set_result(result)
@@ -271,7 +293,7 @@ class _LookUps:
         def look_up() -> None:
             try:
                 entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-                result: Sequence[str] | OSError = [str(entry[4][0]) for entry in entries]
+                result: _LookedUp = [str(entry[4][0]) for entry in entries]
             except OSError as error:
                 result = error
             except UnicodeError:
@@ -281,10 +303,7 @@ class _LookUps:
                 loop.call_soon_threadsafe(end, result)
 
         threading.Thread(target=look_up, name="look-up", daemon=True).start()
-        result = await found
-        if isinstance(result, OSError):
-            raise result
-        return result
+        return await found
 
 
 def is_public(address: str) -> bool:

@@ -80,7 +80,7 @@ def log_failure(task: "asyncio.Task[None]") -> None:
         _log.error("a background task failed", task=task.get_name(), exc_info=error)
 
 
-async def cancel_and_wait(tasks: Collection["asyncio.Task[None]"]) -> None:
+async def cancel_and_wait(tasks: Collection["asyncio.Task[Any]"]) -> None:
     """Cancel the tasks and wait until all have ended.
 
     Cancels repeatedly: on Python 3.11, ``asyncio.wait_for`` (used by redis-py to connect) swallows a cancellation

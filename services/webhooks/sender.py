@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from uuid import UUID
@@ -49,12 +50,21 @@ STOP_TIMEOUT_S = 1.0
 assert 2 * TIMEOUT_S < CLAIM_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """The task that sends to one endpoint; it looks for more when ``look_again`` is set."""
+
+    task: asyncio.Task[None]
+    look_again: asyncio.Event
+
+
 class WebhookSender:
     """Sends the webhooks of all processes.
 
     Each is sent at least once, unless its receiver accepts it neither now nor within a day: then it becomes a dead
     letter. It can come twice, with the same id. The order is not kept. A receiver that is slow, hangs or fails
-    delays its own webhooks only. Only those under way are in memory.
+    delays its own webhooks only, and of these none while fewer than ``AT_ONCE`` hang. Only those under way are in
+    memory.
     """
 
     def __init__(
@@ -73,7 +83,7 @@ class WebhookSender:
         self._added = asyncio.Event()
         self._worker: list[asyncio.Task[None]] = []
         # The endpoints that something is being sent to.
-        self._serving: dict[UUID, asyncio.Task[None]] = {}
+        self._serving: dict[UUID, _Serving] = {}
         self._is_stopping = False
 
     def wake(self) -> None:
@@ -88,7 +98,7 @@ class WebhookSender:
         """Stop after the webhooks under way, or after ``STOP_TIMEOUT_S``; other processes send the others."""
         self._is_stopping = True
         await cancel_and_wait(self._worker)
-        if serving := list(self._serving.values()):
+        if serving := self._under_way():
             await asyncio.wait(serving, timeout=STOP_TIMEOUT_S)
             await cancel_and_wait(serving)
         self._is_stopping = False
@@ -106,28 +116,49 @@ class WebhookSender:
     async def send_due(self) -> None:
         """Send all that is due, and return when every endpoint has got its own or failed."""
         await self._look()
-        while serving := list(self._serving.values()):
+        while serving := self._under_way():
             await asyncio.wait(serving)
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        return [serving.task for serving in self._serving.values()]
 
     async def _look(self) -> None:
         for endpoint_id in await self._endpoints.with_due():
-            if endpoint_id not in self._serving:
-                serving = asyncio.create_task(self._serve(endpoint_id), name="webhooks to an endpoint")
-                self._serving[endpoint_id] = serving
-                serving.add_done_callback(log_failure)
-                serving.add_done_callback(lambda _, served=endpoint_id: self._serving.pop(served))
+            serving = self._serving.get(endpoint_id)
+            if serving is not None and not serving.task.done():
+                # It may have free places, however long those hang that it sends.
+                serving.look_again.set()
+            else:
+                self._begin(endpoint_id)
 
-    async def _serve(self, endpoint_id: UUID) -> None:
-        """Send to one endpoint until nothing is due."""
+    def _begin(self, endpoint_id: UUID) -> None:
+        look_again = asyncio.Event()
+        task = asyncio.create_task(self._serve(endpoint_id, look_again), name="webhooks to an endpoint")
+        self._serving[endpoint_id] = serving = _Serving(task, look_again)
+        task.add_done_callback(log_failure)
+
+        def ended(_: asyncio.Task[None]) -> None:
+            # Perhaps another one has begun since the last line of this one.
+            if self._serving[endpoint_id] is serving:
+                del self._serving[endpoint_id]
+
+        task.add_done_callback(ended)
+
+    async def _serve(self, endpoint_id: UUID, look_again: asyncio.Event) -> None:
+        """Send to one endpoint until nothing is due. ``look_again``: a place is free, or something is due."""
         sending: set[asyncio.Task[None]] = set()
         try:
             while True:
-                sending |= await self._begin_some(endpoint_id, AT_ONCE - len(sending))
-                if not sending:
-                    return
-                done, sending = await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
+                look_again.clear()
+                for task in [task for task in sending if task.done()]:
+                    sending.discard(task)
                     task.result()
+                for task in await self._begin_some(endpoint_id, AT_ONCE - len(sending)):
+                    sending.add(task)
+                    task.add_done_callback(lambda _: look_again.set())
+                if not sending and not look_again.is_set():
+                    return
+                await look_again.wait()
         except DatabaseUnavailable as error:
             # What is claimed is tried again after CLAIM_S.
             _log.warning("webhooks wait for the database", error=str(error))

@@ -1,7 +1,10 @@
 """The client for addresses that users and staff give: what it connects to, and what it makes of the answers."""
 
 import asyncio
+import socket
 import ssl
+import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,12 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.notifications.outgoing import (
     MAX_BODY_BYTES,
+    MAX_LOOK_UPS,
     AddressRefused,
     Answer,
     NoAnswer,
     OutgoingClient,
     is_public,
 )
+from tests.support.waiting import until
 
 NAME = "receiver.test"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -330,6 +335,61 @@ async def test_a_host_that_refuses_connections_or_has_no_address_gives_no_answer
     for names in (Names(["127.0.0.2"]), Names([])):
         with pytest.raises(NoAnswer):
             await post(receiver, names=names)
+
+
+@pytest.mark.attack("abuse")
+async def test_a_name_whose_look_up_hangs_takes_one_thread_and_delays_no_other_name(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, asked = threading.Event(), Counter[str]()
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        asked[host] += 1
+        if host == "hangs.test":
+            go_on.wait()
+            raise OSError("no name server")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    client = OutgoingClient(timeout_s=TIMEOUT_S, ssl_context=SYSTEM_TRUST, private_hosts=[NAME, "hangs.test"])
+    hanging = [
+        asyncio.create_task(client.post("http://hangs.test/", headers={}, body=b""))
+        for _ in range(2 * MAX_LOOK_UPS)
+    ]
+    try:
+        await until(lambda: asked["hangs.test"])
+        assert (await client.post(f"http://{NAME}:{receiver.port}/", headers={}, body=b"")).is_success
+        assert not any(task.done() for task in hanging)
+        assert asked == {"hangs.test": 1, NAME: 1}
+    finally:
+        go_on.set()
+    outcomes = await asyncio.gather(*hanging, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {NoAnswer}
+    # Not remembered: the next one asks again.
+    with pytest.raises(NoAnswer):
+        await client.post("http://hangs.test/", headers={}, body=b"")
+    assert asked["hangs.test"] == 2
+    await client.close()
+
+
+async def test_a_client_that_closes_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, asked = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        loop.call_soon_threadsafe(asked.set)
+        go_on.wait()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    client = OutgoingClient(timeout_s=TIMEOUT_S, ssl_context=SYSTEM_TRUST)
+    posting = asyncio.create_task(client.post("https://hangs.example/", headers={}, body=b""))
+    await asked.wait()
+    await client.close()
+    with pytest.raises(asyncio.CancelledError):
+        await posting
+    go_on.set()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "look-up"]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("120", 120), ("", None), ("soon", None), ("-5", None)])

@@ -14,8 +14,10 @@ from application.settings import Settings
 from models.trip_life import CancelCode, TripStatus
 from models.visibility import Actor
 from services.events.outbox import Outbox
+from services.notifications.outgoing import MAX_LOOK_UPS
 from services.webhooks import deliveries, sender
 from services.webhooks.deliveries import CLAIM_S, DAY_S
+from services.webhooks.endpoints import MAX_ENDPOINTS
 from services.webhooks.events import EVENT_TYPES
 from tests.support.database_rows import add_driver, add_rider, notes
 from tests.support.waiting import until
@@ -309,6 +311,29 @@ async def test_a_receiver_that_hangs_delays_neither_requests_nor_other_endpoints
         sending.cancel()
 
 
+@pytest.mark.attack("abuse")
+async def test_while_requests_hang_the_free_places_of_the_same_endpoint_go_on_at_once(
+    application: Application, receiver: Receiver
+) -> None:
+    receiver.hangs = True
+    await add_endpoint(application, receiver.url)
+    # By itself, as in a server: each change wakes it.
+    await application.webhook_sender.start()
+    for number in range(1, sender.AT_ONCE):
+        await request(application)
+        await until(lambda number=number: receiver.under_way == number)
+    receiver.hangs = False
+    for number in range(1, 6):
+        trip = await request(application)
+        # Long before the first ones are given up.
+        await until(
+            lambda number=number: application.counters.webhooks_delivered == number, timeout_s=sender.TIMEOUT_S / 2
+        )
+        assert receiver.got[-1].id == f"trip_{trip.id.hex}_1"
+    assert application.counters.webhooks_failed == 0
+    assert receiver.under_way == sender.AT_ONCE - 1
+
+
 async def test_a_process_that_is_killed_while_it_sends_leaves_the_webhook_to_another(
     settings: Settings, receiver: Receiver
 ) -> None:
@@ -445,6 +470,10 @@ async def test_an_unexpected_failure_counts_as_an_attempt_and_stops_no_other_web
     assert failed["due"] > failed["attempted"]
     assert delivered["status"] == "DELIVERED"
     assert receiver.got[0].verified(secret)["type"] == "trip.requested"
+
+
+def test_names_that_hang_cannot_keep_an_endpoint_from_its_look_up() -> None:
+    assert MAX_ENDPOINTS < MAX_LOOK_UPS
 
 
 async def test_a_trip_that_was_removed_takes_its_webhooks_with_it(
