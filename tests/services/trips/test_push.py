@@ -190,6 +190,21 @@ async def test_drivers_hear_of_requests_within_reach_while_they_may_take_them(ci
     assert [device.texts for device in devices] == [[], [], []]
 
 
+async def test_a_driver_who_comes_into_reach_later_is_not_told_by_a_message(city: City) -> None:
+    far, device = await add_driver(city.app.database), city.service.device()
+    await device.register(city.app, far)
+    await city.is_at(far, city.app.settings.offer_radius_m + 50)
+    await city.request()
+    await city.push()
+    await city.is_at(far, 100)
+    await city.push()
+    assert (city.drivers.texts, device.texts) == (["OFFER"], [])
+    # But of the next request.
+    trip = await city.request()
+    await city.push()
+    assert [device.read(each)["tripId"] for each in device.got] == [str(trip.id)]
+
+
 async def test_an_offer_that_is_gone_before_it_is_sent_is_not_sent(city: City) -> None:
     trip = await city.request()
     await city.published()
