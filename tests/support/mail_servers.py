@@ -29,6 +29,10 @@ class Post:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.asked = asyncio.Event()
+        # It has the whole text, and says so after it is set.
+        self.may_accept = asyncio.Event()
+        self.may_accept.set()
+        self.has_text = asyncio.Event()
         self.closes_after_text = False
 
     async def handle_RCPT(
@@ -42,6 +46,8 @@ class Post:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.got.append(envelope)
+        self.has_text.set()
+        await self.may_accept.wait()
         if self.closes_after_text:
             assert server.transport is not None
             cast("asyncio.Transport", server.transport).abort()

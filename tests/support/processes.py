@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -99,9 +99,11 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
+async def server_process(
+    *, prepare: Callable[[], None] | None = None, **settings: object
+) -> AsyncGenerator[ServerProcess]:
     """A server with these settings, without limits. It may not be ready yet, so that several can start in
-    parallel.
+    parallel. ``prepare`` runs in its process first: a function of a module.
     """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -110,7 +112,7 @@ async def server_process(**settings: object) -> AsyncGenerator[ServerProcess]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
     with tempfile.NamedTemporaryFile() as file:
         log = Path(file.name)
-        process = forked.start(["serve", "--port", str(port)], {**inherited, **environment}, log)
+        process = forked.start(["serve", "--port", str(port)], {**inherited, **environment}, log, prepare=prepare)
         running = ServerProcess(port, process, log)
         try:
             yield running

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import http_ece
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from application import application as module
 from application.application import Application
 from models.visibility import Actor
 from services.notifications.outgoing import OutgoingClient
@@ -23,6 +25,15 @@ HOST = "push.test"
 PRIVATE_KEY = base64.urlsafe_b64encode(b"\x07" * 32).rstrip(b"=").decode()
 SUBJECT = "mailto:ops@taxi.example"
 SETTINGS = {"vapid_private_key": PRIVATE_KEY, "vapid_subject": SUBJECT}
+
+
+def reach_push_services_on_loopback() -> None:
+    """Let every application of this process send to ``HOST`` on this machine. For a server that starts."""
+
+    async def here(_: str) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    module.OutgoingClient = partial(OutgoingClient, private_hosts=[HOST], resolve=here)
 
 
 def text_of(raw: bytes) -> str:
@@ -55,6 +66,8 @@ class Device:
     answers: list[bytes] = field(default_factory=list)
     # The service takes the connection and says nothing until then.
     may_answer: asyncio.Event | None = None
+    # The service takes requests and loses them.
+    never_answers: bool = False
 
     @property
     def p256dh(self) -> str:
@@ -114,6 +127,9 @@ class PushService:
                 body = await reader.readexactly(int(headers["Content-Length"]))
                 device = self.devices[head[0].split()[1]]
                 self.asked.set()
+                if device.never_answers:
+                    await reader.read()
+                    return
                 if device.may_answer is not None:
                     await device.may_answer.wait()
                 answer = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
