@@ -402,7 +402,7 @@ class Application:
             live_sessions=self.live_sessions,
             topics=topics,
             city=city,
-            city_statistics=CityStatistics(self.database),
+            city_statistics=CityStatistics(self.database, retention_days=settings.trip_retention_days),
             city_routing=CityRouting(self.database, positions, trip_drives),
             staff_rights=StaffRights(self.database),
         )

@@ -9,7 +9,7 @@ import io
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import orjson
@@ -79,7 +79,7 @@ async def measure(format: str, uploads: int) -> tuple[float, float, float, float
     defaults = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
     photo = largest_photo(format, max_bytes=defaults.photo_max_bytes, max_pixels=defaults.photo_max_pixels)
     with tempfile.TemporaryDirectory() as folder:
-        settings = {
+        settings: dict[str, Any] = {
             "database_url": f"sqlite://{folder}/taxirank.sqlite3",
             "media_url": f"{folder}/media",
             # All photos must be decoded, even if the last one waits for long.

@@ -305,11 +305,12 @@ async def test_the_city_and_its_figures_read_no_older_trips(crowd: Crowd) -> Non
         )
         await CityStatistics(database).of(CityPeriod.HOUR)
         await trip_rows.count_trips(database, DRIVING)
-    city, figures, count = seen
+    city, figures, *_, count = seen
 
     assert await used(database, *city, "trips")
     assert "users_pkey" in await used(database, *city, "users")
     assert "trips_by_created" in await used(database, *figures, "trips")
+    assert await used(database, *figures, "trip_changes")
     assert await used(database, *count, "trips")
 
 
