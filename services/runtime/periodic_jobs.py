@@ -21,8 +21,8 @@ FIRST_RUN_S = 20.0
 class PeriodicJobs:
     """Runs jobs at their intervals until it is stopped. A job that fails is logged and tried again.
 
-    The first run comes after ``FIRST_RUN_S`` or the interval, whichever is shorter, or up to twice as soon: at
-    random, so that the jobs of processes that started together do not all run at once.
+    The first run comes after the interval, but within ``FIRST_RUN_S`` at a random moment: the jobs of processes
+    that started together do not all run at once.
     """
 
     def __init__(self, counters: Counters, **jobs: tuple[float, Callable[[], Awaitable[object]]]) -> None:
@@ -44,7 +44,7 @@ class PeriodicJobs:
         await cancel_and_wait(self._tasks)
 
     async def _repeat(self, name: str, interval_s: float, job: Callable[[], Awaitable[object]]) -> None:
-        wait_s = min(interval_s, FIRST_RUN_S) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        wait_s = min(interval_s, FIRST_RUN_S * random.uniform(0.5, 1))  # noqa: S311 - no secret
         while True:
             await asyncio.sleep(wait_s)
             wait_s = interval_s

@@ -26,6 +26,13 @@ from tests.support.database_rows import add_driver, add_rider
 S = TripStatus
 
 
+@pytest.fixture
+async def application(application: Application) -> Application:
+    """Nothing expires by itself."""
+    await application.periodic_jobs.stop()
+    return application
+
+
 async def add(
     database: Database,
     rider: Actor,
