@@ -2,6 +2,7 @@
 
 import gc
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,8 +85,16 @@ class Campaign:
     """Measures and collects the figures. Every round starts each target again; every workload gets new trips."""
 
     def __init__(
-        self, *, database_url: str, redis_url: str, folder: Path, scale: Scale, workloads: Sequence[Workload]
+        self,
+        *,
+        database_url: str,
+        redis_url: str,
+        folder: Path,
+        scale: Scale,
+        workloads: Sequence[Workload],
+        has_profiles: bool = False,
     ) -> None:
+        """``has_profiles``: Taxirank alone is measured, and sampled at the same time."""
         self._environment = {
             "TAXIRANK_DATABASE_URL": database_url,
             "TAXIRANK_REDIS_URL": redis_url,
@@ -105,7 +114,11 @@ class Campaign:
         self._scale = scale
         self._workloads = workloads
         self._sizes: Sizes | None = None
+        self._targets = (TAXIRANK,) if has_profiles else TARGETS
+        self._has_profiles = has_profiles
         self.runs: list[Run] = []
+        # For each workload the samples of each stretch that it measures, of all rounds.
+        self.profiles: dict[str, list[Counter[str]]] = {}
 
     async def run(self, *, rounds: int) -> None:
         """Measure everything ``rounds`` times."""
@@ -120,7 +133,7 @@ class Campaign:
         try:
             for number in range(rounds):
                 # Taxirank comes first: the bare application then sends messages of the same length.
-                for target in TARGETS:
+                for target in self._targets:
                     await self._measure(target, f"round {number + 1} of {rounds}, {target.name}")
         finally:
             await self._people.leave()
@@ -136,8 +149,13 @@ class Campaign:
                 print(f"{what}: {workload.value}", flush=True)
                 await self._people.clear_trips()
                 gc.collect()
-                figures = await _MEASURING[workload](Stage(server, self._people, self._scale))
+                profiles: list[Counter[str]] | None = [] if self._has_profiles else None
+                figures = await _MEASURING[workload](Stage(server, self._people, self._scale, profiles))
                 self.runs.append(Run(target.name, workload.value, figures))
+                if profiles:
+                    before = self.profiles.get(workload.value, [Counter()] * len(profiles))
+                    together = [sum(both, Counter[str]()) for both in zip(before, profiles, strict=True)]
+                    self.profiles[workload.value] = together
 
     def results(self) -> dict[str, dict[str, Figures]]:
         """The medians, by target and workload."""

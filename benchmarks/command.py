@@ -19,6 +19,7 @@ from benchmarks.areas import SIZES
 from benchmarks.campaign import Campaign, Workload
 from benchmarks.chart import draw
 from benchmarks.crowd import MORE_FILES, raise_file_limit
+from benchmarks.layers import profile_tables
 from benchmarks.stage import Scale
 from benchmarks.table import table
 from benchmarks.target import TARGETS
@@ -41,11 +42,15 @@ def benchmark(
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each stretch is measured.")] = 10.0,
     only: Annotated[list[Workload] | None, typer.Option(help="Only this workload; may be given again.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of half a minute.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show which layers of Taxirank use the CPU, by py-spy. Slower.")
+    ] = False,
 ) -> None:
     """Compare Taxirank with the same server without sharing, and with a bare Starlette application.
 
     The server has one core. The load, PostgreSQL (without fsync) and Redis share another.
     A full run writes benchmarks/results.json and docs/images/benchmark.svg; any other writes to var/benchmarks.
+    With --profile, nothing is compared or written, because sampling slows the server.
     """
     if quick:
         sockets, repeat, seconds = min(sockets, QUICK_SOCKETS), 1, 0.5
@@ -75,8 +80,12 @@ def benchmark(
             folder=Path(folder),
             scale=scale,
             workloads=only or list(Workload),
+            has_profiles=profile,
         )
         uvloop.run(campaign.run(rounds=repeat))
+    if profile:
+        print("\n" + "\n".join(profile_tables(campaign.profiles)))
+        return
     is_full = not quick and not only
     _write(campaign, scale, repeat, *((RESULTS, CHART) if is_full else _drafts()))
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -31,21 +32,24 @@ class Usage:
 
 
 class Meter:
-    """Measures from its creation."""
+    """Measures from its creation. ``on_read`` is called after the CPU time was read."""
 
-    def __init__(self, server: psutil.Process) -> None:
+    def __init__(self, server: psutil.Process, on_read: Callable[[], None] = lambda: None) -> None:
         self._server = server
+        self._on_read = on_read
         self._began_s = time.perf_counter()
         self._server_cpu_s = cpu_s(server)
         self._load_cpu_s = time.process_time()
 
     def read(self) -> Usage:
         """The CPU time so far."""
-        return Usage(
+        usage = Usage(
             elapsed_s=time.perf_counter() - self._began_s,
             server_cpu_s=cpu_s(self._server) - self._server_cpu_s,
             load_cpu_s=time.process_time() - self._load_cpu_s,
         )
+        self._on_read()
+        return usage
 
 
 def cpu_s(process: psutil.Process) -> float:

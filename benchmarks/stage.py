@@ -1,8 +1,10 @@
 """The parameters of a workload: a running target, people, and the scale."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from benchmarks.cores import Meter
+from benchmarks.layers import Sampling
 from benchmarks.people import People
 from benchmarks.target import Running
 
@@ -25,11 +27,12 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The parameters of a workload."""
+    """The parameters of a workload. ``profiles``: a profile for each meter that is read, in order; None: none."""
 
     server: Running
     people: People
     scale: Scale
+    profiles: list[Counter[str]] | None = None
 
     @property
     def port(self) -> int:
@@ -38,4 +41,8 @@ class Stage:
 
     def meter(self) -> Meter:
         """A meter of the server that starts now."""
-        return Meter(self.server.process)
+        profiles = self.profiles
+        if profiles is None:
+            return Meter(self.server.process)
+        sampling = Sampling(self.server.process.pid)
+        return Meter(self.server.process, lambda: profiles.append(sampling.end()))
