@@ -108,6 +108,8 @@ class Campaign:
             "TAXIRANK_TRIP_RATE": "off",
             "TAXIRANK_SUBSCRIBE_RATE": "off",
             "TAXIRANK_OPEN_TRIPS_PER_RIDER": "off",
+            # Nobody sees the pages, and building them takes time of the server's core.
+            "TAXIRANK_BUILD_PAGES": "false",
         }
         self._people = People(load_settings(database_url=database_url, redis_url=redis_url))
         self._log = folder / "servers.log"

@@ -15,24 +15,27 @@ from pathlib import Path
 
 from benchmarks import cores
 
-SAMPLES_PER_S = 500
+SAMPLES_PER_S = 200
 _STOP_TIMEOUT_S = 20.0
 
-# In the order in which they are tried. The last one is the bottom of each stack.
+# Functions in C have the names of their source files, if the packages were built with them.
 _LAYERS = {
-    "transport": r"uvicorn/|httptools/|websockets/|starlette/|gateway/|schema/transport/|application/asgi\.py",
+    "transport": r"uvicorn/|httptools/|parser\.c|llhttp\.c|websockets/|starlette/|gateway/|schema/transport/"
+    r"|application/asgi\.py",
     "reading the operation": r"graphql/(language|validation|utilities)/|schema/operations/(documents|limits|cost"
     r"|persisted_queries|trusted_documents)\.py",
     "GraphQL": r"<compiled operation>|graphql/|strawberry/|schema/",
-    "Redis client": r"redis/|hiredis/|services/events/redis_",
-    "database client": r"asyncpg/|tortoise/|services/database/",
+    "Redis client": r"redis/|hiredis|(reader|read|sds|pack)\.[ch]|services/events/redis_",
+    "database client": r"asyncpg/|protocol\.c|pgproto\.c|tortoise/|services/database/",
     "outbox and bus": r"broadcaster/|services/events/",
     "live delivery": r"services/live/",
     "use cases": r"services/(?!runtime/)|models/",
-    "event loop and tasks": r"asyncio/|uvloop/|services/runtime/|application/|server\.py",
+    "tasks and batches": r"asyncio/|_asynciomodule\.c|futures\.c|services/runtime/",
+    "event loop and sockets": r"loop\.c|uvloop/|application/|server\.py",
 }
-LAYERS = tuple(_LAYERS)
 _PATTERNS = {layer: re.compile(rf"\((?:{pattern})") for layer, pattern in _LAYERS.items()}
+_PATTERNS["garbage collector"] = re.compile("^gc_")
+LAYERS = tuple(_PATTERNS)
 
 
 class Sampling:
@@ -50,7 +53,7 @@ class Sampling:
             "output": self._output,
         }
         self._process = subprocess.Popen(
-            [program, "record", *(f"--{name}={value}" for name, value in options.items())],
+            [program, "record", "--native", *(f"--{name}={value}" for name, value in options.items())],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -85,7 +88,7 @@ def _layer_of(stack: list[str]) -> str:
         for layer, pattern in _PATTERNS.items():
             if pattern.search(frame):
                 return layer
-    return LAYERS[-1]
+    return "event loop and sockets"
 
 
 def profile_tables(profiles: Mapping[str, Sequence[Counter[str]]]) -> Iterator[str]:
