@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg
 
+from services.database.builtin_types import Connection
 from services.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
@@ -39,6 +40,9 @@ _OWN_OPTIONS = {
     # A plan is kept as long as its connection, including that of a foreign key's check. A plan made while a table
     # was small would still read the whole table when it has grown. A search without an index still does so.
     "enable_seqscan": "off",
+    # Each connection plans a statement once. By itself PostgreSQL plans its first five executions, and some
+    # statements each time, although every plan uses the same indexes: that took longer than executing them.
+    "plan_cache_mode": "force_generic_plan",
     # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
     "default_transaction_isolation": "read committed",
 }
@@ -193,6 +197,7 @@ class Connector:
             command_timeout=self._command_timeout_s,
             server_settings=self._options,
             target_session_attrs=self.address.target,
+            connection_class=Connection,
             **{name: arguments[name] for name in _OF_THE_POOL if name in arguments},
         )
 
@@ -209,7 +214,7 @@ class Connector:
         return ", ".join(f"{host or 'this machine'}:{port}" for host, port in self.address.hosts)
 
 
-_OF_THE_POOL = ("loop", "connection_class", "record_class")
+_OF_THE_POOL = ("loop", "record_class")
 _PROBE = "taxirank_probe"
 FORGETS_STATEMENTS = (
     "the pooler forgets prepared statements: PgBouncer 1.21 or newer, with max_prepared_statements"

@@ -75,7 +75,12 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def plan_of(database: Database, sql: str, args: tuple[object, ...]) -> list[dict[str, Any]]:
-    (row,) = await database.fetch("EXPLAIN (FORMAT JSON) " + sql, *args)
+    """The plan that a connection keeps: it knows none of the arguments."""
+    asked = f"({', '.join('NULL' for _ in args)})" if args else ""
+    async with database.transaction() as connection:
+        await connection.fetch(f"PREPARE kept AS {sql}")
+        (row,) = await connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE kept{asked}")
+        await connection.fetch("DEALLOCATE kept")
     (plan,) = row.values()
     return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
 
