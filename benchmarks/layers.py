@@ -36,6 +36,7 @@ _LAYERS = {
 _PATTERNS = {layer: re.compile(rf"\((?:{pattern})") for layer, pattern in _LAYERS.items()}
 _PATTERNS["garbage collector"] = re.compile("^gc_")
 LAYERS = tuple(_PATTERNS)
+_OTHER_THREAD = "Thread._bootstrap ("
 
 
 class Sampling:
@@ -75,11 +76,16 @@ class SamplingFailed(Exception):
 
 
 def count(raw: str) -> Counter[str]:
-    """The samples of each layer. ``raw``: lines with a stack, the outermost function first, and its samples."""
+    """The samples of each layer, of the main thread.
+
+    ``raw``: lines with a stack, the outermost function first, and its samples.
+    """
     counted: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, samples = line.rpartition(" ")
-        counted[_layer_of(stack.split(";"))] += int(samples)
+        # Other threads wait for work, which py-spy takes for work.
+        if _OTHER_THREAD not in stack:
+            counted[_layer_of(stack.split(";"))] += int(samples)
     return counted
 
 

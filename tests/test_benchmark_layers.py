@@ -38,6 +38,10 @@ def test_a_sample_counts_for_the_innermost_function_that_belongs_to_a_layer(fram
     assert count(f"{BASE};{frames} 7\n" if frames else f"{BASE} 7\n") == {layer: 7}
 
 
+def test_threads_that_wait_for_work_are_not_counted() -> None:
+    assert count("Thread._bootstrap (threading.py:1002);_worker (concurrent/futures/thread.py:81) 900\n") == {}
+
+
 def test_the_table_has_the_share_of_each_layer_in_each_stretch_of_a_workload() -> None:
     first, second = Counter({"GraphQL": 1, "transport": 3}), Counter({"transport": 1})
     lines = [line.split() for line in profile_tables({"query": [first], "positions": [first, second]})]
