@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from schema.api.context import Info
 from schema.api.enums import describe
 from schema.api.feed_stream import follow
 from schema.api.geo_point import GeoPoint, to_geo_point
+from schema.api.long_list import LONG, long_list
 from schema.api.trip_status import TripStatus
 from services.live import messages
 from services.live.city_feed import CityFeed
+from services.runtime.fair_queue import FairQueue
 from services.staff import city_figures as figures
 from services.staff.city_figures import CityPeriod
 
@@ -108,10 +111,10 @@ class CityCounts:
 class CitySnapshot:
     at: datetime = strawberry.field(description="The server's time.")
     drivers: list[CityDriver] = strawberry.field(
-        description="Drivers on duty and drivers on trips; at most 5000, and those on trips."
+        description="Drivers on duty and drivers on trips; at most 5000, and those on trips.", metadata=LONG
     )
     trips: list[CityTrip] = strawberry.field(
-        description="Trips that wait for a driver or are under way; the 5000 newest."
+        description="Trips that wait for a driver or are under way; the 5000 newest.", metadata=LONG
     )
     counts: CityCounts = strawberry.field(description="The counts.")
     truncated: bool = strawberry.field(description="Whether there are more drivers or trips than listed.")
@@ -124,10 +127,14 @@ class CitySnapshot:
 )
 class CityChange:
     at: datetime = strawberry.field(description="The server's time.")
-    drivers: list[CityDriver] = strawberry.field(description="Drivers who are new, or have changed or moved.")
-    removed_driver_ids: list[strawberry.ID] = strawberry.field(description="Drivers who are not shown any more.")
-    trips: list[CityTrip] = strawberry.field(description="Trips that are new or have changed.")
-    removed_trip_ids: list[strawberry.ID] = strawberry.field(description="Trips that have ended.")
+    drivers: list[CityDriver] = strawberry.field(
+        description="Drivers who are new, or have changed or moved.", metadata=LONG
+    )
+    removed_driver_ids: list[strawberry.ID] = strawberry.field(
+        description="Drivers who are not shown any more.", metadata=LONG
+    )
+    trips: list[CityTrip] = strawberry.field(description="Trips that are new or have changed.", metadata=LONG)
+    removed_trip_ids: list[strawberry.ID] = strawberry.field(description="Trips that have ended.", metadata=LONG)
     counts: CityCounts = strawberry.field(description="The counts.")
     truncated: bool = strawberry.field(description="Whether there are more drivers or trips than are shown.")
     outages: list[CityOutage] = strawberry.field(description="Why the picture is not whole; empty if it is.")
@@ -191,7 +198,8 @@ class CityFigures:
 async def city(info: Info) -> AsyncGenerator[CityEvent, None]:
     actor, services = info.context.staff, info.context.services
     await services.staff_rights.check(actor)
-    return await follow(CityFeed(actor, services.topics, services.city), _to_event, info)
+    to_event = partial(_to_event, turns=services.city.turns)
+    return await follow(CityFeed(actor, services.topics, services.city), to_event, info)
 
 
 @strawberry.field(description="Figures of the trips that were requested lately. For staff.")
@@ -211,15 +219,11 @@ async def city_figures(
     )
 
 
-def _to_event(content: messages.CitySnapshot | messages.CityChange) -> CityEvent:
-    drivers = [_to_driver(driver) for driver in content.drivers]
-    trips = [_to_trip(trip) for trip in content.trips]
-    counts = CityCounts(
-        open=content.counts.open,
-        under_way=content.counts.under_way,
-        available=content.counts.available,
-        silent=content.counts.silent,
-    )
+def _to_event(content: messages.CitySnapshot | messages.CityChange, *, turns: FairQueue) -> CityEvent:
+    drivers = long_list(content.drivers, _to_driver, turns)
+    trips = long_list(content.trips, _to_trip, turns)
+    now = content.counts
+    counts = CityCounts(open=now.open, under_way=now.under_way, available=now.available, silent=now.silent)
     outages = sorted(content.outages)
     if isinstance(content, messages.CitySnapshot):
         return CitySnapshot(
@@ -228,9 +232,9 @@ def _to_event(content: messages.CitySnapshot | messages.CityChange) -> CityEvent
     return CityChange(
         at=content.at,
         drivers=drivers,
-        removed_driver_ids=[_to_id(each) for each in content.gone_drivers],
+        removed_driver_ids=long_list(content.gone_drivers, _to_id, turns),
         trips=trips,
-        removed_trip_ids=[_to_id(each) for each in content.gone_trips],
+        removed_trip_ids=long_list(content.gone_trips, _to_id, turns),
         counts=counts,
         truncated=content.is_cut,
         outages=outages,
@@ -277,10 +281,7 @@ def _to_trip(trip: values.CityTrip) -> CityTrip:
 
 def _to_person(person: values.CityPerson) -> CityPerson:
     return CityPerson(
-        id=_to_id(person.id),
-        username=person.username,
-        first_name=person.first_name,
-        last_name=person.last_name,
+        id=_to_id(person.id), username=person.username, first_name=person.first_name, last_name=person.last_name
     )
 
 

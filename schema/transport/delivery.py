@@ -167,13 +167,22 @@ class Delivery:
         payload = message.renditions.get(self._group)
         if payload is None:
             self._counters.executions += 1
-            payload = message.renditions[self._group] = self._group.render(message.content)
-        if isinstance(payload, asyncio.Future):
-            return SharedResult(asyncio.ensure_future(self._frame_later(payload)), self._hub.wake_ups)
+            payload = self._group.render(message.content)
+            if isinstance(payload, asyncio.Future):
+                payload = SharedResult(payload, self._hub.wake_ups, size=len)
+            message.renditions[self._group] = payload
+        if isinstance(payload, SharedResult):
+            later = asyncio.ensure_future(self._frame_later(payload))
+            return SharedResult(later, self._hub.wake_ups, size=_size_of)
         return self._framing.next(payload)
 
-    async def _frame_later(self, payload: "asyncio.Future[bytes]") -> Frame:
-        return self._framing.next(await payload)
+    async def _frame_later(self, payload: SharedResult[bytes]) -> Frame:
+        return self._framing.next(await payload.wait())
 
     def _is_mine(self, key: Hashable) -> bool:
         return isinstance(key, tuple) and key[0] == self._id
+
+
+def _size_of(frame: Frame) -> int:
+    """The bytes of a frame."""
+    return len(frame.get("ready") or frame.get("body") or b"")

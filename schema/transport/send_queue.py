@@ -25,7 +25,16 @@ class SendQueue:
     nothing for 15 seconds, because a transport that is not writable cannot be closed through ASGI.
     """
 
-    __slots__ = ("_abort", "_send", "_waiting", "_write_ready", "_writer", "is_broken", "on_drained")
+    __slots__ = (
+        "_abort",
+        "_send",
+        "_unfinished",
+        "_waiting",
+        "_write_ready",
+        "_writer",
+        "is_broken",
+        "on_drained",
+    )
 
     def __init__(
         self,
@@ -38,6 +47,8 @@ class SendQueue:
         self._abort = abort
         self._waiting: dict[Hashable, Frame | SharedResult[Frame]] = {}
         self._writer: asyncio.Task[None] | None = None
+        # What the writer waits for while the next frame is encoded.
+        self._unfinished: asyncio.Future[None] | None = None
         self.is_broken = False
         self.on_drained: Callable[[], None] | None = None
 
@@ -65,6 +76,10 @@ class SendQueue:
             and not self.is_broken
             and self._write_ready(frame["ready"])
         )
+
+    def _is_written(self, frame: Frame) -> bool:
+        """Whether the transport has taken the encoded frame without ASGI, which would encode it again."""
+        return self._write_ready is not None and "ready" in frame and self._write_ready(frame["ready"])
 
     def put(self, key: Hashable, frame: Frame | SharedResult[Frame]) -> None:
         """Send a frame, or one that is still being encoded, after all queued frames."""
@@ -94,6 +109,9 @@ class SendQueue:
         keys = [key for key in self._waiting if unwanted(key)]
         for key in keys:
             del self._waiting[key]
+        if keys and self._unfinished is not None and not self._unfinished.done():
+            # The frame may be one of them: nobody waits until it is encoded.
+            self._unfinished.set_result(None)
         return len(keys)
 
     async def drained(self) -> None:
@@ -120,11 +138,14 @@ class SendQueue:
                 if isinstance(frame, SharedResult) and not frame.done():
                     # Keep the frame in the queue while it is encoded: a newer one can replace it, and `drop`
                     # finds it.
-                    with suppress(Exception):
-                        await frame.wait()
+                    self._unfinished = frame.turn()
+                    await self._unfinished
+                    self._unfinished = None
                     continue
                 del self._waiting[key]
-                await self._in_time(self._send(frame.result() if isinstance(frame, SharedResult) else frame))
+                encoded = frame.result() if isinstance(frame, SharedResult) else frame
+                if not self._is_written(encoded):
+                    await self._in_time(self._send(encoded))
         except Exception:
             self.is_broken = True
             self._waiting.clear()

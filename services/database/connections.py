@@ -27,9 +27,11 @@ from services.database.postgres import (
     check_pooler,
 )
 from services.database.settings import DatabaseSettings
+from services.runtime.pieces import Pieces
 
 APP = "models"
 COMMAND_TIMEOUT_S = 30
+ROWS_AT_ONCE = 500
 
 
 def connection_name(settings: DatabaseSettings) -> str:
@@ -219,7 +221,8 @@ class Database:
         statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:
-                return await connection.execute_query_dict(statement, [sqlite_value(value) for value in args])
+                _, rows = await connection.execute_query(statement, [sqlite_value(value) for value in args])
+                return await _as_mappings(rows)
             # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
             async with connection.acquire_connection() as link:
                 try:
@@ -227,6 +230,16 @@ class Database:
                 except asyncpg.ReadOnlySQLTransactionError:
                     await self._look_for_the_primary()
                     raise
+
+
+async def _as_mappings(rows: Sequence[Row]) -> list[Row]:
+    """SQLite's rows as mappings, some in each iteration of the event loop: there may be thousands."""
+    if len(rows) <= ROWS_AT_ONCE:
+        return list(map(dict, rows))
+    found: list[Row] = []
+    async for some in Pieces(rows, ROWS_AT_ONCE):
+        found += map(dict, some)
+    return found
 
 
 class Source(Protocol):

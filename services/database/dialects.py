@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -174,7 +174,8 @@ def sqlite_value(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, list):
-        return orjson.dumps([sqlite_value(item) for item in cast("list[object]", value)]).decode()
+        # orjson asks about times alone, which it would write differently.
+        return orjson.dumps(value, default=sqlite_value, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
     return value.value if isinstance(value, Enum) else value
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from models.city import CityPerson, CityTrip
@@ -10,11 +10,18 @@ from models.geo import GeoPoint
 from models.trip_life import ACTIVE, DRIVING, OPEN, TripStatus
 from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
+from services.runtime.pieces import Pieces
 from services.trips.conditions import has_status
 from services.trips.rows import counted
 
 # How many trips are shown.
 MAX_TRIPS = 5_000
+# How many people are asked for in one statement: the drivers encode a list of ids in one go.
+PEOPLE_AT_ONCE = 1_000
+# How many rows are read in one iteration of the event loop.
+ROWS_AT_ONCE = 100
+# Before everything.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _FULL = (
     "status",
@@ -57,11 +64,18 @@ class CityRead:
 
 
 class CityReads:
-    """Reads the city by one statement, whatever its size: by the partial indexes of active trips and by ids."""
+    """Reads the city by one statement: by the partial indexes of active trips and by ids.
+
+    It takes further ones to ask for more than ``PEOPLE_AT_ONCE`` people, in the first second of a large city.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sql = _statement(database)
+        self._people_sql = (
+            f"SELECT 'person' AS kind, u.id, {', '.join(f'u.{name}' for name in _NAMES)} "
+            f"FROM {database.sql.ids(1)} asked JOIN users u ON u.id = asked.id"
+        )
 
     async def read(self, *, people: Collection[UUID], since: datetime, watchers: Collection[UUID]) -> CityRead:
         """The active trips, with all that is shown of those changed after ``since``; the names of these people;
@@ -70,17 +84,34 @@ class CityReads:
         Raises:
             DatabaseUnavailable
         """
-        rows = await self._database.fetch(self._sql, list(people), since, list(watchers), True)
-        trips = [_trip_in(row) for row in rows if row["kind"] == "trip"]
-        clock = next(row for row in rows if row["kind"] == "clock")
+        asked = list(people)
+        rows = [*await self._database.fetch(self._sql, asked[:PEOPLE_AT_ONCE], since, list(watchers), True)]
+        for first in range(PEOPLE_AT_ONCE, len(asked), PEOPLE_AT_ONCE):
+            rows += await self._database.fetch(self._people_sql, asked[first : first + PEOPLE_AT_ONCE])
+        trips: list[FoundTrip] = []
+        found: list[CityPerson] = []
+        staff: set[UUID] = set()
+        begun, open_trips, driven_trips = EPOCH, 0, 0
+        async for some in Pieces(rows, ROWS_AT_ONCE):
+            for row in some:
+                match row["kind"]:
+                    case "trip":
+                        trips.append(_trip_in(row))
+                    case "person":
+                        found.append(_person(row, row["id"], ""))
+                    case "staff":
+                        staff.add(uuid(row["id"]))
+                    case _:
+                        begun = moment(row["updated"])
+                        open_trips, driven_trips = row["open_trips"], row["driven_trips"]
         return CityRead(
-            begun=moment(clock["updated"]),
+            begun=begun,
             trips=trips[:MAX_TRIPS],
             is_cut=len(trips) > MAX_TRIPS,
-            people=[_person(row, row["id"], "") for row in rows if row["kind"] == "person"],
-            staff=frozenset(uuid(row["id"]) for row in rows if row["kind"] == "staff"),
-            open=clock["open_trips"],
-            under_way=clock["driven_trips"],
+            people=found,
+            staff=frozenset(staff),
+            open=open_trips,
+            under_way=driven_trips,
         )
 
 

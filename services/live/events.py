@@ -130,6 +130,11 @@ class CityEvent:
             self._message = Message(self._content, None, is_step=isinstance(self._content, CityChange))
         return self._message
 
+    async def encoded(self) -> None:
+        """Return when no encoding of its message is under way."""
+        if self._message is not None:
+            await self._message.encoded()
+
 
 # Events without a version of their own.
 Unversioned = LocationEvent | StandingEvent | DriveEvent | CityEvent

@@ -12,6 +12,7 @@ from models.trip_life import WithdrawReason
 from models.values import Location, TripValue
 from models.visibility import Audience
 from services.positions.freshness import Freshness
+from services.runtime.shared_result import SharedResult
 
 
 @frozen
@@ -131,3 +132,10 @@ class Message:
         self.is_step = is_step
         self.is_last = is_last
         self.renditions: dict[Hashable, Any] = {}
+
+    async def encoded(self) -> None:
+        """Return when no encoding of it is under way, and all who waited for one have gone on."""
+        while pending := [
+            each for each in self.renditions.values() if isinstance(each, SharedResult) and not each.has_woken_all
+        ]:
+            await pending[0].all_woken()

@@ -12,6 +12,7 @@ from models.geo import GeoPoint
 from models.values import Location
 from services.events.topics import Topics
 from services.positions.store import MAX_NEAR, Forgotten, is_free
+from services.runtime.pieces import Pieces
 
 # How many drivers a search looks at, if too few of the nearest were heard of lately.
 SEARCHED = (MAX_NEAR, 10 * MAX_NEAR, 50 * MAX_NEAR)
@@ -19,6 +20,8 @@ SWEEP_INTERVAL_S = 60.0
 # The number of drivers in one step of a sweep, and how long a step may take.
 SWEPT = 500
 STEP_TIMEOUT_S = 2.0
+# How many members of the set are decoded in one iteration of the event loop.
+MEMBERS_AT_ONCE = 500
 
 # For each driver: their last position, and their member of the set. A script, because one may report meanwhile.
 _REMOVE_GONE = """
@@ -67,8 +70,12 @@ class FreeDrivers:
 
     async def some(self, limit: int) -> list[UUID]:
         """Up to ``limit`` drivers of the set. Raises: what Redis raises."""
-        members = await self._redis.zrange(self._topics.free_drivers, 0, limit - 1)
-        return [UUID(bytes=cast("bytes", member)) for member in members]
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            members = await self._redis.zrange(self._topics.free_drivers, 0, limit - 1)
+        drivers: list[UUID] = []
+        async for some in Pieces(members, MEMBERS_AT_ONCE):
+            drivers += [UUID(bytes=cast("bytes", member)) for member in some]
+        return drivers
 
     async def remove_expired(self) -> None:
         """Remove the drivers whose positions have expired. Of all processes one does it in ``SWEEP_INTERVAL_S``.

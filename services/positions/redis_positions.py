@@ -30,8 +30,9 @@ TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 8
 # The number of positions in one script: Redis does nothing else in the meantime.
 MAX_PUT = 256
-# The number of positions that are read, and decoded, at once.
+# The number of positions that are read at once, and that are decoded in one iteration of the event loop.
 MAX_READ = 500
+READ_AT_ONCE = 100
 
 # Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
 _AGE_DIGITS = 16
@@ -262,8 +263,7 @@ class RedisPositions:
         if self._link.is_sure:
             epoch = self._link.epoch
             try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    free = await self._free_drivers.some(limit)
+                free = await self._free_drivers.some(limit)
                 if self._link.is_still(epoch):
                     return free
             except LINK_ERRORS as error:
@@ -286,10 +286,12 @@ class RedisPositions:
         for first in range(0, len(driver_ids), MAX_READ):
             some = driver_ids[first : first + MAX_READ]
             values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in some])
-            for driver_id, value in zip(some, values, strict=True):
+            for number, (driver_id, value) in enumerate(zip(some, values, strict=True), 1):
                 stored = _read(cast("bytes", value)) if value is not None else None
                 if stored is not None:
                     found[driver_id] = stored
+                if number % READ_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         return found
 
 

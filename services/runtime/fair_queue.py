@@ -26,6 +26,13 @@ class FairQueue:
             self._has_turn = True
             asyncio.get_running_loop().call_soon(self._take_turn)
 
+    async def turn(self) -> None:
+        """Return when it is the caller's turn."""
+        waiting = asyncio.get_running_loop().create_future()
+        # The caller may have been cancelled.
+        self.put(lambda: waiting.done() or waiting.set_result(None))
+        await waiting
+
     def _take_turn(self) -> None:
         until_s = perf_counter() + self._turn_s
         try:

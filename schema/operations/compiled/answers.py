@@ -26,7 +26,9 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, 
 from strawberry.extensions import FieldExtension
 from strawberry.types.field import StrawberryField
 
+from schema.api.long_list import LONG, LongList
 from schema.operations.compiled.arguments import Arguments
+from schema.operations.compiled.joined_pieces import as_it_is, joined
 from schema.operations.compiled.python_source import CannotCompile, Module, NotAsExpected
 
 # Larger selections are not compiled: clients do not send them repeatedly.
@@ -191,7 +193,13 @@ class Answers:
                     # The resolver was replaced in the schema.
                     raise CannotCompile
                 body.append(f"{value} = o.{definition.python_name}")
-                entries.append(f"{key!r}: {self._answer(returned, field, value)}")
+                answer = self._answer(returned, field, value)
+                if LONG.items() <= definition.metadata.items():
+                    is_long = f"type({value}) is {self._module.constant(LongList, 'LongList')}"
+                    answer = f"None if {is_long} else {answer}"
+                    later.append(f"if {is_long}:")
+                    later.append(f"    run.later(answer, {key!r}, {self._long(returned, field, value)})")
+                entries.append(f"{key!r}: {answer}")
                 continue
             resolver = Resolver(definition)
             arguments = self._arguments.of(type_.fields[name], definition, field[0].node)
@@ -204,6 +212,12 @@ class Answers:
             later.append(f"run.later(answer, {key!r}, {call}, {self.completing(returned, field)})")
         body.append(f"answer = {{{', '.join(entries)}}}")
         return self._module.function(type_.name, "o, run", [*body, *later, "return answer"])
+
+    def _long(self, type_: Any, details: FieldDetailsList, value: str) -> str:
+        """The arguments of ``Run.later`` for a variable with a LongList."""
+        list_type = type_.of_type if is_non_null_type(type_) else type_
+        join, complete = self._module.constant(joined, "joined"), self.completing(list_type.of_type, details)
+        return f"{join}({value}, {complete}, run), {self._module.constant(as_it_is, 'as_it_is')}"
 
     def _counted(self, fields: GroupedFieldSet) -> GroupedFieldSet:
         self._fields += len(fields)

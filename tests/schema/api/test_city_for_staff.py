@@ -1,16 +1,19 @@
 """The city for staff, over GraphQL: who sees it, and what ends it."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from application.settings import Settings
 from models.standing import Availability
+from schema.api import long_list
 from tests.conftest import LiveServer, SignUp, people, serving
-from tests.support.api import PASSWORD, Api, Events, open_socket
+from tests.support.api import PASSWORD, Api, Events, SocketClosed, open_socket
 from tests.support.attacks import Attack
 from tests.support.positions import report_input
 from tests.support.staff import make_staff
+from tests.support.waiting import until
 
 CITY = """subscription { city { __typename
     ... on CitySnapshot { at outages truncated counts { open underWay available silent }
@@ -133,6 +136,63 @@ async def test_the_end_of_the_session_of_staff_closes_the_socket_of_the_city(
         await chief.data(LOG_OUT)
         assert (await socket.closed()).code == 4401
         attempts.add()
+
+
+@pytest.fixture
+async def stuck(live_server: LiveServer, person: SignUp, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """A city of two drivers is encoded in pieces, and no piece has its turn until this is set."""
+    for driver in (await person("DRIVER"), await person("DRIVER")):
+        await driver.data(REPORT, input=report_input())
+    goes_on, turns = asyncio.Event(), live_server.application.services.city.turns
+    turn = turns.turn
+
+    async def wait() -> None:
+        await goes_on.wait()
+        await turn()
+
+    monkeypatch.setattr(turns, "turn", wait)
+    monkeypatch.setattr(long_list, "AT_ONCE", 1)
+    return goes_on
+
+
+def is_encoding() -> bool:
+    """Whether a message of the city is being encoded."""
+    return any("_encode_later" in repr(task) for task in asyncio.all_tasks())
+
+
+@pytest.mark.attack("access")
+async def test_a_session_that_ends_while_its_city_is_encoded_gets_nothing_of_it(
+    chief: Api, stuck: asyncio.Event, attempts: Attack
+) -> None:
+    async with chief.socket() as socket:
+        events = await socket.start(CITY)
+        await until(is_encoding)
+        await chief.data(LOG_OUT)
+        # It does not wait until the city is encoded.
+        assert (await socket.closed()).code == 4401
+        stuck.set()
+        with pytest.raises(SocketClosed):
+            await events.message()
+        attempts.add()
+    await until(lambda: not is_encoding())
+
+
+async def test_a_watcher_who_leaves_while_the_city_is_encoded_takes_it_from_nobody(
+    live_server: LiveServer, chief: Api, stuck: asyncio.Event
+) -> None:
+    async with chief.socket() as leaving, chief.socket() as cut, chief.socket() as staying:
+        followed = [await socket.start(CITY) for socket in (leaving, cut, staying)]
+        await until(lambda: live_server.application.services.hub.subscribers == 3 and is_encoding())
+        await followed[0].stop()
+        await leaving.ping()
+        cut.connection.transport.abort()
+        await until(lambda: live_server.application.services.hub.subscribers == 1)
+        # The same id again, on the same socket.
+        await leaving.send(type="subscribe", id=followed[0].id, payload={"query": CITY})
+        stuck.set()
+        for events in (followed[2], followed[0]):
+            assert len((await events.next())["drivers"]) == 2
+            assert (await events.next())["__typename"] == "CityChange"
 
 
 @pytest.mark.attack("cross-site")

@@ -119,6 +119,31 @@ async def test_a_connection_that_ends_does_not_cancel_a_frame_shared_with_others
     assert (ending.sent, staying.sent) == ([], ["made"])
 
 
+async def test_nobody_waits_for_a_frame_that_is_dropped_while_it_is_being_made() -> None:
+    wire = Wire()
+    for key in ("dropped", "also"):
+        never: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        wire.send_queue.put(key, SharedResult(never, FairQueue()))
+    wire.put("behind", "behind")
+    await asyncio.sleep(0)
+    assert wire.send_queue.drop(lambda key: key == "dropped") == 1
+    await asyncio.sleep(0)
+    assert wire.send_queue.drop(lambda key: key == "also") == 1
+    async with asyncio.timeout(1):
+        await wire.send_queue.drained()
+    assert wire.sent == ["behind"]
+
+
+async def test_a_frame_that_took_long_to_make_is_written_as_it_is_encoded() -> None:
+    wire, written = Wire(), list[bytes]()
+    wire.send_queue = SendQueue(wire.send, wire.abort, lambda data: written.append(data) is None)
+    made: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+    wire.send_queue.put(1, SharedResult(made, FairQueue()))
+    made.set_result({"text": "made", "ready": b"encoded"})
+    await wire.send_queue.drained()
+    assert (wire.sent, written) == ([], [b"encoded"])
+
+
 async def test_a_client_that_reads_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_queue_module, "SEND_TIMEOUT_S", 0.05)
     wire = Wire()

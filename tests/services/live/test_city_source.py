@@ -20,8 +20,10 @@ from services.live import city as city_module
 from services.live.city import City
 from services.live.city_feed import CityFeed
 from services.live.city_reads import CityReads
-from services.live.messages import CityChange, CitySnapshot
+from services.live.messages import CityChange, CitySnapshot, Message
 from services.live.topic import Topic
+from services.runtime.fair_queue import FairQueue
+from services.runtime.shared_result import SharedResult
 from tests.services.trips.test_trips_pages import statements
 from tests.support.database_rows import add_driver, add_rider, add_trip, set_staff
 from tests.support.live import RecordingSink
@@ -252,3 +254,56 @@ async def test_a_driver_stays_on_the_map_between_the_end_of_a_trip_and_the_next_
         change = await change_with(sink, "gone_trips")
         assert change.gone_drivers == ()
         assert [each.trip_id for each in change.drivers] == [None]
+
+
+@pytest.mark.parametrize("what", ["a snapshot", "a change"])
+async def test_the_next_city_is_not_read_while_messages_of_the_last_are_encoded(
+    quiet: Application, what: str
+) -> None:
+    encoding: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def encode_long(message: Message) -> None:
+        if isinstance(message.content, CitySnapshot) is (what == "a snapshot") and not encoding.done():
+            message.renditions.setdefault("long", SharedResult(encoding, FairQueue()))
+
+    services, sink = quiet.services, RecordingSink(encode_long)
+    feed = CityFeed(await add_staff(quiet), services.topics, services.city)
+    subscriber = await services.hub.subscribe(feed, sink)
+    await snapshot(sink)
+    if what == "a change":
+        await sink.next()
+    # What was under way when the message was delivered is told; then nothing more is read.
+    with statements() as seen:
+        await until(lambda: services.hub.waiting == 0)
+        for _ in range(3):
+            await asyncio.sleep(2 * services.city._interval_s)
+    assert sink.waiting <= 1
+    assert len(seen) <= 1
+    while not sink.is_empty:
+        await sink.next()
+    encoding.set_result(b"")
+    assert isinstance(await sink.next(), CityChange)
+    subscriber.end()
+
+
+async def test_a_state_that_came_late_is_told_with_what_changed_meanwhile(
+    quiet: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip_id = await add_trip(quiet.database, await add_rider(quiet.database))
+    read = CityReads.read
+
+    async def slowly(self: CityReads, **asked: Any) -> Any:
+        found = await read(self, **asked)
+        # It answers while the outage is being told.
+        await asyncio.sleep(0.02)
+        return found
+
+    async with watching(quiet, [await add_staff(quiet)]) as (sink,):
+        assert [trip.version for trip in (await snapshot(sink)).trips] == [1]
+        monkeypatch.setattr(city_module, "PATIENCE_S", 0.02)
+        with patch.object(CityReads, "read", slowly):
+            for version in range(2, 6):
+                await quiet.database.fetch(
+                    "UPDATE trips SET version = $2, updated = {now} WHERE id = $1", trip_id, version
+                )
+                assert [trip.version for trip in (await change_with(sink, "trips")).trips] == [version]

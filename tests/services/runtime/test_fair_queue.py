@@ -74,3 +74,21 @@ async def test_pieces_are_begun_until_the_turn_is_over_and_the_rest_comes_in_the
         counts.append(len(done))
     assert counts == [4, 8, 10]
     assert done == list(range(10))
+
+
+async def test_of_all_who_wait_for_their_turn_one_goes_on_in_each_iteration() -> None:
+    turns, gone = FairQueue(), list[int]()
+
+    async def go(number: int) -> None:
+        await turns.turn()
+        gone.append(number)
+
+    going = [asyncio.create_task(go(number)) for number in range(5)]
+    await asyncio.sleep(0)
+    going[1].cancel()
+    before = at_once = 0
+    while len(gone) < 4:
+        await asyncio.sleep(0)
+        at_once = max(at_once, len(gone) - before)
+        before = len(gone)
+    assert (gone, at_once) == ([0, 2, 3, 4], 1)

@@ -34,6 +34,7 @@ from services.live import messages
 from services.positions.estimates import Estimate
 from services.positions.freshness import Freshness, Lifetime
 from services.positions.routing import Drive
+from services.runtime.fair_queue import FairQueue
 from services.staff.city_figures import CityFigure, CityFigures, TimeToAccept
 from services.staff.city_routes import CityRoutes
 from services.trips.faults import TripTaken
@@ -298,7 +299,7 @@ class UseCases:
         self.driver_rules = DriverRules(needs_approval=world.staff_approve)
         self.topics = Topics("test")
         # The feed would read it.
-        self.city = None
+        self.city = SimpleNamespace(turns=FairQueue())
         for name, act in world.use_cases().items():
             service, _, method = name.partition(".")
             setattr(self, service, getattr(self, service, None) or SimpleNamespace())
