@@ -116,12 +116,12 @@ class Application:
         self.on_database_lost: Callable[[], None] = _stop_now
         self.database = Database(settings)
         self.shield = Shield()
-        topics = Topics(settings.redis_prefix)
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
+        topics = Topics(settings.redis_prefix, is_cluster=self.redis is not None and self.redis.is_cluster)
         self.counters = counters = Counters()
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
-        self.bus = Bus(self.redis, counters, heartbeat_topic=topics.heartbeat(), on_gap=lambda: on_gap())
+        self.bus = Bus(self.redis, counters, heartbeats=topics.heartbeats(), on_gap=lambda: on_gap())
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
 from services.database.postgres import Address
+from services.events import cluster_address
 from services.events.redis_address import RedisAddress
 from services.limits.rates import Rate
 from services.notifications.addresses import sender_of
@@ -33,7 +34,8 @@ def _postgres_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    RedisAddress.parse(value)
+    if cluster_address.parse(value) is None:
+        RedisAddress.parse(value)
     return value
 
 

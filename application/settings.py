@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     redis_url: types.RedisUrl | None = Field(
         None,
         description="`redis://` or `rediss://` of the event bus, or "
-        "`redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`; none: in this process only.",
+        "`redis+sentinel://HOST:PORT,HOST:PORT/SERVICE`, or `redis+cluster://HOST:PORT,HOST:PORT`; "
+        "none: in this process only.",
     )
     redis_prefix: types.TopicPrefix = Field("taxirank", description="The prefix of every topic.")
     media_url: str = Field(

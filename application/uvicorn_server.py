@@ -4,6 +4,7 @@ import asyncio
 import errno
 import math
 import random
+import select
 import socket
 import sys
 import time
@@ -21,6 +22,8 @@ from gateway.uvicorn.socket_protocol import SocketProtocol
 
 # uvicorn's own.
 TICK_S = 0.1
+# How many turns of the event loop a server that stops goes on accepting at the most.
+MAX_LAST_TURNS = 100
 
 _log = structlog.stdlib.get_logger("taxirank")
 
@@ -79,13 +82,19 @@ class Server(uvicorn.Server):
         return self._is_hurried or self._drain.step()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, and end the connections.
+        """Stop listening, end the connections, and stop the application.
 
         Clients that have connected by now are accepted first. The system resets a connection that nobody has
         accepted when the listener is closed. The event loop accepts between two of its turns.
         """
-        for _ in range(2):
+        listening = select.poll()
+        for server in self.servers:
+            for listener in server.sockets:
+                listening.register(listener.fileno(), select.POLLIN)
+        for _ in range(MAX_LAST_TURNS):
             await asyncio.sleep(0)
+            if not listening.poll(0):
+                break
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

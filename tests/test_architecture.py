@@ -149,14 +149,16 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
             "redis",
             {
                 "services/events/redis_address.py",
-                "services/events/redis_backend.py",
+                "services/events/redis_clients.py",
+                "services/events/redis_connections.py",
                 "services/events/redis_errors.py",
                 "services/events/redis_link.py",
+                "services/events/redis_listener.py",
+                "services/events/redis_nodes.py",
                 "services/events/redis_publishing.py",
                 "services/events/redis_target.py",
                 "services/events/sentinel_target.py",
                 "services/events/sentinels.py",
-                "services/positions/free_drivers.py",
                 "services/positions/redis_positions.py",
             },
         ),
@@ -225,7 +227,7 @@ def test_every_topic_begins_with_the_prefix_and_no_two_are_alike() -> None:
 
     topics, other = Topics("one"), Topics("two")
     an_id = uuid4()
-    names = [topics.pool, topics.sessions, topics.trip(an_id), topics.user(an_id), topics.heartbeat()]
+    names = [topics.pool, topics.sessions, topics.trip(an_id), topics.user(an_id), *topics.heartbeats()]
 
     assert all(name.startswith("one:") for name in names)
     assert len(set(names)) == len(names)

@@ -83,7 +83,8 @@ async def _check_start(settings: Settings) -> None:
         check_file(settings.sqlite_path)
     if settings.redis_url is not None:
         try:
-            await RedisLink(settings.redis_url).check(Topics(settings.redis_prefix).heartbeat())
+            redis = RedisLink(settings.redis_url)
+            await redis.check(Topics(settings.redis_prefix, is_cluster=redis.is_cluster).heartbeats())
         except UnusableRedis as error:
             raise StartError(f"{PREFIX}REDIS_URL: {error}") from None
     instance_lock = InstanceLock(settings)

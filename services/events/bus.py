@@ -30,14 +30,16 @@ class Bus:
     published during the interruption are lost, so listeners must read the state again.
     """
 
-    def __init__(self, link: RedisLink | None, counters: Counters, *, heartbeat_topic: str, on_gap: OnGap) -> None:
-        """``link``: the Redis to use; None: an in-process bus."""
+    def __init__(
+        self, link: RedisLink | None, counters: Counters, *, heartbeats: Sequence[str], on_gap: OnGap
+    ) -> None:
+        """``link``: the Redis to use; None: an in-process bus. ``heartbeats``: of ``Topics.heartbeats``."""
         self._link = link
         if link is None:
             self._redis: RedisBackend | None = None
             self._broadcast = _Broadcast(counters, on_gap, url="memory://")
         else:
-            self._redis = RedisBackend(link, counters, heartbeat_topic=heartbeat_topic, on_gap=on_gap)
+            self._redis = RedisBackend(link, counters, heartbeats=heartbeats, on_gap=on_gap)
             self._broadcast = _Broadcast(counters, on_gap, backend=self._redis)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from services.events.redis_clients import Script, in_order
 from services.events.redis_errors import LINK_ERRORS
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
@@ -177,8 +178,8 @@ class SharedLeases:
     def __init__(self, link: RedisLink, topics: Topics) -> None:
         self._link = link
         self._topics = topics
-        redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
-        self._script = redis.register_script(_SCRIPT)
+        self._redis = link.clients(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._script = Script(self._redis, _SCRIPT)
         self._calls: Batches[tuple[bytes, UUID], bytes] = Batches(self._send, at_most=MAX_CALLS)
         # The users of whom changes have ended, which Redis has not been told yet.
         self._ended: list[UUID] = []
@@ -218,15 +219,18 @@ class SharedLeases:
     async def _send(self, asked: Sequence[tuple[bytes, UUID]], since: float) -> Sequence[bytes]:
         ended, self._ended = self._ended, []
         calls = [*((_END, user_id) for user_id in ended), *asked]
+        keys = [self._topics.lease(user_id) for _, user_id in calls]
+        groups = self._redis.by_slot(keys)
         try:
             async with asyncio.timeout_at(since + TIMEOUT_S):
-                answers: list[bytes] = await self._script(
-                    keys=[self._topics.lease(user_id) for _, user_id in calls],
-                    args=[
-                        round(LONGEST_CHANGE_S * 1000),
-                        LEASE_TTL_S * 1000,
-                        *(arg for call, _ in calls for arg in (call, uuid4().hex if call is _TAKE else b"")),
-                    ],
+                answers: list[bytes] = in_order(
+                    groups,
+                    await self._script.run(
+                        [
+                            ([keys[each] for each in group], _arguments([calls[each][0] for each in group]))
+                            for group in groups
+                        ]
+                    ),
                 )
         except LINK_ERRORS as error:
             self._link.failed(error)
@@ -235,3 +239,11 @@ class SharedLeases:
             if answer.startswith(b"!") and not _CHANGING.fullmatch(answer):
                 self._link.failed(answer[1:].decode())
         return answers[len(ended) :]
+
+
+def _arguments(calls: Sequence[bytes]) -> Sequence[bytes | str | int]:
+    return [
+        round(LONGEST_CHANGE_S * 1000),
+        LEASE_TTL_S * 1000,
+        *(arg for call in calls for arg in (call, uuid4().hex if call is _TAKE else b"")),
+    ]

@@ -1,8 +1,16 @@
 """What Redis answers when it is not the server that this process needs, and what an operator can do."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from redis.exceptions import AuthenticationError, ConnectionError, NoPermissionError, ReadOnlyError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,
+    MovedError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+)
 
 from services.events.redis_address import SENTINEL_FORM
 
@@ -18,11 +26,22 @@ class WrongRole(ConnectionError):
 
 
 class WrongKind(ConnectionError):
-    """A server that can never be used: a node of a Redis Cluster, a Sentinel, or older than Redis 6."""
+    """A server that can never be used. ``remedy``: what to do about it."""
+
+    def __init__(self, text: str, remedy: str = "use a single Redis (version 6 or newer) or Valkey") -> None:
+        super().__init__(text)
+        self.remedy = remedy
 
 
-class IsSentinel(WrongKind):
-    """A Sentinel, where the address is that of a Redis."""
+class ClusterDown(ConnectionError):
+    """A Redis Cluster that works in no part, or not in a part that is needed."""
+
+
+class SlotMoved(ConnectionError):
+    """Another node of the cluster has a slot now."""
+
+    def __init__(self) -> None:
+        super().__init__("the cluster has moved a slot to another node")
 
 
 class UnusableRedis(Exception):
@@ -30,8 +49,8 @@ class UnusableRedis(Exception):
     the password."""
 
 
-def check_role(hello: Any) -> None:
-    """Check by the answer to HELLO that the server is a primary.
+def check_role(hello: Any, *, is_cluster: bool = False) -> None:
+    """Check by the answer to HELLO that the server is a primary, and of a cluster or not.
 
     HELLO has the same information as ROLE, is allowed to every user, and also shows clusters.
 
@@ -39,18 +58,44 @@ def check_role(hello: Any) -> None:
         WrongRole, WrongKind
         RedisError: what Redis answered instead.
     """
+    fields = check_kind(hello, is_cluster=is_cluster)
+    role = fields.get(b"role")
+    if role is not None and role != b"master":
+        raise WrongRole(REPLICA)
+
+
+def check_kind(hello: Any, *, is_cluster: bool) -> Mapping[bytes, Any]:
+    """Check by the answer to HELLO that the server is of a cluster or not; returns its fields.
+
+    Raises: as ``check_role``, except WrongRole.
+    """
     if isinstance(hello, RedisError):
         if "unknown command" in str(hello).lower():
             raise WrongKind("is older than Redis 6 (it does not know HELLO)")
         raise hello
     fields = dict(zip(hello[::2], hello[1::2], strict=False))
-    mode, role = fields.get(b"mode"), fields.get(b"role")
-    if mode == b"cluster":
-        raise WrongKind("is a node of a Redis Cluster, which has only a part of the keys")
+    mode = fields.get(b"mode")
     if mode == b"sentinel":
-        raise IsSentinel("is a Sentinel, which stores no data")
-    if role is not None and role != b"master":
-        raise WrongRole(REPLICA)
+        raise WrongKind("is a Sentinel, which stores no data", f"write {SENTINEL_FORM}")
+    if mode == b"cluster" and not is_cluster:
+        raise WrongKind(
+            "is a node of a Redis Cluster, which has only a part of the keys",
+            "for a cluster write redis+cluster://HOST:PORT,HOST:PORT (rediss+cluster:// with TLS)",
+        )
+    if is_cluster and mode != b"cluster":
+        raise WrongKind("is no node of a Redis Cluster", "for a single Redis write redis:// (rediss:// with TLS)")
+    version = fields.get(b"version", b"")
+    if is_cluster and version[:2] in {b"5.", b"6."}:
+        raise WrongKind(
+            "is older than Redis 7, which its clusters need for sharded publish/subscribe", "update the cluster"
+        )
+    return fields
+
+
+def is_of_moved_slot(error: Any) -> bool:
+    """Whether the error of Redis, or its text, says that another node has the slot."""
+    # The second is of scripts without keys.
+    return isinstance(error, SlotMoved | MovedError) or "access a non local key" in str(error)
 
 
 def is_of_replica(error: Any) -> bool:
@@ -79,10 +124,12 @@ def is_final(error: BaseException) -> bool:
 
 
 def advice(error: str | BaseException) -> str:
-    if isinstance(error, IsSentinel):
-        return f"write {SENTINEL_FORM}"
     if isinstance(error, WrongKind):
-        return "use a single Redis (version 6 or newer) or Valkey"
+        return error.remedy
+    if is_of_moved_slot(error):
+        return "nothing: the server finds the slot again"
+    if isinstance(error, ClusterDown):
+        return f"bring its nodes back, or correct {SETTING}"
     if is_of_replica(error):
         return "use the address of the primary, or make this one the primary"
     if isinstance(error, AuthenticationError):
@@ -97,5 +144,8 @@ _ADVICE = {
     "MISCONF": 'let it save to its disk, or turn that off (save "")',
     "NOPERM": "allow its user what docs/operations.md lists",
     "NOREPLICAS": "bring its replicas back, or lower min-replicas-to-write",
+    "TRYAGAIN": "wait until the cluster has moved its slots",
+    "ASK": "wait until the cluster has moved its slots",
+    "CLUSTERDOWN": "bring the nodes of the cluster back",
     "LOADING": "wait until it has loaded its data",
 }

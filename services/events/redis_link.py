@@ -3,34 +3,37 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
-from redis.connection import HiredisRespSerializer
-from redis.exceptions import RedisError
 
+from services.events import cluster_address
 from services.events.redis_address import RedisAddress
+from services.events.redis_clients import Clients, all_of
+from services.events.redis_connections import client
 from services.events.redis_errors import (
     LINK_ERRORS,
     REPLICA,
+    SlotMoved,
     UnusableRedis,
     WrongKind,
     WrongRole,
     advice,
-    check_role,
     is_final,
+    is_of_moved_slot,
     is_of_replica,
     words,
 )
+from services.events.redis_listener import Listener
+from services.events.redis_nodes import ClusterSlots, Node, Placement, SingleServer
 from services.events.redis_outages import Outage
-from services.events.redis_target import target_of
+from services.events.redis_probe import probe
+from services.events.redis_target import FixedTarget, target_of
 from services.events.sentinels import Unconfirmed
 
 CHECK_TIMEOUT_S = 2.0
-# The lifetime of the key that tests whether Redis accepts writes.
-PROBE_TTL_MS = 10_000
 # An outage ends after this many heartbeats without a failure, so that an intermittent failure is one outage.
 QUIET_HEARTBEATS = 3
 # Being unsure of the primary is an outage from this many heartbeats on: a process that stood still is sure again
@@ -38,11 +41,6 @@ QUIET_HEARTBEATS = 3
 UNSURE_HEARTBEATS = 2
 # How often a process looks whether the others use the same server.
 LOOK_INTERVAL_S = 0.1
-
-_SERIALIZER = HiredisRespSerializer()
-
-# A script, because positions and rates are also written by scripts.
-_PROBE = "return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])"
 
 
 class RedisLink:
@@ -60,10 +58,14 @@ class RedisLink:
 
     def __init__(self, url: str) -> None:
         """Raises: BadRedisUrl."""
-        address = RedisAddress.parse(url)
-        self._server = address.shown
+        cluster = cluster_address.parse(url)
+        self._cluster = cluster
+        # On a cluster only what all targets of single servers say: it is always the right one.
+        address = RedisAddress.parse(url if cluster is None else cluster.url(cluster.nodes[0]))
+        self._server = address.shown if cluster is None else cluster.shown
         self._target = target_of(address)
-        self._clients: list[Redis] = []
+        self._placement: Placement = SingleServer() if cluster is None else ClusterSlots(cluster.nodes, self._ask)
+        self._clients: list[Clients] = []
         self._up = False
         # Changes whenever Redis may have lost data, or this process may be connected to another server.
         self.epoch = 0
@@ -74,10 +76,15 @@ class RedisLink:
         self._quiet_heartbeats = 0
         self._unsure_heartbeats = 0
         # What an answer has shown: the server is not, or no longer, the primary.
-        self._wrong: WrongRole | WrongKind | None = None
+        self._wrong: WrongRole | WrongKind | SlotMoved | None = None
         self._has_gone_wrong = asyncio.Event()
         self._away = Outage("redis is away: each process works for itself until it is back")
         self._failing = Outage("redis fails in part: each process keeps positions and rates for itself")
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the names are divided among the nodes of a Redis Cluster."""
+        return self._placement.is_cluster
 
     @property
     def is_up(self) -> bool:
@@ -111,21 +118,42 @@ class RedisLink:
         """Since when (``time.monotonic``) that holds; infinite, or in the future, while it does not."""
         return max(self._up_since, self._target.shared_since) if self.is_sure else math.inf
 
-    def client(self, *, timeout_s: float, max_connections: int) -> Redis:
-        """A client of this Redis with connections of its own, which live as long as the link."""
-        client = Redis.from_pool(
-            self._target.pool(
-                # RESP2: on a connection that only listens, every reply is one of a few arrays.
-                protocol=2,
-                retry=None,
-                socket_timeout=timeout_s,
-                socket_connect_timeout=timeout_s,
-                max_connections=max_connections,
-                redis_connect_func=_connect,
-            )
+    def clients(self, *, timeout_s: float, max_connections: int) -> Clients:
+        """Clients of this Redis with connections of their own, which live as long as the link.
+
+        ``max_connections``: to each server.
+        """
+        clients = Clients(
+            self._placement, partial(self._client, timeout_s=timeout_s, max_connections=max_connections)
         )
-        self._clients.append(client)
-        return client
+        self._clients.append(clients)
+        return clients
+
+    def _client(
+        self, server: Node | None, *, timeout_s: float, max_connections: int, any_role: bool = False
+    ) -> Redis:
+        target = self._target
+        if self._cluster is not None and server is not None:
+            target = FixedTarget(RedisAddress.parse(self._cluster.url(server)))
+        return client(
+            target,
+            timeout_s=timeout_s,
+            max_connections=max_connections,
+            is_cluster=self.is_cluster,
+            any_role=any_role,
+        )
+
+    async def _ask(self, node: Node) -> tuple[Mapping[str, str], Sequence[Any]]:
+        """Ask a node of the cluster, a primary or a replica, how it sees the cluster. Raises: LINK_ERRORS."""
+        asking = self._client(node, timeout_s=CHECK_TIMEOUT_S, max_connections=1, any_role=True)
+        try:
+            async with asking.pipeline(transaction=False) as pipeline:
+                pipeline.execute_command("CLUSTER INFO")
+                pipeline.execute_command("CLUSTER SLOTS")
+                info, slots = await pipeline.execute()
+                return info, slots
+        finally:
+            await asking.aclose()
 
     def went_up(self) -> None:
         """The link is up: events are received again."""
@@ -142,30 +170,27 @@ class RedisLink:
         self._up = False
         self.epoch += 1
         self._begin(self._away, error)
-        for client in self._clients:
-            pool = client.connection_pool
-            with suppress(*LINK_ERRORS):
-                # Connections in use are closed when they are released.
-                await pool.update_active_connections_for_reconnect()
-                await pool.disconnect(inuse_connections=False)
+        for clients in self._clients:
+            await clients.drop_connections()
 
     async def follow(self) -> None:
         """Keep up with what is the primary. Never returns."""
         await self._target.follow()
 
-    async def find_server(self) -> None:
-        """Decide which server new connections lead to. Raises: ConnectionError: none is known."""
+    async def find_servers(self) -> None:
+        """Decide which servers new connections lead to. Raises: LINK_ERRORS: none is known."""
         await self._target.find()
+        await self._placement.find()
 
     async def pause(self, seconds: float) -> None:
         """Wait before the next attempt to connect; shorter if there is another primary meanwhile."""
         await self._target.pause(seconds)
 
     async def wrong_server(self) -> None:
-        """Wait for any answer of a server that is not, or no longer, the primary.
+        """Wait for any answer of a server that is not, or no longer, the right one.
 
         Raises:
-            WrongRole, WrongKind: then.
+            WrongRole, WrongKind, SlotMoved: then.
         """
         await self._has_gone_wrong.wait()
         raise self._wrong or WrongRole(REPLICA)
@@ -188,9 +213,13 @@ class RedisLink:
     def failed(self, error: str | BaseException) -> None:
         """Redis refused a request, or did not answer in time. Logged only if the link stays up.
 
-        If the server is not the primary, that ends the link.
+        If the server is not the primary, or not any more that of a slot, that ends the link.
         """
-        if isinstance(error, WrongRole | WrongKind) or is_of_replica(error):
+        if is_of_moved_slot(error):
+            # The promoted replica of a cluster may still have a lease that was ended.
+            error = self._wrong = SlotMoved()
+            self._has_gone_wrong.set()
+        elif isinstance(error, WrongRole | WrongKind) or is_of_replica(error):
             self._wrong = error if isinstance(error, WrongRole | WrongKind) else None
             self._has_gone_wrong.set()
         self.epoch += 1
@@ -213,45 +242,54 @@ class RedisLink:
             self._part_error = None
             self._failing.end(self._target.log_fields)
 
-    async def check(self, name: str) -> None:
+    async def check(self, heartbeats: Sequence[str]) -> None:
         """Check whether the setting can ever work. A Redis that is unreachable, a replica or full is no error.
 
-        ``name``: of a channel and a key of our own.
+        ``heartbeats``: of ``Topics.heartbeats``.
 
         Raises:
             UnusableRedis
         """
+        clients = self.clients(timeout_s=CHECK_TIMEOUT_S, max_connections=2)
         try:
             await self._target.check()
-            await self._target.find()
-            await self._check_server(name)
+            await self.find_servers()
+            servers: dict[Node | None, list[str]] = {}
+            for topic in heartbeats:
+                servers.setdefault(clients.server(topic), []).append(topic)
+            await all_of([self._check_server(clients, server, topics) for server, topics in servers.items()])
         except LINK_ERRORS as error:
             if is_final(error):
                 raise UnusableRedis(f"{self._server} {words(error)}: {self._advice(error)}") from None
         finally:
             await self.close()
 
-    async def _check_server(self, name: str) -> None:
+    async def _check_server(self, clients: Clients, server: Node | None, topics: Sequence[str]) -> None:
         try:
-            client = self.client(timeout_s=CHECK_TIMEOUT_S, max_connections=2)
-            listening = client.connection_pool.make_connection()
+            connection = clients.at(server).connection_pool.make_connection()
         except (ValueError, TypeError) as error:
             raise UnusableRedis(f"is not the address of a Redis ({error})") from None
+        listener = Listener(
+            connection,
+            lambda _topic, _message: None,
+            heartbeats=topics,
+            slot=clients.slot,
+            is_cluster=clients.is_cluster,
+        )
         try:
-            await listening.connect()
-            await listening.send_command("SUBSCRIBE", name)
-            await listening.read_response()
-            if (error := await probe(client, name)) is not None:
-                raise error
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await listener.connect()
+                await listener.listen_to(topics)
+                if (error := await probe(clients, server, topics)) is not None:
+                    raise error
         finally:
-            await listening.disconnect(nowait=True)
+            await listener.close()
 
     async def close(self) -> None:
         """Close every connection."""
         self._up = False
-        for client in self._clients:
-            with suppress(*LINK_ERRORS):
-                await client.aclose()
+        for clients in self._clients:
+            await clients.close()
         await self._target.close()
 
     def _begin(self, outage: Outage, error: str | BaseException) -> None:
@@ -259,38 +297,3 @@ class RedisLink:
 
     def _advice(self, error: str | BaseException) -> str:
         return self._target.advice(error) or advice(error)
-
-
-async def probe(redis: Redis, name: str) -> Exception | None:
-    """Publish a heartbeat on the channel ``name``, and test the role and a write in the same round trip.
-
-    Returns why Redis takes no writes, or None.
-
-    Raises:
-        WrongRole, WrongKind: the server's role has changed, or a proxy leads to a replica.
-        RedisError, OSError: it does not answer, or the heartbeat was not published.
-    """
-    async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.publish(name, b"")
-        pipeline.execute_command("HELLO")
-        pipeline.eval(_PROBE, 1, name, str(PROBE_TTL_MS))
-        published, hello, written = await pipeline.execute(raise_on_error=False)
-    check_role(hello)
-    if isinstance(published, Exception):
-        raise published
-    if is_of_replica(written):
-        raise WrongRole(REPLICA)
-    return written if isinstance(written, Exception) else None
-
-
-async def _connect(connection: AbstractConnection) -> None:
-    """Run redis-py's set-up of a connection, then check the role of the server."""
-    # Commands are packed in C. redis-py does so for its blocking client only; in Python it takes 1 µs an argument.
-    connection.pack_command = _SERIALIZER.pack  # pyright: ignore[reportAttributeAccessIssue]
-    await connection.on_connect()
-    await connection.send_command("HELLO", check_health=False)
-    try:
-        hello = await connection.read_response(disable_decoding=True)
-    except RedisError as error:
-        hello = error
-    check_role(hello)

@@ -22,8 +22,9 @@ class LogInRate:
     def __init__(self, what: str, rate: Rate | None, throttle: Throttle) -> None:
         """``what``: the name of the limit, unique among all limits."""
         self._throttle = throttle
-        self._by_address = RateLimit(rate, name=f"{what}:address")
-        self._by_name = RateLimit(rate.multiplied(NAME_FACTOR) if rate is not None else None, name=f"{what}:name")
+        self._by_address = RateLimit(rate, name=f"{what}:address", group=what)
+        of_names = rate.multiplied(NAME_FACTOR) if rate is not None else None
+        self._by_name = RateLimit(of_names, name=f"{what}:name", group=what)
 
     async def count(self, *, name: str, address: str | None) -> None:
         """Count one attempt; call it before any look-up. Raises: RateLimited; then nothing is counted."""

@@ -67,11 +67,15 @@ class RateLimit:
     """Limits each key to a rate, within this process. It keeps one number per key and needs no clean-up task.
 
     Allows a burst of ``times`` uses, then an even rate. Remembers at most ``max_keys`` keys and then forgets the
-    least recently counted one. ``name`` is unique among the limits that all processes share.
+    least recently counted one. ``name`` is unique among the limits that all processes share. Limits of one
+    ``group`` can be counted together.
     """
 
-    def __init__(self, rate: Rate | None, *, name: str = "", max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, rate: Rate | None, *, name: str = "", group: str | None = None, max_keys: int = MAX_KEYS
+    ) -> None:
         self.name = name
+        self.group = group
         self.rate = rate
         # For each key, the time until which its rate is used up.
         self._used = ExpiringMap[Hashable, float](max_keys)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from models.visibility import Actor
+from services.events.redis_clients import Script, in_order
 from services.events.redis_errors import LINK_ERRORS
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
@@ -59,7 +60,7 @@ class Throttle(Protocol):
     """Counts uses against rate limits."""
 
     async def take(self, *claims: Claim) -> None:
-        """Count one for each claim.
+        """Count one for each claim. The limits of several claims must have the same ``group``.
 
         Raises:
             RateLimited: one of the limits is exhausted; then nothing is counted.
@@ -97,9 +98,9 @@ class SharedThrottle:
     """
 
     def __init__(self, link: RedisLink, topics: Topics) -> None:
-        redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
-        self._take = redis.register_script(_TAKE)
-        self._give_back = redis.register_script(_GIVE_BACK)
+        self._redis = link.clients(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._take = Script(self._redis, _TAKE)
+        self._give_back = Script(self._redis, _GIVE_BACK)
         self._link = link
         self._topics = topics
         self._here = ProcessThrottle()
@@ -110,6 +111,8 @@ class SharedThrottle:
         claims = tuple(claim for claim in claims if claim[0].rate is not None)
         if not claims:
             return
+        if len(claims) > 1 and len({limit.group or limit for limit, _ in claims}) > 1:
+            raise ValueError("limits that are counted together need one group: on a cluster, one node counts them")
         await self._here.take(*claims)
         if not self._link.is_healthy:
             return
@@ -126,10 +129,9 @@ class SharedThrottle:
             return
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._give_back(
-                    keys=[self._key(claim) for claim in claims],
-                    args=[_microseconds(limit.rate.interval_s) for limit, _ in claims if limit.rate is not None],
-                )
+                keys = [self._key(claim) for claim in claims]
+                intervals = [_microseconds(limit.rate.interval_s) for limit, _ in claims if limit.rate is not None]
+                await self._give_back.run([(keys, intervals)])
         except LINK_ERRORS as error:
             self._link.failed(error)
 
@@ -138,16 +140,12 @@ class SharedThrottle:
         if not self._link.is_healthy:
             return [0.0] * len(takes)
         epoch = self._link.epoch
-        keys = [self._key(claim) for claims in takes for claim in claims]
-        args: list[int] = []
-        for claims in takes:
-            args.append(len(claims))
-            for limit, _ in claims:
-                assert limit.rate is not None, "those without a rate are not asked for"
-                args += _microseconds(limit.rate.interval_s), _microseconds(limit.rate.period_s)
+        groups = self._redis.by_slot([self._key(claims[0]) for claims in takes])
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                waits = await self._take(keys=keys, args=args)
+                waits = in_order(
+                    groups, await self._take.run([self._call([takes[each] for each in group]) for group in groups])
+                )
         except LINK_ERRORS as error:
             self._link.failed(error)
             return [0.0] * len(takes)
@@ -155,9 +153,19 @@ class SharedThrottle:
             return [0.0] * len(takes)
         return [wait / _MICROSECONDS for wait in waits]
 
+    def _call(self, takes: Sequence[Sequence[Claim]]) -> tuple[Sequence[str], Sequence[int]]:
+        keys = [self._key(claim) for claims in takes for claim in claims]
+        args: list[int] = []
+        for claims in takes:
+            args.append(len(claims))
+            for limit, _ in claims:
+                assert limit.rate is not None, "those without a rate are not asked for"
+                args += _microseconds(limit.rate.interval_s), _microseconds(limit.rate.period_s)
+        return keys, args
+
     def _key(self, claim: Claim) -> str:
         limit, key = claim
-        return self._topics.rate(limit.name, key)
+        return self._topics.rate(limit.name, key, group=limit.group)
 
 
 class PerUser:

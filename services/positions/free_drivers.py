@@ -1,15 +1,15 @@
-"""The drivers without a trip, in a geo set of Redis. ``redis_positions.py`` adds them with their positions."""
+"""The drivers without a trip, in geo sets of Redis. ``redis_positions.py`` adds them with their positions."""
 
 import asyncio
+import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from redis.asyncio import Redis
-
 from models.geo import GeoPoint
 from models.values import Location
+from services.events.redis_clients import Clients, Command, Script
 from services.events.topics import Topics
 from services.positions.store import MAX_NEAR, Forgotten, is_free
 from services.runtime.pieces import Pieces
@@ -32,11 +32,14 @@ end
 
 
 class FreeDrivers:
-    """Searches and sweeps the set. Members do not expire by themselves, as the last positions do."""
+    """Searches and sweeps the sets: one, on a cluster one with each part of the drivers.
+
+    Members do not expire by themselves, as the last positions do.
+    """
 
     def __init__(
         self,
-        redis: Redis,
+        redis: Clients,
         topics: Topics,
         last: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Location | Forgotten]]],
     ) -> None:
@@ -44,23 +47,20 @@ class FreeDrivers:
         self._redis = redis
         self._topics = topics
         self._last = last
-        self._remove = redis.register_script(_REMOVE_GONE)
+        self._remove = Script(redis, _REMOVE_GONE)
 
     async def near(self, center: GeoPoint, radius_m: float, since: datetime) -> Sequence[Location]:
         """See ``PositionStore.near``. Raises: what Redis raises."""
         found: list[Location] = []
         # The nearest may all be silent: drivers who have gone home without going off duty.
         for count in SEARCHED:
-            members = await self._redis.geosearch(
-                self._topics.free_drivers,
-                longitude=center.lng,
-                latitude=center.lat,
-                radius=radius_m,
-                unit="m",
-                sort="ASC",
-                count=count,
+            pages = await self._redis.run(
+                [(key, _nearest(key, center, radius_m, count)) for key in self._topics.free_drivers]
             )
-            ids = [UUID(bytes=cast("bytes", member)) for member in members]
+            members = heapq.nsmallest(
+                count, (member for page in pages for member in page), key=lambda member: member[1]
+            )
+            ids = [UUID(bytes=cast("bytes", member)) for member, _ in members]
             last = await self._last(ids)
             await self._remove_gone([driver_id for driver_id in ids if driver_id not in last])
             found = [each for each in last.values() if isinstance(each, Location) and is_free(each, since)]
@@ -69,9 +69,10 @@ class FreeDrivers:
         return found[:MAX_NEAR]
 
     async def some(self, limit: int) -> list[UUID]:
-        """Up to ``limit`` drivers of the set. Raises: what Redis raises."""
+        """Up to ``limit`` drivers of the sets. Raises: what Redis raises."""
         async with asyncio.timeout(STEP_TIMEOUT_S):
-            members = await self._redis.zrange(self._topics.free_drivers, 0, limit - 1)
+            pages = await self._redis.run([(key, _first(key, limit)) for key in self._topics.free_drivers])
+        members = [member for page in pages for member in page][:limit]
         drivers: list[UUID] = []
         async for some in Pieces(members, MEMBERS_AT_ONCE):
             drivers += [UUID(bytes=cast("bytes", member)) for member in some]
@@ -83,17 +84,40 @@ class FreeDrivers:
         Raises: what Redis raises.
         """
         ttl_ms = int(SWEEP_INTERVAL_S * 900)
-        if not await self._redis.set(self._topics.free_drivers_sweep, b"", nx=True, px=ttl_ms):
+        sweep = self._topics.free_drivers_sweep
+        if not await self._redis.of(sweep).set(sweep, b"", nx=True, px=ttl_ms):
             return
-        cursor = 0
-        while True:
-            async with asyncio.timeout(STEP_TIMEOUT_S):
-                cursor, page = await self._redis.zscan(self._topics.free_drivers, cursor, count=SWEPT)
-                await self._remove_gone([UUID(bytes=cast("bytes", member)) for member, _ in page])
-            if not cursor:
-                return
+        for key in self._topics.free_drivers:
+            cursor = 0
+            while True:
+                async with asyncio.timeout(STEP_TIMEOUT_S):
+                    cursor, page = await self._redis.of(key).zscan(key, cursor, count=SWEPT)
+                    await self._remove_gone([UUID(bytes=cast("bytes", member)) for member, _ in page])
+                if not cursor:
+                    break
 
     async def _remove_gone(self, driver_ids: Sequence[UUID]) -> None:
-        if driver_ids:
-            keys = [self._topics.free_drivers, *(self._topics.last_location(each) for each in driver_ids)]
-            await self._remove(keys=keys, args=[driver_id.bytes for driver_id in driver_ids])
+        calls: list[tuple[Sequence[str], Sequence[bytes]]] = []
+        keys = [self._topics.last_location(driver_id) for driver_id in driver_ids]
+        for group in self._redis.by_slot(keys) if keys else []:
+            members = self._topics.free_drivers_with(driver_ids[group[0]])
+            calls.append(([members, *(keys[each] for each in group)], [driver_ids[each].bytes for each in group]))
+        if calls:
+            await self._remove.run(calls)
+
+
+def _nearest(key: str, center: GeoPoint, radius_m: float, count: int) -> Command:
+    return lambda client: client.geosearch(
+        key,
+        longitude=center.lng,
+        latitude=center.lat,
+        radius=radius_m,
+        unit="m",
+        sort="ASC",
+        count=count,
+        withdist=True,
+    )
+
+
+def _first(key: str, count: int) -> Command:
+    return lambda client: client.zrange(key, 0, count - 1)

@@ -1,13 +1,10 @@
-"""The last position of every driver, in Redis for all processes.
-
-Longer than 300 lines because a position, its place and its lease are written and read by one script.
-"""
+"""The last position of every driver, in Redis for all processes."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
+from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -17,11 +14,13 @@ from models.geo import GeoPoint
 from models.values import Location
 from services.events.bus import Bus
 from services.events.leases import Lease
+from services.events.redis_clients import Command, in_order
 from services.events.redis_errors import LINK_ERRORS, is_of_replica
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.positions.free_drivers import FreeDrivers
 from services.positions.store import Forgotten, MemoryPositions, Stored, Tell
+from services.positions.storing_script import Put, StoringScript, read
 from services.runtime.batches import Batches
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -33,64 +32,6 @@ MAX_PUT = 256
 # The number of positions that are read at once, and that are decoded in one iteration of the event loop.
 MAX_READ = 500
 READ_AT_ONCE = 100
-
-# Sixteen digits of microseconds, then the location, so that the script compares ages without parsing JSON.
-_AGE_DIGITS = 16
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-# For each position: the number of topics, age, time to live, message, lease, the driver's id, longitude (empty: on
-# a trip) and latitude, topics. Returns for each position a word, or the newer position that is known, or "!" and
-# why Redis did not store it; then it is still published, but not on a replica: its new primary may have ended the
-# lease.
-_STORE = f"""
-local answers, arg = {{}}, 1
-for i = 1, (#KEYS - 1) / 2 do
-    local key, topics, age = KEYS[2 * i], tonumber(ARGV[arg]), ARGV[arg + 1]
-    local message, lease = ARGV[arg + 3], ARGV[arg + 4]
-    local last = redis.pcall('GET', key)
-    if type(last) ~= 'string' then last = '' end
-    local last_age = string.sub(last, 1, {_AGE_DIGITS})
-    if lease ~= '' and redis.pcall('GET', KEYS[2 * i + 1]) ~= lease then
-        answers[i] = 'unsure'
-    elseif last_age > age then
-        answers[i] = last
-    elseif last_age == age then
-        answers[i] = 'known'
-    else
-        answers[i] = 'new'
-        local kept = redis.pcall('SET', key, age .. message, 'PX', ARGV[arg + 2])
-        if kept.err then answers[i] = '!' .. kept.err end
-        if ARGV[arg + 6] == '' then
-            redis.pcall('ZREM', KEYS[1], ARGV[arg + 5])
-        else
-            redis.pcall('GEOADD', KEYS[1], ARGV[arg + 6], ARGV[arg + 7], ARGV[arg + 5])
-        end
-        if not string.find(answers[i], 'READONLY', 1, true) then
-            for topic = arg + 8, arg + 7 + topics do
-                local told = redis.pcall('PUBLISH', ARGV[topic], message)
-                if type(told) == 'table' then answers[i] = '!' .. told.err end
-            end
-        end
-    end
-    arg = arg + 8 + topics
-end
-return answers
-"""
-
-
-class _Put(NamedTuple):
-    """A position on its way to Redis; an empty ``message`` forgets the positions until then.
-
-    ``free_at``: where the driver is without a trip.
-    """
-
-    driver_id: UUID
-    recorded_at: datetime
-    free_at: GeoPoint | None
-    topics: Sequence[str]
-    ttl_s: float
-    lease: bytes
-    message: bytes
 
 
 class RedisPositions:
@@ -104,14 +45,14 @@ class RedisPositions:
 
     def __init__(self, link: RedisLink, bus: Bus, topics: Topics, tell: Tell) -> None:
         self._link = link
-        self._redis = link.client(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
-        self._store = self._redis.register_script(_STORE)
+        self._redis = link.clients(timeout_s=TIMEOUT_S, max_connections=MAX_CONNECTIONS)
+        self._script = StoringScript(self._redis, bus, topics)
         self._bus = bus
         self._topics = topics
         self._free_drivers = FreeDrivers(self._redis, topics, self._in_redis)
         self._tell = tell
         self._memory = MemoryPositions(tell)
-        self._puts: Batches[_Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
+        self._puts: Batches[Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
 
     async def put(
         self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
@@ -174,7 +115,7 @@ class RedisPositions:
     async def _forget(self, driver_id: UUID, at: datetime, ttl_s: float) -> None:
         if self._link.is_up:
             try:
-                await self._puts.run(_Put(driver_id, at, None, (), ttl_s, b"", b""))
+                await self._puts.run(Put(driver_id, at, None, (), ttl_s, b"", b""))
             except (ResponseError, *LINK_ERRORS) as error:
                 self._link.failed(error)
 
@@ -183,23 +124,15 @@ class RedisPositions:
         """Since this process has reached the same Redis without a failure."""
         return time.monotonic() - self._link.whole_since if self._link.is_healthy else None
 
-    async def _put_all(self, puts: Sequence[_Put], since: float) -> Sequence[bytes]:
-        keys: list[str] = []
-        args: list[str | bytes | float] = []
-        for driver_id, recorded_at, free_at, topics, ttl_s, lease, message in puts:
-            keys += self._topics.last_location(driver_id), self._topics.lease(driver_id)
-            age = f"{(recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
-            args += len(topics), age, max(1, int(ttl_s * 1000)), message, lease
-            place = (free_at.lng, free_at.lat) if free_at is not None else ("", "")
-            args += [driver_id.bytes, *place, *topics]
+    async def _put_all(self, puts: Sequence[Put], since: float) -> Sequence[bytes]:
         # For the whole call: the client's own time-outs are for each step.
         async with asyncio.timeout_at(since + TIMEOUT_S):
-            return await self._store(keys=[self._topics.free_drivers, *keys], args=args)
+            return await self._script.store(puts)
 
     def _understand(self, answer: bytes, location: Location, ttl_s: float, *, is_leased: bool = False) -> Stored:
         if answer[:1].isdigit():
             # Remembered, so that older positions are known to be outdated.
-            newer = _read(answer)
+            newer = read(answer)
             if isinstance(newer, Forgotten):
                 self._memory.forget_here(location.driver_id, newer.recorded_at, ttl_s=ttl_s)
             elif newer is not None:
@@ -285,9 +218,13 @@ class RedisPositions:
         found: dict[UUID, Location | Forgotten] = {}
         for first in range(0, len(driver_ids), MAX_READ):
             some = driver_ids[first : first + MAX_READ]
-            values = await self._redis.mget([self._topics.last_location(driver_id) for driver_id in some])
+            keys = [self._topics.last_location(driver_id) for driver_id in some]
+            groups = self._redis.by_slot(keys)
+            values = in_order(
+                groups, await self._redis.run([_get([keys[each] for each in group]) for group in groups])
+            )
             for number, (driver_id, value) in enumerate(zip(some, values, strict=True), 1):
-                stored = _read(cast("bytes", value)) if value is not None else None
+                stored = read(cast("bytes", value)) if value is not None else None
                 if stored is not None:
                     found[driver_id] = stored
                 if number % READ_AT_ONCE == 0:
@@ -295,17 +232,10 @@ class RedisPositions:
         return found
 
 
-def _put(location: Location, topics: Sequence[str], ttl_s: float, lease: bytes, message: bytes) -> _Put:
+def _get(keys: Sequence[str]) -> tuple[str, Command]:
+    return keys[0], lambda client: client.mget(keys)
+
+
+def _put(location: Location, topics: Sequence[str], ttl_s: float, lease: bytes, message: bytes) -> Put:
     free_at = location.point if location.trip_id is None else None
-    return _Put(location.driver_id, location.recorded_at, free_at, topics, ttl_s, lease, message)
-
-
-def _read(value: bytes) -> Location | Forgotten | None:
-    if len(value) == _AGE_DIGITS:
-        return Forgotten(_EPOCH + int(value) * _MICROSECOND)
-    try:
-        return Location.from_json(value[_AGE_DIGITS:])
-    except (ValueError, KeyError, TypeError) as error:
-        # Written by another version of this server, during an update.
-        _log.warning("a position is not readable", error=str(error) or type(error).__name__)
-        return None
+    return Put(location.driver_id, location.recorded_at, free_at, topics, ttl_s, lease, message)

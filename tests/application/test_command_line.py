@@ -313,7 +313,7 @@ async def test_a_redis_cluster_is_refused_in_one_line(environment: dict[str, str
     async with broker(**{"cluster-enabled": "yes"}) as cluster:
         environment |= {"TAXIRANK_REDIS_URL": cluster.url}
         outcome = await asyncio.to_thread(command, environment, "serve")
-    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "use a single Redis")
+    assert_one_line(outcome, "TAXIRANK_REDIS_URL", "Redis Cluster", "write redis+cluster://HOST:PORT")
 
 
 async def test_sentinels_that_cannot_be_used_are_refused_in_one_line(

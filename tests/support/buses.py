@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from services.events.bus import Bus
 from services.events.redis_link import RedisLink
+from services.events.topics import Topics
 from services.runtime.counters import Counters
 
 TIMEOUT_S = 10.0
@@ -20,7 +21,8 @@ class Process:
         self.gaps = 0
         self._gap = asyncio.Event()
         self.link = RedisLink(url) if url else None
-        self.bus = Bus(self.link, Counters(), heartbeat_topic=f"{prefix}:heartbeat:{uuid4()}", on_gap=self._on_gap)
+        self.topics = Topics(prefix, is_cluster=self.link is not None and self.link.is_cluster)
+        self.bus = Bus(self.link, Counters(), heartbeats=self.topics.heartbeats(), on_gap=self._on_gap)
 
     def _on_gap(self) -> None:
         self.gaps += 1
@@ -33,6 +35,9 @@ class Process:
             await self._gap.wait()
 
     def topic(self, name: str) -> str:
+        """On a cluster, topics of many names are on all nodes."""
+        if self.link is not None and self.link.is_cluster:
+            return self.topics.user(uuid5(NAMESPACE_OID, name))
         return f"{self.prefix}:{name}"
 
     async def publish(self, name: str, *messages: bytes) -> bool:

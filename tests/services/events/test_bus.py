@@ -273,7 +273,7 @@ async def test_events_arrive_again_after_broadcaster_has_failed_and_a_gap_is_rep
 ) -> None:
     monkeypatch.setattr(tasks, "RESTART_DELAY_S", 0.0)
     gaps, counters = asyncio.Event(), Counters()
-    bus = Bus(None, counters, heartbeat_topic="", on_gap=gaps.set)
+    bus = Bus(None, counters, heartbeats=[], on_gap=gaps.set)
     backend = cast("Any", bus)._broadcast._backend
     next_published = backend.next_published
 
@@ -304,7 +304,7 @@ async def test_too_many_waiting_events_cause_a_gap_and_no_growth(
         gaps += 1
 
     # Without broadcaster, nothing reads the events.
-    backend = RedisBackend(RedisLink(own_broker.url), Counters(), heartbeat_topic="heartbeat", on_gap=on_gap)
+    backend = RedisBackend(RedisLink(own_broker.url), Counters(), heartbeats=["heartbeat"], on_gap=on_gap)
     await backend.connect()
     try:
         await backend.subscribe("a")
@@ -327,8 +327,8 @@ async def test_the_password_of_the_address_is_used() -> None:
 
 async def test_a_rediss_address_uses_tls_and_its_password() -> None:
     link = RedisLink("rediss://me:pass%40word@redis.example:6390/2")
-    backend = RedisBackend(link, Counters(), heartbeat_topic="h", on_gap=lambda: None)
-    connection = cast("Any", backend)._redis.connection_pool.make_connection()
+    backend = RedisBackend(link, Counters(), heartbeats=["h"], on_gap=lambda: None)
+    connection = cast("Any", backend)._redis.at(None).connection_pool.make_connection()
     assert isinstance(connection, SSLConnection)
     assert (connection.host, connection.port, connection.username, connection.password) == (
         "redis.example",

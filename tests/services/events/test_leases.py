@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ class Shared:
     def __init__(self, url: str, prefix: str) -> None:
         self.topics = Topics(prefix)
         self.link = RedisLink(url)
-        self.bus = Bus(self.link, Counters(), heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.bus = Bus(self.link, Counters(), heartbeats=self.topics.heartbeats(), on_gap=lambda: None)
         self.leases = SharedLeases(self.link, self.topics)
 
 
@@ -76,7 +77,7 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     url, prefix = request.getfixturevalue("redis_url"), f"leases-{uuid4().hex}"
     async with AsyncExitStack() as stack:
         one, other = await shared(stack, url, prefix), await shared(stack, url, prefix)
-        redis = one.link.client(timeout_s=1, max_connections=1)
+        redis = one.link.clients(timeout_s=1, max_connections=1).at(None)
 
         async def is_held(lease: Lease) -> bool:
             return lease.is_held and await redis.get(one.topics.lease(pair.user_id)) == lease.token
@@ -138,11 +139,13 @@ async def test_the_end_of_a_change_goes_together_with_another_call(redis_url: st
         sent: list[int] = []
         script = process.leases._script  # pyright: ignore[reportPrivateUsage]
 
-        async def counted(keys: Sequence[str], args: Sequence[object]) -> object:
-            sent.append(len(keys))
-            return await script(keys=keys, args=args)
+        run = script.run
 
-        with patch.object(process.leases, "_script", counted):
+        async def counted(calls: Any) -> Any:
+            sent.extend(len(keys) for keys, _ in calls)
+            return await run(calls)
+
+        with patch.object(script, "run", counted):
             await process.leases.begin_change([one])
             process.leases.end_change([one], since=time.monotonic())
             await process.leases.begin_change([other])

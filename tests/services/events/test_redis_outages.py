@@ -286,7 +286,7 @@ async def test_intermittent_failures_are_one_outage() -> None:
 
 async def refusal(url: str) -> str:
     with pytest.raises(UnusableRedis) as refused:
-        await RedisLink(url).check(f"test-{uuid4().hex}")
+        await RedisLink(url).check([f"test-{uuid4().hex}"])
     text = str(refused.value)
     assert "\n" not in text
     assert PASSWORD not in text
@@ -304,7 +304,7 @@ async def test_a_wrong_password_a_wrong_database_and_a_user_without_rights_are_r
     await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", ">another", *ALL)
     assert "password" in await refusal(address_of_somebody(redis))
     await redis.execute("ACL", "SETUSER", "somebody", f">{PASSWORD}")
-    await RedisLink(address_of_somebody(redis)).check("test")
+    await RedisLink(address_of_somebody(redis)).check(["test"])
     assert "number of the database" in await refusal(address_of_somebody(redis, database=99))
     for right in ("-publish", "-subscribe", "-eval", "resetkeys", "resetchannels"):
         await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", f">{PASSWORD}", *ALL)
@@ -320,7 +320,7 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
     assert documented is not None
     rights = documented[1].replace("PREFIX", prefix).split()
     await redis.execute("ACL", "SETUSER", "somebody", "reset", "on", f">{PASSWORD}", *rights)
-    await RedisLink(address_of_somebody(redis)).check(topics.heartbeat())
+    await RedisLink(address_of_somebody(redis)).check(topics.heartbeats())
     async with process(address_of_somebody(redis), prefix) as one, one.listen("a") as heard:
         assert one.link is not None
         position, claim = location(), (RateLimit(Rate(5, 60), name="any"), "rosa")
@@ -342,11 +342,11 @@ async def test_a_user_with_the_rights_that_the_documentation_lists_is_enough(red
 
 
 async def test_a_redis_that_is_away_full_or_a_replica_stops_no_start(redis: Broker) -> None:
-    await RedisLink(f"redis://127.0.0.1:{free_port()}/0").check("test")
+    await RedisLink(f"redis://127.0.0.1:{free_port()}/0").check(["test"])
     await redis.execute("CONFIG", "SET", "maxmemory", "1")
-    await RedisLink(redis.url).check("test")
+    await RedisLink(redis.url).check(["test"])
     await redis.execute("REPLICAOF", "127.0.0.1", "1")
-    await RedisLink(redis.url).check("test")
+    await RedisLink(redis.url).check(["test"])
 
 
 @pytest.mark.parametrize(

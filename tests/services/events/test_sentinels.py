@@ -477,7 +477,7 @@ async def test_a_connection_that_was_being_made_to_the_former_primary_is_not_use
     async with process(address_of(named)) as one:
         await settled(one)
         link = link_of(one)
-        client = link.client(timeout_s=5.0, max_connections=1)
+        client = link.clients(timeout_s=5.0, max_connections=1).at(None)
         stand.old.freeze()
         asking = asyncio.create_task(client.execute_command("CONFIG", "GET", "port"))
         await asyncio.sleep(0)

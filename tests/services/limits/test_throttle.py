@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -37,7 +37,9 @@ async def taken(throttle: Throttle, *claims: Claim, times: int) -> int:
 
 def limits() -> tuple[RateLimit, RateLimit]:
     """The limits of a process: five and three a day."""
-    return RateLimit(Rate(5, DAY_S), name="five"), RateLimit(Rate(3, DAY_S), name="three")
+    return RateLimit(Rate(5, DAY_S), name="five", group="both"), RateLimit(
+        Rate(3, DAY_S), name="three", group="both"
+    )
 
 
 Shared = Callable[[], Awaitable[SharedThrottle]]
@@ -55,7 +57,7 @@ async def shared(redis_url: str) -> AsyncIterator[Shared]:
 async def of_a_process(url: str, topics: Topics) -> AsyncIterator[SharedThrottle]:
     """The throttle of one process, on its link to Redis."""
     link = RedisLink(url)
-    bus = Bus(link, Counters(), heartbeat_topic=topics.heartbeat(), on_gap=lambda: None)
+    bus = Bus(link, Counters(), heartbeats=topics.heartbeats(), on_gap=lambda: None)
     await bus.connect()
     try:
         yield SharedThrottle(link, topics)
@@ -220,10 +222,10 @@ async def test_while_redis_is_full_each_process_counts_for_itself_and_then_they_
 async def test_while_redis_is_known_to_be_away_it_is_not_even_asked() -> None:
     throttle = SharedThrottle(RedisLink("redis://127.0.0.1:1/0"), Topics("test"))
 
-    async def fail(**_: Any) -> Any:
+    async def fail(_calls: Any) -> Any:
         raise AssertionError("asked")
 
-    throttle._take = cast("Any", fail)  # pyright: ignore[reportPrivateUsage]
+    throttle._take.run = fail  # pyright: ignore[reportPrivateUsage]
     five, _ = limits()
     assert await taken(throttle, (five, "rosa"), times=10) == 5
 
@@ -234,11 +236,11 @@ async def test_an_unexpected_failure_lets_no_caller_wait_for_ever(
     throttle = await shared()
     five, _ = limits()
 
-    async def fail(**_: Any) -> Any:
+    async def fail(_calls: Any) -> Any:
         raise ValueError("a fault")
 
     with monkeypatch.context() as broken:
-        broken.setattr(throttle, "_take", fail)
+        broken.setattr(throttle._take, "run", fail)  # pyright: ignore[reportPrivateUsage]
         async with asyncio.timeout(5):
             outcomes = await asyncio.gather(
                 *(throttle.take((five, "rosa")) for _ in range(3)), return_exceptions=True

@@ -108,19 +108,22 @@ async def test_expired_positions_are_swept_where_nobody_asks_by_one_process_at_a
     application: Application,
 ) -> None:
     assert application.redis is not None
-    client, topics = application.redis.client(timeout_s=2, max_connections=1), application.services.topics
+    client, topics = (
+        application.redis.clients(timeout_s=2, max_connections=1).at(None),
+        application.services.topics,
+    )
     gone, here = [await add_car(application, FAR) for _ in range(3)], await add_car(application, FAR)
     await client.delete(*(topics.last_location(driver.id) for driver in gone))
 
     await application.position_store.remove_expired()
 
-    assert await client.zrange(topics.free_drivers, 0, -1) == [here.id.bytes]
+    assert await client.zrange(topics.free_drivers[0], 0, -1) == [here.id.bytes]
     await client.delete(topics.last_location(here.id))
     await application.position_store.remove_expired()
-    assert await client.zcard(topics.free_drivers) == 1, "swept a moment ago"
+    assert await client.zcard(topics.free_drivers[0]) == 1, "swept a moment ago"
     await client.delete(topics.free_drivers_sweep)
     await application.position_store.remove_expired()
-    assert await client.zcard(topics.free_drivers) == 0
+    assert await client.zcard(topics.free_drivers[0]) == 0
 
 
 async def test_positions_that_have_expired_make_room(application: Application, is_shared: bool) -> None:
@@ -130,11 +133,11 @@ async def test_positions_that_have_expired_make_room(application: Application, i
     await add_car(application, around(HERE, 1000))
     if is_shared:
         assert application.redis is not None
-        client = application.redis.client(timeout_s=2, max_connections=1)
+        client = application.redis.clients(timeout_s=2, max_connections=1).at(None)
         topics = application.services.topics
         await client.delete(*(topics.last_location(driver.id) for driver in gone))
         assert (await ask(application, rider)).drivers_nearby == 1
-        assert await client.zcard(topics.free_drivers) == 1
+        assert await client.zcard(topics.free_drivers[0]) == 1
     else:
         kept = application.position_store
         assert isinstance(kept, store.MemoryPositions)

@@ -23,6 +23,7 @@ from services.positions import redis_positions
 from services.positions import store as position_store
 from services.positions.redis_positions import RedisPositions
 from services.positions.store import MemoryPositions, PositionStore, Stored
+from services.positions.storing_script import Put
 from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.positions import location
@@ -37,7 +38,7 @@ class Process:
     def __init__(self, url: str | None, prefix: str) -> None:
         self.topics = Topics(prefix)
         self.link = RedisLink(url) if url is not None else None
-        self.bus = Bus(self.link, Counters(), heartbeat_topic=self.topics.heartbeat(), on_gap=lambda: None)
+        self.bus = Bus(self.link, Counters(), heartbeats=self.topics.heartbeats(), on_gap=lambda: None)
         self.store: PositionStore = (
             RedisPositions(self.link, self.bus, self.topics, self.tell)
             if self.link
@@ -211,13 +212,14 @@ async def test_calls_during_a_round_trip_go_together_in_the_next(redis_url: str)
 def count_scripts(store: RedisPositions) -> Iterator[list[int]]:
     """The number of positions in each script of the block."""
     sent: list[int] = []
-    script = store._store  # pyright: ignore[reportPrivateUsage]
+    script = store._script  # pyright: ignore[reportPrivateUsage]
+    stored = script.store
 
-    async def counted(keys: Sequence[str], args: Sequence[object]) -> object:
-        sent.append(len(keys) // 2)
-        return await script(keys=keys, args=args)
+    async def counted(puts: Sequence[Put]) -> Sequence[bytes]:
+        sent.append(len(puts))
+        return await stored(puts)
 
-    with patch.object(store, "_store", counted):
+    with patch.object(script, "store", counted):
         yield sent
 
 
@@ -266,7 +268,8 @@ async def test_twenty_drivers_are_one_round_trip(redis_url: str) -> None:
 async def test_any_number_of_simultaneous_reports_needs_only_a_few_connections(redis_url: str) -> None:
     async with process(redis_url) as here:
         results = await asyncio.gather(*(here.put(location()) for _ in range(500)))
-        pool = cast("RedisPositions", here.store)._redis.connection_pool  # pyright: ignore[reportPrivateUsage]
+        redis = cast("RedisPositions", here.store)._redis  # pyright: ignore[reportPrivateUsage]
+        pool = redis.at(None).connection_pool
         assert len(pool._available_connections) <= redis_positions.MAX_CONNECTIONS
     assert results == [Stored.NEW] * 500
 
