@@ -241,14 +241,14 @@ class Drive:
         return {key: shown.get(key) for key in wanted.keys() | shown.keys() if wanted.get(key) != shown.get(key)}
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("walk", range(2))
 async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_twice(
-    application: Application, seed: int
+    application: Application, walk: int
 ) -> None:
     """Ten minutes of simulated time, compared with a brute-force model, while requests appear and disappear all
     around.
     """
-    rng = random.Random(seed)
+    rng = random.Random(walk)
     start = rng.choice([GeoPoint(52.37, 4.9), GeoPoint(-16.8, 179.99), CORNER])
     rider = await add_rider(application.database)
     drives = [Drive(application, await add_driver(application.database), start, rng) for _ in range(3)]
