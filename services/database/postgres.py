@@ -41,7 +41,7 @@ _OWN_OPTIONS = {
     # was small would still read the whole table when it has grown. A search without an index still does so.
     "enable_seqscan": "off",
     # Each connection plans a statement once. By itself PostgreSQL plans its first five executions, and some
-    # statements each time, although every plan uses the same indexes: that took longer than executing them.
+    # statements each time, although every plan uses the same indexes.
     "plan_cache_mode": "force_generic_plan",
     # One UPDATE decides who wins: the others must wait for it and find no row, not fail.
     "default_transaction_isolation": "read committed",

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field
 
+from services.events.redis_address import DEFAULT_PORT, shown_place, split_hosts
 from services.events.redis_nodes import Node
 
-DEFAULT_PORT = 6379
 CLUSTER = ("redis+cluster", "rediss+cluster")
 CLUSTER_FORM = "redis+cluster://HOST:PORT,HOST:PORT"
 
@@ -26,24 +26,22 @@ class ClusterAddress:
 
     def url(self, node: Node) -> str:
         """The address of one node, as redis-py takes it."""
-        return f"{self.scheme}://{self.login}{_shown(node)}/0{self.query}"
+        return f"{self.scheme}://{self.login}{shown_place(node)}/0{self.query}"
 
 
 def parse(url: str) -> ClusterAddress | None:
     """None: the scheme is another one. Raises: BadClusterUrl."""
-    scheme, _, after = url.partition("://")
+    scheme, login, hosts, rest = split_hosts(url)
     if scheme not in CLUSTER:
         return None
-    authority = re.split("[/?#]", after, maxsplit=1)[0]
-    login, at, hosts = authority.rpartition("@")
-    path, mark, query = after.removeprefix(authority).partition("?")
+    path, mark, query = rest.partition("?")
     if path.strip("/") not in {"", "0"}:
         raise BadClusterUrl(f"has {path!r} after the hosts: a cluster has no numbered databases")
-    nodes = tuple(_node(item) for item in hosts.split(","))
+    nodes = tuple(_node(item) for item in hosts)
     if twice := next((node for node in nodes if nodes.count(node) > 1), None):
-        raise BadClusterUrl(f"names the node {_shown(twice)} twice")
-    shown = f"{scheme}://{','.join(map(_shown, nodes))}"
-    return ClusterAddress(shown, nodes, scheme.partition("+")[0], login + at, mark + query)
+        raise BadClusterUrl(f"names the node {shown_place(twice)} twice")
+    shown = f"{scheme}://{','.join(map(shown_place, nodes))}"
+    return ClusterAddress(shown, nodes, scheme.partition("+")[0], login, mark + query)
 
 
 def _node(text: str) -> Node:
@@ -54,7 +52,3 @@ def _node(text: str) -> Node:
     if not 0 < port <= 65535:
         raise BadClusterUrl("its port is not a number up to 65535")
     return Node(found[1] or found[2], port)
-
-
-def _shown(node: Node) -> str:
-    return f"[{node.host}]:{node.port}" if ":" in node.host else f"{node.host}:{node.port}"

@@ -71,11 +71,8 @@ _WRONG_PORT = "its port is not a number up to 65535"
 
 
 def _of_sentinels(url: str) -> RedisAddress:
-    # By hand: urlsplit knows no list of hosts.
-    scheme, _, after = url.partition("://")
-    authority = re.split("[/?#]", after, maxsplit=1)[0]
-    login, _, hosts = authority.rpartition("@")
-    parts = urlsplit(f"//{after.removeprefix(authority)}")
+    scheme, login, hosts, rest = split_hosts(url)
+    parts = urlsplit(f"//{rest}")
     service, _, database = parts.path.lstrip("/").partition("/")
     service = unquote(service)
     if not service:
@@ -90,14 +87,14 @@ def _of_sentinels(url: str) -> RedisAddress:
         raise BadRedisUrl(
             f"has the option {misplaced[0]}, which has its place before the ?: HOST:PORT/SERVICE/DATABASE"
         )
-    places = tuple(_place(item) for item in hosts.split(","))
+    places = tuple(_place(item) for item in hosts)
     if twice := next((place for place in places if places.count(place) > 1), None):
         raise BadRedisUrl(f"names the sentinel {shown_place(twice)} twice")
     sentinel_login = {name: query.pop(option) for option, name in _SENTINEL_LOGIN.items() if option in query}
     single = "rediss" if scheme == SENTINEL[1] else "redis"
     try:
         found = dict(
-            parse_url(f"{single}://{login}{'@' if login else ''}placeholder/{database or 0}?{urlencode(query)}")
+            parse_url(f"{single}://{login if login != '@' else ''}placeholder/{database or 0}?{urlencode(query)}")
         )
     except ValueError as error:
         raise BadRedisUrl(str(error)) from None
@@ -107,6 +104,17 @@ def _of_sentinels(url: str) -> RedisAddress:
     return RedisAddress(
         f"{scheme}://{listed}/{service}/{database or 0}", found, places, service, {**tls, **sentinel_login}
     )
+
+
+def split_hosts(url: str) -> tuple[str, str, list[str], str]:
+    """The scheme, the login with its ``@``, the hosts with their ports, and the rest of a URL.
+
+    By hand: ``urlsplit`` knows no list of hosts.
+    """
+    scheme, _, after = url.partition("://")
+    authority = re.split("[/?#]", after, maxsplit=1)[0]
+    login, at, hosts = authority.rpartition("@")
+    return scheme, login + at, hosts.split(","), after.removeprefix(authority)
 
 
 def _place(text: str) -> Place:
