@@ -11,6 +11,7 @@ from application.errors import StartError
 from application.mail import letter_texts, mail_transport
 from application.push import vapid_keys
 from application.settings import PREFIX, Settings
+from application.tracing import start_tracing
 from gateway.media import PHOTO_HEADERS
 from models.standing import DriverRules
 from models.values import Location
@@ -31,6 +32,7 @@ from services.accounts.recovery_letters import RecoveryLetters
 from services.accounts.session_checks import SessionChecks
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
+from services.database.traced_database import TracedDatabase
 from services.drivers.acceptance import Acceptance
 from services.drivers.announcements import StandingAnnouncements
 from services.drivers.duty import Duty
@@ -43,11 +45,13 @@ from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
+from services.events.traced_outbox import TracedOutbox
 from services.limits.log_in_rate import LogInRate
 from services.limits.rates import Rate, RateLimit
 from services.limits.throttle import PerUser, ProcessThrottle, SharedThrottle, Throttle
 from services.live.city import City
 from services.live.city_reads import CityReads
+from services.live.delivery_spans import DeliverySpans
 from services.live.hub import LINGER_S, Hub
 from services.live.live_sessions import LiveSessions
 from services.live.reads import StateReader
@@ -114,7 +118,8 @@ class Application:
         self.settings = settings
         # On SIGTERM, uvicorn finishes the running requests and stops.
         self.on_database_lost: Callable[[], None] = _stop_now
-        self.database = Database(settings)
+        self.tracing = tracing = start_tracing(settings)
+        self.database = Database(settings) if tracing is None else TracedDatabase(settings, tracing)
         self.shield = Shield()
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
         topics = Topics(settings.redis_prefix, is_cluster=self.redis is not None and self.redis.is_cluster)
@@ -144,13 +149,15 @@ class Application:
             handover=handover,
             wake=self.webhook_sender.wake,
         )
-        self.outbox = Outbox(
-            self.database,
-            self.bus,
-            topics,
-            self.leases,
-            handover,
-            counters,
+        broker = "redis" if self.redis is not None else "memory"
+        new_outbox = Outbox if tracing is None else functools.partial(TracedOutbox, tracing, system=broker)
+        self.outbox = new_outbox(
+            database=self.database,
+            bus=self.bus,
+            topics=topics,
+            leases=self.leases,
+            handover=handover,
+            counters=counters,
             find_changed=announcements.find_changed,
             find_standings=standing_announcements.find_changed,
         )
@@ -257,7 +264,9 @@ class Application:
             self.outbox,
             self.shield,
             writes,
-            TripRequests(self.database, self.outbox, writes, announcements, sessions, self.shield),
+            TripRequests(
+                self.database, self.outbox, writes, announcements, sessions, self.shield, tracing=tracing
+            ),
             Guards(positions, pick_up_pins, periods),
             sessions,
             standings=standings,
@@ -299,6 +308,7 @@ class Application:
         def listen(topic: str) -> Listening:
             return city.listen() if topic == topics.city else self.bus.listen(topic)
 
+        self.delivery_spans = DeliverySpans(tracing, system=broker) if tracing is not None else None
         hub = Hub(
             StateReader(self.database, positions, standings, counters),
             listen,
@@ -306,6 +316,7 @@ class Application:
             counters,
             linger_s=LINGER_S,
             max_pools_per_user=settings.max_pools_per_user,
+            spans=self.delivery_spans,
         )
 
         def on_gap() -> None:
@@ -428,6 +439,13 @@ class Application:
             remove_old_email_tokens=(600.0, email_tokens.remove_old),
             fill_skeletons=(FILL_INTERVAL_S, functools.partial(fill_skeletons, self.database)),
         )
+
+    async def report_traces(self) -> None:
+        """Export the spans that have not been exported yet."""
+        if self.delivery_spans is not None:
+            self.delivery_spans.report()
+        if self.tracing is not None:
+            await self.tracing.flush()
 
     def store_is_up(self) -> bool:
         """Whether all processes share positions and rates. Always true without Redis."""

@@ -34,10 +34,12 @@ from gateway.hosts import Hosts
 from gateway.map_sources import MapSources
 from gateway.media import media_route
 from gateway.metrics import Metrics
+from gateway.path_folders import folders_of
 from gateway.recovery_pages import recovery_routes
 from gateway.request_log import Incidents, RequestId
 from gateway.security_headers import SecurityHeaders
 from gateway.service_worker import service_worker_route
+from gateway.traced_requests import TracedRequests
 from gateway.trip_map import TripMap
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
@@ -81,7 +83,7 @@ class Asgi:
         # With trusted documents, no query typed into GraphiQL could run.
         self._has_graphiql = settings.graphiql and settings.trusted_documents is None
         self._draining = Draining(settings.drain_delay_s, settings.drain_s)
-        execution = build_execution(settings)
+        execution = build_execution(settings, application.tracing)
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         self.sockets = self._socket_endpoint(execution, limit)
         self.metrics = self._build_metrics()
@@ -91,7 +93,8 @@ class Asgi:
             self._mount_admin(starlette)
         starlette.router.redirect_slashes = False
         paths = [route.path for route in starlette.routes if isinstance(route, Route | Mount)]
-        self.metrics.know_paths([GRAPHQL_PATH, *paths])
+        self._folders = folders_of([GRAPHQL_PATH, *paths])
+        self.metrics.know_folders(self._folders)
         self._starlette = starlette
         self._graphql = self._http_endpoint(execution, limit)
         http: ASGIApp = self._route
@@ -240,6 +243,7 @@ class Asgi:
         settings = self._settings
         return [
             Middleware(SecurityHeaders, is_https=settings.secure_cookies),
+            *self._tracing_layer(),
             Middleware(RequestId, observe=self.metrics.observe_request),
             Middleware(Incidents),
             Middleware(Hosts, names=settings.host_names),
@@ -251,6 +255,13 @@ class Asgi:
                 timeout_s=settings.receive_timeout_s,
             ),
         ]
+
+    def _tracing_layer(self) -> list[Middleware]:
+        """Around the request's log line, so that the line has the trace."""
+        tracing = self._application.tracing
+        if tracing is None:
+            return []
+        return [Middleware(TracedRequests, tracing=tracing, folders=self._folders)]
 
     def _mount_admin(self, starlette: Starlette) -> None:
         application, public_url = self._application, self._settings.public_url

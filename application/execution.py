@@ -1,11 +1,15 @@
 """Builds the execution of operations from the settings."""
 
+import functools
+
 from application.errors import StartError
 from application.settings import PREFIX, Settings
 from schema.build import build_schema
 from schema.operations.execution import Execution
 from schema.operations.limits import Limits
+from schema.operations.traced_execution import TracedExecution
 from schema.operations.trusted_documents import BadManifest, read_manifest
+from services.tracing.tracing import Tracing
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -22,14 +26,15 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def build_execution(settings: Settings) -> Execution:
-    """Build the execution of operations.
+def build_execution(settings: Settings, tracing: Tracing | None = None) -> Execution:
+    """Build the execution of operations, traced or not.
 
     Raises:
         StartError: the trusted documents cannot be used.
     """
     try:
-        return Execution(
+        new = Execution if tracing is None else functools.partial(TracedExecution, tracing=tracing)
+        return new(
             build_schema(),
             introspection=settings.introspection,
             suggestions=settings.suggestions,

@@ -27,6 +27,7 @@ async def running(application: Application) -> AsyncGenerator[None]:
     """
     instance_lock = InstanceLock(application.settings, on_lost=application.on_database_lost)
     async with _Shutdown(application.settings.shutdown_timeout_s * SHARE_OF_PARTS) as shutdown:
+        shutdown.add("traces", application.report_traces)
         await application.loop_lag.start()
         shutdown.add("loop_lag", application.loop_lag.stop)
         await instance_lock.acquire()

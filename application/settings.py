@@ -342,6 +342,9 @@ class Settings(BaseSettings):
         description="Memory of one Argon2 hash, in KiB; less is faster and weaker.",
     )
     metrics: bool = Field(True, description="Serve Prometheus metrics at `/metrics`; keep that path private.")
+    tracing: bool = Field(
+        False, description="Trace requests with OpenTelemetry, whose own variables (`OTEL_*`) say where to."
+    )
     drain_delay_s: float = Field(
         0.0,
         ge=0,
@@ -411,6 +414,11 @@ class Settings(BaseSettings):
 def pass_on(**given: object) -> None:
     """Set settings for this process and those that it starts: the processes that serve read the environment."""
     os.environ |= {PREFIX + name.upper(): str(value) for name, value in given.items()}
+
+
+def otel_variables() -> dict[str, str]:
+    """OpenTelemetry's own variables, which its SDK reads too. It takes an empty one as missing."""
+    return {name: value for name, value in os.environ.items() if name.startswith("OTEL_") and value.strip()}
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -1,6 +1,6 @@
 """Prometheus metrics of one server process."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.path_folders import folder_of
 from services.errors import DatabaseUnavailable
 from services.events.bus import BusState
 from services.runtime.counters import Counters
@@ -59,16 +60,16 @@ class Metrics(Collector):
         # By path and status: to look one up by its labels takes longer than to observe.
         self._requests: dict[tuple[str, int], Histogram] = {}
 
-    def know_paths(self, paths: Iterable[str]) -> None:
+    def know_folders(self, folders: frozenset[str]) -> None:
         """Tell apart the requests to these routes, by the first part of their paths."""
-        self._folders = frozenset(_folder_of(path) for path in paths)
+        self._folders = folders
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
         """Count one answered request. All photos are one path, and all unknown paths are one.
 
         Each label stays for ever, so no label comes from text that a client chose.
         """
-        folder = _folder_of(path)
+        folder = folder_of(path)
         shown = folder if status != 404 and folder in self._folders else ""
         series = self._requests.get((shown, status))
         if series is None:
@@ -122,10 +123,6 @@ class Metrics(Collector):
             return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
-
-
-def _folder_of(path: str) -> str:
-    return "/" + path.removeprefix("/").partition("/")[0]
 
 
 _COUNTERS = {

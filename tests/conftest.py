@@ -79,7 +79,12 @@ TOGETHER = (
     (
         *("live/test_faults.py", "live/test_sentinel_faults.py"),
         *("live/test_killed_upload.py", "live/test_load_balancer.py"),
-        *("live/test_two_processes.py", "live/test_upload_memory.py", "application/test_command_line.py"),
+        *(
+            "live/test_traces.py",
+            "live/test_two_processes.py",
+            "live/test_upload_memory.py",
+            "application/test_command_line.py",
+        ),
         *("services/database/test_postgres.py", "test_log_secrets.py"),
     ),
 )

@@ -74,7 +74,7 @@ def test_the_settings_of_the_compose_file_are_valid(monkeypatch: pytest.MonkeyPa
 
 
 def test_every_setting_is_passed_on_or_fixed() -> None:
-    handed_on = set(SERVICES["server"]["environment"])
+    handed_on = {name for name in SERVICES["server"]["environment"] if name.startswith(PREFIX)}
     fixed = {f"{PREFIX}HOST", f"{PREFIX}PORT"}
     assert fixed <= image_environment().keys()
     assert handed_on == {PREFIX + name.upper() for name in Settings.model_fields} - fixed

@@ -7,7 +7,7 @@ import subprocess
 from application.paths import ROOT
 from tests.support.tools import missing
 
-HOW = "uv export --frozen --no-emit-project --no-annotate --no-header"
+HOW = "uv export --frozen --no-emit-project --no-annotate --no-header --group tracing"
 
 
 def test_an_image_installs_what_the_lock_says() -> None:

@@ -17,6 +17,7 @@ from application.paths import WEB
 from application.process import read_settings, run, stop
 from application.serving import uvicorn_options
 from application.settings import PREFIX, Settings, pass_on
+from application.tracing import check_tracing
 from gateway.web_build import WebBuild
 from services.database import migrations
 from services.database.instance_lock import InstanceLock
@@ -79,6 +80,7 @@ async def _check_start(settings: Settings) -> None:
         # Trips work without the photo store. Each process logs the outage and tries again.
         pass
     build_execution(settings)
+    check_tracing(settings)
     if settings.sqlite_path is not None:
         check_file(settings.sqlite_path)
     if settings.redis_url is not None:

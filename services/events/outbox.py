@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -38,6 +39,14 @@ def note_sql(changed: str, *, former: str, pool: str) -> str:
         "INSERT INTO outbox (trip_id, version, former_driver_id, for_pool, created) "
         f"SELECT id, version, {former}, {pool}, {{now}} FROM {changed} RETURNING id, trip_id"
     )
+
+
+class Publisher(Protocol):
+    """What an outbox needs of the bus."""
+
+    async def publish(self, events: Sequence[tuple[Sequence[str], bytes]]) -> bool:
+        """As ``Bus.publish``."""
+        ...
 
 
 class OutboxTransaction:
@@ -138,7 +147,7 @@ class Outbox:
         """``find_changed`` is for trips, ``find_standings`` for drivers."""
         self._database = database
         self._counters = counters
-        self._bus = bus
+        self._bus: Publisher = bus
         self._topics = topics
         self._leases = leases
         self._handover = handover
@@ -204,11 +213,13 @@ class Outbox:
             # Other processes may still use outdated data: wait until they cannot.
             await asyncio.sleep(MAX_UNCHECKED_S)
 
-    def _enqueue(self, announcement: Announcement) -> None:
+    def _enqueue(self, announcement: Announcement) -> bool:
         # Above the bound, leave it to the sweep: memory must stay bounded while the broker hangs.
-        if len(self._waiting) < MAX_WAITING:
+        has_room = len(self._waiting) < MAX_WAITING
+        if has_room:
             self._waiting.append(announcement)
             self._work.set()
+        return has_room
 
     async def _publish_waiting(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from services.events.handover import Handover
 from services.events.settled_notes import SettledNotes
 from services.events.topics import Topics
 from services.runtime.waits import about
+from services.tracing.tracing import SpanContext
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -29,11 +30,15 @@ CLAIM_S = 5
 
 @frozen
 class Announcement:
-    """A bus message, its topics, and the outbox rows to delete once it is published."""
+    """A bus message, its topics, and the outbox rows to delete once it is published.
+
+    ``caller``: the span of whoever asked for the change, if it is traced and not the current one.
+    """
 
     note_ids: Sequence[int]
     topics: Sequence[str]
     message: bytes
+    caller: SpanContext | None = None
 
 
 # Builds announcements of the current state of changed trips, or drivers. The argument has the outbox rows of each.

@@ -66,8 +66,11 @@ class Topics:
 
     def is_of_locations(self, topic: str) -> bool:
         """Whether positions come on the topic; on all others but ``sessions``, only trips do."""
-        kind = topic.removeprefix(self._prefix).rpartition(":")[0].rpartition(":")[2]
-        return topic.startswith(self._prefix) and kind in {"location", "car"}
+        return topic.startswith(self._prefix) and self.kind(topic) in {"location", "car"}
+
+    def kind(self, topic: str) -> str:
+        """What kind of topic it is, such as ``trip``; empty for a topic that is the only one of its kind."""
+        return topic.removeprefix(self._prefix).rpartition(":")[0].rpartition(":")[2]
 
     def last_location(self, driver_id: UUID) -> str:
         """The key of the driver's last position."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from models.values import Location
 from services.events.topics import Topics
+from services.live.delivery_spans import DeliverySpans
 from services.live.events import EventDecoder, LocationEvent
 from services.live.faults import TooManyPools
 from services.live.feeds import Feed
@@ -55,16 +56,17 @@ class Hub:
         linger_s: float = 0.0,
         max_pools_per_user: int = 20,
         turn_s: float = TURN_S,
+        spans: DeliverySpans | None = None,
     ) -> None:
         """``max_pools_per_user``: how many feeds that move with the position a user may have.
 
-        ``turn_s``: the time for deliveries in one iteration of the event loop.
+        ``turn_s``: the time for deliveries in one iteration of the event loop. ``spans``: traces them.
         """
         self.counters = counters
         # Wakes crowds: a few subscribers in each iteration.
         self.wake_ups = FairQueue()
         self._state = state
-        delivering = Delivering(EventDecoder(topics, counters), self._restart, FairQueue(turn_s=turn_s))
+        delivering = Delivering(EventDecoder(topics, counters), self._restart, FairQueue(turn_s=turn_s), spans)
         self._topics = OpenTopics(listen, delivering, linger_s=linger_s)
         self._restarting: dict[Follower, None] = {}
         self._subscribers: dict[Subscriber, None] = {}

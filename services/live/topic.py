@@ -13,6 +13,7 @@ import structlog
 
 from models.frozen import frozen
 from services.live.delivered_versions import DeliveredVersions
+from services.live.delivery_spans import DeliverySpans
 from services.live.events import CityEvent, EventDecoder, LocationEvent, TripEvent, Unversioned
 from services.runtime.fair_queue import FairQueue
 
@@ -83,12 +84,13 @@ class TopicState(Enum):
 class Delivering:
     """How the messages of all topics reach their followers.
 
-    ``restart`` makes followers start over. ``turns`` runs the pieces of all deliveries.
+    ``restart`` makes followers start over. ``turns`` runs the pieces of all deliveries. ``spans`` traces them.
     """
 
     decoder: EventDecoder
     restart: Callable[[Iterable["Follower"]], None]
     turns: FairQueue
+    spans: DeliverySpans | None = None
 
 
 class Topic:
@@ -208,7 +210,11 @@ class Topic:
     def _begin(self, message: Heard) -> Iterator[None]:
         """Decode a message; returns the pieces of its delivery. Raises: any Exception of the decoding."""
         event = self._delivering.decoder.decode(self.name, message) if isinstance(message, bytes) else message
-        return self._deliver_trip(event) if isinstance(event, TripEvent) else self._deliver_unversioned(event)
+        pieces = self._deliver_trip(event) if isinstance(event, TripEvent) else self._deliver_unversioned(event)
+        spans = self._delivering.spans
+        if spans is None or not isinstance(message, bytes):
+            return pieces
+        return spans.of(message, event, pieces, followers=len(self.followers))
 
     def _deliver_trip(self, event: TripEvent) -> Iterator[None]:
         """Deliver a change to all followers, unless this version or a newer one was delivered before.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextvars import Context
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -40,7 +41,8 @@ class DataLoader(Generic[K, V]):
             asked, self._asked = self._asked, {}
             task = asyncio.create_task(self._answer(asked))
             self._under_way.add(task)
-            task.add_done_callback(self._end)
+            # Those who wait do not belong to the request of those who were first.
+            task.add_done_callback(self._end, context=Context())
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)

@@ -7,6 +7,8 @@ from typing import Literal
 
 import structlog
 
+from services.tracing.log_lines import add_trace
+
 
 class _StopsAndProblems(logging.Filter):
     """Passes only uvicorn's warnings, errors and its message that it stops."""
@@ -26,6 +28,7 @@ def configure(*, level: str, format: Literal["console", "json"]) -> None:
     """Send the logs of Taxirank and of its libraries to standard error in one format."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

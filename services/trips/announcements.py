@@ -11,6 +11,7 @@ from services.events.sweep import Announcement
 from services.events.topics import Topics
 from services.positions.cells import cells_of
 from services.runtime.memory_cache import compact
+from services.tracing.tracing import SpanContext
 from services.trips import rows as trip_rows
 
 # A byte with which no JSON begins.
@@ -27,13 +28,19 @@ class TripAnnouncements:
         self._topics = topics
 
     def changed(
-        self, note_id: int, trip: TripValue, *, for_pool: bool, former_driver_id: UUID | None
+        self,
+        note_id: int,
+        trip: TripValue,
+        *,
+        for_pool: bool,
+        former_driver_id: UUID | None,
+        caller: SpanContext | None = None,
     ) -> Announcement:
-        """The announcement of a trip's new state; its former driver receives it too."""
+        """The announcement of a trip's new state; its former driver receives it too. ``caller``: as there."""
         former = () if former_driver_id is None else (former_driver_id,)
         topics = self._topics_of(trip, former, for_pool=for_pool)
         # Compact, because thousands may wait while the broker is away.
-        return Announcement([note_id], topics, compact(trip.to_json()))
+        return Announcement([note_id], topics, compact(trip.to_json()), caller)
 
     async def find_changed(self, noted: Mapping[UUID, Sequence[Row]]) -> dict[UUID, Announcement]:
         """The current trips, each for everybody who should have received a change in ``noted``: rows of the

@@ -1,6 +1,7 @@
 """Writes the trips that riders request; requests that arrive during one statement are written by the next."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 
 import structlog
@@ -16,6 +17,7 @@ from services.errors import DatabaseUnavailable, SessionEnded
 from services.events.outbox import Outbox, note_sql
 from services.runtime.batches import Batches
 from services.runtime.shield import Shield
+from services.tracing.tracing import SpanContext, Tracing
 from services.trips import history as trip_history
 from services.trips import rows as trip_rows
 from services.trips.announcements import TripAnnouncements
@@ -37,11 +39,15 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @frozen
 class TripRequest:
-    """The checked request of a rider in a session. ``key``: their idempotency key, if any."""
+    """The checked request of a rider in a session.
+
+    ``key``: their idempotency key, if any; ``caller``: the span of the request, if it is traced.
+    """
 
     actor: Actor
     journey: Journey
     key: str | None
+    caller: SpanContext | None = None
 
 
 class Outcome(Enum):
@@ -68,8 +74,11 @@ class TripRequests:
         announcements: TripAnnouncements,
         sessions: Sessions,
         shield: Shield,
+        *,
+        tracing: Tracing | None = None,
     ) -> None:
         self._shield = shield
+        self._tracing = tracing
         self._database = database
         self._outbox = outbox
         self._writes = writes
@@ -87,6 +96,8 @@ class TripRequests:
         Raises:
             DatabaseUnavailable: if the connection was lost during the commit, it may be written.
         """
+        if self._tracing is not None:
+            request = replace(request, caller=self._tracing.here())
         if self._database.sql.writes_with_reads:
             return await self._batches.run(request)
         return Outcome.ALONE
@@ -113,8 +124,16 @@ class TripRequests:
             return await self._writes.run(changes, write, skips_locked=skips_locked)
 
     async def _send_batch(self, requests: Sequence[TripRequest], _: float) -> Sequence[TripValue | Outcome]:
+        if self._tracing is not None:
+            return await self._send_traced(self._tracing, requests)
         # The server does not stop before it is written and announced.
         return await self._shield.run(self._write_batch(requests))
+
+    async def _send_traced(
+        self, tracing: Tracing, requests: Sequence[TripRequest]
+    ) -> Sequence[TripValue | Outcome]:
+        with tracing.together("write trips", [request.caller for request in requests]):
+            return await self._shield.run(self._write_batch(requests))
 
     async def _write_batch(self, requests: Sequence[TripRequest]) -> Sequence[TripValue | Outcome]:
         if len(requests) == 1:
@@ -138,6 +157,8 @@ class TripRequests:
             rider_id = requests[n].actor.id
             nth.append(seen.setdefault(rider_id, 0))
             seen[rider_id] += 1
+        is_traced = self._tracing is not None
+        callers = {new[n][0]: request.caller for n, request in enumerate(requests)} if is_traced else {}
         async with self._outbox.statement() as changes:
             try:
                 rows = await changes.fetch(
@@ -157,7 +178,9 @@ class TripRequests:
             for row in rows:
                 trip = trips[uuid(row["id"])] = trip_of(row)
                 changes.announce(
-                    self._announcements.changed(row["note_id"], trip, for_pool=True, former_driver_id=None)
+                    self._announcements.changed(
+                        row["note_id"], trip, for_pool=True, former_driver_id=None, caller=callers.get(trip.id)
+                    )
                 )
             return trips
 
