@@ -33,6 +33,13 @@ def web_build() -> Path:
     return build.folder
 
 
+# A map computes what it would draw, and draws nothing: the processor would spend long on pixels that no test looks
+# at. Places, clicks and the map's own state do not depend on them.
+UNDRAWN = """
+    for (const name of ["drawArrays", "drawElements"])
+        WebGL2RenderingContext.prototype[name] = () => {};
+"""
+
 # Another site than the server's, and a host name that its owner points at the server.
 ANOTHER_SITE = "127.0.0.2"
 REBOUND = "rebound.example"
@@ -134,15 +141,23 @@ OpenCity = Callable[..., Awaitable[CityPage]]
 async def visit(live_server, web_build, new_context: NewContext) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Opens a kind of page: each call is another browser, which can reach only the server.
 
+    Its maps have no pixels, unless the test asks for ``draws_maps`` or for screenshots.
+
     A request to another host, a script error or a violation of the page's policy fails the test.
     """
     pages: list[BoardPage | AdminPage | CityPage] = []
 
     async def open_page(
-        kind: type[BoardPage | AdminPage | CityPage], url: str = live_server.url, **context: Any
+        kind: type[BoardPage | AdminPage | CityPage],
+        url: str = live_server.url,
+        *,
+        draws_maps: bool = False,
+        **context: Any,
     ) -> BoardPage | AdminPage | CityPage:
         options = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context}
         page = kind(await (await new_context(**options)).new_page(), url=url)
+        if not draws_maps and not WatchedPage.draws_pictures:
+            await page.page.context.add_init_script(UNDRAWN)
         pages.append(page)
         await page.open()
         return page

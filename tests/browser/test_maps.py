@@ -47,7 +47,7 @@ async def pixels_apart(panel: Panel) -> float:
 async def test_a_map_is_drawn_in_light_and_dark_and_is_zoomed_and_moved_by_buttons_keys_and_mouse(
     board: OpenBoard,
 ):
-    page = await board(color_scheme="light")
+    page = await board(color_scheme="light", draws_maps=True)
     rider, keys = page.rider, page.page.keyboard
     await rider.sign_up("Robin")
     light = await colors(rider)
