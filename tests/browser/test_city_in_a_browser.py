@@ -71,7 +71,7 @@ async def test_staff_watch_a_city_find_a_driver_and_open_a_trip_until_they_are_s
         options = size(drivers=200, riders=140, requests_per_minute=90, report_every_s=8, speed_up=1)
     else:
         options = size(drivers=6, riders=4, requests_per_minute=240, report_every_s=0.5)
-    # An error of its layers would show when they are drawn.
+    # One map of the city is drawn to its pixels.
     page = await city(draws_maps=True)
     await page.log_in("stella")
     async with simulating(options):
