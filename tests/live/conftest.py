@@ -1,10 +1,12 @@
 """Options of the tests with several processes."""
 
+from pathlib import Path
+
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the long runs of the fault suite and of the interleavings."""
+    """Add the long runs of the fault suite and of the interleavings, and the picture of a trace."""
     parser.addoption(
         "--long-faults",
         action="store_true",
@@ -14,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--interleavings",
         type=int,
         help="how many orders tests/live/test_interleavings.py tries, other ones each time",
+    )
+    parser.addoption(
+        "--trace-picture", type=Path, help="the file into which tests/live/test_traces.py draws its trace"
     )
 
 

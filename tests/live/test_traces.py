@@ -1,5 +1,6 @@
 """One trace from a rider's request in one process to the deliveries in all others."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from tests.support.api import POOL, Api
 from tests.support.collector import collecting
 from tests.support.processes import server_process
 from tests.support.servers import Postgres
+from tests.support.trace_picture import picture
 
 CALLER = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
 CREATE = """mutation Book($trip: CreateTripInput!) {
@@ -17,9 +19,20 @@ CREATE = """mutation Book($trip: CreateTripInput!) {
 TRIP = {"pickUpAddress": "Central Station", "dropOffAddress": "Airport"}
 
 
+@pytest.fixture
+def trace_picture(request: pytest.FixtureRequest) -> Path | None:
+    """Where to draw the trace."""
+    return request.config.getoption("trace_picture", default=None)
+
+
 async def test_one_trace_leads_from_a_request_to_its_delivery_in_each_process(
-    postgres: Postgres, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trace_picture: Path | None,
 ) -> None:
+    """With ``--trace-picture FILE`` it draws the trace, as ``docs/images/trace.svg`` shows it."""
     database_url = postgres.copy()
     with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
@@ -102,4 +115,8 @@ async def test_one_trace_leads_from_a_request_to_its_delivery_in_each_process(
     assert mine
     assert {line["trace_id"] for line in mine} == {CALLER[0]}
     assert all("Traceback" not in log for log in logs), logs
+    drawn = picture(trace, title="A createTrip, from the request to the offers in two processes")
+    assert all(span.name in drawn for span in trace)
+    if trace_picture is not None:
+        await asyncio.to_thread(trace_picture.write_text, drawn)
     assert "Central Station" not in str(collector.spans), "what people type is in no span"
