@@ -273,6 +273,7 @@ class Application:
             rules=rules,
             pins=pick_up_pins,
             changing=changing,
+            counters=counters,
         )
         self.personal_data = PersonalData(self.database, self.photo_store)
         self.staff = Staff(

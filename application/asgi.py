@@ -83,7 +83,7 @@ class Asgi:
         # With trusted documents, no query typed into GraphiQL could run.
         self._has_graphiql = settings.graphiql and settings.trusted_documents is None
         self._draining = Draining(settings.drain_delay_s, settings.drain_s)
-        execution = build_execution(settings, application.tracing)
+        execution = build_execution(settings, application.tracing, application.counters)
         limit = SocketLimit(a_user=settings.max_sockets_per_user)
         self.sockets = self._socket_endpoint(execution, limit)
         self.metrics = self._build_metrics()
@@ -172,6 +172,18 @@ class Asgi:
                     "How late the event loop was.",
                     application.loop_lag.durations,
                 ),
+                "bus_lag_seconds": (
+                    "How long a message of this process to itself took through the broker.",
+                    application.counters.bus_lag,
+                ),
+                "delivery_seconds": (
+                    "How long a change took on a topic to all of its subscribers here.",
+                    application.counters.delivery,
+                ),
+                "time_to_accept_seconds": (
+                    "From requests to their first acceptances, of those that drivers accepted here.",
+                    application.counters.time_to_accept,
+                ),
             },
             bus_state=lambda: application.bus.state,
             store_is_up=application.store_is_up,
@@ -190,6 +202,10 @@ class Asgi:
                 "trips_under_way": (
                     "Trips under way; 10000 also stands for more.",
                     functools.partial(count_trips, application.database, DRIVING),
+                ),
+                "drivers_available": (
+                    "Drivers without a trip whose position is known; 10000 also stands for more.",
+                    application.position_store.count_free,
                 ),
                 "letters_waiting": ("E-mails that wait to be sent.", application.letters.waiting),
                 "letters_age_seconds": (

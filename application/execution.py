@@ -9,6 +9,7 @@ from schema.operations.execution import Execution
 from schema.operations.limits import Limits
 from schema.operations.traced_execution import TracedExecution
 from schema.operations.trusted_documents import BadManifest, read_manifest
+from services.runtime.counters import Counters
 from services.tracing.tracing import Tracing
 
 
@@ -26,8 +27,10 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def build_execution(settings: Settings, tracing: Tracing | None = None) -> Execution:
-    """Build the execution of operations, traced or not.
+def build_execution(
+    settings: Settings, tracing: Tracing | None = None, counters: Counters | None = None
+) -> Execution:
+    """Build the execution of operations, traced and counted or not.
 
     Raises:
         StartError: the trusted documents cannot be used.
@@ -42,6 +45,7 @@ def build_execution(settings: Settings, tracing: Tracing | None = None) -> Execu
             persisted_queries=settings.persisted_queries,
             trusted=read_manifest(settings.trusted_documents) if settings.trusted_documents is not None else None,
             timeout_s=settings.operation_timeout_s,
+            times=counters.operations if counters is not None else None,
         )
     except BadManifest as error:
         raise StartError(f"{PREFIX}TRUSTED_DOCUMENTS: {error}") from None

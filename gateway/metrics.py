@@ -13,7 +13,7 @@ from gateway.path_folders import folder_of
 from services.errors import DatabaseUnavailable
 from services.events.bus import BusState
 from services.runtime.counters import Counters
-from services.runtime.loop_lag import Durations
+from services.runtime.durations import Durations
 
 
 class Metrics(Collector):
@@ -86,6 +86,7 @@ class Metrics(Collector):
             yield HistogramMetricFamily(
                 f"taxirank_{name}", help_text, buckets=durations.buckets(), sum_value=durations.sum_s
             )
+        yield self._operation_seconds()
         yield GaugeMetricFamily(
             "taxirank_bus_up", "1 while events travel, 0 while degraded.", value=self._bus_state() is BusState.OK
         )
@@ -111,6 +112,16 @@ class Metrics(Collector):
         )
         for name, value in self._found.items():
             yield GaugeMetricFamily(f"taxirank_{name}", self._stored[name][0], value=value)
+
+    def _operation_seconds(self) -> Metric:
+        family = HistogramMetricFamily(
+            "taxirank_operation_seconds",
+            "How long queries and mutations took, by type and root field.",
+            labels=["type", "field"],
+        )
+        for labels, durations in self._counters.operations.items():
+            family.add_metric(labels, durations.buckets(), durations.sum_s)
+        return family
 
     def route(self) -> Route:
         """``/metrics``, in the text format of Prometheus."""

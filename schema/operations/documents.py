@@ -47,7 +47,8 @@ class Operation:
     ``number`` is unique. ``shared_variables``: the variables used outside the arguments of root fields; the result
     of a subscription's event depends on no others. ``condition_variables``: the variables of ``@skip`` and
     ``@include``. ``list_variables``: the variables whose values may contain lists. ``needs_session_lookup``: the
-    caller must be read from the database, even if this process remembers the session.
+    caller must be read from the database, even if this process remembers the session. ``root``: the root field, or
+    ``several``.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Operation:
     needs_session_lookup: bool
     estimate: Estimate
     limits: Limits
+    root: str
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Check the limits that depend on the variables.
@@ -200,6 +202,7 @@ class Documents:
                     _needs_session_lookup(definition),
                     self._costs.estimate(definition, fragments),
                     self._limits,
+                    _root_of(definition),
                 )
         return operations
 
@@ -209,6 +212,12 @@ def _needs_session_lookup(definition: OperationDefinitionNode) -> bool:
         not isinstance(node, FieldNode) or node.name.value not in FIELDS_THAT_CHECK_THE_SESSION
         for node in definition.selection_set.selections
     )
+
+
+def _root_of(definition: OperationDefinitionNode) -> str:
+    selections = definition.selection_set.selections
+    first = selections[0]
+    return first.name.value if len(selections) == 1 and isinstance(first, FieldNode) else "several"
 
 
 def _may_hold_list(type_: Any, seen: set[str]) -> bool:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import field
 from inspect import isawaitable
+from time import perf_counter
 from typing import Any, TypeGuard, cast
 from uuid import UUID
 from weakref import WeakValueDictionary, finalize
@@ -45,6 +46,7 @@ from schema.operations.persisted_queries import PersistedQueries
 from schema.operations.trusted_documents import TrustedDocuments
 from services.live.feeds import Feed
 from services.live.messages import Content
+from services.runtime.durations import Durations
 from services.runtime.memory_cache import compact
 from services.runtime.time_limit import TimeLimit
 
@@ -184,16 +186,19 @@ class Execution:
         trusted: Mapping[str, str] | None = None,
         timeout_s: float = 30.0,
         shares: bool = True,
+        times: dict[tuple[str, str], Durations] | None = None,
     ) -> None:
         """``trusted``: the texts that may run, by id; None: any valid document. ``timeout_s``: the longest time of
         an operation, and of the start of a subscription. ``shares``: execute an event once for all equal
-        subscriptions, not once for each.
+        subscriptions, not once for each. ``times``: where the times of queries and mutations are kept, by type and
+        root field.
 
         Raises:
             BadManifest: a trusted document cannot run.
         """
         self.time_limit = TimeLimit(timeout_s)
         self._shares = shares
+        self.times = times if times is not None else {}
         # Strawberry cannot execute one event for many subscriptions; graphql-core documents how.
         self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
         documents = Documents(self._schema, introspection=introspection, suggestions=suggestions, limits=limits)
@@ -223,6 +228,21 @@ class Execution:
 
     async def run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         """Execute a query or a mutation; a Refusal if its variables are not valid."""
+        began_s = perf_counter()
+        try:
+            return await self._run(operation, request, context)
+        finally:
+            self._note_time(operation, perf_counter() - began_s)
+
+    def _note_time(self, operation: Operation, taken_s: float) -> None:
+        # Names of the schema, and nothing that a client chose: each stays for ever.
+        key = (operation.type.value, operation.root)
+        times = self.times.get(key)
+        if times is None:
+            times = self.times[key] = Durations()
+        times.add(taken_s)
+
+    async def _run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
         try:
             outcomes: Mapping[str, object] = {}
             plan = self._plans.find(operation, request.variables)

@@ -173,6 +173,7 @@ class RedisBackend(BroadcastBackend):
                     heartbeats=heartbeats,
                     slot=self._redis.slot,
                     is_cluster=self._redis.is_cluster,
+                    lag=self._counters.bus_lag,
                 )
             not_written = await self._begin(listeners)
             self._listeners = listeners
@@ -272,6 +273,8 @@ class RedisBackend(BroadcastBackend):
         raise self._failure or ConnectionError("no heartbeat came back")
 
     async def _probe(self) -> None:
+        for listener in self._listeners.values():
+            listener.sends_heartbeat()
         try:
             self._link.heartbeat_returned(await self._probe_all(self._listeners))
             self._failure = None

@@ -4,11 +4,13 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 from itertools import groupby
+from time import perf_counter
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection
 
 from services.events.redis_errors import SlotMoved
+from services.runtime.durations import Durations
 
 # Of a message that was published: its topic and the message.
 OnMessage = Callable[[bytes, bytes], None]
@@ -29,8 +31,9 @@ class Listener:
         heartbeats: Collection[str],
         slot: Callable[[str], int],
         is_cluster: bool,
+        lag: Durations | None = None,
     ) -> None:
-        """``heartbeats``: topics of this process on the server; ``slot``: of a topic."""
+        """``heartbeats``: topics of this process on the server; ``slot``: of a topic; ``lag``: of heartbeats."""
         # The heartbeat bounds all waiting. (With a time limit, redis-py sends through asyncio.wait_for, which
         # swallows a cancellation before Python 3.12.)
         connection.socket_timeout = None
@@ -46,6 +49,9 @@ class Listener:
         self._heartbeats = frozenset(topic.encode() for topic in heartbeats)
         self._returned: set[bytes] = set()
         self._has_heard = False
+        self._lag = lag
+        # When the heartbeat was sent that has not come back yet.
+        self._sent_s: float | None = None
         self._subscribed: set[str] = set()
         self._commands: list[tuple[str, str]] = []
         self._has_commands = asyncio.Event()
@@ -100,6 +106,11 @@ class Listener:
         self._leaving[topic] += 1
         self._send_soon(self._unsubscribe, topic)
 
+    def sends_heartbeat(self) -> None:
+        """Call this before heartbeats are published."""
+        if self._sent_s is None:
+            self._sent_s = perf_counter()
+
     def look(self) -> tuple[bool, bool]:
         """Whether anything has come since the last look, and whether all heartbeats have."""
         found = self._has_heard, self._heartbeats <= self._returned
@@ -145,6 +156,7 @@ class Listener:
             self._has_heard = True
             if reply[1] in self._heartbeats:
                 self._returned.add(reply[1])
+                self._note_lag()
             else:
                 self._on_message(reply[1], reply[2])
             return False
@@ -157,6 +169,11 @@ class Listener:
         if kind in {b"unsubscribe", b"sunsubscribe"}:
             self._has_left(reply[1].decode())
         return False
+
+    def _note_lag(self) -> None:
+        if self._sent_s is not None and self._lag is not None:
+            self._lag.add(perf_counter() - self._sent_s)
+        self._sent_s = None
 
     def _has_left(self, topic: str) -> None:
         if topic not in self._leaving:

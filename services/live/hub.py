@@ -66,7 +66,8 @@ class Hub:
         # Wakes crowds: a few subscribers in each iteration.
         self.wake_ups = FairQueue()
         self._state = state
-        delivering = Delivering(EventDecoder(topics, counters), self._restart, FairQueue(turn_s=turn_s), spans)
+        turns = FairQueue(turn_s=turn_s)
+        delivering = Delivering(EventDecoder(topics, counters), self._restart, turns, counters.delivery, spans)
         self._topics = OpenTopics(listen, delivering, linger_s=linger_s)
         self._restarting: dict[Follower, None] = {}
         self._subscribers: dict[Subscriber, None] = {}

@@ -11,7 +11,7 @@ from models.geo import GeoPoint
 from models.values import Location
 from services.events.redis_clients import Clients, Command, Script
 from services.events.topics import Topics
-from services.positions.store import MAX_NEAR, Forgotten, is_free
+from services.positions.store import MAX_COUNTED, MAX_NEAR, Forgotten, is_free
 from services.runtime.pieces import Pieces
 
 # How many drivers a search looks at, if too few of the nearest were heard of lately.
@@ -78,6 +78,12 @@ class FreeDrivers:
             drivers += [UUID(bytes=cast("bytes", member)) for member in some]
         return drivers
 
+    async def count(self) -> int:
+        """The number of members, up to ``MAX_COUNTED``. Raises: what Redis raises."""
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            counts = await self._redis.run([(key, _size(key)) for key in self._topics.free_drivers])
+        return min(sum(counts), MAX_COUNTED)
+
     async def remove_expired(self) -> None:
         """Remove the drivers whose positions have expired. Of all processes one does it in ``SWEEP_INTERVAL_S``.
 
@@ -117,6 +123,10 @@ def _nearest(key: str, center: GeoPoint, radius_m: float, count: int) -> Command
         count=count,
         withdist=True,
     )
+
+
+def _size(key: str) -> Command:
+    return lambda client: client.zcard(key)
 
 
 def _first(key: str, count: int) -> Command:

@@ -203,6 +203,15 @@ class RedisPositions:
                 self._link.failed(error)
         return await self._memory.free(limit=limit)
 
+    async def count_free(self) -> int:
+        """The drivers without a trip in Redis; without Redis, those who reported to this process."""
+        if self._link.is_sure:
+            try:
+                return await self._free_drivers.count()
+            except (ResponseError, *LINK_ERRORS) as error:
+                self._link.failed(error)
+        return await self._memory.count_free()
+
     async def remove_expired(self) -> None:
         """Delete the places of drivers whose positions have expired, in Redis for all processes."""
         if not self._link.is_sure:

@@ -20,6 +20,7 @@ from services.runtime.expiring_map import ExpiringMap
 MAX_KEPT = 100_000
 # How many positions one search returns.
 MAX_NEAR = 40
+MAX_COUNTED = 10_000
 
 # Delivers to the listeners of this process.
 Tell = Callable[[Sequence[str], Location], None]
@@ -73,6 +74,10 @@ class PositionStore(Protocol):
         """Up to ``limit`` drivers of whom a position may be known. If there are fewer, all without a trip are
         among them.
         """
+        ...
+
+    async def count_free(self) -> int:
+        """The number of drivers without a trip of whom a position may be known, up to ``MAX_COUNTED``."""
         ...
 
     async def remove_expired(self) -> None:
@@ -174,6 +179,11 @@ class MemoryPositions:
     async def free(self, *, limit: int) -> Sequence[UUID]:
         """The drivers of the index, with a trip or without."""
         return self._index.some(limit)
+
+    async def count_free(self) -> int:
+        """Those whose position has not expired."""
+        found = map(self._live, self._index.some(MAX_COUNTED))
+        return sum(location is not None and location.trip_id is None for location in found)
 
     def forgotten(self) -> Sequence[tuple[UUID, datetime, float]]:
         """The drivers whose positions are forgotten, until when measured, and for how many seconds more."""

@@ -1,6 +1,8 @@
 """Counters of this process since its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from services.runtime.durations import LONG_BOUNDS_S, Durations
 
 
 @dataclass(slots=True)
@@ -18,6 +20,11 @@ class Counters:
     to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
     ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine
     did not answer.
+
+    ``bus_lag``: how long a message of this process to itself took through the broker, measured once a second.
+    ``delivery``: how long the delivery of a change took on a topic, to all of its subscribers here.
+    ``time_to_accept``: from a request to its first acceptance, if a driver accepted it here. ``operations``: how
+    long queries and mutations took, by type and root field.
     """
 
     events: int = 0
@@ -39,3 +46,7 @@ class Counters:
     webhooks_delivered: int = 0
     webhooks_failed: int = 0
     webhooks_given_up: int = 0
+    bus_lag: Durations = field(default_factory=Durations)
+    delivery: Durations = field(default_factory=Durations)
+    time_to_accept: Durations = field(default_factory=lambda: Durations(LONG_BOUNDS_S))
+    operations: dict[tuple[str, str], Durations] = field(default_factory=dict)

@@ -1,38 +1,14 @@
 """Measures how late the event loop runs its callbacks: while one callback runs, all connections wait."""
 
 import asyncio
-from bisect import bisect_left
 from time import perf_counter, thread_time
+
+from services.runtime.durations import Durations
 
 # The intervals while the process is busy and while it is idle: waking an idle process takes 0.1 ms.
 BUSY_INTERVAL_S, IDLE_INTERVAL_S = 0.01, 0.1
 # The share of a core that counts as busy.
 BUSY = 0.2
-BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-
-
-class Durations:
-    """A histogram of durations, as Prometheus defines it."""
-
-    __slots__ = ("_counts", "sum_s")
-
-    def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS_S) + 1)
-        self.sum_s = 0.0
-
-    def add(self, duration_s: float) -> None:
-        """Count one."""
-        self._counts[bisect_left(BOUNDS_S, duration_s)] += 1
-        self.sum_s += duration_s
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """The cumulative count for each upper bound; the last one counts all."""
-        found: list[tuple[str, float]] = []
-        total = 0
-        for bound, count in zip((*map(str, BOUNDS_S), "+Inf"), self._counts, strict=True):
-            total += count
-            found.append((bound, total))
-        return found
 
 
 class LoopLag:

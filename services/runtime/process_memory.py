@@ -7,7 +7,7 @@ import sys
 from time import perf_counter, thread_time
 from typing import Any, Literal
 
-from services.runtime.loop_lag import Durations
+from services.runtime.durations import Durations
 
 # The garbage collector's thresholds for its two young generations. A collection of the first takes two
 # milliseconds. When many clients connect, nearly all objects survive anyway, so smaller numbers only make the

@@ -31,6 +31,7 @@ from services.drivers.standings import Standings
 from services.errors import BadInput
 from services.events.outbox import Outbox, OutboxTransaction
 from services.limits.throttle import PerUser
+from services.runtime.counters import Counters
 from services.runtime.shield import Shield
 from services.trips import idempotency_keys
 from services.trips import rows as trip_rows
@@ -52,6 +53,8 @@ from services.trips.writes import TripWrites, Write
 
 MAX_PAGE = 100
 EXPIRY_BATCH = 200
+# Of a trip that has not been given back.
+FIRST_ACCEPTANCE = 2
 
 (_EXPIRY,) = transitions(TripStatus.EXPIRED, Party.SYSTEM)
 _ABANDONMENTS = transitions(TripStatus.CANCELLED, Party.SYSTEM)
@@ -87,8 +90,10 @@ class Trips:
         rules: DriverRules,
         pins: PickUpPins,
         changing: PerUser,
+        counters: Counters,
     ) -> None:
         """``changing``: how often a user may request and change trips."""
+        self._counters = counters
         self._database = database
         self._outbox = outbox
         self._shield = shield
@@ -296,6 +301,8 @@ class Trips:
                     busy = True
                     break
                 if trip is not None:
+                    if step.by is Party.ANY_DRIVER and trip.version == FIRST_ACCEPTANCE:
+                        self._counters.time_to_accept.add((trip.updated - trip.created).total_seconds())
                     return trip
             read = await trip_rows.find_at(self._database, trip_id)
             trip = read.trips[0] if read.trips else None

@@ -7,6 +7,7 @@ import pytest
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import POOL, Api
+from tests.support.positions import report
 
 pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 
@@ -74,3 +75,48 @@ async def test_no_label_comes_from_text_that_a_client_chose(live_server: LiveSer
         text = (await api.http.get("/metrics")).text
     labels = set(re.findall(r'request_seconds_count{path="([^"]*)",status="(\d+)"}', text))
     assert labels == {("", "421"), ("", "413"), ("", "400"), ("/graphql", "421")}
+
+
+async def test_operations_are_timed_by_their_root_field(live_server: LiveServer, rider: Api) -> None:
+    await rider.create_trip()
+    async with rider.socket() as socket:
+        (answer,) = [await (await socket.start("{ trips(first: 1) { nodes { id } } }")).next()]
+        assert answer
+    await rider.http.post("/graphql", json={"query": "{ a: __typename b: __typename }"})
+    await rider.http.post(
+        "/graphql", json={"query": "query Own { chosenByClient: trips(first: 1) { nodes { id } } }"}
+    )
+    text = (await rider.http.get("/metrics")).text
+    counted = re.findall(r'operation_seconds_count\{field="(\w+)",type="(\w+)"\} (\S+)', text)
+    assert {("createTrip", "mutation", "1.0"), ("trips", "query", "2.0"), ("several", "query", "1.0")} <= set(
+        counted
+    )
+    assert "chosenByClient" not in text
+
+
+async def test_a_first_acceptance_and_a_delivery_are_timed_and_drivers_are_counted(
+    live_server: LiveServer, rider: Api, driver: Api
+) -> None:
+    async with driver.socket() as socket:
+        pool = await socket.start(POOL)
+        await pool.next()
+        trip = await rider.create_trip()
+        await pool.next()
+        await report(driver, 52.5)
+        before = await metrics(live_server)
+        await driver.update_trip(trip["id"], "STARTED")
+        after = await metrics(live_server)
+    assert before["taxirank_drivers_available"] == 1
+    assert (before["taxirank_time_to_accept_seconds_count"], before["taxirank_delivery_seconds_count"]) == (0, 1)
+    assert after["taxirank_time_to_accept_seconds_count"] == 1
+    assert after["taxirank_delivery_seconds_count"] > 1
+
+
+async def test_a_trip_that_was_given_back_is_not_timed_again(
+    live_server: LiveServer, rider: Api, driver: Api, person: SignUp
+) -> None:
+    trip = await rider.create_trip()
+    await driver.update_trip(trip["id"], "STARTED")
+    await driver.update_trip(trip["id"], "REQUESTED")
+    await (await person("DRIVER")).update_trip(trip["id"], "STARTED")
+    assert (await metrics(live_server))["taxirank_time_to_accept_seconds_count"] == 1

@@ -315,6 +315,17 @@ async def test_too_many_waiting_events_cause_a_gap_and_no_growth(
         await backend.disconnect()
 
 
+async def test_each_heartbeat_measures_the_way_through_the_broker(own_broker: Broker) -> None:
+    counters = Counters()
+    backend = RedisBackend(RedisLink(own_broker.url), counters, heartbeats=["heartbeat"], on_gap=lambda: None)
+    await backend.connect()
+    try:
+        await until(lambda: counters.bus_lag.buckets()[-1][1] >= 3)
+        assert counters.bus_lag.sum_s > 0
+    finally:
+        await backend.disconnect()
+
+
 async def test_the_password_of_the_address_is_used() -> None:
     async with broker() as locked:
         async with locked.client() as client:

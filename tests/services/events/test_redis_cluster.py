@@ -167,6 +167,7 @@ async def test_all_of_two_hundred_positions_are_stored_published_and_found(clust
         assert await other.positions.last(ids) == dict(zip(ids, positions, strict=True))
         assert set(await other.positions.free(limit=1000)) == set(ids)
         assert len(await other.positions.free(limit=10)) == 10
+        assert await other.positions.count_free() == len(ids)
         nearest = [replace(location(), point=GeoPoint(52.0 + n / 10_000, 13.0)) for n in range(MAX_NEAR)]
         await asyncio.gather(*(one.put(position) for position in nearest))
         near = await other.positions.near(GeoPoint(52.0, 13.0), 100_000, since=positions[0].recorded_at)
