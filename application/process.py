@@ -66,6 +66,13 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         stop(line)
 
 
+def utf8(text: str) -> str:
+    """A text of the command line. One that is not UTF-8, and in no database, ends the process with one line."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        stop("a name or a password is not UTF-8: does the terminal use another encoding?")
+    return text
+
+
 def stop(message: str) -> NoReturn:
     """Print the message as one line and end the process with status 1."""
     typer.echo(f"taxirank: {message}", err=True)

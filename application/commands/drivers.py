@@ -7,13 +7,13 @@ from uuid import UUID
 import typer
 
 from application.application import Application
-from application.process import command_line, run, stop, with_application
+from application.process import command_line, run, stop, utf8, with_application
 from application.settings import PREFIX
 from services.errors import BadInput
 from services.staff.approval_list import waiting_drivers
 from services.staff.approvals import NoSuchUser
 
-Username = Annotated[str, typer.Argument(help="The user name of the driver.")]
+Username = Annotated[str, typer.Argument(help="The user name of the driver.", callback=utf8)]
 
 
 def list_waiting_drivers() -> None:

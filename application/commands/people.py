@@ -9,16 +9,17 @@ import typer
 
 from application import demo
 from application.application import Application
-from application.process import command_line, read_settings, run, stop, with_application
+from application.process import command_line, read_settings, run, stop, utf8, with_application
 from application.settings import PREFIX
 from services.accounts.members_of_staff import LastOfStaff
 from services.accounts.recovery import NoSuchName
 from services.errors import UserFault, UserFaults
+from services.photos.account_photos import PhotosUnavailable
 from services.staff.operator import NoMemberOfStaff, Operator
 
 
 def create_staff(
-    username: Annotated[str, typer.Argument(help="The name to log in with.")],
+    username: Annotated[str, typer.Argument(help="The name to log in with.", callback=utf8)],
 ) -> None:
     """Create a member of staff. The password is asked for, or the first line of standard input."""
     password = _read_password()
@@ -31,7 +32,7 @@ def create_staff(
 
 
 def revoke_staff(
-    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+    username: Annotated[str, typer.Argument(help="The user name of the account.", callback=utf8)],
 ) -> None:
     """Take the rights of staff from an account. It stays, as a rider's, and all its sessions end."""
 
@@ -50,7 +51,7 @@ def revoke_staff(
 
 
 def set_password(
-    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+    username: Annotated[str, typer.Argument(help="The user name of the account.", callback=utf8)],
 ) -> None:
     """Set the password of an account. It is asked for, or the first line of standard input. All sessions end."""
     password = _read_password()
@@ -83,12 +84,12 @@ def _operator(application: Application) -> Operator:
 def _read_password() -> str:
     # Not an argument: `ps` shows arguments, and shells keep them in their history.
     if sys.stdin.isatty():
-        return typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return sys.stdin.readline().rstrip("\n")
+        return utf8(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return utf8(sys.stdin.readline().rstrip("\n"))
 
 
 def export_user(
-    username: Annotated[str, typer.Argument(help="The user name of the account.")],
+    username: Annotated[str, typer.Argument(help="The user name of the account.", callback=utf8)],
     path: Annotated[Path | None, typer.Argument(help="The ZIP file to write; by default user-<id>.zip.")] = None,
 ) -> None:
     """Write everything that is stored about a person to a ZIP file: JSON, and the photo."""
@@ -98,6 +99,8 @@ def export_user(
             user_id, data = await _operator(application).export_user(username=username)
         except NoSuchName:
             stop(f"there is no user {username!r}")
+        except PhotosUnavailable as error:
+            stop(error.message)
         file = path or Path(f"user-{user_id}.zip")
         try:
             # For its owner alone, and never over another file.

@@ -41,8 +41,9 @@ class LetterTexts:
 
         The token is in the fragment of the link: browsers send it to no server, so it is in no log.
         """
-        # This policy refuses line ends in headers, and writes those of SMTP.
-        message = EmailMessage(policy=SMTP)
+        # This policy refuses line ends in headers, and writes those of SMTP. 7bit: other names than ASCII are
+        # encoded, because not every mail server passes on eight bits (RFC 6152).
+        message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
         message["From"] = self._sender
         message["To"] = Address(addr_spec=to)
         message["Subject"] = _SUBJECTS[kind]

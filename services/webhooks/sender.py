@@ -277,9 +277,11 @@ def _retry_after_s(answer: Answer) -> int | None:
     if wanted_s is None:
         try:
             at = parsedate_to_datetime(answer.headers.get("retry-after", ""))
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-        wanted_s = (at - datetime.now(UTC if at.tzinfo is not None else None)).total_seconds()
+        # All dates of HTTP are in UTC; the form of asctime does not say so.
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        wanted_s = (at - datetime.now(UTC)).total_seconds()
     return min(max(round(wanted_s), 1), MAX_RETRY_AFTER_S)
 
 

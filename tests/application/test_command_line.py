@@ -21,7 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -434,6 +436,36 @@ def test_everything_about_a_person_is_written_to_a_file_of_its_own(
     assert_one_line(command(environment, "export-user", "dana", str(file)), "cannot be written: File exists")
     assert_one_line(command(environment, "export-user", "dana", str(tmp_path / "no" / "x")), "cannot be written")
     assert file.read_bytes() == written
+
+
+def test_a_photo_that_cannot_be_read_ends_an_export_with_one_line_and_no_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    assert command(environment, "seed-demo").code == 0
+    photo = f"{uuid.uuid4().hex}.webp"
+    with sqlite3.connect(tmp_path / "taxirank.sqlite3") as database:
+        database.execute("UPDATE users SET photo = ? WHERE username = 'dana'", (photo,))
+    # A link to itself cannot be read, even by root.
+    (tmp_path / "media").mkdir(exist_ok=True)
+    (tmp_path / "media" / photo).symlink_to(photo)
+    file = tmp_path / "dana.zip"
+    outcome = command(environment, "export-user", "dana", str(file))
+    assert (outcome.code, outcome.err) == (1, "taxirank: The photo cannot be read at the moment.\n")
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("name", ["set-password", "export-user", "create-staff", "revoke-staff", "approve-driver"])
+def test_a_name_that_is_not_utf_8_ends_a_command_with_one_line(environment: dict[str, str], name: str) -> None:
+    # So does Python decode the byte 0xff of an argument.
+    assert_one_line(command(environment, name, "dan\udcff", stdin=f"{PASSWORD}\n"), "is not UTF-8")
+
+
+def test_a_password_that_is_not_utf_8_ends_the_command_with_one_line(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(environment, "seed-demo").code == 0
+    monkeypatch.setattr("application.commands.people.sys", SimpleNamespace(stdin=StringIO(f"{PASSWORD}\udcff\n")))
+    assert_one_line(command(environment, "set-password", "dana"), "is not UTF-8")
 
 
 def test_drivers_are_approved_and_refused_without_the_admin_and_the_trail_has_it(

@@ -307,6 +307,16 @@ def test_no_header_of_a_letter_can_have_a_line_end(attempts: Attack) -> None:
             texts.compose(LetterKind.VERIFY_EMAIL, to=address, token="t")
 
 
+@pytest.mark.parametrize("kind", LetterKind)
+def test_a_letter_to_any_name_has_seven_bits_for_servers_that_pass_on_no_more(kind: LetterKind) -> None:
+    texts = LetterTexts(sender=Address("Täxi", addr_spec="no-reply@taxi.example"), pages=PAGES)
+    letter = texts.compose(kind, to=ADDRESS, username="Zoë-Łukasz-太郎", token="t")
+    assert letter.as_bytes().isascii()
+    text = letter.get_body(("plain",))
+    assert text is not None
+    assert ("Zoë-Łukasz-太郎" in text.get_content()) is (kind is not LetterKind.VERIFY_EMAIL)
+
+
 @pytest.mark.attack("abuse")
 def test_a_user_name_cannot_put_html_into_a_letter(attempts: Attack) -> None:
     texts = LetterTexts(sender=SENDER, pages=PAGES)

@@ -1,6 +1,7 @@
 """The worker that sends webhooks, with receivers that hang, refuse, redirect, or are somewhere else."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -224,6 +225,42 @@ async def test_retry_after_may_be_a_date(embedded: Application, receiver: Receiv
     await add_endpoint(embedded, receiver.url)
     await request(embedded)
     await embedded.webhook_sender.send_due()
+    (row,) = await embedded.database.fetch("SELECT unixepoch(due) - unixepoch('now') AS s FROM webhook_deliveries")
+    assert 880 < row["s"] <= 900
+
+
+@pytest.mark.attack("abuse")
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+@pytest.mark.parametrize(
+    "after", [f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 30}"]
+)
+async def test_a_date_that_no_calendar_has_counts_as_none_and_the_failure_is_written(
+    embedded: Application, receiver: Receiver, after: str
+) -> None:
+    receiver.answers = [(500, {"Retry-After": after}, b"no")]
+    await add_endpoint(embedded, receiver.url)
+    await request(embedded)
+    await embedded.webhook_sender.send_due()
+    (row,) = await rows_of(embedded)
+    # Otherwise it stays claimed, is sent for ever and never becomes a dead letter.
+    assert (row["status"], row["attempts"], row["last_status"], row["last_answer"]) == ("WAITING", 1, 500, "no")
+
+
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+async def test_a_date_in_the_form_of_asctime_is_in_utc_wherever_the_server_is(
+    embedded: Application, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        at = datetime.now(UTC) + timedelta(seconds=900)
+        receiver.answers = [(503, {"Retry-After": at.strftime("%a %b %d %H:%M:%S %Y")}, b"")]
+        await add_endpoint(embedded, receiver.url)
+        await request(embedded)
+        await embedded.webhook_sender.send_due()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
     (row,) = await embedded.database.fetch("SELECT unixepoch(due) - unixepoch('now') AS s FROM webhook_deliveries")
     assert 880 < row["s"] <= 900
 
