@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from services.events.redis_errors import LINK_ERRORS
 from services.events.redis_nodes import Node, Placement
@@ -64,6 +64,14 @@ class Clients:
         Raises:
             LINK_ERRORS: one of them failed. The others have been executed all the same.
         """
+        return successes(await self.answers(commands))
+
+    async def answers(self, commands: Sequence[tuple[str, Command]]) -> Sequence[Any]:
+        """The answers of the servers to ``run``, with the errors that they answered.
+
+        Raises:
+            LINK_ERRORS: a server did not answer. Others have.
+        """
         at: dict[Redis, list[int]] = {}
         for position, (name, _) in enumerate(commands):
             at.setdefault(self.of(name), []).append(position)
@@ -71,7 +79,10 @@ class Clients:
 
         async def send(client: Redis, positions: Sequence[int]) -> None:
             if len(positions) == 1:
-                answers[positions[0]] = await commands[positions[0]][1](client)
+                try:
+                    answers[positions[0]] = await commands[positions[0]][1](client)
+                except ResponseError as error:
+                    answers[positions[0]] = error
                 return
             async with client.pipeline(transaction=False) as pipeline:
                 for position in positions:
@@ -81,9 +92,6 @@ class Clients:
                     answers[position] = answer
 
         await all_of([send(client, positions) for client, positions in at.items()])
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
         return answers
 
     async def drop_connections(self) -> None:
@@ -115,14 +123,17 @@ class Script:
             LINK_ERRORS: one of the calls failed. Others may have been executed.
         """
         commands = [(keys[0], self._call(keys, arguments)) for keys, arguments in calls]
-        try:
-            return await self._clients.run(commands)
-        except NoScriptError:
-            pass
-        # No server executes a part of the calls: it knows the script, or not.
-        servers = {self._clients.of(name) for name, _ in commands}
-        await all_of([server.script_load(self._text) for server in servers])
-        return await self._clients.run(commands)
+        answers = [*await self._clients.answers(commands)]
+        # Only these are sent again: after a promotion one node lacks the script, and the others have run it.
+        unknown = [position for position, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:
+            again = [commands[position] for position in unknown]
+            await all_of(
+                [server.script_load(self._text) for server in {self._clients.of(name) for name, _ in again}]
+            )
+            for position, answer in zip(unknown, await self._clients.answers(again), strict=True):
+                answers[position] = answer
+        return successes(answers)
 
     def _call(self, keys: Sequence[str], arguments: Iterable[Any]) -> Command:
         return lambda client: client.evalsha(self._sha, len(keys), *keys, *arguments)
@@ -137,6 +148,14 @@ async def all_of(work: Sequence[Awaitable[T]]) -> Sequence[T]:
         if isinstance(outcome, BaseException):
             raise outcome
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def successes(answers: Sequence[Any]) -> Sequence[Any]:
+    """The answers, if none is an error; raises the first one that is."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def in_order(groups: Sequence[Sequence[int]], answers: Sequence[Sequence[T]]) -> list[T]:

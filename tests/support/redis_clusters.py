@@ -235,6 +235,16 @@ class RedisCluster:
                     return each
         raise LookupError("it has no replica")
 
+    @asynccontextmanager
+    async def without_promotion(self, node: ClusterNode) -> AsyncGenerator[None]:
+        """In the block, a fault of this node lasts: its replica is promoted only afterwards."""
+        replica = await self.replica_of(node)
+        await replica.execute("CONFIG", "SET", "cluster-replica-no-failover", "yes")
+        try:
+            yield
+        finally:
+            await replica.execute("CONFIG", "SET", "cluster-replica-no-failover", "no")
+
     async def move(self, slot: int, target: ClusterNode, *, in_between: Any = None) -> None:
         """Move a slot with its keys, as redis-cli does; ``in_between`` is awaited while it is under way."""
         (source,) = [

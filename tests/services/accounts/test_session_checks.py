@@ -14,7 +14,7 @@ from models.values import Role
 from services.accounts.session_checks import SessionChecks
 from services.database.connections import Database
 from services.database.horizon import Horizon
-from tests.services.database.test_query_plans import recorded, used
+from tests.services.database.test_query_plans import recorded
 from tests.support.database_rows import add_person
 from tests.support.waiting import until
 
@@ -156,17 +156,6 @@ async def test_after_a_failover_nothing_is_known(
     monkeypatch.setattr(checks, "_next", Horizon(2**60, 2**60, now.server))
     assert await checks.changed() is None
     assert await checks.changed() is not None
-
-
-@ON_POSTGRES
-async def test_the_questions_find_their_rows_by_an_index(application: Application, checks: SessionChecks) -> None:
-    session_id = await begin(application)
-    with recorded() as seen:
-        await checks.changed()
-        await checks.look_at([session_id])
-    changed, look = seen
-    assert "session_changes_pkey" in await used(application.database, *changed, "session_changes")
-    assert "sessions_pkey" in await used(application.database, *look, "sessions")
 
 
 async def test_a_look_returns_what_has_ended_ends_soon_or_is_in_use_and_nothing_else(

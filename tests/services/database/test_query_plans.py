@@ -19,6 +19,7 @@ from models.geo import GeoPoint
 from models.trip_life import DRIVING, TripStatus
 from models.values import Role
 from models.visibility import Actor
+from services.accounts.session_checks import SessionChecks
 from services.database.connections import Database
 from services.database.dialects import uuid
 from services.live.city_reads import CityReads
@@ -260,6 +261,24 @@ async def test_sessions_are_found_by_their_token_and_notes_in_their_order(crowd:
     assert len(looks) >= 2, "where notes begin, and a claim of some"
     for look in looks:
         assert "outbox_pkey" in await used(database, *look, "outbox")
+
+
+async def test_the_check_of_sessions_finds_them_and_their_changes_by_an_index(crowd: Crowd) -> None:
+    database, sessions = crowd.database, crowd.application.services.sessions
+    checks, begun = SessionChecks(database, sessions), await sessions.begin(crowd.rider.user)
+    # Their statistics say that there are few; the notes of five thousand ended sessions are more.
+    await database.fetch(
+        "INSERT INTO session_changes (session_id, xact) "
+        "SELECT gen_random_uuid(), n FROM generate_series(1, 5000) AS n"
+    )
+    await database.fetch("ANALYZE session_changes")
+    with recorded() as seen:
+        await checks.changed()
+        await checks.look_at([begun.actor.session_id])
+    changed, look = seen
+
+    assert "session_changes_pkey" in await used(database, *changed, "session_changes")
+    assert "sessions_pkey" in await used(database, *look, "sessions")
 
 
 async def test_the_lists_of_staff_find_their_rows_by_an_index(
