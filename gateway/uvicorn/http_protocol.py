@@ -17,9 +17,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.draining import DRAINING, Draining
+from gateway.uvicorn.handshake import accept_of
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
 from gateway.uvicorn.response_cycle import ResponseCycle
+from gateway.uvicorn.socket_protocol import SocketProtocol
 from services.runtime.fair_queue import FairQueue
 
 # h11's limit for a head, and more than any browser sends.
@@ -170,11 +172,25 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self) -> None:
         if not self.transport.is_closing():
             self._stop_timers()
-            super().handle_websocket_upgrade()
+            accept = accept_of(self.url, self.headers)
+            if accept is None:
+                super().handle_websocket_upgrade()
+            else:
+                self._open_socket(accept)
             # It refers back to this object: both would wait for the garbage collector. uvicorn drops it only if
             # the connection stays HTTP until its end.
             self.parser = None
             self.transport.resume_reading()
+
+    def _open_socket(self, accept: bytes) -> None:
+        """Hand over the head as it is read. uvicorn would write it anew, for websockets to parse."""
+        self.connections.discard(self)
+        create: Any = self.ws_protocol_class
+        protocol: SocketProtocol = create(
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        protocol.open(self.transport, self.url, self.scope, accept)
+        self.transport.set_protocol(protocol)
 
     def on_message_begin(self) -> None:
         """A head begins."""

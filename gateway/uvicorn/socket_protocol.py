@@ -1,15 +1,19 @@
 """uvicorn's WebSocket protocol with rate limits, time limits, and direct writes of encoded frames."""
 
+import asyncio
 import functools
 import logging
 from typing import Any
+from urllib.parse import unquote
 
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
-from websockets.protocol import Protocol
+from websockets.protocol import Protocol, State
 from websockets.typing import BytesLike
 
+from gateway.uvicorn.handshake import subprotocols_of
 from gateway.uvicorn.message_queue import Gate, MessageQueue
 from gateway.uvicorn.reset import reset
 from services.limits.rates import Rate
@@ -26,6 +30,9 @@ TOO_MANY = 4429
 PINGED_TOGETHER_S = 0.1
 # How long a peer that reads nothing may delay the stop.
 STOP_PATIENCE_S = 0.5
+_SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
 _NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 # uvicorn logs each socket, which costs a twentieth of opening one. This logger has the level of warnings.
 _log = logging.getLogger("uvicorn.error.sockets")
@@ -62,6 +69,61 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         # Whether the socket was closing when its ping was due.
         self._is_ending = False
         self._is_lost = False
+        # The answer to a handshake that was valid, until it is sent.
+        self._accept: bytes | None = None
+
+    def open(self, transport: asyncio.Transport, url: bytes, scope: HTTPScope, accept: bytes) -> None:
+        """Take over a connection with a valid handshake.
+
+        ``scope``: what uvicorn knows of its request; ``accept``: of ``handshake.accept_of``.
+        """
+        headers = list(scope["headers"])
+        raw_path, _, query_string = url.partition(b"?")
+        self.connections.add(self)
+        self.transport = transport
+        self.handshake_initiated = True
+        self._accept = accept
+        self._parse_frames()
+        self.scope: Any = {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if scope["scheme"] == "https" else "ws",
+            "server": scope["server"],
+            "client": scope["client"],
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(raw_path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + raw_path,
+            "query_string": query_string,
+            "headers": headers,
+            "subprotocols": subprotocols_of(headers),
+            "state": self.app_state.copy(),
+            "extensions": {"websocket.http.response": {}},
+        }
+        self.queue.put_nowait({"type": "websocket.connect"})
+        task = self.loop.create_task(self.run_asgi())
+        task.add_done_callback(self.on_task_complete)
+        self.tasks.add(task)
+
+    async def send(self, message: Any) -> None:
+        """A message of the application."""
+        if self._accept is None or message["type"] != "websocket.accept" or self.disconnected:
+            await super().send(message)
+        elif not self.transport.is_closing():
+            self._send_accept(self._accept, message)
+
+    def _send_accept(self, accept: bytes, message: Any) -> None:
+        self._accept = None
+        head = [_SWITCHING, accept]
+        for name, value in (*self.default_headers, *message.get("headers", ())):
+            head += b"\r\n", name, b": ", value
+        if subprotocol := message.get("subprotocol"):
+            head += b"\r\nSec-WebSocket-Protocol: ", subprotocol.encode()
+        head.append(b"\r\n\r\n")
+        self.conn.state = State.OPEN
+        self.handshake_complete = True
+        self.transport.write(b"".join(head))
+        super().start_keepalive()
 
     def data_received(self, data: bytes) -> None:
         """Handle the bytes of the peer, in pieces if there are many."""
@@ -80,12 +142,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """A handshake. The parser that has read it keeps it for as long as the socket lives: use a new one."""
         super().handle_connect(event)
-        conn = self.conn
         # The head came alone, so that the parser has begun nothing else.
-        if not (self.close_sent or conn.reader.buffer):
-            conn.parser.close()
-            conn.parser = Protocol.parse(conn)
-            next(conn.parser)
+        if not (self.close_sent or self.conn.reader.buffer):
+            self._parse_frames()
+
+    def _parse_frames(self) -> None:
+        conn = self.conn
+        conn.parser.close()
+        conn.parser = Protocol.parse(conn)
+        next(conn.parser)
 
     def start_keepalive(self) -> None:
         """The handshake is complete: forget it."""

@@ -128,13 +128,13 @@ async def test_a_closed_connection_leaves_nothing_to_the_garbage_collector(
 ) -> None:
     held: list[weakref.ref[object]] = []
     for kind in (HttpProtocol, SocketProtocol):
-        made = kind.connection_made
+        made = kind.__init__
 
-        def note(protocol: Any, transport: Any, made: Any = made) -> None:
+        def note(protocol: Any, *args: Any, made: Any = made, **options: Any) -> None:
             held.append(weakref.ref(protocol))
-            made(protocol, transport)
+            made(protocol, *args, **options)
 
-        monkeypatch.setattr(kind, "connection_made", note)
+        monkeypatch.setattr(kind, "__init__", note)
     async with serving(settings) as server, Api(server.url) as driver:
         await driver.sign_up("DRIVER")
         held.clear()
