@@ -22,6 +22,9 @@ from gateway.uvicorn.socket_protocol import SocketProtocol
 
 # uvicorn's own.
 TICK_S = 0.1
+# libuv accepts one connection of a listener in each turn of the event loop. After an outage thousands come back at
+# once, so each listener is there this often.
+ACCEPTED_AT_ONCE = 16
 # How many turns of the event loop a server that stops goes on accepting at the most.
 MAX_LAST_TURNS = 100
 
@@ -56,9 +59,13 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._is_hurried = False
         self._drain: Drain | None = None
+        self._duplicates: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen. Raises: CannotListen."""
+        if sockets is not None:
+            self._duplicates = [listener.dup() for listener in sockets for _ in range(ACCEPTED_AT_ONCE - 1)]
+            sockets = [*sockets, *self._duplicates]
         try:
             await super().startup(sockets)
         except OSError as error:
@@ -95,7 +102,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0)
             if not listening.poll(0):
                 break
-        await super().shutdown(sockets)
+        await super().shutdown([*(sockets or ()), *self._duplicates])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to end."""
