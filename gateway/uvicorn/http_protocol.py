@@ -2,6 +2,8 @@
 
 ASGI shows a request only when its head is complete. Only the protocol sees the bytes before that, the gaps between
 the bytes of a body, and the time after the answer; uvicorn's own protocol has no limits there.
+
+Longer than 300 lines because all limits follow one connection through its stages.
 """
 
 import asyncio
