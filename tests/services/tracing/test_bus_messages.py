@@ -42,6 +42,8 @@ def test_a_server_that_does_not_know_the_context_reads_the_message() -> None:
 def test_a_message_of_a_server_without_traces_has_no_context() -> None:
     assert context_of(trip_value(ROBIN).to_json()) is None
     assert context_of(b"") is None
+    other = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert context_of(f'{{"id":1,"grandparent":"{other}"}}'.encode()) is None
 
 
 def test_a_message_that_is_no_object_stays_as_it_is() -> None:
