@@ -307,3 +307,24 @@ async def test_a_state_that_came_late_is_told_with_what_changed_meanwhile(
                     "UPDATE trips SET version = $2, updated = {now} WHERE id = $1", trip_id, version
                 )
                 assert [trip.version for trip in (await change_with(sink, "trips")).trips] == [version]
+
+
+async def test_a_new_name_of_a_driver_who_stands_still_is_shown(quiet: Application) -> None:
+    driver = await add_driver(quiet.database)
+    await report(quiet, driver)
+    async with watching(quiet, [await add_staff(quiet)]) as (sink,):
+        assert [each.person.id for each in (await snapshot(sink)).drivers] == [driver.id]
+        await quiet.database.fetch("UPDATE users SET first_name = 'Renamed' WHERE id = $1", driver.id)
+        (told,) = (await change_with(sink, "drivers")).drivers
+        assert (told.person.id, told.person.first_name) == (driver.id, "Renamed")
+
+
+async def test_of_more_drivers_than_fit_some_are_shown_and_it_is_said(
+    quiet: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(city_module, "MAX_DRIVERS", 2)
+    for _ in range(3):
+        await report(quiet, await add_driver(quiet.database))
+    async with watching(quiet, [await add_staff(quiet)]) as (sink,):
+        found = await snapshot(sink)
+        assert (len(found.drivers), found.is_cut) == (2, True)
