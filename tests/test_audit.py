@@ -74,9 +74,8 @@ def audit(url: str) -> tuple[int, list[str]]:
         text=True,
         check=False,
     )
-    verdicts = [
-        line for line in done.stdout.splitlines() if line.startswith(("Python: ", "web: ", "tests/clients: "))
-    ]
+    subjects = ("Python: ", "web: ", "clients/typescript: ", "tests/clients: ")
+    verdicts = [line for line in done.stdout.splitlines() if line.startswith(subjects)]
     return done.returncode, [line.partition(",")[0] for line in verdicts]
 
 
@@ -84,10 +83,16 @@ def test_a_known_vulnerability_fails_the_run() -> None:
     with advisories("pillow", "monaco-editor") as url:
         status, verdicts = audit(url)
     assert status == 1
-    assert verdicts == ["Python: FAILED", "web: FAILED", "tests/clients: no known vulnerability"]
+    assert verdicts == [
+        "Python: FAILED",
+        "web: FAILED",
+        "clients/typescript: no known vulnerability",
+        "tests/clients: no known vulnerability",
+    ]
 
 
 def test_unreachable_data_is_skipped_with_a_message() -> None:
     with advisories() as url:
         pass
-    assert audit(url) == (0, ["Python: SKIPPED", "web: SKIPPED", "tests/clients: SKIPPED"])
+    skipped = ["Python: SKIPPED", "web: SKIPPED", "clients/typescript: SKIPPED", "tests/clients: SKIPPED"]
+    assert audit(url) == (0, skipped)

@@ -4,7 +4,14 @@ from math import inf
 from typing import Any
 
 import pytest
-from graphql import FragmentDefinitionNode, OperationDefinitionNode, get_introspection_query, parse
+from graphql import (
+    FragmentDefinitionNode,
+    OperationDefinitionNode,
+    get_introspection_query,
+    parse,
+    print_ast,
+    separate_operations,
+)
 from graphql import build_schema as build_from_sdl
 
 import benchmarks.operations
@@ -211,7 +218,15 @@ def _own_documents() -> dict[str, str]:
     }
     for path in sorted((ROOT / "web" / "src" / "graphiql" / "examples").glob("*.graphql")):
         found[path.name] = path.read_text(encoding="utf-8")
+    found |= _package_documents()
     return found
+
+
+def _package_documents() -> dict[str, str]:
+    """The operations of the client package, each with its fragments."""
+    folder = ROOT / "clients" / "typescript" / "src" / "operations"
+    together = parse("".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.graphql"))))
+    return {f"client.{name}": print_ast(document) for name, document in separate_operations(together).items()}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
+
+import fc from "fast-check";
+import { WebSocket, WebSocketServer, type WebSocket as Peer } from "ws";
+
+import { isFinal, openSocket, retryWaitMs, type SocketOptions, type SocketState } from "../src/graphqlWs.js";
+
+const FINAL = [1002, 1009, 1011, 4400, 4401, 4406, 4409, 4429];
+const PASSING = [1001, 1005, 1006, 1012, 1013, 4408, 4499];
+
+/** A server that acknowledges each connection and then does as told. */
+async function serve(context: TestContext, then: (peer: Peer, connections: number) => void) {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "graphql-transport-ws" });
+  const inits: unknown[] = [];
+  server.on("connection", (peer) =>
+    peer.on("message", (text) => {
+      const message = JSON.parse(text.toString()) as { type: string; payload?: unknown };
+      if (message.type !== "connection_init") return;
+      inits.push(message.payload);
+      peer.send('{"type":"connection_ack"}');
+      then(peer, inits.length);
+    }),
+  );
+  await new Promise((listening) => server.once("listening", listening));
+  context.after(() => {
+    for (const peer of server.clients) peer.terminate();
+    server.close();
+  });
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, inits };
+}
+
+/** Subscribe, and return the code with which the subscription ended. */
+function ended(url: string, options: Partial<SocketOptions>): Promise<number> {
+  const socket = openSocket({ url, webSocketImpl: WebSocket, retryWait: () => Promise.resolve(), ...options });
+  return new Promise((done) => {
+    const error = (cause: unknown) => done((cause as { code: number }).code);
+    socket.subscribe({ query: "subscription { x }" }, { next: () => undefined, complete: () => undefined, error });
+  });
+}
+
+test("the codes that end a socket for good, and those after which it comes back", () => {
+  assert.deepEqual(FINAL.filter((code) => isFinal(code)), FINAL);
+  assert.deepEqual(PASSING.filter((code) => isFinal(code)), []);
+  assert.deepEqual([isFinal(4403), isFinal(4403, true)], [true, false]);
+});
+
+for (const code of [1011, 4400, 4401, 4403, 4409, 4429]) {
+  test(`graphql-ws does not come back after ${code}, and the state says why`, async (context) => {
+    const { url, inits } = await serve(context, (peer) => peer.close(code));
+    const states: SocketState[] = [];
+    assert.equal(await ended(url, { onState: (state) => states.push(state) }), code);
+    assert.equal(inits.length, 1);
+    assert.equal(states.at(-1), code === 4401 || code === 4403 ? "ended" : "lost");
+  });
+}
+
+test("it comes back after 1012, 1013, a dropped connection, and 4403 if asked, each time with the newest token", async (context) => {
+  const ways = [(peer: Peer) => peer.close(1012), (peer: Peer) => peer.close(1013), (peer: Peer) => peer.terminate()];
+  ways.push((peer) => peer.close(4403), (peer) => peer.close(4401));
+  const { url, inits } = await serve(context, (peer, connections) => ways[connections - 1]!(peer));
+  const states: SocketState[] = [];
+  let asked = 0;
+  const code = await ended(url, {
+    token: () => `${++asked}`,
+    retryRefused: true,
+    onState: (state) => states.push(state),
+  });
+  assert.equal(code, 4401);
+  assert.deepEqual(inits, [1, 2, 3, 4, 5].map((count) => ({ authorization: `Bearer ${count}` })));
+  assert.deepEqual(states.filter((state) => state !== "connecting" && state !== "live"), [
+    ...Array<SocketState>(4).fill("reconnecting"),
+    "ended",
+  ]);
+});
+
+test("a session by cookie sends no token", async (context) => {
+  const { url, inits } = await serve(context, (peer) => peer.close(4401));
+  await ended(url, {});
+  assert.deepEqual(inits, [{}]);
+});
+
+test("the wait before a try grows to half a minute at most, and differs by half", () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 2000 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (tries, random) => {
+      const longest = Math.min(30_000, 500 * 2 ** tries);
+      const wait = retryWaitMs(tries, () => random);
+      assert.ok(wait >= longest / 2 && wait <= longest);
+    }),
+  );
+  assert.equal(retryWaitMs(0, () => 0), 250);
+  assert.equal(retryWaitMs(3, () => 0.5), 3000);
+});
