@@ -1,4 +1,4 @@
-"""The package in clients/typescript: of this schema, tested by its own tests, and used against a server as it is packed."""
+"""The package in clients/typescript fits this schema, passes its own tests, and follows a trip on a server."""
 
 import json
 import re
