@@ -64,6 +64,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen. Raises: CannotListen."""
         if sockets is not None:
+            for listener in sockets:
+                # A duplicate is made like the original, and all share one mode, also those of other workers. An
+                # `accept` that waits would stop their event loops.
+                listener.setblocking(False)
             self._duplicates = [listener.dup() for listener in sockets for _ in range(ACCEPTED_AT_ONCE - 1)]
             sockets = [*sockets, *self._duplicates]
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 
 from models.values import vehicle_from_json
 from services.accounts import usernames
@@ -16,6 +17,8 @@ from services.database.connections import Database
 from services.database.dialects import Row, moment, uuid
 from services.photos.account_photos import PhotosUnavailable
 from services.photos.store import PhotoStore, StoreUnreachable
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ SECTIONS = {
         "id",
     ),
 }
+PHOTO = "photo.webp"
+MISSING = "missing in the store of photos"
 _IDS = frozenset({"id", "trip_id", "user_id"})
 _TIMES = frozenset(
     {
@@ -122,7 +127,8 @@ class PersonalData:
 
         The account, its sessions, the trips as rider and as driver, every change the person made, ratings given
         and received with their comments, and what staff did about the person. No password, no token, and nobody
-        else's name. Positions are not in it: they are kept for minutes, and not in the database.
+        else's name. Positions are not in it: they are kept for minutes, and not in the database. If the file of a
+        photo is missing, ``account.json`` says so.
 
         Raises:
             PhotosUnavailable: the photo cannot be read at the moment.
@@ -132,10 +138,17 @@ class PersonalData:
         )
         if not rows:
             return None
+        photo = await self._photo(rows[0]["photo"])
         account: dict[str, Any] = {"account": _plain(rows[0], ACCOUNT.columns)}
+        if photo is not None:
+            account["photo"] = PHOTO
+        elif rows[0]["photo"] is not None:
+            # Restored from a backup without its photos, perhaps.
+            account["photo"] = MISSING
+            _log.warning("a photo is missing in the store", user_id=str(user_id))
         for name, section in SECTIONS.items():
             account[name] = await self._rows(section, user_id)
-        return await asyncio.to_thread(_zipped, account, await self._photo(rows[0]["photo"]))
+        return await asyncio.to_thread(_zipped, account, photo)
 
     async def _rows(self, section: Section, user_id: UUID) -> Sequence[Mapping[str, Any]]:
         rows = await self._database.fetch(
@@ -176,5 +189,5 @@ def _zipped(account: Mapping[str, Any], photo: bytes | None) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("account.json", orjson.dumps(account, option=orjson.OPT_INDENT_2) + b"\n")
         if photo is not None:
-            archive.writestr("photo.webp", photo)
+            archive.writestr(PHOTO, photo)
     return file.getvalue()

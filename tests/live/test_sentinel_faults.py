@@ -73,7 +73,7 @@ async def standing(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory)
 @pytest_asyncio.fixture(loop_scope="module")
 async def scene(standing: Standing, seed: int) -> AsyncIterator[Scene]:
     # The last test may have left a server that is not a replica yet.
-    await until(standing.redis.is_whole, 30.0)
+    await until(standing.redis.is_whole, 60.0)
     async with stage(standing.ground, seed) as running:
         scene = Scene(running, standing.redis, standing.ways)
         await until(scene.are_up)

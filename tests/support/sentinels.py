@@ -159,7 +159,8 @@ class Watched:
         async def is_promoted() -> bool:
             return await self.primary() is not before
 
-        await until(is_promoted, 20.0)
+        # An election that fails is repeated after twice the time-out of a failover.
+        await until(is_promoted, 60.0)
 
     async def is_whole(self) -> bool:
         """Whether a failover is possible."""

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import functools
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -197,3 +198,29 @@ async def accept_twelve() -> None:
             for client in clients:
                 client.close()
             await server.shutdown([listener])
+
+
+def test_a_worker_that_starts_lets_no_other_one_wait_for_a_connection() -> None:
+    """The mode of a listener is one for all processes that have it."""
+    uvloop.run(start_beside_another())
+
+
+async def start_beside_another() -> None:
+    modes: list[bool] = []
+
+    async def application(_: Scope, receive: Receive, send: Send) -> None:
+        # While it starts, the other worker accepts.
+        modes.append(os.get_blocking(listener.fileno()))
+        for part in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{part}.complete"})
+
+    config = uvicorn.Config(application, lifespan="on", log_config=None)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, closing(listener.dup()) as of_another:
+        of_another.setblocking(False)
+        server = Server(config)
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup([listener])
+        await server.shutdown([listener])
+    assert modes == [False]

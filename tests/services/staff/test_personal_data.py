@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from application.application import Application
 from models.email_token import EmailToken
@@ -92,6 +93,7 @@ async def test_a_person_gets_the_account_the_trips_the_ratings_and_the_photo(app
     data = await application.staff.export_user(StaffMember(member), user_id=user.id)
     given, photo = unpacked(data)
     assert photo is not None
+    assert given["photo"] == "photo.webp"
     assert photo[8:12] == b"WEBP"
     assert given["account"]["username"] == "dana"
     assert (given["account"]["rating_sum"], given["account"]["is_active"]) == (4, False)
@@ -107,6 +109,18 @@ async def test_a_person_gets_the_account_the_trips_the_ratings_and_the_photo(app
     assert not [secret for secret in (row["password_hash"], *others) if secret in text]
     trail = await database.fetch("SELECT action, user_id, detail FROM staff_actions ORDER BY id DESC LIMIT 1")
     assert (trail[0]["action"], trail[0]["detail"]) == ("EXPORT", "everything about the user")
+
+
+async def test_a_photo_whose_file_is_missing_is_told_and_not_left_out(application: Application) -> None:
+    person, bare = await add_rider(application.database), await add_rider(application.database)
+    await application.database.fetch("UPDATE users SET photo = 'gone.webp' WHERE id = $1", person.id)
+
+    with capture_logs() as logs:
+        given, photo = unpacked(await application.personal_data.of(person.id))
+
+    assert (given["photo"], photo) == ("missing in the store of photos", None)
+    assert [line["user_id"] for line in logs if line["log_level"] == "warning"] == [str(person.id)]
+    assert "photo" not in unpacked(await application.personal_data.of(bare.id))[0]
 
 
 async def test_only_staff_get_it_and_a_failure_is_not_told_as_an_account_without_a_photo(
