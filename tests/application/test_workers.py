@@ -27,10 +27,13 @@ from tests.support.waiting import until
 TIMEOUT_S = 30.0
 # The constants are changed in the parent process; the application is loaded in its workers.
 PROGRAM = """
+import functools
 import sys
 import structlog
 import uvicorn
 from application import workers
+from gateway.uvicorn.http_protocol import HttpProtocol
+from services.runtime.fair_queue import FairQueue
 
 if __name__ == "__main__":
     structlog.configure(
@@ -46,6 +49,8 @@ if __name__ == "__main__":
     config = uvicorn.Config(
         f"tests.support.asgi_apps:{sys.argv[1]}", factory=True, workers=2, log_config=None,
         timeout_graceful_shutdown=1,
+        # uvicorn's own closes a connection whose request it has not read yet.
+        http=functools.partial(HttpProtocol, timeout_s=10.0, handshakes=FairQueue()),
     )
     try:
         with workers.bound("127.0.0.1", int(sys.argv[2])) as listeners:
