@@ -19,9 +19,6 @@ from services.runtime.fair_queue import FairQueue
 
 # The share of SHUTDOWN_TIMEOUT_S in which running requests may finish. Then the parts stop (lifespan.py).
 SHARE_OF_REQUESTS = 0.6
-# During which handshakes may begin in one turn of the event loop: several, so that one statement finds their
-# sessions, and few enough that nobody notices.
-HANDSHAKES_TURN_S = 0.002
 
 
 def app_from_environment() -> ASGIApp:
@@ -51,9 +48,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
             pieces=FairQueue(),
             ends=FairQueue(),
         ),
-        "http": functools.partial(
-            HttpProtocol, timeout_s=settings.receive_timeout_s, handshakes=FairQueue(turn_s=HANDSHAKES_TURN_S)
-        ),
+        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s, handshakes=FairQueue()),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,
