@@ -173,6 +173,19 @@ async def test_the_application_sees_the_same_and_so_does_the_client(monkeypatch:
     assert b"x-default: 1" in answers[0]
 
 
+@asynccontextmanager
+async def started(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[Server]:
+    """The server of a process, on a listener that was made before it."""
+    server = Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup([listener])
+    try:
+        yield server
+    finally:
+        await server.shutdown([listener])
+
+
 def test_connections_that_wait_are_accepted_many_at_once() -> None:
     # asyncio's own loop accepts many anyway.
     uvloop.run(accept_twelve())
@@ -185,19 +198,15 @@ async def accept_twelve() -> None:
     http = functools.partial(HttpProtocol, timeout_s=10.0, handshakes=FairQueue())
     config = uvicorn.Config(application, lifespan="off", log_config=None, http=http)  # pyright: ignore[reportArgumentType]
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        server = Server(config)
-        config.load()
-        server.lifespan = config.lifespan_class(config)
-        await server.startup([listener])
-        try:
+        async with started(config, listener) as server:
             clients = [socket.create_connection(listener.getsockname()) for _ in range(12)]
-            for _ in range(4):
-                await asyncio.sleep(0)
-            assert len(server.server_state.connections) == len(clients)
-        finally:
-            for client in clients:
-                client.close()
-            await server.shutdown([listener])
+            try:
+                for _ in range(4):
+                    await asyncio.sleep(0)
+                assert len(server.server_state.connections) == len(clients)
+            finally:
+                for client in clients:
+                    client.close()
 
 
 def test_a_worker_that_starts_lets_no_other_one_wait_for_a_connection() -> None:
@@ -218,9 +227,6 @@ async def start_beside_another() -> None:
     config = uvicorn.Config(application, lifespan="on", log_config=None)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener, closing(listener.dup()) as of_another:
         of_another.setblocking(False)
-        server = Server(config)
-        config.load()
-        server.lifespan = config.lifespan_class(config)
-        await server.startup([listener])
-        await server.shutdown([listener])
+        async with started(config, listener):
+            pass
     assert modes == [False]
