@@ -5,10 +5,16 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
 TIMEOUT_S = 10.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.02
+# A pause of this part of the time that has passed: the wait takes so much longer, and a look in each millisecond would
+# take the processor from what is waited for.
+PAUSE = 0.05
 
 
 async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: float = TIMEOUT_S) -> None:
     """Return when the condition, or its result, is true. Raises: TimeoutError."""
+    now = asyncio.get_running_loop().time
+    began = now()
     async with asyncio.timeout(timeout_s):
         while True:
             held = condition()
@@ -16,4 +22,4 @@ async def until(condition: Callable[[], object | Awaitable[object]], timeout_s: 
                 held = await held
             if held:
                 return
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(min(max(PAUSE * (now() - began), SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
