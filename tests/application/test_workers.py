@@ -25,6 +25,7 @@ from services.database.instance_lock import AnotherServer
 from tests.support.waiting import until
 
 TIMEOUT_S = 30.0
+WITHOUT_TABLES = ROOT / "tests" / "support" / "without_tables"
 # The constants are changed in the parent process; the application is loaded in its workers.
 PROGRAM = """
 import functools
@@ -97,9 +98,10 @@ async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PROGRAM, app, str(port), *changes),
+        # Without the folder that it starts in: PYTHONPATH says what comes first.
+        *(sys.executable, "-P", "-c", PROGRAM, app, str(port), *changes),
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": f"{WITHOUT_TABLES}{os.pathsep}{ROOT}", **environment},
         stdout=PIPE,
         stderr=PIPE,
     )
