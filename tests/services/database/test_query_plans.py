@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,17 +57,24 @@ PEOPLE = """
 """
 
 
+_records: ContextVar[bool] = ContextVar("records", default=False)
+
+
 @contextmanager
 def recorded() -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+    """The statements of the block, and none of the server's own tasks."""
     seen: list[tuple[str, tuple[object, ...]]] = []
     run = Database._run
 
     async def spy(self: Database, connection: Any, sql: str, args: Any) -> Any:
-        seen.append((sql, tuple(args)))
+        if _records.get():
+            seen.append((sql, tuple(args)))
         return await run(self, connection, sql, args)
 
     with patch.object(Database, "_run", spy):
+        token = _records.set(True)
         yield seen
+        _records.reset(token)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
