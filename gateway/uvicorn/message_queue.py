@@ -19,6 +19,11 @@ class MessageQueue(Generic[T]):
         """Whether no message waits."""
         return not self._messages
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the reader waits for the next message."""
+        return self._arrival is not None and not self._arrival.done()
+
     def put_nowait(self, message: T) -> None:
         """Add a message."""
         self._messages.append(message)

@@ -19,6 +19,7 @@ from websockets.typing import BytesLike
 from gateway.uvicorn.handshake import subprotocols_of
 from gateway.uvicorn.message_queue import Gate, MessageQueue
 from gateway.uvicorn.reset import reset
+from gateway.uvicorn.text_frame import payload_of
 from services.limits.rates import Rate
 from services.runtime.fair_queue import FairQueue
 
@@ -136,11 +137,50 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 self._refuse_head()
             return
         if len(data) <= PIECE_BYTES and not self._backlog:
-            super().data_received(data)
+            text = payload_of(data) if self._expects_message() else None
+            if text is None or len(text) > (self.conn.max_message_size or PIECE_BYTES):
+                super().data_received(data)
+            elif self._admits(text):
+                self._pass_on(text)
             return
         self._backlog += data
         self.transport.pause_reading()
         self._go_on()
+
+    def _expects_message(self) -> bool:
+        """Whether the next byte begins a message, so that the parser need not see a whole one."""
+        conn = self.conn
+        if conn.current_size is not None or conn.state is not State.OPEN:
+            return False
+        # Between two frames the parser waits for the end of the stream.
+        waits_in = conn.parser.gi_yieldfrom
+        return waits_in is not None and waits_in.__name__ == "at_eof"
+
+    def _pass_on(self, text: bytes) -> None:
+        """Pass a text message to the application. A message that is not UTF-8 closes the socket with 1007.
+
+        uvicorn reads nothing more until the application has taken the message, with two system calls for each. An
+        application that is waiting takes it in this turn of the event loop.
+        """
+        try:
+            message = {"type": "websocket.receive", "text": text.decode()}
+        except UnicodeDecodeError:
+            self._refuse_text()
+            return
+        is_awaited = self.queue.is_awaited
+        self.queue.put_nowait(message)
+        if not (is_awaited or self.read_paused):
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _refuse_text(self) -> None:
+        """Close with 1007.
+
+        uvicorn logs a traceback, which would let anybody fill the log, and fails when a close frame follows.
+        """
+        self.frames = []
+        self.conn.fail(CloseCode.INVALID_DATA)
+        self.handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
         """A handshake. The parser that has read it keeps it for as long as the socket lives: use a new one."""
@@ -335,22 +375,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._await_pong()
 
     def send_receive_event_to_app(self) -> None:
-        """Pass a message to the application. A message that is not UTF-8 closes the socket with 1007.
-
-        uvicorn logs a traceback for it, which would let anybody fill the log, and fails when a close frame
-        follows.
-        """
+        """Pass a message that came in several pieces or with others to the application."""
         if self.close_timer is not None:
             # An unread message would keep the peer's close frame from being read.
             return
         if self.curr_msg_data_type == "text" and not self.close_sent:
-            try:
-                b"".join(self.frames).decode()
-            except UnicodeDecodeError:
-                self.frames = []
-                self.conn.fail(CloseCode.INVALID_DATA)
-                self.handle_parser_exception()
-                return
+            text, self.frames = b"".join(self.frames), []
+            self._pass_on(text)
+            return
         super().send_receive_event_to_app()
 
     def _await_pong(self) -> None:

@@ -328,3 +328,35 @@ async def test_of_more_drivers_than_fit_some_are_shown_and_it_is_said(
     async with watching(quiet, [await add_staff(quiet)]) as (sink,):
         found = await snapshot(sink)
         assert (len(found.drivers), found.is_cut) == (2, True)
+
+
+async def test_a_read_that_hangs_ends_with_the_last_watcher(quiet: Application) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_: Any, **__: Any) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with watching(quiet, [await add_staff(quiet)]) as (sink,):
+        await snapshot(sink)
+        with patch.object(CityReads, "read", hang):
+            await until(begun.is_set)
+    await until(ended.is_set)
+
+
+async def test_no_more_names_are_kept_than_twice_the_drivers_who_are_shown(
+    quiet: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(city_module, "MAX_DRIVERS", 2)
+    async with watching(quiet, [await add_staff(quiet)]) as (sink,):
+        await snapshot(sink)
+        for _ in range(6):
+            driver = await add_driver(quiet.database)
+            await report(quiet, driver)
+            assert [each.person.id for each in (await change_with(sink, "drivers")).drivers] == [driver.id]
+            await quiet.position_store.forget(driver.id, datetime.now(UTC), ttl_s=60.0)
+            assert (await change_with(sink, "gone_drivers")).gone_drivers == (driver.id,)
+        assert len(quiet.services.city._people) == 4
