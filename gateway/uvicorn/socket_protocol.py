@@ -153,8 +153,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if conn.current_size is not None or conn.state is not State.OPEN:
             return False
         # Between two frames the parser waits for the end of the stream.
-        waits_in = conn.parser.gi_yieldfrom
-        return waits_in is not None and waits_in.__name__ == "at_eof"
+        waits_in = getattr(conn.parser, "gi_yieldfrom", None)
+        return getattr(waits_in, "__name__", None) == "at_eof"
 
     def _pass_on(self, text: bytes) -> None:
         """Pass a text message to the application. A message that is not UTF-8 closes the socket with 1007.

@@ -1,6 +1,7 @@
 """Reads a text message that has come in one piece, which is nearly every one, without a parser."""
 
-from websockets.frames import apply_mask
+# The one in C, where the package has it.
+from websockets.frames import apply_mask  # pyright: ignore[reportPrivateImportUsage]
 
 # FIN and the opcode of text; the bit of a masked frame (RFC 6455, section 5.2).
 _WHOLE_TEXT = 0x81
