@@ -1,6 +1,6 @@
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.watched_page import WatchedPage
+from tests.browser.watched_page import USUAL, WatchedPage
 from tests.support.api import PASSWORD
 
 SLOW_MS = 30_000
@@ -72,20 +72,23 @@ class CityPage(WatchedPage):
         await expect(self.card).to_have_count(0)
         return at
 
-    async def look(self, name: str) -> None:
-        """On a desk and a phone, in light and dark: axe finds nothing, and nothing is wider than the window. A
-        picture is drawn with ``--screenshots``.
+    async def look(self, name: str, *, everywhere: bool = False) -> None:
+        """On a phone in the dark and on a desk in the light: axe finds nothing, nothing is wider than the window.
+
+        ``everywhere``: on both in both. So it is with ``--screenshots``, which draws the pictures.
         """
-        for device, width, height in DEVICES:
+        for device, width, height in reversed(DEVICES):
             await self.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("dark", "light"):
+                is_usual = (device, scheme) in USUAL
+                if not (is_usual or everywhere or self.draws_pictures):
+                    continue
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 await self.page.evaluate(TWO_FRAMES)
-                # In the dark only the colors differ.
-                assert await self.faults(of_colors=scheme == "dark") == [], f"{name}-{device}-{scheme}"
+                # In the other scheme only the colors differ.
+                assert await self.faults(of_colors=not is_usual) == [], f"{name}-{device}-{scheme}"
                 assert await self.page.evaluate("document.documentElement.scrollWidth") == width
                 await self.picture(f"{name}-{device}-{scheme}", full_page=device == "phone")
-        await self.page.set_viewport_size({"width": 1440, "height": 900})
 
     async def pictures(self, name: str) -> None:
         """Draw the page on a desk, a wide screen and a phone, in light and dark; only with ``--screenshots``."""

@@ -92,7 +92,7 @@ async def test_axe_finds_nothing_in_a_full_city_whatever_is_chosen(
         )
         for name, number in (("Open requests", OPEN), ("Trips under way", UNDER_WAY)):
             await expect(page.counter(name)).to_have_text(str(number), timeout=SLOW_MS)
-        await page.look("full-city")
+        await page.look("full-city", everywhere=True)
         for tab in ("Drivers", "Open", "Under way"):
             await page.choose(tab)
             await page.rows.first.get_by_role("link").focus()

@@ -12,6 +12,9 @@ SCREENSHOTS = ROOT / "var" / "screenshots"
 # Those of axe's default rules that depend on colors.
 COLOR_RULES = ["color-contrast", "link-in-text-block"]
 
+# Each device and each scheme once: enough for a state of a page whose other states are looked at in all four.
+USUAL = (("phone", "dark"), ("desk", "light"))
+
 DRAWN_MS = 60_000
 REPORT_VIOLATIONS = """
     addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>

@@ -6,8 +6,8 @@ from inspect import isawaitable
 
 TIMEOUT_S = 10.0
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.02
-# A pause of this part of the time that has passed: the wait takes so much longer, and a look in each millisecond would
-# take the processor from what is waited for.
+# A pause is this part of the time that has passed: the wait takes so much longer, and a look in each millisecond
+# would take the processor from what is waited for.
 PAUSE = 0.05
 
 
