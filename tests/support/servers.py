@@ -105,8 +105,8 @@ class Postgres:
         await connection.execute(
             "DELETE FROM staff_actions; DELETE FROM trips; DELETE FROM sessions; DELETE FROM users; "
             "DELETE FROM session_changes; DELETE FROM outbox; DELETE FROM webhook_endpoints; "
-            "ALTER SEQUENCE outbox_id_seq RESTART; "
-            "ALTER SEQUENCE staff_actions_id_seq RESTART"
+            # `RESTART` makes a new file for each, and every connection read the catalogue anew.
+            "SELECT setval('outbox_id_seq', 1, false), setval('staff_actions_id_seq', 1, false)"
         )
         return True
 
