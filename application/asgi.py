@@ -165,6 +165,10 @@ class Asgi:
                 "topics": ("Topics that this process listens to.", lambda: application.services.hub.topics),
                 "waiting_messages": ("Bus messages not delivered yet.", lambda: application.services.hub.waiting),
                 "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
+                "former_primaries": (
+                    "Hosts of the database that accept writes although another has taken their place.",
+                    lambda: application.database.former_primaries,
+                ),
             },
             durations={
                 "gc_pause_seconds": ("How long the garbage collector took.", application.memory.pauses),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from services.database.postgres import Address
+from services.database.address import Address
 from services.events import cluster_address
 from services.events.redis_address import RedisAddress
 from services.limits.rates import Rate

@@ -169,6 +169,7 @@ def test_the_server_loads_the_simulation_only_for_its_command() -> None:
                 "services/database/connections.py",
                 "services/database/failures.py",
                 "services/database/migrations.py",
+                "services/database/transactions.py",
             },
         ),
     ],

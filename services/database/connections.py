@@ -2,22 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
-from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapper
-from tortoise.connection import ConnectionHandler
 from tortoise.context import (
     TortoiseContext,
     _current_context,  # pyright: ignore[reportPrivateUsage]
 )
 
 from services.database.dialects import Dialect, PostgresDialect, Row, SqliteDialect, sqlite_value
-from services.database.failures import UNAVAILABLE, translated
+from services.database.failures import translated
 from services.database.postgres import (
     CONNECT_TIMEOUT_S,
     DIRECT_URL,
@@ -26,7 +23,9 @@ from services.database.postgres import (
     WrongDatabase,
     check_pooler,
 )
+from services.database.primary_watch import PrimaryWatch
 from services.database.settings import DatabaseSettings
+from services.database.transactions import begun
 from services.runtime.pieces import Pieces
 
 APP = "models"
@@ -127,6 +126,11 @@ class Database:
         self.is_sqlite = settings.sqlite_path is not None
         self.sql: Dialect = SqliteDialect() if self.is_sqlite else PostgresDialect()
         self._connector = None if self.is_sqlite else pool_connector(settings)
+        self._primary_watch = (
+            PrimaryWatch(self._connector)
+            if self._connector is not None and len(self._connector.address.hosts) > 1
+            else None
+        )
         # In the order of their coming: the pool itself gives a connection to whoever asks when it is released, and
         # lets those who wait begin again at the end of the line.
         self._turns = asyncio.Semaphore(settings.database_pool_size)
@@ -150,6 +154,17 @@ class Database:
         except BaseException:
             await self.disconnect()
             raise
+        if self._primary_watch is not None:
+            self._primary_watch.start()
+
+    @property
+    def former_primaries(self) -> int:
+        """How many hosts of the address accept writes although another has taken their place."""
+        return self._primary_watch.former_primaries if self._primary_watch is not None else 0
+
+    async def is_former(self, connection: asyncpg.Connection) -> bool:
+        """Whether the server of a connection is a former primary. Raises: as asyncpg's statements do."""
+        return self._connector is not None and await self._connector.is_former(connection)
 
     async def _check_pooler(self) -> None:
         client = self._context.db(self._name)
@@ -159,6 +174,8 @@ class Database:
 
     async def disconnect(self) -> None:
         """Close the connections; if it is cancelled, without waiting for statements that are running."""
+        if self._primary_watch is not None:
+            await self._primary_watch.stop()
         # Read before closing: Tortoise drops its reference to the pool.
         pool = None if self.is_sqlite else self._pool
         try:
@@ -204,7 +221,7 @@ class Database:
             everything was.
         """
         with self._entered(), translated:
-            async with self._turns, _begun(self._context.connections, self._name) as connection:
+            async with self._turns, begun(self._context.connections, self._name) as connection:
                 yield Transaction(connection, self._run)
 
     @contextmanager
@@ -265,30 +282,3 @@ class Transaction:
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement in the transaction and return its rows."""
         return await self._run(self.connection, sql, args)
-
-
-@asynccontextmanager
-async def _begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[BaseDBAsyncClient]:
-    """A transaction that always releases its connection.
-
-    Tortoise's own ``in_transaction`` keeps SQLite's lock, or the pool's connection, when BEGIN fails or is
-    cancelled; then every later query waits for ever.
-    """
-    client: Any = connections.get(name)
-    async with client.acquire_connection() as connection:
-        is_sqlite = isinstance(client, SqliteClient)
-        transaction = SqliteTransactionWrapper(client) if is_sqlite else TransactionWrapper(client)
-        transaction._connection = connection  # pyright: ignore[reportPrivateUsage]
-        token = connections.set(name, transaction)
-        try:
-            await transaction.begin()
-            yield transaction
-        except BaseException:
-            # Fails when it has not begun or the link is lost: then there is nothing to roll back.
-            with suppress(*UNAVAILABLE):
-                await transaction.rollback()
-            raise
-        else:
-            await transaction.commit()
-        finally:
-            connections.reset(token)

@@ -94,7 +94,7 @@ class InstanceLock:
                 f"SELECT 1 FROM pg_locks WHERE {_HOLDS_LOCK} AND pid = $2", _LOCK_KEY, pid
             ):
                 raise WrongDatabase(f"{DIRECT_URL}: it leads to another database than TAXIRANK_DATABASE_URL")
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self._watch(database))
 
     async def release(self) -> None:
         """Release the lock."""
@@ -141,10 +141,10 @@ class InstanceLock:
     def _end_of_session(self, _: object) -> None:
         self._gone.set()
 
-    async def _watch(self) -> None:
+    async def _watch(self, database: Database) -> None:
         while True:
             try:
-                await self._lost()
+                await self._lost(database)
                 _log.warning("the database has lost this server's lock")
                 await self._lock_again()
                 _log.info("this server holds the lock again")
@@ -158,8 +158,8 @@ class InstanceLock:
                 _log.exception("watching the lock failed")
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
-    async def _lost(self) -> None:
-        """Return when the session that holds the lock has ended or does not answer."""
+    async def _lost(self, database: Database) -> None:
+        """Return when the session that holds the lock has ended, does not answer, or is at a former primary."""
         connection = self._connection
         assert connection is not None
         while not self._gone.is_set():
@@ -171,6 +171,8 @@ class InstanceLock:
                 with translated:
                     # A machine that crashed never closes its connection.
                     await connection.execute("SELECT 1", timeout=ANSWER_TIMEOUT_S)
+                    if await database.is_former(connection):
+                        break
             except DatabaseUnavailable:
                 break
         self._connection = None

@@ -1,37 +1,24 @@
-"""Connections to PostgreSQL: hosts, options, and checks that the server is usable."""
+"""Connections to PostgreSQL: options, and checks that the server is usable."""
 
 import asyncio
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg
+import structlog
 
+from services.database.address import Address, Host, name_of
 from services.database.builtin_types import Connection
+from services.database.primaries import Primaries, Primary, primary_of
 from services.errors import DatabaseUnavailable
 
+_log = structlog.stdlib.get_logger(__name__)
+
 CONNECT_TIMEOUT_S = 5
-DEFAULT_PORT = 5432
+# How long the first connection to one of several hosts waits to hear which is the primary.
+LOOK_TIMEOUT_S = 1.0
 URL = "TAXIRANK_DATABASE_URL"
 DIRECT_URL = "TAXIRANK_DATABASE_DIRECT_URL"
-# A server needs to write. `primary` also accepts a primary that is set to read-only; a later check finds that.
-TARGETS = ("read-write", "primary")
-# The allowed options after the `?` of a URL. asyncpg would send all others to the server as settings.
-_FOR_ASYNCPG = {
-    "passfile",
-    "sslcert",
-    "sslcrl",
-    "sslkey",
-    "sslmode",
-    "sslnegotiation",
-    "sslpassword",
-    "sslrootcert",
-    "ssl_max_protocol_version",
-    "ssl_min_protocol_version",
-}
-_KNOWN = {*_FOR_ASYNCPG, "host", "port", "target_session_attrs"}
 # Whether the server accepted the options of the connection. A pooler may drop them.
 _TAKEN = "current_setting('jit') = 'off' AND current_setting('default_transaction_isolation') = 'read committed'"
 _OWN_OPTIONS = {
@@ -52,10 +39,6 @@ class WrongDatabase(DatabaseUnavailable):
     """The database answers, but a server cannot work with it. The text is one line that names the setting."""
 
 
-class BadUrl(ValueError):
-    """The URL is not a valid PostgreSQL address. The text says why."""
-
-
 def reason(error: BaseException) -> str:
     """Why a connection or a statement failed, never an empty text."""
     if isinstance(error, TimeoutError) and not str(error):
@@ -63,77 +46,15 @@ def reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The address of a PostgreSQL, from its URL: one host or several, of which one accepts writes."""
-
-    # A host of None means the usual folders of sockets. Ports are never None.
-    hosts: tuple[tuple[str | None, int], ...]
-    user: str
-    database: str
-    target: str
-    # The rest of the URL (the password, TLS), which asyncpg reads.
-    rest: str
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """Raises: BadUrl."""
-        # Newer Pythons cannot split an address with several hosts if one of them is in brackets.
-        scheme, _, after = url.partition("://")
-        authority = re.split("[/?#]", after, maxsplit=1)[0]
-        login, _, netloc = authority.rpartition("@")
-        parts = urlsplit(f"{scheme}://{after.removeprefix(authority)}")
-        try:
-            options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-        except ValueError:
-            raise BadUrl("the text after its ? must have the form name=value&name=value") from None
-        hosts = _hosts(options.pop("host", None) or netloc, options.pop("port", ""))
-        target = options.pop("target_session_attrs", TARGETS[0])
-        if target not in TARGETS:
-            raise BadUrl(f"its target_session_attrs must be {' or '.join(TARGETS)}, because a server writes")
-        unknown = sorted(options.keys() - _FOR_ASYNCPG)
-        if unknown:
-            raise BadUrl(f"its option {unknown[0]} is unknown: use {', '.join(sorted(_KNOWN))}")
-        return cls(
-            hosts,
-            unquote(login.partition(":")[0]) or "postgres",
-            unquote(parts.path.lstrip("/")) or "postgres",
-            target,
-            parts._replace(netloc=f"{login}@" if login else "", query=urlencode(options)).geturl(),
-        )
-
-
-def _hosts(hosts: str, ports: str) -> tuple[tuple[str | None, int], ...]:
-    found: list[tuple[str | None, int | None]] = []
-    for item in hosts.split(","):
-        if item.startswith("["):
-            host, _, port = item[1:].partition("]")
-            port = port.removeprefix(":")
-        else:
-            host, _, port = item.partition(":")
-        found.append((unquote(host) or None, _port(port) if port else None))
-    given = [_port(port) for port in ports.split(",")] if ports else [None]
-    if len(given) not in {1, len(found)}:
-        raise BadUrl(f"it has {len(found)} hosts and {len(given)} ports")
-    if len(given) == 1:
-        given *= len(found)
-    if len(found) > 1 and any(host is None for host, _ in found):
-        raise BadUrl("one of its hosts is empty")
-    return tuple(
-        (host, of_query or own or DEFAULT_PORT) for (host, own), of_query in zip(found, given, strict=True)
-    )
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65535):
-        raise BadUrl("its port is not a number up to 65535")
-    return int(text)
+class _FormerPrimary(asyncpg.TargetServerAttributeNotMatched):
+    """The host accepts writes, which will be lost."""
 
 
 class Connector:
     """Opens connections to one PostgreSQL; of several hosts to the one that accepts writes.
 
-    It tries the host of the last connection first: after a failover only the first caller waits for the dead one.
+    If several accept writes, it is the one that was promoted last. It tries the host of the last connection first:
+    after a failover only the first caller waits for the dead one.
     """
 
     def __init__(
@@ -149,6 +70,9 @@ class Connector:
         self.address = Address.parse(url)
         self._setting = setting
         self._hosts = list(self.address.hosts)
+        self.primaries = Primaries()
+        self._has_looked = len(self._hosts) == 1
+        self._attempts: dict[asyncio.Timeout, Host] = {}
         self._command_timeout_s = command_timeout_s
         own = {} if is_pooled else _OWN_OPTIONS | (options or {})
         self._options = {"application_name": "taxirank"} | own
@@ -164,9 +88,16 @@ class Connector:
             DatabaseUnavailable: no host accepts the connection.
         """
         failures: list[Exception] = []
-        for host, port in tuple(self._hosts):
+        if not self._has_looked:
+            await self._look()
+        for host in tuple(self._hosts):
             try:
-                return await self._connect_to(host, port, arguments)
+                async with asyncio.timeout(None) as attempt:
+                    self._attempts[attempt] = host
+                    try:
+                        return await self._connect_to(host, arguments)
+                    finally:
+                        del self._attempts[attempt]
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
                 failures.append(error)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
@@ -175,34 +106,111 @@ class Connector:
                 raise DatabaseUnavailable(reason(error)) from error
             except asyncio.CancelledError:
                 # The caller cancelled. The next caller begins with another host.
-                self._try_last(host, port)
+                self._try_last(host)
                 raise
-            self._try_last(host, port)
+            self._try_last(host)
         # Of several hosts, the errors of the others say more than that one is a standby.
         for failure in failures:
             if not isinstance(failure, asyncpg.TargetServerAttributeNotMatched):
                 raise DatabaseUnavailable(reason(failure)) from failure
+        for failure in failures:
+            if isinstance(failure, _FormerPrimary):
+                raise WrongDatabase(f"{self._setting}: {failure}") from failure
         raise WrongDatabase(
             f"{self._setting}: {self._names()} accepts no writes (is it a standby?): use the primary"
         )
 
-    async def _connect_to(self, host: str | None, port: int, arguments: dict[str, Any]) -> asyncpg.Connection:
+    async def open(self, host: Host, *, target: str, **arguments: Any) -> asyncpg.Connection:
+        """A new connection to that host.
+
+        Raises: as ``asyncpg.connect`` does.
+        """
         return await asyncpg.connect(
             self.address.rest,
-            host=host,
-            port=port,
+            host=host[0],
+            port=host[1],
             user=self.address.user,
             database=self.address.database,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=self._command_timeout_s,
             server_settings=self._options,
-            target_session_attrs=self.address.target,
+            target_session_attrs=target,
             connection_class=Connection,
-            **{name: arguments[name] for name in _OF_THE_POOL if name in arguments},
+            **arguments,
         )
 
-    def _try_last(self, host: str | None, port: int) -> None:
-        if self._hosts[0] == (host, port):
+    def learn(self, host: Host, primary: Primary) -> None:
+        """Use this server if it has taken the place of another: all connections to that one end, with the
+        statements that wait for an answer.
+        """
+        is_new = self.primaries.learn(primary)
+        if is_new:
+            _log.warning("the database has a new primary", host=name_of(host), timeline=primary.timeline)
+            self._try_first(host)
+            for attempt, at in self._attempts.items():
+                if at != host:
+                    # The next host is tried at once.
+                    attempt.reschedule(0)
+
+    async def is_former(self, connection: asyncpg.Connection) -> bool:
+        """Whether another server has taken the place of the one with this connection.
+
+        Raises: as asyncpg's statements do.
+        """
+        if len(self._hosts) == 1:
+            return False
+        primary = await primary_of(connection)
+        return primary is not None and self.primaries.is_former(primary)
+
+    async def _connect_to(self, host: Host, arguments: dict[str, Any]) -> asyncpg.Connection:
+        of_pool = {name: arguments[name] for name in _OF_THE_POOL if name in arguments}
+        connection = await self.open(host, target=self.address.target, **of_pool)
+        if len(self._hosts) == 1:
+            return connection
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                primary = await primary_of(connection)
+            if primary is None:
+                raise asyncpg.TargetServerAttributeNotMatched(f"{name_of(host)} accepts no writes")
+            if self.primaries.is_former(primary):
+                raise _FormerPrimary(f"{name_of(host)} is a former primary: another server has taken its place")
+        except BaseException:
+            connection.terminate()
+            raise
+        self.learn(host, primary)
+        self.primaries.admit(connection, primary)
+        return connection
+
+    async def _look(self) -> None:
+        """Ask all hosts at once: the first that accepts writes may be a former primary."""
+        found = await asyncio.gather(*map(self._ask, self.address.hosts))
+        for primary in filter(None, found):
+            self.primaries.learn(primary)
+        for host, primary in zip(self.address.hosts, found, strict=True):
+            if primary is not None and not self.primaries.is_former(primary):
+                self._try_first(host)
+                break
+        self._has_looked = True
+
+    async def _ask(self, host: Host) -> Primary | None:
+        connection: asyncpg.Connection | None = None
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                connection = await self.open(host, target="any")
+                return await primary_of(connection)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            # If no other host is the primary, this one is tried again, and its error told.
+            return None
+        finally:
+            if connection is not None:
+                connection.terminate()
+
+    def _try_first(self, host: Host) -> None:
+        self._hosts.remove(host)
+        self._hosts.insert(0, host)
+
+    def _try_last(self, host: Host) -> None:
+        if self._hosts[0] == host:
             self._hosts.append(self._hosts.pop(0))
 
     async def check_direct(self, connection: asyncpg.Connection) -> None:
@@ -211,7 +219,7 @@ class Connector:
             raise WrongDatabase(f"{self._setting}: the options of a connection have no effect: {_NAME_DIRECT}")
 
     def _names(self) -> str:
-        return ", ".join(f"{host or 'this machine'}:{port}" for host, port in self.address.hosts)
+        return ", ".join(map(name_of, self.address.hosts))
 
 
 _OF_THE_POOL = ("loop", "record_class")

@@ -50,6 +50,11 @@ class Truth:
         self._url = urlsplit(database_url)._replace(scheme="postgresql").geturl()
         self._connection: asyncpg.Connection | None = None
 
+    async def move(self, database_url: str) -> None:
+        """Read another server from now on, which has taken the place of this one."""
+        await self.close()
+        self._url, self._connection = database_url, None
+
     async def rows(self, sql: str) -> list[asyncpg.Record]:
         """The rows of one statement, over a new connection if the last one broke."""
         if self._connection is None or self._connection.is_closed():
@@ -63,6 +68,11 @@ class Truth:
             "pick_up_lat, pick_up_lng FROM trips"
         )
         return {row["id"]: _row(**row) for row in rows}
+
+    async def changes(self) -> set[tuple[str, int, str]]:
+        """Every change of a trip: its id, the new version and status."""
+        rows = await self.rows("SELECT trip_id::text, version, status::text FROM trip_changes")
+        return {(row["trip_id"], row["version"], row["status"]) for row in rows}
 
     async def forget_ended(self) -> None:
         """Delete the trips that have ended: checking thousands for each of 200 clients takes seconds."""

