@@ -18,6 +18,7 @@ from models.values import Approval, UserValue
 from models.visibility import Actor
 from services.accounts.users import user_of
 from services.database.connections import Database, Source
+from services.database.deleting import delete_all
 from services.database.dialects import Row, uuid
 from services.errors import SessionEnded
 from services.events.outbox import Outbox, OutboxTransaction
@@ -276,9 +277,9 @@ class Sessions:
 
     async def remove_ended(self) -> None:
         """Delete the rows of sessions that have expired."""
-        await self._database.fetch(
-            f"DELETE FROM sessions WHERE used < {self._database.sql.ago(self.ttl_s)} "
-            f"OR created < {self._database.sql.ago(self.max_age_s)}"
+        ago = self._database.sql.ago
+        await delete_all(
+            self._database, "sessions", f"used < {ago(self.ttl_s)} OR created < {ago(self.max_age_s)}"
         )
 
     def _is_active(self) -> str:

@@ -85,6 +85,9 @@ class _Rules:
                     yield "it reads the table under a lock (before it CHECK (… IS NOT NULL), validated)"
             elif not re.match(r"(?:SET DEFAULT|DROP DEFAULT|DROP NOT NULL)\b", found[2].upper()):
                 yield "it writes every row under a lock (a new column)"
+        elif re.fullmatch(r"SET \((?:AUTOVACUUM_\w+|VACUUM_TRUNCATE) = \w+(?:\.\d+)?(?:, [^()]*)?\)", word):
+            # PostgreSQL lets others read and write meanwhile.
+            return
         elif word.startswith(("DROP ", "RENAME ")):
             if not word.startswith("DROP CONSTRAINT IF EXISTS"):
                 yield "servers of the previous version use it (a version later), or no IF EXISTS"

@@ -99,13 +99,13 @@ class Sweep:
                 return
 
     async def oldest_age_s(self) -> float:
-        """How long the oldest change has waited to be published, in seconds; 0 when none waits."""
+        """How long the change that was noted first has waited to be published, in seconds; 0 when none waits."""
         age_s = self._database.sql.epoch_s
         rows = await self._database.fetch(
-            f"SELECT {age_s('{now}')} - {age_s('min(created)')} AS age_s FROM outbox WHERE id > $1",
+            f"SELECT {age_s('{now}')} - {age_s('created')} AS age_s FROM outbox WHERE id > $1 ORDER BY id LIMIT 1",
             self._settled.up_to,
         )
-        return max(rows[0]["age_s"] or 0.0, 0.0)
+        return max(rows[0]["age_s"], 0.0) if rows else 0.0
 
     async def _look(self) -> bool:
         """Whether there is any note. Learns up to which id there is none."""

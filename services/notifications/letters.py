@@ -10,6 +10,7 @@ from uuid import UUID
 from models.letter import LetterKind
 from services.database.claims import claim_sql
 from services.database.connections import Database, Source
+from services.database.deleting import delete_all
 from services.database.dialects import Row, moment, uuid
 
 # An account gets a letter of one kind at one address once in this time. A letter that may have been delivered, but
@@ -181,7 +182,7 @@ class Letters:
 
     async def remove_old(self) -> None:
         """Delete the rows of letters that were sent ``REPEAT_S`` ago."""
-        await self._database.fetch(f"DELETE FROM letters WHERE sent < {self._database.sql.ago(REPEAT_S)}")
+        await delete_all(self._database, "letters", f"sent < {self._database.sql.ago(REPEAT_S)}")
 
     async def _forget_old(self, source: Source, user_id: UUID, kind: LetterKind) -> None:
         await source.fetch(

@@ -11,6 +11,7 @@ from models.trip_life import DRIVING, ChangedBy, TripStatus
 from services.accounts.sessions import Sessions
 from services.database.claims import claim_sql
 from services.database.connections import Database, Source
+from services.database.deleting import delete_all
 from services.database.dialects import Row, moment, uuid
 from services.drivers.conditions import may_take_trips
 from services.events.handover import Recipient
@@ -224,7 +225,7 @@ class PushRows:
 
     async def remove_old(self) -> None:
         """Delete the rows of messages about changes of yesterday."""
-        await self._database.fetch(f"DELETE FROM push_messages WHERE created < {self._sql.ago(MESSAGE_KEPT_S)}")
+        await delete_all(self._database, "push_messages", f"created < {self._sql.ago(MESSAGE_KEPT_S)}")
 
 
 def _message(row: Row) -> DueMessage:

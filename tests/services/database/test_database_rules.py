@@ -125,6 +125,24 @@ async def test_every_index_is_in_the_catalogue_with_its_condition(database: Data
     assert found == (INDEXES if database.is_sqlite else INDEXES | ON_POSTGRESQL)
 
 
+@pytest.mark.parametrize("backend", ["production"], indirect=True)
+async def test_tables_whose_rows_live_briefly_are_vacuumed_by_how_many_were_deleted(database: Database) -> None:
+    """Otherwise a backlog of a million rows lets PostgreSQL wait for another 200,000."""
+    rows = await database.fetch(
+        "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r' "
+        "AND relnamespace = 'public'::regnamespace"
+    )
+    assert {row["relname"]: set(row["reloptions"]) for row in rows} == {
+        table: {
+            "autovacuum_vacuum_scale_factor=0",
+            "autovacuum_vacuum_threshold=1000",
+            "autovacuum_vacuum_cost_delay=0",
+            "vacuum_truncate=off",
+        }
+        for table in ("outbox", "push_changes", "session_changes")
+    }
+
+
 async def test_the_partial_indexes_name_the_same_statuses_as_the_code() -> None:
     def listed(*statuses: TripStatus) -> str:
         return ", ".join(f"'{status}'" for status in TripStatus if status in statuses)

@@ -33,6 +33,7 @@ async def test_no_migration_blocks_the_users_of_a_large_table(name: str) -> None
         ('ALTER TABLE "trips" ADD COLUMN IF NOT EXISTS "x" INT, DROP COLUMN "version"', "previous version"),
         ('ALTER TABLE "trips" RENAME COLUMN "version" TO "x"', "previous version"),
         ('ALTER TABLE "trips" SET LOGGED', "nobody knows"),
+        ('ALTER TABLE "trips" SET (fillfactor = 50)', "nobody knows"),
         ('UPDATE "trips" SET "version" = 1', "in batches"),
         ('DELETE FROM "trips"', "in batches"),
         ('INSERT INTO "trip_changes" ("trip_id") SELECT "id" FROM "trips"', "in batches"),
@@ -48,6 +49,11 @@ def test_what_blocks_is_refused_and_the_line_says_what_to_write(statement: str, 
     assert says in fault.rpartition(": ")[0]
     assert fault.endswith(statement[:80])
     assert faults(f"-- May block: the table is small.\n{statement};", in_transaction=False) == []
+
+
+def test_a_table_may_be_told_how_to_be_vacuumed() -> None:
+    script = 'ALTER TABLE "trips" SET (autovacuum_vacuum_scale_factor = 0.01, vacuum_truncate = off)'
+    assert faults(script, in_transaction=False) == []
 
 
 def test_a_column_is_made_not_null_after_a_validated_check() -> None:
