@@ -2,13 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
-from graphql import ExecutionResult
+from graphql import GraphQLError
 
 from schema.api.errors import to_request_error
-from schema.operations.execution import Following, Group, encode
+from schema.operations.execution import Following, Group
 from schema.transport.send_queue import MAX_WAITING, Frame, SendQueue
 from services.live.hub import Hub
 from services.live.messages import Message
@@ -29,6 +29,10 @@ class Framing(Protocol):
 
     def next(self, payload: bytes) -> Frame:
         """One result."""
+        ...
+
+    def failure(self, errors: Sequence[GraphQLError]) -> Frame:
+        """The errors that end the operation; ``complete`` follows."""
         ...
 
     def complete(self) -> Frame:
@@ -140,8 +144,7 @@ class Delivery:
             return
         self._stop()
         if error is not None:
-            result = ExecutionResult(None, [to_request_error(error)])
-            self._send_queue.put((self._id, "error"), self._framing.next(encode(result)))
+            self._send_queue.put((self._id, "error"), self._framing.failure([to_request_error(error)]))
         self._send_queue.put((self._id, "complete"), self._framing.complete())
         self._on_end()
 

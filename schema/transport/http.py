@@ -14,7 +14,7 @@ from schema.operations.documents import Operation
 from schema.operations.execution import Execution, Refusal, Request, encode, is_subscription, timed_out
 from schema.transport.client_info import HttpClientInfo
 from schema.transport.credentials import Cookies
-from schema.transport.event_stream import EventStream, single_event
+from schema.transport.event_stream import EventFraming
 from schema.transport.http_request import (
     BadRequest,
     HttpRequest,
@@ -25,12 +25,18 @@ from schema.transport.http_request import (
     read_form,
     skip_small_body,
 )
-from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, RESPONSE_JSON, accepted
+from schema.transport.media_types import EVENT_STREAM, FORM, HTML, JSON, MULTIPART, RESPONSE_JSON, accepted
+from schema.transport.multipart_stream import MultipartFraming
 from schema.transport.origins import Origins
 from schema.transport.socket_limit import SocketLimit, TooManySockets
+from schema.transport.subscription_stream import StreamFraming, SubscriptionStream, single
 from services.errors import DatabaseUnavailable
 
 Page = Callable[[], Response]
+
+_FRAMINGS: Mapping[str, StreamFraming] = {EVENT_STREAM: EventFraming(), MULTIPART: MultipartFraming()}
+
+_SHOWN_MULTIPART = "multipart/mixed;subscriptionSpec=1.0"
 
 # Answers belong to one caller, so no cache may keep them. They repeat input, so no browser may guess their type.
 _HEADERS = [(b"cache-control", b"no-store"), (b"vary", b"Accept"), (b"x-content-type-options", b"nosniff")]
@@ -51,7 +57,7 @@ class JsonAnswer(Response):
 
 
 class HttpEndpoint:
-    """Serves ``/graphql``: queries by GET, all operations by POST, subscriptions as server-sent events.
+    """Serves ``/graphql``: queries by GET, all operations by POST, subscriptions as streams.
 
     ``page`` is the HTML page for browsers; None: there is none. ``trusts_loopback``: a loopback address is this
     machine itself, not the client of a proxy on it.
@@ -136,9 +142,9 @@ class HttpEndpoint:
             await form.close()
 
     async def _execute(self, http: HttpRequest, request: Request) -> Response:
-        media_type = accepted(http.fields.get("accept"), JSON, RESPONSE_JSON, EVENT_STREAM)
+        media_type = _for_one_answer(http)
         if media_type is None:
-            raise BadRequest(406, f"Accept {RESPONSE_JSON}, {JSON} or {EVENT_STREAM}.")
+            raise BadRequest(406, f"Accept {RESPONSE_JSON}, {JSON}, {EVENT_STREAM} or {_SHOWN_MULTIPART}.")
         operation = self._execution.prepare(request)
         if isinstance(operation, Refusal):
             return _refused(operation, media_type)
@@ -164,16 +170,20 @@ class HttpEndpoint:
         actor = await find_actor(token) if token else None
         context = Context(self._services, actor, self._client_info(http))
         if is_subscription(operation):
-            if media_type != EVENT_STREAM and not _takes_events(http):
-                raise BadRequest(406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM}.")
+            stream_type = accepted(http.fields.get("accept"), EVENT_STREAM, MULTIPART)
+            if stream_type is None:
+                raise BadRequest(
+                    406, f"Subscribe over a WebSocket, or accept {EVENT_STREAM} or {_SHOWN_MULTIPART}."
+                )
             if http.method == "GET" and not self._origins.allows_form(http.scope, http.fields):
                 raise BadRequest(403, "Send the header GraphQL-Require-Preflight to subscribe by GET.")
             following = await self._execution.follow(operation, request, context)
             if isinstance(following, Refusal):
                 return _refused(following, media_type)
-            return EventStream(
+            return SubscriptionStream(
                 self._services,
                 following,
+                _FRAMINGS[stream_type],
                 actor=context.actor,
                 limit=self._limit,
                 timeout_s=self._execution.time_limit.seconds,
@@ -191,16 +201,26 @@ def _is_browser(http: HttpRequest) -> bool:
     return accepted(http.fields.get("accept"), JSON, RESPONSE_JSON, HTML) == HTML
 
 
-def _takes_events(http: HttpRequest) -> bool:
-    return accepted(http.fields.get("accept"), EVENT_STREAM) is not None
+def _for_one_answer(http: HttpRequest) -> str | None:
+    """The media type of an answer that is no stream. None: the client accepts none.
+
+    JSON even if the client prefers multipart, as with Apollo's Router: its clients name both for a subscription,
+    and read an answer in JSON like that to a query.
+    """
+    accept = http.fields.get("accept")
+    preferred = accepted(accept, JSON, RESPONSE_JSON, EVENT_STREAM, MULTIPART)
+    return accepted(accept, JSON, RESPONSE_JSON) or MULTIPART if preferred == MULTIPART else preferred
 
 
 def _refused(refusal: Refusal, media_type: str) -> Response:
     """The answer to a well-formed request that is not executed.
 
     400; but 200 for clients of plain JSON, who could not tell a 400 from a proxy's (GraphQL over HTTP
-    specification, "application/json"), and for clients of events, who would not read the body of a 400.
+    specification, "application/json"), and for clients of streams, who would not read the body of a 400.
     """
+    if media_type == MULTIPART:
+        framing = _FRAMINGS[MULTIPART]
+        return single(framing, framing.failure(refusal.errors), _retry_after(refusal.errors))
     body = orjson.dumps({"errors": refusal.formatted()})
     return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type, _retry_after(refusal.errors))
 
@@ -211,8 +231,9 @@ def _retry_after(errors: Sequence[GraphQLError] | None) -> Mapping[str, str] | N
 
 
 def _answer(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    if media_type == EVENT_STREAM:
-        return single_event(body, headers)
+    framing = _FRAMINGS.get(media_type)
+    if framing is not None:
+        return single(framing, framing.next(body), headers)
     return JsonAnswer(body, status, headers=headers, media_type=media_type)
 
 

@@ -7,6 +7,8 @@ JSON = "application/json"
 FORM = "multipart/form-data"
 RESPONSE_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
+# Without the parameter it would be another protocol, that of `@defer`.
+MULTIPART = "multipart/mixed;subscriptionspec=1.0"
 HTML = "text/html"
 
 # Browsers name about six; without a bound, a header of 64 KB took 20 ms.
@@ -43,14 +45,18 @@ _Preference = tuple[float, int, int]
 
 
 def _preference(accept: str, media_type: str) -> _Preference:
-    """How much the client prefers a media type; its most specific range counts (RFC 9110, section 12.5.1)."""
-    main, _, _ = media_type.partition("/")
-    ranges = {media_type: 2, f"{main}/*": 1, "*/*": 0}
+    """How much the client prefers a media type; its most specific range counts (RFC 9110, section 12.5.1).
+
+    A media type with a parameter must be named with it: no range stands for it.
+    """
+    offered, _, parameter = media_type.partition(";")
+    main, _, _ = offered.partition("/")
+    ranges = {offered: 2} if parameter else {offered: 2, f"{main}/*": 1, "*/*": 0}
     found: _Preference = (0.0, -1, 0)
     for position, item in enumerate(accept.split(",", _MAX_RANGES)[:_MAX_RANGES]):
         name, *parameters = (part.strip().lower() for part in item.split(";"))
         specificity = ranges.get(name, -1)
-        if specificity > found[1] and is_utf8(parameters):
+        if specificity > found[1] and is_utf8(parameters) and (not parameter or _has(parameters, parameter)):
             found = (_weight(parameters), specificity, -position)
     return found
 
@@ -62,6 +68,11 @@ def is_utf8(parameters: Iterable[str]) -> bool:
         if name.strip() == "charset" and value.strip().strip('"') not in {"utf-8", "utf8"}:
             return False
     return True
+
+
+def _has(parameters: Iterable[str], wanted: str) -> bool:
+    """Whether a parameter, in lower case, is among these; its value may be quoted."""
+    return any(parameter.replace('"', "") == wanted for parameter in parameters)
 
 
 def _weight(parameters: list[str]) -> float:

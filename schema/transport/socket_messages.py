@@ -4,13 +4,15 @@ Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, cast
 
 import orjson
+from graphql import ExecutionResult, GraphQLError
 
 from models.frozen import frozen
-from schema.operations.execution import Request
+from schema.operations.execution import Request, encode
 from schema.transport.graphql_request import HasBadValue, NotARequest, NotJson, read_json, read_request
 from schema.transport.send_queue import Frame
 from services.runtime.memory_cache import compact
@@ -175,6 +177,10 @@ class OperationFraming:
     def next(self, payload: bytes) -> Frame:
         """The message with one result, given as JSON."""
         return text_frame(self._next(payload))
+
+    def failure(self, errors: Sequence[GraphQLError]) -> Frame:
+        """The message with the errors that end the operation."""
+        return self.next(encode(ExecutionResult(None, list(errors))))
 
     def complete(self) -> Frame:
         """The end of the operation."""

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+from graphql import GraphQLError
 
 from models.geo import GeoPoint, distance_m
 from models.standing import PauseReason, Standing
@@ -1124,6 +1125,9 @@ class _Framing:
             return {"read": lambda: None}
         content = self._world.rendering.contents[int(payload)]
         return {"read": lambda: self._world.receive(self._subscription, content)}
+
+    def failure(self, _: Sequence[GraphQLError]) -> Frame:
+        return {"read": lambda: None}
 
     def complete(self) -> Frame:
         return {"read": lambda: self._world.receive(self._subscription, None)}

@@ -89,11 +89,12 @@ async def recording_socket(api: Api) -> AsyncIterator[SocketRecorder]:
 
 
 class StreamRecorder:
-    """Records one event stream."""
+    """Records one event stream or multipart response."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self.recording = Recording()
         self._reader = reader
+        self._has_parts = False
         self._task = asyncio.create_task(self._read())
 
     async def ended(self) -> None:
@@ -104,6 +105,7 @@ class StreamRecorder:
     async def _read(self) -> None:
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         assert head.startswith("http/1.1 200"), head
+        self._has_parts = "multipart/mixed" in head
         if "transfer-encoding: chunked" not in head:
             self._take(await self._reader.readexactly(int(head.partition("content-length: ")[2].split()[0])))
             return
@@ -111,20 +113,28 @@ class StreamRecorder:
             self._take((await self._reader.readexactly(size + 2))[:-2])
 
     def _take(self, data: bytes) -> None:
-        # The server writes whole events, each in a separate chunk.
+        # The server writes whole events and parts, each in a separate chunk.
+        if self._has_parts:
+            for part in data.decode().split("\r\n--graphql"):
+                body = part.partition("\r\n\r\n")[2]
+                if body not in ("", "{}") or part == "--\r\n":
+                    self.recording.add(body or part, is_end=not body)
+            return
         for event in data.decode().removesuffix("\n\n").split("\n\n"):
             if not event.startswith(":"):
                 self.recording.add(event, is_end=event.startswith("event: complete"))
 
 
 @asynccontextmanager
-async def recording_stream(api: Api, payload: dict[str, Any]) -> AsyncIterator[StreamRecorder]:
-    """A recording event stream of that person."""
+async def recording_stream(
+    api: Api, payload: dict[str, Any], accept: str = "text/event-stream"
+) -> AsyncIterator[StreamRecorder]:
+    """A recording event stream of that person, or a multipart response."""
     url, body = urlsplit(api.url), orjson.dumps(payload)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(
         f"POST /graphql HTTP/1.1\r\nHost: {url.netloc}\r\nCookie: {api.cookie_header()['Cookie']}\r\n"
-        "Accept: text/event-stream\r\nContent-Type: application/json\r\n"
+        f"Accept: {accept}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
     )

@@ -25,6 +25,7 @@ from tests.conftest import LiveServer
 from tests.support.api import Api, SocketClosed, open_socket
 from tests.support.attacks import Attack
 from tests.support.database_rows import WITH_DRIVER, add_driver, add_rider, add_trip
+from tests.support.parts import PARTS, Parts
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("access")]
@@ -665,6 +666,9 @@ async def by_http(world: World, viewer: str, row: Row, **headers: str) -> Told:
     """Ask over HTTP; with the right header for the first event."""
     api, body = world.apis[viewer], {"query": row.document, "variables": world.variables(row)}
     async with api.http.stream("POST", "/graphql", json=body, headers=headers) as response:
+        if response.headers["Content-Type"].startswith("multipart/mixed"):
+            kind, event = await Parts(response).event()
+            return Told(COMPLETE) if kind == "complete" else told(event, world.trip_id)
         if response.headers["Content-Type"].partition(";")[0] != "text/event-stream":
             return told(json.loads(await response.aread()), world.trip_id)
         kind = ""
@@ -678,6 +682,10 @@ async def by_http(world: World, viewer: str, row: Row, **headers: str) -> Told:
 
 async def by_event_stream(world: World, viewer: str, row: Row) -> Told:
     return await by_http(world, viewer, row, **EVENTS)
+
+
+async def by_parts(world: World, viewer: str, row: Row) -> Told:
+    return await by_http(world, viewer, row, **PARTS)
 
 
 async def by_socket(world: World, viewer: str, row: Row) -> Told:
@@ -793,7 +801,7 @@ def cases(*kinds: str) -> list[Any]:
 
 
 async def check(world: World, row: Row, status: str, attempts: Attack, *, transport: str) -> None:
-    ask = {"http": by_http, "event stream": by_event_stream, "socket": by_socket}[transport]
+    ask = {"http": by_http, "event stream": by_event_stream, "parts": by_parts, "socket": by_socket}[transport]
     assert set(row.answers[status]) == set(VIEWERS)
     await world.stand(status)
     if row is ROWS["Subscription.city"]:
@@ -826,7 +834,7 @@ async def test_every_caller_gets_the_documented_answer_to_every_query_and_mutati
 
 
 @pytest.mark.parametrize(("row", "status"), cases("Subscription"))
-@pytest.mark.parametrize("transport", ["event stream", "socket"])
+@pytest.mark.parametrize("transport", ["event stream", "parts", "socket"])
 async def test_every_caller_gets_the_documented_first_message_of_every_subscription(
     world: World, row: Row, status: str, transport: str, attempts: Attack
 ) -> None:

@@ -14,6 +14,7 @@ from tests.schema.api.test_city_for_staff import CITY, LOG_IN, LOG_OUT, REPORT
 from tests.schema.transport.test_event_stream import Stream
 from tests.support.api import PASSWORD, Api, SocketClosed, open_socket
 from tests.support.attacks import Attack
+from tests.support.parts import PARTS
 from tests.support.positions import report_input
 from tests.support.staff import make_staff
 
@@ -85,6 +86,11 @@ async def by_event_stream(api: Api, document: str, variables: dict[str, Any]) ->
     return (await api.http.post("/graphql", json=body, headers=EVENTS)).text
 
 
+async def by_parts(api: Api, document: str, variables: dict[str, Any]) -> str:
+    body = {"query": document, "variables": variables}
+    return (await api.http.post("/graphql", json=body, headers=PARTS)).text
+
+
 async def by_socket(
     api: Api, document: str, variables: dict[str, Any], payload: dict[str, Any] | None = None
 ) -> str:
@@ -113,6 +119,7 @@ TRANSPORTS: dict[str, Callable[[Api, str, dict[str, Any]], Awaitable[str]]] = {
     "get": by_get,
     "form": by_form,
     "event stream": by_event_stream,
+    "parts": by_parts,
     "socket": by_socket,
     "socket with a token": by_socket_with_token,
 }

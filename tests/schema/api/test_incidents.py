@@ -29,6 +29,7 @@ from tests.support.api import (
     open_socket,
 )
 from tests.support.attacks import Attack
+from tests.support.parts import PARTS
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("errors")]
@@ -100,8 +101,16 @@ async def by_get(api: Api, path: str, **headers: str) -> str:
 
 
 async def by_event_stream(api: Api, query: str, **variables: Any) -> str:
+    return await by_stream(api, query, EVENTS, variables)
+
+
+async def by_parts(api: Api, query: str, **variables: Any) -> str:
+    return await by_stream(api, query, PARTS, variables)
+
+
+async def by_stream(api: Api, query: str, headers: dict[str, str], variables: dict[str, Any]) -> str:
     body = {"query": query, "variables": variables}
-    response = await api.http.post("/graphql", json=body, headers=EVENTS)
+    response = await api.http.post("/graphql", json=body, headers=headers)
     return f"{response.headers} {response.text}"
 
 
@@ -160,6 +169,9 @@ FAILURES = {
     ),
     "a subscription's start as an event stream": Failure(
         lambda server: server.application.services.hub, "subscribe", lambda api: by_event_stream(api, MY_TRIPS)
+    ),
+    "a subscription's start as a multipart response": Failure(
+        lambda server: server.application.services.hub, "subscribe", lambda api: by_parts(api, MY_TRIPS)
     ),
     "a subscription's session as an event stream": Failure(
         lambda server: server.application.services.sessions,

@@ -2,12 +2,13 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from types import SimpleNamespace
 from typing import Any, Self, cast
 
 import orjson
 import pytest
+from graphql import GraphQLError
 
 from gateway.uvicorn.connection import Connection
 from models.standing import ON_DUTY_ONLY
@@ -48,6 +49,9 @@ class Framing:
 
     def next(self, payload: bytes) -> Frame:
         return {"text": (self.key, *orjson.loads(payload)["data"].values())}
+
+    def failure(self, errors: Sequence[GraphQLError]) -> Frame:
+        return {"text": (self.key, *(error.message for error in errors))}
 
     def complete(self) -> Frame:
         return {"text": (self.key, "complete")}

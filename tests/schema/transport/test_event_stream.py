@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from schema.transport.event_stream import KEEP_ALIVE_S, UNACKNOWLEDGED_S
+from schema.transport.subscription_stream import KEEP_ALIVE_S, UNACKNOWLEDGED_S
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.positions import DRIVER_LOCATION

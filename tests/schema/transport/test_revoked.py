@@ -1,6 +1,7 @@
 """Messages that wait for a client that does not read are not sent after its session has ended."""
 
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from application.settings import Settings
 from models.trip_life import TripStatus
 from models.values import TripValue
-from schema.transport import event_stream, sockets
+from schema.transport import sockets, subscription_stream
 from schema.transport.send_queue import SendQueue
 from services.trips import rows as trip_rows
 from tests.conftest import LiveServer, SignUp
@@ -19,6 +20,7 @@ from tests.schema.transport.test_event_stream import Stream, stream
 from tests.support.api import LOG_OUT, POOL, TRIP_UPDATED, Api, Events, SocketClosed
 from tests.support.database_rows import add_rider, add_trip
 from tests.support.live import ScriptedState
+from tests.support.parts import Parts, parts
 from tests.support.tcp import take_little
 from tests.support.waiting import until
 
@@ -29,6 +31,9 @@ BUFFER_BYTES = 16_384
 MESSAGES, MESSAGE_BYTES = 150, 10_000
 # Each of some 60 KB.
 ANSWERS = 40
+# An event stream or a multipart response.
+Subscribe = Callable[..., AbstractAsyncContextManager[Stream | Parts]]
+both_streams = pytest.mark.parametrize("stream", [stream, parts], ids=["events", "parts"])
 LARGE_PAGE = "{ trips(first: 100) { nodes { pickUpAddress dropOffAddress } } }"
 
 
@@ -48,7 +53,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> list[SendQueue]:
             super().__init__(*args)
             made.append(self)
 
-    monkeypatch.setattr(event_stream, "SendQueue", Noted)
+    monkeypatch.setattr(subscription_stream, "SendQueue", Noted)
     monkeypatch.setattr(sockets, "SendQueue", Noted)
     return made
 
@@ -59,7 +64,7 @@ async def publish(server: LiveServer, topic: str, trip: TripValue, number: int) 
     await server.application.bus.publish([([topic], message)])
 
 
-async def rest(events: Stream) -> list[tuple[str, Any]]:
+async def rest(events: Stream | Parts) -> list[tuple[str, Any]]:
     """Everything that arrives until the response ends."""
     received: list[tuple[str, Any]] = []
     while True:
@@ -72,7 +77,7 @@ async def rest(events: Stream) -> list[tuple[str, Any]]:
 def is_unauthenticated_and_complete(received: list[tuple[str, Any]]) -> bool:
     (name, result), complete = received
     codes = [error["extensions"]["code"] for error in result.get("errors", ())]
-    return (name, codes, complete) == ("next", ["UNAUTHENTICATED"], ("complete", None))
+    return (codes, complete) == (["UNAUTHENTICATED"], ("complete", None)) and name in ("next", "failure")
 
 
 async def log_out(api: Api) -> None:
@@ -83,8 +88,9 @@ async def log_out(api: Api) -> None:
         assert (await last.closed()).code == 4401
 
 
-async def test_an_event_stream_drops_waiting_messages_when_its_session_ends(
-    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
+@both_streams
+async def test_a_stream_drops_waiting_messages_when_its_session_ends(
+    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue], stream: Subscribe
 ) -> None:
     topic, driver = shared_server.application.services.topics.pool, await someone("DRIVER")
     async with stream(driver, POOL) as events:
@@ -107,8 +113,9 @@ async def test_an_event_stream_drops_waiting_messages_when_its_session_ends(
     assert is_unauthenticated_and_complete(received[-2:])
 
 
-async def test_a_completed_event_stream_drops_waiting_messages_too(
-    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue]
+@both_streams
+async def test_a_completed_stream_drops_waiting_messages_too(
+    shared_server: LiveServer, someone: SignUp, queues: list[SendQueue], stream: Subscribe
 ) -> None:
     services, rider = shared_server.application.services, await someone("RIDER")
     trip_id = UUID((await rider.create_trip())["id"])

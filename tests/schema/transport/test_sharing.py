@@ -1,7 +1,7 @@
 """Every subscription gives every subscriber the same bytes, with shared executions and without.
 
-One script of events runs on two servers, over sockets and as event streams. Ids, times and incident ids differ
-between runs; everything else is compared byte for byte.
+One script of events runs on two servers, over sockets, as event streams and as multipart responses. Ids, times and
+incident ids differ between runs; everything else is compared byte for byte.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from schema.operations.execution import Execution
 from tests.conftest import LiveServer, serving
 from tests.schema.subscription_cases import CASES, HERE, THERE, Case
 from tests.support.api import LOG_OUT, REPORT_LOCATION, Api
+from tests.support.parts import PARTS
 from tests.support.recorder import Recording, recording_socket, recording_stream
 from tests.support.waiting import until
 
@@ -37,6 +38,8 @@ UPDATE = "mutation ($input: UpdateTripInput!) { updateTrip(input: $input) { trip
 # The PIN of every trip.
 PIN = "0042"
 RIDERS, DRIVERS = ("robin", "rita"), ("dana", "dora")
+# The kinds of streams: what they accept, and who has them.
+STREAMS = (("events", "text/event-stream", ("robin", *DRIVERS)), ("parts", PARTS["Accept"], ("robin", "dana")))
 # Messages that the comparison must include.
 KINDS = {
     "tripUpdated": ["COMPLETED", "NOT_FOUND", "BAD_USER_INPUT", "INTERNAL", "FORBIDDEN", "complete"],
@@ -186,7 +189,7 @@ class Run:
         assert payload["errors"] == []
 
     async def _subscribe(self) -> None:
-        """Everybody begins each case on two sockets, under different ids, and all but one as an event stream."""
+        """Everybody begins each case on two sockets, under different ids; some as streams of both kinds too."""
         for name, api in self._people.items():
             sockets = [await self._stack.enter_async_context(recording_socket(api)) for _ in range(2)]
             self._ends += [socket.ended for socket in sockets]
@@ -196,10 +199,11 @@ class Run:
                     recording = await socket.begin(f"{what} {number}", payload)
                     self.recordings[what, name, f"socket {number}"] = recording
                 # Each is a separate connection: not for everybody.
-                if name != "rita":
-                    stream = await self._stack.enter_async_context(recording_stream(api, payload))
-                    self.recordings[what, name, "stream"] = stream.recording
-                    self._ends.append(stream.ended)
+                for kind, accept, people in STREAMS:
+                    if name in people:
+                        stream = await self._stack.enter_async_context(recording_stream(api, payload, accept))
+                        self.recordings[what, name, kind] = stream.recording
+                        self._ends.append(stream.ended)
         await self._until_heard()
 
     async def _hear(self, listeners: Mapping[str, Iterable[str]]) -> None:
@@ -233,10 +237,10 @@ class Sent:
 async def record(settings: Settings, cases: dict[str, Case]) -> Sent:
     """Run the script with everybody's subscriptions to those cases."""
     changes = {
-        "max_sockets_per_user": len(cases) + 2,
+        "max_sockets_per_user": 2 * len(cases) + 2,
         "max_operations_per_socket": len(cases),
-        # Over two sockets and a stream.
-        "max_pools_per_user": 3 * len(cases),
+        # Over two sockets and two streams.
+        "max_pools_per_user": 4 * len(cases),
         "location_rate": "off",
         "pick_up_pin": True,
     }

@@ -10,6 +10,7 @@ import pytest
 from application.settings import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, SocketClosed, open_socket
+from tests.support.parts import PARTS
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("abuse")]
@@ -25,8 +26,10 @@ def shared_settings(shared_settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def streaming(api: Api, query: str = MY_TRIPS) -> AsyncIterator[httpx.Response]:
-    async with api.http.stream("POST", "/graphql", json={"query": query}, headers=EVENTS) as response:
+async def streaming(
+    api: Api, query: str = MY_TRIPS, headers: dict[str, str] = EVENTS
+) -> AsyncIterator[httpx.Response]:
+    async with api.http.stream("POST", "/graphql", json={"query": query}, headers=headers) as response:
         yield response
 
 
@@ -79,12 +82,13 @@ async def test_of_ten_simultaneous_introductions_as_many_as_the_limit_succeed(so
 
 async def test_an_event_stream_above_the_limit_is_answered_with_429(someone: SignUp) -> None:
     rider = await someone("RIDER")
-    async with rider.socket(), streaming(rider) as stream:
+    async with rider.socket(), streaming(rider, headers=PARTS) as stream:
         assert stream.status_code == 200
-        async with streaming(rider) as response:
-            assert (response.status_code, response.headers["Content-Type"]) == (429, "application/json")
-            (error,) = (await _body(response))["errors"]
-            assert error["extensions"]["code"] == "TOO_MANY_SOCKETS"
+        for headers in (EVENTS, PARTS):
+            async with streaming(rider, headers=headers) as response:
+                assert (response.status_code, response.headers["Content-Type"]) == (429, "application/json")
+                (error,) = (await _body(response))["errors"]
+                assert error["extensions"]["code"] == "TOO_MANY_SOCKETS"
         # A stream counts like a socket.
         assert (await refused(rider)).code == 4429
         # A response that is sent immediately is no stream.
@@ -96,7 +100,7 @@ async def test_a_place_becomes_free_when_an_event_stream_ends(shared_server: Liv
     hub = shared_server.application.services.hub
     rider = await someone("RIDER")
     async with streaming(rider):
-        async with streaming(rider):
+        async with streaming(rider, headers=PARTS):
             assert (await refused(rider)).code == 4429
         await until(lambda: hub.subscribers == 1)
         async with streaming(rider) as response:

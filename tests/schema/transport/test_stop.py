@@ -13,10 +13,15 @@ from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.database_rows import add_rider, add_trip
+from tests.support.parts import DELIMITER, END, HEARTBEAT, PARTS
 from tests.support.tcp import take_little
 from tests.support.waiting import until
 
 EVENTS = {"Accept": "text/event-stream"}
+# What each kind of stream begins with, before it has anything to say, and what its end would be.
+BEGINNINGS = {"events": b":\n\n", "parts": HEARTBEAT}
+ENDS = {"events": b"complete", "parts": DELIMITER + END}
+both_kinds = pytest.mark.parametrize(("kind", "headers"), [("events", EVENTS), ("parts", PARTS)], ids=ENDS)
 # A stop takes half a second of them; the rest is for a busy machine. Waiting for a request would take ten seconds.
 AT_ONCE_S = 7.0
 
@@ -50,24 +55,26 @@ async def server(settings: Settings) -> AsyncIterator[Stopping]:
         yield Stopping(await stack.enter_async_context(serving(settings)), stack)
 
 
-async def test_a_stop_ends_an_event_stream_immediately_with_its_last_chunk_and_without_complete(
-    server: Stopping,
+@both_kinds
+async def test_a_stop_ends_a_stream_immediately_with_its_last_chunk_and_without_complete(
+    server: Stopping, kind: str, headers: dict[str, str]
 ) -> None:
     async with Api(server.url) as api:
         await api.sign_up("RIDER")
-        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=EVENTS) as stream:
+        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=headers) as stream:
             chunks = stream.aiter_raw()
             received = b""
-            while b"event: next" not in received:
+            while b"MyTripsSnapshot" not in received:
                 received += await anext(chunks)
             took_s, rest = await asyncio.gather(server.stop(), _rest(chunks))
     assert took_s < AT_ONCE_S
-    # A client that received `complete` would not reconnect. Without the last chunk httpx would have raised.
-    assert b"complete" not in rest
+    # A client that received the end would not reconnect. Without the last chunk httpx would have raised.
+    assert ENDS[kind] not in received + rest
 
 
-async def test_a_stop_ends_an_event_stream_that_still_waits_for_its_snapshot(
-    server: Stopping, monkeypatch: pytest.MonkeyPatch
+@both_kinds
+async def test_a_stop_ends_a_stream_that_still_waits_for_its_snapshot(
+    server: Stopping, monkeypatch: pytest.MonkeyPatch, kind: str, headers: dict[str, str]
 ) -> None:
     asked = asyncio.Event()
 
@@ -78,11 +85,11 @@ async def test_a_stop_ends_an_event_stream_that_still_waits_for_its_snapshot(
     async with Api(server.url) as api:
         await api.sign_up("RIDER")
         monkeypatch.setattr(server.application.services.hub, "subscribe", never)
-        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=EVENTS) as stream:
+        async with api.http.stream("POST", "/graphql", json={"query": MY_TRIPS}, headers=headers) as stream:
             await asked.wait()
             took_s, rest = await asyncio.gather(server.stop(), _rest(stream.aiter_raw()))
     assert took_s < AT_ONCE_S
-    assert rest == b":\n\n"
+    assert rest == BEGINNINGS[kind]
 
 
 async def test_an_event_stream_that_begins_during_a_stop_ends_immediately(
@@ -109,13 +116,14 @@ async def test_an_event_stream_that_begins_during_a_stop_ends_immediately(
         assert await stopping < AT_ONCE_S
 
 
-@pytest.mark.parametrize("over", ["events", "socket"])
+@pytest.mark.parametrize("over", ["events", "parts", "socket"])
 async def test_a_client_that_does_not_read_does_not_delay_a_stop(server: Stopping, over: str) -> None:
     async with Api(server.url) as api, AsyncExitStack() as stack:
         await api.sign_up("DRIVER")
-        if over == "events":
+        if over != "socket":
+            headers = PARTS if over == "parts" else EVENTS
             response = await stack.enter_async_context(
-                api.http.stream("POST", "/graphql", json={"query": POOL}, headers=EVENTS)
+                api.http.stream("POST", "/graphql", json={"query": POOL}, headers=headers)
             )
             ours = response.extensions["network_stream"].get_extra_info("client_addr")
         else:
