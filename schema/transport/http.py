@@ -218,9 +218,6 @@ def _refused(refusal: Refusal, media_type: str) -> Response:
     400; but 200 for clients of plain JSON, who could not tell a 400 from a proxy's (GraphQL over HTTP
     specification, "application/json"), and for clients of streams, who would not read the body of a 400.
     """
-    if media_type == MULTIPART:
-        framing = _FRAMINGS[MULTIPART]
-        return single(framing, framing.failure(refusal.errors), _retry_after(refusal.errors))
     body = orjson.dumps({"errors": refusal.formatted()})
     return _answer(body, 400 if media_type == RESPONSE_JSON else 200, media_type, _retry_after(refusal.errors))
 

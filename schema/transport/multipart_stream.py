@@ -13,6 +13,9 @@ from schema.transport.send_queue import Frame
 from schema.transport.subscription_stream import part_of_body
 
 
+_OF_THE_SERVER = frozenset({"INTERNAL", "TIMEOUT"})
+
+
 class MultipartFraming:
     """One part for each result, ``{}`` as a heartbeat, and the last delimiter at the end.
 
@@ -33,13 +36,16 @@ class MultipartFraming:
         return part_of_body(_part(b'{"payload":' + payload + b"}"))
 
     def failure(self, errors: Sequence[GraphQLError]) -> Frame:
-        """The part with the errors that end the operation: beside the payload, which is null.
+        """The part with the errors that end the operation.
 
-        They have neither path nor locations, as the protocol says.
+        What the caller may not do, or what does not exist, is a result with errors, as over all transports. A
+        failure of the server is an error beside a null payload, for which Apollo's RetryLink tries again.
         """
-        shown = [
-            {"message": each["message"], "extensions": each["extensions"]} for each in map(format_error, errors)
-        ]
+        formatted = [format_error(error) for error in errors]
+        if not all(error["extensions"]["code"] in _OF_THE_SERVER for error in formatted):
+            return self.next(orjson.dumps({"data": None, "errors": formatted}))
+        # Without path and locations, as the protocol says.
+        shown = [{"message": error["message"], "extensions": error["extensions"]} for error in formatted]
         return part_of_body(_part(orjson.dumps({"payload": None, "errors": shown})))
 
     def complete(self) -> Frame:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+import structlog
 
 from schema.transport import subscription_stream
 from schema.transport.multipart_stream import MultipartFraming
@@ -99,36 +100,24 @@ async def test_a_query_and_a_mutation_are_one_part_for_a_client_that_takes_nothi
 
 
 @pytest.mark.parametrize("query", ["{ nothing }", "subscription { nothing }"])
-async def test_a_refused_request_is_json_or_one_part_with_errors_beside_a_null_payload(
+async def test_a_refused_request_is_json_or_for_a_client_that_takes_nothing_else_one_part(
     someone: SignUp, query: str
 ) -> None:
     rider = await someone("RIDER")
     response = await rider.http.post("/graphql", json={"query": query}, headers={"Accept": APOLLO})
     assert (response.status_code, response.headers["Content-Type"]) == (400, "application/graphql-response+json")
-    (error,) = response.json()["errors"]
-    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    refused = response.json()
+    assert refused["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     async with parts(rider, query) as events:
-        without_location = {key: value for key, value in error.items() if key != "locations"}
-        assert await events.event() == ("failure", {"payload": None, "errors": [without_location]})
+        assert await events.event() == ("next", refused)
         await events.ended()
 
 
-async def test_an_unknown_trip_is_not_found_and_the_end(someone: SignUp) -> None:
+async def test_an_unknown_trip_is_a_result_with_not_found_and_the_end(someone: SignUp) -> None:
     async with parts(await someone("RIDER"), TRIP_UPDATED, id=str(uuid4())) as events:
-        name, failure = await events.event()
-        assert name == "failure"
-        assert [(*error, error["extensions"]["code"]) for error in failure["errors"]] == [
-            ("message", "extensions", "NOT_FOUND")
-        ]
-        await events.ended()
-
-
-async def test_a_driver_who_may_not_subscribe_is_told_so(someone: SignUp) -> None:
-    rider = await someone("RIDER")
-    async with parts(rider, POOL) as events:
-        name, failure = await events.event()
-        assert (name, failure["errors"][0]["extensions"]["code"]) == ("failure", "FORBIDDEN")
-        assert failure["errors"][0].keys() == {"message", "extensions"}
+        name, result = await events.event()
+        assert (name, result["data"]) == ("next", None)
+        assert [error["extensions"]["code"] for error in result["errors"]] == ["NOT_FOUND"]
         await events.ended()
 
 
@@ -137,9 +126,27 @@ async def test_a_log_out_ends_the_stream_with_unauthenticated(someone: SignUp) -
     async with parts(rider, MY_TRIPS) as events:
         await events.next()
         await rider.data(LOG_OUT)
-        name, failure = await events.event()
-        assert (name, [e["extensions"]["code"] for e in failure["errors"]]) == ("failure", ["UNAUTHENTICATED"])
+        name, result = await events.event()
+        assert (name, result["data"]) == ("next", None)
+        assert [error["extensions"]["code"] for error in result["errors"]] == ["UNAUTHENTICATED"]
         await events.ended()
+
+
+async def test_a_failure_of_the_server_is_an_error_beside_a_null_payload(
+    shared_server: LiveServer, someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionError("a secret of ours")
+
+    monkeypatch.setattr(shared_server.application.services.hub, "subscribe", fail)
+    with structlog.testing.capture_logs():
+        async with parts(await someone("RIDER"), MY_TRIPS) as events:
+            name, failure = await events.event()
+            await events.ended()
+    assert name == "failure"
+    assert [(*error, error["extensions"]["code"]) for error in failure["errors"]] == [
+        ("message", "extensions", "INTERNAL")
+    ]
 
 
 async def test_a_client_that_disconnects_leaves_nothing_behind(shared_server: LiveServer, someone: SignUp) -> None:

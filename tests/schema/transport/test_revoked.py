@@ -77,7 +77,7 @@ async def rest(events: Stream | Parts) -> list[tuple[str, Any]]:
 def is_unauthenticated_and_complete(received: list[tuple[str, Any]]) -> bool:
     (name, result), complete = received
     codes = [error["extensions"]["code"] for error in result.get("errors", ())]
-    return (codes, complete) == (["UNAUTHENTICATED"], ("complete", None)) and name in ("next", "failure")
+    return (name, codes, complete) == ("next", ["UNAUTHENTICATED"], ("complete", None))
 
 
 async def log_out(api: Api) -> None:
