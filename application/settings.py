@@ -311,7 +311,7 @@ class Settings(BaseSettings):
         20,
         ge=1,
         le=100_000,
-        description="Sockets and event streams that one user has open at once, in each process.",
+        description="Sockets and streams that one user has open at once, in each process.",
     )
     socket_message_rate: types.RateText = Field(
         "100/second",

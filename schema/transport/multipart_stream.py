@@ -12,7 +12,6 @@ from schema.api.errors import format_error
 from schema.transport.send_queue import Frame
 from schema.transport.subscription_stream import part_of_body
 
-
 _OF_THE_SERVER = frozenset({"INTERNAL", "TIMEOUT"})
 
 

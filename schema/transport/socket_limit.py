@@ -1,4 +1,4 @@
-"""How many sockets and event streams one user may have open."""
+"""How many sockets and streams one user may have open."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +10,7 @@ class TooManySockets(Exception):
 
 
 class SocketLimit:
-    """Counts the open sockets and event streams of each user, in this process.
+    """Counts the open sockets, event streams and multipart responses of each user, in this process.
 
     There is no ``await`` between the check and the count: of two that open at once, only one gets the last place.
     """
