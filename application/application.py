@@ -90,6 +90,7 @@ from services.staff.trip_details import TripDetails
 from services.staff.webhooks import StaffWebhooks
 from services.trips.announcements import TripAnnouncements
 from services.trips.arrivals import Arrivals
+from services.trips.by_ids import ByIds
 from services.trips.commands import Trips
 from services.trips.conditions import Periods
 from services.trips.guards import Guards
@@ -383,6 +384,7 @@ class Application:
             ),
             sessions=sessions,
             trips=trips,
+            by_ids=ByIds(self.database),
             arrivals=Arrivals(
                 self.database,
                 self.outbox,

@@ -38,7 +38,7 @@ def build_execution(
     try:
         new = Execution if tracing is None else functools.partial(TracedExecution, tracing=tracing)
         return new(
-            build_schema(),
+            build_schema(federation=settings.federation, shows_sdl=settings.introspection),
             introspection=settings.introspection,
             suggestions=settings.suggestions,
             limits=limits_of(settings),

@@ -126,6 +126,9 @@ class Settings(BaseSettings):
     trusted_documents: types.File | None = Field(
         None, description="A file of trusted documents: no other operation runs; none: every valid operation runs."
     )
+    federation: bool = Field(
+        False, description="Be a subgraph of Apollo Federation: a router may ask for trips and users by their ids."
+    )
     max_document_chars: int = Field(
         32_768, ge=1000, le=1_000_000, description="The longest document, in characters."
     )
@@ -385,6 +388,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}SMTP_URL needs a PUBLIC_URL: the links in letters lead there")
         if (self.vapid_private_key is None) != (self.vapid_subject is None):
             raise ValueError(f"{PREFIX}VAPID_PRIVATE_KEY and {PREFIX}VAPID_SUBJECT need each other")
+        if self.federation and self.trusted_documents is not None:
+            raise ValueError(
+                f"{PREFIX}FEDERATION does not go with TRUSTED_DOCUMENTS: a router sends operations of its own"
+            )
         return self
 
     @property

@@ -32,6 +32,7 @@ from services.staff.city_figures import CityStatistics
 from services.staff.city_routes import CityRouting
 from services.staff.rights import StaffRights
 from services.trips.arrivals import Arrivals
+from services.trips.by_ids import ByIds
 from services.trips.commands import Trips
 from services.trips.history import TripHistory
 from services.trips.pick_up_pins import PickUpPins
@@ -55,6 +56,7 @@ class Services:
     recovery: Recovery
     sessions: Sessions
     trips: Trips
+    by_ids: ByIds
     arrivals: Arrivals
     history: TripHistory
     pick_up_pins: PickUpPins

@@ -1,6 +1,7 @@
 """All root fields, in the order of ``schema.graphql``. Each is defined in the file of its noun."""
 
 from strawberry.tools import create_type
+from strawberry.types.field import StrawberryField
 
 from schema.api import (
     account,
@@ -26,20 +27,22 @@ from schema.api import (
     user,
 )
 
-Query = create_type(
-    "Query",
-    [
-        user.me,
-        node.node,
-        trip.trip,
-        trip_page.trips,
-        trip_estimate.trip_estimate,
-        city.city_figures,
-        city_trip_route.city_trip_route,
-        push.push_public_key,
-    ],
-    description="The queries.",
+QUERIES = (
+    user.me,
+    node.node,
+    trip.trip,
+    trip_page.trips,
+    trip_estimate.trip_estimate,
+    city.city_figures,
+    city_trip_route.city_trip_route,
+    push.push_public_key,
 )
+
+
+def query(*more: StrawberryField) -> type:
+    """The type ``Query``, with more fields at its end."""
+    return create_type("Query", [*QUERIES, *more], description="The queries.")
+
 
 Mutation = create_type(
     "Mutation",

@@ -1,9 +1,10 @@
 """Estimates the cost of an operation from its text and its variables, before it is executed.
 
 The cost of a field is its weight (``WEIGHTS``) plus the cost of its values. A scalar costs one. An object costs
-one, the weight of its type, and the cost of its selected fields. A list counts with its usual maximum length
-(``SIZES``), a page with the requested length. A field that is always null in its place (``NULLS``) costs one.
-Fields that the executor merges count once; fields with ``@skip`` or ``@include`` always count.
+one, the weight of its type, that of the union that it stands for, and the cost of its selected fields. A list counts
+with its usual maximum length (``SIZES``), a page with the requested length, a list of things that were asked for by a
+list with the length of that. A field that is always null in its place (``NULLS``) costs one. Fields that the
+executor merges count once; fields with ``@skip`` or ``@include`` always count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -31,7 +33,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from schema.operations.cost_tables import NULLS, SIZES, WEIGHTS, Page, introspection_sizes
+from schema.operations.cost_tables import NULLS, SIZES, WEIGHTS, Given, Page, introspection_sizes
 
 # The cost, or a function that computes it from the variables.
 Cost = float | Callable[[Mapping[str, Any]], float]
@@ -61,12 +63,15 @@ class CostModel:
     """Estimates the operations of one schema."""
 
     def __init__(
-        self, schema: GraphQLSchema, weights: Mapping[str, int] = WEIGHTS, sizes: Mapping[str, int | Page] = SIZES
+        self,
+        schema: GraphQLSchema,
+        weights: Mapping[str, int] = WEIGHTS,
+        sizes: Mapping[str, int | Page | Given] = SIZES,
     ) -> None:
         """Raises: NoEstimate: a root field or a list is missing in the tables."""
         self._schema = schema
         self._weights = weights
-        self._sizes: dict[str, float | Page] = {**sizes, **introspection_sizes(schema)}
+        self._sizes: dict[str, float | Page | Given] = {**sizes, **introspection_sizes(schema)}
         for coordinate, field in _fields(schema):
             parent = coordinate.partition(".")[0]
             if parent in {"Query", "Mutation", "Subscription"} and coordinate not in weights:
@@ -94,7 +99,7 @@ class _Walk:
         self,
         schema: GraphQLSchema,
         weights: Mapping[str, int],
-        sizes: Mapping[str, float | Page],
+        sizes: Mapping[str, float | Page | Given],
         operation: OperationDefinitionNode,
         fragments: Mapping[str, FragmentDefinitionNode],
     ) -> None:
@@ -137,7 +142,9 @@ class _Walk:
             here = _Selected(node, definition)
             sets = [each.selection_set for each in nodes if each.selection_set is not None]
             each = _greatest([self._object(type_, sets, here, nulls) for type_ in self._possible(named)])
-        return _sum((self._weights.get(coordinate, 0), _times(self._size(coordinate, page), each)))
+            if isinstance(named, GraphQLAbstractType):
+                each = _sum((self._weights.get(named.name, 0), each))
+        return _sum((self._weights.get(coordinate, 0), _times(self._size(coordinate, node, page), each)))
 
     def _object(
         self,
@@ -185,8 +192,11 @@ class _Walk:
         named = self._schema.get_type(condition)
         return isinstance(named, GraphQLAbstractType) and self._schema.is_sub_type(named, type_)
 
-    def _size(self, coordinate: str, page: "_Selected | None") -> Cost:
+    def _size(self, coordinate: str, node: FieldNode, page: "_Selected | None") -> Cost:
         size = self._sizes.get(coordinate, 1)
+        if isinstance(size, Given):
+            values = [a.value for a in node.arguments or () if a.name.value == size.argument]
+            return self._number_of(values[0]) if values else 0
         if not isinstance(size, Page):
             return size
         assert page is not None, "a page is below a field"
@@ -205,6 +215,16 @@ class _Walk:
         otherwise = int(own_default.value[:10]) if isinstance(own_default, IntValueNode) else default
         return lambda variables: _within(variables.get(name, otherwise), most)
 
+    def _number_of(self, value: ValueNode) -> Cost:
+        """How many items an argument has; what is no list stands for a list of one."""
+        if isinstance(value, ListValueNode):
+            return len(value.values)
+        if not isinstance(value, VariableNode):
+            return 1
+        name, own_default = value.name.value, self._defaults.get(value.name.value)
+        otherwise = self._number_of(own_default) if own_default is not None else 0
+        return lambda variables: _items(variables[name]) if name in variables else _value(otherwise, variables)
+
 
 @dataclass(frozen=True, slots=True)
 class _Selected:
@@ -215,6 +235,10 @@ class _Selected:
 def _within(length: object, most: int) -> int:
     """The requested length. A length that will be refused counts as the maximum."""
     return length if type(length) is int and 0 <= length <= most else most
+
+
+def _items(value: object) -> int:
+    return len(cast("list[Any]", value)) if isinstance(value, list) else 1
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:

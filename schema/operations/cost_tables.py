@@ -26,6 +26,13 @@ class Page:
     most: int
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The list has an item for each item of a list that is an argument of the field itself."""
+
+    argument: str
+
+
 # One SQL statement costs about 100 values; hashing a password costs far more than a page with all fields.
 WEIGHTS: Mapping[str, int] = {
     "Query.me": 0,
@@ -38,6 +45,11 @@ WEIGHTS: Mapping[str, int] = {
     # Two statements, and the routing engine.
     "Query.cityTripRoute": 300,
     "Query.pushPublicKey": 0,
+    # Two statements; of each object below, besides its values, finding it.
+    "Query._entities": 200,
+    "_Entity": 10,
+    # A text as long as some hundred values.
+    "Query._service": 500,
     "Mutation.signUp": 25_000,
     "Mutation.logIn": 25_000,
     # Two hashes: of the current password and of the new one.
@@ -82,7 +94,8 @@ WEIGHTS: Mapping[str, int] = {
     "__Field": 5,
     "__InputValue": 5,
 }
-SIZES: Mapping[str, int | Page] = {
+SIZES: Mapping[str, int | Page | Given] = {
+    "Query._entities": Given("representations"),
     # Requested, accepted, arrived, started, completed, and one more.
     "Trip.history": 6,
     "TripConnection.nodes": Page("first", MAX_PAGE),
