@@ -52,7 +52,7 @@ TESTS = Path(__file__).parent
 # Browsers, clients in other languages, servers in separate processes, load, fuzzing and many rows: two thirds of
 # the total time; the longest first.
 SLOW = (
-    *("browser/", "live/", "clients/", "audits/", "simulation/", "fuzzing/"),
+    *("browser/", "live/", "clients/", "audits/", "federation/", "simulation/", "fuzzing/"),
     "application/test_command_line.py",
     "gateway/test_malformed_requests.py",
     "services/database/test_postgres.py",
