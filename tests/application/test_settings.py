@@ -63,6 +63,7 @@ def test_every_setting_is_described() -> None:
         ("COOKIE_SAMESITE", "none", "needs a PUBLIC_URL that begins with https://"),
         ("COOKIE_SAMESITE", "off", "TAXIRANK_COOKIE_SAMESITE"),
         ("WORKERS", "2", "TAXIRANK_WORKERS above 1 needs a REDIS_URL"),
+        ("FEDERATION", "perhaps", "TAXIRANK_FEDERATION"),
         ("PHOTO_REQUIRED", "perhaps", "TAXIRANK_PHOTO_REQUIRED"),
         ("LOG_FORMAT", "xml", "TAXIRANK_LOG_FORMAT"),
         ("SESSION_TTL_S", "0", "TAXIRANK_SESSION_TTL_S"),

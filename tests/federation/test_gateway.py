@@ -16,7 +16,8 @@ pytestmark = pytest.mark.timeout(600)
 
 RECEIPTS = """{ receipts { number
     trip { status pickUpAddress rider { firstName points } } payer { username firstName points } } }"""
-TRIPS = "{ trips(first: 5) { nodes { id status receipt { number payer { id firstName } } } pageInfo { hasNextPage } } }"
+TRIPS = """{ trips(first: 5) {
+    nodes { id status receipt { number payer { id firstName } } } pageInfo { hasNextPage } } }"""
 
 
 async def token_of(api: Api) -> str:

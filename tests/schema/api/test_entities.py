@@ -157,16 +157,14 @@ async def test_more_fields_than_the_key_do_no_harm(world: World) -> None:
     }
 
 
-@pytest.mark.parametrize("count", [101, 5_000])
+@pytest.mark.parametrize("count", [101, 600])
 async def test_too_many_representations_are_refused_before_any_is_read(world: World, count: int) -> None:
-    asked = [representation("Trip", UUID(int=number)) for number in range(count)]
+    given = [representation("Trip", number) for number in range(count)]
     written = ", ".join(f'{{__typename: "Trip", id: "{number}"}}' for number in range(101))
-    # The body of 5,000 would be too large for this server's settings.
-    body = {"query": BRIEFLY, "variables": {"r": asked[: min(count, 600)]}}
-    response = await world.apis["rider"].http.post("/graphql", json=body)
-    literal = await ask(world.apis["rider"], f"{{ _entities(representations: [{written}]) {{ __typename }} }}")
-    for errors in (response.json()["errors"], literal["errors"]):
-        assert [error["extensions"]["code"] for error in errors] == ["MAX_LIST_ITEMS_LIMIT"]
+    as_variable = await ask(world.apis["rider"], BRIEFLY, r=given)
+    as_literal = await ask(world.apis["rider"], f"{{ _entities(representations: [{written}]) {{ __typename }} }}")
+    for answer in (as_variable, as_literal):
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["MAX_LIST_ITEMS_LIMIT"]
 
 
 async def test_null_and_no_list_at_all_are_refused(world: World) -> None:

@@ -116,6 +116,36 @@ def test_a_page_of_a_length_that_will_be_refused_costs_at_most_a_full_one(
     assert operation(documents, f"{{ trips(first: {101 + 10**8}) {{ nodes {{ id }} }} }}").estimate.of({}) == full
 
 
+ENTITIES = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Trip { id } ... on User { id role } } }"
+# An object: finding it, and the more costly of the two.
+ENTITY_COST = 10 + TRIP_COST + 1
+
+
+@pytest.mark.parametrize(
+    ("query", "given", "count"),
+    [
+        (ENTITIES, [{}] * 7, 7),
+        (ENTITIES, [], 0),
+        # One value stands for a list of one.
+        (ENTITIES, {}, 1),
+        (ENTITIES, None, 1),
+        (ENTITIES.replace("!]!", "!]! = [1, 2]"), None, 1),
+        ("{ _entities(representations: [1, 2, {}]) { ... on Trip { id } } }", [], 3),
+        ("query ($r: _Any!) { _entities(representations: [$r, $r]) { ... on Trip { id } } }", {}, 2),
+        ("{ _entities(representations: 5) { ... on Trip { id } } }", [], 1),
+    ],
+)
+def test_entities_cost_as_much_as_objects_are_asked_for(query: str, given: object, count: int) -> None:
+    documents = Documents(build_schema(federation=True)._schema, introspection=True)  # pyright: ignore[reportPrivateUsage]
+    assert operation(documents, query).estimate.of({"r": given}) == 200 + count * ENTITY_COST
+
+
+def test_a_default_counts_where_no_representations_are_given() -> None:
+    documents = Documents(build_schema(federation=True)._schema, introspection=True)  # pyright: ignore[reportPrivateUsage]
+    query = ENTITIES.replace("!]!", "!]! = [1, 2]")
+    assert operation(documents, query).estimate.of({}) == 200 + 2 * ENTITY_COST
+
+
 @pytest.mark.parametrize(
     ("query", "same"),
     [
