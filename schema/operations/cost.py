@@ -2,8 +2,8 @@
 
 The cost of a field is its weight (``WEIGHTS``) plus the cost of its values. A scalar costs one. An object costs
 one, the weight of its type, that of the union that it stands for, and the cost of its selected fields. A list
-counts with its usual maximum length (``SIZES``), a page with the requested length, a list of things that were asked
-for one by one with their number. A field that is always null in its place (``NULLS``) costs one. Fields that the
+counts with its usual maximum length (``SIZES``), a page with the requested length, objects that were asked for by
+their ids with their number. A field that is always null in its place (``NULLS``) costs one. Fields that the
 executor merges count once; fields with ``@skip`` or ``@include`` always count.
 """
 

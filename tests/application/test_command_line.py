@@ -33,6 +33,7 @@ from application import workers
 from application.commands import cli
 from application.paths import ROOT
 from application.settings import PREFIX, Settings, load_settings
+from schema.build import subgraph_sdl
 from services.runtime import logs
 from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
@@ -150,6 +151,12 @@ def test_the_committed_schema_equals_the_one_of_the_code(environment: dict[str, 
     committed = (ROOT / "schema.graphql").read_text(encoding="utf-8")
     printed = command(environment, "export-schema")
     assert (printed.code, printed.out) == (0, committed), "run `server.py export-schema schema.graphql`"
+
+
+def test_the_schema_of_a_subgraph_is_printed_for_composing_a_graph(environment: dict[str, str]) -> None:
+    printed = command(environment, "export-schema", "--subgraph")
+    assert (printed.code, printed.out) == (0, subgraph_sdl())
+    assert 'type Trip implements Node @key(fields: "id") {' in printed.out
 
 
 def test_settings_lists_every_setting_with_its_description(environment: dict[str, str]) -> None:

@@ -138,6 +138,16 @@ def test_a_page_with_https_cannot_have_a_map_in_clear_text(monkeypatch: pytest.M
         load(monkeypatch, PUBLIC_URL="https://taxi.example", **clear)
 
 
+def test_a_subgraph_cannot_be_restricted_to_a_list_of_operations(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "documents.json").write_text("{}")
+    listed = str(tmp_path / "documents.json")
+    assert load(monkeypatch, TRUSTED_DOCUMENTS=listed).federation is False
+    with pytest.raises(SettingsError, match="FEDERATION does not go with TRUSTED_DOCUMENTS"):
+        load(monkeypatch, TRUSTED_DOCUMENTS=listed, FEDERATION="true")
+
+
 def test_a_wrong_setting_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refused:
         load(monkeypatch, DATABASE_URL="postgresql://me:hunter2@host:port/db")
