@@ -51,9 +51,9 @@ KINDS = {
 Key = tuple[str, str, str]
 
 
-def mischievous_schema() -> strawberry.Schema:
+def mischievous_schema(**options: bool) -> strawberry.Schema:
     """The schema, with resolvers that wait and fail when a subscription calls them."""
-    schema = build_schema()
+    schema = build_schema(**options)
 
     def replace(type_: str, name: str, behave: Callable[[Any, Any], object]) -> None:
         field: Any = schema._schema.type_map[type_].fields[name]  # type: ignore[attr-defined]
