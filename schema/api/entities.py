@@ -31,7 +31,6 @@ ANY = ScalarDefinition(
     serialize=lambda value: value,
     parse_value=lambda value: value,
     parse_literal=None,
-    origin=Representation,
 )
 
 Entity = Annotated[Trip | User, strawberry.union("_Entity", description="The types that a router may ask for.")]

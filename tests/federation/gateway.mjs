@@ -36,7 +36,6 @@ const typeDefs = parse(`
     points: Int!
   }
 
-  "As in many graphs."
   type PageInfo @shareable {
     hasNextPage: Boolean!
     hasPreviousPage: Boolean!
@@ -89,6 +88,7 @@ for (const { query, variables, token } of questions) {
     request: { query, variables },
     document: parse(query),
     queryHash: query,
+    metrics: {},
     context,
   });
   answers.push({ data: answer.data, errors: answer.errors ?? [], sent: context.sent });
