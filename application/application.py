@@ -74,6 +74,7 @@ from services.positions.reporting import Positions
 from services.positions.routing import Osrm, Router, StraightLine
 from services.positions.store import MemoryPositions, PositionStore
 from services.positions.trip_drives import TripDrives
+from services.runtime.admission import Admission
 from services.runtime.counters import Counters
 from services.runtime.loop_lag import LoopLag
 from services.runtime.periodic_jobs import PeriodicJobs
@@ -125,6 +126,7 @@ class Application:
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
         topics = Topics(settings.redis_prefix, is_cluster=self.redis is not None and self.redis.is_cluster)
         self.counters = counters = Counters()
+        self.admission = Admission(settings.max_requests, counters, database_room=lambda: self.database.room)
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
         self.bus = Bus(self.redis, counters, heartbeats=topics.heartbeats(), on_gap=lambda: on_gap())

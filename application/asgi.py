@@ -41,6 +41,7 @@ from gateway.security_headers import SecurityHeaders
 from gateway.service_worker import service_worker_route
 from gateway.traced_requests import TracedRequests
 from gateway.trip_map import TripMap
+from gateway.uvicorn.admitting_protocol import ALLOWED_ORIGINS
 from gateway.uvicorn.connection import Connection
 from gateway.uvicorn.http_protocol import REFUSES_SOCKETS_OF
 from models.trip_life import DRIVING, OPEN
@@ -55,6 +56,7 @@ from schema.transport.origins import PREFLIGHT_HEADERS, Origins
 from schema.transport.socket_limit import SocketLimit
 from schema.transport.sockets import SocketEndpoint, refuse_path
 from services.limits.rates import Rate
+from services.runtime.admission import ADMISSION
 from services.trips.rows import count_trips
 
 GRAPHQL_PATH = "/graphql"
@@ -121,7 +123,12 @@ class Asgi:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[dict[str, Any]]:
         async with running(self._application):
-            yield {REFUSES_SOCKETS_OF: self._refuses_sockets_of, DRAINING: self._draining}
+            yield {
+                REFUSES_SOCKETS_OF: self._refuses_sockets_of,
+                DRAINING: self._draining,
+                ADMISSION: self._application.admission,
+                ALLOWED_ORIGINS: self._settings.allowed_origins,
+            }
         _log.info("stopped")
 
     def _refuses_sockets_of(self, host: str) -> bool:
@@ -152,6 +159,7 @@ class Asgi:
             offenders=Offenders(Rate.parse(settings.socket_offence_rate)),
             init_timeout_s=settings.connection_init_timeout_s,
             max_operations=settings.max_operations_per_socket,
+            admission=self._application.admission,
             connection_of=Connection,
         )
 
@@ -164,6 +172,22 @@ class Asgi:
                 "subscribers": ("Running subscriptions.", lambda: application.services.hub.subscribers),
                 "topics": ("Topics that this process listens to.", lambda: application.services.hub.topics),
                 "waiting_messages": ("Bus messages not delivered yet.", lambda: application.services.hub.waiting),
+                "requests_running": (
+                    "Requests and operations under way.",
+                    lambda: application.admission.running,
+                ),
+                "requests_waiting": (
+                    "Requests, operations and new sockets that wait to begin.",
+                    lambda: application.admission.waiting,
+                ),
+                "requests_ceiling": (
+                    "How many requests and operations may be under way now.",
+                    lambda: application.admission.ceiling,
+                ),
+                "overloaded": (
+                    "1 while requests are refused because of overload.",
+                    lambda: application.admission.is_overloaded,
+                ),
                 "live_sessions": ("Sessions with something open here.", lambda: application.live_sessions.count),
                 "former_primaries": (
                     "Hosts of the database that accept writes although another has taken their place.",
@@ -171,6 +195,10 @@ class Asgi:
                 ),
             },
             durations={
+                "request_wait_seconds": (
+                    "How long requests waited to begin; those that did not wait are not counted.",
+                    application.admission.waits,
+                ),
                 "gc_pause_seconds": ("How long the garbage collector took.", application.memory.pauses),
                 "loop_lag_seconds": (
                     "How late the event loop was.",
@@ -189,6 +217,7 @@ class Asgi:
                     application.counters.time_to_accept,
                 ),
             },
+            is_busy=lambda: application.admission.is_full,
             bus_state=lambda: application.bus.state,
             store_is_up=application.store_is_up,
             photos_are_up=lambda: application.photo_store.is_up,

@@ -284,6 +284,13 @@ class Settings(BaseSettings):
         description="The HTTP bodies that a process holds at once, in bytes; above it, large ones are refused "
         "with 503.",
     )
+    max_requests: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="The requests, and operations of sockets, that a process works on at once; fewer while it is "
+        "busy. As many wait for a moment; all others get 503.",
+    )
     receive_timeout_s: float = Field(
         60.0,
         ge=0.1,

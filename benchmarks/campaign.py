@@ -16,6 +16,7 @@ from benchmarks.fan_out import fan_out
 from benchmarks.hostile import HOSTILE_USERS, hostile
 from benchmarks.http_requests import mutation, query
 from benchmarks.measures import Figures, medians
+from benchmarks.overload import overload
 from benchmarks.people import People
 from benchmarks.positions import positions
 from benchmarks.reconnect import reconnect
@@ -38,6 +39,7 @@ class Workload(StrEnum):
     HOSTILE = "hostile"
     CROWD = "crowd"
     CITY = "city"
+    OVERLOAD = "overload"
 
 
 _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
@@ -51,6 +53,7 @@ _MEASURING: dict[Workload, Callable[[Stage], Awaitable[Figures]]] = {
     Workload.HOSTILE: hostile,
     Workload.CROWD: crowd,
     Workload.CITY: city,
+    Workload.OVERLOAD: overload,
 }
 # Workloads that say nothing about a target: in some, subscribers share nothing; the bare application has no
 # drivers, areas or limits.
@@ -64,9 +67,12 @@ SKIPPED = {
             Workload.HOSTILE,
             Workload.CROWD,
             Workload.CITY,
+            Workload.OVERLOAD,
         }
     ),
-    BARE.name: frozenset({Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD, Workload.CITY}),
+    BARE.name: frozenset(
+        {Workload.POSITIONS, Workload.AREAS, Workload.HOSTILE, Workload.CROWD, Workload.CITY, Workload.OVERLOAD}
+    ),
 }
 # Riders besides those of the pairs.
 MORE_RIDERS = 20

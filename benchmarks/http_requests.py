@@ -34,9 +34,9 @@ async def _drive(stage: Stage, request_of: Callable[[int], bytes]) -> Figures:
     async with HttpClient(stage.port) as http:
         await http.open(CONNECTIONS)
         check(await http.post(request_of(0)))
-        await _requests(http, request_of, min(WARM_UP_S, stage.scale.seconds))
+        await closed_loop(http, request_of, min(WARM_UP_S, stage.scale.seconds))
         meter = stage.meter()
-        latencies_s, failed = await _requests(http, request_of, stage.scale.seconds)
+        latencies_s, failed = await closed_loop(http, request_of, stage.scale.seconds)
         usage = meter.read()
     latencies = Latencies(latencies_s)
     return {
@@ -49,10 +49,10 @@ async def _drive(stage: Stage, request_of: Callable[[int], bytes]) -> Figures:
     }
 
 
-async def _requests(
+async def closed_loop(
     http: HttpClient, request_of: Callable[[int], bytes], seconds: float
 ) -> tuple[list[float], int]:
-    """The latency of each successful request, and the number of failed ones."""
+    """Send as fast as answers come; returns the latency of each successful request, and how many failed."""
     latencies_s: list[float] = []
     failed = 0
     until_s = time.perf_counter() + seconds

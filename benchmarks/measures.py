@@ -86,6 +86,31 @@ MEASURES = (
     Measure("city", "cpu_ms_20", "the same with 20 watchers", "ms"),
     Measure("city", "message_kb", "a message to a watcher", "KB"),
     Measure("city", "gap_p99_ms", "between two messages, p99", "ms"),
+    Measure("overload", "rate_per_s", "a page of 20 trips, sustainable", "requests/s", less_is_better=False),
+    Measure(
+        "overload", "kept_sent_per_s", "3 times that, kept connections: sent", "requests/s", less_is_better=False
+    ),
+    Measure("overload", "kept_accepted_per_s", "the same, accepted", "requests/s", less_is_better=False),
+    Measure("overload", "kept_shed_share", "the same, refused with 503", "%"),
+    Measure("overload", "kept_p50_ms", "the same, accepted, p50", "ms"),
+    Measure("overload", "kept_p99_ms", "the same, accepted, p99", "ms"),
+    Measure("overload", "kept_longest_ms", "the same, accepted, longest", "ms"),
+    Measure("overload", "kept_probe_ms", "the same, /readyz and /metrics, longest", "ms"),
+    Measure("overload", "kept_recovery_ms", "from its end to ordinary answers", "ms"),
+    Measure("overload", "kept_mb", "memory at its end", "MB"),
+    Measure(
+        "overload", "new_sent_per_s", "3 times that, new connections: sent", "requests/s", less_is_better=False
+    ),
+    Measure("overload", "new_accepted_per_s", "the same, accepted", "requests/s", less_is_better=False),
+    Measure("overload", "new_shed_share", "the same, refused with 503", "%"),
+    Measure("overload", "new_p50_ms", "the same, accepted, p50", "ms"),
+    Measure("overload", "new_p99_ms", "the same, accepted, p99", "ms"),
+    Measure("overload", "new_longest_ms", "the same, accepted, longest", "ms"),
+    Measure("overload", "new_probe_ms", "the same, /readyz and /metrics, longest", "ms"),
+    Measure("overload", "new_recovery_ms", "from its end to ordinary answers", "ms"),
+    Measure("overload", "new_mb", "memory at its end", "MB"),
+    Measure("overload", "before_mb", "memory before both", "MB"),
+    Measure("overload", "after_mb", "memory after both", "MB"),
 )
 
 # Should be 0; shown when they are not.

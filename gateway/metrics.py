@@ -1,6 +1,8 @@
 """Prometheus metrics of one server process."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from time import perf_counter
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -15,13 +17,17 @@ from services.events.bus import BusState
 from services.runtime.counters import Counters
 from services.runtime.durations import Durations
 
+# How long a scrape waits for the values of the database, and while the server is busy. After that it has those of
+# the scrape before.
+PATIENCE_S, BUSY_PATIENCE_S = 5.0, 0.02
+
 
 class Metrics(Collector):
     """Reads the gauges only when it is asked, so that counting costs the hot path only an addition.
 
     ``gauges`` maps a name to its help text and a function that reads it. ``stored`` does the same for values that
-    each scrape asks the database for; without a database they are left out. ``durations`` maps a name to its help
-    text and its measurements.
+    each scrape asks the database for; without a database they are left out. ``is_busy``: then a scrape does
+    not wait for them. ``durations`` maps a name to its help text and its measurements.
     """
 
     def __init__(
@@ -30,6 +36,7 @@ class Metrics(Collector):
         *,
         gauges: dict[str, tuple[str, Callable[[], float]]],
         durations: dict[str, tuple[str, Durations]],
+        is_busy: Callable[[], bool],
         bus_state: Callable[[], BusState],
         store_is_up: Callable[[], bool],
         photos_are_up: Callable[[], bool],
@@ -46,6 +53,8 @@ class Metrics(Collector):
         self._routing_is_up = routing_is_up
         self._mail_is_up = mail_is_up
         self._stored = stored
+        self._is_busy = is_busy
+        self._reading: asyncio.Task[None] | None = None
         self._found: dict[str, float] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -127,13 +136,28 @@ class Metrics(Collector):
         """``/metrics``, in the text format of Prometheus."""
 
         async def metrics(_: Request) -> Response:
-            try:
-                self._found = {name: await read() for name, (_, read) in self._stored.items()}
-            except DatabaseUnavailable:
-                self._found = {}
+            reading = self._reading
+            if reading is None:
+                reading = self._reading = asyncio.create_task(self._read_stored(), name="read metrics")
+            until_s = perf_counter() + PATIENCE_S
+            while perf_counter() < until_s:
+                await asyncio.wait([reading], timeout=BUSY_PATIENCE_S)
+                # A scrape must not wait for a database whose connections are all in use.
+                if reading.done() or self._is_busy():
+                    break
+            if reading.done():
+                self._reading = None
+                # Raises, if it failed.
+                reading.result()
             return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         return Route("/metrics", metrics)
+
+    async def _read_stored(self) -> None:
+        try:
+            self._found = {name: await read() for name, (_, read) in self._stored.items()}
+        except DatabaseUnavailable:
+            self._found = {}
 
 
 _COUNTERS = {
@@ -155,5 +179,7 @@ _COUNTERS = {
     "webhooks_failed": "Attempts to send a webhook that failed.",
     "webhooks_given_up": "Webhooks that became dead letters.",
     "routing_failures": "Questions that the routing engine did not answer in time and correctly.",
+    "refused_requests": "Requests and operations on sockets that were refused because of overload.",
+    "refused_sockets": "New sockets and subscriptions that were refused because of overload.",
     "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

@@ -16,9 +16,9 @@ from typing import Any
 import httptools
 import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.draining import DRAINING, Draining
+from gateway.uvicorn.admitting_protocol import REFUSED_BODY_BYTES, AdmittingProtocol
 from gateway.uvicorn.handshake import accept_of
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
@@ -54,7 +54,7 @@ class _Stage(Enum):
     WHOLE = auto()
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(AdmittingProtocol):
     """uvicorn's HTTP/1.1, with limits on what a peer sends and on how long it may take.
 
     - A head that is incomplete after ``timeout_s`` gets 408, whether it arrives slowly or never begins. So does a
@@ -146,9 +146,17 @@ class HttpProtocol(HttpToolsProtocol):
             # rest of a body) have ended uvicorn's wait for the next head.
             if self._timer is None and not self.transport.is_closing():
                 self._timer = self.loop.call_later(self._timeout_s, self._refuse, _TOO_SLOW)
-        elif self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        else:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._stage is _Stage.BODY and self._ticket is not None and self._ticket.is_waiting:
+                # The rest of the body waits in the system's buffer.
+                self.flow.pause_reading()
+
+    def drop_body(self) -> None:
+        """Read the rest of the request, drop it, and close the connection."""
+        self._framing_bytes -= REFUSED_BODY_BYTES
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the socket protocol, when it is its turn."""
@@ -159,8 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_barred():
             self._refuse(_BARRED)
             return
-        self.transport.pause_reading()
-        self._handshakes.put(self._upgrade)
+        self.queue_upgrade(self._handshakes, self._upgrade)
 
     def _is_barred(self) -> bool:
         refuses: Callable[[str], bool] | None = self.app_state.get(REFUSES_SOCKETS_OF)
@@ -239,6 +246,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._stage = _Stage.WHOLE
         self._framing_bytes = 0
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete and not self.cycle.keep_alive:  # pyright: ignore[reportUnnecessaryComparison]
+            # A refused request is read to its end.
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """The whole answer is written, but perhaps not sent."""

@@ -20,7 +20,8 @@ Fields = list[tuple[bytes, bytes]]
 # A name, an IPv4 address, or an IPv6 address in brackets; and a port. Empty if the URL has no host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _MAX_HOST_BYTES = 261  # A name of 253 characters, and a port.
-_FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+# The security headers of an answer that is written without the application.
+FRAMING = b"".join(b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
 @frozen
@@ -36,7 +37,7 @@ class Refusal:
         error = {"message": self.message, "extensions": {"code": self.code}}
         body = orjson.dumps({"errors": [error]})
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
-        return STATUS_LINE[self.status] + head + _FRAMING + b"\r\n" + body
+        return STATUS_LINE[self.status] + head + FRAMING + b"\r\n" + body
 
 
 class Refused(Exception):

@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from services.runtime.admission import Ticket
+
 # They decide how uvicorn frames the answer, or hold a secret.
 _NOT_REMEMBERED = (b"connection", b"transfer-encoding", b"set-cookie")
 
@@ -19,10 +21,30 @@ class ResponseCycle(RequestResponseCycle):
 
     uvicorn checks the name and the value of each header with a regular expression every time. Nearly all answers
     have the same headers.
+
+    A request has its place among those under way until its answer begins, except while it waits for its client.
     """
+
+    # None: it takes no place.
+    ticket: Ticket | None = None
+
+    async def receive(self) -> Any:
+        """Part of ASGI."""
+        ticket = self.ticket
+        if ticket is None or self.message_event.is_set() or self.response_started:
+            return await super().receive()
+        # A client that sends a body slowly takes no place from others.
+        ticket.pause()
+        try:
+            return await super().receive()
+        finally:
+            ticket.resume()
 
     async def send(self, message: Any) -> None:
         """Part of ASGI."""
+        if self.ticket is not None and not self.response_started:
+            # An event stream lasts for hours, and a slow reader for minutes.
+            self.ticket.leave()
         if not self.response_started and message["type"] == "http.response.start":
             length, head = self._head(message)
             if length is not None:

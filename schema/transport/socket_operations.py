@@ -16,20 +16,25 @@ from schema.transport.delivery import Delivery
 from schema.transport.send_queue import SendQueue
 from schema.transport.socket_messages import CloseCode, Closed, OperationFraming, text_frame
 from services.errors import DatabaseUnavailable, SessionEnded
+from services.runtime.admission import Admission, Ticket
 from services.runtime.tracebacks import forget_frames
 
 
 class _Beginning:
     """An operation that has no result yet, or a subscription that has not started yet."""
 
-    __slots__ = ("delivery", "task")
+    __slots__ = ("delivery", "task", "ticket")
 
     def __init__(self) -> None:
+        self.ticket: Ticket | None = None
         self.task: asyncio.Task[None] | None = None
         self.delivery: Delivery | None = None
 
     def cancel(self) -> None:
         """Send nothing more. The task ends at its next step; its topics may fail before that."""
+        if self.ticket is not None:
+            # The task may not have begun, and then it never does.
+            self.ticket.leave()
         if self.delivery is not None:
             self.delivery.cancel()
         if self.task is not None:
@@ -49,11 +54,16 @@ class SocketOperations:
         token: str,
         is_own_page: bool,
         max_operations: int,
+        admission: Admission,
+        client: str,
         end_session: Callable[[], None],
         fail: Callable[[Exception], None],
+        overloaded: Callable[[], None],
     ) -> None:
         """``end_session`` is called if the session of the token has ended, ``fail`` with an error after which the
-        socket has to be closed. ``is_own_page``: see ``Context``."""
+        socket has to be closed. ``is_own_page``: see ``Context``. ``client``: whom ``admission`` counts it for."""
+        self._admission = admission
+        self._client = client
         self._execution = execution
         self._services = services
         self._send_queue = send_queue
@@ -64,6 +74,7 @@ class SocketOperations:
         self._max_operations = max_operations
         self._end_session = end_session
         self._fail = fail
+        self._overloaded = overloaded
         # An operation is removed when it has ended or was cancelled. It sends nothing more: its id may be reused.
         self._operations: dict[str, _Beginning | Delivery] = {}
 
@@ -75,7 +86,31 @@ class SocketOperations:
             self._put_error(operation_id, [error.formatted])
             return
         operation = self._operations[operation_id] = _Beginning()
-        operation.task = asyncio.create_task(self._run(operation, operation_id, request))
+        # Only the text is known. Positions go to Redis, and must not stop because the database is slow.
+        ticket = self._admission.begin(needs_database="reportLocation" not in (request.query or ""))
+        if ticket is not None:
+            self._start(operation, operation_id, request, ticket)
+            return
+        operation.ticket = self._admission.wait(
+            self._client,
+            functools.partial(self._start, operation, operation_id, request),
+            functools.partial(self._turn_away, operation, operation_id, request),
+            # A query that contains the word by chance only waits for longer.
+            is_subscription="subscription" in (request.query or "subscription"),
+        )
+
+    def _start(self, operation: _Beginning, operation_id: str, request: Request, ticket: Ticket) -> None:
+        operation.ticket = ticket
+        operation.task = asyncio.create_task(self._run(operation, operation_id, request, ticket))
+
+    def _turn_away(self, operation: _Beginning, operation_id: str, request: Request, _: Ticket) -> None:
+        """The server is overloaded. The operation was not read."""
+        if request.query is not None and "subscription" in request.query:
+            # Clients subscribe again after they have connected again, but not after an error.
+            self._overloaded()
+        elif self._ends(operation, operation_id):
+            error = RequestError("OVERLOADED", "The server has too much to do at the moment.", retryAfter=1)
+            self._put_error(operation_id, [error.formatted])
 
     def refuse(self, operation_id: str, error: RequestError) -> None:
         """Answer an operation that cannot begin. Raises: Closed, if an operation with this id is running."""
@@ -104,7 +139,7 @@ class SocketOperations:
         if operation_id in self._operations:
             raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
 
-    async def _run(self, operation: _Beginning, operation_id: str, request: Request) -> None:
+    async def _run(self, operation: _Beginning, operation_id: str, request: Request, ticket: Ticket) -> None:
         limited = self._execution.time_limit.limited()
         try:
             with limited:
@@ -117,6 +152,7 @@ class SocketOperations:
                 tuple(timed_out().errors or ()) if limited.has_expired else (to_request_error(error),)
             )
         finally:
+            ticket.leave()
             # Break a reference cycle: this frame refers to the operation.
             operation.task = None
         if refusal is not None and self._ends(operation, operation_id):

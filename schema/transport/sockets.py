@@ -1,4 +1,7 @@
-"""GraphQL over WebSockets: the server side of graphql-transport-ws, from the handshake to the close."""
+"""GraphQL over WebSockets: the server side of graphql-transport-ws, from the handshake to the close.
+
+Longer than 300 lines because the life of a socket, from its handshake to its end, is in one class.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -33,8 +36,10 @@ from schema.transport.socket_messages import (
     text_frame,
 )
 from schema.transport.socket_operations import SocketOperations
+from services.limits.networks import network_of
 from services.limits.sparse_log import SparseLog
 from services.runtime import incidents
+from services.runtime.admission import Admission
 
 _log = structlog.stdlib.get_logger(__name__)
 _refusals = SparseLog(__name__)
@@ -70,6 +75,7 @@ class SocketEndpoint:
         offenders: Offenders,
         init_timeout_s: float,
         max_operations: int,
+        admission: Admission,
         connection_of: Callable[[Send], Connection],
     ) -> None:
         """``connection_of`` finds the TCP connection behind a ``send``; ``own_pages`` allows no other pages."""
@@ -82,6 +88,7 @@ class SocketEndpoint:
         self.offenders = offenders
         self.init_timeout_s = init_timeout_s
         self.max_operations = max_operations
+        self.admission = admission
         self.connection_of = connection_of
         self.sockets: set[Socket] = set()
 
@@ -119,7 +126,8 @@ class SocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         is_own_page = "authorization" in headers or self.own_pages.allows_socket(scope, headers)
-        socket = Socket(self, send, self.connection_of(send), self.cookies.token(headers), is_own_page)
+        token, network = self.cookies.token(headers), network_of(address)
+        socket = Socket(self, send, self.connection_of(send), token, is_own_page=is_own_page, network=network)
         # Nothing reads the head again, and it would take 3 KB for as long as the socket lives.
         scope.clear()
         del headers
@@ -154,8 +162,16 @@ class Socket:
     """One connection, from accept to close."""
 
     def __init__(
-        self, endpoint: SocketEndpoint, send: Send, connection: Connection, token: str | None, is_own_page: bool
+        self,
+        endpoint: SocketEndpoint,
+        send: Send,
+        connection: Connection,
+        token: str | None,
+        *,
+        is_own_page: bool,
+        network: str,
     ) -> None:
+        self._network = network
         self._is_own_page = is_own_page
         self._endpoint = endpoint
         self._send = send
@@ -228,6 +244,9 @@ class Socket:
         """Close the socket after an unexpected error, with 1013: clients then reconnect."""
         self.close(CloseCode.TRY_AGAIN_LATER, _reported(error))
 
+    def _overloaded(self) -> None:
+        self.close(CloseCode.TRY_AGAIN_LATER, "Overloaded")
+
     async def _close(self, code: CloseCode, reason: str) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -278,8 +297,11 @@ class Socket:
             token=self._token,
             is_own_page=self._is_own_page,
             max_operations=endpoint.max_operations,
+            admission=endpoint.admission,
+            client=self._network,
             end_session=self._end_session,
             fail=self._fail,
+            overloaded=self._overloaded,
         )
         self._releases.append(services.live_sessions.register(actor.session_id, self._end_session))
         self._send_queue.put(object(), text_frame(b'{"type":"connection_ack"}'))

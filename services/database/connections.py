@@ -26,6 +26,7 @@ from services.database.postgres import (
 from services.database.primary_watch import PrimaryWatch
 from services.database.settings import DatabaseSettings
 from services.database.transactions import begun
+from services.database.turns import Turns
 from services.runtime.pieces import Pieces
 
 APP = "models"
@@ -77,7 +78,8 @@ def tortoise_config(settings: DatabaseSettings, connector: Connector | None = No
                 "user": connector.address.user,
                 "database": connector.address.database,
                 "minsize": 1,
-                "maxsize": settings.database_pool_size,
+                # One more than statements may use, for health checks.
+                "maxsize": settings.database_pool_size + 1,
                 "reset": _leave_as_it_is,
                 "connect": connector.connect,
             },
@@ -131,9 +133,11 @@ class Database:
             if self._connector is not None and len(self._connector.address.hosts) > 1
             else None
         )
-        # In the order of their coming: the pool itself gives a connection to whoever asks when it is released, and
-        # lets those who wait begin again at the end of the line.
-        self._turns = asyncio.Semaphore(settings.database_pool_size)
+        # The pool itself gives a connection to whoever asks when it is released, and lets those who wait begin
+        # again at the end of the line.
+        self._turns = Turns(settings.database_pool_size)
+        # Health checks do not wait behind statements that wait for a lock.
+        self._pings = Turns(1)
 
     async def connect(self) -> None:
         """Open the connections.
@@ -185,6 +189,11 @@ class Database:
                 pool.terminate()
 
     @property
+    def room(self) -> int:
+        """How many more tasks may ask for a connection without making a long line."""
+        return self._turns.room
+
+    @property
     def _pool(self) -> asyncpg.Pool | None:
         client: Any = self._context.db(self._name)
         return client._pool
@@ -194,7 +203,9 @@ class Database:
         if self.is_sqlite:
             await self.fetch("SELECT 1 AS one")
             return
-        (row,) = await self.fetch("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
+        async with self._pings:
+            sql = "SELECT current_setting('transaction_read_only') = 'on' AS is_read_only"
+            (row,) = await self._run(self._context.db(self._name), sql, ())
         if row["is_read_only"]:
             await self._look_for_the_primary()
             raise WrongDatabase(f"{URL}: PostgreSQL accepts no writes (is it a standby?)")

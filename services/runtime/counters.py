@@ -19,7 +19,8 @@ class Counters:
     that ended unexpectedly; normally 0. ``letters_sent``, ``letters_deferred`` and ``letters_given_up``: attempts
     to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
     ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine
-    did not answer.
+    did not answer. ``refused_requests`` (also operations) and ``refused_sockets`` (also subscriptions): what was
+    refused because of overload.
 
     ``bus_lag``: how long a message of this process to itself took through the broker, measured once a second.
     ``delivery``: how long the delivery of a change took on a topic, to all of its subscribers here.
@@ -46,6 +47,8 @@ class Counters:
     webhooks_delivered: int = 0
     webhooks_failed: int = 0
     webhooks_given_up: int = 0
+    refused_requests: int = 0
+    refused_sockets: int = 0
     bus_lag: Durations = field(default_factory=Durations)
     delivery: Durations = field(default_factory=Durations)
     time_to_accept: Durations = field(default_factory=lambda: Durations(LONG_BOUNDS_S))

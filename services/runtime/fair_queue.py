@@ -19,6 +19,10 @@ class FairQueue:
         self._waiting: deque[Callable[[], object]] = deque()
         self._has_turn = False
 
+    def __len__(self) -> int:
+        """How many pieces wait."""
+        return len(self._waiting)
+
     def put(self, work: Callable[[], object]) -> None:
         """Queue the work. What it raises goes to the event loop's exception handler."""
         self._waiting.append(work)

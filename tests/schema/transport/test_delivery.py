@@ -28,6 +28,8 @@ from services.events.topics import Topics
 from services.live.messages import Message, TripOffered
 from services.live.topic import ListeningEnded
 from services.positions.freshness import Lifetime
+from services.runtime.admission import Admission
+from services.runtime.counters import Counters
 from tests.schema.transport.test_send_queue import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
 from tests.support.positions import DRIVER_LOCATION, location
@@ -344,8 +346,16 @@ class Conversation:
             limit=SimpleNamespace(take=lambda _: lambda: None),
             init_timeout_s=60.0,
             max_operations=10,
+            admission=Admission(1000, Counters()),
         )
-        self.socket = Socket(cast("Any", endpoint), self.wire.send, Connection(self.wire.send), "token", True)
+        self.socket = Socket(
+            cast("Any", endpoint),
+            self.wire.send,
+            Connection(self.wire.send),
+            "token",
+            is_own_page=True,
+            network="192.0.2.1",
+        )
 
     async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self.socket.serve(self._receive))
@@ -467,7 +477,7 @@ async def test_the_server_stops_reading_from_a_client_that_does_not_read() -> No
         return {"type": "websocket.receive", "text": '{"type": "ping"}'}
 
     endpoint = cast("Any", SimpleNamespace(services=None, init_timeout_s=60.0))
-    socket = Socket(endpoint, wire.send, Connection(wire.send), None, True)
+    socket = Socket(endpoint, wire.send, Connection(wire.send), None, is_own_page=True, network="")
     serving = asyncio.create_task(socket.serve(receive))
     await asyncio.sleep(0)
     # The server has stopped reading at its limit, and continues when the client reads.

@@ -10,6 +10,8 @@ from graphql import ExecutionResult, OperationType, located_error
 from schema.operations.execution import Request
 from schema.transport.socket_operations import SocketOperations
 from services.errors import SessionEnded
+from services.runtime.admission import Admission
+from services.runtime.counters import Counters
 from services.runtime.time_limit import TimeLimit
 
 
@@ -33,8 +35,11 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
         token="",
         is_own_page=True,
         max_operations=1,
+        admission=Admission(1, Counters()),
+        client="",
         end_session=ends.set,
         fail=Mock(),
+        overloaded=Mock(),
     )
     operations.begin("1", Request("{ me { id } }"))
     async with asyncio.timeout(5):
