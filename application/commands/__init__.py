@@ -36,6 +36,7 @@ for command in (
     database.migrate,
     database.makemigrations,
     schema.export_schema,
+    schema.export_errors,
     people.create_staff,
     people.revoke_staff,
     people.set_password,

@@ -1,0 +1,120 @@
+"""The proxies of ``deploy/``, started on free ports of loopback before real servers."""
+
+import asyncio
+import os
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+import trustme
+
+from tests.support import caddy, nginx
+from tests.support.brokers import free_port
+from tests.support.tools import missing
+from tests.support.waiting import until
+
+
+class Proxy(StrEnum):
+    """The proxies."""
+
+    CADDY = "caddy"
+    NGINX = "nginx"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of a proxy: for https, and for http, which leads to https."""
+
+    secure: int
+    plain: int
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Two free ones."""
+        return cls(free_port(), free_port())
+
+    @property
+    def url(self) -> str:
+        """The address for users."""
+        return f"https://127.0.0.1:{self.secure}"
+
+
+def certificate_in(folder: Path) -> nginx.Certificate:
+    """A certificate for loopback, of an authority that nobody knows."""
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    certificate = nginx.Certificate(folder / "chain.pem", folder / "key.pem")
+    certificate.chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+    certificate.key.write_bytes(issued.private_key_pem.bytes())
+    return certificate
+
+
+@asynccontextmanager
+async def proxying(proxy: Proxy, folder: Path, ports: Ports, servers: Sequence[str]) -> AsyncGenerator[None]:
+    """The proxy before the servers (``HOST:PORT``) until the end of the block.
+
+    ``folder``: empty, and open to all users: nginx' workers run as another one.
+    """
+    environment: Mapping[str, str] = {}
+    if proxy is Proxy.NGINX:
+        need_nginx()
+        command = nginx.command(
+            folder,
+            servers=servers,
+            port=ports.secure,
+            plain_port=ports.plain,
+            certificate=certificate_in(folder),
+        )
+    else:
+        need_caddy()
+        command = caddy.command(folder, port=ports.secure, plain_port=ports.plain)
+        environment = caddy.environment(folder, port=ports.secure, servers=servers)
+    async with running(command, ports.url, folder, environment):
+        yield
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], url: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[None]:
+    """A proxy that answers at this address. Raises: AssertionError with its output if it ends instead."""
+    log = folder / "proxy.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=output, stderr=output, env={**os.environ, **(environment or {})}
+        )
+    try:
+        await _ready(process, url, log)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _ready(process: Process, url: str, log: Path) -> None:
+    async with httpx.AsyncClient(base_url=url, verify=False, trust_env=False) as http:
+
+        async def answers() -> bool:
+            assert process.returncode is None, log.read_text(errors="replace")
+            try:
+                return (await http.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await until(answers)
+
+
+def need_nginx() -> None:
+    """Skip the test if there is no nginx."""
+    if nginx.program() is None:
+        missing("nginx", "uv run --group test pytest brings it")
+
+
+def need_caddy() -> None:
+    """Skip the test if there is no Caddy."""
+    if caddy.program() is None:
+        missing("Caddy", "uv run --group test pytest brings it")
