@@ -143,7 +143,9 @@ _REQUEST = (
         "another account; for a page, TAXIRANK_ALLOWED_ORIGINS",
         statuses=(403,),
     ),
-    _request("NOT_FOUND", "No such trip, or no socket at this path.", _NEVER, _PROGRAM, "drop it", statuses=(404,)),
+    _request(
+        "NOT_FOUND", "No such trip, or no socket at this path.", _NEVER, _PROGRAM, "drop it", statuses=(404,)
+    ),
     _request(
         "BAD_USER_INPUT",
         "A value is malformed: `field` names it.",
@@ -215,7 +217,11 @@ _REQUEST = (
     ),
     _request("GRAPHQL_PARSE_FAILED", "The document is no GraphQL.", _NEVER, _DEVELOPER, "a correct document"),
     _request(
-        "GRAPHQL_VALIDATION_FAILED", "The document does not fit the schema.", _NEVER, _DEVELOPER, "a document that does"
+        "GRAPHQL_VALIDATION_FAILED",
+        "The document does not fit the schema.",
+        _NEVER,
+        _DEVELOPER,
+        "a document that does",
     ),
     _request(
         "OPERATION_RESOLUTION_FAILURE",

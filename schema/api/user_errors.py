@@ -12,8 +12,7 @@ from services.errors import ErrorCode, UserFault, UserFaults
 
 # What each code means.
 ERROR_TEXTS = {
-    "USERNAME_TAKEN": "Another user has that user name, in any case or Unicode form, or one that looks like "
-    "it.",
+    "USERNAME_TAKEN": "Another user has that user name, in any case or Unicode form, or one that looks like it.",
     "USERNAME_INVALID": "The user name is too short or too long, has spaces or invisible characters, or mixes "
     "letters of several scripts in one word.",
     "PASSWORD_WEAK": "The password is easy to guess, or longer than 128 characters.",

@@ -23,9 +23,7 @@ def test_nginx_accepts_the_site_with_and_without_tls() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for certificate in (certificate_in(folder), None):
-            command = nginx.command(
-                folder, servers=["127.0.0.1:1"], port=2, plain_port=3, certificate=certificate
-            )
+            command = nginx.command(folder, servers=["127.0.0.1:1"], port=2, plain_port=3, certificate=certificate)
             done = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             assert "[warn]" not in done.stderr

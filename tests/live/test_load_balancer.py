@@ -18,6 +18,7 @@ from tests.support.processes import ServerProcess, server_process
 from tests.support.proxies import Ports, need_nginx, running
 from tests.support.servers import Postgres
 
+
 @dataclass
 class Balanced:
     """The address of nginx, and the servers behind it."""
@@ -37,9 +38,7 @@ async def balancing(servers: Sequence[ServerProcess], folder: Path) -> AsyncGene
     need_nginx()
     ports = Ports.free()
     addresses = [urlsplit(server.url).netloc for server in servers]
-    command = nginx.command(
-        folder, servers=addresses, port=ports.secure, plain_port=ports.plain, certificate=None
-    )
+    command = nginx.command(folder, servers=addresses, port=ports.secure, plain_port=ports.plain, certificate=None)
     url = f"http://127.0.0.1:{ports.secure}"
     async with running(command, url, folder):
         yield url
