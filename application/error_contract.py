@@ -1,6 +1,7 @@
 """The codes of all errors, for people and for tools: what each means, whether to repeat, who has to act, and how.
 
-``server.py export-errors`` writes it as JSON and as a page. A test finds every code in the source that is missing here.
+``server.py export-errors`` writes it as JSON and as a page. A test finds each code in the source that is missing
+here.
 
 Longer than 300 lines because it is the table of all codes.
 """
@@ -41,8 +42,8 @@ class Place(StrEnum):
 class Entry:
     """One code.
 
-    ``remedy``: what helps. ``says_when``: the error may have ``retryAfter``, in seconds. ``statuses``: of HTTP, if the request was refused
-    before GraphQL.
+    ``remedy``: what helps. ``says_when``: the error may have ``retryAfter``, in seconds.
+    ``statuses``: of HTTP, if the request was refused before GraphQL.
     """
 
     code: str

@@ -1,7 +1,7 @@
 """A rolling deploy of two servers behind a load balancer, under load: ``python -m benchmarks.rolling --help``.
 
-HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests; its site is that of
-``deploy/nginx/``, without TLS.
+HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests; its site is
+that of ``deploy/nginx/``, without TLS.
 """
 
 import asyncio

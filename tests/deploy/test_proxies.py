@@ -3,11 +3,9 @@
 import asyncio
 import json
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +15,7 @@ import pytest
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, POOL, TIMEOUT_S, Api
 from tests.support.pictures import picture, sign_up_with_photo
 from tests.support.processes import ServerProcess, server_process
-from tests.support.proxies import Ports, Proxy, proxying
+from tests.support.proxies import Ports, Proxy, open_folder, proxying
 from tests.support.servers import Postgres
 
 # The limit is the server's default.
@@ -51,8 +49,7 @@ async def site(request: pytest.FixtureRequest, postgres: Postgres, redis_url: st
     database_url, ports = postgres.copy(), Ports.free()
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taxirank-proxy-")))
-        folder.chmod(0o755)
+        folder = stack.enter_context(open_folder())
         settings = {
             "database_url": database_url,
             "redis_url": redis_url,

@@ -2,7 +2,6 @@
 needed.
 """
 
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pytest
 from tests.support import nginx
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, POOL, TRIP_UPDATED, Api
 from tests.support.processes import ServerProcess, server_process
-from tests.support.proxies import Ports, need_nginx, running
+from tests.support.proxies import Ports, need_nginx, open_folder, running
 from tests.support.servers import Postgres
 
 
@@ -56,12 +55,10 @@ async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncI
     }
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
-        # Its workers run as another user, who may not enter pytest's folders.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taxirank-nginx-")))
+        folder = stack.enter_context(open_folder())
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
-        folder.chmod(0o755)
         yield Balanced(await stack.enter_async_context(balancing(servers, folder)), servers)
 
 

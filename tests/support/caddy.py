@@ -9,7 +9,7 @@ from application.paths import ROOT
 
 CADDYFILE = ROOT / "deploy" / "caddy" / "Caddyfile"
 
-# The global options of a machine that must stay as it is: Caddy would make the certificate's authority known to it.
+# The global options of a machine that must stay as it is: Caddy would add the certificate's authority to it.
 # `X-Server` names the server that answered, only for the tests.
 _AROUND = """{{
     admin off

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import tempfile
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -52,12 +53,18 @@ def certificate_in(folder: Path) -> nginx.Certificate:
     return certificate
 
 
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A new folder that all users may enter: nginx' workers run as another one, who may not enter pytest's."""
+    with tempfile.TemporaryDirectory(prefix="taxirank-proxy-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 @asynccontextmanager
 async def proxying(proxy: Proxy, folder: Path, ports: Ports, servers: Sequence[str]) -> AsyncGenerator[None]:
-    """The proxy before the servers (``HOST:PORT``) until the end of the block.
-
-    ``folder``: empty, and open to all users: nginx' workers run as another one.
-    """
+    """The proxy before the servers (``HOST:PORT``) until the end of the block; ``folder`` is an open one."""
     environment: Mapping[str, str] = {}
     if proxy is Proxy.NGINX:
         need_nginx()
@@ -96,10 +103,13 @@ async def running(
 
 
 async def _ready(process: Process, url: str, log: Path) -> None:
+    def said() -> str:
+        return log.read_text(errors="replace")
+
     async with httpx.AsyncClient(base_url=url, verify=False, trust_env=False) as http:
 
         async def answers() -> bool:
-            assert process.returncode is None, log.read_text(errors="replace")
+            assert process.returncode is None, said()
             try:
                 return (await http.get("/readyz")).status_code == 200
             except httpx.TransportError:
