@@ -18,8 +18,8 @@ added, but are never renamed. [How errors are reported](concepts.md#how-errors-a
 | `CHANGED` | only another request can, or the same one in another state |
 | `LATER` | the same request may succeed later; in a payload `retryable` is then true |
 
-Who acts: the `USER` (show the message), the `PROGRAM` (the client by itself), the `DEVELOPER` of the client, or the
-`OPERATOR` of the server. `retryAfter` in an error is in seconds.
+Who acts: the `USER` (show the message), the `PROGRAM` (the client by itself), the `DEVELOPER` of the client, or
+the `OPERATOR` of the server. `retryAfter` in an error is in seconds.
 
 A client that meets a code that it does not know shows the message, and repeats nothing.
 """
@@ -30,13 +30,13 @@ _TITLES = {
     ),
     Place.REQUEST: (
         "Of requests",
-        "GraphQL errors have these as `extensions.code`. The status of HTTP stands beside those that refuse a request "
-        "before GraphQL; that of the others is as GraphQL over HTTP says.",
+        "GraphQL errors have these as `extensions.code`. The status of HTTP stands beside those that refuse a "
+        "request before GraphQL; that of the others is as GraphQL over HTTP says.",
     ),
     Place.CLOSE: (
         "Of sockets",
-        "A socket is closed with one of these. graphql-ws itself retries 1006, 1012, 1013, 4403 and 4408, and not the "
-        "others; the package `@taxirank/client` has the right rules.",
+        "A socket is closed with one of these. graphql-ws itself retries 1006, 1012, 1013, 4403 and 4408, and not "
+        "the others; the package `@taxirank/client` has the right rules.",
     ),
 }
 

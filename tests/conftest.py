@@ -53,6 +53,7 @@ TESTS = Path(__file__).parent
 # the total time; the longest first.
 SLOW = (
     *("browser/", "live/", "clients/", "audits/", "federation/", "simulation/", "fuzzing/"),
+    *("deploy/test_proxies.py", "deploy/test_backup.py"),
     "application/test_command_line.py",
     "gateway/test_malformed_requests.py",
     "services/database/test_postgres.py",
@@ -82,6 +83,7 @@ TOGETHER = (
     (
         *("live/test_faults.py", "live/test_sentinel_faults.py"),
         *("live/test_killed_upload.py", "live/test_load_balancer.py"),
+        *("deploy/test_proxies.py", "deploy/test_backup.py"),
         *(
             "live/test_traces.py",
             "live/test_two_processes.py",

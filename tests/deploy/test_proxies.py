@@ -18,6 +18,9 @@ from tests.support.processes import ServerProcess, server_process
 from tests.support.proxies import Ports, Proxy, open_folder, proxying
 from tests.support.servers import Postgres
 
+# Each starts two servers and a proxy.
+pytestmark = pytest.mark.timeout(180)
+
 # The limit is the server's default.
 MAX_BODY_BYTES = 6 * 1024 * 1024
 NOT_CHECKED = ssl.create_default_context()
