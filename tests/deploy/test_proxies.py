@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, POOL, TIMEOUT_S, Api
 from tests.support.pictures import picture, sign_up_with_photo
@@ -19,7 +20,7 @@ from tests.support.proxies import Ports, Proxy, open_folder, proxying
 from tests.support.servers import Postgres
 
 # Each starts two servers and a proxy.
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 # The limit is the server's default.
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -47,8 +48,11 @@ async def client(site: Site, address: str = "127.0.0.2") -> AsyncIterator[Api]:
         yield api
 
 
-@pytest.fixture(params=[*Proxy])
-async def site(request: pytest.FixtureRequest, postgres: Postgres, redis_url: str) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def behind(
+    proxy: Proxy, postgres: Postgres, redis_url: str, *, drain_delay_s: float = 0
+) -> AsyncIterator[Site]:
+    """A proxy before two servers with a new database."""
     database_url, ports = postgres.copy(), Ports.free()
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
@@ -63,14 +67,21 @@ async def site(request: pytest.FixtureRequest, postgres: Postgres, redis_url: st
             "trusted_proxies": "127.0.0.1",
             "password_hash_memory_kib": 1024,
             "log_in_rate": "3/hour",
-            "drain_delay_s": 4,
+            "drain_delay_s": drain_delay_s,
         }
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
         addresses = [urlsplit(server.url).netloc for server in servers]
-        await stack.enter_async_context(proxying(request.param, folder, ports, addresses))
+        await stack.enter_async_context(proxying(proxy, folder, ports, addresses))
         yield Site(ports.url, f"http://127.0.0.1:{ports.plain}", servers)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*Proxy])
+async def site(request: pytest.FixtureRequest, postgres: Postgres, redis_url: str) -> AsyncIterator[Site]:
+    """One for all tests but the one that stops a server."""
+    async with behind(request.param, postgres, redis_url) as standing:
+        yield standing
 
 
 async def test_a_trip_over_websockets(site: Site) -> None:
@@ -145,8 +156,10 @@ async def test_metrics_are_not_public_and_http_leads_to_https(site: Site) -> Non
         assert (location.scheme, location.path, location.query) == ("https", "/graphql", "a=b")
 
 
-async def test_no_request_fails_while_a_server_stops(site: Site) -> None:
-    async with client(site) as rider:
+@pytest.mark.parametrize("proxy", [*Proxy])
+async def test_no_request_fails_while_a_server_stops(proxy: Proxy, postgres: Postgres, redis_url: str) -> None:
+    # Longer than two of Caddy's checks.
+    async with behind(proxy, postgres, redis_url, drain_delay_s=4) as site, client(site) as rider:
         await rider.sign_up("RIDER")
         answered = set[str]()
 

@@ -35,7 +35,9 @@ def command(folder: Path, *, port: int, plain_port: int) -> list[str]:
     # Which server answered is said for the tests alone.
     text = CADDYFILE.read_text(encoding="utf-8")
     assert "\n}\n" in text
-    site.write_text(text.replace("\treverse_proxy ", "\theader X-Server {rp.upstream.hostport}\n\treverse_proxy "))
+    site.write_text(
+        text.replace("\t\tlb_policy ", "\t\theader_down X-Server {rp.upstream.hostport}\n\t\tlb_policy ")
+    )
     config = folder / "Caddyfile"
     config.write_text(_AROUND.format(folder=folder, port=port, plain_port=plain_port, site=site))
     return [found, "run", "--adapter", "caddyfile", "--config", str(config)]
