@@ -97,7 +97,7 @@ _PAYLOAD: dict[ErrorCode, tuple[Repeat, Act, str]] = {
     ErrorCode.WRONG_PIN: (_CHANGED, _USER, "the PIN that the rider tells"),
     ErrorCode.PIN_LOCKED: (_LATER, _USER, "`retryAfter` seconds"),
     ErrorCode.PUSH_UNAVAILABLE: (_NEVER, _OPERATOR, "TAXIRANK_VAPID_PRIVATE_KEY; hide the switch until then"),
-    ErrorCode.PUSH_SUBSCRIPTION_INVALID: (_CHANGED, _DEVELOPER, "what `PushManager.subscribe` gives"),
+    ErrorCode.PUSH_SUBSCRIPTION_INVALID: (_CHANGED, _DEVELOPER, "what the push manager of the browser gives"),
 }
 _SAY_WHEN = {ErrorCode.TOO_EARLY, ErrorCode.PIN_LOCKED}
 
