@@ -29,7 +29,7 @@ def main() -> None:
     """Gather the pages and build the site. Raises: SystemExit when a page of the README or a link is wrong."""
     shutil.rmtree(SITE, ignore_errors=True)
     pages = SITE / "pages"
-    shutil.copytree(DOCS, pages, ignore=shutil.ignore_patterns("site"))
+    shutil.copytree(DOCS, pages, ignore=shutil.ignore_patterns("site", "changelog"))
     shutil.copy(DOCS / "site" / "zensical.toml", SITE)
     shutil.copy(ROOT / "benchmarks" / "results.json", pages)
     for name, text in _pages_of_the_readme().items():
