@@ -180,7 +180,7 @@ _REQUEST = (
     ),
     _request(
         "OVERLOADED",
-        "The server receives too many large bodies.",
+        "The server has too much to do, or receives too many large bodies. Nothing was done.",
         _LATER,
         _PROGRAM,
         "`retryAfter` seconds",
