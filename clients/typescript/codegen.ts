@@ -1,13 +1,15 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-/** One file from the operations and the server's schema. It is checked in: a test of the server says when it is old. */
+const WRITTEN = { add: { content: "/** Written by `npm run generate` from the schema and `src/operations/`. */" } };
+
+/** Files from the operations and the server's schema. They are checked in: a test of the server says when they are old. */
 const config: CodegenConfig = {
   schema: "../../schema.graphql",
   documents: ["src/operations/*.graphql"],
   generates: {
     "src/generated/operations.ts": {
       plugins: [
-        { add: { content: "/** Written by `npm run generate` from the schema and `src/operations/`. */" } },
+        WRITTEN,
         "typescript-operations",
         "typed-document-node",
       ],
@@ -24,6 +26,8 @@ const config: CodegenConfig = {
         scalars: { ID: "string", DateTime: "string", Upload: "Blob" },
       },
     },
+    "src/generated/types.ts": { plugins: [WRITTEN, { "./codegen-tables.js": { of: "types" } }] },
+    "src/generated/introspection.ts": { plugins: [WRITTEN, { "./codegen-tables.js": { of: "introspection" } }] },
   },
 };
 

@@ -1,16 +1,16 @@
 /** Apollo Client: a token, and the normalised cache. */
 import type { Client, Person } from "./client.js";
-import { MyTrips } from "./operations.js";
-import { createApollo } from "./setup/apollo.js";
+import { watch, watchList } from "./setup/apollo-screens.js";
+import { openApollo } from "./setup/apollo.js";
 import type { Session } from "./setup/session.js";
-import { openSocket } from "./socket.js";
+import { socketOptions } from "./socket.js";
 import { takeATrip } from "./trip.js";
 
 await takeATrip(connect);
 
 function connect(person: Person): Client {
   const session: Session = {};
-  const client = createApollo(person.server, session, openSocket(person, session));
+  const client = openApollo(person.server, () => session.token, socketOptions(person));
 
   return {
     async query(document, variables) {
@@ -37,20 +37,26 @@ function connect(person: Person): Client {
 
     isKnown: (document, variables) => client.readQuery({ query: document, variables }) !== null,
 
-    watch(document, variables, show) {
-      client.watchQuery({ query: document, variables }).subscribe(({ data, dataState }) => {
-        if (dataState === "complete") show(data as any);
-      });
-    },
+    listsFollowEvents: true,
+
+    watch: (document, variables, show) => void watch(client, document, variables, show),
 
     async readPages(variables) {
-      const list = client.watchQuery({ query: MyTrips, variables });
-      await client.query({ query: MyTrips, variables });
-      const shown = () => client.readQuery({ query: MyTrips, variables })!;
-      const one = shown();
-      await list.fetchMore({ variables: { after: one.trips.pageInfo.endCursor } });
-      const both = shown();
-      return [one, both].map(({ trips }) => trips.edges.map(({ node }) => node.id));
+      const pages: string[][] = [];
+      let isShown = (_: void) => {};
+      const shown = () => new Promise<void>((resolve) => (isShown = resolve));
+      const first = shown();
+      const list = watchList(client, variables, ({ edges }) => {
+        const page = edges.map(({ node }) => node.id);
+        if (page.length === pages.at(-1)?.length) return;
+        pages.push(page);
+        isShown();
+      });
+      await first;
+      const second = shown();
+      await list.more();
+      await second;
+      return pages;
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
 const config: CodegenConfig = {
-  schema: "../../schema.graphql",
+  schema: "schema.graphql",
   documents: ["operations.ts"],
   generates: {
     "generated/": {
@@ -13,11 +13,6 @@ const config: CodegenConfig = {
         strictScalars: true,
         scalars: { ID: "string", DateTime: "string", Upload: "File" },
       },
-    },
-    // For urql's graphcache.
-    "generated/introspection.json": {
-      plugins: ["introspection"],
-      config: { minify: true },
     },
   },
 };

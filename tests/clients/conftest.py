@@ -1,4 +1,5 @@
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.tools import build_once, missing, run
 
 FOLDER = Path(__file__).parent
 ARIADNE = FOLDER / "ariadne"
+PACKAGE = ROOT / "clients" / "typescript"
 
 
 @pytest.fixture
@@ -26,16 +28,30 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def npm_packages() -> Path:
-    """The folder with the packages of `package-lock.json`."""
-    return tools.npm_packages(FOLDER)
+def npm_packages(packed: Path) -> Path:
+    """The folder with the packages of `package-lock.json`, and the client package."""
+    folder = tools.npm_packages(FOLDER)
+    install(packed, folder)
+    return folder
+
+
+def install(packed: Path, node_modules: Path) -> None:
+    """Put the packed client package into a `node_modules`, where it finds the packages beside it."""
+    target = node_modules / "@taxirank" / "client"
+    target.parent.mkdir(exist_ok=True)
+
+    def copy() -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(packed, target)
+
+    build_once(target, [*packed.rglob("*")], copy)
 
 
 @pytest.fixture(scope="session")
-def scripts(npm_packages: Path) -> Path:
+def scripts(npm_packages: Path, packed: Path) -> Path:
     """The folder of the compiled clients, generated from the schema and type-checked; compiled once."""
-    sources = [ROOT / "schema.graphql", *FOLDER.glob("*.ts"), *FOLDER.glob("*.json")]
-    sources += [*FOLDER.glob("setup/*.ts"), *FOLDER.glob("relay/*.ts")]
+    sources = [ROOT / "schema.graphql", *FOLDER.glob("*.ts"), *FOLDER.glob("*.json"), *packed.rglob("*")]
+    sources += [*FOLDER.glob("setup/*.ts*"), *FOLDER.glob("relay/*.ts")]
     build = FOLDER / "build"
 
     def compile_all() -> None:
@@ -70,3 +86,41 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "me.jpg"
     Image.new("RGB", (320, 240), "orange").save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """The package's folder, with the packages that build it."""
+    tools.npm_packages(PACKAGE)
+    return PACKAGE
+
+
+@pytest.fixture(scope="session")
+def package(packages: Path) -> Path:
+    """The package's folder, built once with its tests."""
+    sources = [*PACKAGE.glob("*.json"), *PACKAGE.rglob("src/**/*.ts"), *PACKAGE.glob("tests/*.ts")]
+
+    def build() -> None:
+        shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
+        run("npm", "run", "build", folder=PACKAGE)
+
+    build_once(PACKAGE / "dist", sources, build)
+    return packages
+
+
+@pytest.fixture(scope="session")
+def packed(package: Path) -> Path:
+    """The package as its users get it: what is in the file that `npm pack` makes."""
+    outcome = PACKAGE / "packed"
+    sources = [PACKAGE / "package.json", PACKAGE / "README.md", *PACKAGE.rglob("src/**/*")]
+
+    def pack() -> None:
+        shutil.rmtree(outcome, ignore_errors=True)
+        outcome.mkdir()
+        run("npm", "pack", "--ignore-scripts", "--pack-destination", str(outcome), folder=package)
+        (file,) = outcome.glob("*.tgz")
+        with tarfile.open(file) as archive:
+            archive.extractall(outcome, filter="data")
+
+    build_once(outcome, sources, pack)
+    return outcome / "package"

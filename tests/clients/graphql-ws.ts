@@ -3,6 +3,7 @@ import { print, type FormattedExecutionResult } from "graphql";
 import type { Client, Person } from "./client.js";
 import { CookieJar } from "./cookies.js";
 import { withoutPhoto } from "./photos.js";
+import { follow } from "./setup/follow.js";
 import { post } from "./setup/post.js";
 import { openSocket } from "./socket.js";
 import { takeATrip } from "./trip.js";
@@ -23,9 +24,9 @@ function connect(person: Person): Client {
     mutate: send,
 
     subscribe(document, variables, sink) {
-      socket.subscribe<any>({ query: print(document), variables }, {
+      follow(socket, document, variables, {
         next: (result) => sink.next(dataOf(result)),
-        error: (error) => sink.error(error),
+        error: (cause) => sink.error(cause),
         complete: () => sink.complete(),
       });
     },

@@ -1,10 +1,13 @@
-"""A network between clients and a server that can fail."""
+"""A network between clients and a server that can fail, and what happens while it does."""
 
 import asyncio
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from tests.conftest import SignUp
+from tests.support.api import LOG_IN, PASSWORD
 
 
 class Network:
@@ -53,6 +56,17 @@ class Network:
         if self._is_cut:
             self.cut()
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+
+
+async def happens_unseen(person: SignUp, trip_id: str) -> str:
+    """Change what cut off clients must learn: the driver picks up the rider, and somebody else requests a trip.
+
+    Returns the other trip's id.
+    """
+    elsewhere = await person()
+    await elsewhere.data(LOG_IN, username="driver@example.com", password=PASSWORD)
+    await elsewhere.update_trip(trip_id, "IN_PROGRESS")
+    return (await (await person("RIDER")).create_trip())["id"]
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,6 +21,22 @@ export const TripFields = graphql(`
   }
 `);
 
+export const MyTrips = graphql(`
+  query MyTrips($status: [TripStatus!], $first: Int!, $after: String) {
+    trips(status: $status, first: $first, after: $after) {
+      edges {
+        node {
+          ...TripFields
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
 export const SignUp = graphql(`
   mutation SignUp($input: SignUpInput!) {
     signUp(input: $input) {
@@ -77,22 +93,6 @@ export const ShowTrip = graphql(`
   query ShowTrip($id: ID!) {
     trip(id: $id) {
       ...TripFields
-    }
-  }
-`);
-
-export const MyTrips = graphql(`
-  query MyTrips($status: [TripStatus!], $first: Int!, $after: String) {
-    trips(status: $status, first: $first, after: $after) {
-      edges {
-        node {
-          ...TripFields
-        }
-      }
-      pageInfo {
-        hasNextPage
-        endCursor
-      }
     }
   }
 `);

@@ -18,12 +18,13 @@ import ShowTrip from "./relay/generated/documentsTripQuery.graphql.js";
 import WatchMyTrips from "./relay/generated/documentsWatchMyTripsSubscription.graphql.js";
 import WatchTrip from "./relay/generated/documentsWatchTripSubscription.graphql.js";
 import WhoAmI from "./relay/generated/documentsWhoAmIQuery.graphql.js";
+import { mutate, twoPages, watch } from "./setup/relay-screens.js";
 import { createRelay } from "./setup/relay.js";
 import type { Session } from "./setup/session.js";
 import { openSocket } from "./socket.js";
 import { takeATrip } from "./trip.js";
 
-const { commitMutation, createOperationDescriptor, fetchQuery, getRequest, requestSubscription } = relay;
+const { createOperationDescriptor, fetchQuery, getRequest, requestSubscription } = relay;
 
 /** The output of Relay's compiler for the trip's operations. */
 const requests: Record<string, ConcreteRequest> = {
@@ -41,17 +42,10 @@ function connect(person: Person): Client {
     query: async (document, variables) =>
       (await fetchQuery<any>(environment, compiled(document), variables).toPromise()) as any,
 
-    mutate: (document, variables) =>
-      new Promise((resolve, reject) => {
-        const { files, variables: rest } = withoutPhoto(variables);
-        commitMutation<any>(environment, {
-          mutation: compiled(document),
-          variables: rest,
-          uploadables: files,
-          onCompleted: resolve,
-          onError: reject,
-        });
-      }),
+    mutate: (document, variables) => {
+      const { files, variables: rest } = withoutPhoto(variables);
+      return mutate(environment, compiled(document), rest, files);
+    },
 
     subscribe(document, variables, sink) {
       requestSubscription<any>(environment, {
@@ -70,22 +64,11 @@ function connect(person: Person): Client {
     isKnown: (document, variables) =>
       environment.check(createOperationDescriptor(getRequest(compiled(document)), variables)).status === "available",
 
-    watch(document, variables, show) {
-      const operation = createOperationDescriptor(getRequest(compiled(document)), variables);
-      environment.retain(operation);
-      const snapshot = environment.lookup(operation.fragment);
-      show(snapshot.data as any);
-      environment.subscribe(snapshot, ({ data }) => show(data as any));
-    },
+    watch: (document, variables, show) => watch(environment, compiled(document), variables, show),
 
     async readPages(list) {
-      const operation = createOperationDescriptor(MyTrips, list);
-      environment.retain(operation);
-      const shown = () => (environment.lookup(operation.fragment).data as any).trips;
-      await fetchQuery<any>(environment, MyTrips, list).toPromise();
-      const one = shown();
-      await fetchQuery<any>(environment, MyTrips, { ...list, after: one.pageInfo.endCursor }).toPromise();
-      return [one, shown()].map(({ edges }) => edges.map((edge: any) => edge.node.id));
+      const pages = await twoPages(environment, list);
+      return pages.map(({ edges }) => edges.map((edge: any) => edge.node.id));
     },
 
     async readAgain(id) {

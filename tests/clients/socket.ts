@@ -8,11 +8,12 @@ import { openSocket as openSocketOfSetup } from "./setup/socket.js";
 
 const RETRY_WAIT_MS = 50;
 
-export function openSocket(person: Person, session: Session, options?: Partial<ClientOptions>): Client {
+/** The options of a socket for this test. */
+export function socketOptions(person: Person) {
   let connected = 0;
   let isConnected = false;
   process.once("exit", () => person.report("exit", { connected }));
-  return openSocketOfSetup(person.server, session, {
+  return {
     webSocketImpl: WebSocket,
     retryWait: () => setTimeout(RETRY_WAIT_MS),
     on: {
@@ -21,12 +22,15 @@ export function openSocket(person: Person, session: Session, options?: Partial<C
         isConnected = true;
         person.report("connected");
       },
-      closed: (event) => {
+      closed: (event: unknown) => {
         const { code, reason } = event as CloseEvent;
         if (isConnected) person.report("closed", { code, reason });
         isConnected = false;
       },
     },
-    ...options,
-  });
+  };
+}
+
+export function openSocket(person: Person, session: Session, options?: Partial<ClientOptions>): Client {
+  return openSocketOfSetup(person.server, session, { ...socketOptions(person), ...options });
 }

@@ -5,40 +5,34 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    SelectionSetNode,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    build_schema,
+    parse,
+    print_ast,
+    visit,
+)
 
 from application.paths import ROOT
-from tests.clients.network import Network
+from tests.clients.conftest import PACKAGE
+from tests.clients.network import Network, happens_unseen
 from tests.clients.script import running
 from tests.conftest import LiveServer, SignUp
-from tests.support.api import LOG_IN, PASSWORD
-from tests.support.tools import build_once, npm_packages, run
+from tests.support.api import PASSWORD
+from tests.support.tools import run
 
 # The first one may have to install the packages.
 pytestmark = pytest.mark.timeout(600)
-
-PACKAGE = ROOT / "clients" / "typescript"
-
-
-@pytest.fixture(scope="session")
-def packages() -> Path:
-    """The package's folder, with the packages that build it."""
-    npm_packages(PACKAGE)
-    return PACKAGE
-
-
-@pytest.fixture(scope="session")
-def package(packages: Path) -> Path:
-    """The package's folder, built once with its tests."""
-    sources = [*PACKAGE.glob("*.json"), *PACKAGE.rglob("src/**/*.ts"), *PACKAGE.glob("tests/*.ts")]
-
-    def build() -> None:
-        shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
-        run("npm", "run", "build", folder=PACKAGE)
-
-    build_once(PACKAGE / "dist", sources, build)
-    return packages
 
 
 def test_its_documents_and_types_are_those_of_the_schema(packages: Path, tmp_path: Path) -> None:
@@ -51,8 +45,46 @@ def test_its_documents_and_types_are_those_of_the_schema(packages: Path, tmp_pat
 
     run("npm", "run", "generate", folder=again)
 
-    generated = Path("src", "generated", "operations.ts")
-    assert (again / generated).read_text() == (packages / generated).read_text()
+    for name in ("operations.ts", "types.ts", "introspection.ts"):
+        generated = Path("src", "generated", name)
+        assert (again / generated).read_text() == (packages / generated).read_text()
+
+
+def test_its_documents_ask_for_the_id_of_everything_that_has_one() -> None:
+    """Without it a cache by id loses the object, or keeps it twice."""
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    without: list[str] = []
+
+    class Ids(Visitor):
+        def __init__(self, types: TypeInfo) -> None:
+            super().__init__()
+            self._types = types
+
+        def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
+            parent = self._types.get_parent_type()
+            if isinstance(parent, GraphQLObjectType) and "id" in parent.fields and "id" not in selected(node):
+                without.append(print_ast(node))
+
+    documents = parse("".join(path.read_text() for path in sorted(PACKAGE.glob("src/operations/*.graphql"))))
+    fragments = {
+        node.name.value: node.selection_set
+        for node in documents.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+
+    def selected(selections: SelectionSetNode) -> set[str]:
+        found: set[str] = set()
+        for each in selections.selections:
+            if isinstance(each, FragmentSpreadNode):
+                found |= selected(fragments[each.name.value])
+            elif isinstance(each, FieldNode):
+                found.add(each.name.value)
+        return found
+
+    types = TypeInfo(schema)
+    visit(documents, TypeInfoVisitor(types, Ids(types)))
+    assert len(fragments) > 5
+    assert without == []
 
 
 def test_its_own_tests_pass(package: Path) -> None:
@@ -73,6 +105,7 @@ def test_it_installs_nothing_and_packs_what_it_exports(package: Path) -> None:
     )
     (listed,) = json.loads(packed.stdout)
     files = {f"./{each['path']}" for each in listed["files"]}
+    assert len(described["exports"]) == 6
     for exported in described["exports"].values():
         assert {exported, exported.replace(".js", ".d.ts")} <= files
     assert not [path for path in files if "/tests/" in path]
@@ -95,10 +128,7 @@ async def test_its_reducers_show_a_whole_trip_over_a_lost_connection(
         network.cut()
         await script.first("rider", "reconnecting")
         await script.first("driver", "reconnecting")
-        elsewhere = await person()
-        await elsewhere.data(LOG_IN, username="driver@example.com", password=PASSWORD)
-        await elsewhere.update_trip(trip_id, "IN_PROGRESS")
-        other_trip = await (await person("RIDER")).create_trip()
+        other_trip_id = await happens_unseen(person, trip_id)
         network.restore()
 
         await script.finish()
@@ -106,7 +136,7 @@ async def test_its_reducers_show_a_whole_trip_over_a_lost_connection(
     (car,) = script.all("rider", "car")
     assert (car["point"], car["heading"], car["isStale"]) == ({"lat": 52.37, "lng": 4.9}, 90, False)
     assert script.all("rider", "trips") == [{"trips": [{"id": trip_id, "status": "IN_PROGRESS", "version": 3}]}]
-    assert script.all("driver", "offers") == [{"ids": [other_trip["id"]]}]
+    assert script.all("driver", "offers") == [{"ids": [other_trip_id]}]
     # The rider's subscription of the car completes with the trip.
     assert script.all("rider", "complete") == [{}]
     for who, subscriptions in (("rider", 1), ("driver", 1)):

@@ -3,23 +3,30 @@
 import json
 import re
 import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
 from application.paths import ROOT
 from application.settings import PREFIX, Settings
-from tests.clients.conftest import ARIADNE, FOLDER
+from tests.clients.conftest import ARIADNE, FOLDER, PACKAGE, install
 from tests.clients.test_javascript_clients import CLIENTS
+from tests.support.tools import build_once, run
 
+_PACKAGE = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+# The name of the file that `npm pack` makes.
+PACKED = f"./taxirank-client-{_PACKAGE['version']}.tgz"
 PAGES = sorted((ROOT / "docs" / "clients").glob("*.md"))
 _BLOCK = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.DOTALL | re.MULTILINE
 )
+
+# The first one may have to install the packages.
+pytestmark = pytest.mark.timeout(600)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -41,7 +48,7 @@ def lines(text: str) -> str:
 
 
 def test_every_client_has_a_page() -> None:
-    clients = {*CLIENTS, "gql", "ariadne-codegen", "graphql-codegen"} - {"graphcache"}
+    clients = {*CLIENTS, "gql", "ariadne-codegen", "graphql-codegen", "react"} - {"graphcache"}
     assert {page.stem for page in PAGES} == {"index", *clients}
 
 
@@ -68,8 +75,10 @@ def test_the_commands_of_a_page_are_those_that_the_tests_have_run(page: Path) ->
         line for block in blocks(page) if block.language == "bash" for line in block.text.splitlines()
     ]:
         match shlex.split(command):
+            case ["npm", "ci" | "pack"]:
+                assert page.stem == "index"
             case ["npm", "install", *packages]:
-                assert {*packages} - {"--save-dev"} <= set(package["devDependencies"])
+                assert {*packages} - {"--save-dev", PACKED} <= set(package["devDependencies"])
             case ["npx", *words]:
                 assert tuple(words) in build
             case ["uv", "add", *packages]:
@@ -95,30 +104,71 @@ def test_the_links_and_settings_of_a_page_exist(page: Path) -> None:
     assert set(re.findall(rf"\b{PREFIX}([A-Z0-9_]+)", text)) <= names
 
 
-def test_graphcache_knows_every_type_without_an_id() -> None:
-    schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
-    roots = {schema.query_type, schema.mutation_type, schema.subscription_type}
-    without = {
-        name
-        for name, type_ in schema.type_map.items()
-        if isinstance(type_, GraphQLObjectType) and type_ not in roots and "id" not in type_.fields
-        if not name.startswith("__")
+TSCONFIG = {
+    "compilerOptions": {
+        "target": "es2022",
+        "lib": ["es2023", "dom", "dom.iterable"],
+        "module": "nodenext",
+        "jsx": "react-jsx",
+        "types": [],
+        "strict": True,
+        "noUnusedLocals": True,
+        "noUnusedParameters": True,
+        "skipLibCheck": True,
+        "noEmit": True,
     }
-    assert set(re.findall(r"(\w+): \(\) => null", setup("graphcache.ts"))) == without
+}
 
 
-def test_apollo_knows_the_types_of_every_interface() -> None:
-    schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
-    interfaces = {
-        name: [object_.name for object_ in schema.get_possible_types(type_)]
-        for name, type_ in schema.type_map.items()
-        if isinstance(type_, GraphQLInterfaceType)
-    }
-    known = re.search(r"possibleTypes: \{(.*)\}", setup("apollo.ts"))
-    assert known is not None
-    told = re.findall(r"(\w+): (\[.*?\])", known[1])
-    assert {name: json.loads(types) for name, types in told} == interfaces
+def test_the_code_of_each_page_compiles_in_an_empty_folder_with_what_the_page_installs(
+    npm_packages: Path, packed: Path
+) -> None:
+    """The pages with TypeScript; each block is in the file of its title, several of one title in their order."""
+    folder = FOLDER / "pages"
+    pages = [page for page in PAGES if any(block.language in {"ts", "tsx"} for block in blocks(page))]
+    assert len(pages) > 5
+
+    def compile_all() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        for page in pages:
+            paste(page, folder / page.stem, npm_packages, packed)
+        (folder / "tsconfig.json").write_text(json.dumps(TSCONFIG), encoding="utf-8")
+        run(str(npm_packages / ".bin" / "tsc"), "--project", ".", folder=folder)
+
+    build_once(
+        folder, [*pages, ROOT / "schema.graphql", FOLDER / "package-lock.json", *packed.rglob("*")], compile_all
+    )
 
 
-def setup(name: str) -> str:
-    return (FOLDER / "setup" / name).read_text(encoding="utf-8")
+def paste(page: Path, folder: Path, npm_packages: Path, packed: Path) -> None:
+    """Do what a page says: install its packages, save its files, run its generators."""
+    node_modules = folder / "node_modules"
+    (node_modules / "@types").mkdir(parents=True)
+    (node_modules / ".bin").symlink_to(npm_packages / ".bin")
+    (folder / "package.json").write_text('{ "type": "module" }', encoding="utf-8")
+    shutil.copy(ROOT / "schema.graphql", folder)
+    commands: list[list[str]] = []
+    text = page.read_text(encoding="utf-8")
+    before = [page.with_name(name) for name in re.findall(r"come from the page on \[[^]]*\]\((\S+\.md)\)", text)]
+    for block in [block for each in (*before, page) for block in blocks(each)]:
+        if block.language == "bash":
+            commands += [shlex.split(line) for line in block.text.splitlines()]
+        elif block.language in {"ts", "tsx", "json"} and block.file is not None:
+            file = folder / block.file
+            file.parent.mkdir(exist_ok=True)
+            with file.open("a", encoding="utf-8") as pasted:
+                pasted.write(block.text)
+    for command in commands:
+        match command:
+            case ["npm", "install", *packages]:
+                for name in {*packages} - {"--save-dev"}:
+                    if name == PACKED:
+                        install(packed, node_modules)
+                    elif not (node_modules / name).exists():
+                        (node_modules / name).parent.mkdir(exist_ok=True)
+                        (node_modules / name).symlink_to(npm_packages / name)
+            case ["npx", *words]:
+                (folder / "relay" / "generated").mkdir(parents=True, exist_ok=True)
+                run("npx", "--no-install", *words, folder=folder)
+            case _:
+                pass

@@ -19,6 +19,7 @@ import {
   WatchTrip,
   WhoAmI,
 } from "./operations.js";
+import { secondsToWait } from "./setup/no-show.js";
 
 /** Run by the test as `node SCRIPT SERVER PHOTO PASSWORD`; prints a line of JSON for each step. */
 export async function takeATrip(connect: (person: Person) => Client): Promise<void> {
@@ -166,9 +167,7 @@ class Traveller implements Person {
     const { updateTrip } = await this.client.mutate(MoveTrip, {
       input: { id: tripId, status: "CANCELLED", cancelCode: "NO_SHOW" },
     });
-    const [error] = updateTrip.errors;
-    // The server says how long a driver has to wait.
-    if (error?.code === "TOO_EARLY") this.report("waits", { seconds: error.retryAfter });
+    this.report("waits", { seconds: secondsToWait(updateTrip.errors) });
   }
 
   async rate(tripId: string, stars: number): Promise<void> {

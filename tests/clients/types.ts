@@ -1,18 +1,14 @@
 /** What must not compile: each line fails the type check if the generated types let it pass. */
 import type { ResultOf, VariablesOf } from "@graphql-typed-document-node/core";
-import type { Role } from "./generated/graphql.js";
-import { RequestTrip, SignUp, WatchMyTrips } from "./operations.js";
+import { MyTrips } from "./operations.js";
 
 // @ts-expect-error: no such value of the enum
-export const role: Role = "PASSENGER";
+export const wrong: VariablesOf<typeof MyTrips> = { first: 20, status: ["RIDING"] };
 
-// @ts-expect-error: a required field of the input is missing
-export const trip: VariablesOf<typeof RequestTrip> = { input: { pickUpAddress: "1 Main Street" } };
+// @ts-expect-error: a required variable is missing
+export const missing: VariablesOf<typeof MyTrips> = { status: ["STARTED"] };
 
-// @ts-expect-error: a photo is a file
-export const photo: VariablesOf<typeof SignUp>["input"]["photo"] = "me.jpg";
-
-export function firstTrip({ myTripsUpdated }: ResultOf<typeof WatchMyTrips>) {
-  // @ts-expect-error: not every member of the union has trips
-  return myTripsUpdated.trips[0];
+export function firstTrip({ trips }: ResultOf<typeof MyTrips>) {
+  // @ts-expect-error: the operation does not ask for the address
+  return trips.edges[0]?.node.dropOffAddress;
 }

@@ -2,12 +2,12 @@
 import type { Exchange, OperationResult } from "@urql/core";
 import type { Client, Person } from "./client.js";
 import type { Session } from "./setup/session.js";
-import { createUrql } from "./setup/urql.js";
-import { openSocket } from "./socket.js";
+import { openUrql } from "./setup/urql.js";
+import { socketOptions } from "./socket.js";
 
-export function connectUrql(person: Person, cache: Exchange) {
+export function connectUrql(person: Person, cache?: Exchange) {
   const session: Session = {};
-  const client = createUrql(person.server, session, openSocket(person, session), cache);
+  const client = openUrql(person.server, () => session.token, cache, socketOptions(person));
   const common: Client = {
     query: async (document, variables) => dataOf(await client.query(document, variables)),
 

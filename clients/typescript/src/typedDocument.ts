@@ -10,3 +10,17 @@ export interface TypedDocumentNode<Result, Variables> extends DocumentNode {
 
 export type ResultOf<Document> = Document extends TypedDocumentNode<infer Result, infer _> ? Result : never;
 export type VariablesOf<Document> = Document extends TypedDocumentNode<infer _, infer Variables> ? Variables : never;
+
+/** Whether a document of one operation is a mutation. */
+export function isMutation({ definitions }: DocumentNode): boolean {
+  return definitions.some((node) => "operation" in node && node.operation === "mutation");
+}
+
+/** The names of the fields of a document's operation that it selects directly. */
+export function rootFields({ definitions }: DocumentNode): string[] {
+  return definitions.flatMap((node) =>
+    "operation" in node && "selectionSet" in node
+      ? node.selectionSet.selections.flatMap((each) => (each.kind === "Field" ? [each.name.value] : []))
+      : [],
+  );
+}

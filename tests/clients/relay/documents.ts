@@ -22,6 +22,22 @@ graphql`
 `;
 
 graphql`
+  query documentsMyTripsQuery($status: [TripStatus!], $first: Int!, $after: String) {
+    trips(status: $status, first: $first, after: $after) @connection(key: "documents_trips") {
+      edges {
+        node {
+          ...documentsTrip @relay(mask: false)
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+graphql`
   mutation documentsSignUpMutation($input: SignUpInput!) {
     signUp(input: $input) {
       user {
@@ -77,22 +93,6 @@ graphql`
   query documentsTripQuery($id: ID!) {
     trip(id: $id) {
       ...documentsTrip @relay(mask: false)
-    }
-  }
-`;
-
-graphql`
-  query documentsMyTripsQuery($status: [TripStatus!], $first: Int!, $after: String) {
-    trips(status: $status, first: $first, after: $after) @connection(key: "documents_trips") {
-      edges {
-        node {
-          ...documentsTrip @relay(mask: false)
-        }
-      }
-      pageInfo {
-        hasNextPage
-        endCursor
-      }
     }
   }
 `;

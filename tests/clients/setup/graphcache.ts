@@ -1,70 +1,32 @@
-/** urql's normalised cache: a pushed trip changes the screen. */
-import { cacheExchange, type Cache, type KeyingConfig } from "@urql/exchange-graphcache";
-import { relayPagination } from "@urql/exchange-graphcache/extras";
-// Written by graphql-codegen: graphcache must know the types of a union.
-import schema from "../generated/introspection.json" with { type: "json" };
+/** Screens that follow graphcache, without React. */
+import type { AnyVariables, Client, TypedDocumentNode } from "@urql/core";
+import { ListTrips, type ListTripsQuery, type ListTripsQueryVariables } from "@taxirank/client";
+import { graphcache } from "@taxirank/client/graphcache";
+import { openUrql } from "./urql.js";
 
-/** A value without an id belongs to its trip, user or list. */
-const keys: KeyingConfig = {
-  CancelCount: () => null,
-  CityChange: () => null,
-  CityCounts: () => null,
-  CityFigure: () => null,
-  CityFigures: () => null,
-  CityTripRoute: () => null,
-  CitySnapshot: () => null,
-  GeoPoint: () => null,
-  Rating: () => null,
-  Route: () => null,
-  TimeToAccept: () => null,
-  TripEstimate: () => null,
-  Vehicle: () => null,
-  HistoryEntry: () => null,
-  PageInfo: () => null,
-  TripConnection: () => null,
-  TripEdge: () => null,
-  UserError: () => null,
-  AuthPayload: () => null,
-  LogOutPayload: () => null,
-  UserPayload: () => null,
-  DeleteMePayload: () => null,
-  RequestEmailVerificationPayload: () => null,
-  RequestPasswordResetPayload: () => null,
-  VerifyEmailPayload: () => null,
-  RegisterPushSubscriptionPayload: () => null,
-  RemovePushSubscriptionPayload: () => null,
-  LocationPayload: () => null,
-  TripPayload: () => null,
-  MyTripsSnapshot: () => null,
-  TripChanged: () => null,
-  PoolSnapshot: () => null,
-  TripOffered: () => null,
-  TripWithdrawn: () => null,
-};
+/** A client with this cache. */
+export const openGraphcache = (server: string, token?: () => string | undefined) => openUrql(server, token, graphcache());
 
-/** A changed trip needs no code. A new or removed trip changes the lists: they are loaded again. */
-function askAgain(cache: Cache): void {
-  for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
-    if (fieldName === "trips") cache.invalidate("Query", fieldKey);
-  }
+/** Shows a query's data, now and whenever the cache changes, until the returned function is called. */
+export function watch<Data, Variables extends AnyVariables>(
+  client: Client,
+  query: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+  show: (data: Data) => void,
+): () => void {
+  return client.query(query, variables).subscribe(({ data, stale }) => {
+    // While the cache loads the query again, it returns the old answer.
+    if (data && !stale) show(data);
+  }).unsubscribe;
 }
 
-export const graphcache = cacheExchange({
-  schema,
-  keys,
-  resolvers: {
-    Query: {
-      // The pages of each filter are joined to one list.
-      trips: relayPagination(),
-      // A trip that a list has loaded needs no request.
-      trip: (_parent, { id }) => ({ __typename: "Trip", id: id as string }),
-    },
-  },
-  updates: {
-    Subscription: {
-      myTripsUpdated({ myTripsUpdated: event }: any, _args, cache) {
-        if (event.__typename === "MyTripsSnapshot" || event.trip.version === 1) askAgain(cache);
-      },
-    },
-  },
-});
+/** A page of a list, together with all pages before it: `after` is the `endCursor` of the last one. */
+export async function page(
+  client: Client,
+  list: ListTripsQueryVariables,
+  after: string | null = null,
+): Promise<ListTripsQuery["trips"]> {
+  const { data, error } = await client.query(ListTrips, { ...list, after });
+  if (!data) throw error;
+  return data.trips;
+}

@@ -1,24 +1,19 @@
 /** urql with its own uploads, a token or a cookie, and a socket. */
-import { createClient, fetchExchange, subscriptionExchange, type Client, type Exchange } from "@urql/core";
-import type { Client as Socket } from "graphql-ws";
-import { authorization, type Session } from "./session.js";
+import type { Client, Exchange } from "@urql/core";
+import { openSocket, type SocketOptions } from "@taxirank/client/graphql-ws";
+import { createUrql } from "@taxirank/client/urql";
 
-/** `cache` is `cacheExchange` of `@urql/core`, or graphcache. */
-export function createUrql(server: string, session: Session, socket: Socket, cache: Exchange): Client {
-  return createClient({
-    url: `${server}/graphql`,
-    fetchOptions: () => ({
-      credentials: "include",
-      headers: { "GraphQL-Require-Preflight": "1", ...authorization(session) },
-    }),
-    exchanges: [
-      cache,
-      fetchExchange,
-      subscriptionExchange({
-        forwardSubscription: ({ query, variables }) => ({
-          subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query: query!, variables }, sink) }),
-        }),
-      }),
-    ],
-  });
+/**
+ * `token` is that of `logIn(issueToken: true)`; leave it out if the session is a cookie. `cache` is urql's document cache
+ * by default.
+ */
+export function openUrql(
+  server: string,
+  token?: () => string | undefined,
+  cache?: Exchange,
+  socketOptions: Partial<SocketOptions> = {},
+): Client {
+  const url = `${server}/graphql`;
+  const socket = openSocket({ url: url.replace("http", "ws"), token, ...socketOptions });
+  return createUrql({ url, token, cache, socket });
 }

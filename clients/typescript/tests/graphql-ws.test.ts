@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import fc from "fast-check";
 import { WebSocket, WebSocketServer, type WebSocket as Peer } from "ws";
 
-import { isFinal, openSocket, retryWaitMs, type SocketOptions, type SocketState } from "../src/graphqlWs.js";
+import { isFinal, openSocket, retryWaitMs, type SocketOptions, type SocketState } from "../src/graphql-ws.js";
 
 const FINAL = [1002, 1009, 1011, 4400, 4401, 4406, 4409, 4429];
 const PASSING = [1001, 1005, 1006, 1012, 1013, 4408, 4499];
@@ -29,6 +29,12 @@ async function serve(context: TestContext, then: (peer: Peer, connections: numbe
     server.close();
   });
   return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, inits };
+}
+
+/** Something that happens once. */
+class Moment {
+  resolve!: () => void;
+  readonly come = new Promise<void>((resolve) => (this.resolve = resolve));
 }
 
 /** Subscribe, and return the code with which the subscription ended. */
@@ -73,6 +79,47 @@ test("it comes back after 1012, 1013, a dropped connection, and 4403 if asked, e
     ...Array<SocketState>(4).fill("reconnecting"),
     "ended",
   ]);
+});
+
+test("it goes on trying, however often the server cannot be reached", async (context) => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "graphql-transport-ws" });
+  let connections = 0;
+  // No connection is acknowledged: an acknowledged one would begin the count anew.
+  server.on("connection", (peer) => peer.close(++connections < 20 ? 1012 : 4401));
+  await new Promise((listening) => server.once("listening", listening));
+  context.after(() => server.close());
+  assert.equal(await ended(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {}), 4401);
+  assert.equal(connections, 20);
+});
+
+test("a socket whose server does not answer a ping within five seconds is given up, and opened again", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { url, inits } = await serve(context, (peer, connections) => {
+    if (connections === 2) return peer.close(4401);
+    // Answers the first ping alone.
+    let answer = '{"type":"pong"}';
+    peer.on("message", (text) => {
+      if (!text.toString().includes("ping") || answer === "") return;
+      peer.send(answer);
+      answer = "";
+    });
+  });
+  const states: SocketState[] = [];
+  const [isLive, isAnswered] = [new Moment(), new Moment()];
+  const code = ended(url, {
+    onState: (state) => (states.push(state), state === "live" && isLive.resolve()),
+    on: { pong: () => isAnswered.resolve() },
+  });
+  await isLive.come;
+  context.mock.timers.tick(10_000);
+  await isAnswered.come;
+  context.mock.timers.tick(10_000);
+  context.mock.timers.tick(4_999);
+  assert.deepEqual(states, ["connecting", "live"]);
+  context.mock.timers.tick(1);
+  assert.deepEqual(states, ["connecting", "live", "reconnecting"]);
+  assert.equal(await code, 4401);
+  assert.equal(inits.length, 2);
 });
 
 test("a session by cookie sends no token", async (context) => {

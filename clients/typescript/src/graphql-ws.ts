@@ -15,7 +15,7 @@ export interface SocketOptions extends Omit<ClientOptions, "url" | "connectionPa
   /** The address of the API: `wss://HOST/graphql`. */
   url: string;
   /** The token of `logIn(issueToken: true)`, asked for at each connection; leave it out if the session is a cookie. */
-  token?: () => string | undefined;
+  token?: (() => string | undefined) | undefined;
   /** Called with each change of the state. */
   onState?: (state: SocketState) => void;
   /** Come back also after 4403, for a page whose user may log in meanwhile, as in another tab. */

@@ -1,0 +1,72 @@
+/** What went wrong, for a screen: errors of payloads, of requests and of the connection in one form. */
+
+/** An error in the answer of a mutation: fields of `UserError`. */
+export interface UserErrorData {
+  readonly code: string;
+  readonly message: string;
+  readonly field: readonly string[] | null;
+  readonly retryAfter: number | null;
+}
+
+/** An error: its text, and the code that identifies it. */
+export interface Problem {
+  readonly text: string;
+  /** An `ErrorCode`, a code of a request's error, `UNREACHABLE` or `UNAUTHENTICATED`. */
+  readonly code: string;
+  /** The input field at fault, if it is one. */
+  readonly field?: string;
+  /** The number of seconds to wait before the next request. */
+  readonly retryAfterS?: number;
+}
+
+const UNREACHABLE = "UNREACHABLE";
+/** Close codes of the socket: the session has ended, or there is none. */
+const NO_SESSION = new Set([4401, 4403]);
+
+/** Whether the server could not be reached: this problem disappears by itself. */
+export function isUnreachable({ code }: Problem): boolean {
+  return code === UNREACHABLE;
+}
+
+/** The errors of a payload. */
+export function userProblems(errors: readonly UserErrorData[]): Problem[] {
+  return errors.map(({ code, message, field, retryAfter }) => made(code, message, field, retryAfter));
+}
+
+interface RequestError {
+  readonly message: string;
+  readonly extensions?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The errors of a request itself, or of the connection: what Apollo Client, urql or graphql-ws has thrown or reported. */
+export function problemsOf(cause: unknown): Problem[] {
+  const errors = errorsOf(cause);
+  if (errors.length > 0) {
+    return errors.map(({ message, extensions = {} }) => {
+      const { code, retryAfter, field } = extensions as { code?: string; retryAfter?: number; field?: string[] };
+      return made(code ?? "FAILED", message, field, retryAfter);
+    });
+  }
+  if (NO_SESSION.has(closeCodeOf(cause))) return [made("UNAUTHENTICATED", "The session has ended. Log in again.")];
+  return [made(UNREACHABLE, "The server cannot be reached. Is it running? Try again in a moment.")];
+}
+
+/** Those of urql's `CombinedError`, of Apollo's `CombinedGraphQLErrors`, or of graphql-ws. */
+function errorsOf(cause: unknown): readonly RequestError[] {
+  if (Array.isArray(cause)) return cause;
+  const { graphQLErrors, errors } = (cause ?? {}) as { graphQLErrors?: RequestError[]; errors?: RequestError[] };
+  return graphQLErrors ?? errors ?? [];
+}
+
+/** The code with which the socket was closed: urql keeps the event, and Apollo Client writes it into a text. */
+function closeCodeOf(cause: unknown): number {
+  const { code, networkError, message } = (cause ?? {}) as { code?: unknown; networkError?: unknown; message?: unknown };
+  if (typeof code === "number") return code;
+  if (networkError) return closeCodeOf(networkError);
+  return Number(/^Socket closed with event (\d+)/.exec(String(message))?.[1]);
+}
+
+function made(code: string, text: string, path?: readonly string[] | null, retryAfterS?: number | null): Problem {
+  const field = path?.at(-1);
+  return { code, text, ...(field === undefined ? {} : { field }), ...(retryAfterS == null ? {} : { retryAfterS }) };
+}
