@@ -6,6 +6,7 @@ WORKDIR /source/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci
 COPY schema.graphql ../
+COPY clients/typescript/src ../clients/typescript/src
 COPY web/ ./
 RUN npm run build
 

@@ -180,6 +180,8 @@ class WebBuild:
 
     def _fingerprint(self) -> str:
         sources = [self._web.parent / "schema.graphql"]
+        # The pages are built with the sources of the client package.
+        sources += (self._web.parent / "clients" / "typescript" / "src").rglob("*")
         for folder, folders, files in os.walk(self._web):
             folders[:] = [name for name in folders if name not in {"dist", "node_modules", "generated"}]
             sources += [Path(folder, name) for name in files]

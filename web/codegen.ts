@@ -19,7 +19,6 @@ function typesOf(documents: string[]): Output {
 const config: CodegenConfig = {
   schema: "../schema.graphql",
   generates: {
-    "src/board/api/generated/": typesOf(["src/board/api/people.ts", "src/board/api/trips.ts"]),
     "src/city/api/generated/": typesOf(["src/city/api/city.ts"]),
   },
 };

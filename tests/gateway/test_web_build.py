@@ -30,6 +30,9 @@ def web(tmp_path: Path) -> Path:
     (folder / "package-lock.json").write_text("{}")
     (folder / "src" / "main.ts").write_text("1")
     (tmp_path / "schema.graphql").write_text("type Query { a: Int }")
+    client = tmp_path / "clients" / "typescript" / "src" / "generated"
+    client.mkdir(parents=True)
+    (client / "operations.ts").write_text("1")
     return folder
 
 
@@ -65,7 +68,8 @@ def test_pages_are_built_once_and_again_when_a_source_has_changed(web: Path) -> 
     assert calls(web) == BUILT
     assert (build.folder / "index.html").exists()
 
-    for source in (web / "src" / "main.ts", web.parent / "schema.graphql"):
+    operations = web.parent / "clients" / "typescript" / "src" / "generated" / "operations.ts"
+    for source in (web / "src" / "main.ts", web.parent / "schema.graphql", operations):
         source.write_text("2")
         assert build.is_needed
         build.make()

@@ -1,25 +1,12 @@
-import {
-  Client,
-  fetchExchange,
-  subscriptionExchange,
-  type AnyVariables,
-  type ExecutionResult,
-  type TypedDocumentNode,
-} from "@urql/core";
-import { createClient as createSocket, type Client as Socket } from "graphql-ws";
-
-import { problemsOf, type Problem } from "./problems";
+import type { Connection as Api, Problem } from "@taxirank/client";
+import { openSocket, type SocketState as State } from "@taxirank/client/graphql-ws";
+import { createUrql, overUrql } from "@taxirank/client/urql";
+import type { Client as Socket } from "graphql-ws";
 
 /** The state of the socket. `lost` is final: only the user connects again. */
-export type SocketState = "connecting" | "live" | "reconnecting" | "lost";
+export type SocketState = Exclude<State, "ended">;
 
 const PATH = "/graphql";
-/** Close codes of the server: the session has ended, or the token was never valid. */
-const SESSION_ENDED = [4401, 4403];
-/** The close code of graphql-ws when the last subscription ends. */
-const NO_LONGER_NEEDED = 1000;
-const PING_EVERY_MS = 10_000;
-const PONG_WITHIN_MS = 5_000;
 const MAX_BACKOFF_MS = 4_000;
 
 /** Exponential backoff with jitter: resolves when a server that failed `tries` times may be asked again. */
@@ -38,10 +25,11 @@ export type Caller = { token: string } | "cookie" | "nobody";
  * with a token of its own. (The browser sends the cookie with the handshake of a socket; a token takes precedence.)
  * A lost socket reconnects by itself, and each subscription then begins with a new snapshot.
  */
-export class Connection {
+export class Connection implements Api {
+  readonly ask: Api["ask"];
+  readonly follow: Api["follow"];
   state: SocketState = "connecting";
-  readonly #client: Client;
-  readonly #socket: Socket | null;
+  readonly #socket: Socket | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #onSessionEnd: (() => void) | undefined;
   #isClosed = false;
@@ -50,67 +38,21 @@ export class Connection {
 
   /** `onSessionEnd` is called when the session has ended. */
   constructor(caller: Caller, onSessionEnd?: () => void) {
-    const authorization = typeof caller === "object" ? { authorization: `Bearer ${caller.token}` } : {};
+    const session = typeof caller === "object" ? { token: () => caller.token } : {};
     this.#onSessionEnd = onSessionEnd;
-    const socket = caller === "nobody" ? null : this.#open(authorization);
-    this.#socket = socket;
-    this.#client = new Client({
-      url: PATH,
-      preferGetMethod: false,
-      fetchOptions: {
-        credentials: caller === "cookie" ? "same-origin" : "omit",
-        headers: { "GraphQL-Require-Preflight": "1", ...authorization },
-      },
-      exchanges: [
-        ...(socket === null
-          ? []
-          : [
-              subscriptionExchange({
-                forwardSubscription: ({ query, variables }) => ({
-                  subscribe: (sink) => ({
-                    unsubscribe: socket.subscribe(
-                      { query: query!, variables },
-                      {
-                        next: (result) => sink.next(result as ExecutionResult),
-                        error: (cause) => sink.error(cause),
-                        complete: () => sink.complete(),
-                      },
-                    ),
-                  }),
-                }),
-              }),
-            ]),
-        fetchExchange,
-      ],
-    });
-  }
-
-  /** Send an operation over HTTP. Never rejects: on failure `data` is null and `problems` says why. */
-  async ask<Data, Variables extends AnyVariables>(
-    document: TypedDocumentNode<Data, Variables>,
-    variables: Variables,
-  ): Promise<{ data: Data | null; problems: Problem[] }> {
-    const isMutation = document.definitions.some((node) => "operation" in node && node.operation === "mutation");
-    const result = await (isMutation
-      ? this.#client.mutation(document, variables)
-      : this.#client.query(document, variables, { requestPolicy: "network-only" })
-    ).toPromise();
-    if (result.error || !result.data) return { data: null, problems: problemsOf(result.error) };
-    return { data: result.data, problems: [] };
-  }
-
-  /** Subscribe until the returned function is called. The subscription survives a lost connection. */
-  follow<Data, Variables extends AnyVariables>(
-    document: TypedDocumentNode<Data, Variables>,
-    variables: Variables,
-    next: (data: Data) => void,
-    failed: (problems: Problem[]) => void,
-  ): () => void {
-    return this.#client.subscription(document, variables).subscribe(({ data, error, hasNext }) => {
-      if (error) failed(problemsOf(error));
-      // urql repeats the last result when a subscription ends.
-      else if (hasNext && data) next(data);
-    }).unsubscribe;
+    this.#socket =
+      caller === "nobody"
+        ? undefined
+        : openSocket({
+            ...session,
+            url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${PATH}`,
+            retryWait: backoff,
+            onState: (state) => this.#become(state),
+          });
+    const credentials = caller === "cookie" ? "same-origin" : "omit";
+    const { ask, follow } = overUrql(createUrql({ ...session, url: PATH, socket: this.#socket, credentials, cache: null }));
+    this.ask = ask;
+    this.follow = follow;
   }
 
   /**
@@ -150,44 +92,14 @@ export class Connection {
     void this.#socket?.dispose();
   }
 
-  #become(state: SocketState): void {
+  #become(state: State): void {
+    if (this.#isClosed) return;
+    if (state === "ended") {
+      this.#hasEnded = true;
+      if (!this.#isEnding) this.#onSessionEnd?.();
+      return;
+    }
     this.state = state;
     for (const listener of this.#listeners) listener();
   }
-
-  #end(): void {
-    this.#hasEnded = true;
-    if (!this.#isEnding) this.#onSessionEnd?.();
-  }
-
-  #open(authorization: Record<string, string>): Socket {
-    let pongDue: ReturnType<typeof setTimeout> | undefined;
-    const socket = createSocket({
-      url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${PATH}`,
-      connectionParams: authorization,
-      retryAttempts: Infinity,
-      shouldRetry: (event) => !SESSION_ENDED.includes((event as CloseEvent).code),
-      retryWait: backoff,
-      // A dead network closes no socket: only a missing pong shows it.
-      keepAlive: PING_EVERY_MS,
-      on: {
-        connected: () => this.#become("live"),
-        ping: (received) => {
-          if (!received) pongDue = setTimeout(() => socket.terminate(), PONG_WITHIN_MS);
-        },
-        pong: () => clearTimeout(pongDue),
-        closed: (event) => {
-          clearTimeout(pongDue);
-          if (this.#isClosed) return;
-          const { code } = event as CloseEvent;
-          if (SESSION_ENDED.includes(code)) this.#end();
-          else if (code !== NO_LONGER_NEEDED) this.#become(FINAL.has(code) ? "lost" : "reconnecting");
-        },
-      },
-    });
-    return socket;
-  }
 }
-
-/** Close codes after which graphql-ws does not reconnect (its `isFatalInternalCloseCode`, those that the server uses). */
-const FINAL = new Set([1002, 1011, 4400, 4406, 4409, 4429]);

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
+import { isUnreachable, type Problem } from "@taxirank/client";
 
 import type { Connection } from "./connection";
-import { isUnreachable, type Problem } from "./problems";
 
 /** The problems of the last request. "Cannot be reached" is removed when the socket reconnects. */
 export function useProblems(connection: Connection) {

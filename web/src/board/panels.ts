@@ -1,5 +1,5 @@
 /** The panels of the board: one for each person. */
-import type { Role } from "./api/generated/graphql";
+import type { Role } from "@taxirank/client";
 
 export interface Panel {
   /** `RIDER`, `DRIVER-1`, `DRIVER-2`, …: stays the same when panels are added or removed. */

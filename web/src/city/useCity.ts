@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
+import type { Problem } from "@taxirank/client";
 
 import { Connection, type SocketState } from "../api/connection";
-import type { Problem } from "../api/problems";
 import { LiveCity, toDriver, toTrip, type CityMessage } from "./api/city";
 import type { City } from "./model";
 

@@ -1,6 +1,6 @@
 import { useId, type InputHTMLAttributes } from "react";
+import type { Problem } from "@taxirank/client";
 
-import type { Problem } from "../api/problems";
 import { Problems } from "./Problems";
 
 interface Props extends InputHTMLAttributes<HTMLInputElement> {

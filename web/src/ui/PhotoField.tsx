@@ -2,8 +2,8 @@ import "./Avatar.css";
 import "./PhotoField.css";
 
 import { useEffect, useState, type ReactNode } from "react";
+import type { Problem } from "@taxirank/client";
 
-import type { Problem } from "../api/problems";
 import { Field } from "./Field";
 
 const NAME = "photo";

@@ -1,7 +1,7 @@
 import { useState, type FormEvent } from "react";
 import { flushSync } from "react-dom";
+import type { Problem } from "@taxirank/client";
 
-import type { Problem } from "../api/problems";
 import { focusOnFault } from "./faults";
 
 /**

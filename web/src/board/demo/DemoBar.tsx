@@ -1,8 +1,8 @@
 import "./DemoBar.css";
 
 import { useState } from "react";
+import type { Problem } from "@taxirank/client";
 
-import type { Problem } from "../../api/problems";
 import type { Panel } from "../panels";
 import { Problems } from "../../ui/Problems";
 import { HAS_DEMO, signUpDemo } from "./demoPeople";

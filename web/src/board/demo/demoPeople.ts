@@ -1,7 +1,6 @@
+import { LogIn, SignUp, userProblems, type Problem, type Role } from "@taxirank/client";
+
 import { Connection } from "../../api/connection";
-import type { Role } from "../api/generated/graphql";
-import { LogIn, SignUp } from "../api/people";
-import { userProblems, type Problem } from "../../api/problems";
 import { randomText } from "../api/randomText";
 
 /** Whether the server offers a demo: it says so in its page. */

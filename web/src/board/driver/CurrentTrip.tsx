@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from "react";
 
-import type { Trip } from "../api/trips";
+import type { Trip } from "../api/types";
 import { lengthOf, route } from "../../map/streets";
 import { distance, inWords, toSpot, type GeoPoint } from "../../map/geo";
 import { DEMO_SPEED } from "../demo/pace";

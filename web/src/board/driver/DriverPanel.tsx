@@ -1,7 +1,8 @@
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { Me } from "@taxirank/client";
+import { useMyTrips, useOffers, type Offers as Pool, type OffersEvent } from "@taxirank/client/react";
+import { useCallback, useEffect, useRef } from "react";
 
-import { Me } from "../api/people";
-import type { Trip } from "../api/trips";
+import type { Trip } from "../api/types";
 import { BoardMap } from "../map/BoardMap";
 import { distance, toGeoPoint } from "../../map/geo";
 import { BEGINNING } from "../../map/MapView";
@@ -14,7 +15,6 @@ import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
 import { useToRate } from "../trip/useToRate";
-import { useTrips } from "../trip/useTrips";
 import { currentOf, GONE, toldToDriver } from "../trip/words";
 import { useAnnounce } from "../../ui/announcer";
 import { Notice } from "../../ui/Notice";
@@ -26,12 +26,11 @@ import { DutySwitch } from "./DutySwitch";
 import { Offers } from "./Offers";
 import { Paused } from "./Paused";
 import { useCar } from "./useCar";
-import { useOffers, type Listener, type Shown } from "./useOffers";
 import { useTripChanges } from "./useTripChanges";
 
 /** The panel in which a driver goes on duty, sees offers, accepts one, drives, and rates. */
 export function DriverPanel({ connection, person, onPerson, panelId, onNews }: RolePanelProps) {
-  const { trips: known, problems: tripProblems, learned } = useTrips(connection);
+  const { trips: known, problems: tripProblems, learn: learned } = useMyTrips();
   // A trip that was given back no longer belongs to this driver.
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
   const trip = currentOf(trips);
@@ -49,26 +48,32 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
     say,
   });
   const { taking } = changes;
-  const listener = useMemo<Listener>(
-    () => ({
-      offered: ({ rider, pickUpAddress, dropOffAddress }) =>
-        say(`${rider.firstName} asks for a ride from ${pickUpAddress} to ${dropOffAddress}`),
-      withdrawn: (id, reason) => {
-        const text = `an offer was withdrawn. ${GONE[reason]}`;
-        // No message says that a trip left the pool which this driver has accepted.
-        if (taking.has(id)) taking.set(id, text);
-        else say(text);
-      },
-      // Staff may have decided: the pool says so, and the account says why.
-      paused: (before, now) => {
-        if (before !== "NOT_APPROVED" && now !== "NOT_APPROVED") return;
-        if (before === "NOT_APPROVED" && now !== "NOT_APPROVED") say("staff have approved you");
-        void connection.ask(Me, {}).then(({ data }) => data?.me && onPerson(data.me));
-      },
-    }),
+  const onEvent = useCallback(
+    (event: OffersEvent, before: Pool) => {
+      switch (event.__typename) {
+        case "TripOffered": {
+          const { rider, pickUpAddress, dropOffAddress } = event.trip;
+          say(`${rider.firstName} asks for a ride from ${pickUpAddress} to ${dropOffAddress}`);
+          break;
+        }
+        case "TripWithdrawn": {
+          const text = `an offer was withdrawn. ${GONE[event.reason]}`;
+          // No message says that a trip left the pool which this driver has accepted.
+          if (taking.has(event.tripId)) taking.set(event.tripId, text);
+          else say(text);
+          break;
+        }
+        case "PoolSnapshot": {
+          // Staff may have decided: the pool says so, and the account says why.
+          const [was, is] = [before.paused, event.paused].map((why) => why === "NOT_APPROVED");
+          if (was && !is) say("staff have approved you");
+          if (was || is) void connection.ask(Me, {}).then(({ data }) => data?.me && onPerson(data.me));
+        }
+      }
+    },
     [connection, onPerson, say, taking],
   );
-  const { offers, truncated, paused, problems: poolProblems } = useOffers(connection, listener);
+  const { offers, truncated, paused, problems: poolProblems } = useOffers({ onEvent });
   const isApproved = paused !== "NOT_APPROVED";
   const isOnDuty = paused !== "OFF_DUTY";
   // Without a trip the server takes positions only from drivers who get offers.
@@ -76,8 +81,8 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
   const { car, way, problems: carProblems, moveTo, driveTo, stop } = useCar(connection, panelId, reports);
   const [toRate, putOff] = useToRate(trip ? null : trips);
   // A trip that was given back is not offered again.
-  const open = (offers ?? []).filter(({ offer, gone }) => !(gone !== null && taking.has(offer.id)));
-  const waiting = open.filter(({ gone }) => gone === null);
+  const open = (offers ?? []).filter(({ offer, withdrawn }) => !(withdrawn !== null && taking.has(offer.id)));
+  const waiting = open.filter(({ withdrawn }) => withdrawn === null);
 
   useEffect(() => drivesHere(person.id), [person.id]);
   const offered = waiting.length === 0 ? "" : waiting.length === 1 ? "1 offer" : `${waiting.length} offers`;
@@ -191,7 +196,7 @@ function ends(trip: Trip): Marker[] {
   ];
 }
 
-function offerMarker({ offer, gone }: Shown): Marker[] {
-  if (gone !== null || offer.pickUp === null) return [];
+function offerMarker({ offer, withdrawn }: Pool["entries"][number]): Marker[] {
+  if (withdrawn !== null || offer.pickUp === null) return [];
   return [{ id: offer.id, kind: "request", point: offer.pickUp, title: `${offer.rider.firstName} waits here` }];
 }

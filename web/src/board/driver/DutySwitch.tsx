@@ -1,10 +1,9 @@
 import "./DutySwitch.css";
 
 import { useState } from "react";
+import { SetOnDuty, userProblems } from "@taxirank/client";
 
 import type { Connection } from "../../api/connection";
-import { SetOnDuty } from "../api/people";
-import { userProblems } from "../../api/problems";
 import { useProblems } from "../../api/useProblems";
 import { Problems } from "../../ui/Problems";
 

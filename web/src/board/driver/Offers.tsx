@@ -1,15 +1,16 @@
 import "./Offers.css";
 
+import type { Offers as Pool } from "@taxirank/client/react";
+
 import type { GeoPoint } from "../../map/geo";
 import { inWords } from "../../map/geo";
 import { Party } from "../trip/Party";
 import { Ends } from "../trip/TripParts";
 import { GONE } from "../trip/words";
 import { Remaining } from "../../ui/Dated";
-import type { Shown } from "./useOffers";
 
 interface Props {
-  offers: readonly Shown[] | null;
+  offers: Pool["entries"] | null;
   truncated: boolean;
   isBusy: boolean;
   metresTo: (point: GeoPoint) => number;
@@ -28,16 +29,16 @@ export function Offers({ offers, truncated, isBusy, metresTo, onAccept }: Props)
   }
   return (
     <ul className="offers" aria-label="Offers">
-      {offers.map(({ offer, gone }) => (
-        <li key={offer.id} data-trip={offer.id} className={gone ? "offer gone" : "offer"}>
+      {offers.map(({ offer, withdrawn }) => (
+        <li key={offer.id} data-trip={offer.id} className={withdrawn ? "offer gone" : "offer"}>
           <Party
             person={offer.rider}
             note={offer.pickUp ? `${inWords(metresTo(offer.pickUp))} from you` : "no position given"}
           >
-            {gone === null && offer.expiresAt && <Remaining until={offer.expiresAt} />}
+            {withdrawn === null && offer.expiresAt && <Remaining until={offer.expiresAt} />}
           </Party>
           <Ends trip={offer} />
-          {gone === null ? (
+          {withdrawn === null ? (
             <button
               type="button"
               className="primary"
@@ -48,7 +49,7 @@ export function Offers({ offers, truncated, isBusy, metresTo, onAccept }: Props)
               Accept<span className="visually-hidden"> the trip of {offer.rider.firstName}</span>
             </button>
           ) : (
-            <p className="why">{GONE[gone]}</p>
+            <p className="why">{GONE[withdrawn]}</p>
           )}
         </li>
       ))}

@@ -1,8 +1,9 @@
 import "./Offers.css";
 
+import type { PauseReason } from "@taxirank/client";
+
+import type { Person } from "../api/types";
 import type { Connection } from "../../api/connection";
-import type { PauseReason } from "../api/generated/graphql";
-import type { Person } from "../api/people";
 import { VehicleForm } from "../person/VehicleForm";
 
 interface Props {

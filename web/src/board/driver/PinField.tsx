@@ -1,8 +1,8 @@
 import "./PinField.css";
 
 import type { RefObject } from "react";
+import type { Problem } from "@taxirank/client";
 
-import type { Problem } from "../../api/problems";
 import { useNow } from "../../ui/Dated";
 import { Problems } from "../../ui/Problems";
 import { textOf } from "../../ui/useForm";

@@ -2,7 +2,7 @@ import "./Steps.css";
 
 import type { ReactNode } from "react";
 
-import type { Trip } from "../api/trips";
+import type { Trip } from "../api/types";
 
 interface Props {
   trip: Trip;

@@ -1,8 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { ReportLocation, userProblems, type Problem } from "@taxirank/client";
 
 import type { Connection } from "../../api/connection";
-import { ReportLocation } from "../api/trips";
-import { userProblems, type Problem } from "../../api/problems";
 import { along, route } from "../../map/streets";
 import { DEMO_SPEED } from "../demo/pace";
 import { heading, toGeoPoint, toSpot, type GeoPoint, type Spot } from "../../map/geo";

@@ -1,9 +1,8 @@
 import { useRef, useState } from "react";
+import { MoveTrip, ReportArrival, userProblems, type CancelCode, type Problem, type TripStatus } from "@taxirank/client";
 
+import type { Trip } from "../api/types";
 import type { Connection } from "../../api/connection";
-import type { CancelCode, TripStatus } from "../api/generated/graphql";
-import { userProblems, type Problem } from "../../api/problems";
-import { MoveTrip, ReportArrival, type Trip } from "../api/trips";
 import { useProblems } from "../../api/useProblems";
 
 interface Extra {

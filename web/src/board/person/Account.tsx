@@ -1,10 +1,10 @@
 import "./Account.css";
 
 import { useEffect, useId, useRef } from "react";
+import { ChangePassword, DeleteMe, Me, UpdateMe, userProblems } from "@taxirank/client";
 
+import type { Person } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { ChangePassword, DeleteMe, Me, UpdateMe, type Person } from "../api/people";
-import { userProblems } from "../../api/problems";
 import { Avatar } from "../../ui/Avatar";
 import { Field } from "../../ui/Field";
 import { photoOf, PhotoField } from "../../ui/PhotoField";

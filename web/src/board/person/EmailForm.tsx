@@ -1,8 +1,8 @@
 import { useState } from "react";
+import { ChangeEmail, SendConfirmation, userProblems, type Problem } from "@taxirank/client";
 
+import type { Person } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { ChangeEmail, SendConfirmation, type Person } from "../api/people";
-import { userProblems, type Problem } from "../../api/problems";
 import { Field } from "../../ui/Field";
 import { Problems } from "../../ui/Problems";
 import { textOf, useForm } from "../../ui/useForm";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
+import type { Problem } from "@taxirank/client";
 
 import type { Connection } from "../../api/connection";
-import type { Problem } from "../../api/problems";
 import { Problems } from "../../ui/Problems";
 import { canPush, isOn, pushKey, turnOff, turnOn } from "./push";
 

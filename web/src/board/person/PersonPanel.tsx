@@ -1,11 +1,12 @@
 import "./PersonPanel.css";
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { isUnreachable, LogOut, Me, type Problem } from "@taxirank/client";
+import { TaxirankProvider } from "@taxirank/client/react";
 
+import type { Person } from "../api/types";
 import { Account } from "./Account";
 import { Connection, backoff, type SocketState } from "../../api/connection";
-import { LogOut, Me, type Person } from "../api/people";
-import { isUnreachable, type Problem } from "../../api/problems";
 import { useAutopilot } from "../demo/useAutopilot";
 import { DriverPanel } from "../driver/DriverPanel";
 import { RiderPanel } from "../rider/RiderPanel";
@@ -229,16 +230,17 @@ function SignedIn(props: SignedInProps) {
         <Offline connection={connection} problems={problems} onAgain={() => setAttempt((before) => before + 1)} />
       )}
       {connection && person && (
-        <RolePanel
-          key={attempt}
-          connection={connection}
-          person={person}
-          onPerson={setPerson}
-          panelId={panel.id}
-          isDemo={panel.isDemo === true}
-          onDemoOver={onDemoOver}
-          onNews={onNews}
-        />
+        <TaxirankProvider key={attempt} connection={connection}>
+          <RolePanel
+            connection={connection}
+            person={person}
+            onPerson={setPerson}
+            panelId={panel.id}
+            isDemo={panel.isDemo === true}
+            onDemoOver={onDemoOver}
+            onNews={onNews}
+          />
+        </TaxirankProvider>
       )}
     </>
   );

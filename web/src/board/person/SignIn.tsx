@@ -3,11 +3,10 @@ import "../../ui/Avatar.css";
 import "../../ui/Notice.css";
 
 import { useId, useState } from "react";
+import { LogIn, LogOut, SignUp, userProblems, type Problem, type Role } from "@taxirank/client";
 
+import type { Vehicle } from "../api/types";
 import { Connection } from "../../api/connection";
-import type { Role } from "../api/generated/graphql";
-import { LogIn, LogOut, SignUp, type Vehicle } from "../api/people";
-import { userProblems, type Problem } from "../../api/problems";
 import { Field } from "../../ui/Field";
 import { photoOf, PhotoField } from "../../ui/PhotoField";
 import { Problems } from "../../ui/Problems";

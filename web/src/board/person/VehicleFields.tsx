@@ -1,9 +1,9 @@
 import "./VehicleFields.css";
 
 import { useState } from "react";
+import type { Problem } from "@taxirank/client";
 
-import type { Vehicle } from "../api/people";
-import type { Problem } from "../../api/problems";
+import type { Vehicle } from "../api/types";
 import { Field } from "../../ui/Field";
 import { textOf } from "../../ui/useForm";
 

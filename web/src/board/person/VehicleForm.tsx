@@ -1,10 +1,10 @@
 import "./VehicleFields.css";
 
 import { useState } from "react";
+import { SetVehicle, userProblems, type Problem } from "@taxirank/client";
 
+import type { Person, Vehicle } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { SetVehicle, type Person, type Vehicle } from "../api/people";
-import { userProblems, type Problem } from "../../api/problems";
 import { Problems } from "../../ui/Problems";
 import { useForm } from "../../ui/useForm";
 import { VEHICLE_FIELDS, VehicleFields, vehicleOf } from "./VehicleFields";

@@ -1,7 +1,7 @@
 /** Messages to this browser while no page is open (Web Push): one subscription for each panel. */
+import { problemsOf, PushKey, RegisterPush, RemovePush, userProblems, type Problem } from "@taxirank/client";
+
 import type { Connection } from "../../api/connection";
-import { problemsOf, userProblems, type Problem } from "../../api/problems";
-import { PushKey, RegisterPush, RemovePush } from "../api/people";
 import { read, write } from "../panels";
 
 const SCRIPT = "/service-worker.js";

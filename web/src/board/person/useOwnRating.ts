@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 
-import type { Party, Person } from "../api/people";
+import type { Party, Person } from "../api/types";
 
 /**
  * Keeps the user's own rating up to date. A rating is no event, but every message about a trip has the averages of both

@@ -1,11 +1,11 @@
 import "./CurrentTrip.css";
 
 import { useState } from "react";
+import { MoveTrip, userProblems } from "@taxirank/client";
+import type { Car as SeenCar } from "@taxirank/client/react";
 
+import type { Trip, Vehicle } from "../api/types";
 import type { Connection } from "../../api/connection";
-import type { Vehicle } from "../api/people";
-import { userProblems } from "../../api/problems";
-import { MoveTrip, type Trip } from "../api/trips";
 import { useProblems } from "../../api/useProblems";
 import { CancelForm } from "../trip/CancelForm";
 import { Party } from "../trip/Party";
@@ -13,13 +13,12 @@ import { Ends, History, Progress } from "../trip/TripParts";
 import { inTime, RIDERS_REASONS, STATUS } from "../trip/words";
 import { At, Countdown, Elapsed, Remaining } from "../../ui/Dated";
 import { Problems } from "../../ui/Problems";
-import type { Seen } from "./useDriverLocation";
 import { useTimeLeft } from "./useTimeLeft";
 
 interface Props {
   connection: Connection;
   trip: Trip;
-  car: Seen | null;
+  car: SeenCar | null;
   onCancelled: (trip: Trip) => void;
 }
 

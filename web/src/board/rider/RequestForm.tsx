@@ -2,11 +2,11 @@ import "./RequestForm.css";
 
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import { flushSync } from "react-dom";
+import { RequestTrip, userProblems } from "@taxirank/client";
 
+import type { Trip } from "../api/types";
 import type { Connection } from "../../api/connection";
 import { randomText } from "../api/randomText";
-import { RequestTrip, type Trip } from "../api/trips";
-import { userProblems } from "../../api/problems";
 import { format, parse, type GeoPoint } from "../../map/geo";
 import { PLACES, placeNamed } from "../../map/places";
 import { focusOnFault } from "../../ui/faults";

@@ -1,3 +1,4 @@
+import { useCar, useMyTrips } from "@taxirank/client/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 
 import { DEMO_RIDE } from "../demo/demoPeople";
@@ -13,7 +14,6 @@ import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
 import { useToRate } from "../trip/useToRate";
-import { useTrips } from "../trip/useTrips";
 import { currentOf, headline, STATUS, toldToRider } from "../trip/words";
 import { useAnnounce } from "../../ui/announcer";
 import { Notice } from "../../ui/Notice";
@@ -22,7 +22,6 @@ import { Problems } from "../../ui/Problems";
 import { useKeptFocus } from "../../ui/useKeptFocus";
 import { CurrentTrip } from "./CurrentTrip";
 import { endAt, NO_END, pointOf, RequestForm, type End, type Which } from "./RequestForm";
-import { useDriverLocation } from "./useDriverLocation";
 import { useEstimate } from "./useEstimate";
 
 const NAMES: Record<Which, string> = { pickUp: "pick-up", dropOff: "drop-off" };
@@ -37,7 +36,7 @@ function pickHint(next: Which, isMoved: boolean): string {
 
 /** The panel in which a rider requests, follows and rates a trip. */
 export function RiderPanel({ connection, person, onPerson, isDemo, onDemoOver, onNews }: RolePanelProps) {
-  const { trips, problems, learned } = useTrips(connection);
+  const { trips, problems, learn: learned } = useMyTrips();
   useOwnRating(person, trips?.[0]?.rider, onPerson);
   const [pickUp, setPickUp] = useState(() => (isDemo ? endAt(DEMO_RIDE.from) : NO_END));
   const [dropOff, setDropOff] = useState(() => (isDemo ? endAt(DEMO_RIDE.to) : NO_END));
@@ -46,7 +45,7 @@ export function RiderPanel({ connection, person, onPerson, isDemo, onDemoOver, o
   const title = useRef<HTMLHeadingElement>(null);
   const keptFocus = useKeptFocus(title);
   const trip = currentOf(trips);
-  const car = useDriverLocation(connection, trip);
+  const car = useCar(trip);
   const [from, to] = trip ? [trip.pickUp, trip.dropOff] : [pointOf(pickUp), pointOf(dropOff)];
   const estimate = useEstimate(connection, trip ? null : from, trip ? null : to);
   const [toRate, putOff] = useToRate(trip ? null : trips);

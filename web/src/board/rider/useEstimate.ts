@@ -1,7 +1,8 @@
 import { useEffect, useState } from "react";
+import { EstimateTrip } from "@taxirank/client";
 
+import type { Route } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { Estimate, type Route } from "../api/trips";
 import { parse, format, type GeoPoint } from "../../map/geo";
 
 const SETTLED_AFTER_MS = 300;
@@ -22,7 +23,7 @@ export function useEstimate(connection: Connection, from: GeoPoint | null, to: G
     const asking = setTimeout(() => {
       const [pickUp, dropOff] = asks.split(";").map(parse);
       // Without an estimate the rider can request the trip all the same: a failure is not shown.
-      void connection.ask(Estimate, { pickUp: pickUp!, dropOff: dropOff! }).then(({ data }) => {
+      void connection.ask(EstimateTrip, { pickUp: pickUp!, dropOff: dropOff! }).then(({ data }) => {
         if (isCurrent && data) setKnown({ of: asks, estimate: data.tripEstimate });
       });
     }, SETTLED_AFTER_MS);

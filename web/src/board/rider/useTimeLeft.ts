@@ -1,10 +1,11 @@
 import { useEffect, useRef, useState } from "react";
+import { TripEtas } from "@taxirank/client";
+import type { Car as SeenCar } from "@taxirank/client/react";
 
+import type { Trip } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { Etas, type Trip } from "../api/trips";
 import { format } from "../../map/geo";
 import { usePace } from "../demo/pace";
-import type { Seen } from "./useDriverLocation";
 
 const ASK_EVERY_MS = 3_000;
 
@@ -18,7 +19,7 @@ interface TimeLeft {
 const UNKNOWN: TimeLeft = { toPickUpS: null, toDropOffS: null };
 
 /** The time left, at the pace of the car. No event has it, so it is queried again when the car moves. */
-export function useTimeLeft(connection: Connection, trip: Trip | undefined, car: Seen | null): TimeLeft {
+export function useTimeLeft(connection: Connection, trip: Trip | undefined, car: SeenCar | null): TimeLeft {
   const id = trip?.status === "STARTED" || trip?.status === "IN_PROGRESS" ? trip.id : null;
   const status = trip?.status;
   const [etas, setEtas] = useState<{ of: string; pickUp: number | null; dropOff: number | null } | null>(null);
@@ -32,7 +33,7 @@ export function useTimeLeft(connection: Connection, trip: Trip | undefined, car:
     const wait = Math.max(0, askedAt.current + ASK_EVERY_MS - Date.now());
     const asking = setTimeout(() => {
       askedAt.current = Date.now();
-      void connection.ask(Etas, { id }).then(({ data }) => {
+      void connection.ask(TripEtas, { id }).then(({ data }) => {
         if (data?.trip) setEtas({ of: asks, pickUp: data.trip.pickUpEta, dropOff: data.trip.dropOffEta });
       });
     }, wait);

@@ -1,8 +1,8 @@
 import "./CancelForm.css";
 
 import { useEffect, useRef, useState, type FormEvent } from "react";
+import type { CancelCode } from "@taxirank/client";
 
-import type { CancelCode } from "../api/generated/graphql";
 import { WaitingButton } from "../../ui/WaitingButton";
 
 interface Props {

@@ -1,10 +1,10 @@
 import "./RateForm.css";
 
 import { useId, useState } from "react";
+import { RateTrip, userProblems } from "@taxirank/client";
 
+import type { Trip } from "../api/types";
 import type { Connection } from "../../api/connection";
-import { userProblems } from "../../api/problems";
-import { RateTrip, type Trip } from "../api/trips";
 import { Problems } from "../../ui/Problems";
 import { textOf, useForm } from "../../ui/useForm";
 

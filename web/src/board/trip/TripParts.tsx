@@ -1,8 +1,8 @@
 import "./TripParts.css";
 
+import type { TripStatus } from "@taxirank/client";
+import type { Route, Trip } from "../api/types";
 import type { Connection } from "../../api/connection";
-import type { TripStatus } from "../api/generated/graphql";
-import type { Route, Trip } from "../api/trips";
 import { At } from "../../ui/Dated";
 import { RateForm } from "./RateForm";
 import { lengthInWords, STATUS, WHY } from "./words";

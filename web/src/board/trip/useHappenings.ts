@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
+import type { Trip } from "../api/types";
 
-import type { Trip } from "../api/trips";
 
 /** A change of a trip, in words. */
 export interface Happening {

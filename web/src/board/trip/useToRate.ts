@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-import type { Trip } from "../api/trips";
+import type { Trip } from "../api/types";
 import { canBeRated } from "./TripParts";
 
 /** The newest trip of `trips`, if the user may rate it and has not put that off; and what puts it off. */

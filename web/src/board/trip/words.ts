@@ -1,7 +1,7 @@
 /** The texts on the screen for the values of the schema. */
+import type { CancelCode, ChangedBy, TripStatus, WithdrawReason } from "@taxirank/client";
+import type { Route, Trip } from "../api/types";
 import { inWords } from "../../map/geo";
-import type { CancelCode, ChangedBy, TripStatus, WithdrawReason } from "../api/generated/graphql";
-import type { Route, Trip } from "../api/trips";
 import type { Happening } from "./useHappenings";
 
 export const STATUS: Record<TripStatus, string> = {
