@@ -147,7 +147,8 @@ for (const [name, status] of [["all", undefined], ["requested", ["REQUESTED"]]] 
     changed();
   });
 }
-const listed = (all: string[], requested: string[]) => JSON.stringify(shown) === JSON.stringify({ all, requested });
+const listed = (...expected: [all: string[], requested: string[]]) =>
+  JSON.stringify([shown["all"], shown["requested"]]) === JSON.stringify(expected);
 await until(() => shown["all"] && shown["requested"]);
 
 press("#rider .wrong");
