@@ -4,32 +4,22 @@
  * Run by the test as `node SCRIPT SERVER TOKEN TRIP`; prints a line of JSON for each step.
  */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
-import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client/core";
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
-import { RetryLink } from "@apollo/client/link/retry";
-import { OperationTypeNode } from "graphql";
 import type { Values } from "./client.js";
 import { Events } from "./events.js";
 import { LogOut, WatchMyTrips, WatchTrip } from "./operations.js";
+import { openApolloOverHttp } from "./setup/apollo-multipart.js";
 
 const [server, token, id] = process.argv.slice(2) as [string, string, string];
 
-const http = new HttpLink({ uri: `${server}/graphql`, headers: { authorization: `Bearer ${token}` } });
-const link = ApolloLink.split(
-  ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-  // A response that was cut is an error of the link, and so is a failure of the server.
-  ApolloLink.from([new RetryLink({ delay: { initial: 300, max: 10_000 }, attempts: { max: Infinity } }), http]),
-  http,
-);
-const cache = new InMemoryCache();
-const client = new ApolloClient({ link, cache });
+const client = openApolloOverHttp(server, () => token);
 
 const mine = follow("mine", WatchMyTrips, {});
 await mine.event();
 const trip = follow("trip", WatchTrip, { id });
 await trip.event();
 // The cache has the pushed trip.
-report("cached", { trip: cache.extract()[`Trip:${id}`] });
+report("cached", { trip: (client.cache.extract() as Record<string, unknown>)[`Trip:${id}`] });
 
 report("watching");
 await mine.event();
