@@ -1,13 +1,14 @@
 """Removes trips that ended long ago."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from models.trip_life import ENDED
 from services.database.connections import Database
-from services.database.dialects import moment, uuid
+from services.database.dialects import uuid
 from services.runtime.counters import Counters
 from services.trips.conditions import has_status
 
@@ -18,7 +19,8 @@ RETENTION_INTERVAL_S = 3600.0
 # The number of trips in one transaction: it holds their locks for some ten milliseconds.
 REMOVED_AT_ONCE = 200
 
-_Place = tuple[datetime, UUID]
+# The time is as the database gave it: SQLite compares texts.
+_Place = tuple[Any, UUID]
 BEFORE_ALL: _Place = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
@@ -65,4 +67,4 @@ class TripRetention:
                     f"UPDATE staff_actions SET trip_id = NULL WHERE {database.sql.among('trip_id', 1)}", ids
                 )
                 await transaction.fetch(f"DELETE FROM trips WHERE {database.sql.among('id', 1)}", ids)
-        return len(ids), (moment(rows[-1]["created"]), ids[-1]) if ids else None
+        return len(ids), (rows[-1]["created"], ids[-1]) if ids else None

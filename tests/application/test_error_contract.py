@@ -82,7 +82,9 @@ def test_every_code_of_a_payload_is_listed_with_its_text_and_repeats_as_its_faul
     for path in sorted((ROOT / "services").rglob("*.py")):
         if "UserFault)" in path.read_text(encoding="utf-8"):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    faults = {fault.code.value: fault for fault in UserFault.__subclasses__() if "code" in vars(fault)}
+    # Other tests define faults too.
+    ours = [fault for fault in UserFault.__subclasses__() if fault.__module__.startswith("services.")]
+    faults = {fault.code.value: fault for fault in ours if "code" in vars(fault)}
     assert faults.keys() == listed.keys()
     assert {code for code, fault in faults.items() if fault.retryable} == {
         code for code, entry in listed.items() if entry.repeat is Repeat.LATER

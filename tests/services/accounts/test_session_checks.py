@@ -204,7 +204,7 @@ async def test_a_server_closes_sockets_of_an_ended_session_although_the_bus_lose
             return all(at > 0 for at in application.live_sessions._look_at.values())
 
         await until(is_looked_at)
-        with recorded() as seen:
+        with recorded(everywhere=True) as seen:
             await end(application.database, ended)
             await until(lambda: closed)
         assert set(closed) == {ended}

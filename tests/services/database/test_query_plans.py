@@ -61,13 +61,13 @@ _records: ContextVar[bool] = ContextVar("records", default=False)
 
 
 @contextmanager
-def recorded() -> Iterator[list[tuple[str, tuple[object, ...]]]]:
-    """The statements of the block, and none of the server's own tasks."""
+def recorded(*, everywhere: bool = False) -> Iterator[list[tuple[str, tuple[object, ...]]]]:
+    """The statements of the block; with ``everywhere`` also those of the server's own tasks meanwhile."""
     seen: list[tuple[str, tuple[object, ...]]] = []
     run = Database._run
 
     async def spy(self: Database, connection: Any, sql: str, args: Any) -> Any:
-        if _records.get():
+        if everywhere or _records.get():
             seen.append((sql, tuple(args)))
         return await run(self, connection, sql, args)
 

@@ -146,8 +146,8 @@ async def test_each_statement_goes_on_after_the_trips_that_were_removed(
     async def spy(self: Database, connection: Any, sql: str, args: Any) -> Any:
         rows = await run(self, connection, sql, args)
         if sql.startswith("SELECT id, created FROM trips"):
-            asked.append(args[0])
-            assert all(moment(row["created"]) > args[0] for row in rows)
+            asked.append(moment(args[0]))
+            assert all(moment(row["created"]) > asked[-1] for row in rows)
         return rows
 
     monkeypatch.setattr(Database, "_run", spy)
