@@ -104,6 +104,8 @@ class Postgres:
         await connection.execute(
             "DELETE FROM staff_actions; DELETE FROM trips; DELETE FROM sessions; DELETE FROM users; "
             "DELETE FROM session_changes; DELETE FROM outbox; DELETE FROM webhook_endpoints; "
+            # Those of nobody: letters to names that nobody has, and the like.
+            "DELETE FROM letters; DELETE FROM push_changes; DELETE FROM unreferenced_photos; "
             # `RESTART` makes a new file for each, and every connection read the catalogue anew.
             "SELECT setval('outbox_id_seq', 1, false), setval('staff_actions_id_seq', 1, false)"
         )
