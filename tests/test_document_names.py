@@ -90,3 +90,9 @@ def test_an_invented_name_is_found() -> None:
 
     assert missing_paths(text) == ["services/live/huba.py", "hubb.py"]
     assert missing_names(text) == ["Hub.dispatch", "Hubble.resync", "hubs.go"]
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    folder = ROOT / "docs"
+    listed = set(re.findall(r'"([\w/-]+\.md)"', (folder / "site" / "zensical.toml").read_text(encoding="utf-8")))
+    assert {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - listed == set()
