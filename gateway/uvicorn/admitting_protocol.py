@@ -95,7 +95,7 @@ class AdmittingProtocol(HttpToolsProtocol):
             sent = b", ".join(value for name, value in headers if name == b"x-forwarded-for")
             if sent:
                 host = self.app.trusted_hosts.get_trusted_client_address(sent.decode("latin-1"))[0] or host
-        return _network_of(host)
+        return network_of(host)
 
     def _shed_soon(self, cycle: ResponseCycle, _: Ticket) -> None:
         # The parser may be within this request; afterwards it is known whether the body has arrived.
@@ -160,10 +160,6 @@ class AdmittingProtocol(HttpToolsProtocol):
 
         self.transport.pause_reading()
         handshakes.put(take_turn)
-
-
-# To read an address takes as long as to refuse a request.
-_network_of = functools.lru_cache(maxsize=4096)(network_of)
 
 
 @functools.cache

@@ -159,28 +159,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _pass_on(self, text: bytes) -> None:
         """Pass a text message to the application. A message that is not UTF-8 closes the socket with 1007.
 
-        uvicorn reads nothing more until the application has taken the message, with two system calls for each. An
-        application that is waiting takes it in this turn of the event loop.
+        uvicorn logs a traceback for that one, which would let anybody fill the log, and fails when a close frame
+        follows. And it reads nothing more until the application has taken the message, with two system calls for
+        each. An application that is waiting takes it in this turn of the event loop.
         """
         try:
             message = {"type": "websocket.receive", "text": text.decode()}
         except UnicodeDecodeError:
-            self._refuse_text()
+            self.conn.fail(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
             return
         is_awaited = self.queue.is_awaited
         self.queue.put_nowait(message)
         if not (is_awaited or self.read_paused):
             self.read_paused = True
             self.transport.pause_reading()
-
-    def _refuse_text(self) -> None:
-        """Close with 1007.
-
-        uvicorn logs a traceback, which would let anybody fill the log, and fails when a close frame follows.
-        """
-        self.frames = []
-        self.conn.fail(CloseCode.INVALID_DATA)
-        self.handle_parser_exception()
 
     def handle_connect(self, event: Request) -> None:
         """A handshake. The parser that has read it keeps it for as long as the socket lives: use a new one."""

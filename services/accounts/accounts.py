@@ -12,7 +12,7 @@ from services.accounts.lookalikes import skeleton
 from services.accounts.names import checked_name
 from services.accounts.passwords import Passwords
 from services.accounts.sessions import NewSession, Sessions
-from services.accounts.users import user_of
+from services.accounts.users import share_a_trip, user_of
 from services.database.connections import Database, Transaction
 from services.database.failures import Conflict
 from services.drivers.vehicles import checked_vehicle
@@ -263,9 +263,8 @@ class Accounts:
         if user_id == actor.id:
             return actor.user
         rows = await self._database.fetch(
-            "SELECT id, username, first_name, last_name, role, photo FROM users u WHERE u.id = $1 AND EXISTS ("
-            "SELECT 1 FROM trips t WHERE (t.rider_id = $1 AND t.driver_id = $2) "
-            "OR (t.rider_id = $2 AND t.driver_id = $1))",
+            "SELECT id, username, first_name, last_name, role, photo FROM users u "
+            f"WHERE u.id = $1 AND {share_a_trip('$1', '$2')}",
             user_id,
             actor.id,
         )

@@ -8,6 +8,16 @@ from services.database.dialects import Row, uuid
 _ROLES = {role.value: role for role in Role}
 
 
+def share_a_trip(user_id: str, viewer_id: str) -> str:
+    """The SQL of whether two users, given as SQL, are or were the rider and the driver of one trip: then each may
+    see the other.
+    """
+    return (
+        f"EXISTS (SELECT 1 FROM trips t WHERE (t.rider_id = {user_id} AND t.driver_id = {viewer_id}) "
+        f"OR (t.rider_id = {viewer_id} AND t.driver_id = {user_id}))"
+    )
+
+
 def user_of(row: Row) -> UserValue:
     """The user of a row of ``users``."""
     return user_in(row, row["id"])

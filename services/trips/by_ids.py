@@ -6,7 +6,7 @@ from uuid import UUID
 
 from models.values import TripValue, UserValue
 from models.visibility import Actor, may_see
-from services.accounts.users import user_of
+from services.accounts.users import share_a_trip, user_of
 from services.database.connections import Database
 from services.database.dialects import uuid
 from services.runtime.data_loader import DataLoader
@@ -47,9 +47,8 @@ class ByIds:
         pairs = self._database.sql.lists({"user_id": "uuid", "viewer_id": "uuid"})
         rows = await self._database.fetch(
             "SELECT u.id, u.username, u.first_name, u.last_name, u.role, u.photo, asked.viewer_id "
-            f"FROM {pairs} asked JOIN users u ON u.id = asked.user_id WHERE EXISTS ("
-            "SELECT 1 FROM trips t WHERE (t.rider_id = asked.user_id AND t.driver_id = asked.viewer_id) "
-            "OR (t.rider_id = asked.viewer_id AND t.driver_id = asked.user_id))",
+            f"FROM {pairs} asked JOIN users u ON u.id = asked.user_id "
+            f"WHERE {share_a_trip('asked.user_id', 'asked.viewer_id')}",
             [user_id for user_id, _ in asked],
             [viewer_id for _, viewer_id in asked],
         )
