@@ -95,4 +95,6 @@ def test_an_invented_name_is_found() -> None:
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
     folder = ROOT / "docs"
     listed = set(re.findall(r'"([\w/-]+\.md)"', (folder / "site" / "zensical.toml").read_text(encoding="utf-8")))
-    assert {str(page.relative_to(folder)) for page in folder.rglob("*.md")} - listed == set()
+    pages = {page.relative_to(folder) for page in folder.rglob("*.md")}
+    # The packages of the change log's tool, once they are installed, have pages of their own.
+    assert {str(page) for page in pages if "node_modules" not in page.parts} - listed == set()

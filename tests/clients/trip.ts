@@ -185,7 +185,7 @@ class Traveller implements Person {
     return events;
   }
 
-  /** What a screen shows of a query, each time that it shows something else. */
+  /** What a screen shows of a query, each time that it shows something else: the cursors of its pages are not shown. */
   show<Data, Variables extends Values>(
     step: string,
     document: TypedDocumentNode<Data, Variables>,
@@ -194,7 +194,7 @@ class Traveller implements Person {
     const events = new Events<Data>((details) => this.report(step, details));
     let shown = "";
     this.client.watch?.(document, variables, (data) => {
-      const next = JSON.stringify(data);
+      const next = JSON.stringify(data, (key, value) => (key === "pageInfo" ? undefined : value));
       if (next !== shown) events.next(data);
       shown = next;
     });
