@@ -132,7 +132,17 @@ class Location:
 
     def to_json(self) -> bytes:
         """The bytes that the bus carries; ``from_json`` is its inverse."""
-        return orjson.dumps(self, default=_plain)
+        # A dictionary, because orjson would call back for each of asyncpg's UUIDs.
+        return orjson.dumps(
+            {
+                "driver_id": str(self.driver_id),
+                "trip_id": str(self.trip_id) if self.trip_id is not None else None,
+                "point": self.point,
+                "heading": self.heading,
+                "recorded_at": self.recorded_at,
+                "as_of": self.as_of,
+            }
+        )
 
     @classmethod
     def from_json(cls, data: bytes) -> "Location":

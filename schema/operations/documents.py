@@ -47,8 +47,8 @@ class Operation:
     ``number`` is unique. ``shared_variables``: the variables used outside the arguments of root fields; the result
     of a subscription's event depends on no others. ``condition_variables``: the variables of ``@skip`` and
     ``@include``. ``list_variables``: the variables whose values may contain lists. ``needs_session_lookup``: the
-    caller must be read from the database, even if this process remembers the session. ``root``: the root field, or
-    ``several``.
+    caller must be read from the database, even if this process remembers the session. ``kind``: the type
+    and the root field, or ``several``.
     """
 
     number: int
@@ -61,7 +61,7 @@ class Operation:
     needs_session_lookup: bool
     estimate: Estimate
     limits: Limits
-    root: str
+    kind: tuple[str, str]
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Check the limits that depend on the variables.
@@ -202,7 +202,7 @@ class Documents:
                     _needs_session_lookup(definition),
                     self._costs.estimate(definition, fragments),
                     self._limits,
-                    _root_of(definition),
+                    (definition.operation.value, _root_of(definition)),
                 )
         return operations
 

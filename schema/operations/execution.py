@@ -230,20 +230,6 @@ class Execution:
         """Execute a query or a mutation; a Refusal if its variables are not valid."""
         began_s = perf_counter()
         try:
-            return await self._run(operation, request, context)
-        finally:
-            self._note_time(operation, perf_counter() - began_s)
-
-    def _note_time(self, operation: Operation, taken_s: float) -> None:
-        # Names of the schema, and nothing that a client chose: each stays for ever.
-        key = (operation.type.value, operation.root)
-        times = self.times.get(key)
-        if times is None:
-            times = self.times[key] = Durations()
-        times.add(taken_s)
-
-    async def _run(self, operation: Operation, request: Request, context: Context) -> ExecutionResult | Refusal:
-        try:
             outcomes: Mapping[str, object] = {}
             plan = self._plans.find(operation, request.variables)
             if plan is not None:
@@ -251,18 +237,33 @@ class Execution:
                 if not isinstance(data, Unfinished):
                     return ExecutionResult(data, None)
                 outcomes = data.outcomes
-            executor = self._build(operation, request, context)
-            if isinstance(executor, Refusal):
-                return executor
-            executor.outcomes = outcomes
-            try:
-                result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
-                if isawaitable(result):
-                    result = await result
-            finally:
-                break_cycle(executor)
+            return await self._run_field_by_field(operation, request, context, outcomes)
         except Exception as error:
             return ExecutionResult(None, [incident(error)])
+        finally:
+            self._note_time(operation, perf_counter() - began_s)
+
+    def _note_time(self, operation: Operation, taken_s: float) -> None:
+        # Names of the schema, and nothing that a client chose: each stays for ever.
+        times = self.times.get(operation.kind)
+        if times is None:
+            times = self.times[operation.kind] = Durations()
+        times.add(taken_s)
+
+    async def _run_field_by_field(
+        self, operation: Operation, request: Request, context: Context, outcomes: Mapping[str, object]
+    ) -> ExecutionResult | Refusal:
+        """Execute with graphql-core what the plan has not done."""
+        executor = self._build(operation, request, context)
+        if isinstance(executor, Refusal):
+            return executor
+        executor.outcomes = outcomes
+        try:
+            result = cast("ExecutionResult | Awaitable[ExecutionResult]", executor.execute_operation())
+            if isawaitable(result):
+                result = await result
+        finally:
+            break_cycle(executor)
         if result.data is None and result.errors and all(e.path is None for e in result.errors):
             # Nothing was executed: the selections are nested too deeply.
             return Refusal(tuple(_as_bad_input(error) for error in result.errors))

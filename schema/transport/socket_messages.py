@@ -101,6 +101,11 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | BadSu
     message = cast("dict[str, Any]", message)
     payload = message.get("payload")
     match message.get("type"):
+        case "subscribe":
+            try:
+                return Subscribe(_id(message), read_request(payload))
+            except NotARequest as error:
+                raise _bad(str(error)) from None
         case "connection_init":
             authorization = (_optional_object(payload, "payload of connection_init") or {}).get("authorization")
             return ConnectionInit(authorization if isinstance(authorization, str) else None)
@@ -109,11 +114,6 @@ def parse_message(text: str) -> ConnectionInit | Ping | Pong | Subscribe | BadSu
         case "pong":
             _optional_object(payload, "payload of pong")
             return Pong()
-        case "subscribe":
-            try:
-                return Subscribe(_id(message), read_request(payload))
-            except NotARequest as error:
-                raise _bad(str(error)) from None
         case "complete":
             return Complete(_id(message))
         case other:

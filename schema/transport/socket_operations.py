@@ -62,6 +62,7 @@ class SocketOperations:
     ) -> None:
         """``end_session`` is called if the session of the token has ended, ``fail`` with an error after which the
         socket has to be closed. ``is_own_page``: see ``Context``. ``client``: whom ``admission`` counts it for."""
+        self._loop = asyncio.get_running_loop()
         self._admission = admission
         self._client = client
         self._execution = execution
@@ -101,7 +102,8 @@ class SocketOperations:
 
     def _start(self, operation: _Beginning, operation_id: str, request: Request, ticket: Ticket) -> None:
         operation.ticket = ticket
-        operation.task = asyncio.create_task(self._run(operation, operation_id, request, ticket))
+        # Not `asyncio.create_task`, which looks for the loop and gives the task a name.
+        operation.task = self._loop.create_task(self._run(operation, operation_id, request, ticket))
 
     def _turn_away(self, operation: _Beginning, operation_id: str, request: Request, _: Ticket) -> None:
         """The server is overloaded. The operation was not read."""
@@ -140,7 +142,7 @@ class SocketOperations:
             raise Closed(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id[:60]} already exists")
 
     async def _run(self, operation: _Beginning, operation_id: str, request: Request, ticket: Ticket) -> None:
-        limited = self._execution.time_limit.limited()
+        limited = self._execution.time_limit.limited(operation.task)
         try:
             with limited:
                 refusal = await self._execute(operation, operation_id, request)
@@ -197,8 +199,8 @@ class SocketOperations:
         result = await execution.run(operation, request, self._context(current or self._actor))
         if isinstance(result, Refusal):
             return result
-        if current is None and (failure := _closing_failure(operation, result)) is not None:
-            for error in result.errors or ():
+        if current is None and result.errors and (failure := _closing_failure(operation, result)) is not None:
+            for error in result.errors:
                 # `encode` would drop the frames, but these errors are not sent.
                 forget_frames(error)
             if isinstance(failure, SessionEnded):

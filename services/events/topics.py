@@ -4,6 +4,8 @@ All begin with one configurable prefix, because publish/subscribe ignores Redis 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID, uuid4
 from zlib import crc32
 
@@ -12,6 +14,18 @@ from zlib import crc32
 # be spread more evenly over many nodes, but what asks for all drivers asks every part. Other tags change the
 # names: all servers must stop first.
 TAGS = ("10", "3", "61", "43", "11", "2", "60", "42", "12", "1", "63", "41", "13", "0", "62", "40")
+
+# More than one process can hear from.
+_KNOWN_DRIVERS = 16_384
+
+
+class DriverNames(NamedTuple):
+    """What a report of a driver's position uses: the topic, and the keys."""
+
+    topic: str
+    last_location: str
+    lease: str
+    free_drivers: str
 
 
 class Topics:
@@ -35,6 +49,8 @@ class Topics:
         self.free_drivers: Sequence[str] = [f"{self._prefix}{tag}free-drivers" for tag in self._tags]
         # The key that says that a process has swept them lately.
         self.free_drivers_sweep = self._name("free-drivers-sweep")
+        # Remembered, because nearly everything that comes is a position.
+        self.of_driver = lru_cache(_KNOWN_DRIVERS)(self._of_driver)
 
     def _name(self, kind: str, of: str | None = None, *, together_with: str | None = None) -> str:
         """``of``: what the name is about; ``together_with``: what decides about its tag instead."""
@@ -43,6 +59,14 @@ class Topics:
 
     def _tag(self, of: str) -> str:
         return self._tags[crc32(of.encode()) % len(TAGS)] if len(self._tags) > 1 else ""
+
+    def _of_driver(self, driver_id: UUID) -> DriverNames:
+        return DriverNames(
+            self.driver(driver_id),
+            self.last_location(driver_id),
+            self.lease(driver_id),
+            self.free_drivers_with(driver_id),
+        )
 
     def trip(self, trip_id: UUID) -> str:
         """Every change of one trip."""

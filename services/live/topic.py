@@ -263,7 +263,8 @@ class Topic:
     def _pieces(self) -> Iterator[list[Follower]]:
         """The present followers, a few at a time, without those who have left by then."""
         followers = list(self.followers)
-        for first in range(0, len(followers), FOLLOWERS_AT_ONCE):
+        yield followers[:FOLLOWERS_AT_ONCE]
+        for first in range(FOLLOWERS_AT_ONCE, len(followers), FOLLOWERS_AT_ONCE):
             yield [each for each in followers[first : first + FOLLOWERS_AT_ONCE] if each in self.followers]
 
     def take(self, message: Heard) -> None:

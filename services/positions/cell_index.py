@@ -1,4 +1,4 @@
-"""Finds drivers by the H3 cell that they are in, within this process."""
+"""Finds drivers without a trip by the H3 cell that they are in, within this process."""
 
 from collections.abc import Iterator
 from itertools import islice

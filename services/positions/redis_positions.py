@@ -54,12 +54,8 @@ class RedisPositions:
         self._memory = MemoryPositions(tell)
         self._puts: Batches[Put, bytes] = Batches(self._put_all, at_most=MAX_PUT)
 
-    async def put(
-        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
-    ) -> Stored:
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         """Store and publish, in one round trip of at most ``TIMEOUT_S``."""
-        if lease is not None:
-            return await self._put_under(lease, location, topics, ttl_s)
         remembered = self._memory.keep(location, ttl_s)
         # Redis may have lost the newer one since.
         if remembered is Stored.OUTDATED:
@@ -80,7 +76,8 @@ class RedisPositions:
             self._tell(topics, location)
         return stored
 
-    async def _put_under(self, lease: Lease, location: Location, topics: Sequence[str], ttl_s: float) -> Stored:
+    async def put_under(self, lease: Lease, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """``put`` under a lease, which Redis checks too."""
         if not lease.is_held:
             return Stored.UNSURE
         message = self._bus.mark_origin(location.to_json())

@@ -10,7 +10,6 @@ from models.values import Location, Role, TripValue
 from models.visibility import Actor, is_on_trip
 from services.drivers.faults import fault_of
 from services.errors import BadInput, ErrorCode, SessionEnded, UserFault
-from services.events.leases import Lease
 from services.events.topics import Topics
 from services.limits.rates import RateLimit
 from services.positions.active_trips import ActiveTrip, ActiveTrips
@@ -102,7 +101,10 @@ class Positions:
                 raise SessionEnded
             if active.obstacle is not None and not active.takes_positions:
                 raise fault_of(active.obstacle)
-            stored = await self._put(report, active, in_time=stored is Stored.UNSURE)
+            location, topics = self._told(report, active)
+            # Only if there is still time to ask Redis.
+            put = self._store.put if stored is Stored.UNSURE else self._store.put_here
+            stored = await put(location, topics, ttl_s=report.ttl_s)
         if stored is Stored.OUTDATED:
             # Another process received the newer one.
             self._limit.give_back(counted_as)
@@ -114,22 +116,18 @@ class Positions:
         if remembered is None:
             return Stored.UNSURE
         active, lease = remembered
-        stored = await self._put(report, active, lease)
+        location, topics = self._told(report, active)
+        stored = await self._store.put_under(lease, location, topics, ttl_s=report.ttl_s)
         if stored is Stored.UNSURE:
             self._active_trips.forget(actor, lease)
         return stored
 
-    async def _put(
-        self, report: "_Report", active: ActiveTrip, lease: Lease | None = None, *, in_time: bool = True
-    ) -> Stored:
-        """``in_time``: there is still time to ask Redis."""
-        location = report.stamped(active)
-        topics = [self._topics.driver(location.driver_id)]
+    def _told(self, report: "_Report", active: ActiveTrip) -> tuple[Location, list[str]]:
+        """The position, and the topics on which it is told."""
+        topics = [self._topics.of_driver(report.driver_id).topic]
         if active.trip_id is not None:
             topics.append(self._topics.car(active.trip_id))
-        if not in_time:
-            return await self._store.put_here(location, topics, ttl_s=report.ttl_s)
-        return await self._store.put(location, topics, ttl_s=report.ttl_s, lease=lease)
+        return report.stamped(active), topics
 
     async def last(self, driver_id: UUID) -> Location | None:
         """The last position of a driver, if it has not expired. The caller checks access."""

@@ -43,13 +43,15 @@ class Stored(Enum):
 class PositionStore(Protocol):
     """Stores the last position of every driver, and publishes each new one."""
 
-    async def put(
-        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
-    ) -> Stored:
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         """Store a position that is newer than the last one for that many seconds, and publish it on the topics.
 
-        Of simultaneous positions the newest stays. With a ``lease`` nothing is done unless it is held.
+        Of simultaneous positions the newest stays.
         """
+        ...
+
+    async def put_under(self, lease: Lease, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        """``put``, if the lease is held; otherwise nothing is done."""
         ...
 
     async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
@@ -125,12 +127,11 @@ class MemoryPositions:
         self._kept = ExpiringMap[UUID, Location | Forgotten](MAX_KEPT, on_removed=self._index.leave)
         self.since_s = clock()
 
-    async def put(
-        self, location: Location, topics: Sequence[str], *, ttl_s: float, lease: Lease | None = None
-    ) -> Stored:
-        if lease is not None and not lease.is_held:
-            return Stored.UNSURE
+    async def put(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         return await self.put_here(location, topics, ttl_s=ttl_s)
+
+    async def put_under(self, lease: Lease, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
+        return await self.put_here(location, topics, ttl_s=ttl_s) if lease.is_held else Stored.UNSURE
 
     async def put_here(self, location: Location, topics: Sequence[str], *, ttl_s: float) -> Stored:
         """Store and publish."""
@@ -145,7 +146,10 @@ class MemoryPositions:
         last = self._kept.get(location.driver_id, now_s=now)
         if last is not None and last.recorded_at >= location.recorded_at:
             return Stored.KNOWN if last.recorded_at == location.recorded_at else Stored.OUTDATED
-        self._index.enter(location.driver_id, location.point)
+        if location.trip_id is None:
+            self._index.enter(location.driver_id, location.point)
+        else:
+            self._index.leave(location.driver_id)
         self._kept.put(location.driver_id, location, until_s=now + ttl_s, now_s=now)
         return Stored.NEW
 
@@ -177,7 +181,7 @@ class MemoryPositions:
         return heapq.nsmallest(MAX_NEAR, free, key=lambda location: distance_m(center, location.point))
 
     async def free(self, *, limit: int) -> Sequence[UUID]:
-        """The drivers of the index, with a trip or without."""
+        """The drivers of the index."""
         return self._index.some(limit)
 
     async def count_free(self) -> int:

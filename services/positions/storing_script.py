@@ -91,7 +91,7 @@ class StoringScript:
 
         Raises: LINK_ERRORS: some may have been stored and published.
         """
-        groups = self._redis.by_slot([self._topics.last_location(put.driver_id) for put in puts])
+        groups = self._redis.by_slot([self._topics.of_driver(put.driver_id).last_location for put in puts])
         calls = [self._call([puts[each] for each in group]) for group in groups]
         answers: list[bytes] = in_order(groups, await self._script.run(calls))
         await self._publish_elsewhere(puts, answers)
@@ -99,22 +99,23 @@ class StoringScript:
 
     def _call(self, puts: Sequence[Put]) -> tuple[Sequence[str], Sequence[str | bytes | float]]:
         """The keys and arguments for positions of one slot."""
-        keys = [self._topics.free_drivers_with(puts[0].driver_id)]
+        keys = [self._topics.of_driver(puts[0].driver_id).free_drivers]
         args: list[str | bytes | float] = []
         for put in puts:
-            keys += self._topics.last_location(put.driver_id), self._topics.lease(put.driver_id)
+            names = self._topics.of_driver(put.driver_id)
+            keys += names.last_location, names.lease
             age = f"{(put.recorded_at - _EPOCH) // _MICROSECOND:0{_AGE_DIGITS}d}"
-            topics = [topic for topic in put.topics if self._is_with_driver(topic, put.driver_id)]
-            args += len(topics), age, max(1, int(put.ttl_s * 1000)), put.message, put.lease
-            place = (put.free_at.lng, put.free_at.lat) if put.free_at is not None else ("", "")
-            args += [put.driver_id.bytes, *place, *topics]
+            topics = put.topics
+            if self._redis.is_cluster:
+                topics = [topic for topic in topics if self._is_with_driver(topic, put.driver_id)]
+            args += len(topics), age, max(1, int(put.ttl_s * 1000)), put.message, put.lease, put.driver_id.bytes
+            args += (put.free_at.lng, put.free_at.lat) if put.free_at is not None else ("", "")
+            args += topics
         return keys, args
 
     def _is_with_driver(self, topic: str, driver_id: UUID) -> bool:
         """Whether the script can publish on the topic: on a cluster, that of a trip may be on another node."""
-        return not self._redis.is_cluster or self._redis.slot(topic) == self._redis.slot(
-            self._topics.last_location(driver_id)
-        )
+        return self._redis.slot(topic) == self._redis.slot(self._topics.of_driver(driver_id).last_location)
 
     async def _publish_elsewhere(self, puts: Sequence[Put], answers: Sequence[bytes]) -> None:
         """Publish what the script has stored, or could only publish, on the topics that it could not."""

@@ -75,7 +75,7 @@ class Admission:
         self._clock = clock
         self._processor_s = processor_s
         self._call_later = call_later or _call_later
-        self._ceiling = min(limit, AT_FIRST)
+        self._ceiling = self._first_ceiling = min(limit, AT_FIRST)
         self._requests = FairLine[Ticket]()
         self._subscriptions = FairLine[Ticket]()
         self._is_turn_of_subscriptions = False
@@ -173,10 +173,10 @@ class Admission:
     def vacate(self) -> None:
         """A place is free."""
         self.running -= 1
-        if self.waiting:
+        if self._requests or self._subscriptions:
             # Whoever begins asks for a connection only in a moment.
             self._fill(self._clock(), most=1)
-        else:
+        elif self._ceiling != self._first_ceiling:
             # What was possible before is not known to be possible later.
             self._ceiling = min(self._limit, max(AT_FIRST, self.running))
 

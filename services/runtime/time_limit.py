@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Any
 
 
 class TimeLimit:
@@ -17,9 +18,12 @@ class TimeLimit:
         self._running: dict[Limited, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def limited(self) -> "Limited":
-        """Use it as ``with limit.limited():``, in a task. Raises TimeoutError at its end if it took too long."""
-        return Limited(self)
+    def limited(self, task: "asyncio.Task[Any] | None" = None) -> "Limited":
+        """Use it as ``with limit.limited():``, in a task. Raises TimeoutError at its end if it took too long.
+
+        ``task``: the task, if the caller knows it.
+        """
+        return Limited(self, task or asyncio.current_task())
 
     def begin(self, work: "Limited") -> None:
         """Let the time of a piece of work run. Called by ``Limited``."""
@@ -51,16 +55,16 @@ class Limited:
 
     __slots__ = ("__weakref__", "_cancelling", "_limit", "_task", "deadline", "has_expired")
 
-    def __init__(self, limit: TimeLimit) -> None:
+    def __init__(self, limit: TimeLimit, task: "asyncio.Task[Any] | None") -> None:
+        assert task is not None, "a time limit cancels a task"
         self._limit = limit
+        self._task = task
         # By the loop's clock.
         self.deadline = 0.0
         self.has_expired = False
 
     def __enter__(self) -> "Limited":
-        task = asyncio.current_task()
-        assert task is not None, "a time limit cancels a task"
-        self._task, self._cancelling = task, task.cancelling()
+        self._cancelling = self._task.cancelling()
         self.deadline = asyncio.get_running_loop().time() + self._limit.seconds
         self._limit.begin(self)
         return self

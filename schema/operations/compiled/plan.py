@@ -99,28 +99,23 @@ class Plan:
         except Exception:
             return Unfinished(outcomes)
         try:
-            if self.is_serial:
-                return await self._one_by_one(run, arguments, outcomes)
-            return await self._together(run, arguments, outcomes)
+            if not self.is_serial:
+                return await self._together(run, arguments, outcomes)
+            data: dict[str, Any] = {}
+            for field, given in zip(self.fields, arguments, strict=True):
+                try:
+                    outcome = outcomes[field.key] = await field.resolve(None, run, given)
+                except Exception as error:
+                    outcomes[field.key] = Failure(error)
+                    raise
+                data[field.key] = field.complete(outcome, run)
+                if run.is_waiting:
+                    await run.settle()
+            return data
         except Exception:
             return Unfinished(outcomes)
         finally:
             run.abandon()
-
-    async def _one_by_one(
-        self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
-    ) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for field, given in zip(self.fields, arguments, strict=True):
-            try:
-                outcome = outcomes[field.key] = await field.resolve(None, run, given)
-            except Exception as error:
-                outcomes[field.key] = Failure(error)
-                raise
-            data[field.key] = field.complete(outcome, run)
-            if run.is_waiting:
-                await run.settle()
-        return data
 
     async def _together(
         self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]

@@ -212,7 +212,7 @@ async def test_a_lease_that_is_ended_by_another_process_gives_no_position_away(c
         assert leases.keys() == set(ids)
         assert await other.leases.begin_change(ids[:10])
         stored = [
-            await one.positions.put(position, [], ttl_s=60, lease=leases[position.driver_id])
+            await one.positions.put_under(leases[position.driver_id], position, [], ttl_s=60)
             for position in positions
         ]
         assert stored == [Stored.UNSURE] * 10 + [Stored.NEW] * 10

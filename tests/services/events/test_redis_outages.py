@@ -125,7 +125,7 @@ async def test_a_lease_that_a_replica_still_has_gives_no_position_away(
         await replica.subscribe("a")
         told.clear()
         await redis.execute("REPLICAOF", "127.0.0.1", "1")
-        assert await positions.put(position, ["a"], ttl_s=60, lease=lease) is Stored.UNANSWERED
+        assert await positions.put_under(lease, position, ["a"], ttl_s=60) is Stored.UNANSWERED
         assert told == []
         await redis.execute("PUBLISH", "a", "sentinel")
         heard = [await anext(aiter(replica.listen())) for _ in range(2)]

@@ -56,7 +56,9 @@ class Process:
 
     async def put(self, position: Location, *, ttl_s: float = TTL_S, lease: Lease | None = None) -> Stored:
         topics = [self.topics.driver(position.driver_id)]
-        return await self.store.put(position, topics, ttl_s=ttl_s, lease=lease)
+        if lease is None:
+            return await self.store.put(position, topics, ttl_s=ttl_s)
+        return await self.store.put_under(lease, position, topics, ttl_s=ttl_s)
 
     async def last(self, driver_id: UUID) -> Location | None:
         return (await self.store.last([driver_id])).get(driver_id)
