@@ -30,14 +30,13 @@ class MessageQueue(Generic[T]):
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
-    async def get(self) -> T:
-        """Take the oldest message, as soon as there is one."""
-        while not self._messages:
-            self._arrival = asyncio.get_running_loop().create_future()
-            try:
-                await self._arrival
-            finally:
-                self._arrival = None
+    def arrival(self) -> asyncio.Future[None]:
+        """Ends when there is a message; the queue must be empty."""
+        self._arrival = asyncio.get_running_loop().create_future()
+        return self._arrival
+
+    def take(self) -> T:
+        """Take the oldest message; there must be one."""
         return self._messages.pop(0)
 
 

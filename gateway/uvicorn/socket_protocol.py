@@ -233,7 +233,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def receive(self) -> Any:
         """The next message for the application; after the last one, handles the next piece."""
-        message = await self.queue.get()
+        queue = self.queue
+        # One frame less for each message than to await `get`.
+        while queue.empty():
+            await queue.arrival()
+        message = queue.take()
         if self.initial_response is not None:
             # It was answered with a refusal, which uvicorn does not count as an answer.
             self.handshake_complete = True

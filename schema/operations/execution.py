@@ -139,7 +139,7 @@ class Rendering:
             data, run = self._plan.event(event, self._info, self._variables)
         except Exception:
             return self._without_plan(event)
-        return self._settled(data, run, event) if run.is_waiting else ExecutionResult(data, None)
+        return self._settled(data, run, event) if run.awaited else ExecutionResult(data, None)
 
     async def _settled(self, data: dict[str, Any], run: Run, event: object) -> ExecutionResult:
         try:

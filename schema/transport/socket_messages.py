@@ -167,8 +167,12 @@ class OperationFraming:
     """``next`` and ``complete`` messages of one operation id."""
 
     def __init__(self, operation_id: str) -> None:
-        self.key = f"socket {operation_id}"
         self._id = compact(orjson.dumps(operation_id))
+
+    @property
+    def key(self) -> str:
+        """Equal for equal ids, and for no others."""
+        return f"socket {self._id.decode()}"
 
     def only(self, payload: bytes) -> Frame:
         """The only result and ``complete`` together, as encoded frames."""

@@ -4,7 +4,7 @@ Longer than 300 lines because the life of a socket, from its handshake to its en
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import structlog
@@ -203,7 +203,8 @@ class Socket:
                     text = message.get("text")
                     if text is None:
                         raise Closed(CloseCode.BAD_REQUEST, "Send text messages.")
-                    await self._handle(text)
+                    if (beginning := self._handle(text)) is not None:
+                        await beginning
                     if self._has_init:
                         init_timer.cancel()
                 except Closed as closed:
@@ -257,21 +258,23 @@ class Socket:
         except Exception as error:
             _log.debug("socket was gone before it could be closed", error=str(error))
 
-    async def _handle(self, text: str) -> None:
+    def _handle(self, text: str) -> Awaitable[None] | None:
+        """Handle a message; returns what has to be awaited, if anything."""
         match parse_message(text):
+            case Subscribe(operation_id, request):
+                self._introduced().begin(operation_id, request)
             case ConnectionInit(authorization):
-                await self._init(authorization)
+                return self._init(authorization)
             case Ping(pong):
                 self._send_queue.put(object(), text_frame(pong))
             case Pong():
                 pass
-            case Subscribe(operation_id, request):
-                self._introduced().begin(operation_id, request)
             case BadSubscribe(operation_id, reason):
                 self._introduced().refuse(operation_id, bad_user_input(reason))
             case Complete(operation_id):
                 if self._operations is not None:
                     self._operations.complete(operation_id)
+        return None
 
     async def _init(self, authorization: str | None) -> None:
         if self._has_init:

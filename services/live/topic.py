@@ -248,6 +248,14 @@ class Topic:
 
     def _deliver_unversioned(self, event: Unversioned) -> Iterator[None]:
         """Deliver an event without a version to all followers."""
+        if len(self.followers) > FOLLOWERS_AT_ONCE:
+            return self._deliver_unversioned_in_pieces(event)
+        # Nearly always: a car has one follower.
+        for follower in list(self.followers):
+            follower.take_unversioned(event)
+        return iter(())
+
+    def _deliver_unversioned_in_pieces(self, event: Unversioned) -> Iterator[None]:
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield

@@ -121,7 +121,6 @@ class ActiveTrips:
             # Nothing is put then, so nothing would ask whether the lease is still held.
             or not known.active.takes_positions
             or known.lease is None
-            or not known.lease.is_held
             or now >= known.looked + MAX_UNCHECKED_S
             or now >= known.expires
         ):

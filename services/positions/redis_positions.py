@@ -32,6 +32,7 @@ MAX_PUT = 256
 # The number of positions that are read at once, and that are decoded in one iteration of the event loop.
 MAX_READ = 500
 READ_AT_ONCE = 100
+_WORDS = {stored.value.encode(): stored for stored in Stored}
 
 
 class RedisPositions:
@@ -127,6 +128,8 @@ class RedisPositions:
             return await self._script.store(puts)
 
     def _understand(self, answer: bytes, location: Location, ttl_s: float, *, is_leased: bool = False) -> Stored:
+        if (stored := _WORDS.get(answer)) is not None:
+            return stored
         if answer[:1].isdigit():
             # Remembered, so that older positions are known to be outdated.
             newer = read(answer)
@@ -139,7 +142,7 @@ class RedisPositions:
             error = answer[1:].decode()
             self._link.failed(error)
             return Stored.UNANSWERED if is_of_replica(error) and is_leased else Stored.NEW
-        return Stored(answer.decode())
+        raise ValueError(f"Redis answered {answer[:60]!r}.")
 
     def newest(self, driver_id: UUID) -> datetime | None:
         """When the newest position was measured that was reported to this process, or that it has learnt from

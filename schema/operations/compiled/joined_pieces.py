@@ -19,7 +19,7 @@ async def joined(items: LongList[Any, Any], complete: Callable[[Any, Run], Any],
         own = Run(run.info, run.variables)
         try:
             answers = [complete(items.make(value), own) for value in piece]
-            if own.is_waiting:
+            if own.awaited:
                 await own.settle()
         finally:
             own.abandon()

@@ -23,26 +23,22 @@ class ResolverInfo:
 class Run:
     """One execution: the ``info`` of its resolvers, and the values that are awaited."""
 
-    __slots__ = ("_later", "info", "variables")
+    __slots__ = ("awaited", "info", "variables")
 
     def __init__(self, info: ResolverInfo, variables: tuple[Any, ...]) -> None:
         self.info = info
         self.variables = variables
-        self._later: list[tuple[dict[str, Any], str, Any, Callable[..., Any]]] = []
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether parts of the answer are still awaited."""
-        return bool(self._later)
+        # The parts of the answer that are not there yet.
+        self.awaited: list[tuple[dict[str, Any], str, Any, Callable[..., Any]]] = []
 
     def later(self, answer: dict[str, Any], key: str, value: Any, complete: Callable[..., Any]) -> None:
         """Await a value in ``settle``, complete it, and put it into the answer."""
-        self._later.append((answer, key, value, complete))
+        self.awaited.append((answer, key, value, complete))
 
     async def settle(self) -> None:
         """Await all missing parts of the answer concurrently."""
-        while self._later:
-            waiting, self._later = self._later, []
+        while self.awaited:
+            waiting, self.awaited = self.awaited, []
             if len(waiting) == 1:
                 values = [await waiting[0][2]]
             else:
@@ -52,9 +48,9 @@ class Run:
 
     def abandon(self) -> None:
         """Close all coroutines that were not awaited."""
-        for _, _, value, _ in self._later:
+        for _, _, value, _ in self.awaited:
             value.close()
-        self._later.clear()
+        self.awaited.clear()
 
 
 @frozen
@@ -109,13 +105,14 @@ class Plan:
                     outcomes[field.key] = Failure(error)
                     raise
                 data[field.key] = field.complete(outcome, run)
-                if run.is_waiting:
+                if run.awaited:
                     await run.settle()
             return data
         except Exception:
             return Unfinished(outcomes)
         finally:
-            run.abandon()
+            if run.awaited:
+                run.abandon()
 
     async def _together(
         self, run: Run, arguments: Sequence[dict[str, Any]], outcomes: dict[str, object]
@@ -129,7 +126,7 @@ class Plan:
                 raise outcome
             outcomes[field.key] = Failure(outcome) if isinstance(outcome, Exception) else outcome
         data = {field.key: field.complete(outcomes[field.key], run) for field in self.fields}
-        if run.is_waiting:
+        if run.awaited:
             await run.settle()
         return data
 

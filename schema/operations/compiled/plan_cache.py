@@ -36,11 +36,13 @@ class PlanCache:
 
         ``uses``: compile from this use on.
         """
-        conditions = [variables.get(name, _NOT_GIVEN) for name in operation.condition_variables]
-        for value in conditions:
-            if value is not True and value is not False and value is not _NOT_GIVEN:
-                return None
-        key = (operation.number, *conditions)
+        key: tuple[object, ...] = (operation.number,)
+        if operation.condition_variables:
+            conditions = [variables.get(name, _NOT_GIVEN) for name in operation.condition_variables]
+            for value in conditions:
+                if value is not True and value is not False and value is not _NOT_GIVEN:
+                    return None
+            key += (*conditions,)
         known = self._plans.get(key)
         if isinstance(known, Plan) or (known is None and key in self._plans):
             return known
