@@ -277,11 +277,12 @@ async def open_socket(
     *,
     headers: dict[str, str] | None = None,
     subprotocols: tuple[str, ...] = ("graphql-transport-ws",),
+    query_string: str = "",
     **options: Any,
 ) -> AsyncIterator[Socket]:
-    """An open socket, before `connection_init`."""
+    """An open socket, before `connection_init`. ``query_string`` begins with a question mark."""
     async with connect(
-        url.replace("http", "ws", 1) + "/graphql",
+        url.replace("http", "ws", 1) + "/graphql" + query_string,
         subprotocols=[*subprotocols],  # pyright: ignore[reportArgumentType]
         additional_headers=headers,
         compression=None,

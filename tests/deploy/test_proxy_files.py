@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from application.settings import Settings
-from tests.support import caddy, nginx
-from tests.support.proxies import certificate_in, need_caddy, need_nginx
+from tests.support import caddy, haproxy, nginx
+from tests.support.proxies import certificate_in, need_caddy, need_haproxy, need_nginx
 
 
 def default(name: str) -> float:
@@ -21,10 +21,36 @@ def test_nginx_accepts_the_site_with_and_without_tls() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for certificate in (certificate_in(folder), None):
-            command = nginx.command(folder, servers=["127.0.0.1:1"], port=2, plain_port=3, certificate=certificate)
-            done = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+            for by_area in (False, True):
+                command = nginx.command(
+                    folder,
+                    servers=["127.0.0.1:1"],
+                    port=2,
+                    plain_port=3,
+                    certificate=certificate,
+                    by_area=by_area,
+                )
+                done = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+                assert done.returncode == 0, done.stderr
+                assert "[warn]" not in done.stderr
+
+
+def test_haproxy_accepts_its_file_with_and_without_parts_of_the_town() -> None:
+    need_haproxy()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for areas in (None, "871969524ffffff server1\n"):
+            command = haproxy.command(
+                folder,
+                servers=["127.0.0.1:1"],
+                port=2,
+                plain_port=3,
+                certificate=certificate_in(folder),
+                areas=areas,
+            )
+            done = subprocess.run([*command, "-c"], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
-            assert "[warn]" not in done.stderr
+            assert "[WARNING]" not in done.stderr, done.stderr
 
 
 def test_caddy_accepts_its_file_and_finds_it_formatted() -> None:
@@ -45,9 +71,11 @@ def test_caddy_accepts_its_file_and_finds_it_formatted() -> None:
         assert '"level":"warn"' not in done.stderr
 
 
-def test_nginx_has_the_servers_limit_of_bodies_and_caddy_lets_the_server_refuse() -> None:
+def test_nginx_and_haproxy_have_the_servers_limit_of_bodies_and_caddy_lets_the_server_refuse() -> None:
     (nginx_mib,) = re.findall(r"client_max_body_size (\d+)m;", nginx.SITE.read_text(encoding="utf-8"))
     assert int(nginx_mib) * 1024 * 1024 == default("max_body_bytes")
+    (haproxy_bytes,) = re.findall(r"req\.body_size gt (\d+)", haproxy.CONFIG.read_text(encoding="utf-8"))
+    assert int(haproxy_bytes) == default("max_body_bytes")
     (caddy_mb,) = re.findall(r"max_size (\d+)MB", caddy.CADDYFILE.read_text(encoding="utf-8"))
     assert int(caddy_mb) * 1_000_000 > default("max_body_bytes")
 
@@ -61,6 +89,8 @@ def test_both_close_idle_connections_before_the_server_does() -> None:
     assert max(60, int(seconds)) < default("keep_alive_s")
 
 
-def test_nginx_waits_longer_than_the_pings_of_a_socket_are_apart() -> None:
-    (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", nginx.SITE.read_text(encoding="utf-8"))
-    assert int(seconds) > default("ping_interval_s") + default("pong_timeout_s")
+def test_nginx_and_haproxy_wait_longer_than_the_pings_of_a_socket_are_apart() -> None:
+    (nginx_s,) = re.findall(r"proxy_read_timeout (\d+)s;", nginx.SITE.read_text(encoding="utf-8"))
+    (haproxy_s,) = re.findall(r"timeout tunnel (\d+)s", haproxy.CONFIG.read_text(encoding="utf-8"))
+    for seconds in (nginx_s, haproxy_s):
+        assert int(seconds) > default("ping_interval_s") + default("pong_timeout_s")
