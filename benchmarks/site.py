@@ -17,8 +17,8 @@ class Site:
         self.folder = folder
 
     @asynccontextmanager
-    async def processes(self, number: int) -> AsyncGenerator[Sequence[Running]]:
-        """That many servers on the same database and Redis."""
+    async def processes(self, number: int, **settings: str) -> AsyncGenerator[Sequence[Running]]:
+        """That many servers on the same database and Redis; more ``settings`` by the names of their variables."""
         environment = {
             "TAXIRANK_DATABASE_URL": self.database_url,
             "TAXIRANK_REDIS_URL": self.redis_url,
@@ -26,6 +26,7 @@ class Site:
             "TAXIRANK_MEDIA_URL": str(self.folder / "media"),
             **{f"TAXIRANK_{rate}_RATE": "off" for rate in ("LOCATION", "TRIP", "SUBSCRIBE")},
             "TAXIRANK_OPEN_TRIPS_PER_RIDER": "off",
+            **settings,
         }
         async with AsyncExitStack() as stack:
             yield [

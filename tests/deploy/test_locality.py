@@ -77,7 +77,9 @@ class Site:
             yield await api.sign_up(role)
 
     @asynccontextmanager
-    async def drivers(self, url: str, places: Sequence[GeoPoint], *, named: bool) -> AsyncIterator[list[list[Driver]]]:
+    async def drivers(
+        self, url: str, places: Sequence[GeoPoint], *, named: bool
+    ) -> AsyncIterator[list[list[Driver]]]:
         """Six at each place. ``url``: where their sockets lead; ``named``: they name their area there."""
         async with AsyncExitStack() as stack:
             found: list[list[Driver]] = []
@@ -85,7 +87,10 @@ class Site:
                 there: list[Driver] = []
                 for _ in range(DRIVERS_EACH):
                     api = await stack.enter_async_context(self.person("DRIVER"))
-                    at = {"point": {"lat": place.lat, "lng": place.lng}, "recordedAt": datetime.now(UTC).isoformat()}
+                    at = {
+                        "point": {"lat": place.lat, "lng": place.lng},
+                        "recordedAt": datetime.now(UTC).isoformat(),
+                    }
                     assert (await api.data(REPORT_LOCATION, input=at))["errors"] == []
                     query = f"?area={area_of(place)}" if named else ""
                     socket = await stack.enter_async_context(
@@ -112,7 +117,9 @@ def server_of(socket: Socket) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(postgres: Postgres, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(
+    postgres: Postgres, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
     folder, database_url = tmp_path_factory.mktemp("locality"), postgres.copy()
     prefix = f"locality-{folder}".replace("/", "-")[-40:]
     async with AsyncExitStack() as stack:
@@ -166,11 +173,15 @@ async def nginx_before(servers: Sequence[str], folder: Path) -> AsyncIterator[st
 
 
 async def request_at(rider: Api, place: GeoPoint) -> str:
-    trip = await rider.create_trip(pickUp={"lat": place.lat, "lng": place.lng})
+    trip = await rider.create_trip(pickUp=point_of(place))
     return trip["id"]
 
 
-async def divided(site: Site, folder: Path) -> str:
+def point_of(place: GeoPoint) -> dict[str, float]:
+    return {"lat": place.lat, "lng": place.lng}
+
+
+def divided(site: Site) -> str:
     """The file that HAProxy reads, by the command in `areas.sql`."""
     text = haproxy.AREAS.read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if line.startswith("--   psql ")]
@@ -199,10 +210,13 @@ async def test_with_a_divided_town_a_request_wakes_the_one_server_of_its_part(
     async with site.person("RIDER") as rider:
         for place in places:
             await request_at(rider, place)
-        areas = await divided(site, folder)
+        areas = divided(site)
         servers = dict(line.split() for line in areas.splitlines())
         assert {servers[area_of(place)] for place in places} <= {f"server{n + 1}" for n in range(SERVERS)}
-        async with haproxy_before(site.addresses, folder, areas=areas) as url, site.drivers(url, places, named=True) as d:
+        async with (
+            haproxy_before(site.addresses, folder, areas=areas) as url,
+            site.drivers(url, places, named=True) as d,
+        ):
             for place, there in zip(places, d, strict=True):
                 number = int(servers[area_of(place)].removeprefix("server"))
                 assert {driver.server for driver in there} == {site.addresses[number - 1]}
