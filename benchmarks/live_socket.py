@@ -99,12 +99,14 @@ async def open_socket(
     subscriptions: Sequence[bytes],
     on_message: OnMessage,
     on_snapshot: OnMessage | None = None,
+    *,
+    query_string: str = "",
 ) -> LiveSocket:
-    """A live socket. Raises: SocketFailed, OSError, WSError."""
+    """A live socket. ``query_string`` begins with a question mark. Raises: SocketFailed, OSError, WSError."""
     socket = LiveSocket(subscriptions, on_message, on_snapshot)
     await ws_connect(
         lambda: socket,
-        f"ws://127.0.0.1:{port}/graphql",
+        f"ws://127.0.0.1:{port}/graphql{query_string}",
         extra_headers={"Sec-WebSocket-Protocol": SUBPROTOCOL, "Authorization": f"Bearer {token}"},
         websocket_handshake_timeout=CONNECT_TIMEOUT_S,
     )

@@ -41,7 +41,7 @@ async def requests(site: Site, number: int) -> str:
                 body = operations.create_trip(operations.marked_address(n), place)
                 check(await http.post(request(people.riders[n % 16].token, body)))
 
-            figures = await _cost(processes, make, per_s=REQUESTS_PER_S)
+            figures = await cost_of(processes, make, per_s=REQUESTS_PER_S)
         for socket in sockets:
             socket.close()
     others = figures[1:]
@@ -72,7 +72,7 @@ async def positions(site: Site, number: int) -> str:
             message = operations.report_location_on_socket(f"r{n}", _place(n % CARS, n + 1), datetime.now(UTC))
             phones[n % CARS].send(message)
 
-        figures = await _cost(processes, report, per_s=POSITIONS_PER_S)
+        figures = await cost_of(processes, report, per_s=POSITIONS_PER_S)
         for socket in (*opened, *phones):
             socket.close()
     return f"a position costs {sum(figures):.2f} ms in all, {max(figures):.2f} ms at most in one process"
@@ -82,7 +82,7 @@ def _place(car: int, step: int) -> GeoPoint:
     return GeoPoint(52 + car * 1e-3, round(4 + step * 1e-6, 6))
 
 
-async def _cost(
+async def cost_of(
     processes: Sequence[Running], work: Callable[[int], Awaitable[None]], *, per_s: float
 ) -> list[float]:
     """The CPU time of each process for one piece of work, in milliseconds, beyond what it spends anyway."""

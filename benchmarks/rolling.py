@@ -90,6 +90,13 @@ def balancing(balancer: Balancer, folder: Path, ports: tuple[int, int]) -> Gener
     else:
         addresses = [f"127.0.0.1:{each}" for each in ports]
         command = nginx.command(folder, servers=addresses, port=port, plain_port=free_port(), certificate=None)
+    with started(command, port):
+        yield port
+
+
+@contextmanager
+def started(command: Sequence[str], port: int) -> Generator[None]:
+    """A load balancer that listens on that port."""
     process = subprocess.Popen(command)
     cores.pin(process.pid, cores.LOAD_CORE)
     try:
@@ -97,7 +104,7 @@ def balancing(balancer: Balancer, folder: Path, ports: tuple[int, int]) -> Gener
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.05)
-        yield port
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
