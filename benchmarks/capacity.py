@@ -109,14 +109,14 @@ async def _check(load: Load, seconds: float, *, per_km2: float, radius_m: float)
     """What a town used that did everything at once; and how many drivers a request reached."""
     async with _town(load, CHECKED_PROCESSES, per_km2=per_km2, radius_m=radius_m) as (town, _):
         await town.arrive(on_trip=load.on_trip)
-        rates = {
-            "positions_per_s": load.positions_per_s,
-            "trips_per_s": load.trips_per_s,
-            "arrivals_per_s": load.arrivals_per_s,
-        }
         await town.warm_up(seconds / 2)
         alone = await town.live(min(seconds, 5.0), trips_per_s=TRIPS_PER_S, at=NEARLY_REMOTE)
-        phase = await town.live(seconds, **rates)
+        phase = await town.live(
+            seconds,
+            positions_per_s=load.positions_per_s,
+            trips_per_s=load.trips_per_s,
+            arrivals_per_s=load.arrivals_per_s,
+        )
         return phase, (phase.deliveries / phase.trips - alone.deliveries / alone.trips) / 2
 
 
