@@ -12,8 +12,9 @@ from typing import Any, cast
 
 import orjson
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.uvicorn.lingering_protocol import LingeringProtocol
 from gateway.uvicorn.request_head import FRAMING, Fields
 from gateway.uvicorn.response_cycle import ResponseCycle
 from gateway.uvicorn.try_again_later import socket_refusal
@@ -27,8 +28,6 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 ALLOWED_ORIGINS = "allowed_origins"
 # After how many seconds a client may try again: not all at the same moment.
 RETRY_AFTER_S = (1, 3)
-# How much of a refused body is read and dropped, so that a client which is still sending can read the answer.
-REFUSED_BODY_BYTES = 8 * 1024 * 1024
 
 _CROSS_ORIGIN = (
     b"access-control-allow-origin: %s\r\naccess-control-allow-credentials: true\r\n"
@@ -36,7 +35,7 @@ _CROSS_ORIGIN = (
 )
 
 
-class AdmittingProtocol(HttpToolsProtocol):
+class AdmittingProtocol(LingeringProtocol):
     """uvicorn's HTTP/1.1, in which ``Admission`` decides when a request becomes a task, and whether it does.
 
     A request that is refused was not executed, and its body was not parsed. Its connection stays open if the body
@@ -123,11 +122,9 @@ class AdmittingProtocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         cycle.body = bytearray()
         cycle.message_event.set()
-        if not cycle.keep_alive:
-            if is_whole:
-                self.transport.close()
-            else:
-                self.drop_body()
+        if is_whole and not cycle.keep_alive:
+            self.transport.close()
+        cycle.lingers = not is_whole
         cycle.on_response()
 
     @staticmethod
@@ -139,10 +136,6 @@ class AdmittingProtocol(HttpToolsProtocol):
         origin = dict(headers).get(b"origin", b"")
         allowed: tuple[str, ...] = self.app_state.get(ALLOWED_ORIGINS, ())
         return _CROSS_ORIGIN % origin if origin.decode("latin-1") in allowed else b""
-
-    def drop_body(self) -> None:
-        """Read the rest of the request, drop it, and close the connection."""
-        raise NotImplementedError
 
     def queue_upgrade(self, handshakes: FairQueue, upgrade: Callable[[], None]) -> None:
         """Let the client of a handshake wait for its turn to ``upgrade``, or refuse it."""

@@ -18,7 +18,7 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway.draining import DRAINING, Draining
-from gateway.uvicorn.admitting_protocol import REFUSED_BODY_BYTES, AdmittingProtocol
+from gateway.uvicorn.admitting_protocol import AdmittingProtocol
 from gateway.uvicorn.handshake import accept_of
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
@@ -127,6 +127,8 @@ class HttpProtocol(AdmittingProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, and apply the limits."""
+        if self.drops(data):
+            return
         self._unset_keepalive_if_required()
         self._framing_bytes += len(data)
         try:
@@ -153,10 +155,6 @@ class HttpProtocol(AdmittingProtocol):
             if self._stage is _Stage.BODY and self._ticket is not None and self._ticket.is_waiting:
                 # The rest of the body waits in the system's buffer.
                 self.flow.pause_reading()
-
-    def drop_body(self) -> None:
-        """Read the rest of the request, drop it, and close the connection."""
-        self._framing_bytes -= REFUSED_BODY_BYTES
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the socket protocol, when it is its turn."""
@@ -246,9 +244,6 @@ class HttpProtocol(AdmittingProtocol):
             self._stage = _Stage.WHOLE
         self._framing_bytes = 0
         super().on_message_complete()
-        if self.cycle is not None and self.cycle.response_complete and not self.cycle.keep_alive:  # pyright: ignore[reportUnnecessaryComparison]
-            # A refused request is read to its end.
-            self.transport.close()
 
     def on_response_complete(self) -> None:
         """The whole answer is written, but perhaps not sent."""
@@ -304,7 +299,7 @@ class HttpProtocol(AdmittingProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._stop_timers()
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.is_lingering:
             return
         is_free = self._is_idle()
         if self._stage is _Stage.BODY:

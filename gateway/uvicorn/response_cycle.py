@@ -23,10 +23,15 @@ class ResponseCycle(RequestResponseCycle):
     have the same headers.
 
     A request has its place among those under way until its answer begins, except while it waits for its client.
+
+    uvicorn closes the connection after an answer that is its last. If the body has not arrived, the protocol ends it
+    instead (``LingeringProtocol``).
     """
 
     # None: it takes no place.
     ticket: Ticket | None = None
+    # Whether the connection has to end in that way.
+    lingers = False
 
     async def receive(self) -> Any:
         """Part of ASGI."""
@@ -54,6 +59,8 @@ class ResponseCycle(RequestResponseCycle):
                 self.expected_content_length = length
                 self.transport.write(head)
                 return
+        if self.more_body and not self.keep_alive and _is_end(message):
+            self.lingers = self.keep_alive = True
         await super().send(message)
 
     def _head(self, message: Any) -> tuple[int | None, bytes]:
@@ -71,6 +78,10 @@ class ResponseCycle(RequestResponseCycle):
             head.append(line)
         head.append(b"\r\n")
         return length, b"".join(head)
+
+
+def _is_end(message: Any) -> bool:
+    return message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 @lru_cache(maxsize=128)

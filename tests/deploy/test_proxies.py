@@ -179,7 +179,7 @@ async def test_metrics_are_not_public_and_http_leads_to_https(site: Site) -> Non
 
 @pytest.mark.parametrize("proxy", [*Proxy])
 async def test_no_request_fails_while_a_server_stops(proxy: Proxy, postgres: Postgres, redis_url: str) -> None:
-    # Longer than two of Caddy's checks.
+    # Longer than two of Caddy's checks, and of HAProxy's.
     async with behind(proxy, postgres, redis_url, drain_delay_s=4) as site, client(site) as rider:
         await rider.sign_up("RIDER")
         answered = set[str]()

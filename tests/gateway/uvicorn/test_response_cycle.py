@@ -56,6 +56,7 @@ async def _sent(kind: type[RequestResponseCycle], headers: list[tuple[bytes, byt
         on_response=lambda: ended.append(True),
     )
     cycle.disconnected = options.get("disconnected", False)
+    cycle.more_body = False
     failure = ""
     try:
         await cycle.send({"type": "http.response.start", "status": options.get("status", 200), "headers": headers})
