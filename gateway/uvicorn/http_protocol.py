@@ -184,6 +184,10 @@ class HttpProtocol(AdmittingProtocol):
                 super().handle_websocket_upgrade()
             else:
                 self._open_socket(accept)
+            if self.is_shutting_down:
+                # The server has told all sockets to go, and would wait for this one in vain.
+                protocol: Any = self.transport.get_protocol()
+                protocol.shutdown()
             # It refers back to this object: both would wait for the garbage collector. uvicorn drops it only if
             # the connection stays HTTP until its end.
             self.parser = None

@@ -100,13 +100,14 @@ class ServerProcess:
 
 @asynccontextmanager
 async def server_process(
-    *, prepare: Callable[[], None] | None = None, **settings: object
+    *, prepare: Callable[[], None] | None = None, port: int = 0, **settings: object
 ) -> AsyncGenerator[ServerProcess]:
     """A server with these settings, without limits. It may not be ready yet, so that several can start in
-    parallel. ``prepare`` runs in its process first: a function of a module.
+    parallel. ``prepare`` runs in its process first: a function of a module. ``port``: otherwise a free one.
     """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    if not port:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
     settings = WITHOUT_LIMITS | {"build_pages": False} | settings
     environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}

@@ -42,6 +42,26 @@ async def test_a_request_that_comes_just_when_the_server_stops_is_answered(
         assert await answer(reader) == (200, {"status": "ok"})
 
 
+HANDSHAKE = (
+    b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n%s\r\n"
+)
+
+
+@pytest.mark.parametrize("more", [b"", b"X-Odd: \x80\r\n"], ids=["ordinary", "left to uvicorn"])
+async def test_a_handshake_that_comes_just_when_the_server_stops_is_503(
+    live_server: LiveServer, accepted: list[HttpProtocol], more: bytes
+) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        await until(lambda: accepted)
+        accepted[0].shutdown()
+        writer.write(HANDSHAKE % more)
+        received = (await reader.read()).lower()
+    assert received.startswith(b"http/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in received
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["nothing", "part of a head"])
 async def test_a_connection_without_a_request_ends_soon_after_the_server_begins_to_stop(
     live_server: LiveServer, accepted: list[HttpProtocol], begun: bytes, monkeypatch: pytest.MonkeyPatch
