@@ -113,12 +113,17 @@ class ListView(BaseModelView, Generic[T]):
             where=condition(filters, self._by_name()),
             order=[(name, direction == "desc") for name, direction in sorts or ()],
             skip=skip,
+            source=await self._staff.reads.of(member_of(request).actor),
             **({"limit": limit} if limit > 0 else {}),
         )
 
     async def count(self, request: Request, q: str | None = None, filters: FilterGroup | None = None) -> int:
         """The number of rows."""
-        return await self._staff_list.count(search=q, where=condition(filters, self._by_name()))
+        return await self._staff_list.count(
+            search=q,
+            where=condition(filters, self._by_name()),
+            source=await self._staff.reads.of(member_of(request).actor),
+        )
 
     async def find_by_pk(self, request: Request, pk: Any) -> T | None:
         """The row with the id."""

@@ -32,6 +32,7 @@ from services.accounts.recovery_letters import RecoveryLetters
 from services.accounts.session_checks import SessionChecks
 from services.accounts.sessions import Sessions
 from services.database.connections import Database
+from services.database.replicas import Replicas
 from services.database.traced_database import TracedDatabase
 from services.drivers.acceptance import Acceptance
 from services.drivers.announcements import StandingAnnouncements
@@ -85,6 +86,7 @@ from services.staff.city_figures import CityStatistics
 from services.staff.city_routes import CityRouting
 from services.staff.person import People
 from services.staff.personal_data import PersonalData
+from services.staff.reads import StaffReads
 from services.staff.rights import StaffRights
 from services.staff.staff import Staff
 from services.staff.trip_details import TripDetails
@@ -126,6 +128,7 @@ class Application:
         self.redis = RedisLink(settings.redis_url) if settings.redis_url is not None else None
         topics = Topics(settings.redis_prefix, is_cluster=self.redis is not None and self.redis.is_cluster)
         self.counters = counters = Counters()
+        self.replicas = Replicas(settings, self.database, counters)
         self.admission = Admission(settings.max_requests, counters, database_room=lambda: self.database.room)
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
@@ -289,6 +292,7 @@ class Application:
             trips=trips,
             letters=letters,
             personal_data=self.personal_data,
+            reads=StaffReads(self.database, self.replicas),
         )
         self.staff_webhooks = StaffWebhooks(self.webhooks, sessions)
         self.approvals = Approvals(
@@ -418,7 +422,9 @@ class Application:
             live_sessions=self.live_sessions,
             topics=topics,
             city=city,
-            city_statistics=CityStatistics(self.database, retention_days=settings.trip_retention_days),
+            city_statistics=CityStatistics(
+                self.database, reads=self.replicas, retention_days=settings.trip_retention_days
+            ),
             city_routing=CityRouting(self.database, positions, trip_drives),
             staff_rights=StaffRights(self.database),
         )

@@ -193,6 +193,10 @@ class Asgi:
                     "Hosts of the database that accept writes although another has taken their place.",
                     lambda: application.database.former_primaries,
                 ),
+                "replicas_fresh": (
+                    "Replicas of the database that are read at the moment.",
+                    lambda: application.replicas.fresh,
+                ),
             },
             durations={
                 "request_wait_seconds": (
@@ -280,6 +284,7 @@ class Asgi:
                 store_is_up=application.store_is_up,
                 photos_are_up=lambda: application.photo_store.is_up,
                 mail_is_up=lambda: application.mailer.is_up,
+                replicas_are_up=(lambda: application.replicas.fresh > 0) if application.replicas.are_set else None,
                 is_draining=lambda: self._draining.has_begun,
             ),
             *recovery_routes(),

@@ -34,6 +34,8 @@ async def running(application: Application) -> AsyncGenerator[None]:
         shutdown.add("lock", instance_lock.release)
         await application.database.connect()
         shutdown.add("database", application.database.disconnect)
+        await application.replicas.start()
+        shutdown.add("replicas", application.replicas.stop)
         await instance_lock.watch(application.database)
         await application.bus.connect()
         shutdown.add("bus", application.bus.disconnect)

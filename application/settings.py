@@ -50,6 +50,17 @@ class Settings(BaseSettings):
         description="PostgreSQL's own address where DATABASE_URL is a pooler such as PgBouncer: for locks and "
         "migrations.",
     )
+    database_replica_url: types.PostgresUrl | None = Field(
+        None,
+        description="The address of replicas of PostgreSQL (hot standbys), one or several `HOST:PORT`, for lists "
+        "and figures of staff; none: the primary has them.",
+    )
+    database_replica_max_age_s: float = Field(
+        2.0,
+        ge=0.5,
+        le=60,
+        description="How old what a replica shows may be, in seconds; else the primary is read.",
+    )
     database_pool_size: int = Field(10, ge=1, le=200, description="PostgreSQL connections a process.")
     redis_url: types.RedisUrl | None = Field(
         None,
@@ -379,6 +390,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}COOKIE_SAMESITE=none needs a PUBLIC_URL that begins with https://")
         if self.database_direct_url is not None and self.sqlite_path is not None:
             raise ValueError(f"{PREFIX}DATABASE_DIRECT_URL is for a DATABASE_URL of PostgreSQL")
+        if self.database_replica_url is not None and self.sqlite_path is not None:
+            raise ValueError(f"{PREFIX}DATABASE_REPLICA_URL is for a DATABASE_URL of PostgreSQL")
         if self.workers > 1 and self.redis_url is None:
             raise ValueError(
                 f"{PREFIX}WORKERS above 1 needs a REDIS_URL, because events would stay in one process"

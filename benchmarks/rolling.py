@@ -1,12 +1,11 @@
 """A rolling deploy of two servers behind a load balancer, under load: ``python -m benchmarks.rolling --help``.
 
-HAProxy asks each server for ``/readyz``. nginx, which only notices failures, comes with the tests; its site is
-that of ``deploy/nginx/``, without TLS.
+HAProxy asks each server for ``/readyz``; nginx, which only notices failures, comes with the tests. Both run the
+files of ``deploy/``, without TLS.
 """
 
 import asyncio
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -34,10 +33,11 @@ from benchmarks.live_socket import LiveSocket, SocketFailed, open_socket
 from benchmarks.offers import Offers
 from benchmarks.people import People, Person
 from benchmarks.target import TAXIRANK, running
-from tests.support import nginx, servers
+from tests.support import haproxy, nginx, servers
 from tests.support.brokers import free_port
 
-DELAY_S = 2
+# Longer than two checks of HAProxy.
+DELAY_S = 4
 DRAIN_S = 5
 TRIPS_PER_S = 2
 QUERIES_PER_S = 40
@@ -46,24 +46,6 @@ SETTLE_S = 3
 # How long clients wait before they connect again.
 JITTER_S = 1.0
 LOST_AFTER_S = 15.0
-
-_HAPROXY = """
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 120s
-    timeout server 120s
-    timeout check 2s
-    timeout tunnel 1h
-listen taxirank
-    bind 127.0.0.1:{port}
-    maxconn 4000
-    balance roundrobin
-    option httpchk GET /readyz
-    default-server check inter 500ms fall 1 rise 1
-    server one 127.0.0.1:{one}
-    server two 127.0.0.1:{two}
-"""
 
 
 class Balancer(StrEnum):
@@ -76,20 +58,11 @@ class Balancer(StrEnum):
 @contextmanager
 def balancing(balancer: Balancer, folder: Path, ports: tuple[int, int]) -> Generator[int]:
     """A load balancer in front of the two ports; its own port."""
-    port = free_port()
-    if balancer is Balancer.HAPROXY:
-        program = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    else:
-        program = nginx.program()
-    if program is None:
+    port, proxy = free_port(), haproxy if balancer is Balancer.HAPROXY else nginx
+    if proxy.program() is None:
         raise typer.BadParameter(f"{balancer} is not installed")
-    if balancer is Balancer.HAPROXY:
-        config = folder / "haproxy.conf"
-        config.write_text(_HAPROXY.format(port=port, one=ports[0], two=ports[1]))
-        command = [program, "-q", "-db", "-f", str(config)]
-    else:
-        addresses = [f"127.0.0.1:{each}" for each in ports]
-        command = nginx.command(folder, servers=addresses, port=port, plain_port=free_port(), certificate=None)
+    addresses = [f"127.0.0.1:{each}" for each in ports]
+    command = proxy.command(folder, servers=addresses, port=port, plain_port=free_port(), certificate=None)
     with started(command, port):
         yield port
 

@@ -23,13 +23,15 @@ def health_routes(
     store_is_up: Callable[[], bool],
     photos_are_up: Callable[[], bool],
     mail_is_up: Callable[[], bool],
+    replicas_are_up: Callable[[], bool] | None,
     is_draining: Callable[[], bool],
 ) -> list[Route]:
     """``/healthz``: the process is alive. ``/readyz``: it can serve.
 
     Without its database the server is not ready (503). It stays ready without the broker (``bus: degraded``), with
     a broker that does not keep positions and rates (``store: degraded``), and without the photo store (``photos:
-    degraded``) or the mail server (``mail: degraded``): taking every instance out of service would make it worse.
+    degraded``) or the mail server (``mail: degraded``), and without a fresh replica of the database (``replicas:
+    degraded``; None: there are none): taking every instance out of service would make it worse.
     A process that drains is not ready (503), so that load balancers choose another.
     ``database`` is ``unusable`` if it answers but accepts no writes. The log reports the beginning and the end of
     that, not each request.
@@ -47,6 +49,8 @@ def health_routes(
             "photos": "ok" if photos_are_up() else "degraded",
             "mail": "ok" if mail_is_up() else "degraded",
         }
+        if replicas_are_up is not None:
+            others["replicas"] = "ok" if replicas_are_up() else "degraded"
         if is_draining():
             return JSONResponse({"status": "draining", **others}, 503)
         try:

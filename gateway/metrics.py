@@ -181,5 +181,7 @@ _COUNTERS = {
     "routing_failures": "Questions that the routing engine did not answer in time and correctly.",
     "refused_requests": "Requests and operations on sockets that were refused because of overload.",
     "refused_sockets": "New sockets and subscriptions that were refused because of overload.",
+    "replica_reads": "Reads that a replica of the database answered.",
+    "replica_fallbacks": "Reads that the primary answered because no replica was fresh, or one failed.",
     "restarted_tasks": "Background tasks that ended unexpectedly and were restarted.",
 }

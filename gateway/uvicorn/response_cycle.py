@@ -24,8 +24,8 @@ class ResponseCycle(RequestResponseCycle):
 
     A request has its place among those under way until its answer begins, except while it waits for its client.
 
-    uvicorn closes the connection after an answer that is its last. If the body has not arrived, the protocol ends it
-    instead (``LingeringProtocol``).
+    uvicorn closes the connection after an answer that is its last. If the body has not arrived, the protocol ends
+    it instead (``LingeringProtocol``).
     """
 
     # None: it takes no place.

@@ -203,9 +203,7 @@ class Database:
         if self.is_sqlite:
             await self.fetch("SELECT 1 AS one")
             return
-        async with self._pings:
-            sql = "SELECT current_setting('transaction_read_only') = 'on' AS is_read_only"
-            (row,) = await self._run(self._context.db(self._name), sql, ())
+        (row,) = await self.fetch_apart("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
         if row["is_read_only"]:
             await self._look_for_the_primary()
             raise WrongDatabase(f"{URL}: PostgreSQL accepts no writes (is it a standby?)")
@@ -219,6 +217,15 @@ class Database:
         """Run one statement, committed at once, and return its rows."""
         async with self._turns:
             return await self._run(self._context.db(self._name), sql, args)
+
+    async def fetch_apart(self, sql: str) -> Sequence[Row]:
+        """The same for a quick statement of a check, which does not wait for the others."""
+        async with self._pings:
+            return await self._run(self._context.db(self._name), sql, ())
+
+    async def fetch_on(self, connection: asyncpg.Connection, sql: str, *args: object) -> Sequence[Row]:
+        """The same on a connection that is not of the pool."""
+        return await self._run(_Borrowed(connection), sql, args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["Transaction"]:
@@ -245,10 +252,13 @@ class Database:
         finally:
             _current_context.reset(token)
 
-    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
+    async def _run(
+        self, connection: "BaseDBAsyncClient | _Borrowed", sql: str, args: Sequence[object]
+    ) -> Sequence[Row]:
         statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:
+                assert not isinstance(connection, _Borrowed)
                 _, rows = await connection.execute_query(statement, [sqlite_value(value) for value in args])
                 return await _as_mappings(rows)
             # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
@@ -258,6 +268,18 @@ class Database:
                 except asyncpg.ReadOnlySQLTransactionError:
                     await self._look_for_the_primary()
                     raise
+
+
+class _Borrowed:
+    """A connection of somebody else, as Tortoise would give it."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def acquire_connection(self) -> AsyncGenerator[asyncpg.Connection]:
+        """Part of Tortoise's client."""
+        yield self._connection
 
 
 async def _as_mappings(rows: Sequence[Row]) -> list[Row]:

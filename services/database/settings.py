@@ -24,6 +24,16 @@ class DatabaseSettings(Protocol):
         ...
 
     @property
+    def database_replica_url(self) -> str | None:
+        """The address of replicas; None: there is none, or none is read."""
+        ...
+
+    @property
+    def database_replica_max_age_s(self) -> float:
+        """How old the rows of a replica may be, in seconds."""
+        ...
+
+    @property
     def database_pool_size(self) -> int:
         """The number of connections of a process to PostgreSQL."""
         ...

@@ -20,7 +20,8 @@ class Counters:
     to send e-mails, by their outcome. ``webhooks_delivered`` and ``webhooks_failed``: attempts to send webhooks;
     ``webhooks_given_up``: those that became dead letters. ``routing_failures``: questions that the routing engine
     did not answer. ``refused_requests`` (also operations) and ``refused_sockets`` (also subscriptions): what was
-    refused because of overload.
+    refused because of overload. ``replica_reads`` and ``replica_fallbacks``: reads for replicas of the
+    database that one of them answered, or the primary.
 
     ``bus_lag``: how long a message of this process to itself took through the broker, measured once a second.
     ``delivery``: how long the delivery of a change took on a topic, to all of its subscribers here.
@@ -49,6 +50,8 @@ class Counters:
     webhooks_given_up: int = 0
     refused_requests: int = 0
     refused_sockets: int = 0
+    replica_reads: int = 0
+    replica_fallbacks: int = 0
     bus_lag: Durations = field(default_factory=Durations)
     delivery: Durations = field(default_factory=Durations)
     time_to_accept: Durations = field(default_factory=lambda: Durations(LONG_BOUNDS_S))

@@ -11,7 +11,7 @@ from time import monotonic
 
 from models.trip_life import CancelCode, TripStatus, has_ended, is_completed, keeps_reason
 from models.values import Role
-from services.database.connections import Database
+from services.database.connections import Database, Source
 from services.staff.city_parts import CityPart, CityParts, nearest_rank_ms
 
 # In a database with more accounts, drivers off duty are not counted: no index knows them.
@@ -93,15 +93,17 @@ class CityStatistics:
         self,
         database: Database,
         *,
+        reads: Source | None = None,
         retention_days: int | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._database = database
+        """``reads``: where the trips are read, if not in the database itself; it may be some seconds old."""
+        self._source = reads or database
         self._clock = clock
         self._kept: dict[CityPeriod, tuple[CityFigures, float]] = {}
         self._computing: dict[CityPeriod, asyncio.Task[CityFigures]] = {}
         self._parts = {
-            period: CityParts(database, part_s=span.part_s, retention_days=retention_days)
+            period: CityParts(database, self._source, part_s=span.part_s, retention_days=retention_days)
             for period, span in _SPANS.items()
         }
 
@@ -137,7 +139,7 @@ class CityStatistics:
         return figures
 
     async def _drivers_off_duty(self) -> int | None:
-        (row,) = await self._database.fetch(
+        (row,) = await self._source.fetch(
             "SELECT count(*) AS accounts, "
             f"sum(CASE WHEN role = '{Role.DRIVER.value}' AND on_duty <> $1 AND is_active = $1 THEN 1 ELSE 0 END) "
             f"AS off_duty FROM (SELECT role, on_duty, is_active FROM users LIMIT {MAX_ACCOUNTS + 1}) accounts",

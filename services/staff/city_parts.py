@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.trip_life import ON_THE_WAY, CancelCode, TripStatus, has_ended
-from services.database.connections import Database
+from services.database.connections import Database, Source
 from services.database.dialects import Row, moment, uuid
 from services.trips.conditions import has_status
 
@@ -17,7 +17,8 @@ from services.trips.conditions import has_status
 MAX_TRIPS = 100_000
 # Trips in one statement: it takes some milliseconds, and so does reading its rows. Other work goes on in between.
 SLICE = 500
-# A part gets no new trips so long after its end: the clock of the database differs, and commits take time.
+# A part gets no new trips so long after its end: the clock of the database differs, commits take time, and a
+# replica is behind.
 SETTLED_AFTER_S = 300
 # An acceptance is the first change after the request; later ones follow a driver who gave the trip back.
 _FIRST_CHANGE = 2
@@ -72,9 +73,9 @@ class CityParts:
     it costs the whole period, in statements of at most ``SLICE`` trips.
     """
 
-    def __init__(self, database: Database, *, part_s: int, retention_days: int | None) -> None:
+    def __init__(self, database: Database, source: Source, *, part_s: int, retention_days: int | None) -> None:
         """``retention_days``: parts that are older are not kept, because their trips are removed."""
-        self._database = database
+        self._source = source
         self._part_s = part_s
         self._retention_days = retention_days
         self._settled: dict[int, CityPart] = {}
@@ -132,7 +133,7 @@ class CityParts:
         before, run = (end, _BEFORE_ALL), {number: CityPart() for number in range(newest, oldest - 1, -1)}
         has_more = True
         while has_more:
-            rows = await self._database.fetch(self._sql, self.start_of(oldest), *before, float(self._part_s))
+            rows = await self._source.fetch(self._sql, self.start_of(oldest), *before, float(self._part_s))
             for row in rows[: max(0, left)]:
                 run.setdefault(int(row["part"]), CityPart()).add(row)
             left -= len(rows)

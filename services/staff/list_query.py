@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from services.accounts import usernames
-from services.database.connections import Database
+from services.database.connections import Database, Source
 from services.database.dialects import Row
 
 T = TypeVar("T")
@@ -119,24 +119,32 @@ class StaffList(Generic[T]):
         order: Sequence[tuple[str, bool]] = (),
         skip: int = 0,
         limit: int = MAX_ROWS,
+        source: Source | None = None,
     ) -> Sequence[T]:
-        """One page, ordered by (column, is descending); rows that compare equal come newest first."""
+        """One page, ordered by (column, is descending); rows that compare equal come newest first.
+
+        ``source``: where it is read, if not in the database itself.
+        """
         query = Query(self._database)
         selected = self._selected(query, search, where)
         by = [f"{self._table.columns[name]} {'DESC' if descending else 'ASC'}" for name, descending in order]
         newest_first = [f"{self._table.columns[self._table.time]} DESC", f"{self._table.columns['id']} DESC"]
-        rows = await self._database.fetch(
+        rows = await (source or self._database).fetch(
             f"{selected} ORDER BY {', '.join(by + newest_first)} "
             f"LIMIT {query.bind(min(limit, MAX_ROWS))} OFFSET {query.bind(min(skip, MAX_ROWS))}",
             *query.args,
         )
         return [self._table.make(row) for row in rows]
 
-    async def count(self, *, search: str | None = None, where: Group = Group()) -> int:
-        """The number of rows in the window."""
+    async def count(
+        self, *, search: str | None = None, where: Group = Group(), source: Source | None = None
+    ) -> int:
+        """The number of rows in the window; ``source`` as of a page."""
         query = Query(self._database)
         selected = self._selected(query, search, where)
-        rows = await self._database.fetch(f"SELECT count(*) AS count FROM ({selected}) counted", *query.args)
+        rows = await (source or self._database).fetch(
+            f"SELECT count(*) AS count FROM ({selected}) counted", *query.args
+        )
         return rows[0]["count"]
 
     async def find(self, ids: Sequence[UUID | int]) -> Sequence[T]:

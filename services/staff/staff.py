@@ -26,6 +26,7 @@ from services.events.outbox import Outbox, OutboxTransaction
 from services.notifications.letters import Letters
 from services.runtime.shield import Shield
 from services.staff.personal_data import PersonalData
+from services.staff.reads import StaffReads
 from services.staff.trail import NotStaff, StaffTrail
 from services.trips import rows as trip_rows
 from services.trips.checks import checked_reason
@@ -91,7 +92,9 @@ class Staff:
         trips: Trips,
         letters: Letters,
         personal_data: PersonalData,
+        reads: StaffReads,
     ) -> None:
+        self.reads = reads
         self._database = database
         self._outbox = outbox
         self._shield = shield

@@ -82,6 +82,11 @@ class Node:
         self.copy_of(primary)
         self.start()
 
+    def rejoin_after_stop(self, primary: "Node") -> None:
+        """Stop it first."""
+        self.stop()
+        self.rejoin(primary)
+
     def start_as_standby(self) -> None:
         """Start it as a standby of the server that it followed last, which may have nothing for it."""
         (self._data / "standby.signal").touch()

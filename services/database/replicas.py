@@ -1,0 +1,329 @@
+"""Reads from replicas (hot standbys), for what may be a few seconds old.
+
+How old a replica is can be known without comparing clocks. Several times a second this process asks the primary
+how far its log has got, and notes when it asked. A replica that has replayed the log up to there has everything
+that was committed before that time.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import structlog
+
+from models.frozen import frozen
+from services.database.address import Host, name_of
+from services.database.connections import COMMAND_TIMEOUT_S, Database
+from services.database.dialects import Row
+from services.database.postgres import Connector, WrongDatabase, reason
+from services.database.settings import DatabaseSettings
+from services.errors import DatabaseUnavailable
+from services.runtime.counters import Counters
+from services.runtime.tasks import cancel_and_wait
+
+_log = structlog.stdlib.get_logger(__name__)
+
+URL = "TAXIRANK_DATABASE_REPLICA_URL"
+INTERVAL_S = 0.25
+# For a connection and for the question how far a replica is.
+ANSWER_TIMEOUT_S = 1.0
+# Of each process to each replica.
+CONNECTIONS = 4
+
+# A position at the beginning of a page of the log is told with or without the header of the page.
+_PAGE_BYTES, _HEADERS_BYTES = 8192, (24, 40)
+_OF_PRIMARY = """
+    SELECT system_identifier::text AS cluster,
+        ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline,
+        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8 AS position
+    FROM pg_control_system()
+"""
+# The timeline of the log on the disk: after a failover it is the old one for a while, until the next checkpoint.
+_OF_REPLICA = """
+    SELECT s.system_identifier::text AS cluster, pg_is_in_recovery() AS is_replica,
+        greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline,
+        pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::int8 AS position
+    FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r
+"""
+# Anything that a replica raises: the primary answers instead, and raises the same if the statement is wrong.
+_FAILURES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DatabaseUnavailable,
+)
+# Failures of a connection that end by themselves.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
+class Unfit(StrEnum):
+    """Why a replica is not read, for people."""
+
+    BEHIND = "it is behind"
+    PRIMARY = "it accepts writes: it is no replica any more"
+    FOREIGN = "it is a replica of another database"
+    OTHER_TIMELINE = "it follows another primary, or has not noticed the failover yet"
+
+
+@frozen
+class Mark:
+    """How far the log of the primary was at a time of the monotonic clock."""
+
+    at_s: float
+    cluster: str
+    timeline: int
+    position: int
+
+
+class Marks:
+    """The marks of the last ``max_age_s`` seconds."""
+
+    def __init__(self, max_age_s: float, clock: Callable[[], float] = monotonic) -> None:
+        self.max_age_s = max_age_s
+        self._clock = clock
+        self._marks: deque[Mark] = deque()
+        self._since_s = clock()
+
+    @property
+    def is_young(self) -> bool:
+        """Whether there is no mark yet that a replica must have reached."""
+        return self._clock() < self._since_s + self.max_age_s
+
+    def add(self, at_s: float, row: Row) -> None:
+        """Note the answer of the primary to a question that was sent at this time."""
+        position = row["position"]
+        if position % _PAGE_BYTES in _HEADERS_BYTES:
+            position -= position % _PAGE_BYTES
+        self._marks.append(Mark(at_s, row["cluster"], row["timeline"], position))
+
+    def unfitness_of(self, row: Row) -> Unfit | None:
+        """Why a replica with this answer must not be read; None: it has all that was committed before the oldest
+        mark.
+        """
+        self._forget_old()
+        newest = self._marks[-1] if self._marks else None
+        if newest is not None and row["cluster"] != newest.cluster:
+            return Unfit.FOREIGN
+        if not row["is_replica"]:
+            return Unfit.PRIMARY
+        if newest is None:
+            return Unfit.BEHIND
+        if row["timeline"] != newest.timeline:
+            return Unfit.OTHER_TIMELINE
+        # A mark of a former primary says nothing about this one's log.
+        oldest = next(mark for mark in self._marks if mark.timeline == newest.timeline)
+        return None if (row["position"] or 0) >= oldest.position else Unfit.BEHIND
+
+    def _forget_old(self) -> None:
+        oldest_s = self._clock() - self.max_age_s
+        while self._marks and self._marks[0].at_s < oldest_s:
+            self._marks.popleft()
+
+
+class _Replica:
+    """One host: its connections, and whether it is read at the moment."""
+
+    def __init__(self, connector: Connector, host: Host, marks: Marks) -> None:
+        self.name = name_of(host)
+        self.is_fresh = False
+        self._connector = connector
+        self._host = host
+        self._marks = marks
+        self._pool: asyncpg.Pool | None = None
+        self._in_use: set[Any] = set()
+        # The pool has one more, to look at the replica while all are in use.
+        self._places = asyncio.Semaphore(CONNECTIONS)
+        # Why it is not read, as the log has it.
+        self._said: str | None = None
+
+    async def open(self) -> None:
+        """Make the pool, without a connection."""
+        self._pool = await asyncpg.create_pool(
+            connect=self._connect, min_size=0, max_size=CONNECTIONS + 1, reset=_leave_as_it_is
+        )
+
+    async def close(self) -> None:
+        """Close all connections without waiting."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def check(self) -> None:
+        """Raises: WrongDatabase if it can never be read. A replica that is away only waits."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                connection = await self._connector.open(self._host, target="any")
+        except _AWAY:
+            return
+        except asyncpg.PostgresError as error:
+            raise WrongDatabase(f"{URL}: {self.name}: {reason(error)}") from error
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self._connector.check_direct(connection)
+                row = await connection.fetchrow(_OF_REPLICA)
+            if row is not None and self._marks.unfitness_of(row) is Unfit.FOREIGN:
+                raise WrongDatabase(f"{URL}: {self.name}: {Unfit.FOREIGN}")
+        except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError) as error:
+            raise WrongDatabase(f"{URL}: {self.name} does not tell how far it is: {reason(error)}") from error
+        except _AWAY:
+            return
+        finally:
+            connection.terminate()
+
+    async def read(self, run: "Callable[[Any], Awaitable[Sequence[Row]]]") -> Sequence[Row] | None:
+        """Run a statement on a connection whose server has just shown that it is fresh; None if it is not.
+
+        Raises: as the statement does, or ``_FAILURES``.
+        """
+        assert self._pool is not None
+        async with asyncio.timeout(ANSWER_TIMEOUT_S) as asking, self._places, self._pool.acquire() as connection:
+            self._in_use.add(connection)
+            try:
+                # Behind one address there may be several replicas.
+                row = await connection.fetchrow(_OF_REPLICA)
+                if row is None or self._marks.unfitness_of(row) is not None:
+                    return None
+                asking.reschedule(None)
+                return await run(connection)
+            finally:
+                self._in_use.discard(connection)
+
+    async def look(self) -> None:
+        """Find out whether it can be read, and say so when that changes."""
+        assert self._pool is not None
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S), self._pool.acquire() as connection:
+                row = await connection.fetchrow(_OF_REPLICA)
+            assert row is not None
+            unfit = self._marks.unfitness_of(row)
+            if unfit is not Unfit.BEHIND or not self._marks.is_young:
+                self._note(unfit)
+        # Any error: without this task nothing would be read there again.
+        except Exception as error:
+            self._note(reason(error))
+            # Statements that wait for an answer would wait for half a minute.
+            for connection in tuple(self._in_use):
+                connection.terminate()
+            with suppress(*_FAILURES):
+                await self._pool.expire_connections()
+
+    def _note(self, unfit: str | None) -> None:
+        if self.is_fresh != (unfit is None):
+            self.is_fresh = unfit is None
+            if self.is_fresh:
+                _log.info("a replica is read", host=self.name)
+        if unfit is not None and unfit != self._said:
+            _log.warning("a replica is not read: its reads go elsewhere", host=self.name, reason=str(unfit))
+        self._said = unfit
+
+    async def _connect(self, *_: object, **arguments: Any) -> asyncpg.Connection:
+        of_pool = {name: arguments[name] for name in ("loop", "record_class") if name in arguments}
+        return await self._connector.open(self._host, target="any", **of_pool)
+
+
+class Replicas:
+    """The replicas of one application: a source of rows that are at most ``DATABASE_REPLICA_MAX_AGE_S`` old.
+
+    If no replica is that fresh, or one fails, the primary answers. Without replicas it always does.
+    """
+
+    def __init__(self, settings: DatabaseSettings, database: Database, counters: Counters) -> None:
+        self._database = database
+        self._counters = counters
+        self._marks = Marks(settings.database_replica_max_age_s)
+        self._replicas: list[_Replica] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        if settings.database_replica_url is not None:
+            connector = Connector(settings.database_replica_url, setting=URL, command_timeout_s=COMMAND_TIMEOUT_S)
+            self._replicas = [_Replica(connector, host, self._marks) for host in connector.address.hosts]
+
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any in the settings."""
+        return bool(self._replicas)
+
+    @property
+    def max_age_s(self) -> float:
+        """How old their rows may be."""
+        return self._marks.max_age_s
+
+    @property
+    def fresh(self) -> int:
+        """How many are read at the moment."""
+        return sum(replica.is_fresh for replica in self._replicas)
+
+    async def start(self) -> None:
+        """Begin to watch them; the database is connected. Raises: WrongDatabase if one can never be read."""
+        if not self._replicas:
+            return
+        try:
+            await self._mark()
+        except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError) as error:
+            raise WrongDatabase(f"{URL}: the primary does not tell how far it is: {reason(error)}") from error
+        except (DatabaseUnavailable, TimeoutError):
+            # It is asked again.
+            pass
+        for replica in self._replicas:
+            await replica.check()
+        for replica in self._replicas:
+            await replica.open()
+        self._tasks = [
+            asyncio.create_task(_repeat(work), name=f"watch {name}")
+            for name, work in (("primary", self._mark), *((each.name, each.look) for each in self._replicas))
+        ]
+
+    async def stop(self) -> None:
+        """Stop watching, and close all connections."""
+        await cancel_and_wait(self._tasks)
+        for replica in self._replicas:
+            await replica.close()
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement that only reads, and return its rows."""
+        for replica in random.sample(self._replicas, len(self._replicas)):
+            if not replica.is_fresh:
+                continue
+            try:
+                rows = await replica.read(lambda connection: self._database.fetch_on(connection, sql, *args))
+            except _FAILURES as error:
+                _log.debug("a replica did not answer", host=replica.name, error=reason(error))
+                continue
+            if rows is not None:
+                self._counters.replica_reads += 1
+                return rows
+        if self._replicas:
+            self._counters.replica_fallbacks += 1
+        return await self._database.fetch(sql, *args)
+
+    async def _mark(self) -> None:
+        asked_s = monotonic()
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            (row,) = await self._database.fetch_apart(_OF_PRIMARY)
+        self._marks.add(asked_s, row)
+
+
+async def _repeat(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        # The primary is away, or a standby by now: there is no mark, and soon no replica is fresh.
+        with suppress(*_FAILURES):
+            await work()
+        await asyncio.sleep(INTERVAL_S)
+
+
+async def _leave_as_it_is(_: object) -> None:
+    """Replaces asyncpg's reset, which costs a round trip."""
