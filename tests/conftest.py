@@ -53,10 +53,11 @@ TESTS = Path(__file__).parent
 # the total time; the longest first.
 SLOW = (
     *("browser/", "live/", "clients/", "audits/", "federation/", "simulation/", "fuzzing/"),
-    *("deploy/test_proxies.py", "deploy/test_backup.py"),
+    *("deploy/test_proxies.py", "deploy/test_rolling_deploys.py", "deploy/test_backup.py"),
+    "deploy/test_early_answers.py",
     "application/test_command_line.py",
     "gateway/test_malformed_requests.py",
-    "services/database/test_postgres.py",
+    *("services/database/test_postgres.py", "services/database/test_replicas.py"),
     "test_races.py",
     "schema/api/test_ended_sessions.py",
     "schema/api/test_refused_values.py",
@@ -83,7 +84,8 @@ TOGETHER = (
     (
         *("live/test_faults.py", "live/test_sentinel_faults.py"),
         *("live/test_killed_upload.py", "live/test_load_balancer.py"),
-        *("deploy/test_proxies.py", "deploy/test_backup.py"),
+        *("deploy/test_proxies.py", "deploy/test_rolling_deploys.py", "deploy/test_early_answers.py"),
+        "deploy/test_backup.py",
         *(
             "live/test_traces.py",
             "live/test_two_processes.py",
