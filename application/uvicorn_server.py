@@ -25,6 +25,8 @@ TICK_S = 0.1
 # libuv accepts one connection of a listener in each turn of the event loop. After an outage thousands come back at
 # once, so each listener is there this often.
 ACCEPTED_AT_ONCE = 16
+# How often a server that stops looks for connections that it has not told yet.
+LATE_S = 0.02
 # How many turns of the event loop a server that stops goes on accepting at the most.
 MAX_LAST_TURNS = 100
 
@@ -106,7 +108,21 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0)
             if not listening.poll(0):
                 break
-        await super().shutdown([*(sockets or ()), *self._duplicates])
+        late = asyncio.create_task(self._tell_late(set(self.server_state.connections)))
+        try:
+            await super().shutdown([*(sockets or ()), *self._duplicates])
+        finally:
+            late.cancel()
+
+    async def _tell_late(self, told: set[Any]) -> None:
+        """Tell those connections to go that uvicorn does not know when it tells all: one that was accepted in this
+        turn of the event loop. The stop would wait for it, and then cut its sockets without a code.
+        """
+        while True:
+            await asyncio.sleep(LATE_S)
+            for connection in self.server_state.connections - told:
+                told.add(connection)
+                connection.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to end."""

@@ -58,6 +58,12 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
     with own_postgres() as own, standby_of(own) as standby:
         url = own.copy()
         name = url.rpartition("?")[0].rpartition("/")[2]
+        standby_has_it = f"SELECT count(*) FROM pg_database WHERE datname = '{name}'"
+
+        async def is_there() -> bool:
+            return await asyncio.to_thread(standby.execute, standby_has_it) == "1"
+
+        await until(is_there)
         given = {
             "database_url": url,
             "database_replica_url": standby.url(name),

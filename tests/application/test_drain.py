@@ -1,5 +1,6 @@
 """Before a server stops, load balancers see it coming, and its sockets leave one after another."""
 
+import asyncio
 import functools
 import os
 import signal
@@ -143,6 +144,49 @@ def test_a_client_that_has_connected_just_before_the_stop_is_answered() -> None:
         server.is_sent.set()
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
     running.join(TIMEOUT_S)
+
+
+class LateConnection:
+    """A connection that was accepted when the server had already told all others to go."""
+
+    def __init__(self) -> None:
+        self.is_told = threading.Event()
+
+    def shutdown(self) -> None:
+        self.is_told.set()
+
+
+def test_a_connection_that_appears_while_the_server_stops_is_told_to_go_too() -> None:
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    async def takes_long(scope: Scope, receive: Receive, send: Send) -> None:
+        is_asked.set()
+        await asyncio.to_thread(may_end.wait, TIMEOUT_S)
+        await says_ok(scope, receive, send)
+
+    http = functools.partial(HttpProtocol, timeout_s=10, handshakes=FairQueue())
+    config = uvicorn.Config(takes_long, port=0, lifespan="off", log_config=None, http=cast("Any", http))
+    is_listening, is_stopping = threading.Event(), threading.Event()
+    server = Server(config, on_ready=is_listening.set)
+    running = threading.Thread(target=server.run)
+    running.start()
+    assert is_listening.wait(TIMEOUT_S)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname(), TIMEOUT_S) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert is_asked.wait(TIMEOUT_S)
+        (asking,) = server.server_state.connections
+        # An answer that has no end of its own would be told in this way.
+        cast("HttpProtocol", asking).on_shutdown = is_stopping.set
+        server.should_exit = True
+        assert is_stopping.wait(TIMEOUT_S)
+        late = LateConnection()
+        server.server_state.connections.add(cast("Any", late))
+        assert late.is_told.wait(TIMEOUT_S)
+        server.server_state.connections.discard(cast("Any", late))
+        may_end.set()
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    running.join(TIMEOUT_S)
+    assert not running.is_alive()
 
 
 def _says_no(http: httpx.AsyncClient) -> Callable[[], Awaitable[bool]]:
