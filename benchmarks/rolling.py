@@ -162,7 +162,7 @@ def main(
 ) -> None:
     """Replace both servers one after another; print what the clients saw.
 
-    Both servers share one core; the balancer, PostgreSQL, Redis and the clients another.
+    Both servers share one core, also while one starts; the balancer, PostgreSQL, Redis and the clients another.
     """
     cores.pin(0, cores.LOAD_CORE)
     with (
@@ -219,7 +219,7 @@ async def _measure(
             for each, port in zip(stacks, ports, strict=True):
                 marks_s.append(time.perf_counter())
                 await each.aclose()
-                print(f"one has ended after {time.perf_counter() - marks_s[-1]:.1f} s", flush=True)
+                marks_s.append(time.perf_counter())
                 await start(each, port)
                 await asyncio.sleep(SETTLE_S)
             marks_s.append(time.perf_counter())
@@ -246,7 +246,7 @@ async def _measure(
 
 
 def _show(load: Load, marks_s: Sequence[float]) -> None:
-    names = ("before", "the first is replaced", "the second is replaced", "after")
+    names = ("before", "the first stops", "another starts", "the second stops", "another starts", "after")
     for name, (begin_s, end_s) in zip(names, pairwise(marks_s), strict=True):
         p50, p99 = (load.percentile_ms(percent, begin_s, end_s) for percent in (50, 99))
         print(f"{name}: {end_s - begin_s:.0f} s, queries p50 {p50:.1f} ms, p99 {p99:.1f} ms")
