@@ -189,6 +189,8 @@ class _Offline:
 
     database_url: str
     database_direct_url: str | None = None
+    database_replica_url: str | None = None
+    database_replica_max_age_s: float = 0.0
     database_pool_size: int = 1
     redis_url: str | None = None
 
