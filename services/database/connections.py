@@ -25,13 +25,12 @@ from services.database.postgres import (
 )
 from services.database.primary_watch import PrimaryWatch
 from services.database.settings import DatabaseSettings
+from services.database.sqlite_rows import as_mappings
 from services.database.transactions import begun
 from services.database.turns import Turns
-from services.runtime.pieces import Pieces
 
 APP = "models"
 COMMAND_TIMEOUT_S = 30
-ROWS_AT_ONCE = 500
 
 
 def connection_name(settings: DatabaseSettings) -> str:
@@ -223,9 +222,9 @@ class Database:
         async with self._pings:
             return await self._run(self._context.db(self._name), sql, ())
 
-    async def fetch_on(self, connection: asyncpg.Connection, sql: str, *args: object) -> Sequence[Row]:
-        """The same on a connection that is not of the pool."""
-        return await self._run(_Borrowed(connection), sql, args)
+    async def fetch_on(self, lender: Any, sql: str, *args: object) -> Sequence[Row]:
+        """The same on a connection that is not of the pool: ``lender`` gives it as Tortoise's client does."""
+        return await self._run(lender, sql, args)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator["Transaction"]:
@@ -252,15 +251,12 @@ class Database:
         finally:
             _current_context.reset(token)
 
-    async def _run(
-        self, connection: "BaseDBAsyncClient | _Borrowed", sql: str, args: Sequence[object]
-    ) -> Sequence[Row]:
+    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:
-                assert not isinstance(connection, _Borrowed)
                 _, rows = await connection.execute_query(statement, [sqlite_value(value) for value in args])
-                return await _as_mappings(rows)
+                return await as_mappings(rows)
             # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
             async with connection.acquire_connection() as link:
                 try:
@@ -268,28 +264,6 @@ class Database:
                 except asyncpg.ReadOnlySQLTransactionError:
                     await self._look_for_the_primary()
                     raise
-
-
-class _Borrowed:
-    """A connection of somebody else, as Tortoise would give it."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    @asynccontextmanager
-    async def acquire_connection(self) -> AsyncGenerator[asyncpg.Connection]:
-        """Part of Tortoise's client."""
-        yield self._connection
-
-
-async def _as_mappings(rows: Sequence[Row]) -> list[Row]:
-    """SQLite's rows as mappings, some in each iteration of the event loop: there may be thousands."""
-    if len(rows) <= ROWS_AT_ONCE:
-        return list(map(dict, rows))
-    found: list[Row] = []
-    async for some in Pieces(rows, ROWS_AT_ONCE):
-        found += map(dict, some)
-    return found
 
 
 class Source(Protocol):

@@ -1,27 +1,20 @@
-"""Reads from replicas (hot standbys), for what may be a few seconds old.
-
-How old a replica is can be known without comparing clocks. Several times a second this process asks the primary
-how far its log has got, and notes when it asked. A replica that has replayed the log up to there has everything
-that was committed before that time.
-"""
+"""Reads from replicas (hot standbys), for what may be a few seconds old."""
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from enum import StrEnum
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
 
 import asyncpg
 import structlog
 
-from models.frozen import frozen
 from services.database.address import Host, name_of
 from services.database.connections import COMMAND_TIMEOUT_S, Database
 from services.database.dialects import Row
 from services.database.postgres import Connector, WrongDatabase, reason
+from services.database.replica_marks import OF_PRIMARY, OF_REPLICA, Marks, Unfit
 from services.database.settings import DatabaseSettings
 from services.errors import DatabaseUnavailable
 from services.runtime.counters import Counters
@@ -36,21 +29,6 @@ ANSWER_TIMEOUT_S = 1.0
 # Of each process to each replica.
 CONNECTIONS = 4
 
-# A position at the beginning of a page of the log is told with or without the header of the page.
-_PAGE_BYTES, _HEADERS_BYTES = 8192, (24, 40)
-_OF_PRIMARY = """
-    SELECT system_identifier::text AS cluster,
-        ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int AS timeline,
-        pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8 AS position
-    FROM pg_control_system()
-"""
-# The timeline of the log on the disk: after a failover it is the old one for a while, until the next checkpoint.
-_OF_REPLICA = """
-    SELECT s.system_identifier::text AS cluster, pg_is_in_recovery() AS is_replica,
-        greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline,
-        pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::int8 AS position
-    FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r
-"""
 # Anything that a replica raises: the primary answers instead, and raises the same if the statement is wrong.
 _FAILURES = (
     OSError,
@@ -70,70 +48,6 @@ _AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-
-
-class Unfit(StrEnum):
-    """Why a replica is not read, for people."""
-
-    BEHIND = "it is behind"
-    PRIMARY = "it accepts writes: it is no replica any more"
-    FOREIGN = "it is a replica of another database"
-    OTHER_TIMELINE = "it follows another primary, or has not noticed the failover yet"
-
-
-@frozen
-class Mark:
-    """How far the log of the primary was at a time of the monotonic clock."""
-
-    at_s: float
-    cluster: str
-    timeline: int
-    position: int
-
-
-class Marks:
-    """The marks of the last ``max_age_s`` seconds."""
-
-    def __init__(self, max_age_s: float, clock: Callable[[], float] = monotonic) -> None:
-        self.max_age_s = max_age_s
-        self._clock = clock
-        self._marks: deque[Mark] = deque()
-        self._since_s = clock()
-
-    @property
-    def is_young(self) -> bool:
-        """Whether there is no mark yet that a replica must have reached."""
-        return self._clock() < self._since_s + self.max_age_s
-
-    def add(self, at_s: float, row: Row) -> None:
-        """Note the answer of the primary to a question that was sent at this time."""
-        position = row["position"]
-        if position % _PAGE_BYTES in _HEADERS_BYTES:
-            position -= position % _PAGE_BYTES
-        self._marks.append(Mark(at_s, row["cluster"], row["timeline"], position))
-
-    def unfitness_of(self, row: Row) -> Unfit | None:
-        """Why a replica with this answer must not be read; None: it has all that was committed before the oldest
-        mark.
-        """
-        self._forget_old()
-        newest = self._marks[-1] if self._marks else None
-        if newest is not None and row["cluster"] != newest.cluster:
-            return Unfit.FOREIGN
-        if not row["is_replica"]:
-            return Unfit.PRIMARY
-        if newest is None:
-            return Unfit.BEHIND
-        if row["timeline"] != newest.timeline:
-            return Unfit.OTHER_TIMELINE
-        # A mark of a former primary says nothing about this one's log.
-        oldest = next(mark for mark in self._marks if mark.timeline == newest.timeline)
-        return None if (row["position"] or 0) >= oldest.position else Unfit.BEHIND
-
-    def _forget_old(self) -> None:
-        oldest_s = self._clock() - self.max_age_s
-        while self._marks and self._marks[0].at_s < oldest_s:
-            self._marks.popleft()
 
 
 class _Replica:
@@ -175,7 +89,7 @@ class _Replica:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._connector.check_direct(connection)
-                row = await connection.fetchrow(_OF_REPLICA)
+                row = await connection.fetchrow(OF_REPLICA)
             if row is not None and self._marks.unfitness_of(row) is Unfit.FOREIGN:
                 raise WrongDatabase(f"{URL}: {self.name}: {Unfit.FOREIGN}")
         except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError) as error:
@@ -195,7 +109,7 @@ class _Replica:
             self._in_use.add(connection)
             try:
                 # Behind one address there may be several replicas.
-                row = await connection.fetchrow(_OF_REPLICA)
+                row = await connection.fetchrow(OF_REPLICA)
                 if row is None or self._marks.unfitness_of(row) is not None:
                     return None
                 asking.reschedule(None)
@@ -208,7 +122,7 @@ class _Replica:
         assert self._pool is not None
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S), self._pool.acquire() as connection:
-                row = await connection.fetchrow(_OF_REPLICA)
+                row = await connection.fetchrow(OF_REPLICA)
             assert row is not None
             unfit = self._marks.unfitness_of(row)
             if unfit is not Unfit.BEHIND or not self._marks.is_young:
@@ -234,6 +148,18 @@ class _Replica:
     async def _connect(self, *_: object, **arguments: Any) -> asyncpg.Connection:
         of_pool = {name: arguments[name] for name in ("loop", "record_class") if name in arguments}
         return await self._connector.open(self._host, target="any", **of_pool)
+
+
+class _Borrowed:
+    """A connection, as Tortoise's client would give it."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def acquire_connection(self) -> AsyncGenerator[asyncpg.Connection]:
+        """Part of Tortoise's client."""
+        yield self._connection
 
 
 class Replicas:
@@ -299,7 +225,9 @@ class Replicas:
             if not replica.is_fresh:
                 continue
             try:
-                rows = await replica.read(lambda connection: self._database.fetch_on(connection, sql, *args))
+                rows = await replica.read(
+                    lambda connection: self._database.fetch_on(_Borrowed(connection), sql, *args)
+                )
             except _FAILURES as error:
                 _log.debug("a replica did not answer", host=replica.name, error=reason(error))
                 continue
@@ -313,7 +241,7 @@ class Replicas:
     async def _mark(self) -> None:
         asked_s = monotonic()
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            (row,) = await self._database.fetch_apart(_OF_PRIMARY)
+            (row,) = await self._database.fetch_apart(OF_PRIMARY)
         self._marks.add(asked_s, row)
 
 

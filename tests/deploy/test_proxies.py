@@ -187,7 +187,8 @@ async def test_no_request_fails_while_a_server_stops(proxy: Proxy, postgres: Pos
         async def ask() -> None:
             answer = await rider.http.post("/graphql", json={"query": "{ me { id } }"})
             assert answer.json() == {"data": {"me": {"id": rider.user["id"]}}}
-            answered.add(answer.headers["X-Server"])
+            # nginx tries one that is away again after a second, and names both.
+            answered.add(answer.headers["X-Server"].rpartition(", ")[2])
 
         while len(answered) < 2:
             await ask()

@@ -64,7 +64,7 @@ class Site:
 
             async def is_used() -> bool:
                 answer = await http.post("/graphql", json={"query": "{ __typename }"})
-                return answer.headers["X-Server"] == f"127.0.0.1:{port}"
+                return answer.headers["X-Server"].endswith(f"127.0.0.1:{port}")
 
             await until(is_used)
 

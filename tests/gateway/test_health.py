@@ -29,6 +29,7 @@ def client(
     store_is_up: bool = True,
     photos_are_up: bool = True,
     mail_is_up: bool = True,
+    replicas_are_up: bool | None = None,
 ) -> httpx.AsyncClient:
     app = Starlette(
         routes=health.health_routes(
@@ -37,6 +38,7 @@ def client(
             store_is_up=lambda: store_is_up,
             photos_are_up=lambda: photos_are_up,
             mail_is_up=lambda: mail_is_up,
+            replicas_are_up=(lambda: replicas_are_up) if replicas_are_up is not None else None,
             is_draining=lambda: False,
         )
     )

@@ -15,7 +15,8 @@ import structlog
 from application.settings import Settings
 from services.database.connections import Database
 from services.database.postgres import WrongDatabase
-from services.database.replicas import Marks, Replicas, Unfit
+from services.database.replica_marks import Marks, Unfit
+from services.database.replicas import Replicas
 from services.runtime.counters import Counters
 from tests.support.replication import Node, standby_of
 from tests.support.servers import OwnPostgres, own_postgres
