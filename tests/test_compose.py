@@ -149,6 +149,7 @@ def test_the_health_checks_request_paths_that_exist() -> None:
         store_is_up=lambda: True,
         photos_are_up=lambda: True,
         mail_is_up=lambda: True,
+        replicas_are_up=None,
         is_draining=lambda: False,
     )
     app = Starlette(routes=routes)

@@ -99,7 +99,7 @@ class _Replica:
         finally:
             connection.terminate()
 
-    async def read(self, run: "Callable[[Any], Awaitable[Sequence[Row]]]") -> Sequence[Row] | None:
+    async def read(self, run: Callable[[asyncpg.Connection], Awaitable[Sequence[Row]]]) -> Sequence[Row] | None:
         """Run a statement on a connection whose server has just shown that it is fresh; None if it is not.
 
         Raises: as the statement does, or ``_FAILURES``.
@@ -221,13 +221,15 @@ class Replicas:
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement that only reads, and return its rows."""
+
+        def run(connection: asyncpg.Connection) -> Awaitable[Sequence[Row]]:
+            return self._database.fetch_on(_Borrowed(connection), sql, *args)
+
         for replica in random.sample(self._replicas, len(self._replicas)):
             if not replica.is_fresh:
                 continue
             try:
-                rows = await replica.read(
-                    lambda connection: self._database.fetch_on(_Borrowed(connection), sql, *args)
-                )
+                rows = await replica.read(run)
             except _FAILURES as error:
                 _log.debug("a replica did not answer", host=replica.name, error=reason(error))
                 continue

@@ -73,6 +73,13 @@ async def test_while_no_photo_can_be_kept_it_is_ready_and_says_so() -> None:
     assert (response.status_code, response.json()["photos"]) == (200, "degraded")
 
 
+async def test_while_no_replica_is_read_it_is_ready_and_says_so() -> None:
+    for are_up, told in ((True, "ok"), (False, "degraded")):
+        readyz = await client(replicas_are_up=are_up).get("/readyz")
+        assert (readyz.status_code, readyz.json()["replicas"]) == (200, told)
+    assert "replicas" not in (await client().get("/readyz")).json()
+
+
 async def test_while_no_letter_can_be_sent_it_is_ready_and_says_so() -> None:
     response = await client(mail_is_up=False).get("/readyz")
     assert (response.status_code, response.json()["mail"]) == (200, "degraded")
