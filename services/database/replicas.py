@@ -99,7 +99,7 @@ class _Replica:
         finally:
             connection.terminate()
 
-    async def read(self, run: Callable[[asyncpg.Connection], Awaitable[Sequence[Row]]]) -> Sequence[Row] | None:
+    async def read(self, run: Callable[[Any], Awaitable[Sequence[Row]]]) -> Sequence[Row] | None:
         """Run a statement on a connection whose server has just shown that it is fresh; None if it is not.
 
         Raises: as the statement does, or ``_FAILURES``.
@@ -222,7 +222,7 @@ class Replicas:
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement that only reads, and return its rows."""
 
-        def run(connection: asyncpg.Connection) -> Awaitable[Sequence[Row]]:
+        def run(connection: Any) -> Awaitable[Sequence[Row]]:
             return self._database.fetch_on(_Borrowed(connection), sql, *args)
 
         for replica in random.sample(self._replicas, len(self._replicas)):
