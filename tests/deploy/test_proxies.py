@@ -33,7 +33,6 @@ NOT_CHECKED.verify_mode = ssl.CERT_NONE
 class Site:
     """The address of a proxy, and the servers behind it."""
 
-    proxy: Proxy
     url: str
     plain_url: str
     servers: Sequence[ServerProcess]
@@ -75,7 +74,7 @@ async def behind(
             await server.ready()
         addresses = [urlsplit(server.url).netloc for server in servers]
         await stack.enter_async_context(proxying(proxy, folder, ports, addresses))
-        yield Site(proxy, ports.url, f"http://127.0.0.1:{ports.plain}", servers)
+        yield Site(ports.url, f"http://127.0.0.1:{ports.plain}", servers)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[*Proxy])
