@@ -63,6 +63,7 @@ class _Replica:
         self._in_use: set[Any] = set()
         # The pool has one more, to look at the replica while all are in use.
         self._places = asyncio.Semaphore(CONNECTIONS)
+        self._has_failed = False
         # Why it is not read, as the log has it.
         self._said: str | None = None
 
@@ -124,17 +125,19 @@ class _Replica:
             async with asyncio.timeout(ANSWER_TIMEOUT_S), self._pool.acquire() as connection:
                 row = await connection.fetchrow(OF_REPLICA)
             assert row is not None
+            self._has_failed = False
             unfit = self._marks.unfitness_of(row)
             if unfit is not Unfit.BEHIND or not self._marks.is_young:
                 self._note(unfit)
         # Any error: without this task nothing would be read there again.
         except Exception as error:
             self._note(reason(error))
-            # Statements that wait for an answer would wait for half a minute.
-            for connection in tuple(self._in_use):
-                connection.terminate()
-            with suppress(*_FAILURES):
+            if self._has_failed:
+                # What waits for an answer would wait for half a minute. Once may be this process's fault.
+                for connection in tuple(self._in_use):
+                    connection.terminate()
                 await self._pool.expire_connections()
+            self._has_failed = True
 
     def _note(self, unfit: str | None) -> None:
         if self.is_fresh != (unfit is None):
@@ -204,8 +207,7 @@ class Replicas:
         except (DatabaseUnavailable, TimeoutError):
             # It is asked again.
             pass
-        for replica in self._replicas:
-            await replica.check()
+        await asyncio.gather(*(replica.check() for replica in self._replicas))
         for replica in self._replicas:
             await replica.open()
         self._tasks = [
