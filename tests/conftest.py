@@ -42,6 +42,7 @@ from services.accounts import passwords
 from services.limits import throttle
 from tests.support import attacks, servers, tools
 from tests.support.api import Api
+from tests.support.built_once import schemas_once
 from tests.support.computed_once import RememberedDocuments, filters_once, rates_once
 from tests.support.in_process import listening
 from tests.support.processes import HASH_MEMORY_KIB, WITHOUT_LIMITS
@@ -134,7 +135,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
     # No server changes it, and building it takes as long as the rest of a start.
-    execution_of_settings.build_schema = cache(execution_of_settings.build_schema)
+    execution_of_settings.build_schema = schemas_once(execution_of_settings.build_schema)
     execution.Documents = RememberedDocuments
     # A plan depends on nothing but the schema either.
     execution.PlanCache = cache(execution.PlanCache)

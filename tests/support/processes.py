@@ -102,13 +102,16 @@ class ServerProcess:
 async def server_process(
     *, prepare: Callable[[], None] | None = None, port: int = 0, **settings: object
 ) -> AsyncGenerator[ServerProcess]:
-    """A server with these settings, without limits. It may not be ready yet, so that several can start in
-    parallel. ``prepare`` runs in its process first: a function of a module. ``port``: otherwise a free one.
+    """A server with these settings, without limits and with cheap hashes of passwords. It may not be ready yet, so
+    that several can start in parallel. ``prepare`` runs in its process first: a function of a module. ``port``:
+    otherwise a free one.
     """
     if not port:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-    settings = WITHOUT_LIMITS | {"build_pages": False} | settings
+    # The least that is allowed: each start makes one, too.
+    cheap = {"build_pages": False, "password_hash_memory_kib": 1024}
+    settings = WITHOUT_LIMITS | cheap | settings
     environment = {f"TAXIRANK_{name.upper()}": str(value) for name, value in settings.items()}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TAXIRANK_")}
     with tempfile.NamedTemporaryFile() as file:
