@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -72,7 +73,11 @@ async def standing(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def scene(standing: Standing, seed: int) -> AsyncIterator[Scene]:
-    # The last test may have left a server that is not a replica yet.
+    # The last test may have left a server that is not a replica yet, and if it failed, whatever it did.
+    await standing.redis.mend()
+    for way in itertools.chain(*standing.ways):
+        if way.is_cut:
+            await way.restore()
     await until(standing.redis.is_whole, 60.0)
     async with stage(standing.ground, seed) as running:
         scene = Scene(running, standing.redis, standing.ways)

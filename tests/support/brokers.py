@@ -72,6 +72,11 @@ class Broker:
         self._server.terminate()
         self._is_frozen = False
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process, perhaps a frozen one."""
+        return self._server._process is not None  # pyright: ignore[reportPrivateUsage]
+
     def freeze(self) -> None:
         """Freeze the process without closing connections: links are half-open."""
         os.kill(self._pid, signal.SIGSTOP)
@@ -109,7 +114,7 @@ async def broker(**config: str) -> AsyncGenerator[Broker]:
     try:
         yield running
     finally:
-        if running._server._process is not None:  # pyright: ignore[reportPrivateUsage]
+        if running.is_running:
             await running.stop()
 
 

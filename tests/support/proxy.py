@@ -81,6 +81,11 @@ class WebLink:
         """The server's address through this link."""
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether connections are refused."""
+        return self._listener is None or not self._listener.is_serving()
+
     async def restore(self) -> None:
         """Allow connections."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self._port)

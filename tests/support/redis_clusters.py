@@ -124,10 +124,6 @@ class ClusterNode(Broker):
         self.thaw()
         await asyncio.to_thread(self._server.terminate)
 
-    @property
-    def is_running(self) -> bool:
-        return self._server._process is not None  # pyright: ignore[reportPrivateUsage]
-
     async def ask(self, *command: Any) -> Any:
         """The answer to a command."""
         async with self.client() as client:

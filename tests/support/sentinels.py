@@ -123,6 +123,13 @@ class SentinelProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    async def mend(self) -> None:
+        """Let it run, whatever was done to it."""
+        if self._process is None:
+            await self.start()
+        else:
+            self.thaw()
+
     def close(self) -> None:
         """End it, and delete its files."""
         self.kill()
@@ -173,6 +180,15 @@ class Watched:
 
         # An election that fails is repeated after twice the time-out of a failover.
         await until(is_promoted, 60.0)
+
+    async def mend(self) -> None:
+        """Let every process run: a test that failed may have left some frozen or killed."""
+        for server in self.servers:
+            server.thaw()
+            if not server.is_running:
+                await server.start()
+        for sentinel in self.sentinels:
+            await sentinel.mend()
 
     async def is_whole(self) -> bool:
         """Whether a failover is possible."""
