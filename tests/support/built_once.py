@@ -7,8 +7,8 @@ import strawberry
 
 
 def schemas_once(build: Callable[..., strawberry.Schema]) -> Callable[..., strawberry.Schema]:
-    """Builds each schema once, however it is asked for: an argument that is left out, or makes no difference, makes
-    no other schema.
+    """Builds each schema once, however it is asked for: an argument that is left out, or that makes no difference,
+    makes no other schema.
     """
     built = cache(build)
 
