@@ -84,6 +84,8 @@ async def measure(format: str, uploads: int) -> tuple[float, float, float, float
             "media_url": f"{folder}/media",
             # All photos must be decoded, even if the last one waits for long.
             "operation_timeout_s": 600,
+            # Each sign-up hashes one, as in production.
+            "password_hash_memory_kib": defaults.password_hash_memory_kib,
         }
         async with server_process(**settings) as server:
             await server.ready()
