@@ -1,6 +1,6 @@
 """A trip: its fields, the mutations that request and change it, and its subscription."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 
 from models.trip_life import is_completed, is_driving, is_on_the_way
-from models.values import TripValue
+from models.values import TripValue, UserValue
 from models.visibility import Actor, Audience, audience_of
 from schema.api.cancel_code import CancelCode
 from schema.api.context import Info, SharedInfo
@@ -191,9 +191,20 @@ class TripPayload:
     )
 
 
-def to_trip(trip: TripValue, audience: Audience) -> Trip:
-    """The trip as ``audience`` sees it."""
+def to_trips(trips: Iterable[tuple[TripValue, Audience]]) -> list[Trip]:
+    """Each trip as its audience sees it. Those of one person, as pages are, share that person's object."""
+    people: _People = {}
+    return [to_trip(trip, audience, people) for trip, audience in trips]
+
+
+# By the user's id, and whether it is shown to a party of the trip.
+_People = dict[tuple[UUID, bool], User]
+
+
+def to_trip(trip: TripValue, audience: Audience, people: _People | None = None) -> Trip:
+    """The trip as ``audience`` sees it. ``people``: those of the trips before, which the trip's are added to."""
     to_party = audience.is_party
+    people = people if people is not None else {}
     return Trip(
         id=strawberry.ID(str(trip.id)),
         created=trip.created,
@@ -209,11 +220,18 @@ def to_trip(trip: TripValue, audience: Audience) -> Trip:
         cancel_code=trip.cancel_code if to_party else None,
         arrived_at=trip.arrived_at if to_party else None,
         vehicle=to_vehicle(trip.vehicle) if to_party else None,
-        rider=to_user(trip.rider, to_party=to_party),
-        driver=to_user(trip.driver, to_party=to_party) if trip.driver is not None else None,
+        rider=_person(trip.rider, people, to_party=to_party),
+        driver=_person(trip.driver, people, to_party=to_party) if trip.driver is not None else None,
         value=trip,
         audience=audience,
     )
+
+
+def _person(user: UserValue, people: _People, *, to_party: bool) -> User:
+    person = people.get((user.id, to_party))
+    if person is None:
+        person = people[user.id, to_party] = to_user(user, to_party=to_party)
+    return person
 
 
 async def find_trip(info: Info, actor: Actor, trip_id: UUID) -> Trip | None:

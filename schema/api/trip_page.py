@@ -5,10 +5,10 @@ from typing import Annotated
 import strawberry
 
 from models.values import TripValue
-from models.visibility import audience_of
+from models.visibility import Actor, Audience, audience_of
 from schema.api import cursors
 from schema.api.context import Info
-from schema.api.trip import Trip, to_trip
+from schema.api.trip import Trip, to_trips
 from schema.api.trip_status import TripStatus
 
 
@@ -69,13 +69,8 @@ async def trips(
         first=first,
         after=cursors.decode(after) if after is not None else None,
     )
-    nodes: list[Trip] = []
-    for trip in page.trips:
-        audience = audience_of(page.actor, trip)
-        assert audience is not None, "a page holds what the caller may see"
-        nodes.append(to_trip(trip, audience))
     return TripConnection(
-        nodes=nodes,
+        nodes=to_trips((trip, _audience(page.actor, trip)) for trip in page.trips),
         page_info=PageInfo(
             has_next_page=page.has_next,
             has_previous_page=after is not None,
@@ -83,3 +78,9 @@ async def trips(
         ),
         page=page.trips,
     )
+
+
+def _audience(actor: Actor, trip: TripValue) -> Audience:
+    audience = audience_of(actor, trip)
+    assert audience is not None, "a page holds what the caller may see"
+    return audience
