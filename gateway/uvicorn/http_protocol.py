@@ -90,17 +90,22 @@ class HttpProtocol(AdmittingProtocol):
         self._framing_bytes = 0
         self._accepted_s = 0.0
         self.is_shutting_down = False
+        # Whether a handshake waits for its turn.
+        self._has_handshake = False
         # Set by an answer that has no end of its own.
         self.on_shutdown: Callable[[], None] | None = None
 
     def shutdown(self) -> None:
         """The server stops: close the connection, or ask the running answer to end.
 
-        An idle connection ends a moment later: it may be a new one, or have a request that is not read yet.
+        An idle connection ends a moment later: it may be a new one, or have a request that is not read yet. A
+        handshake that waits for its turn gets 503 then.
         """
         self.is_shutting_down = True
         if self.on_shutdown is not None:
             self.on_shutdown()
+        if self._has_handshake:
+            return
         if self._is_idle():
             first = self._accepted_s + FIRST_REQUEST_S if self.cycle is None else 0.0  # pyright: ignore[reportUnnecessaryComparison]
             self._stopping = self.loop.call_at(max(first, self.loop.time() + NEXT_REQUEST_S), self._end_idle)
@@ -108,7 +113,7 @@ class HttpProtocol(AdmittingProtocol):
             super().shutdown()
 
     def _end_idle(self) -> None:
-        if self._is_idle():
+        if self._is_idle() and not self._has_handshake:
             super().shutdown()
 
     def _is_idle(self) -> bool:
@@ -165,6 +170,7 @@ class HttpProtocol(AdmittingProtocol):
         if self._is_barred():
             self._refuse(_BARRED)
             return
+        self._has_handshake = True
         self.queue_upgrade(self._handshakes, self._upgrade)
 
     def _is_barred(self) -> bool:

@@ -1,6 +1,7 @@
 """What a server that stops does with its HTTP connections."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -60,6 +61,39 @@ async def test_a_handshake_that_comes_just_when_the_server_stops_is_503(
         received = (await reader.read()).lower()
     assert received.startswith(b"http/1.1 503 ")
     assert b"\r\nretry-after: 1\r\n" in received
+
+
+@pytest.mark.parametrize("is_sent_before", [True, False], ids=["before the stop", "after the stop"])
+async def test_a_handshake_that_waits_for_its_turn_while_the_server_stops_is_503(
+    live_server: LiveServer, accepted: list[HttpProtocol], is_sent_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[Callable[[], None]] = []
+    monkeypatch.setattr(HttpProtocol, "queue_upgrade", lambda _, handshakes, upgrade: turns.append(upgrade))
+    ends_of_idle = asyncio.Event()
+    monkeypatch.setattr(HttpProtocol, "_end_idle", _noted(HttpProtocol._end_idle, ends_of_idle))  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(http_protocol, "FIRST_REQUEST_S", 0.2)
+    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+        await until(lambda: accepted)
+        if not is_sent_before:
+            accepted[0].shutdown()
+        writer.write(HANDSHAKE % b"")
+        await until(lambda: turns)
+        if is_sent_before:
+            accepted[0].shutdown()
+        else:
+            await ends_of_idle.wait()
+        turns[0]()
+        received = (await reader.read()).lower()
+    assert received.startswith(b"http/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in received
+
+
+def _noted(end_idle: Callable[[HttpProtocol], None], done: asyncio.Event) -> Callable[[HttpProtocol], None]:
+    def noted(protocol: HttpProtocol) -> None:
+        end_idle(protocol)
+        done.set()
+
+    return noted
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\n"], ids=["nothing", "part of a head"])
