@@ -13,7 +13,7 @@ from application.paths import ROOT
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 CODE = ("application", "schema", "gateway", "admin", "services", "models", "simulation", "benchmarks")
-FOLDERS = (*CODE, "tests", "migrations", "web", "clients/typescript", "deploy", "docs")
+FOLDERS = (*CODE, "tests", "migrations", "web", "clients/typescript", "examples", "deploy", "docs")
 # Media types begin with the name of a folder too.
 PATH = re.compile(rf"(?<![\w/.:-])(?:{'|'.join(FOLDERS)})/(?!json|graphql)[\w./-]*[\w/]")
 # Built folders.

@@ -1,22 +1,19 @@
 """A page that Vite serves uses the API as docs/operations.md says, through the real Vite."""
 
-import asyncio
 import re
 import shutil
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.browser.conftest import WEB
 from tests.conftest import LiveServer
 from tests.support.api import open_socket
+from tests.support.node_servers import node_server
 from tests.support.tools import missing
-from tests.support.waiting import until
 
 pytestmark = [pytest.mark.attack("cross-site"), pytest.mark.parametrize("backend", ["embedded"], indirect=True)]
 
@@ -40,30 +37,9 @@ async def vite(folder: Path, config: str) -> AsyncGenerator[str]:
         missing("Vite", "run `npm ci` in web/")
     (folder / "vite.config.mjs").write_text(config)
     (folder / "index.html").write_text("<!doctype html><title>A front end</title>")
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(script),
-        *("--host", "127.0.0.1", "--port", str(port), "--strictPort"),
-        cwd=folder,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as http:
-
-            async def serves() -> bool:
-                try:
-                    return (await http.get("/")).is_success
-                except httpx.TransportError:
-                    return False
-
-            await until(serves, timeout_s=30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
+    arguments = ("--host", "127.0.0.1", "--port", "{port}", "--strictPort")
+    async with node_server(node, str(script), *arguments, folder=folder) as url:
+        yield url
 
 
 @pytest.mark.usefixtures("web_build")

@@ -1,5 +1,4 @@
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -7,12 +6,12 @@ from PIL import Image
 
 from application.paths import ROOT
 from application.settings import Settings
-from tests.support import tools
+from tests.support import client_package, tools
+from tests.support.client_package import PACKAGE, install
 from tests.support.tools import build_once, missing, run
 
 FOLDER = Path(__file__).parent
 ARIADNE = FOLDER / "ariadne"
-PACKAGE = ROOT / "clients" / "typescript"
 
 
 @pytest.fixture
@@ -33,18 +32,6 @@ def npm_packages(packed: Path) -> Path:
     folder = tools.npm_packages(FOLDER)
     install(packed, folder)
     return folder
-
-
-def install(packed: Path, node_modules: Path) -> None:
-    """Put the packed client package into a `node_modules`, where it finds the packages beside it."""
-    target = node_modules / "@taxirank" / "client"
-    target.parent.mkdir(exist_ok=True)
-
-    def copy() -> None:
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(packed, target)
-
-    build_once(target, [*packed.rglob("*")], copy)
 
 
 @pytest.fixture(scope="session")
@@ -98,29 +85,10 @@ def packages() -> Path:
 @pytest.fixture(scope="session")
 def package(packages: Path) -> Path:
     """The package's folder, built once with its tests."""
-    sources = [*PACKAGE.glob("*.json"), *PACKAGE.glob("src/**/*.ts"), *PACKAGE.glob("tests/*.ts")]
-
-    def build() -> None:
-        shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
-        run("npm", "run", "build", folder=PACKAGE)
-
-    build_once(PACKAGE / "dist", sources, build)
-    return packages
+    return client_package.build()
 
 
 @pytest.fixture(scope="session")
 def packed(package: Path) -> Path:
     """The package as its users get it: what is in the file that `npm pack` makes."""
-    outcome = PACKAGE / "packed"
-    sources = [PACKAGE / "package.json", PACKAGE / "README.md", *PACKAGE.glob("src/**/*")]
-
-    def pack() -> None:
-        shutil.rmtree(outcome, ignore_errors=True)
-        outcome.mkdir()
-        run("npm", "pack", "--ignore-scripts", "--pack-destination", str(outcome), folder=package)
-        (file,) = outcome.glob("*.tgz")
-        with tarfile.open(file) as archive:
-            archive.extractall(outcome, filter="data")
-
-    build_once(outcome, sources, pack)
-    return outcome / "package"
+    return client_package.unpacked()

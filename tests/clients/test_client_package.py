@@ -24,11 +24,11 @@ from graphql import (
 )
 
 from application.paths import ROOT
-from tests.clients.conftest import PACKAGE
 from tests.clients.network import Network, happens_unseen
 from tests.clients.script import running
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import PASSWORD
+from tests.support.client_package import PACKAGE
 from tests.support.tools import run
 
 # The first one may have to install the packages.

@@ -13,14 +13,17 @@ import pytest
 
 from application.paths import ROOT
 from application.settings import PREFIX, Settings
-from tests.clients.conftest import ARIADNE, FOLDER, PACKAGE, install
+from tests.clients.conftest import ARIADNE, FOLDER
 from tests.clients.test_javascript_clients import CLIENTS
+from tests.support.client_package import APPS, PACKAGE, install
 from tests.support.tools import build_once, run
 
 _PACKAGE = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 # The name of the file that `npm pack` makes.
 PACKED = f"./taxirank-client-{_PACKAGE['version']}.tgz"
 PAGES = sorted((ROOT / "docs" / "clients").glob("*.md"))
+# Files of the example apps, whose own build checks their types; and those of tests/browser/test_empty_folder.py.
+EXAMPLES, EMPTY_FOLDER = "examples/", "rider/"
 _BLOCK = re.compile(
     r'^```(?P<language>\w+)(?: title="(?P<file>[^"]+)")?\n(?P<text>.*?)^```$', re.DOTALL | re.MULTILINE
 )
@@ -58,11 +61,18 @@ def test_the_code_of_a_page_is_the_code_that_is_tested(page: Path) -> None:
         if block.language == "bash":
             continue
         assert block.file is not None, block.text
-        assert lines(block.text) in lines((FOLDER / block.file).read_text(encoding="utf-8")), block.file
+        if block.file.startswith(EMPTY_FOLDER):
+            continue
+        home = ROOT if block.file.startswith(EXAMPLES) else FOLDER
+        assert lines(block.text) in lines((home / block.file).read_text(encoding="utf-8")), block.file
 
 
-def test_every_set_up_is_shown_completely() -> None:
+def test_every_set_up_and_all_that_an_app_does_with_its_library_is_shown_completely() -> None:
     shown = {block.file: block.text for page in PAGES for block in blocks(page)}
+    for app in APPS:
+        for path in (ROOT / "examples" / app / "src").iterdir():
+            if path.name != "main.tsx":
+                assert shown[str(path.relative_to(ROOT))] == path.read_text(encoding="utf-8")
     for path in FOLDER.glob("setup/*.*"):
         assert shown[f"setup/{path.name}"] == path.read_text(encoding="utf-8")
 
@@ -70,6 +80,7 @@ def test_every_set_up_is_shown_completely() -> None:
 @each_page
 def test_the_commands_of_a_page_are_those_that_the_tests_have_run(page: Path) -> None:
     package = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
+    examples = json.loads((ROOT / "examples" / "package.json").read_text(encoding="utf-8"))
     build = {tuple(shlex.split(command)) for command in package["scripts"]["build"].split("&&")}
     for command in [
         line for block in blocks(page) if block.language == "bash" for line in block.text.splitlines()
@@ -78,7 +89,12 @@ def test_the_commands_of_a_page_are_those_that_the_tests_have_run(page: Path) ->
             case ["npm", "ci" | "pack"]:
                 assert page.stem == "index"
             case ["npm", "install", *packages]:
-                assert {*packages} - {"--save-dev", PACKED} <= set(package["devDependencies"])
+                assert {*packages} - {"--save-dev", PACKED, f".{PACKED}"} <= set(package["devDependencies"])
+            case ["npm", "run", script] if script in APPS:
+                assert script in examples["scripts"]
+            case ["npm", "create" | "run", *_] | ["cd", _]:
+                # tests/browser/test_empty_folder.py runs them.
+                assert page.stem == "react"
             case ["npx", *words]:
                 assert tuple(words) in build
             case ["uv", "add", *packages]:
@@ -154,15 +170,17 @@ def paste(page: Path, folder: Path, npm_packages: Path, packed: Path) -> None:
         if block.language == "bash":
             commands += [shlex.split(line) for line in block.text.splitlines()]
         elif block.language in {"ts", "tsx", "json"} and block.file is not None:
+            if block.file.startswith(EXAMPLES) or block.file == f"{EMPTY_FOLDER}vite.config.ts":
+                continue
             file = folder / block.file
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("a", encoding="utf-8") as pasted:
                 pasted.write(block.text)
     for command in commands:
         match command:
             case ["npm", "install", *packages]:
                 for name in {*packages} - {"--save-dev"}:
-                    if name == PACKED:
+                    if name.endswith(PACKED):
                         install(packed, node_modules)
                     elif not (node_modules / name).exists():
                         (node_modules / name).parent.mkdir(exist_ok=True)

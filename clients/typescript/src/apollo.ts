@@ -84,10 +84,10 @@ export function overApollo(client: ApolloClient): Connection {
   return {
     async ask(document, variables) {
       try {
-        const { data } = await (isMutation(document)
+        const { data, error } = await (isMutation(document)
           ? client.mutate({ mutation: document, variables: variables as never })
           : client.query({ query: document, variables: variables as never, fetchPolicy: "network-only" }));
-        return data == null ? { data: null, problems: problemsOf(undefined) } : { data: data as never, problems: [] };
+        return error || data == null ? { data: null, problems: problemsOf(error) } : { data: data as never, problems: [] };
       } catch (cause) {
         return { data: null, problems: problemsOf(cause) };
       }

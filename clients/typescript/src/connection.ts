@@ -1,6 +1,16 @@
 import type { Problem } from "./problems.js";
 import type { TypedDocumentNode } from "./typedDocument.js";
 
+/**
+ * What a user should know of the socket.
+ *
+ * - `connecting`: not connected yet. `live`: events arrive.
+ * - `reconnecting`: what is shown may be old; the socket comes back by itself, and each subscription begins with its state.
+ * - `ended`: the session is over, or there is none: log in, and open a new socket.
+ * - `lost`: the server refuses for good (see `isFinal`): coming back by itself would fail in the same way.
+ */
+export type SocketState = "connecting" | "live" | "reconnecting" | "ended" | "lost";
+
 /** What an operation gave: its data, or the problems that prevented it. */
 export interface Answer<Result> {
   readonly data: Result | null;

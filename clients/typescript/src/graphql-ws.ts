@@ -1,15 +1,9 @@
 /** One socket for all subscriptions of a person, over graphql-ws. */
 import { createClient, type Client, type ClientOptions } from "graphql-ws";
 
-/**
- * What a user should know of the socket.
- *
- * - `connecting`: not connected yet. `live`: events arrive.
- * - `reconnecting`: what is shown may be old; the socket comes back by itself, and each subscription begins with its state.
- * - `ended`: the session is over, or there is none: log in, and open a new socket.
- * - `lost`: the server refuses for good (see `isFinal`): coming back by itself would fail in the same way.
- */
-export type SocketState = "connecting" | "live" | "reconnecting" | "ended" | "lost";
+import type { SocketState } from "./connection.js";
+
+export type { SocketState };
 
 export interface SocketOptions extends Omit<ClientOptions, "url" | "connectionParams" | "shouldRetry"> {
   /** The address of the API: `wss://HOST/graphql`. */

@@ -33,6 +33,19 @@ export function userProblems(errors: readonly UserErrorData[]): Problem[] {
   return errors.map(({ code, message, field, retryAfter }) => made(code, message, field, retryAfter));
 }
 
+/** What a mutation of one field gave: the result of `useMutation` of Apollo Client (`errorPolicy: "all"`) or of urql. */
+export interface MutationResult {
+  readonly data?: object | null | undefined;
+  readonly error?: unknown;
+}
+
+/** What went wrong with a mutation: the errors of its payload, or those of the request. */
+export function mutationProblems({ data, error }: MutationResult): Problem[] {
+  if (error != null) return problemsOf(error);
+  const payloads = Object.values(data ?? {}) as ({ errors?: readonly UserErrorData[] } | null | string)[];
+  return payloads.flatMap((payload) => userProblems((typeof payload === "object" && payload?.errors) || []));
+}
+
 interface RequestError {
   readonly message: string;
   readonly extensions?: Readonly<Record<string, unknown>> | undefined;

@@ -12,7 +12,7 @@ import {
   type ReactNode,
 } from "react";
 
-import type { Connection } from "./connection.js";
+import type { Connection, SocketState } from "./connection.js";
 import { RequestTrip, type CreateTripInput, type NearInput, type TripFieldsFragment } from "./generated/operations.js";
 import { userProblems, type Problem } from "./problems.js";
 import { visibleCar } from "./state/car.js";
@@ -42,6 +42,24 @@ function useStates(): LiveStates {
 /** The connection of the provider, for operations of your own. */
 export function useConnection(): Connection {
   return useStates().connection;
+}
+
+export interface Session<Client> {
+  readonly client: Client;
+  /** The state of the client's socket. */
+  readonly link: SocketState;
+  /** Replaces the client, after a log-in or a log-out: the one before has another person's data. */
+  readonly renew: () => void;
+}
+
+/** A client for whoever is logged in. `open` makes one, and gives `onState` to its socket. */
+export function useSession<Client>(open: (onState: (state: SocketState) => void) => Client): Session<Client> {
+  const begin = () => {
+    const client = open((link) => change((now) => (now.client === client ? { ...now, link } : now)));
+    return { client, link: "connecting" as SocketState };
+  };
+  const [session, change] = useState(begin);
+  return { ...session, renew: () => change(begin()) };
 }
 
 export interface MyTripsView {

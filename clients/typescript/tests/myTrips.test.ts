@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import fc from "fast-check";
 
-import { applyMyTripsEvent, learnTrip, NO_TRIPS, type MyTrips, type MyTripsEvent } from "../src/index.js";
+import { activeTrip, applyMyTripsEvent, learnTrip, NO_TRIPS, type MyTrips, type MyTripsEvent } from "../src/index.js";
 import { anId, created, disturbed } from "./histories.js";
 
 interface Trip {
@@ -71,4 +71,11 @@ test("it is told whether all trips are known", () => {
   const answered = learnTrip(NO_TRIPS as MyTrips<Trip>, trip("1", 1));
   assert.deepEqual(answered, { isKnown: false, trips: [trip("1", 1)] });
   assert.deepEqual(after([snapshot()], answered), { isKnown: true, trips: [] });
+});
+
+test("the active trip is the one that is furthest on, and none that has ended", () => {
+  const trips = ["EXPIRED", "REQUESTED", "STARTED", "REQUESTED", "COMPLETED"].map((status) => ({ status }));
+  assert.equal(activeTrip(trips), trips[2]);
+  assert.equal(activeTrip(trips.slice(0, 2)), trips[1]);
+  assert.equal(activeTrip([{ status: "CANCELLED" }]), undefined);
 });

@@ -44,6 +44,13 @@ export function learnTrip<Trip extends MyTrip>(mine: MyTrips<Trip>, trip: Trip):
   return known !== undefined && known.version > trip.version ? mine : put(mine, trip);
 }
 
+const ACTIVE = ["IN_PROGRESS", "STARTED", "REQUESTED"];
+
+/** The trip to show first: of those that have not ended the one that is furthest on; of several, the first. */
+export function activeTrip<Trip extends { readonly status: string }>(trips: readonly Trip[]): Trip | undefined {
+  return ACTIVE.flatMap((status) => trips.filter((trip) => trip.status === status))[0];
+}
+
 function find<Trip extends MyTrip>({ trips }: MyTrips<Trip>, id: string): Trip | undefined {
   return trips.find((trip) => trip.id === id);
 }

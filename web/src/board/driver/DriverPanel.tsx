@@ -1,4 +1,4 @@
-import { Me } from "@taxirank/client";
+import { activeTrip, Me } from "@taxirank/client";
 import { useMyTrips, useOffers, type Offers as Pool, type OffersEvent } from "@taxirank/client/react";
 import { useCallback, useEffect, useRef } from "react";
 
@@ -15,7 +15,7 @@ import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
 import { useToRate } from "../trip/useToRate";
-import { currentOf, GONE, toldToDriver } from "../trip/words";
+import { GONE, toldToDriver } from "../trip/words";
 import { useAnnounce } from "../../ui/announcer";
 import { Notice } from "../../ui/Notice";
 import { IS_TOUCHED } from "../../ui/pointing";
@@ -33,7 +33,7 @@ export function DriverPanel({ connection, person, onPerson, panelId, onNews }: R
   const { trips: known, problems: tripProblems, learn: learned } = useMyTrips();
   // A trip that was given back no longer belongs to this driver.
   const trips = known?.filter(({ driver }) => driver?.id === person.id) ?? null;
-  const trip = currentOf(trips);
+  const trip = activeTrip(trips ?? []);
   useOwnRating(person, trips?.[0]?.driver, onPerson);
   const announce = useAnnounce();
   const say = useCallback((text: string) => announce(`Driver: ${text}`), [announce]);

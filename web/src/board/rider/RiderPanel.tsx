@@ -1,3 +1,4 @@
+import { activeTrip } from "@taxirank/client";
 import { useCar, useMyTrips } from "@taxirank/client/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 
@@ -14,7 +15,7 @@ import { RateForm } from "../trip/RateForm";
 import { OtherTrips } from "../trip/TripParts";
 import { useHappenings } from "../trip/useHappenings";
 import { useToRate } from "../trip/useToRate";
-import { currentOf, headline, STATUS, toldToRider } from "../trip/words";
+import { headline, STATUS, toldToRider } from "../trip/words";
 import { useAnnounce } from "../../ui/announcer";
 import { Notice } from "../../ui/Notice";
 import { IS_TOUCHED } from "../../ui/pointing";
@@ -44,7 +45,7 @@ export function RiderPanel({ connection, person, onPerson, isDemo, onDemoOver, o
   const announce = useAnnounce();
   const title = useRef<HTMLHeadingElement>(null);
   const keptFocus = useKeptFocus(title);
-  const trip = currentOf(trips);
+  const trip = activeTrip(trips ?? []);
   const car = useCar(trip);
   const [from, to] = trip ? [trip.pickUp, trip.dropOff] : [pointOf(pickUp), pointOf(dropOff)];
   const estimate = useEstimate(connection, trip ? null : from, trip ? null : to);

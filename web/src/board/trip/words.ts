@@ -55,14 +55,6 @@ export const DRIVERS_REASONS: [CancelCode, string][] = [
   ["OTHER", "Another reason"],
 ];
 
-/** The most advanced status first. */
-const ACTIVE: readonly TripStatus[] = ["IN_PROGRESS", "STARTED", "REQUESTED"];
-
-/** The trip to show large: the active trip with the most advanced status; of several, the newest. */
-export function currentOf(trips: readonly Trip[] | null): Trip | undefined {
-  return ACTIVE.flatMap((status) => (trips ?? []).filter((trip) => trip.status === status))[0];
-}
-
 /** The rider's headline of a trip. */
 export function headline(trip: Trip): string {
   const name = nameOfDriver(trip);
