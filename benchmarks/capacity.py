@@ -7,6 +7,7 @@ cost. From these it calculates what the city needs. ``--check`` lets a town do e
 import json
 import math
 import os
+import random
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import asyncpg
+import h3.api.basic_int as h3
 import typer
 import uvloop
 from redis.asyncio import Redis
@@ -24,17 +26,19 @@ from benchmarks import cores
 from benchmarks.costs import Costs, Load
 from benchmarks.crowd import MORE_FILES, raise_file_limit
 from benchmarks.latencies import Latencies
+from benchmarks.meters import Meters, Spent
 from benchmarks.people import People
-from benchmarks.places import radius_of_town_m
+from benchmarks.places import radius_of_town_m, somewhere
 from benchmarks.site import Site
-from benchmarks.town import NEARLY_REMOTE, REMOTE, Meters, Phase, Spent, Town
+from benchmarks.town import NEARLY_REMOTE, REMOTE, Phase, Town
+from services.live.offer_area import Area
 from tests.support import servers
 
-# Costs are measured in a hundredth of the city, which two processes serve; a town is compared with four.
+# The part of the city in which costs are measured, and the processes of that town and of the one that is compared.
 PART = 100
-PROCESSES, CHECKED_PROCESSES = 2, 4
-# The more positions a process gets, the less each costs: they are measured at these multiples of the town's rate.
-POSITION_RATES = (1, 2, 4)
+PROCESSES = 2
+# The more positions a process gets, the less each costs. One of both gets these multiples of the town's rate.
+POSITION_RATES = (0.5, 1, 2, 4)
 # These are measured at higher rates than the town has, so that they can be told from the rest.
 TRIPS_PER_S = 10.0
 ARRIVALS_PER_S = 20.0
@@ -60,7 +64,7 @@ async def _town(
             database, redis = await asyncpg.connect(site.database_url), Redis.from_url(redis_url)
             meters = Meters(running, postgres.pid, database, redis)
             radius_of_town = radius_of_town_m(load.drivers - load.on_trip, per_km2)
-            town = Town(people, running, meters, radius_m=radius_of_town)
+            town = Town(people, running, meters, radius_m=radius_of_town, offer_radius_m=radius_m)
             await town.connect()
             yield town, meters
             await database.close()
@@ -70,6 +74,7 @@ async def _town(
 
 async def _measure(load: Load, seconds: float, *, per_km2: float, radius_m: float) -> Costs:
     async with _town(load, PROCESSES, per_km2=per_km2, radius_m=radius_m) as (town, meters):
+        await meters.tidy_database()
         empty = (await town.live(seconds)).per_s
         empty_mb, empty_redis_kb = meters.memory_mb(), await meters.redis_memory_kb()
         await town.arrive(on_trip=load.on_trip)
@@ -83,31 +88,35 @@ async def _measure(load: Load, seconds: float, *, per_km2: float, radius_m: floa
         arrivals = await town.live(seconds, arrivals_per_s=ARRIVALS_PER_S)
         positions: list[tuple[float, Spent]] = []
         for times in POSITION_RATES:
-            phase = await town.live(seconds, positions_per_s=load.positions_per_s * times)
-            positions.append((load.positions_per_s * times / PROCESSES, one(phase, phase.positions)))
-        alone, near, inside = [
-            await town.live(seconds, trips_per_s=TRIPS_PER_S, at=place) for place in (REMOTE, NEARLY_REMOTE, None)
+            rate = load.positions_per_s * times
+            phase = await town.live(seconds, positions_per_s=rate, at_one_process=True)
+            positions.append((rate, one(phase, phase.positions).without_noise))
+        alone, near, edge, inside = [
+            await town.live(seconds, trips_per_s=TRIPS_PER_S, at=place)
+            for place in (REMOTE, NEARLY_REMOTE, town.edge, None)
         ]
-        trip, a_near, an_inside = [one(phase, phase.trips) for phase in (alone, near, inside)]
+        trip, a_near, at_edge, an_inside = [one(phase, phase.trips) for phase in (alone, near, edge, inside)]
+        asked = ((at_edge - a_near) * (1 / (2 * town.listening(town.edge)))).without_noise
         # What the drivers on trips hear of their own trips is part of a trip.
         told = inside.deliveries / inside.trips - near.deliveries / near.trips
         return Costs(
-            process=empty * (1 / PROCESSES),
-            socket=(per_s - empty) * (1 / town.sockets),
-            arrival=one(arrivals, arrivals.arrivals),
+            process=(empty * (1 / PROCESSES)).without_noise,
+            socket=((per_s - empty) * (1 / town.sockets)).without_noise,
+            arrival=one(arrivals, arrivals.arrivals).without_noise,
             positions=positions,
-            trip=trip,
-            woken=(a_near - trip) * (1 / PROCESSES),
-            delivery=(an_inside - a_near) * (1 / told),
+            trip=trip.without_noise,
+            woken=((a_near - trip) * (1 / PROCESSES)).without_noise,
+            asked=asked,
+            delivery=((an_inside - a_near - asked * (2 * town.listening())) * (1 / told)).without_noise,
             process_mb=empty_mb / PROCESSES,
             socket_kb=(meters.memory_mb() - empty_mb) * 1000 / town.sockets,
             redis_driver_kb=redis_kb / load.drivers,
         )
 
 
-async def _check(load: Load, seconds: float, *, per_km2: float, radius_m: float) -> tuple[Phase, float]:
-    """What a town used that did everything at once; and how many drivers a request reached."""
-    async with _town(load, CHECKED_PROCESSES, per_km2=per_km2, radius_m=radius_m) as (town, _):
+async def _check(load: Load, seconds: float, *, per_km2: float, radius_m: float) -> tuple[Phase, Load]:
+    """What a town used that did everything at once; and its load, with the drivers that requests reached."""
+    async with _town(load, PROCESSES, per_km2=per_km2, radius_m=radius_m) as (town, _):
         await town.arrive(on_trip=load.on_trip)
         await town.warm_up(seconds / 2)
         alone = await town.live(min(seconds, 5.0), trips_per_s=TRIPS_PER_S, at=NEARLY_REMOTE)
@@ -117,7 +126,8 @@ async def _check(load: Load, seconds: float, *, per_km2: float, radius_m: float)
             trips_per_s=load.trips_per_s,
             arrivals_per_s=load.arrivals_per_s,
         )
-        return phase, (phase.deliveries / phase.trips - alone.deliveries / alone.trips) / 2
+        reached = (phase.deliveries / phase.trips - alone.deliveries / alone.trips) / 2
+        return phase, replace(load, reached=reached, listening=town.listening())
 
 
 _USED = (
@@ -143,6 +153,7 @@ def _show_costs(costs: Costs) -> None:
         *((f"position, of {rate:,.0f} a second and process", each) for rate, each in costs.positions),
         ("trip, far from everybody", costs.trip),
         ("process woken by a request", costs.woken),
+        ("driver who listens, asked", costs.asked),
         ("delivery to a driver", costs.delivery),
     ]
     for name, each in rows:
@@ -164,14 +175,16 @@ def _show_check(load: Load, costs: Costs, phase: Phase, part: int) -> None:
         trips_per_s=phase.trips / phase.seconds,
         arrivals_per_s=phase.arrivals / phase.seconds,
     )
-    said = done.total(costs, CHECKED_PROCESSES)
+    said = done.total(costs, PROCESSES)
     print(
-        f"a town of 1/{part}: {load.drivers:,} drivers, {CHECKED_PROCESSES} processes; a request reaches "
-        f"{load.reached:.0f} drivers\n| in a second | calculated | used | used of it |\n|---|---|---|---|"
+        f"a town of 1/{part}: {load.drivers:,} drivers, {PROCESSES} processes; a request reaches "
+        f"{load.reached:.0f} of {load.listening:.0f} drivers who listen"
     )
+    print("| in a second | calculated | used | used of it |\n|---|---|---|---|")
     for name, unit in _USED:
         used, calculated = getattr(phase.per_s, name), getattr(said, name)
-        print(f"| {unit} | {calculated:,.0f} | {used:,.0f} | {used / calculated:.0%} |")
+        share = f"{used / calculated:.0%}" if calculated else ""
+        print(f"| {unit} | {calculated:,.0f} | {used:,.0f} | {share} |")
     answers = Latencies(phase.answers_s)
     print(f"answers to requests, p50, p99: {answers.percentile_ms(50):.1f}, {answers.percentile_ms(99):.1f} ms\n")
 
@@ -199,6 +212,13 @@ def _show_city(load: Load, costs: Costs) -> None:
     )
 
 
+def _listened_km2(radius_m: float) -> float:
+    """How large the cells are together that a driver listens to, on average."""
+    rng = random.Random(1)
+    areas = [Area.around(somewhere(rng, 20_000), radius_m).cells for _ in range(100)]
+    return sum(h3.cell_area(cell, "km^2") for area in areas for cell in area) / len(areas)
+
+
 def main(
     drivers: Annotated[int, typer.Option(min=1, help="Drivers in the city, each with a socket.")] = 100_000,
     on_trip: Annotated[int, typer.Option(min=1, help="Of them on a trip; the rider of each watches.")] = 20_000,
@@ -223,13 +243,13 @@ def main(
 
     All servers share one core; PostgreSQL (without fsync), Redis and the clients another.
     """
-    # A request reaches a circle around it.
-    reached = per_km2 * math.pi * (radius_m / 1000) ** 2
-    city = Load(drivers, on_trip, drivers / every, requests, arrivals, reached, woken)
+    # A request reaches a circle around it. More drivers listen: whole cells, which touch any circle around them.
+    reached, listening = per_km2 * math.pi * (radius_m / 1000) ** 2, per_km2 * _listened_km2(radius_m)
+    city = Load(drivers, on_trip, drivers / every, requests, arrivals, listening, reached, woken)
     if on_trip >= drivers:
         raise typer.BadParameter("fewer drivers are on a trip than there are")
     smallest = max(part for part in (PART if costs_file is None else 0, check or 0, 1))
-    if city.part(smallest).drivers - city.part(smallest).on_trip <= CHECKED_PROCESSES:
+    if city.part(smallest).drivers - city.part(smallest).on_trip <= PROCESSES:
         raise typer.BadParameter("the town has too few drivers: measure a larger city, or use --costs")
     cores.pin(os.getpid(), cores.LOAD_CORE)
     if costs_file is not None:
@@ -242,9 +262,8 @@ def main(
         save.write_text(json.dumps(asdict(costs), indent=1) + "\n", encoding="utf-8")
     if check is not None:
         raise_file_limit(city.sockets // check + MORE_FILES)
-        town = city.part(check)
-        phase, reached = uvloop.run(_check(town, 2 * seconds, per_km2=per_km2, radius_m=radius_m))
-        _show_check(replace(town, reached=reached), costs, phase, check)
+        phase, town = uvloop.run(_check(city.part(check), 2 * seconds, per_km2=per_km2, radius_m=radius_m))
+        _show_check(town, costs, phase, check)
     _show_city(city, costs)
 
 

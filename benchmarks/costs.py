@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.town import Spent
+from benchmarks.meters import Spent
 
 # A process that uses more of its core answers late.
 BUSY = 0.6
@@ -18,8 +18,8 @@ class Costs:
 
     ``process`` and ``socket``: a second of an idle one. ``arrival``: a socket that is opened, gets a snapshot and
     closes. ``positions``: one of them, by how many a process gets in a second. ``trip``: a request and its three
-    changes, far from everybody. ``woken``: what is added for each process that has a driver near; ``delivery``:
-    for each message to a driver.
+    changes, far from everybody. ``woken``: what is added for each process that has a driver near; ``asked``: for
+    each driver who listens to the cell, each time; ``delivery``: for each message to a driver.
     """
 
     process: Spent
@@ -28,6 +28,7 @@ class Costs:
     positions: Sequence[tuple[float, Spent]]
     trip: Spent
     woken: Spent
+    asked: Spent
     delivery: Spent
     process_mb: float
     socket_kb: float
@@ -58,8 +59,8 @@ class Costs:
 class Load:
     """What a city does.
 
-    ``on_trip``: of the drivers; a rider watches each. ``reached``: drivers near a request. ``woken``: processes
-    that hear of a request; None: all.
+    ``on_trip``: of the drivers; a rider watches each. ``listening``: drivers who listen to the cell of a request;
+    ``reached``: those of them who are near enough. ``woken``: processes that hear of a request; None: all.
     """
 
     drivers: int
@@ -67,6 +68,7 @@ class Load:
     positions_per_s: float
     trips_per_s: float
     arrivals_per_s: float
+    listening: float
     reached: float
     woken: float | None = None
 
@@ -76,19 +78,20 @@ class Load:
         return self.drivers + self.on_trip
 
     def part(self, number: int) -> "Load":
-        """What a part of the city does; a request reaches as many there."""
+        """What a part of the city does; as many listen to a request there."""
         return Load(
             self.drivers // number,
             max(1, self.on_trip // number),
             self.positions_per_s / number,
             self.trips_per_s / number,
             self.arrivals_per_s / number,
+            self.listening,
             self.reached,
         )
 
     def parts(self, costs: Costs, processes: int) -> list[tuple[str, float, Spent]]:
         """What comes how often in a second, and what one of each costs."""
-        woken = min(processes, self.reached, math.inf if self.woken is None else self.woken)
+        woken = min(processes, self.listening, math.inf if self.woken is None else self.woken)
         return [
             ("processes that run", processes, costs.process),
             ("sockets that are open", self.sockets, costs.socket),
@@ -96,7 +99,8 @@ class Load:
             ("positions", self.positions_per_s, costs.position(self.positions_per_s / processes)),
             ("trips", self.trips_per_s, costs.trip),
             ("processes woken by a request", self.trips_per_s * woken, costs.woken),
-            # Each driver hears that there is a request, and that it is gone.
+            # Each driver is asked and told that there is a request, and that it is gone.
+            ("drivers who listen, asked", self.trips_per_s * self.listening * 2, costs.asked),
             ("deliveries to drivers", self.trips_per_s * self.reached * 2, costs.delivery),
         ]
 

@@ -6,22 +6,20 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
-
-import asyncpg
-import psutil
-from redis.asyncio import Redis
+from typing import Any
 
 from benchmarks import operations
-from benchmarks.cores import cpu_s
 from benchmarks.http_client import HttpClient, check, request
 from benchmarks.live_socket import LiveSocket, open_socket, open_sockets
+from benchmarks.meters import Meters, Spent
 from benchmarks.people import People, Person
-from benchmarks.places import moved, somewhere
+from benchmarks.places import CENTER, moved, somewhere
 from benchmarks.target import Running
 from models.geo import GeoPoint
+from services.live.offer_area import Area
+from services.positions.cells import cells_of
 
 # Where nobody is near, and where one driver of each process is.
 REMOTE, NEARLY_REMOTE = GeoPoint(53.2, 4.89), GeoPoint(51.5, 4.89)
@@ -30,34 +28,8 @@ OPEN_AT_ONCE = 20
 # From a request to the acceptance, to the pick-up and to the drop-off.
 STEP_S = 0.5
 SETTLE_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was used: milliseconds of CPU; kilobytes of PostgreSQL's log, between servers and Redis, and of
-    messages to and from clients (without the heads of packets).
-    """
-
-    server_ms: float = 0.0
-    postgres_ms: float = 0.0
-    redis_ms: float = 0.0
-    wal_kb: float = 0.0
-    redis_kb: float = 0.0
-    sent_kb: float = 0.0
-    received_kb: float = 0.0
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
-
-    def __mul__(self, factor: float) -> "Spent":
-        return Spent(*(value * factor for value in _values(self)))
-
-    def __sub__(self, other: "Spent") -> "Spent":
-        return self + other * -1
-
-
-def _values(spent: Spent) -> list[float]:
-    return [getattr(spent, field.name) for field in fields(spent)]
+# Where it is counted how many listen.
+PLACES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,63 +52,24 @@ class Phase:
         return self.spent * (1 / self.seconds)
 
 
-class Meters:
-    """Reads what all processes have used so far."""
-
-    def __init__(
-        self,
-        processes: Sequence[Running],
-        postmaster: int,
-        database: asyncpg.Connection,
-        redis: Redis,
-    ) -> None:
-        self._processes = processes
-        self._postmaster = psutil.Process(postmaster)
-        self._database = database
-        self._redis = redis
-        self.sent_bytes = self.received_bytes = 0
-
-    async def read(self) -> Spent:
-        """Since they began."""
-        cpu, stats = await self._info("cpu"), await self._info("stats")
-        wal: Any = await self._database.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
-        backends = [self._postmaster, *self._postmaster.children(recursive=True)]
-        return Spent(
-            sum(cpu_s(each.process) for each in self._processes) * 1000,
-            sum(map(cpu_s, backends)) * 1000,
-            (cpu["used_cpu_sys"] + cpu["used_cpu_user"]) * 1000,
-            float(wal) / 1000,
-            (stats["total_net_input_bytes"] + stats["total_net_output_bytes"]) / 1000,
-            self.sent_bytes / 1000,
-            self.received_bytes / 1000,
-        )
-
-    async def tidy_database(self) -> None:
-        """Do now what PostgreSQL would do at some time, and pay then."""
-        await self._database.execute("VACUUM ANALYZE")
-        await self._database.execute("CHECKPOINT")
-
-    def memory_mb(self) -> float:
-        """Of all servers."""
-        return sum(each.process.memory_info().rss for each in self._processes) / 1e6
-
-    async def redis_memory_kb(self) -> float:
-        """Of what Redis holds."""
-        return (await self._info("memory"))["used_memory"] / 1000
-
-    async def _info(self, section: str) -> dict[str, float]:
-        return cast("dict[str, float]", await self._redis.info(section))
-
-
 class Town:
     """Drivers in a disc, some on a trip whose rider watches the car; everybody has one socket."""
 
-    def __init__(self, people: People, processes: Sequence[Running], meters: Meters, *, radius_m: float) -> None:
+    def __init__(
+        self,
+        people: People,
+        processes: Sequence[Running],
+        meters: Meters,
+        *,
+        radius_m: float,
+        offer_radius_m: float,
+    ) -> None:
         self._people = people
         self._processes = processes
         self._meters = meters
         self._rng = random.Random(1)
         self._radius_m = radius_m
+        self._offer_radius_m = offer_radius_m
         self._places = [self._somewhere() for _ in people.drivers]
         self._phones: list[LiveSocket] = []
         self._free: Sequence[int] = ()
@@ -177,8 +110,8 @@ class Town:
         for n, rider in zip(range(len(drivers) - on_trip, len(drivers)), self._people.riders, strict=False):
             trip_id = str(await self._people.add_open_trip(rider))
             await self._ask(n, drivers[n], operations.update_trip(trip_id, "STARTED"))
-            # The rider is at any process, like the driver.
-            port = self._processes[(n + self._rng.randrange(number)) % number].port
+            # As in a city of many processes, the rider is at another one than the driver.
+            port = self._processes[(n + 1) % number].port
             follow = [operations.follow_car(trip_id), operations.follow_trip(trip_id)]
             await open_socket(port, rider.token, follow, self._received, self._received)
         self._watching = on_trip
@@ -188,8 +121,8 @@ class Town:
         """Do a little of everything, everywhere: plans are made, statements prepared. Then nothing is left to be
         tidied in the database.
         """
-        for place in (REMOTE, NEARLY_REMOTE, None):
-            await self.live(seconds / 3, positions_per_s=20, trips_per_s=10, arrivals_per_s=5, at=place)
+        for place in (REMOTE, NEARLY_REMOTE, self.edge, None):
+            await self.live(seconds / 4, positions_per_s=20, trips_per_s=10, arrivals_per_s=5, at=place)
         await self._meters.tidy_database()
 
     async def live(
@@ -200,13 +133,16 @@ class Town:
         trips_per_s: float = 0.0,
         arrivals_per_s: float = 0.0,
         at: GeoPoint | None = None,
+        at_one_process: bool = False,
     ) -> Phase:
-        """Report positions, drive trips, and open sockets; nobody does anything else. ``at``: where the trips
-        begin; None: anywhere in the town.
+        """Report positions, drive trips, and open sockets; nobody does anything else.
+
+        ``at``: where the trips begin; None: anywhere in the town. ``at_one_process``: only its drivers report.
         """
+        every = len(self._processes) if at_one_process else 1
         work: list[Awaitable[None]] = []
         if positions_per_s:
-            work.append(self._at_rate(seconds, positions_per_s, self._report))
+            work.append(self._at_rate(seconds, positions_per_s, lambda: self._report(every)))
         if trips_per_s:
             work.append(self._at_rate(seconds, trips_per_s, lambda: self._trip(at or self._somewhere())))
         if arrivals_per_s:
@@ -229,6 +165,22 @@ class Town:
             self._answers_s,
         )
 
+    def listening(self, *places: GeoPoint) -> float:
+        """How many drivers without a trip listen to the cells of a request at one of these places, on average; at
+        none: of requests anywhere in the town.
+        """
+        areas = [Area.around(self._places[n], self._offer_radius_m).cells for n in self._free]
+        heard = [
+            sum(not area.isdisjoint(cells_of(place)) for area in areas)
+            for place in places or [self._somewhere() for _ in range(PLACES)]
+        ]
+        return sum(heard) / len(heard)
+
+    @property
+    def edge(self) -> GeoPoint:
+        """A place that no driver is near, and drivers of the town listen to."""
+        return moved(CENTER, self._radius_m + self._offer_radius_m + 2 * MOVES_M, 0)
+
     @property
     def _counts(self) -> tuple[int, int, int, int]:
         return self._reported, self._driven, self._arrived, self._deliveries
@@ -240,10 +192,10 @@ class Town:
                 await asyncio.sleep(began_s + n / per_s - time.perf_counter())
                 group.create_task(work())
 
-    async def _report(self) -> None:
+    async def _report(self, every: int) -> None:
         self._reported += 1
         number = next(self._numbers)
-        driver = number % len(self._phones)
+        driver = number * every % (len(self._phones) // every * every)
         turn, place = number * 0.7, self._places[driver]
         point = moved(place, MOVES_M * math.cos(turn), MOVES_M * math.sin(turn))
         message = operations.report_location_on_socket(f"r{number}", point, datetime.now(UTC))
