@@ -6,8 +6,8 @@ import type { SocketState } from "./connection.js";
 export type { SocketState };
 
 export interface SocketOptions extends Omit<ClientOptions, "url" | "connectionParams" | "shouldRetry"> {
-  /** The address of the API: `wss://HOST/graphql`. */
-  url: string;
+  /** The address of the API, `wss://HOST/graphql`, or a function that is asked for it at each connection. */
+  url: ClientOptions["url"];
   /** The token of `logIn(issueToken: true)`, asked for at each connection; leave it out if the session is a cookie. */
   token?: (() => string | undefined) | undefined;
   /** Called with each change of the state. */

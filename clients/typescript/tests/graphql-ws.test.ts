@@ -14,21 +14,23 @@ const PASSING = [1001, 1005, 1006, 1012, 1013, 4408, 4499];
 async function serve(context: TestContext, then: (peer: Peer, connections: number) => void) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "graphql-transport-ws" });
   const inits: unknown[] = [];
-  server.on("connection", (peer) =>
+  const paths: (string | undefined)[] = [];
+  server.on("connection", (peer, request) => {
+    paths.push(request.url);
     peer.on("message", (text) => {
       const message = JSON.parse(text.toString()) as { type: string; payload?: unknown };
       if (message.type !== "connection_init") return;
       inits.push(message.payload);
       peer.send('{"type":"connection_ack"}');
       then(peer, inits.length);
-    }),
-  );
+    });
+  });
   await new Promise((listening) => server.once("listening", listening));
   context.after(() => {
     for (const peer of server.clients) peer.terminate();
     server.close();
   });
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, inits };
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, inits, paths };
 }
 
 /** Something that happens once. */
@@ -38,7 +40,7 @@ class Moment {
 }
 
 /** Subscribe, and return the code with which the subscription ended. */
-function ended(url: string, options: Partial<SocketOptions>): Promise<number> {
+function ended(url: SocketOptions["url"], options: Partial<SocketOptions>): Promise<number> {
   const socket = openSocket({ url, webSocketImpl: WebSocket, retryWait: () => Promise.resolve(), ...options });
   return new Promise((done) => {
     const error = (cause: unknown) => done((cause as { code: number }).code);
@@ -138,4 +140,11 @@ test("the wait before a try grows to half a minute at most, and differs by half"
   );
   assert.equal(retryWaitMs(0, () => 0), 250);
   assert.equal(retryWaitMs(3, () => 0.5), 3000);
+});
+
+test("graphql-ws asks for the address at each connection, such as for the part of the town", async (context) => {
+  const { url, paths } = await serve(context, (peer, connections) => peer.close(connections === 1 ? 1012 : 4401));
+  let cell = 0;
+  assert.equal(await ended(() => `${url}/?area=${++cell}`, {}), 4401);
+  assert.deepEqual(paths, ["/?area=1", "/?area=2"]);
 });
