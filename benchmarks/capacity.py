@@ -26,10 +26,11 @@ from benchmarks import cores
 from benchmarks.costs import Costs, Load
 from benchmarks.crowd import MORE_FILES, raise_file_limit
 from benchmarks.latencies import Latencies
-from benchmarks.meters import Meters, Spent
+from benchmarks.meters import Meters
 from benchmarks.people import People
 from benchmarks.places import radius_of_town_m, somewhere
 from benchmarks.site import Site
+from benchmarks.spent import Spent
 from benchmarks.town import NEARLY_REMOTE, REMOTE, Phase, Town
 from services.live.offer_area import Area
 from tests.support import servers

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.meters import Spent
+from benchmarks.spent import Spent
 
 # A process that uses more of its core answers late.
 BUSY = 0.6

@@ -13,9 +13,10 @@ from typing import Any
 from benchmarks import operations
 from benchmarks.http_client import HttpClient, check, request
 from benchmarks.live_socket import LiveSocket, open_socket, open_sockets
-from benchmarks.meters import Meters, Spent
+from benchmarks.meters import Meters
 from benchmarks.people import People, Person
 from benchmarks.places import CENTER, moved, somewhere
+from benchmarks.spent import Spent
 from benchmarks.target import Running
 from models.geo import GeoPoint
 from services.live.offer_area import Area

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 
 from benchmarks.costs import BUSY, Costs, Load
 from benchmarks.divisions import by_hash, divided, in_turn, share, woken
-from benchmarks.meters import Spent
 from benchmarks.places import radius_of_town_m, somewhere
+from benchmarks.spent import Spent
 from services.positions.cells import cell_of
 
 COSTS = Costs(
