@@ -335,6 +335,11 @@ class CheckingClient:
             return ["not connected"]
         return [difference for view in self.views for difference in view.differences(trips)]
 
+    def forgive(self) -> None:
+        """Forget the guarantees that were broken so far."""
+        for view in self.views:
+            view.faults.clear()
+
     def broken_promises(self) -> list[str]:
         """Guarantees that were broken."""
         # Each resync also reaches `myTripsUpdated` of the same socket, where it can be distinguished from a
