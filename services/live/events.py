@@ -68,7 +68,7 @@ class LocationEvent(_MessageSource):
     __slots__ = ("location",)
 
     def __init__(self, location: Location) -> None:
-        self._messages = {}
+        super().__init__()
         self.location = location
 
     @classmethod

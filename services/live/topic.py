@@ -216,6 +216,11 @@ class Topic:
 
     def _begin(self, message: Heard) -> Iterator[None]:
         """Decode a message; returns the pieces of its delivery. Raises: any Exception of the decoding."""
+        if not isinstance(message, bytes) and len(self.followers) <= FOLLOWERS_AT_ONCE:
+            # Nearly every position is of this process, and a car has one follower: one piece needs no generators.
+            for follower in list(self.followers):
+                follower.take_unversioned(message)
+            return iter(())
         event = self._delivering.decoder.decode(self.name, message) if isinstance(message, bytes) else message
         pieces = self._deliver_trip(event) if isinstance(event, TripEvent) else self._deliver_unversioned(event)
         spans = self._delivering.spans
@@ -248,14 +253,6 @@ class Topic:
 
     def _deliver_unversioned(self, event: Unversioned) -> Iterator[None]:
         """Deliver an event without a version to all followers."""
-        if len(self.followers) > FOLLOWERS_AT_ONCE:
-            return self._deliver_unversioned_in_pieces(event)
-        # Nearly always: a car has one follower.
-        for follower in list(self.followers):
-            follower.take_unversioned(event)
-        return iter(())
-
-    def _deliver_unversioned_in_pieces(self, event: Unversioned) -> Iterator[None]:
         for number, piece in enumerate(self._pieces()):
             if number:
                 yield

@@ -24,12 +24,16 @@ class Lifetime:
 
     def freshness(self, location: Location) -> Freshness:
         """The freshness of the position now."""
-        age_s = (datetime.now(UTC) - location.recorded_at).total_seconds()
+        age_s = _age_s(location)
         if age_s >= self.ttl_s:
             return Freshness.GONE
         return Freshness.STALE if age_s >= self.stale_s else Freshness.LIVE
 
     def changes_in_s(self, location: Location) -> float | None:
         """The seconds until the freshness changes; None: it is gone."""
-        age_s = (datetime.now(UTC) - location.recorded_at).total_seconds()
+        age_s = _age_s(location)
         return next((at_s - age_s for at_s in sorted((self.stale_s, self.ttl_s)) if at_s > age_s), None)
+
+
+def _age_s(location: Location) -> float:
+    return (datetime.now(UTC) - location.recorded_at).total_seconds()
