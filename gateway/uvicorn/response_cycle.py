@@ -1,5 +1,6 @@
 """uvicorn's answer to one request, with a faster way to write its head."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from services.runtime.admission import Ticket
 
+# If this much of a body at most can still come, it is read after the answer, and the connection is used again.
+MAX_REST_BYTES = 16 * 1024
 # They decide how uvicorn frames the answer, or hold a secret.
 _NOT_REMEMBERED = (b"connection", b"transfer-encoding", b"set-cookie")
 
@@ -23,6 +26,8 @@ class ResponseCycle(RequestResponseCycle):
     have the same headers.
 
     A request has its place among those under way until its answer begins, except while it waits for its client.
+
+    An answer that comes before a long body is the last of its connection: the rest would only be dropped.
 
     uvicorn closes the connection after an answer that is its last. If the body has not arrived, the protocol ends
     it instead (``LingeringProtocol``).
@@ -50,6 +55,8 @@ class ResponseCycle(RequestResponseCycle):
         if self.ticket is not None and not self.response_started:
             # An event stream lasts for hours, and a slow reader for minutes.
             self.ticket.leave()
+        if not self.response_started and self.more_body and self.keep_alive:
+            self.keep_alive = not _is_long(self.scope["headers"])
         if not self.response_started and message["type"] == "http.response.start":
             length, head = self._head(message)
             if length is not None:
@@ -78,6 +85,14 @@ class ResponseCycle(RequestResponseCycle):
             head.append(line)
         head.append(b"\r\n")
         return length, b"".join(head)
+
+
+def _is_long(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body may be longer than ``MAX_REST_BYTES``: one in chunks does not say. The parser has checked
+    the length.
+    """
+    named = dict(headers)
+    return b"transfer-encoding" in named or int(named.get(b"content-length", b"0")) > MAX_REST_BYTES
 
 
 def _is_end(message: Any) -> bool:

@@ -3,7 +3,6 @@
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,9 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.support import haproxy, nginx
 from tests.support.processes import ServerProcess, server_process
-from tests.support.proxies import Ports, Proxy, need_haproxy, need_nginx, open_folder, running
+from tests.support.proxies import Proxy, before
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 
@@ -36,21 +34,18 @@ async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.mark.parametrize("proxy", [Proxy.NGINX, Proxy.HAPROXY])
 @pytest.mark.parametrize("has_length", [True, False], ids=["announced", "in chunks"])
-async def test_a_body_that_is_too_large_gets_the_servers_code_through_a_plain_proxy(
-    server: ServerProcess, proxy: Proxy, has_length: bool
+@pytest.mark.parametrize(
+    ("host", "status", "code"),
+    [("localhost", 413, "PAYLOAD_TOO_LARGE"), ("evil.example", 421, "UNKNOWN_HOST")],
+    ids=["too large", "unknown host"],
+)
+async def test_a_body_that_is_refused_gets_the_servers_code_through_a_plain_proxy(
+    server: ServerProcess, proxy: Proxy, has_length: bool, host: str, status: int, code: str
 ) -> None:
-    async with AsyncExitStack() as stack:
-        folder, ports = stack.enter_context(open_folder()), Ports.free()
-        servers, at = [urlsplit(server.url).netloc], {"port": ports.secure, "plain_port": ports.plain}
-        if proxy is Proxy.NGINX:
-            need_nginx()
-            command = nginx.command(folder, servers=servers, certificate=None, **at)
-        else:
-            need_haproxy()
-            command = haproxy.command(folder, servers=servers, certificate=None, **at)
-        url = f"http://127.0.0.1:{ports.secure}"
-        await stack.enter_async_context(running(command, url, folder))
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+    async with (
+        before(proxy, [urlsplit(server.url).netloc]) as url,
+        httpx.AsyncClient(base_url=url, timeout=30, headers={"Host": host}) as http,
+    ):
 
         async def chunks() -> AsyncIterator[bytes]:
             for _ in range(BODY_BYTES // 65536):
@@ -63,20 +58,28 @@ async def test_a_body_that_is_too_large_gets_the_servers_code_through_a_plain_pr
                 content=bytes(BODY_BYTES) if has_length else chunks(),
                 headers={"Content-Type": "application/json"},
             )
-            assert answer.status_code == 413
-            assert answer.json()["errors"][0]["extensions"]["code"] == "PAYLOAD_TOO_LARGE"
+            assert answer.status_code == status
+            assert answer.json()["errors"][0]["extensions"]["code"] == code
 
 
-async def test_a_client_that_sends_first_and_reads_then_gets_the_answer_and_the_end(server: ServerProcess) -> None:
+@pytest.mark.parametrize(
+    ("host", "status", "code"),
+    [("localhost", 413, "PAYLOAD_TOO_LARGE"), ("evil.example", 421, "UNKNOWN_HOST")],
+    ids=["too large", "unknown host"],
+)
+async def test_a_client_that_sends_first_and_reads_then_gets_the_answer_and_the_end(
+    server: ServerProcess, host: str, status: int, code: str
+) -> None:
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=10) as client:
-        client.sendall(HEAD.format(BODY_BYTES).encode())
+        client.sendall(HEAD.format(BODY_BYTES).replace("localhost", host).encode())
         client.sendall(bytes(BODY_BYTES))
         received = b""
         while piece := client.recv(65536):
             received += piece
-    assert received.startswith(b"HTTP/1.1 413 ")
-    assert b"PAYLOAD_TOO_LARGE" in received
+    assert received.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nconnection: close\r\n" in received.lower()
+    assert code.encode() in received
 
 
 async def test_a_client_that_sends_without_end_is_cut_off(server: ServerProcess) -> None:

@@ -86,6 +86,29 @@ async def proxying(proxy: Proxy, folder: Path, ports: Ports, servers: Sequence[s
 
 
 @asynccontextmanager
+async def before(
+    proxy: Proxy, servers: Sequence[str], *, areas: str | None = None, by_area: bool = False
+) -> AsyncGenerator[str]:
+    """nginx or HAProxy, without TLS, before the servers (``HOST:PORT``) until the end of the block; its address.
+
+    ``areas``: for HAProxy, ``by_area``: for nginx: how they bring clients to the server of their part of the town.
+    """
+    with open_folder() as folder:
+        ports = Ports.free()
+        at = {"port": ports.secure, "plain_port": ports.plain}
+        if proxy is Proxy.NGINX:
+            need_nginx()
+            command = nginx.command(folder, servers=servers, certificate=None, by_area=by_area, **at)
+        else:
+            assert proxy is Proxy.HAPROXY, "Caddy has no site without TLS"
+            need_haproxy()
+            command = haproxy.command(folder, servers=servers, certificate=None, areas=areas, **at)
+        url = f"http://127.0.0.1:{ports.secure}"
+        async with running(command, url, folder):
+            yield url
+
+
+@asynccontextmanager
 async def running(
     command: Sequence[str], url: str, folder: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[None]:
