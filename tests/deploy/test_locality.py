@@ -3,11 +3,10 @@
 """
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import h3
@@ -20,10 +19,10 @@ from models.geo import GeoPoint
 from services.events.topics import Topics
 from services.positions.cells import cell_of
 from tests.deploy.test_backup import postgres_programs
-from tests.support import haproxy, nginx
+from tests.support import haproxy
 from tests.support.api import POOL, REPORT_LOCATION, Api, Events, Socket, open_socket
 from tests.support.processes import server_process
-from tests.support.proxies import Ports, need_haproxy, need_nginx, open_folder, running
+from tests.support.proxies import Proxy, before
 from tests.support.servers import Postgres
 
 # It starts four servers.
@@ -141,38 +140,6 @@ async def site(
         yield Site([server.url for server in servers], database_url, redis, Topics(prefix))
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with open_folder() as opened:
-        yield opened
-
-
-@asynccontextmanager
-async def haproxy_before(servers: Sequence[str], folder: Path, *, areas: str | None = None) -> AsyncIterator[str]:
-    """HAProxy's address."""
-    need_haproxy()
-    ports = Ports.free()
-    command = haproxy.command(
-        folder, servers=servers, port=ports.secure, plain_port=ports.plain, certificate=None, areas=areas
-    )
-    url = f"http://127.0.0.1:{ports.secure}"
-    async with running(command, url, folder):
-        yield url
-
-
-@asynccontextmanager
-async def nginx_before(servers: Sequence[str], folder: Path) -> AsyncIterator[str]:
-    """nginx' address."""
-    need_nginx()
-    ports = Ports.free()
-    command = nginx.command(
-        folder, servers=servers, port=ports.secure, plain_port=ports.plain, certificate=None, by_area=True
-    )
-    url = f"http://127.0.0.1:{ports.secure}"
-    async with running(command, url, folder):
-        yield url
-
-
 async def request_at(rider: Api, place: GeoPoint) -> str:
     trip = await rider.create_trip(pickUp=point_of(place))
     return trip["id"]
@@ -198,15 +165,13 @@ def areas_of(site: Site) -> str:
     return done.stdout
 
 
-async def test_without_an_area_a_request_wakes_every_server(
-    site: Site, places: Sequence[GeoPoint], folder: Path
-) -> None:
-    async with haproxy_before(site.addresses, folder) as url, site.drivers(url, places, named=False):
+async def test_without_an_area_a_request_wakes_every_server(site: Site, places: Sequence[GeoPoint]) -> None:
+    async with before(Proxy.HAPROXY, site.addresses) as url, site.drivers(url, places, named=False):
         assert [await site.woken(place) for place in places] == [SERVERS] * len(places)
 
 
 async def test_with_a_divided_town_a_request_wakes_the_one_server_of_its_part(
-    site: Site, places: Sequence[GeoPoint], folder: Path
+    site: Site, places: Sequence[GeoPoint]
 ) -> None:
     async with site.person("RIDER") as rider:
         # Not as many everywhere.
@@ -217,7 +182,7 @@ async def test_with_a_divided_town_a_request_wakes_the_one_server_of_its_part(
         servers = dict(line.split() for line in areas.splitlines())
         assert servers == {f"{cell:x}": f"server{n + 1}" for cell, n in divided(requests, SERVERS).items()}
         async with (
-            haproxy_before(site.addresses, folder, areas=areas) as url,
+            before(Proxy.HAPROXY, site.addresses, areas=areas) as url,
             site.drivers(url, places, named=True) as d,
         ):
             for place, there in zip(places, d, strict=True):
@@ -230,22 +195,22 @@ async def test_with_a_divided_town_a_request_wakes_the_one_server_of_its_part(
 
 
 async def test_if_the_server_of_a_part_is_away_another_takes_its_clients(
-    site: Site, places: Sequence[GeoPoint], folder: Path
+    site: Site, places: Sequence[GeoPoint]
 ) -> None:
     areas = "".join(f"{area_of(place)} server{n}\n" for n, place in enumerate(places, 1))
     # Nobody listens at port 1.
     servers = [*site.addresses[:-1], "127.0.0.1:1"]
-    async with haproxy_before(servers, folder, areas=areas) as url, site.drivers(url, places, named=True) as found:
+    async with before(Proxy.HAPROXY, servers, areas=areas) as url, site.drivers(url, places, named=True) as found:
         *present, away = [{driver.server for driver in there} for there in found]
         assert present == [{address} for address in site.addresses[:-1]]
         assert away <= set(site.addresses[:-1])
 
 
 async def test_a_part_that_the_file_does_not_have_is_shared_by_all_servers(
-    site: Site, places: Sequence[GeoPoint], folder: Path
+    site: Site, places: Sequence[GeoPoint]
 ) -> None:
     async with (
-        haproxy_before(site.addresses, folder, areas=f"{area_of(places[0])} server2\n") as url,
+        before(Proxy.HAPROXY, site.addresses, areas=f"{area_of(places[0])} server2\n") as url,
         site.drivers(url, places, named=True) as found,
     ):
         assert {driver.server for driver in found[0]} == {site.addresses[1]}
@@ -255,9 +220,9 @@ async def test_a_part_that_the_file_does_not_have_is_shared_by_all_servers(
 
 
 async def test_nginx_brings_the_drivers_of_a_cell_to_one_server_and_spreads_those_who_name_none(
-    site: Site, places: Sequence[GeoPoint], folder: Path
+    site: Site, places: Sequence[GeoPoint]
 ) -> None:
-    async with nginx_before(site.addresses, folder) as url:
+    async with before(Proxy.NGINX, site.addresses, by_area=True) as url:
         async with site.drivers(url, places, named=True):
             assert [await site.woken(place) for place in places] == [1] * len(places)
         elsewhere = [GeoPoint(place.lat, place.lng + 10) for place in places]

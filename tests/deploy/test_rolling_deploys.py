@@ -15,10 +15,9 @@ import pytest
 
 from tests.live.faults.load import Load, Person, people
 from tests.live.faults.stage import Stage
-from tests.support import haproxy, nginx
 from tests.support.checking_clients import CheckingClient, MyTripsView, PoolView, Truth
 from tests.support.processes import ServerProcess, server_process
-from tests.support.proxies import Ports, Proxy, need_haproxy, need_nginx, open_folder, running
+from tests.support.proxies import Proxy, before, open_folder
 from tests.support.servers import Postgres
 from tests.support.waiting import until
 
@@ -72,7 +71,7 @@ class Site:
 @asynccontextmanager
 async def balanced(proxy: Proxy, postgres: Postgres, redis_url: str) -> AsyncIterator[tuple[Site, str]]:
     """Two servers behind the proxy, and the address of their database."""
-    database_url, ports = postgres.copy(), Ports.free()
+    database_url = postgres.copy()
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
         folder = stack.enter_context(open_folder())
@@ -91,15 +90,7 @@ async def balanced(proxy: Proxy, postgres: Postgres, redis_url: str) -> AsyncIte
         servers = [await each.enter_async_context(server_process(**settings)) for each in stacks]
         for server in servers:
             await server.ready()
-        at = {"servers": [urlsplit(server.url).netloc for server in servers], "certificate": None}
-        if proxy is Proxy.NGINX:
-            need_nginx()
-            command = nginx.command(folder, port=ports.secure, plain_port=ports.plain, **at)
-        else:
-            need_haproxy()
-            command = haproxy.command(folder, port=ports.secure, plain_port=ports.plain, **at)
-        url = f"http://127.0.0.1:{ports.secure}"
-        await stack.enter_async_context(running(command, url, folder))
+        url = await stack.enter_async_context(before(proxy, [urlsplit(server.url).netloc for server in servers]))
         yield Site(url, settings, servers, stacks), database_url
 
 

@@ -2,8 +2,8 @@
 needed.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support import nginx
 from tests.support.api import LOG_IN, LOG_OUT, MY_TRIPS, PASSWORD, POOL, TRIP_UPDATED, Api
 from tests.support.processes import ServerProcess, server_process
-from tests.support.proxies import Ports, need_nginx, open_folder, running
+from tests.support.proxies import Proxy, before
 from tests.support.servers import Postgres
 
 
@@ -31,18 +30,6 @@ class Balanced:
         return {urlsplit(server.url).netloc for server in self.servers}
 
 
-@asynccontextmanager
-async def balancing(servers: Sequence[ServerProcess], folder: Path) -> AsyncGenerator[str]:
-    """nginx in front of the servers, in turn; its address."""
-    need_nginx()
-    ports = Ports.free()
-    addresses = [urlsplit(server.url).netloc for server in servers]
-    command = nginx.command(folder, servers=addresses, port=ports.secure, plain_port=ports.plain, certificate=None)
-    url = f"http://127.0.0.1:{ports.secure}"
-    async with running(command, url, folder):
-        yield url
-
-
 @pytest.fixture
 async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncIterator[Balanced]:
     database_url = postgres.copy()
@@ -55,11 +42,11 @@ async def balanced(postgres: Postgres, redis_url: str, tmp_path: Path) -> AsyncI
     }
     async with AsyncExitStack() as stack:
         stack.callback(postgres.drop, database_url)
-        folder = stack.enter_context(open_folder())
         servers = [await stack.enter_async_context(server_process(**settings)) for _ in range(2)]
         for server in servers:
             await server.ready()
-        yield Balanced(await stack.enter_async_context(balancing(servers, folder)), servers)
+        addresses = [urlsplit(server.url).netloc for server in servers]
+        yield Balanced(await stack.enter_async_context(before(Proxy.NGINX, addresses)), servers)
 
 
 async def test_a_whole_trip_works_behind_a_load_balancer_without_sticky_sessions(balanced: Balanced) -> None:
