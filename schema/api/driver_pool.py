@@ -14,7 +14,7 @@ from schema.api.enums import describe
 from schema.api.errors import bad_user_input, forbidden
 from schema.api.feed_stream import follow
 from schema.api.geo_point import GeoPointInput
-from schema.api.trip import Trip, to_trip, to_trips
+from schema.api.trip import Trip, to_trip
 from services.live import messages
 from services.live.offer_area import MAX_RADIUS_M
 from services.live.pool_feed import PoolFeed
@@ -115,7 +115,7 @@ def _to_event(
 ) -> PoolEvent:
     match content:
         case messages.PoolSnapshot(offers, truncated, paused):
-            shown = to_trips((trip, Audience.POOL) for trip in offers)
+            shown = [to_trip(trip, Audience.POOL) for trip in offers]
             return PoolSnapshot(offers=shown, truncated=truncated, paused=paused)
         case messages.TripOffered(trip):
             return TripOffered(trip=to_trip(trip, Audience.POOL))

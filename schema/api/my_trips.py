@@ -7,7 +7,7 @@ import strawberry
 
 from schema.api.context import Info
 from schema.api.feed_stream import follow
-from schema.api.trip import Trip, to_trip, to_trips
+from schema.api.trip import Trip, to_trip
 from services.live import messages
 from services.live.feeds import MyTripsFeed
 
@@ -38,6 +38,6 @@ async def my_trips_updated(info: Info) -> AsyncGenerator[MyTripsEvent, None]:
 def _to_event(content: messages.MyTripsSnapshot | messages.TripChanged) -> MyTripsEvent:
     match content:
         case messages.MyTripsSnapshot(trips, audience):
-            return MyTripsSnapshot(trips=to_trips((trip, audience) for trip in trips))
+            return MyTripsSnapshot(trips=[to_trip(trip, audience) for trip in trips])
         case messages.TripChanged(trip, audience):
             return TripChanged(trip=to_trip(trip, audience))

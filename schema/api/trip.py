@@ -1,6 +1,9 @@
-"""A trip: its fields, the mutations that request and change it, and its subscription."""
+"""A trip: its fields, the mutations that request and change it, and its subscription.
 
-from collections.abc import AsyncGenerator, Iterable
+Longer than 300 lines because all of it is here, each with its description.
+"""
+
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -8,7 +11,7 @@ from uuid import UUID
 import strawberry
 
 from models.trip_life import is_completed, is_driving, is_on_the_way
-from models.values import TripValue, UserValue
+from models.values import TripValue
 from models.visibility import Actor, Audience, audience_of
 from schema.api.cancel_code import CancelCode
 from schema.api.context import Info, SharedInfo
@@ -30,35 +33,77 @@ from services.positions.routing import plausible_s
 
 @strawberry.type(description="One ride, from request to end.")
 class Trip(Node):
-    created: datetime = strawberry.field(description="When the trip was requested.")
-    updated: datetime = strawberry.field(description="When the trip last changed.")
-    version: int = strawberry.field(
-        description="Counts the changes of the trip, from 1. A newer state has a greater version."
-    )
-    status: TripStatus = strawberry.field(description="The state of the trip.")
-    pick_up_address: str = strawberry.field(description="Where the rider waits.")
-    drop_off_address: str = strawberry.field(description="Where the rider wants to go.")
-    pick_up: GeoPoint | None = strawberry.field(description="The position of the pick-up, if it was given.")
-    drop_off: GeoPoint | None = strawberry.field(description="The position of the drop-off, if it was given.")
-    expires_at: datetime | None = strawberry.field(
+    value: strawberry.Private[TripValue]
+    audience: strawberry.Private[Audience]
+
+    @strawberry.field(description="When the trip was requested.")
+    def created(self) -> datetime:
+        return self.value.created
+
+    @strawberry.field(description="When the trip last changed.")
+    def updated(self) -> datetime:
+        return self.value.updated
+
+    @strawberry.field(description="Counts the changes of the trip, from 1. A newer state has a greater version.")
+    def version(self) -> int:
+        return self.value.version
+
+    @strawberry.field(description="The state of the trip.")
+    def status(self) -> TripStatus:
+        return self.value.status
+
+    @strawberry.field(description="Where the rider waits.")
+    def pick_up_address(self) -> str:
+        return self.value.pick_up_address
+
+    @strawberry.field(description="Where the rider wants to go.")
+    def drop_off_address(self) -> str:
+        return self.value.drop_off_address
+
+    @strawberry.field(description="The position of the pick-up, if it was given.")
+    def pick_up(self) -> GeoPoint | None:
+        return to_geo_point(self.value.pick_up) if self.value.pick_up is not None else None
+
+    @strawberry.field(description="The position of the drop-off, if it was given.")
+    def drop_off(self) -> GeoPoint | None:
+        return to_geo_point(self.value.drop_off) if self.value.drop_off is not None else None
+
+    @strawberry.field(
         description="When the request expires if no driver accepts it; null when the trip no longer waits for a "
         "driver."
     )
-    cancel_reason: str | None = strawberry.field(description="The reason that was given with the cancellation.")
-    cancel_code: CancelCode | None = strawberry.field(
-        description="Why the trip was cancelled. For the trip's rider and driver."
-    )
-    arrived_at: datetime | None = strawberry.field(
+    def expires_at(self) -> datetime | None:
+        return self.value.expires_at
+
+    @strawberry.field(description="The reason that was given with the cancellation.")
+    def cancel_reason(self) -> str | None:
+        return self.value.cancel_reason
+
+    @strawberry.field(description="Why the trip was cancelled. For the trip's rider and driver.")
+    def cancel_code(self) -> CancelCode | None:
+        return self.value.cancel_code if self.audience.is_party else None
+
+    @strawberry.field(
         description="When the driver reported arrival at the pick-up. For the trip's rider and driver."
     )
-    vehicle: Vehicle | None = strawberry.field(
+    def arrived_at(self) -> datetime | None:
+        return self.value.arrived_at if self.audience.is_party else None
+
+    @strawberry.field(
         description="The driver's vehicle, as it was when the driver accepted the trip; null before. For the "
         "trip's rider and driver."
     )
-    rider: User = strawberry.field(description="The rider who requested the trip.")
-    driver: User | None = strawberry.field(description="The driver who accepted the trip.")
-    value: strawberry.Private[TripValue]
-    audience: strawberry.Private[Audience]
+    def vehicle(self) -> Vehicle | None:
+        return to_vehicle(self.value.vehicle) if self.audience.is_party else None
+
+    @strawberry.field(description="The rider who requested the trip.")
+    def rider(self) -> User:
+        return to_user(self.value.rider, to_party=self.audience.is_party)
+
+    @strawberry.field(description="The driver who accepted the trip.")
+    def driver(self) -> User | None:
+        driver = self.value.driver
+        return to_user(driver, to_party=self.audience.is_party) if driver is not None else None
 
     @strawberry.field(
         description="The driver's position while the trip is under way; null before and after, and while no "
@@ -191,47 +236,9 @@ class TripPayload:
     )
 
 
-def to_trips(trips: Iterable[tuple[TripValue, Audience]]) -> list[Trip]:
-    """Each trip as its audience sees it. Those of one person, as pages are, share that person's object."""
-    people: _People = {}
-    return [to_trip(trip, audience, people) for trip, audience in trips]
-
-
-# By the user's id, and whether it is shown to a party of the trip.
-_People = dict[tuple[UUID, bool], User]
-
-
-def to_trip(trip: TripValue, audience: Audience, people: _People | None = None) -> Trip:
-    """The trip as ``audience`` sees it. ``people``: those of the trips before, which the trip's are added to."""
-    to_party = audience.is_party
-    people = people if people is not None else {}
-    return Trip(
-        id=strawberry.ID(str(trip.id)),
-        created=trip.created,
-        updated=trip.updated,
-        version=trip.version,
-        status=trip.status,
-        pick_up_address=trip.pick_up_address,
-        drop_off_address=trip.drop_off_address,
-        pick_up=to_geo_point(trip.pick_up) if trip.pick_up is not None else None,
-        drop_off=to_geo_point(trip.drop_off) if trip.drop_off is not None else None,
-        expires_at=trip.expires_at,
-        cancel_reason=trip.cancel_reason,
-        cancel_code=trip.cancel_code if to_party else None,
-        arrived_at=trip.arrived_at if to_party else None,
-        vehicle=to_vehicle(trip.vehicle) if to_party else None,
-        rider=_person(trip.rider, people, to_party=to_party),
-        driver=_person(trip.driver, people, to_party=to_party) if trip.driver is not None else None,
-        value=trip,
-        audience=audience,
-    )
-
-
-def _person(user: UserValue, people: _People, *, to_party: bool) -> User:
-    person = people.get((user.id, to_party))
-    if person is None:
-        person = people[user.id, to_party] = to_user(user, to_party=to_party)
-    return person
+def to_trip(trip: TripValue, audience: Audience) -> Trip:
+    """The trip as ``audience`` sees it."""
+    return Trip(id=strawberry.ID(str(trip.id)), value=trip, audience=audience)
 
 
 async def find_trip(info: Info, actor: Actor, trip_id: UUID) -> Trip | None:

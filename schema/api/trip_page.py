@@ -8,7 +8,7 @@ from models.values import TripValue
 from models.visibility import Actor, Audience, audience_of
 from schema.api import cursors
 from schema.api.context import Info
-from schema.api.trip import Trip, to_trips
+from schema.api.trip import Trip, to_trip
 from schema.api.trip_status import TripStatus
 
 
@@ -70,7 +70,7 @@ async def trips(
         after=cursors.decode(after) if after is not None else None,
     )
     return TripConnection(
-        nodes=to_trips((trip, _audience(page.actor, trip)) for trip in page.trips),
+        nodes=[to_trip(trip, _audience(page.actor, trip)) for trip in page.trips],
         page_info=PageInfo(
             has_next_page=page.has_next,
             has_previous_page=after is not None,

@@ -1,7 +1,6 @@
 """A user as others see one, and the caller: the query `me`."""
 
 from datetime import datetime
-from uuid import UUID
 
 import strawberry
 
@@ -51,27 +50,43 @@ class Rating:
 
 @strawberry.type(description="A rider or a driver.")
 class User(Node):
-    username: str | None = strawberry.field(
+    value: strawberry.Private[UserValue]
+    # Whether the viewer is that user, or the other party of a trip.
+    to_party: strawberry.Private[bool]
+    is_caller: strawberry.Private[bool]
+
+    @strawberry.field(
         description="The name for logging in. Only the user and the other party of a trip see it; null for "
         "everybody else, and after the account was deleted."
     )
-    first_name: str = strawberry.field(description="The given name.")
-    last_name: str = strawberry.field(description="The family name.")
-    role: Role = strawberry.field(description="The kind of the account.")
-    photo: str | None = strawberry.field(description="The URL path of the photo on this server.")
-    # The user's id if the viewer may see the rating.
-    rated_id: strawberry.Private[UUID | None]
-    # The user's id if they are the caller.
-    own_id: strawberry.Private[UUID | None]
+    def username(self) -> str | None:
+        # A deleted account has an empty one.
+        return (self.value.username or None) if self.to_party else None
+
+    @strawberry.field(description="The given name.")
+    def first_name(self) -> str:
+        return self.value.first_name
+
+    @strawberry.field(description="The family name.")
+    def last_name(self) -> str:
+        return self.value.last_name
+
+    @strawberry.field(description="The kind of the account.")
+    def role(self) -> Role:
+        return self.value.role
+
+    @strawberry.field(description="The URL path of the photo on this server.")
+    def photo(self) -> str | None:
+        return f"{PHOTO_FOLDER}/{self.value.photo}" if self.value.photo is not None else None
 
     @strawberry.field(
         description="The user's rating; null as long as there is none. Only the user and the other party of a "
         "trip see it."
     )
     async def rating(self, info: SharedInfo) -> Rating | None:
-        if self.rated_id is None:
+        if not self.to_party:
             return None
-        found = await info.context.services.ratings.received_by(self.rated_id)
+        found = await info.context.services.ratings.received_by(self.value.id)
         return Rating(average=found.average, count=found.count) if found is not None else None
 
     @strawberry.field(
@@ -115,22 +130,20 @@ class User(Node):
         "account; it is null for everybody else, and within trips."
     )
     async def email(self, info: SharedInfo) -> str | None:
-        return (await info.context.services.emails.of(self.own_id)).address if self.own_id is not None else None
+        return (await info.context.services.emails.of(self.value.id)).address if self.is_caller else None
 
     @strawberry.field(
         description="When the address was confirmed by the link in a letter; null if it was not, or there is "
         "none. Only the user sees it, as `email`."
     )
     async def email_verified_at(self, info: SharedInfo) -> datetime | None:
-        return (
-            (await info.context.services.emails.of(self.own_id)).verified_at if self.own_id is not None else None
-        )
+        return (await info.context.services.emails.of(self.value.id)).verified_at if self.is_caller else None
 
     async def _standing(self, info: SharedInfo) -> Standing | None:
         """The caller's own standing as a driver. All fields that ask for it share one statement."""
-        if self.own_id is None or self.role is not Role.DRIVER:
+        if not self.is_caller or self.value.role is not Role.DRIVER:
             return None
-        return await info.context.services.standings.of(self.own_id)
+        return await info.context.services.standings.of(self.value.id)
 
 
 def own_user(user: UserValue) -> User:
@@ -140,17 +153,7 @@ def own_user(user: UserValue) -> User:
 
 def to_user(user: UserValue, *, to_party: bool, is_caller: bool = False) -> User:
     """``to_party``: the viewer is that user, or the other party of a trip. They see the user name and rating."""
-    return User(
-        id=strawberry.ID(str(user.id)),
-        # A deleted account has an empty one.
-        username=(user.username or None) if to_party else None,
-        first_name=user.first_name,
-        last_name=user.last_name,
-        role=user.role,
-        photo=f"{PHOTO_FOLDER}/{user.photo}" if user.photo is not None else None,
-        rated_id=user.id if to_party else None,
-        own_id=user.id if is_caller else None,
-    )
+    return User(id=strawberry.ID(str(user.id)), value=user, to_party=to_party, is_caller=is_caller)
 
 
 @strawberry.field(description="The caller; null without a session.")

@@ -15,6 +15,7 @@ from tortoise.context import (
 
 from services.database.dialects import Dialect, PostgresDialect, Row, SqliteDialect, sqlite_value
 from services.database.failures import translated
+from services.database.loans import Lender
 from services.database.postgres import (
     CONNECT_TIMEOUT_S,
     DIRECT_URL,
@@ -135,6 +136,7 @@ class Database:
         # The pool itself gives a connection to whoever asks when it is released, and lets those who wait begin
         # again at the end of the line.
         self._turns = Turns(settings.database_pool_size)
+        self._lender: Lender | None = None
         # Health checks do not wait behind statements that wait for a lock.
         self._pings = Turns(1)
 
@@ -150,6 +152,8 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         with self._entered():
             await self._context.init(config=tortoise_config(self._settings, self._connector))
+        if not self.is_sqlite:
+            self._lender = Lender(self._context.db(self._name), self._turns)
         try:
             await self.ping()
             if self._settings.database_direct_url is not None:
@@ -182,6 +186,8 @@ class Database:
         # Read before closing: Tortoise drops its reference to the pool.
         pool = None if self.is_sqlite else self._pool
         try:
+            if self._lender is not None:
+                await self._lender.return_all()
             await self._context.close_connections()
         finally:
             if pool is not None:
@@ -209,13 +215,14 @@ class Database:
 
     async def _look_for_the_primary(self) -> None:
         """Replace each connection once it is released: a new connection goes to the primary."""
-        if (pool := self._pool) is not None:
+        if (pool := self._pool) is not None and self._lender is not None:
+            self._lender.expire()
             await pool.expire_connections()
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
         async with self._turns:
-            return await self._run(self._context.db(self._name), sql, args)
+            return await self._run(self._lender or self._context.db(self._name), sql, args)
 
     async def fetch_apart(self, sql: str) -> Sequence[Row]:
         """The same for a quick statement of a check, which does not wait for the others."""
@@ -238,7 +245,7 @@ class Database:
             everything was.
         """
         with self._entered(), translated:
-            async with self._turns, begun(self._context.connections, self._name) as connection:
+            async with self._turns, begun(self._context.connections, self._name, self._lender) as connection:
                 yield Transaction(connection, self._run)
 
     @contextmanager
@@ -251,7 +258,7 @@ class Database:
         finally:
             _current_context.reset(token)
 
-    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
+    async def _run(self, connection: Any, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:

@@ -10,17 +10,20 @@ from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapp
 from tortoise.connection import ConnectionHandler
 
 from services.database.failures import UNAVAILABLE
+from services.database.loans import Lender
 
 
 @asynccontextmanager
-async def begun(connections: ConnectionHandler, name: str) -> AsyncGenerator[BaseDBAsyncClient]:
-    """A transaction that always releases its connection.
+async def begun(
+    connections: ConnectionHandler, name: str, lender: Lender | None
+) -> AsyncGenerator[BaseDBAsyncClient]:
+    """A transaction that always releases its connection. ``lender``: who gives it; None: Tortoise.
 
     Tortoise's own ``in_transaction`` keeps SQLite's lock, or the pool's connection, when BEGIN fails or is
     cancelled; then every later query waits for ever.
     """
     client: Any = connections.get(name)
-    async with client.acquire_connection() as connection:
+    async with (lender or client).acquire_connection() as connection:
         is_sqlite = isinstance(client, SqliteClient)
         transaction = SqliteTransactionWrapper(client) if is_sqlite else TransactionWrapper(client)
         transaction._connection = connection  # pyright: ignore[reportPrivateUsage]

@@ -9,17 +9,18 @@ class Turns:
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._semaphore = asyncio.Semaphore(at_once)
-        self._waiting = 0
+        # How many wait.
+        self.waiting = 0
 
     async def __aenter__(self) -> None:
         if not self._semaphore.locked():
             await self._semaphore.acquire()
             return
-        self._waiting += 1
+        self.waiting += 1
         try:
             await self._semaphore.acquire()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
         self._semaphore.release()
@@ -27,4 +28,4 @@ class Turns:
     @property
     def room(self) -> int:
         """How many more may wait: a line as long as the number of those who go on keeps all connections in use."""
-        return max(0, self._at_once - self._waiting)
+        return max(0, self._at_once - self.waiting)

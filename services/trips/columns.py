@@ -58,34 +58,45 @@ def _value_of(row: Row, users: dict[object, UserValue]) -> TripValue:
         vehicle,
         arrived_at,
         cancel_code,
-        *people,
+        r_username,
+        r_first_name,
+        r_last_name,
+        r_role,
+        r_photo,
+        d_username,
+        d_first_name,
+        d_last_name,
+        d_role,
+        d_photo,
+        *_,
     ) = row.values()
     rider = users.get(rider_id)
     if rider is None:
-        rider = users[rider_id] = user_from(rider_id, *people[:5])
+        rider = users[rider_id] = user_from(rider_id, r_username, r_first_name, r_last_name, r_role, r_photo)
     driver = users.get(driver_id)
     if driver is None and driver_id is not None:
-        driver = users[driver_id] = user_from(driver_id, *people[5:10])
+        driver = users[driver_id] = user_from(driver_id, d_username, d_first_name, d_last_name, d_role, d_photo)
+    # By position: Python looks each name up.
     return TripValue(
-        id=uuid(id),
-        created=moment(created),
-        updated=moment(updated),
-        version=version,
-        status=_STATUSES[status],
-        pick_up_address=pick_up_address,
-        drop_off_address=drop_off_address,
-        pick_up=_point(pick_up_lat, pick_up_lng),
-        drop_off=_point(drop_off_lat, drop_off_lng),
-        expires_at=moment(expires_at) if expires_at is not None else None,
-        cancel_reason=cancel_reason,
-        given_back_by=frozenset(map(UUID, given_back_by.split())) if given_back_by else _NOBODY,
-        rider=rider,
-        driver=driver,
-        vehicle=vehicle_from_json(vehicle),
-        arrived_at=moment(arrived_at) if arrived_at is not None else None,
-        cancel_code=CancelCode(cancel_code) if cancel_code is not None else None,
+        uuid(id),
+        moment(created),
+        moment(updated),
+        version,
+        _STATUSES[status],
+        pick_up_address,
+        drop_off_address,
+        _point(pick_up_lat, pick_up_lng) if pick_up_lat is not None else None,
+        _point(drop_off_lat, drop_off_lng) if drop_off_lat is not None else None,
+        moment(expires_at) if expires_at is not None else None,
+        cancel_reason,
+        frozenset(map(UUID, given_back_by.split())) if given_back_by else _NOBODY,
+        rider,
+        driver,
+        vehicle_from_json(vehicle) if vehicle is not None else None,
+        moment(arrived_at) if arrived_at is not None else None,
+        CancelCode(cancel_code) if cancel_code is not None else None,
     )
 
 
-def _point(lat: float | None, lng: float | None) -> GeoPoint | None:
-    return GeoPoint(lat, lng) if lat is not None and lng is not None else None
+def _point(lat: float, lng: float | None) -> GeoPoint | None:
+    return GeoPoint(lat, lng) if lng is not None else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from models.frozen import frozen
@@ -113,37 +114,55 @@ async def page(
         SessionEnded: the caller's session has ended.
     """
     args: list[object] = [actor.id, first + 1, actor.session_id]
-    narrowing = ""
     if statuses is not None:
         statuses = sorted(set(statuses))
-        marks = ", ".join(f"${len(args) + i + 1}" for i in range(len(statuses)))
-        narrowing += f" AND t.status IN ({marks})" if statuses else " AND 1 = 0"
         args += statuses
     if after is not None:
-        narrowing += f" AND (t.created, t.id) < (${len(args) + 1}, ${len(args) + 2})"
         args += after
-    order = "ORDER BY t.created DESC, t.id DESC LIMIT $2"
-    if actor.user.role is Role.RIDER or not actor.is_approved:
-        selected = f"SELECT * FROM trips t WHERE {_party(actor.user.role)} = $1{narrowing} {order}"
-    else:
-        # Two index scans of at most a page each: one OR over both would read every trip.
+    sees_open_ones = actor.user.role is Role.DRIVER and actor.is_approved
+    if sees_open_ones:
         args.append(listed(actor.id))
-        selected = (
-            f"SELECT * FROM (SELECT * FROM trips t WHERE t.driver_id = $1{narrowing} {order}) own UNION ALL "
-            f"SELECT * FROM (SELECT * FROM trips t WHERE {may_take(f'${len(args)}', 't')}"
-            f"{narrowing} {order}) open"
-        )
-    # The session is a separate row, so that it is told from a page without trips.
-    rows = await database.fetch(
-        f"SELECT {COLUMNS}, asked.is_live FROM (SELECT EXISTS ({live_sql('$3')}) AS is_live) asked "
-        f"LEFT JOIN ({selected}) t ON asked.is_live LEFT JOIN users r ON r.id = t.rider_id "
-        f"LEFT JOIN users d ON d.id = t.driver_id {order}",
-        *args,
+    sql = _page_sql(
+        live_sql("$3"),
+        actor.user.role,
+        sees_open_ones,
+        len(statuses) if statuses is not None else None,
+        after is not None,
     )
+    rows = await database.fetch(sql, *args)
     if not rows[0]["is_live"]:
         raise SessionEnded
     trips = trips_in(rows)
     return TripPage(actor, trips[:first], has_next=len(trips) > first)
+
+
+@lru_cache(maxsize=256)
+def _page_sql(live: str, role: Role, sees_open_ones: bool, statuses: int | None, is_continued: bool) -> str:
+    """The statement of ``page``. ``statuses``: how many are asked for, None for all."""
+    args, narrowing = 3, ""
+    if statuses is not None:
+        marks = ", ".join(f"${args + i + 1}" for i in range(statuses))
+        narrowing += f" AND t.status IN ({marks})" if statuses else " AND 1 = 0"
+        args += statuses
+    if is_continued:
+        narrowing += f" AND (t.created, t.id) < (${args + 1}, ${args + 2})"
+        args += 2
+    order = "ORDER BY t.created DESC, t.id DESC LIMIT $2"
+    if not sees_open_ones:
+        selected = f"SELECT * FROM trips t WHERE {_party(role)} = $1{narrowing} {order}"
+    else:
+        # Two index scans of at most a page each: one OR over both would read every trip.
+        selected = (
+            f"SELECT * FROM (SELECT * FROM trips t WHERE t.driver_id = $1{narrowing} {order}) own UNION ALL "
+            f"SELECT * FROM (SELECT * FROM trips t WHERE {may_take(f'${args + 1}', 't')}"
+            f"{narrowing} {order}) open"
+        )
+    # The session is a separate row, so that it is told from a page without trips.
+    return (
+        f"SELECT {COLUMNS}, asked.is_live FROM (SELECT EXISTS ({live}) AS is_live) asked "
+        f"LEFT JOIN ({selected}) t ON asked.is_live LEFT JOIN users r ON r.id = t.rider_id "
+        f"LEFT JOIN users d ON d.id = t.driver_id {order}"
+    )
 
 
 async def open_trips(database: Database, *, limit: int) -> TripsAt:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import strawberry
 from graphql import (
     Executor,
+    GraphQLField,
     GraphQLLeafType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -24,6 +25,7 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields
 from strawberry.extensions import FieldExtension
+from strawberry.schema import schema_converter
 from strawberry.types.field import StrawberryField
 
 from schema.api.long_list import LONG, LongList
@@ -63,15 +65,18 @@ class Resolver:
             *([f"{resolver.info_parameter.name}=run.info"] if resolver.info_parameter else []),
         ]
 
-    def call(self, module: Module, arguments: str) -> str:
-        """An expression that calls the resolver. ``arguments``: an expression for the dict of arguments."""
+    def call(self, module: Module, arguments: str | None) -> str:
+        """An expression that calls the resolver. ``arguments``: an expression for the dict of arguments, if it has
+        any.
+        """
+        unpacked = [f"**{arguments}"] if arguments is not None else []
         if not self.extensions:
             function = module.constant(self.function, "resolve")
-            return f"{function}({', '.join([*self._takes, f'**{arguments}'])})"
+            return f"{function}({', '.join([*self._takes, *unpacked])})"
         called: Callable[..., Any] = _without_source_and_info(self.function, self._takes)
         for extension in self.extensions:
             called = partial(extension.resolve_async, called)
-        return f"{module.constant(called, 'resolve')}(o, run.info, **{arguments})"
+        return f"{module.constant(called, 'resolve')}({', '.join(['o', 'run.info', *unpacked])})"
 
 
 def _without_source_and_info(function: Callable[..., Any], takes: list[str]) -> Callable[..., Any]:
@@ -187,11 +192,11 @@ class Answers:
                 entries.append(f"{key!r}: {type_.name!r}")
                 continue
             definition, returned = self.definition(type_, field), type_.fields[name].type
+            if getattr(type_.fields[name].resolve, "__module__", None) != schema_converter.__name__:
+                # The resolver was replaced in the schema.
+                raise CannotCompile
             value = f"v{number}"
             if definition.is_basic_field:
-                if not getattr(type_.fields[name].resolve, "_is_default", False):
-                    # The resolver was replaced in the schema.
-                    raise CannotCompile
                 body.append(f"{value} = o.{definition.python_name}")
                 answer = self._answer(returned, field, value)
                 if LONG.items() <= definition.metadata.items():
@@ -202,8 +207,7 @@ class Answers:
                 entries.append(f"{key!r}: {answer}")
                 continue
             resolver = Resolver(definition)
-            arguments = self._arguments.of(type_.fields[name], definition, field[0].node)
-            call = resolver.call(self._module, f"{arguments}(run.variables)")
+            call = resolver.call(self._module, self._arguments_of(type_.fields[name], definition, field))
             if not resolver.is_async:
                 body.append(f"{value} = {call}")
                 entries.append(f"{key!r}: {self._answer(returned, field, value)}")
@@ -212,6 +216,14 @@ class Answers:
             later.append(f"run.later(answer, {key!r}, {call}, {self.completing(returned, field)})")
         body.append(f"answer = {{{', '.join(entries)}}}")
         return self._module.function(type_.name, "o, run", [*body, *later, "return answer"])
+
+    def _arguments_of(
+        self, field: GraphQLField, definition: StrawberryField, details: FieldDetailsList
+    ) -> str | None:
+        """An expression for the dict of a field's arguments; None if it has no arguments."""
+        if not field.args:
+            return None
+        return f"{self._arguments.of(field, definition, details[0].node)}(run.variables)"
 
     def _long(self, type_: Any, details: FieldDetailsList, value: str) -> str:
         """The arguments of ``Run.later`` for a variable with a LongList."""

@@ -77,7 +77,7 @@ def mischievous_schema(**options: bool) -> strawberry.Schema:
         raise ValueError("a secret of ours")
 
     def refuse(trip: Any, value: object) -> object:
-        if trip.version == 2:
+        if trip.value.version == 2:
             raise RequestError("FORBIDDEN", "Not at that version.")
         return value
 
