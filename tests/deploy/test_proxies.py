@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,10 +19,13 @@ from tests.support.pictures import picture, sign_up_with_photo
 from tests.support.processes import ServerProcess, server_process
 from tests.support.proxies import Ports, Proxy, open_folder, proxying
 from tests.support.servers import Postgres
+from tests.support.waiting import until
 
 # Each starts two servers and a proxy.
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
+# Of one rider, less than TAXIRANK_MAX_SOCKETS_PER_USER.
+SOCKETS = 16
 # The limit is the server's default.
 MAX_BODY_BYTES = 6 * 1024 * 1024
 NOT_CHECKED = ssl.create_default_context()
@@ -98,6 +102,46 @@ async def test_a_trip_over_websockets(site: Site) -> None:
             for status in ("STARTED", "IN_PROGRESS", "COMPLETED"):
                 await driver.update_trip(trip["id"], status)
             assert [(await mine.next())["trip"]["version"] for _ in range(4)] == [1, 2, 3, 4]
+
+
+async def sockets_of(server: ServerProcess) -> int:
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        (number,) = re.findall(r"(?m)^taxirank_sockets (\d+)", (await http.get("/metrics")).text)
+        return int(number)
+
+
+async def test_new_sockets_go_to_the_server_that_has_the_fewest(site: Site) -> None:
+    async with client(site) as rider, AsyncExitStack() as staying:
+        await rider.sign_up("RIDER")
+        counts = [0, 0]
+
+        async def is_counted() -> bool:
+            counts[:] = [await sockets_of(server) for server in site.servers]
+            return sum(counts) == expected
+
+        expected = 0
+        await until(is_counted, 30)
+
+        async def open_one(stack: AsyncExitStack) -> int:
+            """The number of its server."""
+            nonlocal expected
+            before, expected = list(counts), expected + 1
+            await stack.enter_async_context(rider.socket(ssl=NOT_CHECKED))
+            await until(is_counted, 30)
+            return int(counts[1] > before[1])
+
+        opened: list[tuple[int, AsyncExitStack]] = []
+        for _ in range(SOCKETS):
+            stack = await staying.enter_async_context(AsyncExitStack())
+            opened.append((await open_one(stack), stack))
+        assert min(counts) > 0
+        # As after a restart: one server has lost its sockets, and the other has kept them.
+        for server, stack in opened:
+            if server == 0:
+                await stack.aclose()
+        expected = counts[1]
+        await until(is_counted, 30)
+        assert [await open_one(staying) for _ in range(SOCKETS // 4)] == [0] * (SOCKETS // 4)
 
 
 async def test_an_event_stream_is_not_held_back(site: Site) -> None:

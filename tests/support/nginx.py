@@ -66,8 +66,6 @@ def command(
     found = program()
     assert found is not None, "nginx is not installed"
     site = SITE.read_text(encoding="utf-8")
-    if by_area:
-        site = uncommented(site)
     listening = f"listen 127.0.0.1:{port}"
     changes = [
         (r"server 127\.0\.0\.1:8000( .*);", "\n    ".join(rf"server {server}\1;" for server in servers)),
@@ -75,6 +73,9 @@ def command(
         (r"listen 80;", f"listen 127.0.0.1:{plain_port};"),
         (r"listen 443 ssl;", f"{listening} ssl;" if certificate is not None else f"{listening};"),
     ]
+    if by_area:
+        site = uncommented(site)
+        changes.append((r"\n *least_conn;", ""))
     if certificate is not None:
         changes += [
             (r"ssl_certificate .*;", f"ssl_certificate {certificate.chain};"),
