@@ -11,7 +11,7 @@ from application.errors import StartError
 from application.process import read_settings, stop
 from application.settings import Settings
 from application.workers import end_with_parent
-from gateway.uvicorn.http_protocol import HttpProtocol
+from gateway.uvicorn.first_request import connection
 from gateway.uvicorn.socket_protocol import SocketProtocol
 from services.limits.rates import Rate
 from services.runtime import logs
@@ -48,7 +48,7 @@ def uvicorn_options(settings: Settings, *, host: str, port: int) -> dict[str, An
             pieces=FairQueue(),
             ends=FairQueue(),
         ),
-        "http": functools.partial(HttpProtocol, timeout_s=settings.receive_timeout_s, handshakes=FairQueue()),
+        "http": functools.partial(connection, timeout_s=settings.receive_timeout_s, handshakes=FairQueue()),
         # Compression costs 16 µs a delivery and 40 KB a socket.
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_message_bytes,

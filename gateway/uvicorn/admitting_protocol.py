@@ -6,16 +6,13 @@ loop, and each of them gets slower. A middleware would come too late.
 
 import asyncio
 import functools
-import random
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-import orjson
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
+from gateway.uvicorn.clients import client_network, is_proxy
 from gateway.uvicorn.lingering_protocol import LingeringProtocol
-from gateway.uvicorn.request_head import FRAMING, Fields
+from gateway.uvicorn.overload_answer import overload_answer
+from gateway.uvicorn.request_head import Fields
 from gateway.uvicorn.response_cycle import ResponseCycle
 from gateway.uvicorn.try_again_later import socket_refusal
 from services.limits.networks import network_of
@@ -26,13 +23,6 @@ from services.runtime.fair_queue import FairQueue
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 # The key of the lifespan's state for the origins whose pages may read answers.
 ALLOWED_ORIGINS = "allowed_origins"
-# After how many seconds a client may try again: not all at the same moment.
-RETRY_AFTER_S = (1, 3)
-
-_CROSS_ORIGIN = (
-    b"access-control-allow-origin: %s\r\naccess-control-allow-credentials: true\r\n"
-    b"access-control-expose-headers: Retry-After\r\nvary: Origin\r\n"
-)
 
 
 class AdmittingProtocol(LingeringProtocol):
@@ -90,11 +80,9 @@ class AdmittingProtocol(LingeringProtocol):
     def _network(self, headers: Fields) -> str:
         """The network of the client, as rate limits count it."""
         host = self.client[0] if self.client else None
-        if host is not None and isinstance(self.app, ProxyHeadersMiddleware) and host in self.app.trusted_hosts:
-            sent = b", ".join(value for name, value in headers if name == b"x-forwarded-for")
-            if sent:
-                host = self.app.trusted_hosts.get_trusted_client_address(sent.decode("latin-1"))[0] or host
-        return network_of(host)
+        if not is_proxy(self.app, host):
+            return network_of(host)
+        return client_network(self.app, host, b", ".join(v for name, v in headers if name == b"x-forwarded-for"))
 
     def _shed_soon(self, cycle: ResponseCycle, _: Ticket) -> None:
         # The parser may be within this request; afterwards it is known whether the body has arrived.
@@ -107,17 +95,14 @@ class AdmittingProtocol(LingeringProtocol):
         is_whole = not cycle.more_body
         if not is_whole:
             cycle.keep_alive = False
-        wait_s = random.randint(*RETRY_AFTER_S)  # noqa: S311
-        body = _body(wait_s)
         self.transport.write(
-            STATUS_LINE[503]
-            + b"".join(b"%s: %s\r\n" % header for header in cycle.default_headers)
-            + b"content-type: application/json\r\ncontent-length: %d\r\nretry-after: %d\r\n" % (len(body), wait_s)
-            + (b"" if cycle.keep_alive else b"connection: close\r\n")
-            + self._cross_origin(self._fields(cycle))
-            + FRAMING
-            + b"\r\n"
-            + (b"" if cycle.scope["method"] == "HEAD" else body)
+            overload_answer(
+                cycle.default_headers,
+                origin=dict(self._fields(cycle)).get(b"origin", b""),
+                allowed_origins=self.app_state.get(ALLOWED_ORIGINS, ()),
+                has_body=cycle.scope["method"] != "HEAD",
+                keeps_alive=cycle.keep_alive,
+            )
         )
         cycle.response_started = cycle.response_complete = True
         cycle.body = bytearray()
@@ -130,12 +115,6 @@ class AdmittingProtocol(LingeringProtocol):
     @staticmethod
     def _fields(cycle: ResponseCycle) -> Fields:
         return cast("Fields", cycle.scope["headers"])
-
-    def _cross_origin(self, headers: Fields) -> bytes:
-        """What lets a page of a listed origin read the answer."""
-        origin = dict(headers).get(b"origin", b"")
-        allowed: tuple[str, ...] = self.app_state.get(ALLOWED_ORIGINS, ())
-        return _CROSS_ORIGIN % origin if origin.decode("latin-1") in allowed else b""
 
     def queue_upgrade(self, handshakes: FairQueue, upgrade: Callable[[], None]) -> None:
         """Let the client of a handshake wait for its turn to ``upgrade``, or refuse it."""
@@ -153,10 +132,3 @@ class AdmittingProtocol(LingeringProtocol):
 
         self.transport.pause_reading()
         handshakes.put(take_turn)
-
-
-@functools.cache
-def _body(wait_s: int) -> bytes:
-    extensions = {"code": "OVERLOADED", "retryAfter": wait_s}
-    error = {"message": "The server has too much to do at the moment.", "extensions": extensions}
-    return orjson.dumps({"errors": [error]})

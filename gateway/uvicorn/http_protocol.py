@@ -15,10 +15,10 @@ from typing import Any
 
 import httptools
 import structlog
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway.draining import DRAINING, Draining
 from gateway.uvicorn.admitting_protocol import AdmittingProtocol
+from gateway.uvicorn.clients import is_proxy
 from gateway.uvicorn.handshake import accept_of
 from gateway.uvicorn.request_head import Refusal, Refused, check, check_handshake, malformed, origin_form
 from gateway.uvicorn.reset import reset
@@ -178,9 +178,8 @@ class HttpProtocol(AdmittingProtocol):
         if refuses is None or self.client is None:
             return False
         host = self.client[0]
-        # Behind a proxy the peer is not the client; only the application knows the client.
-        is_proxy = isinstance(self.app, ProxyHeadersMiddleware) and host in self.app.trusted_hosts
-        return not is_proxy and refuses(host)
+        # Behind a proxy the peer is not the client.
+        return not is_proxy(self.app, host) and refuses(host)
 
     def _upgrade(self) -> None:
         if not self.transport.is_closing():

@@ -29,6 +29,9 @@ SHORT = 300
 BURST_S = 0.5
 # In an overload, those who have waited for longer are refused. The others are served, the newest first.
 PATIENCE_S = 0.1
+# So many are more than will be served within that time. If there are more in an overload, a request over a new
+# connection is refused at once if its client has its share of the line; if there are twice as many, every one.
+CROWD = 64
 # The same for subscriptions and new sockets, oldest first: a thousand may come together after an outage.
 SOCKET_PATIENCE_S = 10.0
 MOST_SUBSCRIPTIONS = MOST_SOCKETS = 10_000
@@ -142,6 +145,19 @@ class Admission:
         if self._tick_began_s is None:
             self._wait()
         return ticket
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is an overload in which a request over a new connection may be refused at once."""
+        return self.is_overloaded and len(self._requests) >= CROWD
+
+    def refuses_at_once(self, client: Hashable) -> bool:
+        """Whether a request that has just come over a new connection is refused before it waits."""
+        if not self.is_crowded or (len(self._requests) < 2 * CROWD and not self._requests.has_its_share(client)):
+            return False
+        self._counters.refused_requests += 1
+        self._note_refusal(self._clock())
+        return True
 
     def enter_probe(self) -> bool:
         """Whether a probe of the operator may run now, past all others; then ``leave_probe`` must follow."""

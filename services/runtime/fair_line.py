@@ -71,6 +71,10 @@ class FairLine(Generic[T]):
                 self._count -= 1
                 return item
 
+    def has_its_share(self, client: Hashable) -> bool:
+        """Whether no fewer of this client wait than of others on average."""
+        return len(self._clients.get(client, ())) * len(self._clients) >= self._count
+
     def oldest_since_s(self) -> float:
         """When the oldest came. The line must not be empty."""
         for line in self._clients.values():

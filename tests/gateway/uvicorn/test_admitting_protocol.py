@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from application.settings import Settings
-from gateway.uvicorn.admitting_protocol import RETRY_AFTER_S
+from gateway.uvicorn.overload_answer import RETRY_AFTER_S
 from services.runtime import admission
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, MY_TRIPS, REPORT_LOCATION, TRIPS, Api

@@ -414,3 +414,34 @@ async def test_the_timers_of_a_real_loop_turn_away_whoever_waits(monkeypatch: py
     enter(admission, lambda _: None, lambda _: refused.set())
     async with asyncio.timeout(10):
         await refused.wait()
+
+
+def test_in_an_overload_with_a_long_line_whoever_has_a_share_of_it_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "CROWD", 4)
+    process = Process(limit=8)
+    admission, counters, process.room = process.admission, process.counters, 0
+    flood = [process.enter("flood", "flood") for _ in range(8)]
+    # It is no overload yet.
+    assert not admission.is_crowded
+    assert not admission.refuses_at_once("flood")
+    process.enter("flood", "flood")
+    assert admission.is_crowded
+    assert counters.refused_requests == 1
+    # With twice as many as are a crowd, everybody is refused.
+    assert admission.refuses_at_once("newcomer")
+    assert counters.refused_requests == 2
+    for ticket in flood[:5]:
+        ticket.cancel()
+    # Too few wait.
+    assert not admission.is_crowded
+    assert not admission.refuses_at_once("flood")
+    process.enter("late", "late")
+    assert [client for client in ("flood", "late", "newcomer") if admission.refuses_at_once(client)] == ["flood"]
+    assert counters.refused_requests == 3
+    # Each of these refusals prolongs the overload.
+    process.pass_time(module.CALM_S * 0.75)
+    admission.refuses_at_once("flood")
+    process.pass_time(module.CALM_S * 0.75)
+    assert admission.is_overloaded

@@ -80,3 +80,11 @@ def test_those_who_came_long_ago_are_taken_out_of_each_client_s_line() -> None:
     assert len(line) == 1
     assert list(line.older_than(9.0)) == [people[4]]
     assert not line
+
+
+def test_a_client_has_its_share_if_no_fewer_of_it_wait_than_of_others_on_average() -> None:
+    line = FairLine[Person]()
+    assert line.has_its_share("a")
+    for client in "aaabbc":
+        line.put(Person(client, 1.0), most=100)
+    assert [client for client in "abcd" if line.has_its_share(client)] == ["a", "b"]
