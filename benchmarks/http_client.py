@@ -79,6 +79,8 @@ class HttpConnection(asyncio.Protocol):
             answer.set_result(received[self._body_at :])
         else:
             answer.set_exception(HttpFailed(received[:300].decode(errors="replace")))
+            if b"\r\nconnection: close\r\n" in received[: self._body_at].lower():
+                self.close()
 
     def send(self, data: bytes) -> asyncio.Future[bytes]:
         """Send a request; the future gets the body of the answer. Both raise: HttpFailed."""
