@@ -19,11 +19,11 @@ from graphql import build_schema, parse, validate
 
 from application.paths import ROOT
 from application.settings import PREFIX, RENAMED, Settings
+from tests.support.waiting import PATIENCE_S
 
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 DOCUMENTS = (README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-TIMEOUT_S = 20.0
 TYPED = {"bash", "python"}
 SHOWN = {"json", "text"}
 _BLOCK = re.compile(r"^```(?P<language>\w+)(?: (?P<person>\w+))?\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -71,7 +71,7 @@ class Terminal:
 
     async def shows(self, expected: list[str]) -> None:
         """Fail unless exactly these lines come next; two that race may come in either order."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             shown = [await self.lines.get() for _ in expected]
         assert sorted(map(_settled, shown)) == sorted(map(_settled, expected))
 
@@ -137,7 +137,7 @@ async def fresh_server(folder: Path) -> AsyncIterator[int]:
         stderr=DEVNULL,
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient() as http:
+        async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(timeout=PATIENCE_S) as http:
             while True:
                 try:
                     await http.get(f"http://127.0.0.1:{port}/healthz")

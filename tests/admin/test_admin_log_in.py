@@ -12,6 +12,7 @@ from tests.conftest import LiveServer, SignUp, serving
 from tests.support.api import LOG_IN, MY_TRIPS, PASSWORD, Api, open_socket
 from tests.support.database_rows import add_rider
 from tests.support.staff import StaffBrowser, make_staff, path_of
+from tests.support.waiting import PATIENCE_S
 
 COOKIE = "taxirank_session"
 
@@ -127,7 +128,7 @@ async def test_too_many_attempts_are_refused_as_in_the_api(settings: Settings) -
 
 async def test_the_admin_can_be_turned_off(settings: Settings) -> None:
     without = settings.model_copy(update={"admin": False})
-    async with serving(without) as server, httpx.AsyncClient(base_url=server.url) as http:
+    async with serving(without) as server, httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
         assert (await http.get("/admin")).status_code == 404
         assert (await http.get("/admin/login")).status_code == 404
 

@@ -10,6 +10,7 @@ from application.settings import Settings
 from tests.conftest import people, serving
 from tests.support.api import PASSWORD
 from tests.support.staff import StaffBrowser, make_staff, path_of
+from tests.support.waiting import PATIENCE_S
 
 LOG_IN = """mutation ($name: String!, $password: String!) {
     logIn(username: $name, password: $password) { errors { code } } }"""
@@ -74,7 +75,7 @@ async def test_the_page_runs_only_its_own_scripts_loads_only_from_its_own_host_a
 
 async def test_without_the_admin_there_is_no_such_page(settings: Settings) -> None:
     without = settings.model_copy(update={"admin": False})
-    async with serving(without) as server, httpx.AsyncClient(base_url=server.url) as http:
+    async with serving(without) as server, httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
         assert (await http.get("/admin/live")).status_code == 404
 
 

@@ -13,6 +13,7 @@ from tests.conftest import LiveServer, serving
 from tests.support.api import PASSWORD
 from tests.support.database_rows import add_rider
 from tests.support.staff import make_staff
+from tests.support.waiting import PATIENCE_S
 
 PUBLIC = "https://taxi.example"
 
@@ -29,7 +30,10 @@ class Proxy:
 
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(
-            base_url=url, verify=False, headers={"Origin": PUBLIC, "Sec-Fetch-Site": "same-origin"}
+            base_url=url,
+            verify=False,
+            headers={"Origin": PUBLIC, "Sec-Fetch-Site": "same-origin"},
+            timeout=PATIENCE_S,
         )
         self._cookies: dict[str, str] = {}
 
@@ -96,7 +100,7 @@ async def test_admin_links_use_the_public_address_and_its_cookies_are_secure(
 
 @pytest.mark.attack("cross-site")
 async def test_a_forged_host_changes_no_link_of_the_admin(server: LiveServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
         for host in ("localhost:1", "db.internal", "10.0.0.7"):
             lost = await http.get("/admin/", headers={"Host": host, "X-Forwarded-Host": host})
             assert lost.headers["location"].startswith(PUBLIC)

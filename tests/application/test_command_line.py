@@ -39,8 +39,7 @@ from tests.support import servers
 from tests.support.api import MY_TRIPS, PASSWORD, POOL, Api
 from tests.support.brokers import broker, free_port
 from tests.support.processes import ServerProcess, server_process
-
-TIMEOUT_S = 30.0
+from tests.support.waiting import PATIENCE_S
 
 
 @dataclass
@@ -100,7 +99,7 @@ class Serving:
     async def stopped(self) -> int:
         """The exit code, after SIGTERM; the rest of the log is read."""
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             _, err = await self.process.communicate()
         self.log += err.decode().splitlines()
         assert self.process.returncode is not None
@@ -116,7 +115,7 @@ async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
     process = await start(environment | {"TAXIRANK_PORT": str(port)})
     server = Serving(process, f"http://127.0.0.1:{port}", [])
     try:
-        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(base_url=server.url) as http:
+        async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(base_url=server.url) as http:
             while True:
                 try:
                     assert (await http.get("/readyz")).status_code == 200
@@ -293,7 +292,7 @@ async def test_a_second_server_on_one_in_process_postgresql_is_refused_and_sigin
 async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_open(
     environment: dict[str, str],
 ) -> None:
-    async with forked(environment | {"TAXIRANK_SHUTDOWN_TIMEOUT_S": "10"}) as server, Api(server.url) as api:
+    async with forked(environment | {"TAXIRANK_SHUTDOWN_TIMEOUT_S": "100"}) as server, Api(server.url) as api:
         await server.ready()
         await api.sign_up("RIDER")
         events = {"Accept": "text/event-stream"}
@@ -309,8 +308,8 @@ async def test_sigterm_ends_the_server_within_the_set_time_while_sockets_are_ope
             loop = asyncio.get_running_loop()
             began = loop.time()
             code = await server.stop()
-            # It takes half a second on an idle machine: nothing waits for the ten seconds of the setting.
-            assert loop.time() - began < 7
+            # It takes half a second on an idle machine: nothing waits for the hundred seconds of the setting.
+            assert loop.time() - began < PATIENCE_S
             # No `complete` (clients would not reconnect), but a complete response: otherwise httpx would raise.
             assert b"".join([chunk async for chunk in chunks]) == b""
             assert code == 0
@@ -648,7 +647,7 @@ async def test_an_interrupted_simulation_shows_the_summary_so_far(
         await server.ready()
         process = await start(environment, "simulate", server.url, *few)
         assert process.stderr is not None
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (await process.stderr.readline()).startswith(b"driving"):
                 assert process.returncode is None
             process.send_signal(signal.SIGINT)
@@ -690,6 +689,7 @@ async def test_the_log_does_not_show_the_urls_of_requests_for_routes(environment
     program = """
 import logging
 from services.runtime import logs
+from tests.support.waiting import PATIENCE_S
 
 logs.configure(level="debug", format="json")
 for name in ("httpx", "httpcore.http11"):

@@ -24,9 +24,7 @@ from gateway.uvicorn.socket_protocol import SocketProtocol
 from services.runtime.fair_queue import FairQueue
 from tests.support.api import Api
 from tests.support.processes import server_process
-from tests.support.waiting import until
-
-TIMEOUT_S = 10.0
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Clock:
@@ -119,7 +117,7 @@ class BusyAtTheStop(Server):
         self.is_listening.set()
         if self.is_asked.is_set():
             self.is_busy.set()
-            assert self.is_sent.wait(TIMEOUT_S)
+            assert self.is_sent.wait(PATIENCE_S)
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -135,15 +133,15 @@ def test_a_client_that_has_connected_just_before_the_stop_is_answered() -> None:
     server = BusyAtTheStop(config)
     running = threading.Thread(target=server.run)
     running.start()
-    assert server.is_listening.wait(TIMEOUT_S)
+    assert server.is_listening.wait(PATIENCE_S)
     address = server.servers[0].sockets[0].getsockname()
     server.is_asked.set()
-    assert server.is_busy.wait(TIMEOUT_S)
-    with socket.create_connection(address, TIMEOUT_S) as client:
+    assert server.is_busy.wait(PATIENCE_S)
+    with socket.create_connection(address, PATIENCE_S) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         server.is_sent.set()
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    running.join(TIMEOUT_S)
+    running.join(PATIENCE_S)
 
 
 class LateConnection:
@@ -161,7 +159,7 @@ def test_a_connection_that_appears_while_the_server_stops_is_told_to_go_too() ->
 
     async def takes_long(scope: Scope, receive: Receive, send: Send) -> None:
         is_asked.set()
-        await asyncio.to_thread(may_end.wait, TIMEOUT_S)
+        await asyncio.to_thread(may_end.wait, PATIENCE_S)
         await says_ok(scope, receive, send)
 
     http = functools.partial(HttpProtocol, timeout_s=10, handshakes=FairQueue())
@@ -170,22 +168,22 @@ def test_a_connection_that_appears_while_the_server_stops_is_told_to_go_too() ->
     server = Server(config, on_ready=is_listening.set)
     running = threading.Thread(target=server.run)
     running.start()
-    assert is_listening.wait(TIMEOUT_S)
-    with socket.create_connection(server.servers[0].sockets[0].getsockname(), TIMEOUT_S) as client:
+    assert is_listening.wait(PATIENCE_S)
+    with socket.create_connection(server.servers[0].sockets[0].getsockname(), PATIENCE_S) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert is_asked.wait(TIMEOUT_S)
+        assert is_asked.wait(PATIENCE_S)
         (asking,) = server.server_state.connections
         # An answer that has no end of its own would be told in this way.
         cast("HttpProtocol", asking).on_shutdown = is_stopping.set
         server.should_exit = True
-        assert is_stopping.wait(TIMEOUT_S)
+        assert is_stopping.wait(PATIENCE_S)
         late = LateConnection()
         server.server_state.connections.add(cast("Any", late))
-        assert late.is_told.wait(TIMEOUT_S)
+        assert late.is_told.wait(PATIENCE_S)
         server.server_state.connections.discard(cast("Any", late))
         may_end.set()
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    running.join(TIMEOUT_S)
+    running.join(PATIENCE_S)
     assert not running.is_alive()
 
 

@@ -22,9 +22,8 @@ from application.lifespan import running
 from application.paths import ROOT
 from application.settings import Settings
 from services.database.instance_lock import AnotherServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
-TIMEOUT_S = 30.0
 WITHOUT_TABLES = ROOT / "tests" / "support" / "without_tables"
 # The constants are changed in the parent process; the application is loaded in its workers.
 PROGRAM = """
@@ -88,7 +87,7 @@ class Parent:
 
     async def pid(self) -> int:
         """The process of a worker."""
-        async with httpx.AsyncClient(verify=False) as http:
+        async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:
             return int((await http.get(self.url)).text)
 
 
@@ -106,7 +105,7 @@ async def parent(app: str, *changes: str, **environment: str) -> AsyncGenerator[
         stderr=PIPE,
     )
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             yield Parent(process, f"http://127.0.0.1:{port}")
     finally:
         if process.returncode is None:
@@ -170,7 +169,7 @@ async def test_if_a_new_worker_does_not_start_the_old_ones_stay(tmp_path: Path) 
     limit.write_text("xx")
     async with parent("starts_so_often", STARTS=str(limit)) as server:
         assert (await server.line())["event"] == "serving"
-        await until(lambda: not limit.read_text(), TIMEOUT_S)
+        await until(lambda: not limit.read_text())
         before = await server.pid()
         server.process.send_signal(signal.SIGHUP)
         assert (await server.line())["event"] == "replacing all workers, one by one"
@@ -212,7 +211,7 @@ async def test_workers_end_when_their_parent_is_killed() -> None:
                 return True
             return False
 
-        await until(is_free, TIMEOUT_S)
+        await until(is_free)
 
 
 def test_a_worker_has_enough_time_to_start_on_a_slow_machine() -> None:

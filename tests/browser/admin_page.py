@@ -3,8 +3,6 @@ from playwright.async_api import Locator, Page, expect
 from tests.browser.watched_page import WatchedPage
 from tests.support.api import PASSWORD
 
-SLOW_MS = 15_000
-
 # The library connects its buttons when the page is ready: an earlier click does nothing.
 BUTTONS_WORK = "() => new Promise((done) => jQuery(() => done()))"
 
@@ -13,13 +11,13 @@ class AdminPage(WatchedPage):
     """The admin in a browser, and the actions of a member of staff there."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        super().__init__(page, url=url)
         self.dialogue = page.get_by_role("dialog")
 
     async def open(self) -> None:
         """Open the log-in page."""
         await self.go("/admin")
-        await expect(self.page.get_by_label("User name")).to_be_visible(timeout=SLOW_MS)
+        await expect(self.page.get_by_label("User name")).to_be_visible()
 
     async def log_in(self, username: str) -> None:
         """Log in; ends at the list of trips."""
@@ -35,7 +33,7 @@ class AdminPage(WatchedPage):
 
     async def shows(self, title: str) -> None:
         """Wait until a page is displayed and its scripts have run."""
-        await expect(self.page.locator(".page-header h1")).to_have_text(title, timeout=SLOW_MS)
+        await expect(self.page.locator(".page-header h1")).to_have_text(title)
         await self.page.wait_for_load_state()
         await self.page.evaluate(BUTTONS_WORK)
 

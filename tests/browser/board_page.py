@@ -9,7 +9,6 @@ from playwright.async_api import Locator, Page, Route, expect
 from tests.browser.watched_page import USUAL, WatchedPage
 
 PASSWORD = "correct-horse-battery-9"
-SLOW_MS = 15_000
 
 
 class Panel:
@@ -146,13 +145,13 @@ class BoardPage(WatchedPage):
     """The board in a browser."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        super().__init__(page, url=url)
         self.rider = Panel(page, "RIDER")
         self.driver = Panel(page, "DRIVER-1")
 
     async def open(self) -> None:
         await self.go("/")
-        await expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW_MS)
+        await expect(self.page.get_by_role("heading", level=1)).to_be_visible()
 
     def panel(self, panel_id: str) -> Panel:
         return Panel(self.page, panel_id)

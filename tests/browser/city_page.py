@@ -3,7 +3,6 @@ from playwright.async_api import Locator, Page, expect
 from tests.browser.watched_page import USUAL, WatchedPage
 from tests.support.api import PASSWORD
 
-SLOW_MS = 30_000
 PATH = "/admin/live"
 DEVICES = (("desk", 1440, 900), ("phone", 390, 844))
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -13,7 +12,7 @@ class CityPage(WatchedPage):
     """The city, live, in a browser, and the actions of a member of staff there."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        super().__init__(page, url=url)
         self.link = page.locator(".link")
         self.map = page.locator(".live-map .map-view")
         self.card = page.locator(".card")
@@ -23,15 +22,15 @@ class CityPage(WatchedPage):
     async def open(self) -> None:
         """Ask for the page, which leads to the log-in."""
         await self.go(PATH)
-        await expect(self.page.get_by_label("User name")).to_be_visible(timeout=SLOW_MS)
+        await expect(self.page.get_by_label("User name")).to_be_visible()
 
     async def log_in(self, username: str) -> None:
         """Log in; ends at the page, with the city and its map."""
         await self.page.get_by_label("User name").fill(username)
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.get_by_role("button", name="Sign in").click()
-        await expect(self.link).to_have_text("Live", timeout=SLOW_MS)
-        await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
+        await expect(self.link).to_have_text("Live")
+        await expect(self.map).to_have_attribute("data-map", "idle")
 
     async def choose(self, tab: str) -> None:
         """Choose what the list shows."""
@@ -66,7 +65,7 @@ class CityPage(WatchedPage):
         """Where on the map a row of the list is, in pixels from its corner."""
         await self.row(text).get_by_role("link").focus()
         await expect(self.card).to_contain_text(text)
-        await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
+        await expect(self.map).to_have_attribute("data-map", "idle")
         at = await self.where()
         await self.row(text).get_by_role("link").blur()
         await expect(self.card).to_have_count(0)
@@ -99,6 +98,6 @@ class CityPage(WatchedPage):
             for scheme in ("dark", "light"):
                 await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 await self.page.evaluate(TWO_FRAMES)
-                await expect(self.map).to_have_attribute("data-map", "idle", timeout=SLOW_MS)
+                await expect(self.map).to_have_attribute("data-map", "idle")
                 await self.picture(f"{name}-{device}-{scheme}", full_page=device == "phone")
         await self.page.set_viewport_size({"width": 1440, "height": 900})

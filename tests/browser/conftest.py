@@ -15,12 +15,11 @@ from tests.browser.board_page import BoardPage
 from tests.browser.city_page import CityPage
 from tests.browser.executable import chromium
 from tests.browser.graphiql_page import GraphiQLPage
-from tests.browser.watched_page import WatchedPage
+from tests.browser.watched_page import PATIENCE_MS, WatchedPage
 from tests.conftest import LiveServer, SignUp, people, serving
 from tests.support.tools import need_node
 
 FOLDER = Path(__file__).parent
-EXPECTED_WITHIN_MS = 15_000
 WEB = FOLDER.parents[1] / "web"
 
 
@@ -53,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw screenshots only with the option, and expect what a busy machine shows later too."""
-    expect.set_options(timeout=EXPECTED_WITHIN_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     WatchedPage.draws_pictures = config.getoption("screenshots", default=False)
 
 

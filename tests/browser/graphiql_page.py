@@ -4,14 +4,12 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.watched_page import WatchedPage
 
-SLOW_MS = 30_000
-
 
 class GraphiQLPage(WatchedPage):
     """What a person does in GraphiQL."""
 
     def __init__(self, page: Page, *, url: str) -> None:
-        super().__init__(page, url=url, slow_ms=SLOW_MS)
+        super().__init__(page, url=url)
 
     async def open(self) -> None:
         await self.go("/graphql")
@@ -24,8 +22,8 @@ class GraphiQLPage(WatchedPage):
     async def _is_ready(self) -> None:
         # The editors appear one after the other, and the schema explorer last.
         for editor in (self.operation, self.variables, self.result):
-            await expect(editor).to_be_attached(timeout=SLOW_MS)
-        await expect(self.page.locator(".graphiql-spinner")).to_have_count(0, timeout=SLOW_MS)
+            await expect(editor).to_be_attached()
+        await expect(self.page.locator(".graphiql-spinner")).to_have_count(0)
 
     @property
     def operation(self) -> Locator:
@@ -63,7 +61,7 @@ class GraphiQLPage(WatchedPage):
             await self.page.get_by_role("menuitem", name=operation).click()
 
     async def shows(self, text: str) -> None:
-        await expect(self.result).to_contain_text(text, timeout=SLOW_MS)
+        await expect(self.result).to_contain_text(text)
 
     async def result_json(self) -> dict:
         """The whole text of the result pane."""
@@ -97,5 +95,5 @@ class GraphiQLPage(WatchedPage):
         """Draw the operation and its result, as ``docs/images/graphiql.png`` shows them (``--screenshots``)."""
         await self.page.get_by_role("button", name="Hide editor tools").click()
         await self.page.mouse.move(0, 0)
-        await expect(self.page.locator(".scrollbar.visible")).to_have_count(0, timeout=SLOW_MS)
+        await expect(self.page.locator(".scrollbar.visible")).to_have_count(0)
         await self.picture(name, full_page=False)

@@ -26,7 +26,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP
 from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.staff import make_staff
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [
     # The page cannot tell the databases apart.
@@ -152,7 +152,9 @@ async def test_an_empty_city_says_so_an_outage_is_told_and_nothing_is_shown_afte
     page.errors.clear()
 
     token = next(cookie["value"] for cookie in await page.page.context.cookies() if "session" in cookie["name"])
-    async with httpx.AsyncClient(base_url=live_server.url, headers={"Authorization": f"Bearer {token}"}) as http:
+    async with httpx.AsyncClient(
+        base_url=live_server.url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_S
+    ) as http:
         await http.post("/graphql", json={"query": "mutation { logOut { errors { code } } }"})
     await expect(page.page.get_by_role("heading", name="Your session has ended")).to_be_visible()
     await expect(page.map).to_have_count(0)

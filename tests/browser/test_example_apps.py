@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, ViewportSize, expect
 
 from application.settings import Settings
-from tests.browser.board_page import PASSWORD, SLOW_MS
+from tests.browser.board_page import PASSWORD
 from tests.browser.conftest import NewContext
 from tests.browser.watched_page import WatchedPage
 from tests.conftest import LiveServer
@@ -108,7 +108,7 @@ async def visit_app(app: str, examples: Path, link: WebLink, new_context: NewCon
 
     async def visit() -> AppPage:
         context = await new_context(viewport=PHONE, reduced_motion="reduce")
-        page = AppPage(await context.new_page(), url=url, slow_ms=SLOW_MS)
+        page = AppPage(await context.new_page(), url=url)
         pages.append(page)
         await page.start()
         return page

@@ -4,6 +4,8 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
+from tests.support.waiting import PATIENCE_S
+
 pytestmark = [
     # The page cannot tell the databases apart.
     pytest.mark.parametrize("backend", ["embedded"], indirect=True),
@@ -143,7 +145,7 @@ async def test_a_second_visit_has_the_tabs_again_in_the_systems_theme(graphiql):
 
 async def request_trip(url: str) -> dict:
     """Sign up as a rider elsewhere and request a trip."""
-    async with httpx.AsyncClient(base_url=url) as rider:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as rider:
         await send(
             rider,
             "mutation ($input: SignUpInput!) { signUp(input: $input) { errors { message } } }",

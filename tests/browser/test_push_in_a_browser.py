@@ -24,7 +24,7 @@ from tests.browser.conftest import OpenBoard
 from tests.conftest import LiveServer, serving
 from tests.support.database_rows import add_driver
 from tests.support.push_service import HOST, SETTINGS, Device, PushService, push_service, text_of
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [
     # The pages cannot tell the databases apart.
@@ -136,7 +136,7 @@ class Worker:
         """Deliver messages, as the push service of the browser would, and return what is shown."""
         await self._worker.evaluate(RECORD)
         await self._debugger.send("ServiceWorker.enable")
-        registration = await asyncio.wait_for(self._registered.get(), 10)
+        registration = await asyncio.wait_for(self._registered.get(), PATIENCE_S)
         for data in messages:
             await self._debugger.send(
                 "ServiceWorker.deliverPushMessage",
@@ -192,7 +192,7 @@ async def test_a_rider_switches_messages_on_and_hears_of_the_driver_while_the_pa
     await until(lambda: application.services.hub.topics == 0)
     driver = await add_driver(application.database)
     await application.services.trips.update(driver, trip_id=trip.id, status=TripStatus.STARTED)
-    await until(lambda: device.texts == ["ACCEPTED"], timeout_s=30)
+    await until(lambda: device.texts == ["ACCEPTED"])
 
     assert device.read(device.got[0]) == {"text": "ACCEPTED", "tripId": str(trip.id)}
 

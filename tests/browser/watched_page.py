@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page, Request, WebSocket, expect
 
+from tests.support.waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = ROOT / "var" / "screenshots"
@@ -15,6 +17,7 @@ COLOR_RULES = ["color-contrast", "link-in-text-block"]
 # Each device and each scheme once: enough for a state of a page whose other states are looked at in all four.
 USUAL = (("phone", "dark"), ("desk", "light"))
 
+PATIENCE_MS = PATIENCE_S * 1_000
 DRAWN_MS = 60_000
 REPORT_VIOLATIONS = """
     addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
@@ -27,8 +30,7 @@ class WatchedPage:
 
     draws_pictures = False
 
-    def __init__(self, page: Page, *, url: str, slow_ms: int) -> None:
-        """``slow_ms``: the time limit of every step, from a cold start of the browser on a busy machine."""
+    def __init__(self, page: Page, *, url: str) -> None:
         self.page = page
         self.url = url
         self.elsewhere: list[str] = []
@@ -36,7 +38,7 @@ class WatchedPage:
         self.sockets: list[str] = []
         self.errors: list[str] = []
         """Errors on the console (a violated Content-Security-Policy is one) and uncaught exceptions."""
-        page.set_default_timeout(slow_ms)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", self._note_socket)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-TIMEOUT_S = 30.0
+from tests.support.waiting import PATIENCE_S
 
 
 class Script:
@@ -48,10 +48,10 @@ class Script:
     async def _read(self) -> bool:
         assert self._process.stdout is not None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 line = (await self._process.stdout.readline()).decode()
         except TimeoutError:
-            self._fail(f"reported nothing for {TIMEOUT_S} s, and did not end")
+            self._fail(f"reported nothing for {PATIENCE_S} s, and did not end")
         print(line, end="")
         if line.startswith("{"):
             self._reports.append(json.loads(line))

@@ -19,7 +19,7 @@ from tests.support.checking_clients import CheckingClient, MyTripsView, PoolView
 from tests.support.processes import ServerProcess, server_process
 from tests.support.proxies import Proxy, before, open_folder
 from tests.support.servers import Postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -59,7 +59,7 @@ class Site:
             server_process(**self.settings, port=port)
         )
         await self.servers[number].ready()
-        async with httpx.AsyncClient(base_url=self.url) as http:
+        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S) as http:
 
             async def is_used() -> bool:
                 answer = await http.post("/graphql", json={"query": "{ __typename }"})

@@ -16,6 +16,7 @@ from services.events.bus import BusState
 from tests.conftest import LiveServer, serving
 from tests.support.api import CREATE_TRIP, MY_TRIPS, TRIPS, Api
 from tests.support.proxy import link
+from tests.support.waiting import PATIENCE_S
 
 
 async def _well() -> None:
@@ -46,7 +47,7 @@ def client(
 
 
 async def test_a_server_with_everything_it_needs_is_ready(live_server: LiveServer) -> None:
-    async with httpx.AsyncClient(base_url=live_server.url) as http:
+    async with httpx.AsyncClient(base_url=live_server.url, timeout=PATIENCE_S) as http:
         healthz, readyz = await http.get("/healthz"), await http.get("/readyz")
     assert (healthz.status_code, healthz.json()) == (200, {"status": "ok"})
     assert (readyz.status_code, readyz.json()) == (

@@ -17,7 +17,7 @@ from starlette.types import Message, Scope
 from application.settings import Settings
 from gateway.body_limit import BodyLimit
 from tests.conftest import LiveServer, serving
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("uploads")]
 
@@ -67,7 +67,7 @@ class Raw:
     async def answer(self) -> bytes:
         """All bytes until the server closes the connection."""
         received = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             with suppress(ConnectionError):
                 while piece := await self._reader.read(65536):
                     received += piece
@@ -75,7 +75,7 @@ class Raw:
 
     async def flood(self, data: bytes) -> None:
         """Send the same bytes repeatedly until the server closes the connection."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (self._writer.is_closing() or self._reader.at_eof()):
                 await self.send(data)
 
@@ -86,7 +86,7 @@ class Raw:
         Sends nothing after the answer has begun: a connection that is written to after its end is reset, and an
         answer in two pieces would lose the second.
         """
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 await self.send(data)
                 with suppress(TimeoutError):
@@ -94,7 +94,7 @@ class Raw:
 
     async def head_of_answer(self) -> bytes:
         """The next head of an answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._reader.readuntil(b"\r\n\r\n")
 
 
@@ -108,7 +108,7 @@ async def raw(server: LiveServer) -> AsyncIterator[Raw]:
             yield Raw(reader, writer)
         finally:
             writer.close()
-        async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+        async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
             response = await http.post("/graphql", content=TYPENAME, headers={"Content-Type": "application/json"})
         assert response.json() == {"data": {"__typename": "Query"}}
     assert not [log for log in logs if log["event"] == "incident"]
@@ -334,7 +334,7 @@ async def test_large_bodies_under_way_are_bounded_together_and_small_ones_pass(s
     assert status(refusals["OVERLOADED"]) == 503
     assert b"retry-after: 1" in refusals["OVERLOADED"].lower()
     # Their memory is free again.
-    async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
         body = TYPENAME.ljust(LIMIT)
         response = await http.post("/graphql", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 200

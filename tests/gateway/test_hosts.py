@@ -8,6 +8,7 @@ from application.settings import Settings
 from gateway.hosts import Hosts
 from tests.conftest import LiveServer
 from tests.support.api import open_socket
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.attack("cross-site"),
@@ -63,7 +64,7 @@ def test_a_name_that_somebody_else_can_register_is_unknown(settings: Settings, h
 
 
 async def test_a_request_for_an_unknown_name_is_421_for_every_path(live_server: LiveServer) -> None:
-    async with httpx.AsyncClient(base_url=live_server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=live_server.url, verify=False, timeout=PATIENCE_S) as http:
         for path in (
             "/graphql",
             "/graphql?query={__typename}",

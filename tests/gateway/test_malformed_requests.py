@@ -18,7 +18,7 @@ import structlog
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.attacks import Attack
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("errors")]
 
@@ -274,7 +274,7 @@ class NeverAnswered(Exception):
 
 async def form_token(server: LiveServer) -> str:
     """The fields of a request with a form token, without a log-in."""
-    async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
         await http.get("/admin/login")
         token = http.cookies["starlette_admin_csrftoken"]
     return f"X-CSRFToken: {token}\r\nCookie: starlette_admin_csrftoken={token}\r\n"
@@ -286,7 +286,7 @@ async def answer(server: LiveServer, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     received = b""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             with suppress(ConnectionError):
                 writer.write(sent)
                 if b"pgrade: websocket" in sent:

@@ -9,6 +9,7 @@ import pytest
 
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.attack("cross-site"),
@@ -45,7 +46,7 @@ ANSWERS: list[tuple[str, str, dict[str, str], int]] = [
 
 @asynccontextmanager
 async def client(server: LiveServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
         yield http
 
 

@@ -64,7 +64,7 @@ async def test_a_client_that_reads_nothing_of_an_answer_is_aborted(
 ) -> None:
     request = b"GET /media/a.webp HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n" % connection
     async with narrow(live_server, request) as sock:
-        await until(lambda: is_cut(sock), timeout_s=5)
+        await until(lambda: is_cut(sock))
 
 
 @pytest.mark.usefixtures("large_photo")

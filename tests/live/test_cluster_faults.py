@@ -15,13 +15,12 @@ from services.events.topics import TAGS, Topics
 from tests.live.faults.stage import SERVERS, Ground, Stage, ground, stage
 from tests.support.redis_clusters import ClusterNode, RedisCluster, redis_cluster
 from tests.support.servers import Postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 # One loop for all: the cluster and the servers start once.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
 # A promotion takes the node's time-out, the election, and the next attempt of the link.
-PROMOTED_WITHIN_S = 15.0
 TOPICS = Topics("faults", is_cluster=True)
 
 
@@ -48,7 +47,7 @@ async def cluster(lasting_cluster: RedisCluster) -> AsyncIterator[RedisCluster]:
         node.thaw()
         if not node.is_running:
             await node.start()
-    await until(lasting_cluster.is_whole, PROMOTED_WITHIN_S)
+    await until(lasting_cluster.is_whole)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -59,7 +58,7 @@ async def running(lasting: Ground, cluster: RedisCluster, seed: int) -> AsyncIte
 
 async def bus(running: Stage) -> list[str]:
     """What ``/readyz`` says of the bus at each server."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         return [(await http.get(f"{server.url}/readyz")).json()["bus"] for server in running.servers]
 
 
@@ -73,7 +72,7 @@ async def survives(running: Stage, fault: Callable[[], Awaitable[None]]) -> None
         await asyncio.sleep(0.5)
         before = running.load.done.total()
         await fault()
-        await until(lambda: is_back(running), PROMOTED_WITHIN_S)
+        await until(lambda: is_back(running))
         assert running.load.done.total() > before + 5, "the servers work all the time"
     await running.settled()
     await running.works_again()
@@ -160,7 +159,7 @@ async def test_a_node_cut_off_from_all(running: Stage, cluster: RedisCluster) ->
 
     await survives(running, cut)
     await cluster.reconnect(node)
-    await until(cluster.is_whole, PROMOTED_WITHIN_S)
+    await until(cluster.is_whole)
     assert not await node.is_primary()
     await running.works_again()
 

@@ -17,12 +17,11 @@ import pytest_asyncio
 from tests.live.faults.stage import Stage, ground, stage
 from tests.support.processes import ServerProcess
 from tests.support.replication import Node, Pair, replicated
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
 # A second or two, unless the machine has much else to do.
-NOTICED_WITHIN_S = 30.0
 
 
 @dataclass
@@ -40,9 +39,9 @@ class Scene:
         Until then, one that has not noticed shows the state of the former primary, which is older.
         """
         for server in self.running.servers:
-            await until(partial(tells_of_one, server), NOTICED_WITHIN_S)
+            await until(partial(tells_of_one, server))
         await self.running.truth.move(self.pair.at(at))
-        await until(self.shows_the_truth, NOTICED_WITHIN_S)
+        await until(self.shows_the_truth)
         for checker in self.running.checkers:
             checker.forgive()
 
@@ -102,7 +101,7 @@ async def count(database_url: str, table: str) -> int:
 
 async def tells_of_one(server: ServerProcess) -> bool:
     """Whether the metrics and the log of a server name a former primary that accepts writes."""
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
         metrics = (await http.get("/metrics")).text
     is_told = "a former primary still accepts writes" in server.log()
     return is_told and "taxirank_former_primaries 1.0" in metrics

@@ -18,7 +18,7 @@ from tests.support.api import POOL
 from tests.support.checking_clients import PoolView
 from tests.support.processes import ServerProcess
 from tests.support.servers import Postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 # One loop for all: the servers start once for all faults that they survive.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
@@ -164,6 +164,6 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
 
 
 async def has_conflated(server: ServerProcess) -> bool:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
         lines = (await http.get("/metrics")).text.splitlines()
     return any(float(line.split()[1]) > 0 for line in lines if line.startswith("taxirank_conflations_total "))

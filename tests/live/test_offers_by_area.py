@@ -265,7 +265,7 @@ async def test_a_driver_who_crosses_cells_misses_nothing_and_is_offered_nothing_
         )
         cells |= {cell_of(drive.at) for drive in drives}
         try:
-            await until(lambda: not any(drive.differences(trips) for drive in drives), 5.0)
+            await until(lambda: not any(drive.differences(trips) for drive in drives))
         except TimeoutError:
             found = [drive.differences(trips) for drive in drives]
             raise AssertionError(f"step {number}: {found}") from None

@@ -17,7 +17,7 @@ from tests.live.faults.stage import SERVERS, Ground, Stage, ground, stage
 from tests.support.proxy import WebLink, web_link
 from tests.support.sentinels import SERVICE, Watched, watched
 from tests.support.servers import Postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 # One loop for all: the servers start once.
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
@@ -45,7 +45,7 @@ class Scene:
         return [await self._bus(server.url) for server in self.running.servers]
 
     async def _bus(self, url: str) -> str:
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
             return (await http.get("/readyz")).json()["bus"]
 
     async def are_up(self) -> bool:

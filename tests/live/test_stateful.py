@@ -292,7 +292,7 @@ class Machine(RuleBasedStateMachine):
             return not found
 
         try:
-            await until(all_show_it, 5.0)
+            await until(all_show_it)
         except TimeoutError:
             raise AssertionError(f"not shown: {found}") from None
         broken = [fault for checker in self.watching for fault in checker.broken_promises()]

@@ -188,10 +188,10 @@ async def test_riders_do_not_come_drivers_take_breaks_phones_die_and_both_rate(s
     async with serving(short) as server:
         simulation = Simulation(options(server.url, report_every_s=0.4), habits=Unlucky())
         async with running(simulation) as city:
-            await until(lambda: city.some(status="CANCELLED", cancel_code="NO_SHOW"), 30)
-            await until(lambda: city.some(status="CANCELLED", was_in_car=True), 30)
-            await until(lambda: simulation.counts.breaks > 3 and simulation.counts.breaks_on_trips > 0, 30)
-            await until(lambda: simulation.counts.ratings > 3, 30)
+            await until(lambda: city.some(status="CANCELLED", cancel_code="NO_SHOW"))
+            await until(lambda: city.some(status="CANCELLED", was_in_car=True))
+            await until(lambda: simulation.counts.breaks > 3 and simulation.counts.breaks_on_trips > 0)
+            await until(lambda: simulation.counts.ratings > 3)
             summary = await city.stopped()
     assert_adds_up(summary)
     assert (summary.no_shows, summary.left, summary.dead_phones) == (1, 1, 1)

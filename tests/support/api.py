@@ -12,8 +12,9 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.waiting import PATIENCE_S
+
 PASSWORD = "correct-horse-battery-9"
-TIMEOUT_S = 10.0
 # Numbers all users without a given name, so that no two have the same name.
 NUMBERS = itertools.count(1)
 
@@ -73,7 +74,7 @@ class Api:
     def __init__(self, url: str) -> None:
         self.url = url
         # Loading certificates takes 30 ms, and searching the environment for proxies 1 ms.
-        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, verify=False, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, verify=False, trust_env=False)
         self.user: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
@@ -196,7 +197,7 @@ class Socket:
 
     async def receive(self, operation_id: str | None = None) -> dict[str, Any]:
         """The next message of an operation, or (None) of the connection. Raises: SocketClosed."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message = await self._queue(operation_id).get()
         if isinstance(message, SocketClosed):
             self._queue(operation_id).put_nowait(message)
@@ -209,7 +210,7 @@ class Socket:
 
     async def closed(self) -> SocketClosed:
         """How the server closed the socket."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self._reader
         assert self._closed is not None
         return self._closed
@@ -286,6 +287,6 @@ async def open_socket(
         subprotocols=[*subprotocols],  # pyright: ignore[reportArgumentType]
         additional_headers=headers,
         compression=None,
-        **options,
+        **{"open_timeout": PATIENCE_S, **options},
     ) as connection:
         yield Socket(connection)

@@ -9,8 +9,7 @@ from services.events.bus import Bus
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.runtime.counters import Counters
-
-TIMEOUT_S = 10.0
+from tests.support.waiting import PATIENCE_S
 
 
 class Process:
@@ -31,7 +30,7 @@ class Process:
     async def gap(self) -> None:
         """Return at the next reported gap."""
         self._gap.clear()
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self._gap.wait()
 
     def topic(self, name: str) -> str:
@@ -54,7 +53,7 @@ class Heard:
         self._messages = messages
 
     async def next(self) -> bytes:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await anext(aiter(self._messages))
 
 

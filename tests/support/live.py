@@ -24,9 +24,8 @@ from services.runtime.counters import Counters
 from services.trips import rows as trip_rows
 from services.trips.rows import TripsAt
 from tests.support.trips import trip_value
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
-TIMEOUT_S = 10.0
 # No rate limit.
 FREELY = PerUser("anything", None, ProcessThrottle())
 
@@ -108,7 +107,7 @@ class ScriptedState:
 
     async def reads_reach(self, count: int) -> None:
         """Return when that many reads have begun."""
-        async with asyncio.timeout(TIMEOUT_S), self._has_read:
+        async with asyncio.timeout(PATIENCE_S), self._has_read:
             await self._has_read.wait_for(lambda: len(self.reads) >= count)
 
     async def _read(self, name: str, found: Iterable[TripValue]) -> TripsAt:
@@ -278,7 +277,7 @@ class RecordingSink:
 
     async def message(self) -> Message:
         """The next message."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             received = await self._received.get()
         assert isinstance(received, Message), received
         return received
@@ -289,7 +288,7 @@ class RecordingSink:
 
     async def ended(self) -> Exception | None:
         """The error or None of the end, which must come next."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             received = await self._received.get()
         assert isinstance(received, _Ended), received
         return received.error

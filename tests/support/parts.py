@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.api import TIMEOUT_S, Api
+from tests.support.api import Api
+from tests.support.waiting import PATIENCE_S
 
 PARTS = {"Accept": "multipart/mixed;subscriptionSpec=1.0"}
 DELIMITER = b"\r\n--graphql"
@@ -31,7 +32,7 @@ class Parts:
         Raises:
             EOFError: the response was cut, or nothing comes after its end.
         """
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 if self._has_begun and self._buffer.startswith(END):
                     self._buffer = self._buffer[len(END) :]

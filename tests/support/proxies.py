@@ -16,7 +16,7 @@ import trustme
 from tests.support import caddy, haproxy, nginx
 from tests.support.brokers import free_port
 from tests.support.tools import missing
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Proxy(StrEnum):
@@ -131,7 +131,7 @@ async def _ready(process: Process, url: str, log: Path) -> None:
     def said() -> str:
         return log.read_text(errors="replace")
 
-    async with httpx.AsyncClient(base_url=url, verify=False, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, verify=False, trust_env=False, timeout=PATIENCE_S) as http:
 
         async def answers() -> bool:
             assert process.returncode is None, said()

@@ -12,7 +12,8 @@ import orjson
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.api import TIMEOUT_S, Api
+from tests.support.api import Api
+from tests.support.waiting import PATIENCE_S
 
 # The differences between any two runs: ids, incident ids, and times.
 _OF_THIS_RUN = re.compile(
@@ -60,7 +61,7 @@ class SocketRecorder:
 
     async def ended(self) -> None:
         """Return when the server has closed the socket. Fails unless the session's end was the reason."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self._reader
         assert self._connection.close_code == 4401, self._connection.close_code
 
@@ -99,7 +100,7 @@ class StreamRecorder:
 
     async def ended(self) -> None:
         """Return when the response has ended."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await self._task
 
     async def _read(self) -> None:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from tests.support.servers import OwnPostgres, Tools, own_postgres
+from tests.support.waiting import PATIENCE_S
 
 USER = "postgres"
-WITHIN_S = 10.0
 
 
 class Node:
@@ -57,7 +57,7 @@ class Node:
     def kill(self) -> None:
         """Kill it with all its connections, as a machine that loses its power."""
         for process in self._signalled(signal.SIGKILL):
-            process.wait(WITHIN_S)
+            process.wait(PATIENCE_S)
 
     def freeze(self) -> None:
         """Freeze it with every connection open, as a machine that stands still."""

@@ -26,7 +26,7 @@ SERVICE = "city"
 # two stand for election at once: that costs six seconds.
 DOWN_AFTER_MS = (500, 1500)
 # How long a test waits for the answer of one: some are frozen.
-PATIENCE_S = 2.0
+ANSWER_WITHIN_S = 2.0
 # What sentinels do every few seconds by default, in milliseconds; a failover then takes about a second.
 _QUICKLY = (
     *("INFO-PERIOD", 200, "PING-PERIOD", 100, "PUBLISH-PERIOD", 200, "ASK-PERIOD", 100),
@@ -83,15 +83,15 @@ class SentinelProcess:
             return False
 
     async def ask(self, *command: str) -> object:
-        """Run a command on it. Raises: RedisError, also if it does not answer within ``PATIENCE_S``."""
+        """Run a command on it. Raises: RedisError, also if it does not answer within ``ANSWER_WITHIN_S``."""
         login = f":{self._password}@" if self._password else ""
         # Its own time limits: a client that is cancelled while it closes leaves a connection open.
         client = Redis.from_url(
             f"redis://{login}{self.place}",
             protocol=2,
             decode_responses=True,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
+            socket_timeout=ANSWER_WITHIN_S,
+            socket_connect_timeout=ANSWER_WITHIN_S,
             retry=Retry(NoBackoff(), 0),
         )
         async with client:

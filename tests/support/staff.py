@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from application.application import Application
-from tests.support.api import PASSWORD, TIMEOUT_S
+from tests.support.api import PASSWORD
+from tests.support.waiting import PATIENCE_S
 
 
 class StaffBrowser:
@@ -16,7 +17,10 @@ class StaffBrowser:
     def __init__(self, url: str) -> None:
         self.url = url
         self.http = httpx.AsyncClient(
-            base_url=url, timeout=TIMEOUT_S, verify=False, headers={"Origin": url, "Sec-Fetch-Site": "same-origin"}
+            base_url=url,
+            timeout=PATIENCE_S,
+            verify=False,
+            headers={"Origin": url, "Sec-Fetch-Site": "same-origin"},
         )
         self.name = ""
 

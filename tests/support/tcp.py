@@ -12,6 +12,7 @@ import orjson
 import psutil
 
 from tests.conftest import LiveServer
+from tests.support.waiting import PATIENCE_S
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -29,7 +30,7 @@ async def connected(server: LiveServer) -> AsyncGenerator[Connection]:
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, Any]:
     """The status and the JSON of an answer after which the connection is closed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     return int(head.split()[1]), orjson.loads(body)
 

@@ -17,7 +17,7 @@ from services.runtime import admission
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, MY_TRIPS, REPORT_LOCATION, TRIPS, Api
 from tests.support.tcp import connected
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.parametrize("backend", ["production"], indirect=True)
 
@@ -98,7 +98,7 @@ async def test_a_request_is_refused_before_its_body_comes_and_the_client_can_sen
     rider, size = await person("RIDER"), 200_000
     async with all_places_taken(live_server, locked, rider), connected(live_server) as (reader, writer):
         writer.write(HEAD % (content_type, accept, size))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             assert head.startswith(b"http/1.1 503 ")
             assert b"\r\nretry-after: " in head
@@ -114,7 +114,7 @@ async def test_after_a_refusal_the_connection_can_be_used_again(
 ) -> None:
     rider = await person("RIDER")
     async with connected(live_server) as (reader, writer):
-        async with all_places_taken(live_server, locked, rider), asyncio.timeout(10):
+        async with all_places_taken(live_server, locked, rider), asyncio.timeout(PATIENCE_S):
             writer.write(b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
             await reader.readuntil(b"]}")
@@ -122,7 +122,7 @@ async def test_after_a_refusal_the_connection_can_be_used_again(
             writer.write(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
             for _ in range(2):
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             writer.write(b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
@@ -160,7 +160,7 @@ async def test_a_new_socket_is_closed_with_1013(
     with monkeypatch.context() as patched:
         patched.setattr(admission, "MOST_SOCKETS", 0)
         url = live_server.url.replace("http", "ws", 1) + "/graphql"
-        async with asyncio.timeout(10), connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # pyright: ignore[reportArgumentType]
+        async with asyncio.timeout(PATIENCE_S), connect(url, subprotocols=["graphql-transport-ws"]) as socket:  # pyright: ignore[reportArgumentType]
             await socket.wait_closed()
             assert (socket.close_code, socket.close_reason) == (1013, "Overloaded")
             assert socket.subprotocol == "graphql-transport-ws"
@@ -221,7 +221,7 @@ async def test_a_client_that_sends_slowly_takes_no_place(live_server: LiveServer
             # With this header the server says when the application waits for the body.
             head = HEAD % (b"application/json", b"*/*", len(body))
             writer.write(head.replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             for reader, _ in slow:
                 await reader.readuntil(b"100 Continue\r\n\r\n")
             assert live_server.application.admission.running == 0

@@ -11,6 +11,7 @@ from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
 from tests.support.tcp import answer, connected
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     pytest.mark.attack("protocol"),
@@ -112,7 +113,7 @@ async def test_a_slow_head_and_a_missing_head_are_408(live_server: LiveServer) -
 
 async def test_an_idle_connection_is_kept_for_a_while_and_then_closed(live_server: LiveServer) -> None:
     loop = asyncio.get_running_loop()
-    async with connected(live_server) as (reader, writer), asyncio.timeout(4):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         for _ in range(2):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b'{"status":"ok"}')
@@ -160,7 +161,7 @@ async def test_a_request_for_a_socket_with_a_body_is_400_and_logged(
     ids=["a long line", "many lines"],
 )
 async def test_a_request_for_a_socket_with_a_long_head_is_431(live_server: LiveServer, field: bytes) -> None:
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         writer.write(SOCKET % field)
         assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
     await still_serves(live_server)
@@ -174,7 +175,7 @@ async def test_a_request_for_a_socket_with_a_long_head_is_431(live_server: LiveS
 async def test_a_body_that_arrives_slowly_after_the_answer_does_not_keep_the_connection(
     live_server: LiveServer, begin: bytes
 ) -> None:
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         writer.write(begin)
         assert b"HTTP/1.1 4" in await reader.readuntil(b"\r\n\r\n")
         with suppress(ConnectionError):
@@ -189,7 +190,7 @@ async def test_a_body_that_arrives_slowly_after_the_answer_does_not_keep_the_con
 async def test_a_body_that_arrives_after_the_answer_is_read_and_the_connection_is_used_again(
     live_server: LiveServer,
 ) -> None:
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         writer.write(b"POST /graphql HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 5\r\n\r\n")
         await reader.readuntil(b'"UNKNOWN_HOST"}}]}')
         writer.write(b"12345GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -200,7 +201,7 @@ async def test_a_body_that_arrives_after_the_answer_is_read_and_the_connection_i
 async def test_requests_before_a_refused_one_get_whole_answers_and_then_the_connection_is_closed(
     live_server: LiveServer, last: bytes
 ) -> None:
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2 + last)
         received = await reader.read()
     assert received.count(b"HTTP/1.1 ") == received.count(b'{"status":"ok"}') == 2

@@ -9,7 +9,7 @@ from gateway.uvicorn import http_protocol
 from gateway.uvicorn.http_protocol import HttpProtocol
 from tests.conftest import LiveServer
 from tests.support.tcp import answer, connected
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 
@@ -54,7 +54,7 @@ HANDSHAKE = (
 async def test_a_handshake_that_comes_just_when_the_server_stops_is_503(
     live_server: LiveServer, accepted: list[HttpProtocol], more: bytes
 ) -> None:
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         await until(lambda: accepted)
         accepted[0].shutdown()
         writer.write(HANDSHAKE % more)
@@ -72,7 +72,7 @@ async def test_a_handshake_that_waits_for_its_turn_while_the_server_stops_is_503
     ends_of_idle = asyncio.Event()
     monkeypatch.setattr(HttpProtocol, "_end_idle", _noted(HttpProtocol._end_idle, ends_of_idle))  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(http_protocol, "FIRST_REQUEST_S", 0.2)
-    async with connected(live_server) as (reader, writer), asyncio.timeout(10):
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
         await until(lambda: accepted)
         if not is_sent_before:
             accepted[0].shutdown()

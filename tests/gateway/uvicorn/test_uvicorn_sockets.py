@@ -28,7 +28,7 @@ from services.runtime.fair_queue import FairQueue
 from tests.conftest import serving
 from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.in_process import listening
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 # Four bytes of payload follow; the mask of zeros leaves them unchanged.
 PING, PONG = b"\x89\x04", b"\x8a\x84\0\0\0\0"
@@ -82,7 +82,9 @@ async def echoing(*, interval_s: float = 60.0, timeout_s: float = 60.0) -> Async
 async def opened(echo: Echo, port: int) -> AsyncIterator[tuple[ClientConnection, SocketProtocol]]:
     """Both ends of a new socket."""
     count = len(echo.protocols)
-    async with connect(f"ws://127.0.0.1:{port}", compression=None, max_size=None) as connection:
+    async with connect(
+        f"ws://127.0.0.1:{port}", compression=None, max_size=None, open_timeout=PATIENCE_S
+    ) as connection:
         await until(lambda: len(echo.protocols) > count)
         try:
             yield connection, echo.protocols[count]
@@ -324,6 +326,6 @@ async def test_a_handshake_that_is_under_way_at_the_stop_is_503(monkeypatch: pyt
     monkeypatch.setattr(SocketProtocol, "handle_connect", handle_connect)
     async with echoing() as (_, port):
         with pytest.raises(InvalidStatus) as refused:
-            await connect(f"ws://127.0.0.1:{port}", open_timeout=10)
+            await connect(f"ws://127.0.0.1:{port}", open_timeout=PATIENCE_S)
         assert refused.value.response.status_code == 503
         assert refused.value.response.headers["Retry-After"] == "1"

@@ -17,6 +17,7 @@ from tests.support.attacks import Attack
 from tests.support.parts import PARTS
 from tests.support.positions import report_input
 from tests.support.staff import make_staff
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.attack("access")]
 
@@ -178,7 +179,7 @@ async def test_an_event_stream_of_the_city_ends_with_the_session(
     async with api.http.stream("POST", "/graphql", json={"query": CITY}, headers=EVENTS) as response:
         stream = Stream(response)
         assert (await stream.next())["__typename"] == "CitySnapshot"
-        async with httpx.AsyncClient(base_url=api.url, cookies=api.http.cookies) as elsewhere:
+        async with httpx.AsyncClient(base_url=api.url, cookies=api.http.cookies, timeout=PATIENCE_S) as elsewhere:
             await elsewhere.post("/graphql", json={"query": LOG_OUT})
         code = ""
         while not code:

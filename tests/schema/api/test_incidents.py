@@ -30,11 +30,10 @@ from tests.support.api import (
 )
 from tests.support.attacks import Attack
 from tests.support.parts import PARTS
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("errors")]
 
-TIMEOUT_S = 5.0
 EVENTS = {"Accept": "text/event-stream"}
 SOMEWHERE = {"pickUpAddress": "1 Main Street", "dropOffAddress": "9 Side Street"}
 # The messages of the failures below.
@@ -366,7 +365,7 @@ async def raw(api: Api, request: bytes, frame: bytes = b"") -> str:
     writer.write(request)
     answer = b""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             if frame:
                 answer = await reader.readuntil(b"\r\n\r\n")
                 # A masked close frame: this side acknowledges the close.

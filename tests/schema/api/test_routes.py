@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.services.positions.test_routing import END, LINE, ROUTE, START, TIMEOUT_S, Engine
 from tests.support.api import REPORT_LOCATION, Api
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 
@@ -38,7 +39,7 @@ async def live_server(settings: Settings, engine: Engine) -> AsyncIterator[LiveS
     """A server that asks the engine."""
     changes = {
         "routing_url": f"http://127.0.0.1:{engine.port}",
-        "routing_timeout_s": TIMEOUT_S,
+        "routing_timeout_s": PATIENCE_S,
         "location_rate": "off",
     }
     async with serving(settings.model_copy(update=changes)) as server:
@@ -94,10 +95,19 @@ async def test_a_trip_and_an_estimate_have_the_engines_route_and_positions_ask_n
     ],
 )
 async def test_without_an_answer_the_straight_line_is_told_as_estimated_and_counted(
-    status: str, body: Any, live_server: LiveServer, engine: Engine, rider: Api, driver: Api
+    status: str,
+    body: Any,
+    live_server: LiveServer,
+    engine: Engine,
+    rider: Api,
+    driver: Api,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    router = cast("Any", live_server.application.router)
     if status:
         engine.says(body, status)
+    else:
+        monkeypatch.setattr(router, "_timeout_s", TIMEOUT_S)
     trip_id = await begun(rider, driver)
 
     shown = await rider.data(TRIP, id=trip_id)
@@ -108,6 +118,7 @@ async def test_without_an_answer_the_straight_line_is_told_as_estimated_and_coun
     assert await metric(live_server, rider, "routing_failures_total") == 1
     estimate = await rider.data(ESTIMATE, **{"from": FROM, "to": TO})
     assert estimate["estimated"]
+    monkeypatch.setattr(router, "_timeout_s", PATIENCE_S)
     engine.says(ROUTE)
     assert (await rider.data(ESTIMATE, **{"from": FROM, "to": TO}))["route"] == KNOWN
     assert await metric(live_server, rider, "routing_up") == 1

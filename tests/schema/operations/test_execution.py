@@ -27,9 +27,9 @@ from services.events.topics import Topics
 from services.live.feeds import Feed
 from services.live.messages import Content, PoolSnapshot, TripOffered
 from tests.support.live import FREELY, FakeBus, RecordingSink, ScriptedState, driver, hub_on
+from tests.support.waiting import PATIENCE_S
 
 TOPICS = Topics("test")
-TIMEOUT_S = 5.0
 
 PLAIN = "subscription ($id: ID!) { tripUpdated(id: $id) { id version status rider { username } } }"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -153,7 +153,7 @@ async def test_shared_and_unshared_execution_send_the_same_bytes(live: Live, cas
     assert isinstance(alone, AsyncIterator), alone
     taken = driver()
     for step in range(3):
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             unshared = cast("ExecutionResult", await anext(alone))
             shared = await payload(following.group.render(await sink.next()))
         assert shared == encode(unshared)

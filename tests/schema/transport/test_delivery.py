@@ -33,7 +33,7 @@ from services.runtime.counters import Counters
 from tests.schema.transport.test_send_queue import Wire
 from tests.support.live import FREELY, FakeBus, ScriptedState, driver, hub_on, rider
 from tests.support.positions import DRIVER_LOCATION, location
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 TOPICS = Topics("test")
 POOL = """subscription { driverPool {
@@ -483,7 +483,7 @@ async def test_the_server_stops_reading_from_a_client_that_does_not_read() -> No
     # The server has stopped reading at its limit, and continues when the client reads.
     assert asked <= send_queue_module.MAX_WAITING + 2
     wire.open.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await blocked.wait()
     serving.cancel()
     await asyncio.wait([serving])

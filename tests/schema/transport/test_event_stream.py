@@ -13,11 +13,12 @@ import httpx
 import psutil
 import pytest
 
-from schema.transport.subscription_stream import KEEP_ALIVE_S, UNACKNOWLEDGED_S
+from schema.transport import subscription_stream
+from schema.transport.subscription_stream import UNACKNOWLEDGED_S
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.positions import DRIVER_LOCATION
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -34,7 +35,7 @@ class Stream:
 
     async def event(self) -> tuple[str, Any]:
         """The next event's name and data; skips comments."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             name, data = "", ""
             async for line in self._lines:
                 if line.startswith("event:"):
@@ -82,12 +83,16 @@ async def test_a_subscription_sends_its_snapshot_then_changes_then_complete(some
         await events.ended()
 
 
-async def test_a_quiet_stream_begins_immediately_with_a_comment(someone: SignUp) -> None:
+async def test_a_quiet_stream_begins_immediately_with_a_comment(
+    someone: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The next comment would be this one.
+    monkeypatch.setattr(subscription_stream, "KEEP_ALIVE_S", 2 * PATIENCE_S)
     rider, driver = await someone("RIDER"), await someone("DRIVER")
     trip = await rider.create_trip()
     await driver.update_trip(trip["id"], "STARTED")
     # No position is known, so there is no event.
-    async with stream(rider, DRIVER_LOCATION, tripId=trip["id"]) as events, asyncio.timeout(KEEP_ALIVE_S / 2):
+    async with stream(rider, DRIVER_LOCATION, tripId=trip["id"]) as events, asyncio.timeout(PATIENCE_S):
         assert await anext(events.response.aiter_raw()) == b":\n\n"
 
 

@@ -20,13 +20,12 @@ from services.limits.rates import Rate
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS, Api, Socket, SocketClosed, open_socket
 from tests.support.attacks import Attack
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("abuse")]
 
 RATE = 50
 OFFENCES = 3
-TIMEOUT_S = 5.0
 PING = b'{"type":"ping"}'
 
 
@@ -93,7 +92,7 @@ async def test_a_socket_that_floods_and_does_not_read_the_close_is_aborted(
         was_cut = asyncio.Event()
         monkeypatch.setattr(protocol, "transport", Mock(wraps=protocol.transport, abort=was_cut.set))
         await flooded(socket, flood_of(Kind.PINGS, RATE + 1))
-        await asyncio.wait_for(was_cut.wait(), TIMEOUT_S)
+        await asyncio.wait_for(was_cut.wait(), PATIENCE_S)
 
 
 async def test_other_clients_are_served_between_the_pieces_of_a_flood(

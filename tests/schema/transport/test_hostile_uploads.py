@@ -22,6 +22,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from application.settings import Settings
 from tests.conftest import LiveServer, serving
 from tests.support.api import PASSWORD, SIGN_UP
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.attack("uploads")]
 
@@ -47,7 +48,7 @@ async def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
         max_cost=100_000,
     )
     async with serving(settings) as running:
-        async with httpx.AsyncClient(base_url=running.url, verify=False) as http:
+        async with httpx.AsyncClient(base_url=running.url, verify=False, timeout=PATIENCE_S) as http:
             # Files that are opened once are open before the count.
             await Uploader(running, http).kept(PHOTO)
         yield running
@@ -127,7 +128,7 @@ def assert_inert(response: httpx.Response) -> None:
 async def uploader(server: LiveServer) -> AsyncIterator[Uploader]:
     """A client; afterwards the server is alive and correct, has had no failure, and holds no file open."""
     files_before = psutil.Process().num_fds()
-    async with httpx.AsyncClient(base_url=server.url, verify=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, verify=False, timeout=PATIENCE_S) as http:
         with structlog.testing.capture_logs() as logs:
             yield Uploader(server, http)
             response = await http.post("/graphql", json={"query": "{ __typename }"})

@@ -14,7 +14,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.parts import DELIMITER, END, HEARTBEAT, PARTS, parts
 from tests.support.positions import DRIVER_LOCATION
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -223,7 +223,7 @@ async def kind_of_stream(api: Api, accept: str) -> str:
 async def read_until(chunks: AsyncIterator[bytes], expected: bytes) -> bytes:
     """As many bytes as are expected."""
     received = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(received) < len(expected):
             received += await anext(chunks)
     return received

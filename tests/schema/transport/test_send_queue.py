@@ -12,7 +12,7 @@ from schema.transport import send_queue as send_queue_module
 from schema.transport.send_queue import Frame, SendQueue
 from services.runtime.fair_queue import FairQueue
 from services.runtime.shared_result import SharedResult
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Wire:
@@ -129,7 +129,7 @@ async def test_nobody_waits_for_a_frame_that_is_dropped_while_it_is_being_made()
     assert wire.send_queue.drop(lambda key: key == "dropped") == 1
     await asyncio.sleep(0)
     assert wire.send_queue.drop(lambda key: key == "also") == 1
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         await wire.send_queue.drained()
     assert wire.sent == ["behind"]
 
@@ -196,7 +196,7 @@ async def test_the_queue_can_be_stopped_at_any_step_and_then_has_nothing_to_wait
     for _ in range(steps):
         await asyncio.sleep(0)
     wire.send_queue.stop()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         await wire.send_queue.drained()
     await until(lambda: asyncio.all_tasks() <= before)
     wire.open.set()

@@ -13,6 +13,7 @@ from services.errors import SessionEnded
 from services.runtime.admission import Admission
 from services.runtime.counters import Counters
 from services.runtime.time_limit import TimeLimit
+from tests.support.waiting import PATIENCE_S
 
 
 async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
@@ -42,7 +43,7 @@ async def test_an_operation_whose_session_has_ended_leaves_nothing_to_the_garbag
         overloaded=Mock(),
     )
     operations.begin("1", Request("{ me { id } }"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await ends.wait()
     # Its frames refer to the executor, and the executor refers to the error.
     assert raised.__traceback__ is None

@@ -15,15 +15,16 @@ from tests.support.api import MY_TRIPS, POOL, Api
 from tests.support.database_rows import add_rider, add_trip
 from tests.support.parts import DELIMITER, END, HEARTBEAT, PARTS
 from tests.support.tcp import take_little
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 EVENTS = {"Accept": "text/event-stream"}
 # What each kind of stream begins with, before it has anything to say, and what its end would be.
 BEGINNINGS = {"events": b":\n\n", "parts": HEARTBEAT}
 ENDS = {"events": b"complete", "parts": DELIMITER + END}
 both_kinds = pytest.mark.parametrize(("kind", "headers"), [("events", EVENTS), ("parts", PARTS)], ids=ENDS)
-# A stop takes half a second of them; the rest is for a busy machine. Waiting for a request would take ten seconds.
-AT_ONCE_S = 7.0
+# A stop takes half a second of them; the rest is for a busy machine. Waiting for a request would take three times
+# as long.
+AT_ONCE_S = PATIENCE_S
 
 
 @pytest.fixture
@@ -50,7 +51,8 @@ class Stopping:
 
 @pytest.fixture
 async def server(settings: Settings) -> AsyncIterator[Stopping]:
-    """A server that gives running requests ten seconds."""
+    """A server that gives running requests longer than a stop takes on any machine."""
+    settings = settings.model_copy(update={"shutdown_timeout_s": int(3 * AT_ONCE_S)})
     async with AsyncExitStack() as stack:
         yield Stopping(await stack.enter_async_context(serving(settings)), stack)
 

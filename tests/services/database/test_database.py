@@ -24,12 +24,10 @@ from services.database.failures import Conflict
 from services.errors import DatabaseUnavailable
 from tests.support.database_rows import add_driver, add_rider, add_trip
 from tests.support.servers import Postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 on_sqlite = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 on_postgres = pytest.mark.parametrize("backend", ["production"], indirect=True)
-
-TIMEOUT_S = 5
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def assert_nothing_is_held(database: Database) -> None:
 
 
 async def assert_answers(database: Database) -> None:
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await database.ping()
         async with database.transaction() as transaction:
             assert [dict(row) for row in await transaction.fetch("SELECT 1 AS one")] == [{"one": 1}]
@@ -258,7 +256,7 @@ async def test_a_transaction_cancelled_at_any_await_holds_no_connection_and_is_c
     at = 1
     while await interrupted(at):
         # A later statement is not written into a transaction that was left open.
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             (row,) = await database.fetch("SELECT first_name, last_name FROM users WHERE id = $1", rider.id)
         assert row["first_name"] == row["last_name"] or row["first_name"] == rider.user.first_name
         await assert_answers(database)
@@ -326,7 +324,7 @@ async def test_the_file_is_in_wal_mode_with_foreign_keys(database: Database) -> 
 
 async def recovers(database: Database) -> None:
     """Return when the pool has noticed its dead connections."""
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with suppress(DatabaseUnavailable):
                 return await database.ping()
@@ -395,7 +393,7 @@ async def test_connections_lost_at_begin_return_to_the_pool(
         await recovers(database)
         kill_connections(postgres, settings)
         with pytest.raises(DatabaseUnavailable):
-            async with asyncio.timeout(TIMEOUT_S), database.transaction():
+            async with asyncio.timeout(PATIENCE_S), database.transaction():
                 pytest.fail("nobody began a transaction")
     await recovers(database)
     await assert_answers(database)

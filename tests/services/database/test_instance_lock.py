@@ -12,6 +12,7 @@ from application.lifespan import running
 from application.settings import Settings
 from services.database.instance_lock import AnotherServer, InstanceLock
 from tests.support.servers import Postgres
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_the_lock_is_released_even_if_the_database_goes_away(embedded: Set
     name = urlsplit(embedded.database_url).path[1:]
     postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await lock.release()
     async with holding(embedded):
         pass

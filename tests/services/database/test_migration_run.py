@@ -112,7 +112,7 @@ async def test_a_killed_migration_goes_on_and_its_unfinished_index_is_made_again
     environment = {**os.environ, "TAXIRANK_DATABASE_URL": settings.database_url}
     process = forked.start(["migrate"], environment, tmp_path / "log")
     other = await asyncpg.connect(settings.database_url)
-    await until(lambda: other.fetchval("SELECT true FROM pg_index WHERE NOT indisvalid"), timeout_s=20)
+    await until(lambda: other.fetchval("SELECT true FROM pg_index WHERE NOT indisvalid"))
     process.kill()
     await asyncio.to_thread(process.join)
     # Only the server's process of the killed migration could end it now, or notice that it is alone.

@@ -17,6 +17,7 @@ from services.database.instance_lock import AnotherServer, InstanceLock
 from tests.support.database_rows import add_rider, add_trip
 from tests.support.pgbouncer import PORT, pgbouncer
 from tests.support.servers import Postgres
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ async def test_a_pooler_that_forgets_prepared_statements_stops_the_start(
         pgbouncer(postgres.url, max_prepared_statements=0) as folder,
         pytest.raises(WrongDatabase, match="forgets prepared statements"),
     ):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await Database(through(settings, folder, direct=settings.database_url)).connect()
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from application.settings import Settings
 from services.database import instance_lock
+from services.database import postgres as postgres_module
 from services.database.address import Address, BadUrl
 from services.database.connections import Database, WrongDatabase, pool_connector
 from services.database.instance_lock import AnotherServer, InstanceLock
@@ -25,7 +26,7 @@ from tests.support.api import Api
 from tests.support.processes import server_process
 from tests.support.replication import standby_of
 from tests.support.servers import OwnPostgres, own_postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 def test_a_url_names_a_user_a_database_and_hosts_with_ports() -> None:
@@ -93,6 +94,12 @@ async def connected(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.disconnect()
+
+
+@pytest.fixture
+def hosts_have_long_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a host that does not answer waits longer than the test."""
+    monkeypatch.setattr(postgres_module, "CONNECT_TIMEOUT_S", 2 * PATIENCE_S)
 
 
 def hosts(url: str, *folders: str) -> str:
@@ -171,6 +178,7 @@ async def refuses_a_standby(settings: Settings) -> None:
         await Database(settings).connect()
 
 
+@pytest.mark.usefixtures("hosts_have_long_to_answer")
 async def test_only_the_first_caller_waits_for_a_host_that_does_not_answer(
     own: OwnPostgres, tmp_path: Path
 ) -> None:
@@ -184,11 +192,12 @@ async def test_only_the_first_caller_waits_for_a_host_that_does_not_answer(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await database.connect()
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(PATIENCE_S):
             await database.connect()
         await database.disconnect()
 
 
+@pytest.mark.usefixtures("hosts_have_long_to_answer")
 async def test_nobody_waits_for_a_host_that_does_not_answer_when_another_has_become_the_primary(
     own: OwnPostgres, tmp_path: Path
 ) -> None:
@@ -203,7 +212,7 @@ async def test_nobody_waits_for_a_host_that_does_not_answer_when_another_has_bec
         await until(lambda: connector._attempts)
         for timeline in (1, 2):
             connector.learn(connector.address.hosts[1], Primary("the cluster", timeline))
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(PATIENCE_S):
             connection = await connecting
         await connection.close()
 
@@ -279,7 +288,7 @@ async def test_a_server_stops_when_another_took_the_lock_while_postgresql_restar
     await own.start()
     second = InstanceLock(settings)
     await second.acquire()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await lost.wait()
     await first.release()
     await second.release()

@@ -21,7 +21,7 @@ from services.live.pool_feed import PoolFeed
 from services.trips import rows as trip_rows
 from tests.support.database_rows import add_person, notes
 from tests.support.live import RecordingSink
-from tests.support.waiting import TIMEOUT_S, until
+from tests.support.waiting import PATIENCE_S, until
 
 # For `find_all` the clock is read late: after the snapshot of its statement, which nothing else makes so long.
 LATE_CLOCK = """
@@ -57,7 +57,7 @@ class Postgres:
 
     async def pass_by(self, other: asyncio.Task[Any]) -> None:
         """Let another statement finish before it."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.wait([other])
 
     async def let_go(self) -> None:
@@ -80,7 +80,7 @@ class Sqlite:
 
     def _wait(self) -> None:
         self._is_held.set()
-        self._go_on.wait(TIMEOUT_S)
+        self._go_on.wait(PATIENCE_S)
 
     async def is_held(self) -> bool:
         """Whether a read is held."""

@@ -20,7 +20,7 @@ from services.database.replicas import Replicas
 from services.runtime.counters import Counters
 from tests.support.replication import Node, standby_of
 from tests.support.servers import OwnPostgres, own_postgres
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -181,7 +181,7 @@ async def test_reads_that_wait_for_a_frozen_replica_go_to_the_primary_soon(stand
         try:
             await asyncio.to_thread(standby.freeze)
             # By itself a statement waits for 30 seconds.
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 (row,) = await waiting
         finally:
             await asyncio.to_thread(standby.thaw)
@@ -198,7 +198,7 @@ async def test_a_replica_that_is_used_up_does_not_keep_anybody_waiting(standing:
         async def has_primary_answered() -> bool:
             return not await answers_from_replica(replicas)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await until(has_primary_answered)
         # It is not taken for one that is away.
         assert replicas.fresh == 1

@@ -17,8 +17,8 @@ from services.events.redis_link import RedisLink
 from services.runtime import tasks
 from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, subscriptions
-from tests.support.buses import TIMEOUT_S, process
-from tests.support.waiting import until
+from tests.support.buses import process
+from tests.support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -167,8 +167,8 @@ async def test_a_frozen_broker_is_noticed_after_three_missed_heartbeats(own_brok
         own_broker.freeze()
         began = asyncio.get_running_loop().time()
         await until(lambda: one.bus.state is BusState.DEGRADED)
-        # Three to four intervals, and extra time for a busy machine.
-        assert 0.25 < asyncio.get_running_loop().time() - began < 5
+        # Three to four intervals.
+        assert asyncio.get_running_loop().time() - began > 0.25
         gap = asyncio.create_task(one.gap())
         own_broker.thaw()
         await gap
@@ -181,7 +181,7 @@ async def test_a_frozen_broker_is_noticed_after_three_missed_heartbeats(own_brok
 async def test_a_subscription_to_a_frozen_broker_begins_when_the_link_counts_as_lost(own_broker: Broker) -> None:
     async with process(own_broker.url) as one:
         own_broker.freeze()
-        async with asyncio.timeout(TIMEOUT_S), one.listen("a") as heard:
+        async with asyncio.timeout(PATIENCE_S), one.listen("a") as heard:
             assert one.bus.state is BusState.DEGRADED
             gap = asyncio.create_task(one.gap())
             own_broker.thaw()
@@ -200,7 +200,7 @@ async def test_publishing_to_an_unreachable_broker_fails_immediately(own_broker:
 async def test_publishing_to_a_frozen_broker_times_out(own_broker: Broker) -> None:
     async with process(own_broker.url) as one:
         own_broker.freeze()
-        async with asyncio.timeout(8.0):
+        async with asyncio.timeout(PATIENCE_S):
             assert not await one.publish("a", b"1")
 
 
@@ -284,7 +284,7 @@ async def test_events_arrive_again_after_broadcaster_has_failed_and_a_gap_is_rep
 
     monkeypatch.setattr(backend, "next_published", fail_once)
     await bus.connect()
-    async with bus.listen("a") as messages, asyncio.timeout(5):
+    async with bus.listen("a") as messages, asyncio.timeout(PATIENCE_S):
         await bus.publish([(["a"], b"lost")])
         await gaps.wait()
         await bus.publish([(["a"], b"after")])

@@ -18,7 +18,7 @@ from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.runtime.counters import Counters
 from tests.support.brokers import Broker, broker, free_port
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Shared:
@@ -234,7 +234,7 @@ async def test_a_redis_that_does_not_answer_delays_a_change_by_its_time_out(
         process = await shared(stack, own_broker.url, "leases")
         own_broker.freeze()
         changes = (process.leases.begin_change([uuid4()]) for _ in range(3))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert await asyncio.gather(*changes) == [False] * 3
         own_broker.thaw()
 

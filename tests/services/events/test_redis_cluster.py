@@ -29,13 +29,12 @@ from tests.support.brokers import broker, free_port
 from tests.support.buses import Process, process
 from tests.support.positions import location
 from tests.support.redis_clusters import RedisCluster, redis_cluster
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 # One cluster for all: it takes two seconds to start.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 # A promotion takes the node's time-out, the election, and the next attempt of the link.
-PROMOTED_WITHIN_S = 15.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -54,7 +53,7 @@ async def cluster(lasting: RedisCluster, monkeypatch: pytest.MonkeyPatch) -> Asy
         node.thaw()
         if not node.is_running:
             await node.start()
-    await until(lasting.is_whole, PROMOTED_WITHIN_S)
+    await until(lasting.is_whole)
 
 
 class City(Process):
@@ -80,7 +79,7 @@ class City(Process):
     async def is_up(self) -> None:
         assert self.link is not None
         link = self.link
-        await until(lambda: link.is_healthy, PROMOTED_WITHIN_S)
+        await until(lambda: link.is_healthy)
 
 
 @asynccontextmanager
@@ -160,7 +159,7 @@ async def test_all_of_two_hundred_positions_are_stored_published_and_found(clust
         stored = await asyncio.gather(*map(one.put, positions, trips))
         assert stored == [Stored.NEW] * 200
         assert one.told == positions
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             messages = [Location.from_json(await anext(aiter(each))) for each in heard]
         assert messages == [*positions, *positions]
         ids = [position.driver_id for position in positions]
@@ -260,7 +259,7 @@ async def test_while_a_slot_moves_events_arrive_and_what_is_not_stored_is_told(c
         async def in_between() -> None:
             assert await one.publish("a", b"on its way")
             assert await heard.next() == b"on its way"
-            async with other.bus.listen(other.topics.driver(driver_id)) as positions, asyncio.timeout(10):
+            async with other.bus.listen(other.topics.driver(driver_id)) as positions, asyncio.timeout(PATIENCE_S):
                 # The keys are on both nodes, or on none: Redis refuses the script.
                 assert await one.put(position) is Stored.NEW
                 assert Location.from_json(await anext(aiter(positions))) == position

@@ -85,7 +85,7 @@ async def gap_of(*processes: Process) -> AsyncGenerator[None]:
         gaps = all(each.gaps > former for each, former in zip(processes, before, strict=True))
         return gaps and all(each.bus.state is BusState.OK for each in processes)
 
-    await until(is_over, 20.0)
+    await until(is_over)
 
 
 # Real sentinels.
@@ -140,7 +140,7 @@ async def test_when_the_primary_is_gone_all_processes_use_the_one_that_is_promot
             await former.start()
         else:
             former.thaw()
-        await until(redis.is_whole, 30.0)
+        await until(redis.is_whole)
         await events_cross(one, two)
         assert one.bus.state is two.bus.state is BusState.OK
 

@@ -15,10 +15,9 @@ from services.runtime import tasks
 from services.runtime.counters import Counters
 from services.runtime.expiring_map import ExpiringMap
 from tests.support.live import FakeBus
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 TOPIC = "test:sessions"
-TIMEOUT_S = 5.0
 
 
 class Checks:
@@ -269,6 +268,6 @@ async def test_a_server_starts_when_log_outs_can_be_received(monkeypatch: pytest
     starting = asyncio.create_task(live.sessions_here.start())
     await until(lambda: live.counters.restarted_tasks >= 2)
     live.bus.failure = None
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await starting
     await live.sessions_here.stop()

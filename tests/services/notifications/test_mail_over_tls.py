@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from application.settings import Settings
 from tests.support.attacks import Attack
 from tests.support.mail_servers import Post, ask, sends_to
+from tests.support.waiting import PATIENCE_S
 
 pytestmark = [
     # The connection to the mail server is the same on both databases.
@@ -164,7 +165,7 @@ async def test_a_server_that_speaks_the_other_form_is_told_of_and_delays_no_long
         sends_to(settings, url.replace(f"{form}://", f"{other}://")) as application,
     ):
         await ask(application)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await application.mailer.send_due()
         assert not application.mailer.is_up
         assert await application.letters.waiting() == 1

@@ -20,7 +20,7 @@ from services.notifications.transports import SmtpServer
 from tests.support.attacks import Attack
 from tests.support.letters import letters_in, sent
 from tests.support.mail_servers import ADDRESS, Post, ask, sends_to
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 PAGES = dict.fromkeys(LetterKind, "https://taxi.example/page")
 SENDER = Address("Taxirank", addr_spec="no-reply@taxi.example")
@@ -139,7 +139,7 @@ async def test_a_mail_server_that_hangs_delays_no_request_and_no_stop(
     async with post.listening() as url, sends_to(settings, url) as application:
         await application.mailer.start()
         await ask(application)
-        await asyncio.wait_for(post.asked.wait(), 10)
+        await asyncio.wait_for(post.asked.wait(), PATIENCE_S)
         for _ in range(20):
             await ask(application)
         assert await application.letters.waiting() == 21

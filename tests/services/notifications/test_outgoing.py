@@ -25,11 +25,10 @@ from services.notifications.outgoing import (
     OutgoingClient,
     is_public,
 )
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 NAME = "receiver.test"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-TIMEOUT_S = 5.0
 SHORT_S = 0.3
 # To load the certificates of the system takes longer than a test.
 SYSTEM_TRUST = ssl.create_default_context()
@@ -100,14 +99,14 @@ class Names:
 @asynccontextmanager
 async def client_of(names: Names, **options: Any) -> AsyncGenerator[OutgoingClient]:
     """A client that asks that name server."""
-    client = OutgoingClient(resolve=names, **{"timeout_s": TIMEOUT_S, "ssl_context": SYSTEM_TRUST, **options})
+    client = OutgoingClient(resolve=names, **{"timeout_s": PATIENCE_S, "ssl_context": SYSTEM_TRUST, **options})
     try:
         yield client
     finally:
         await client.close()
 
 
-async def post(receiver: Receiver, *, timeout_s: float = TIMEOUT_S, names: Names | None = None) -> Answer:
+async def post(receiver: Receiver, *, timeout_s: float = PATIENCE_S, names: Names | None = None) -> Answer:
     """Send a request to the receiver, whom the operator has allowed."""
     here = names or Names(["127.0.0.1"])
     async with client_of(here, private_hosts=[NAME], timeout_s=timeout_s) as client:
@@ -319,7 +318,7 @@ async def test_a_host_that_never_answers_properly_is_given_up_in_time(
     started = asyncio.get_running_loop().time()
     with pytest.raises(NoAnswer):
         await post(receiver, timeout_s=SHORT_S)
-    assert asyncio.get_running_loop().time() - started < TIMEOUT_S
+    assert asyncio.get_running_loop().time() - started < PATIENCE_S
 
 
 @pytest.mark.attack("abuse")
@@ -327,7 +326,7 @@ async def test_of_an_endless_answer_the_beginning_is_kept_and_the_connection_clo
     receiver.answer, receiver.endless = b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nspam\r\n"
     answer = await post(receiver)
     assert (answer.status, len(answer.body)) == (500, MAX_BODY_BYTES)
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await receiver.closed.wait()
 
 
@@ -351,7 +350,7 @@ async def test_a_name_whose_look_up_hangs_takes_one_thread_and_delays_no_other_n
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    client = OutgoingClient(timeout_s=TIMEOUT_S, ssl_context=SYSTEM_TRUST, private_hosts=[NAME, "hangs.test"])
+    client = OutgoingClient(timeout_s=PATIENCE_S, ssl_context=SYSTEM_TRUST, private_hosts=[NAME, "hangs.test"])
     hanging = [
         asyncio.create_task(client.post("http://hangs.test/", headers={}, body=b""))
         for _ in range(2 * MAX_LOOK_UPS)
@@ -382,7 +381,7 @@ async def test_a_client_that_closes_waits_for_no_look_up(monkeypatch: pytest.Mon
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    client = OutgoingClient(timeout_s=TIMEOUT_S, ssl_context=SYSTEM_TRUST)
+    client = OutgoingClient(timeout_s=PATIENCE_S, ssl_context=SYSTEM_TRUST)
     posting = asyncio.create_task(client.post("https://hangs.example/", headers={}, body=b""))
     await asked.wait()
     await client.close()

@@ -26,7 +26,7 @@ from services.staff.staff import StaffMember
 from tests.services.positions.test_reporting import Town
 from tests.services.trips.test_trips_pages import statements
 from tests.support.database_rows import add_person, add_trip, set_staff
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 STARTED, IN_PROGRESS, COMPLETED = TripStatus.STARTED, TripStatus.IN_PROGRESS, TripStatus.COMPLETED
 
@@ -427,7 +427,7 @@ async def test_a_process_without_redis_answers_when_the_others_have_noticed_the_
     next_id = await other.request(rider)
     for module in (leases_module, outbox_module, active_trips_module):
         monkeypatch.setattr(module, "MAX_UNCHECKED_S", 60)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await other.moves(driver, next_id, STARTED)
 
 

@@ -13,6 +13,7 @@ from services.runtime import admission as module
 from services.runtime.admission import Admission
 from services.runtime.counters import Counters
 from services.runtime.tickets import Ticket
+from tests.support.waiting import PATIENCE_S
 
 
 class Process:
@@ -412,7 +413,7 @@ async def test_the_timers_of_a_real_loop_turn_away_whoever_waits(monkeypatch: py
     admission, refused = Admission(1, Counters()), asyncio.Event()
     enter(admission, lambda _: None, lambda _: None)
     enter(admission, lambda _: None, lambda _: refused.set())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await refused.wait()
 
 

@@ -15,9 +15,8 @@ from services.runtime import tasks
 from services.runtime.counters import Counters
 from services.runtime.periodic_jobs import FIRST_RUN_S, PeriodicJobs
 from tests.support.database_rows import add_rider, add_trip
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
-TIMEOUT_S = 5
 HOUR_S = 3600
 
 
@@ -104,7 +103,7 @@ async def test_a_job_that_fails_is_logged_and_runs_again(failure: Exception) -> 
     periodic_jobs = PeriodicJobs(Counters(), flaky=(0.001, job), steady=(0.001, other))
     with capture_logs() as logs:
         await periodic_jobs.start()
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await done.wait()
             await other_done.wait()
         await periodic_jobs.stop()
@@ -129,7 +128,7 @@ async def test_a_job_that_awaits_a_cancelled_task_runs_again(monkeypatch: pytest
     periodic_jobs = PeriodicJobs(counters, flaky=(0.001, job))
     with capture_logs() as logs:
         await periodic_jobs.start()
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await done.wait()
         await periodic_jobs.stop()
     assert [(entry["task"], entry["log_level"]) for entry in logs] == [("flaky", "error")]
@@ -149,7 +148,7 @@ async def test_a_job_under_way_is_cancelled_at_the_stop_and_none_begins_after_it
 
     periodic_jobs = PeriodicJobs(Counters(), job=(0, job))
     await periodic_jobs.start()
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await begun.wait()
         await periodic_jobs.stop()
 
@@ -165,7 +164,7 @@ async def test_a_server_expires_what_is_overdue_by_itself_and_says_so(applicatio
     database = application.database
     async with application.bus.listen(application.services.topics.pool) as messages:
         trip_id = await add_trip(database, await add_rider(database), expires_in_s=-1)
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message = await anext(aiter(messages))
 
     assert str(trip_id).encode() in message

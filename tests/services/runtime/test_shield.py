@@ -19,8 +19,7 @@ from services.errors import BadInput, ErrorCode, SessionEnded, UserFault, UserFa
 from services.runtime.shield import Shield
 from tests.support.api import PASSWORD
 from tests.support.database_rows import add_driver, add_rider, add_trip, noted_trips, notes, trip_row
-
-TIMEOUT_S = 5
+from tests.support.waiting import PATIENCE_S
 
 
 class Fault(UserFault):
@@ -87,7 +86,7 @@ class Interruption:
             self._client = asyncio.create_task(client())
             with suppress(asyncio.CancelledError):
                 await self._client
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 await self._shield.drain()
         finally:
             self._shield.__dict__.pop("run", None)
@@ -95,7 +94,7 @@ class Interruption:
 
 
 async def assert_nothing_is_held(database: Database) -> None:
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         async with database.transaction() as transaction:
             await transaction.fetch("DELETE FROM outbox WHERE id = 0")
         await database.ping()
@@ -255,7 +254,7 @@ async def test_a_change_is_announced_although_its_client_has_disconnected(applic
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             message = await anext(aiter(messages))
 
     assert str(rider.id).encode() in message
@@ -273,7 +272,7 @@ async def test_work_returns_its_result_or_raises_to_the_waiting_caller() -> None
     assert await shield.run(good()) == 7
     with pytest.raises(Fault):
         await shield.run(bad())
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await shield.drain()
 
 
@@ -323,6 +322,6 @@ async def test_draining_waits_for_work_whose_client_has_disconnected() -> None:
     await asyncio.sleep(0)
     assert not draining.done()
     go.set()
-    async with asyncio.timeout(TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         await draining
     assert done.is_set()

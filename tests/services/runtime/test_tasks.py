@@ -12,8 +12,7 @@ from structlog.testing import capture_logs
 from services.runtime import tasks
 from services.runtime.counters import Counters
 from services.runtime.tasks import cancel_and_wait, keep_running, log_failure, resumed, within
-
-TIMEOUT_S = 5
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +50,7 @@ async def test_a_task_that_ends_unexpectedly_is_logged_in_full_and_counted_and_r
 
     with capture_logs() as logs:
         task = asyncio.create_task(keep_running("something", work, counters))
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await again.wait()
             await cancel_and_wait([task])
     assert [(entry["task"], entry["log_level"]) for entry in logs] == [("something", "error")] * 2
@@ -84,7 +83,7 @@ async def test_a_cancelled_task_ends_even_if_its_work_swallows_the_cancellation(
     with capture_logs() as logs:
         task = asyncio.create_task(keep_running("something", work, counters))
         await begun.wait()
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await cancel_and_wait([task])
     assert (logs, counters.restarted_tasks) == ([], 0)
 

@@ -19,6 +19,7 @@ from services.trips.checks import Journey
 from services.trips.faults import TooManyOpenTrips
 from services.trips.requests import TripRequest
 from tests.support.database_rows import add_rider, noted_trips
+from tests.support.waiting import PATIENCE_S
 
 MANY = 12
 
@@ -117,7 +118,7 @@ async def test_who_is_locked_holds_up_nobody_else(application: Application) -> N
         await transaction.fetch("SELECT id FROM users WHERE id = $1 FOR UPDATE", locked.id)
         # Alone, as often as statements may be under way at once; then beside others.
         waiting = list[asyncio.Task[TripValue]]()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             for other in others[:2]:
                 with statements() as seen:
                     waiting.append(apart(request(application, locked)))

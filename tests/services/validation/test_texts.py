@@ -51,10 +51,10 @@ def test_visible_text_stays_unchanged(text: str) -> None:
 
 
 def test_a_megabyte_of_invisible_characters_is_removed_in_one_pass() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert trimmed("\u200b" * 500_000 + "x" + " " * 500_000) == "x"
     # Quadratic time would be hours.
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(
