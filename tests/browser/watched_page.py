@@ -1,4 +1,7 @@
+import itertools
 import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +21,21 @@ COLOR_RULES = ["color-contrast", "link-in-text-block"]
 USUAL = (("phone", "dark"), ("desk", "light"))
 
 PATIENCE_MS = PATIENCE_S * 1_000
+_NUMBERS = itertools.count()
 DRAWN_MS = 60_000
+# What the page has shown at these elements since then, also what has been replaced before anybody could look.
+RECORD = """([selector, attribute, name]) => {
+    const recorded = (window[name] = []);
+    const text = (element) => attribute ? element.getAttribute(attribute) : element.textContent;
+    const note = () => {
+        const shown = [...document.querySelectorAll(selector)].map(text).join(" | ");
+        if (recorded.at(-1) !== shown) recorded.push(shown);
+    };
+    const attributes = attribute ? { attributeFilter: [attribute] } : {};
+    const changes = { subtree: true, childList: true, characterData: true, ...attributes };
+    new MutationObserver(note).observe(document, changes);
+    note();
+}"""
 REPORT_VIOLATIONS = """
     addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI, sample }) =>
         console.error("policy violated:", effectiveDirective, blockedURI, sample));
@@ -54,6 +71,16 @@ class WatchedPage:
         """Open a path of the server."""
         await self.page.add_init_script(REPORT_VIOLATIONS)
         await self.page.goto(f"{self.url}{path}")
+
+    async def record(self, selector: str, attribute: str = "") -> Callable[[], Awaitable[list[str]]]:
+        """Note each text of these elements, or each value of their attribute, until the next load of the page.
+        Returns what reads the notes.
+
+        For a state that may be over before a slow machine looks at it.
+        """
+        name = f"recorded{next(_NUMBERS)}"
+        await self.page.evaluate(RECORD, [selector, attribute, name])
+        return partial(self.page.evaluate, name)
 
     async def picture(self, name: str, *, full_page: bool = True) -> None:
         """Draw the page, or its visible part, into ``var/screenshots``; only with ``--screenshots``."""
