@@ -1,6 +1,7 @@
-"""Faults under load, with real processes: nothing is lost, and within 3 s all clients show the current state.
+"""Faults under load, with real processes: nothing is lost, and all clients show the current state soon.
 
-``uv run pytest tests/live/test_faults.py --long-faults`` makes the outages 20 s long, with 10 seeds each.
+``uv run pytest tests/live/test_faults.py --long-faults`` makes the outages 20 s long, with 10 seeds each, and the
+state must be shown within 3 s.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from schema.transport.send_queue import SEND_TIMEOUT_S
 from tests.live.faults.stage import Ground, Stage, ground, stage
 from tests.support import servers
 from tests.support.api import POOL
@@ -62,9 +64,9 @@ async def test_redis_gone_for_a_while(running: Stage, outage_s: float) -> None:
     async with running.load.running():
         await asyncio.sleep(0.5)
         await running.broker.stop()
-        before = running.load.done.total()
         await asyncio.sleep(outage_s)
-        assert running.load.done.total() > before + 10, "the servers work without Redis"
+        # The servers work without Redis.
+        await running.changes_again()
         await running.broker.start()
     await running.settled()
     await running.works_again()
@@ -85,9 +87,9 @@ async def test_redis_frozen(running: Stage, outage_s: float, frozen_s: float) ->
     async with running.load.running():
         await asyncio.sleep(0.5)
         running.broker.freeze()
-        before = running.load.done.total()
         await asyncio.sleep(max(frozen_s, outage_s) if frozen_s == HALF_OPEN_S else frozen_s)
-        assert running.load.done.total() > before + 10, "the servers work while Redis hangs"
+        # The servers work while Redis hangs.
+        await running.changes_again()
         running.broker.thaw()
     await running.settled()
     await running.works_again()
@@ -147,18 +149,25 @@ async def test_a_client_that_never_reads_among_many_that_do(running: Stage, outa
     readers = list(running.checkers)
     large = [PoolView(drivers[0].id, LARGE_POOL) for _ in range(45)]
     stuck = running.checker(drivers[0], 0, *large, receive_buffer_bytes=4096)
-    await running.settled(10.0)
+    await running.settled(PATIENCE_S)
     server = running.servers[0]
+    loop = asyncio.get_running_loop()
     stuck.reads.clear()
+    began = loop.time()
     async with running.load.running():
         await asyncio.sleep(outage_s)
         # Unread messages wait and are conflated; on a busy machine it takes longer until there are enough.
         await until(partial(has_conflated, server))
     await running.settled(checkers=readers)
+    unread_s = loop.time() - began
     stuck.reads.set()
     await running.settled()
     # A client that reads nothing for 15 s is aborted; one that was only late is not.
-    assert stuck.close_codes == ([1006] if outage_s > 15 else [])
+    if unread_s > SEND_TIMEOUT_S:
+        assert stuck.close_codes in ([1006], [])
+        assert stuck.close_codes or outage_s < SEND_TIMEOUT_S
+    else:
+        assert stuck.close_codes == []
     assert not any(checker.close_codes for checker in readers)
     await running.works_again()
 

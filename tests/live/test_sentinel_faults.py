@@ -101,15 +101,15 @@ async def test_the_primary_killed(scene: Scene, outage_s: float) -> None:
     async with running.load.running():
         await asyncio.sleep(0.5)
         former.kill()
-        before = running.load.done.total()
         await scene.redis.promoted(former)
-        assert running.load.done.total() > before + 10, "the servers work without Redis"
+        # The servers work also while they look for the new primary.
+        await running.changes_again()
         await asyncio.sleep(outage_s / 2)
         # It comes back as a primary, and is demoted.
         await former.start()
         await asyncio.sleep(0.5)
     await running.settled()
-    assert await scene.buses() == ["ok"] * SERVERS
+    await until(scene.are_up)
     await running.works_again()
 
 
@@ -123,7 +123,7 @@ async def test_the_primary_frozen(scene: Scene, outage_s: float) -> None:
         former.thaw()
         await asyncio.sleep(0.5)
     await running.settled()
-    assert await scene.buses() == ["ok"] * SERVERS
+    await until(scene.are_up)
     await running.works_again()
 
 
@@ -139,7 +139,7 @@ async def test_a_promotion_with_one_sentinel_of_three_gone(scene: Scene, outage_
         await scene.redis.fail_over()
         await asyncio.sleep(outage_s / 2)
     await running.settled()
-    assert await scene.buses() == ["ok"] * SERVERS
+    await until(scene.are_up)
     await running.works_again()
     if fault == "killed":
         await missing.start()
