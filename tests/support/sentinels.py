@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -151,6 +152,12 @@ class Watched:
     async def primary(self) -> Broker:
         """The server that most sentinels name."""
         names: list[str] = []
+        await until(partial(self._ask_all, names))
+        most = max(names, key=names.count)
+        return next(server for server in self.servers if server.place == most)
+
+    async def _ask_all(self, names: list[str]) -> bool:
+        """Note which server each sentinel names. Whether any has answered: none may have time for it."""
         for sentinel in self.sentinels:
             try:
                 found = await sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
@@ -158,8 +165,7 @@ class Watched:
                 continue
             assert isinstance(found, list | tuple)
             names.append(":".join(map(str, found)))
-        most = max(names, key=names.count)
-        return next(server for server in self.servers if server.place == most)
+        return bool(names)
 
     async def replica(self) -> Broker:
         """The other server."""
@@ -193,10 +199,16 @@ class Watched:
     async def is_whole(self) -> bool:
         """Whether a failover is possible."""
         primary = await self.primary()
-        async with primary.client() as client:
-            replication = await client.info("replication")
-        has_replica = replication["role"] == "master" and replication.get("slave0", {}).get("state") == "online"
-        return has_replica and all([await each.knows(sentinels=len(self.sentinels)) for each in self.sentinels])
+        try:
+            async with primary.client() as client:
+                replication = await client.info("replication")
+            is_primary = replication["role"] == "master"
+            has_replica = is_primary and replication.get("slave0", {}).get("state") == "online"
+            return has_replica and all(
+                [await each.knows(sentinels=len(self.sentinels)) for each in self.sentinels]
+            )
+        except (RedisError, OSError):
+            return False
 
 
 @asynccontextmanager
@@ -224,7 +236,7 @@ async def watched(
             stack.callback(each.close)
         await asyncio.gather(*(each.start() for each in watching))
         running = Watched(servers, watching)
-        await until(running.is_whole, 20.0)
+        await until(running.is_whole)
         yield running
 
 
