@@ -69,7 +69,7 @@ def check_events(script: Script, *, trip_id: str, other_trip_id: str) -> None:
 def check_ride(script: Script) -> None:
     """The driver was told how long to wait for the rider, and the rider has rated the driver."""
     (waits,) = script.all("driver", "waits")
-    assert 295 < waits["seconds"] <= 300
+    assert 240 < waits["seconds"] <= 300
     assert script.all("rider", "rated") == [{"stars": 5}]
 
 
