@@ -61,6 +61,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "users_waiting_for_approval": (False, "'WAITING'"),
     "ratings_by_subject": (False, None),
     "ratings_by_created": (False, None),
+    "ratings_of_author": (False, None),
     "letters_due": (False, "sent IS NULL"),
     "push_changes_due": (False, None),
     "push_messages_by_created": (False, None),
@@ -74,6 +75,7 @@ INDEXES: dict[str, tuple[bool, str | None]] = {
     "webhook_deliveries_ended": (False, "ended IS NOT NULL"),
     "webhook_deliveries_of_endpoint": (False, None),
     "webhook_deliveries_by_created": (False, None),
+    "trip_changes_of_user": (False, "user_id IS NOT NULL"),
     "trips_active": (False, "'REQUESTED', 'STARTED', 'IN_PROGRESS'"),
 }
 # SQLite's unique index also finds prefixes.

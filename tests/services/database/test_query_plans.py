@@ -244,6 +244,21 @@ async def test_reports_and_histories_find_their_rows_by_an_index(crowd: Crowd) -
     assert await used(database, *history, "trip_changes")
 
 
+async def test_the_file_about_a_person_reads_only_what_is_about_that_person(crowd: Crowd) -> None:
+    with recorded() as seen:
+        await crowd.application.personal_data.of(crowd.rider.id)
+
+    found: dict[str, set[str]] = {}
+    for statement in seen:
+        for table in ("trips", "trip_changes", "ratings", "sessions"):
+            if f" FROM {table} " in statement[0]:
+                found[table] = found.get(table, set()) | await used(crowd.database, *statement, table)
+    assert found["trip_changes"] == {"trip_changes_of_user"}
+    assert found["ratings"] == {"ratings_of_author", "ratings_by_subject"}
+    assert "sessions_of_user" in found["sessions"]
+    assert "trips_of_driver" in found["trips"]
+
+
 async def test_an_idempotency_key_is_found_by_its_index(crowd: Crowd) -> None:
     wanted = {"pick_up_address": "Here", "drop_off_address": "There", "idempotency_key": "k"}
     await crowd.application.services.trips.request(crowd.rider, **wanted)
