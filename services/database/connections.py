@@ -128,17 +128,17 @@ class Database:
         self.is_sqlite = settings.sqlite_path is not None
         self.sql: Dialect = SqliteDialect() if self.is_sqlite else PostgresDialect()
         self._connector = None if self.is_sqlite else pool_connector(settings)
-        self._primary_watch = (
-            PrimaryWatch(self._connector)
-            if self._connector is not None and len(self._connector.address.hosts) > 1
-            else None
-        )
         # The pool itself gives a connection to whoever asks when it is released, and lets those who wait begin
         # again at the end of the line.
         self._turns = Turns(settings.database_pool_size)
         self._lender: Lender | None = None
         # Health checks do not wait behind statements that wait for a lock.
         self._pings = Turns(1)
+        self._primary_watch = (
+            PrimaryWatch(self._connector, answers=lambda: self._turns.done + self._pings.done)
+            if self._connector is not None and self._connector.knows_servers
+            else None
+        )
 
     async def connect(self) -> None:
         """Open the connections.

@@ -1,8 +1,9 @@
 """Connections to PostgreSQL: options, and checks that the server is usable."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
@@ -70,9 +71,13 @@ class Connector:
         self.address = Address.parse(url)
         self._setting = setting
         self._hosts = list(self.address.hosts)
+        # Behind a pooler at one address a statement may go to another server than the one before.
+        self.knows_servers = len(self._hosts) > 1 or not is_pooled
         self.primaries = Primaries()
         self._has_looked = len(self._hosts) == 1
         self._attempts: dict[asyncio.Timeout, Host] = {}
+        self._connections: WeakKeyDictionary[asyncpg.Connection, Host] = WeakKeyDictionary()
+        self._silent: set[Host] = set()
         self._command_timeout_s = command_timeout_s
         own = {} if is_pooled else _OWN_OPTIONS | (options or {})
         self._options = {"application_name": "taxirank"} | own
@@ -81,7 +86,7 @@ class Connector:
         """A new connection to a server that accepts writes. asyncpg's pool calls it in place of
         ``asyncpg.connect``.
 
-        Each host has CONNECT_TIMEOUT_S.
+        Each host has CONNECT_TIMEOUT_S; those that ``give_up`` names are not tried.
 
         Raises:
             WrongDatabase: the server is read-only, or a pooler where PostgreSQL itself is needed.
@@ -91,6 +96,9 @@ class Connector:
         if not self._has_looked:
             await self._look()
         for host in tuple(self._hosts):
+            if host in self._silent:
+                failures.append(TimeoutError(f"{name_of(host)} has given no answer for seconds"))
+                continue
             try:
                 async with asyncio.timeout(None) as attempt:
                     self._attempts[attempt] = host
@@ -147,17 +155,29 @@ class Connector:
         if is_new:
             _log.warning("the database has a new primary", host=name_of(host), timeline=primary.timeline)
             self._try_first(host)
-            for attempt, at in self._attempts.items():
-                if at != host:
-                    # The next host is tried at once.
-                    attempt.reschedule(0)
+            # The next host is tried at once.
+            self._end_attempts(lambda at: at != host)
+
+    def give_up(self, host: Host) -> None:
+        """Until ``found``: end all connections to a host that gives no answer, with the statements that wait for
+        one, and open none, which would wait too.
+        """
+        self._silent.add(host)
+        for connection, at in list(self._connections.items()):
+            if at == host:
+                connection.terminate()
+        self._end_attempts(lambda at: at == host)
+
+    def found(self, host: Host) -> None:
+        """A host gives answers (again)."""
+        self._silent.discard(host)
 
     async def is_former(self, connection: asyncpg.Connection) -> bool:
         """Whether another server has taken the place of the one with this connection.
 
         Raises: as asyncpg's statements do.
         """
-        if len(self._hosts) == 1:
+        if not self.knows_servers:
             return False
         primary = await primary_of(connection)
         return primary is not None and self.primaries.is_former(primary)
@@ -165,7 +185,7 @@ class Connector:
     async def _connect_to(self, host: Host, arguments: dict[str, Any]) -> asyncpg.Connection:
         of_pool = {name: arguments[name] for name in _OF_THE_POOL if name in arguments}
         connection = await self.open(host, target=self.address.target, **of_pool)
-        if len(self._hosts) == 1:
+        if not self.knows_servers:
             return connection
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -179,6 +199,7 @@ class Connector:
             raise
         self.learn(host, primary)
         self.primaries.admit(connection, primary)
+        self._connections[connection] = host
         return connection
 
     async def _look(self) -> None:
@@ -204,6 +225,11 @@ class Connector:
         finally:
             if connection is not None:
                 connection.terminate()
+
+    def _end_attempts(self, is_one: Callable[[Host], bool]) -> None:
+        for attempt, host in self._attempts.items():
+            if is_one(host) and not attempt.expired():
+                attempt.reschedule(0)
 
     def _try_first(self, host: Host) -> None:
         self._hosts.remove(host)

@@ -1,4 +1,4 @@
-"""Which of several hosts is the primary: of those that accept writes, the one with the newest timeline.
+"""Which server is the primary: of those that accept writes, the one with the newest timeline.
 
 A standby that is promoted begins a new timeline. Its former primary may still accept writes, because it only stood
 still, or nobody has shut it off. What is written there is lost.
@@ -30,13 +30,19 @@ class Primary:
 
 # Something like PostgreSQL, or a user who may not ask.
 UNKNOWN = Primary("", 0)
+# Those of managed services have no files of a log.
+_DOES_NOT_TELL = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+)
 
 
 async def primary_of(connection: asyncpg.Connection) -> Primary | None:
     """The server of a connection: None if it accepts no writes, ``UNKNOWN`` if it does not tell."""
     try:
         row = await connection.fetchrow(_ASK)
-    except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+    except _DOES_NOT_TELL:
         return UNKNOWN
     assert row is not None
     return Primary(row["cluster"], row["timeline"]) if row["accepts_writes"] and row["timeline"] else None

@@ -1,6 +1,8 @@
-"""Notices a promotion although the former primary does not close its connections."""
+"""Notices a promotion, and a server that stands still, although no connection breaks."""
 
 import asyncio
+import errno
+from collections.abc import Callable
 
 import asyncpg
 import structlog
@@ -13,20 +15,30 @@ from services.runtime.tasks import cancel_and_wait
 _log = structlog.stdlib.get_logger(__name__)
 
 INTERVAL_S = 1.0
-# For a new connection and an answer.
+# For an answer on an open connection.
 ANSWER_TIMEOUT_S = 1.0
+# For a new connection and an answer. A server with much to do takes longer for it.
+OPEN_TIMEOUT_S = 2.5
+# The machine has vanished from its network.
+_UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
 class PrimaryWatch:
-    """Asks each of several hosts once a second whether it is the primary by now.
+    """Asks each host once a second whether it is the primary by now.
 
-    If another host has become the primary, all connections to the former one end, also those that wait for an
-    answer: it may stand still, or have lost its network, and would keep them waiting. If it still accepts writes,
-    nothing is written there any more. The log names it, until it accepts none.
+    If another host has become the primary, or another server has taken over the address, all connections to the
+    former one end, also those that wait for an answer: it may stand still, or have lost its network, and would
+    keep them waiting. If it still accepts writes, nothing is written there any more. The log names it, until it
+    accepts none.
+
+    If a host gives no answer for about four seconds, neither on an open connection nor on a new one, all
+    connections to it end, and none is opened until it answers the watch.
     """
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, *, answers: Callable[[], int]) -> None:
+        """``answers``: how many answers the database has given to others in this process."""
         self._connector = connector
+        self._answers = answers
         self._tasks: list[asyncio.Task[None]] = []
         self._former: set[Host] = set()
         self._is_blind = False
@@ -48,33 +60,18 @@ class PrimaryWatch:
         await cancel_and_wait(self._tasks)
 
     async def _watch(self, host: Host) -> None:
-        connection: asyncpg.Connection | None = None
-        is_silent = False
+        asked = _Asked(self._connector, host, self._answers)
         try:
             while True:
+                await asyncio.sleep(INTERVAL_S)
                 try:
-                    async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                        if connection is None:
-                            connection = await self._connector.open(host, target="any")
-                        self._learn(host, await primary_of(connection))
-                    if is_silent:
-                        _log.info("a host of the database answers again", host=name_of(host))
-                    is_silent = False
+                    self._learn(host, await asked.primary())
                 # Any error: without this task a promotion would go unnoticed.
                 except Exception as error:
                     self._former.discard(host)
-                    if not is_silent:
-                        _log.warning(
-                            "a host of the database does not answer", host=name_of(host), error=reason(error)
-                        )
-                    is_silent = True
-                    if connection is not None:
-                        connection.terminate()
-                    connection = None
-                await asyncio.sleep(INTERVAL_S)
+                    asked.has_failed(error)
         finally:
-            if connection is not None:
-                connection.terminate()
+            asked.hang_up()
 
     def _learn(self, host: Host, primary: Primary | None) -> None:
         if primary is None:
@@ -94,3 +91,76 @@ class PrimaryWatch:
             )
         elif not is_former:
             self._former.discard(host)
+
+
+class _Asked:
+    """One host, and a connection to ask it."""
+
+    def __init__(self, connector: Connector, host: Host, answers: Callable[[], int]) -> None:
+        self._host = host
+        self._connector = connector
+        self._answers = answers
+        self._connection: asyncpg.Connection | None = None
+        self._is_told = False
+        self._is_given_up = False
+
+    async def primary(self) -> Primary | None:
+        """As ``primary_of``. A host that gives no answer is given up.
+
+        Raises: as ``Connector.open`` and ``primary_of`` do.
+        """
+        before: int | None = None
+        try:
+            try:
+                found = await self._ask()
+            except Exception as error:
+                if not _is_silence(error):
+                    raise
+                # Perhaps only that connection is dead, or this process stood still itself.
+                before = self._answers()
+                found = await self._ask()
+        except Exception as error:
+            # What others were answered meanwhile shows that it works, and has much to do.
+            if _is_silence(error) and self._answers() == before:
+                self._give_up()
+            raise
+        if self._is_told:
+            _log.info("a host of the database answers again", host=name_of(self._host))
+        self._is_told = self._is_given_up = False
+        self._connector.found(self._host)
+        return found
+
+    async def _ask(self) -> Primary | None:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S if self._connection is None else ANSWER_TIMEOUT_S):
+                if self._connection is None:
+                    self._connection = await self._connector.open(self._host, target="any")
+                return await primary_of(self._connection)
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def has_failed(self, error: Exception) -> None:
+        """Log it, if that is new."""
+        if not self._is_told:
+            _log.warning("a host of the database does not answer", host=name_of(self._host), error=reason(error))
+        self._is_told = True
+
+    def _give_up(self) -> None:
+        if not self._is_given_up:
+            _log.error(
+                "a host of the database stands still: nobody waits for it any more", host=name_of(self._host)
+            )
+        self._is_given_up = True
+        self._connector.give_up(self._host)
+
+    def hang_up(self) -> None:
+        """Close the connection without waiting."""
+        if self._connection is not None:
+            self._connection.terminate()
+        self._connection = None
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether there was no answer. A refusal is one."""
+    return isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in _UNREACHABLE)

@@ -21,6 +21,10 @@ class Link:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
+    def move(self, database_url: str) -> None:
+        """Lead new connections to another server, as an address that moves. Open ones stay where they are."""
+        self._target = urlsplit(database_url)
+
     async def restore(self) -> None:
         """Allow connections."""
         self._server = await asyncio.start_unix_server(self._serve, str(self._path))

@@ -92,10 +92,10 @@ class Node:
         (self._data / "standby.signal").touch()
         self.start()
 
-    def execute(self, statement: str) -> str:
+    def execute(self, statement: str, database: str = "postgres") -> str:
         """Run a statement; its result as text."""
         arguments = ("-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement)
-        return self._tools.run("psql", "-d", self.url(), *arguments).strip()
+        return self._tools.run("psql", "-d", self.url(database), *arguments).strip()
 
     def _pg_ctl(self, *arguments: str) -> None:
         self._tools.run("pg_ctl", "-w", "-D", str(self._data), *arguments)
