@@ -44,6 +44,7 @@ from services.events.bus import Bus
 from services.events.handover import Handover
 from services.events.leases import Leases, ProcessLeases, SharedLeases
 from services.events.outbox import Outbox
+from services.events.promotions import Promotions
 from services.events.redis_link import RedisLink
 from services.events.topics import Topics
 from services.events.traced_outbox import TracedOutbox
@@ -133,6 +134,7 @@ class Application:
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
         self.bus = Bus(self.redis, counters, heartbeats=topics.heartbeats(), on_gap=lambda: on_gap())
+        self.promotions = Promotions(self.database, self.bus, topics, counters)
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)

@@ -39,6 +39,9 @@ async def running(application: Application) -> AsyncGenerator[None]:
         await instance_lock.watch(application.database)
         await application.bus.connect()
         shutdown.add("bus", application.bus.disconnect)
+        if application.redis is not None:
+            await application.promotions.start()
+        shutdown.add("promotions", application.promotions.stop)
         shutdown.add("routing", application.router.close)
         await application.outbox.start()
         shutdown.add("outbox", application.outbox.stop)

@@ -74,6 +74,8 @@ class Connector:
         # Behind a pooler at one address a statement may go to another server than the one before.
         self.knows_servers = len(self._hosts) > 1 or not is_pooled
         self.primaries = Primaries()
+        # Called when another server has become the primary, before the next connection to it is opened.
+        self.on_promotion: Callable[[], None] = lambda: None
         self._has_looked = len(self._hosts) == 1
         self._attempts: dict[asyncio.Timeout, Host] = {}
         self._connections: WeakKeyDictionary[asyncpg.Connection, Host] = WeakKeyDictionary()
@@ -157,6 +159,7 @@ class Connector:
             self._try_first(host)
             # The next host is tried at once.
             self._end_attempts(lambda at: at != host)
+            self.on_promotion()
 
     def give_up(self, host: Host) -> None:
         """Until ``found``: end all connections to a host that gives no answer, with the statements that wait for
@@ -241,14 +244,19 @@ class Connector:
 
     async def check_direct(self, connection: asyncpg.Connection) -> None:
         """Raises: WrongDatabase if it goes through a pooler, where a session may end with each statement."""
-        if not await connection.fetchval(f"SELECT {_TAKEN}"):
-            raise WrongDatabase(f"{self._setting}: the options of a connection have no effect: {_NAME_DIRECT}")
+        if not await self.is_direct(connection):
+            raise WrongDatabase(f"{self._setting}: {IGNORES_OPTIONS}: {_NAME_DIRECT}")
+
+    async def is_direct(self, connection: asyncpg.Connection) -> bool:
+        """Whether it leads to PostgreSQL itself, not to a pooler that ignores its options."""
+        return bool(await connection.fetchval(f"SELECT {_TAKEN}"))
 
     def _names(self) -> str:
         return ", ".join(map(name_of, self.address.hosts))
 
 
 _OF_THE_POOL = ("loop", "record_class")
+IGNORES_OPTIONS = "the options of a connection have no effect"
 _PROBE = "taxirank_probe"
 FORGETS_STATEMENTS = (
     "the pooler forgets prepared statements: PgBouncer 1.21 or newer, with max_prepared_statements"

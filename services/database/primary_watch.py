@@ -3,6 +3,8 @@
 import asyncio
 import errno
 from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
 
 import asyncpg
 import structlog
@@ -15,10 +17,13 @@ from services.runtime.tasks import cancel_and_wait
 _log = structlog.stdlib.get_logger(__name__)
 
 INTERVAL_S = 1.0
-# For an answer on an open connection.
+# However often it is told to look.
+SHORTEST_INTERVAL_S = 0.05
+# An address may lead to another server by now, while open connections stay where they are.
+RENEW_S = 10.0
+# For an answer, and then for one on a new connection. A server with much to do takes longer for that.
 ANSWER_TIMEOUT_S = 1.0
-# For a new connection and an answer. A server with much to do takes longer for it.
-OPEN_TIMEOUT_S = 2.5
+SECOND_TIMEOUT_S = 2.5
 # The machine has vanished from its network.
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
@@ -38,8 +43,8 @@ class PrimaryWatch:
     def __init__(self, connector: Connector, *, answers: Callable[[], int]) -> None:
         """``answers``: how many answers the database has given to others in this process."""
         self._connector = connector
-        self._answers = answers
         self._tasks: list[asyncio.Task[None]] = []
+        self._hosts = [_Asked(connector, host, answers) for host in connector.address.hosts]
         self._former: set[Host] = set()
         self._is_blind = False
 
@@ -51,24 +56,27 @@ class PrimaryWatch:
     def start(self) -> None:
         """Begin to ask."""
         self._tasks = [
-            asyncio.create_task(self._watch(host), name=f"watch {name_of(host)}")
-            for host in self._connector.address.hosts
+            asyncio.create_task(self._watch(asked), name=f"watch {name_of(asked.host)}") for asked in self._hosts
         ]
+
+    def look(self) -> None:
+        """Ask soon: there may be a new primary."""
+        for asked in self._hosts:
+            asked.called.set()
 
     async def stop(self) -> None:
         """Stop asking."""
         await cancel_and_wait(self._tasks)
 
-    async def _watch(self, host: Host) -> None:
-        asked = _Asked(self._connector, host, self._answers)
+    async def _watch(self, asked: "_Asked") -> None:
         try:
             while True:
-                await asyncio.sleep(INTERVAL_S)
+                await asked.pause()
                 try:
-                    self._learn(host, await asked.primary())
+                    self._learn(asked.host, await asked.primary())
                 # Any error: without this task a promotion would go unnoticed.
                 except Exception as error:
-                    self._former.discard(host)
+                    self._former.discard(asked.host)
                     asked.has_failed(error)
         finally:
             asked.hang_up()
@@ -97,12 +105,26 @@ class _Asked:
     """One host, and a connection to ask it."""
 
     def __init__(self, connector: Connector, host: Host, answers: Callable[[], int]) -> None:
-        self._host = host
+        self.host = host
         self._connector = connector
         self._answers = answers
+        # One that several servers share.
+        self._has_one_address = len(connector.address.hosts) == 1
+        self.called = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
+        self._opened_s = 0.0
         self._is_told = False
         self._is_given_up = False
+
+    async def pause(self) -> None:
+        """Return after a second, or soon after ``called``."""
+        await asyncio.sleep(SHORTEST_INTERVAL_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(INTERVAL_S - SHORTEST_INTERVAL_S):
+                await self.called.wait()
+        if self._opened_s + RENEW_S < monotonic() or (self.called.is_set() and self._has_one_address):
+            self.hang_up()
+        self.called.clear()
 
     async def primary(self) -> Primary | None:
         """As ``primary_of``. A host that gives no answer is given up.
@@ -112,29 +134,30 @@ class _Asked:
         before: int | None = None
         try:
             try:
-                found = await self._ask()
+                found = await self._ask(ANSWER_TIMEOUT_S)
             except Exception as error:
                 if not _is_silence(error):
                     raise
                 # Perhaps only that connection is dead, or this process stood still itself.
                 before = self._answers()
-                found = await self._ask()
+                found = await self._ask(SECOND_TIMEOUT_S)
         except Exception as error:
             # What others were answered meanwhile shows that it works, and has much to do.
             if _is_silence(error) and self._answers() == before:
                 self._give_up()
             raise
         if self._is_told:
-            _log.info("a host of the database answers again", host=name_of(self._host))
+            _log.info("a host of the database answers again", host=name_of(self.host))
         self._is_told = self._is_given_up = False
-        self._connector.found(self._host)
+        self._connector.found(self.host)
         return found
 
-    async def _ask(self) -> Primary | None:
+    async def _ask(self, timeout_s: float) -> Primary | None:
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S if self._connection is None else ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 if self._connection is None:
-                    self._connection = await self._connector.open(self._host, target="any")
+                    self._connection = await self._connector.open(self.host, target="any")
+                    self._opened_s = monotonic()
                 return await primary_of(self._connection)
         except BaseException:
             self.hang_up()
@@ -143,16 +166,16 @@ class _Asked:
     def has_failed(self, error: Exception) -> None:
         """Log it, if that is new."""
         if not self._is_told:
-            _log.warning("a host of the database does not answer", host=name_of(self._host), error=reason(error))
+            _log.warning("a host of the database does not answer", host=name_of(self.host), error=reason(error))
         self._is_told = True
 
     def _give_up(self) -> None:
         if not self._is_given_up:
             _log.error(
-                "a host of the database stands still: nobody waits for it any more", host=name_of(self._host)
+                "a host of the database stands still: nobody waits for it any more", host=name_of(self.host)
             )
         self._is_given_up = True
-        self._connector.give_up(self._host)
+        self._connector.give_up(self.host)
 
     def hang_up(self) -> None:
         """Close the connection without waiting."""

@@ -13,7 +13,7 @@ import structlog
 from services.database.address import Host, name_of
 from services.database.connections import COMMAND_TIMEOUT_S, Database
 from services.database.dialects import Row
-from services.database.postgres import Connector, WrongDatabase, reason
+from services.database.postgres import IGNORES_OPTIONS, Connector, WrongDatabase, reason
 from services.database.replica_marks import OF_PRIMARY, OF_REPLICA, Marks, Unfit
 from services.database.settings import DatabaseSettings
 from services.errors import DatabaseUnavailable
@@ -26,6 +26,7 @@ URL = "TAXIRANK_DATABASE_REPLICA_URL"
 INTERVAL_S = 0.25
 # For a connection and for the question how far a replica is.
 ANSWER_TIMEOUT_S = 1.0
+_NAME_ITSELF = "it is a pooler such as PgBouncer: name the address of the replica itself"
 # Of each process to each replica.
 CONNECTIONS = 4
 
@@ -82,14 +83,13 @@ class _Replica:
         """Raises: WrongDatabase if it can never be read. A replica that is away only waits."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                connection = await self._connector.open(self._host, target="any")
+                connection = await self._connect()
         except _AWAY:
             return
         except asyncpg.PostgresError as error:
             raise WrongDatabase(f"{URL}: {self.name}: {reason(error)}") from error
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await self._connector.check_direct(connection)
                 row = await connection.fetchrow(OF_REPLICA)
             if row is not None and self._marks.unfitness_of(row) is Unfit.FOREIGN:
                 raise WrongDatabase(f"{URL}: {self.name}: {Unfit.FOREIGN}")
@@ -149,8 +149,22 @@ class _Replica:
         self._said = unfit
 
     async def _connect(self, *_: object, **arguments: Any) -> asyncpg.Connection:
+        """Raises: WrongDatabase if it leads to a pooler; or as ``Connector.open`` does."""
         of_pool = {name: arguments[name] for name in ("loop", "record_class") if name in arguments}
-        return await self._connector.open(self._host, target="any", **of_pool)
+        try:
+            connection = await self._connector.open(self._host, target="any", **of_pool)
+        except asyncpg.PostgresError as error:
+            if "startup parameter" in str(error):
+                raise WrongDatabase(f"{URL}: {self.name}: {error}: {_NAME_ITSELF}") from error
+            raise
+        try:
+            if await self._connector.is_direct(connection):
+                return connection
+            # There each statement may go to another server than the question how far it is.
+            raise WrongDatabase(f"{URL}: {self.name}: {IGNORES_OPTIONS}: {_NAME_ITSELF}")
+        except BaseException:
+            connection.terminate()
+            raise
 
 
 class _Borrowed:

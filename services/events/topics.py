@@ -43,6 +43,8 @@ class Topics:
         self.pool = self._name("pool", "all")
         self.pool_any = self._name("pool", "any")
         self.sessions = self._name("sessions")
+        # The database has a new primary.
+        self.promotions = self._name("promotions")
         # The city for staff: within each process, not on the bus.
         self.city = self._name("city")
         # The keys of the last positions of drivers without a trip: one for each tag.

@@ -152,7 +152,8 @@ async def test_one_that_answers_others_meanwhile_is_not_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has much to do, or this process has."""
-    monkeypatch.setattr(primary_watch, "OPEN_TIMEOUT_S", 0.05)
+    for name in ("ANSWER_TIMEOUT_S", "SECOND_TIMEOUT_S"):
+        monkeypatch.setattr(primary_watch, name, 0.05)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / ".s.PGSQL.5432"))
         listening.listen()
