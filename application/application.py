@@ -134,7 +134,7 @@ class Application:
         self.loop_lag = LoopLag()
         self.memory = ProcessMemory()
         self.bus = Bus(self.redis, counters, heartbeats=topics.heartbeats(), on_gap=lambda: on_gap())
-        self.promotions = Promotions(self.database, self.bus, topics, counters)
+        self.promotions = Promotions(self.database.primary_watch, self.bus, topics, counters)
         announcements = TripAnnouncements(self.database, topics)
         self.leases: Leases = SharedLeases(self.redis, topics) if self.redis is not None else ProcessLeases()
         standing_announcements = StandingAnnouncements(self.database, topics)

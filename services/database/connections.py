@@ -134,7 +134,7 @@ class Database:
         self._lender: Lender | None = None
         # Health checks do not wait behind statements that wait for a lock.
         self._pings = Turns(1)
-        self._primary_watch = (
+        self.primary_watch = (
             PrimaryWatch(self._connector, answers=lambda: self._turns.done + self._pings.done)
             if self._connector is not None and self._connector.knows_servers
             else None
@@ -161,28 +161,13 @@ class Database:
         except BaseException:
             await self.disconnect()
             raise
-        if self._primary_watch is not None:
-            self._primary_watch.start()
-
-    @property
-    def notices_promotions(self) -> bool:
-        """Whether it is watched for a new primary."""
-        return self._primary_watch is not None
-
-    def on_promotion(self, call: Callable[[], None]) -> None:
-        """Call this whenever there is a new primary, before anything is changed there."""
-        assert self._connector is not None
-        self._connector.on_promotion = call
-
-    def look_for_promotion(self) -> None:
-        """Ask all hosts soon, not only within a second: there may be a new primary."""
-        if self._primary_watch is not None:
-            self._primary_watch.look()
+        if self.primary_watch is not None:
+            self.primary_watch.start()
 
     @property
     def former_primaries(self) -> int:
         """How many hosts of the address accept writes although another has taken their place."""
-        return self._primary_watch.former_primaries if self._primary_watch is not None else 0
+        return self.primary_watch.former_primaries if self.primary_watch is not None else 0
 
     async def is_former(self, connection: asyncpg.Connection) -> bool:
         """Whether the server of a connection is a former primary. Raises: as asyncpg's statements do."""
@@ -203,3 +188,110 @@ class Database:
                 await self.primary_watch.stop()
             if self._lender is not None:
                 await self._lender.return_all()
+            await self._context.close_connections()
+        finally:
+            if pool is not None:
+                pool.terminate()
+
+    @property
+    def room(self) -> int:
+        """How many more tasks may ask for a connection without making a long line."""
+        return self._turns.room
+
+    @property
+    def _pool(self) -> asyncpg.Pool | None:
+        client: Any = self._context.db(self._name)
+        return client._pool
+
+    async def ping(self) -> None:
+        """Raises: DatabaseUnavailable if the database does not answer, or takes no writes."""
+        if self.is_sqlite:
+            await self.fetch("SELECT 1 AS one")
+            return
+        (row,) = await self.fetch_apart("SELECT current_setting('transaction_read_only') = 'on' AS is_read_only")
+        if row["is_read_only"]:
+            await self._look_for_the_primary()
+            raise WrongDatabase(f"{URL}: PostgreSQL accepts no writes (is it a standby?)")
+
+    async def _look_for_the_primary(self) -> None:
+        """Replace each connection once it is released: a new connection goes to the primary."""
+        if (pool := self._pool) is not None:
+            await pool.expire_connections()
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement, committed at once, and return its rows."""
+        async with self._turns:
+            return await self._run(self._context.db(self._name), sql, args)
+
+    async def fetch_apart(self, sql: str) -> Sequence[Row]:
+        """The same for a quick statement of a check, which does not wait for the others."""
+        async with self._pings:
+            return await self._run(self._context.db(self._name), sql, ())
+
+    async def fetch_on(self, lender: Any, sql: str, *args: object) -> Sequence[Row]:
+        """The same on a connection that is not of the pool: ``lender`` gives it as Tortoise's client does."""
+        return await self._run(lender, sql, args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Transaction"]:
+        """A transaction, committed at the end of the block and rolled back by an exception.
+
+        Run it inside ``Shield.run``, so that a disconnect does not roll it back.
+
+        Raises:
+            Conflict: a constraint refused a write.
+            DatabaseUnavailable: nothing was written; if the connection was lost during the commit, perhaps
+            everything was.
+        """
+        with self._entered(), translated:
+            async with self._turns, begun(self._context.connections, self._name) as connection:
+                yield Transaction(connection, self._run)
+
+    @contextmanager
+    def _entered(self) -> Generator[None]:
+        # TortoiseContext's own `with` keeps its token on the object, so that two tasks inside it at once
+        # take each other's; a variable set in this task alone cannot be mixed up.
+        token = _current_context.set(self._context)
+        try:
+            yield
+        finally:
+            _current_context.reset(token)
+
+    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
+        statement = self.sql.spelled(sql)
+        with translated:
+            if self.is_sqlite:
+                _, rows = await connection.execute_query(statement, [sqlite_value(value) for value in args])
+                return await as_mappings(rows)
+            # What Tortoise adds to this, logging and a dictionary for each row, costs 10 µs a statement.
+            async with connection.acquire_connection() as link:
+                try:
+                    return await link.fetch(statement, *args)
+                except asyncpg.ReadOnlySQLTransactionError:
+                    await self._look_for_the_primary()
+                    raise
+
+
+class Source(Protocol):
+    """Runs statements: a database, which commits each at once, or a transaction."""
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement and return its rows."""
+        ...
+
+
+class Transaction:
+    """The transaction of a ``Database.transaction`` block."""
+
+    def __init__(
+        self,
+        connection: BaseDBAsyncClient,
+        run: Callable[[BaseDBAsyncClient, str, Sequence[object]], Awaitable[Sequence[Row]]],
+    ) -> None:
+        """``run`` runs a statement with its arguments on a connection."""
+        self.connection = connection
+        self._run = run
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Run one statement in the transaction and return its rows."""
+        return await self._run(self.connection, sql, args)

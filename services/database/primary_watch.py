@@ -59,6 +59,10 @@ class PrimaryWatch:
             asyncio.create_task(self._watch(asked), name=f"watch {name_of(asked.host)}") for asked in self._hosts
         ]
 
+    def on_promotion(self, call: Callable[[], None]) -> None:
+        """Call this whenever there is a new primary, before anything is changed there."""
+        self._connector.on_promotion = call
+
     def look(self) -> None:
         """Ask soon: there may be a new primary."""
         for asked in self._hosts:

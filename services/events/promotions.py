@@ -1,8 +1,9 @@
 """Processes tell each other that the database has a new primary."""
 
 import asyncio
+import functools
 
-from services.database.connections import Database
+from services.database.primary_watch import PrimaryWatch
 from services.events.bus import Bus
 from services.events.topics import Topics
 from services.runtime.counters import Counters
@@ -19,8 +20,9 @@ class Promotions:
     this process changes anything on the new primary, so it is published before the events of those changes.
     """
 
-    def __init__(self, database: Database, bus: Bus, topics: Topics, counters: Counters) -> None:
-        self._database = database
+    def __init__(self, watch: PrimaryWatch | None, bus: Bus, topics: Topics, counters: Counters) -> None:
+        """``watch``: None if the database has one server, or none that could be known."""
+        self._watch = watch
         self._bus = bus
         self._topic = topics.promotions
         self._counters = counters
@@ -28,13 +30,13 @@ class Promotions:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to tell and to listen, if the database may have a new primary."""
-        if not self._database.notices_promotions:
+        """Begin to tell and to listen."""
+        if self._watch is None:
             return
-        self._database.on_promotion(self._noticed.set)
+        self._watch.on_promotion(self._noticed.set)
+        work = {"telling of promotions": self._tell, "promotions": functools.partial(self._listen, self._watch)}
         self._tasks = [
-            asyncio.create_task(keep_running("promotions", work, self._counters))
-            for work in (self._tell, self._listen)
+            asyncio.create_task(keep_running(name, each, self._counters)) for name, each in work.items()
         ]
 
     async def stop(self) -> None:
@@ -48,7 +50,7 @@ class Promotions:
             # If the broker does not take it, the others look by themselves within a second.
             await self._bus.publish_to_others([([self._topic], self._bus.mark_origin(_MESSAGE))])
 
-    async def _listen(self) -> None:
+    async def _listen(self, watch: PrimaryWatch) -> None:
         async with self._bus.listen(self._topic) as messages:
             async for _ in messages:
-                self._database.look_for_promotion()
+                watch.look()

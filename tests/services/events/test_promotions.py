@@ -10,6 +10,7 @@ import pytest
 from application.settings import Settings
 from services.database import primary_watch
 from services.database.connections import Database
+from services.database.primary_watch import PrimaryWatch
 from services.events.bus import Bus
 from services.events.promotions import Promotions
 from services.events.redis_link import RedisLink
@@ -33,6 +34,12 @@ class Process:
     bus: Bus
     topics: Topics
 
+    @property
+    def watch(self) -> PrimaryWatch:
+        """What asks its hosts."""
+        assert self.database.primary_watch is not None
+        return self.database.primary_watch
+
     async def folder(self) -> str:
         """Where the files of its primary are."""
         (row,) = await self.database.fetch(WHERE)
@@ -44,7 +51,7 @@ async def process(database_url: str, redis_url: str) -> AsyncGenerator[Process]:
     settings = Settings(_env_file=None, database_url=database_url)  # pyright: ignore[reportCallIssue]
     database, topics, counters = Database(settings), Topics("promotions"), Counters()
     bus = Bus(RedisLink(redis_url), counters, heartbeats=topics.heartbeats(), on_gap=lambda: None)
-    promotions = Promotions(database, bus, topics, counters)
+    promotions = Promotions(database.primary_watch, bus, topics, counters)
     async with AsyncExitStack() as stack:
         await database.connect()
         stack.push_async_callback(database.disconnect)
@@ -84,7 +91,7 @@ async def test_the_first_to_notice_makes_the_others_look_and_leave_the_former_pr
         former = await second.folder()
         await asyncio.to_thread(two.standby.promote)
         assert await second.folder() == former
-        first.database.look_for_promotion()
+        first.watch.look()
         await until(lambda: first.database.former_primaries, WITHIN_S)
         await until(lambda: second.database.former_primaries, WITHIN_S)
         assert await second.folder() == await first.folder() != former
