@@ -215,13 +215,14 @@ class Database:
 
     async def _look_for_the_primary(self) -> None:
         """Replace each connection once it is released: a new connection goes to the primary."""
-        if (pool := self._pool) is not None:
+        if (pool := self._pool) is not None and self._lender is not None:
+            self._lender.expire()
             await pool.expire_connections()
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         """Run one statement, committed at once, and return its rows."""
         async with self._turns:
-            return await self._run(self._context.db(self._name), sql, args)
+            return await self._run(self._lender or self._context.db(self._name), sql, args)
 
     async def fetch_apart(self, sql: str) -> Sequence[Row]:
         """The same for a quick statement of a check, which does not wait for the others."""
@@ -244,7 +245,7 @@ class Database:
             everything was.
         """
         with self._entered(), translated:
-            async with self._turns, begun(self._context.connections, self._name) as connection:
+            async with self._turns, begun(self._context.connections, self._name, self._lender) as connection:
                 yield Transaction(connection, self._run)
 
     @contextmanager
@@ -257,7 +258,7 @@ class Database:
         finally:
             _current_context.reset(token)
 
-    async def _run(self, connection: BaseDBAsyncClient, sql: str, args: Sequence[object]) -> Sequence[Row]:
+    async def _run(self, connection: Any, sql: str, args: Sequence[object]) -> Sequence[Row]:
         statement = self.sql.spelled(sql)
         with translated:
             if self.is_sqlite:
