@@ -2,6 +2,7 @@
 
 import html
 import re
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -134,7 +135,8 @@ async def test_the_page_of_a_person_pages_the_trips_with_a_fixed_number_of_state
     fetch, counted = database.fetch, [0]
 
     async def count(*args: Any, **options: Any) -> Any:
-        counted[0] += 1
+        # The server's own jobs ask too, in no request.
+        counted[0] += any("starlette" in frame.filename for frame in traceback.extract_stack())
         return await fetch(*args, **options)
 
     monkeypatch.setattr(database, "fetch", count)

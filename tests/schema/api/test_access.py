@@ -619,6 +619,9 @@ def shared_settings(shared_settings: Settings) -> Settings:
     return shared_settings.model_copy(
         update={
             "location_rate": "off",
+            # However long the tests take, the position of a driver is known.
+            "location_stale_s": 3_600.0,
+            "location_ttl_s": 3_600,
             "max_message_bytes": 64 * 1024,
             "max_cost": 1_000_000,
             "pick_up_pin": True,

@@ -238,8 +238,9 @@ async def test_stale_positions_do_not_keep_the_newest_out(application: Applicati
     assert seen == []
     for age_s in (0.4, 0.3, 0.2, 0.1, 0):
         await town.reports(driver, 3, age_s=age_s)
-    with pytest.raises(RateLimited):
-        await town.reports(driver, 4)
+    # Together: a machine that takes long for each would let each through.
+    outcomes = await asyncio.gather(*(town.reports(driver, 4) for _ in range(100)), return_exceptions=True)
+    assert RateLimited in {type(outcome) for outcome in outcomes}
 
 
 async def test_a_backlog_that_is_sent_oldest_first_does_not_keep_the_newest_out(application: Application) -> None:

@@ -299,7 +299,7 @@ async def test_a_message_of_no_more_use_is_dropped_and_a_device_that_fails_for_d
 async def test_a_push_service_that_hangs_delays_no_other_message_and_no_trip(
     settings: Settings, service: PushService
 ) -> None:
-    async with application_with(settings, service, timeout_s=1.0) as app, a_city(app, service) as city:
+    async with application_with(settings, service, timeout_s=10.0) as app, a_city(app, service) as city:
         city.drivers.may_answer = asyncio.Event()
         await city.request()
         sending = asyncio.create_task(city.push())
