@@ -1,6 +1,7 @@
 """The package in clients/typescript fits this schema, passes its own tests, and follows a trip on a server."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ from application.paths import ROOT
 from tests.clients.network import Network, happens_unseen
 from tests.clients.script import running
 from tests.conftest import LiveServer, SignUp
+from tests.support import tools
 from tests.support.api import PASSWORD
 from tests.support.client_package import PACKAGE
 from tests.support.tools import run
@@ -93,6 +95,35 @@ def test_its_own_tests_pass(package: Path) -> None:
     run("node", "--test", *tests, folder=package)
 
 
+@pytest.mark.parametrize("end", ["lowest", "newest"])
+def test_it_compiles_and_passes_its_tests_at_both_ends_of_what_it_can_be_used_with(
+    end: str, packages: Path, tmp_path: Path
+) -> None:
+    """The versions are in `peers/`: npm refuses to install a project whose versions a package does not take."""
+    versions = Path(__file__).parent / "peers" / end
+    shutil.copytree(packages, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist", ".*"))
+    (tmp_path / "node_modules").symlink_to(tools.npm_packages(versions))
+    run("npm", "run", "build", folder=tmp_path)
+    tests = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("dist/tests/*.test.js"))
+    assert len(tests) == len([*packages.glob("tests/*.test.ts")])
+    run("node", "--test", *tests, folder=tmp_path)
+
+
+def test_both_ends_are_those_that_the_package_names() -> None:
+    ranges = json.loads((PACKAGE / "package.json").read_text())["peerDependencies"]
+    lowest, newest = (
+        json.loads((Path(__file__).parent / "peers" / end / "package.json").read_text())["devDependencies"]
+        for end in ("lowest", "newest")
+    )
+    assert {name: wanted.split(" || ")[0] for name, wanted in ranges.items()} == {
+        name: f"^{lowest[name]}" for name in ranges
+    }
+    major = re.compile(r"\^(\d+)\.")
+    assert {name: major.findall(wanted)[-1] for name, wanted in ranges.items()} == {
+        name: major.findall(newest[name])[0] for name in ranges
+    }
+
+
 def test_it_installs_nothing_and_packs_what_it_exports(package: Path) -> None:
     described = json.loads((package / "package.json").read_text())
     assert "dependencies" not in described
@@ -109,6 +140,15 @@ def test_it_installs_nothing_and_packs_what_it_exports(package: Path) -> None:
     for exported in described["exports"].values():
         assert {exported, exported.replace(".js", ".d.ts")} <= files
     assert not [path for path in files if "/tests/" in path]
+    # A debugger and an editor go to the source, which is in the file.
+    for built in (path for path in files if path.endswith((".js", ".d.ts"))):
+        described = json.loads((package / f"{built}.map").read_text())
+        assert {f"{built}.map", *(sources_of(built, described))} <= files
+
+
+def sources_of(built: str, source_map: dict[str, Any]) -> set[str]:
+    """The files that a source map names."""
+    return {f"./{os.path.normpath(Path(built).parent / source)}" for source in source_map["sources"]}
 
 
 def test_the_code_of_its_readme_compiles(package: Path) -> None:

@@ -140,35 +140,38 @@ export interface TripRequest {
   readonly problems: readonly Problem[];
 }
 
+const IDLE: Omit<TripRequest, "request"> = { isBusy: false, problems: [] };
+
 /** Requests trips. `useMyTrips` has the trip at once. */
 export function useRequestTrip(): TripRequest {
-  const { connection, trips } = useStates();
-  const [isBusy, setIsBusy] = useState(false);
-  const [problems, setProblems] = useState<readonly Problem[]>([]);
-  // Two clicks are one request.
-  const underWay = useRef(false);
-  const asked = useRef({ what: "", idempotencyKey: "" });
+  const states = useStates();
+  const [shown, show] = useState({ of: states, ...IDLE });
+  const asked = useRef({ of: states, isUnderWay: false, what: "", idempotencyKey: "" });
   const request = useCallback(
     async (input: CreateTripInput) => {
-      if (underWay.current) return null;
-      underWay.current = true;
-      setIsBusy(true);
+      // The request of the person before ends without this screen.
+      if (asked.current.of !== states) asked.current = { of: states, isUnderWay: false, what: "", idempotencyKey: "" };
+      const mine = asked.current;
+      // Two clicks are one request.
+      if (mine.isUnderWay) return null;
+      mine.isUnderWay = true;
+      show((now) => ({ of: states, isBusy: true, problems: now.of === states ? now.problems : [] }));
       const what = JSON.stringify(input);
-      if (asked.current.what !== what) asked.current = { what, idempotencyKey: randomKey() };
-      const { idempotencyKey } = asked.current;
-      const { data, problems: failed } = await connection.ask(RequestTrip, { input: { idempotencyKey, ...input } });
-      underWay.current = false;
-      setIsBusy(false);
-      setProblems(data ? userProblems(data.createTrip.errors) : failed);
+      if (mine.what !== what) [mine.what, mine.idempotencyKey] = [what, randomKey()];
+      const variables = { input: { idempotencyKey: mine.idempotencyKey, ...input } };
+      const { data, problems } = await states.connection.ask(RequestTrip, variables);
+      mine.isUnderWay = false;
       const trip = data?.createTrip.trip ?? null;
       if (trip) {
-        asked.current = { what: "", idempotencyKey: "" };
-        trips.change((mine) => learnTrip(mine, trip));
+        mine.what = "";
+        states.trips.change((before) => learnTrip(before, trip));
       }
+      if (asked.current === mine) show({ of: states, isBusy: false, problems: data ? userProblems(data.createTrip.errors) : problems });
       return trip;
     },
-    [connection, trips],
+    [states],
   );
+  const { isBusy, problems } = shown.of === states ? shown : IDLE;
   return { request, isBusy, problems };
 }
 

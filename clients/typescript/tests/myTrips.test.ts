@@ -79,3 +79,10 @@ test("the active trip is the one that is furthest on, and none that has ended", 
   assert.equal(activeTrip(trips.slice(0, 2)), trips[1]);
   assert.equal(activeTrip([{ status: "CANCELLED" }]), undefined);
 });
+
+test("of trips of the same moment the last one heard comes first", () => {
+  const trips = ["1", "2", "3"].map((id) => ({ ...trip(id, 1), created: created("1") }));
+  const mine = after(trips.map((trip) => ({ __typename: "TripChanged", trip })));
+  assert.deepEqual(mine.trips.map(({ id }) => id), ["3", "2", "1"]);
+  assert.deepEqual(after([snapshot(...mine.trips)]).trips, mine.trips);
+});

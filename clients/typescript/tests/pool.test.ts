@@ -95,6 +95,7 @@ test("a snapshot repairs whatever was missed", () => {
 
 test("nothing is known before the first snapshot", () => {
   assert.equal(after([offered("1", 1)]), EMPTY_POOL);
+  assert.deepEqual(EMPTY_POOL, { isKnown: false, entries: [], truncated: false, paused: null, withdrawnAt: new Map() });
   assert.equal(after([snapshot()]).isKnown, true);
 });
 
@@ -106,6 +107,28 @@ test("a withdrawn offer stays with its reason until it is forgotten, and a late 
   assert.deepEqual(openOffers(after([offered("1", 1)], forgotten)), []);
   assert.deepEqual(openOffers(after([snapshot({ id: "1", version: 1 })], forgotten)), []);
   assert.deepEqual(openOffers(after([offered("1", 4)], forgotten)), [{ id: "1", version: 4 }]);
+});
+
+test("what is withdrawn is withdrawn at that version, and a newer one offers it again", () => {
+  const pool = forgetOffer(after([snapshot({ id: "1", version: 1 }), taken("1", 2)]), "1");
+  assert.deepEqual(openOffers(after([offered("1", 2)], pool)), []);
+  assert.deepEqual(openOffers(after([snapshot({ id: "1", version: 2 })], pool)), []);
+  assert.deepEqual(openOffers(after([offered("1", 3)], pool)), [{ id: "1", version: 3 }]);
+});
+
+test("a snapshot takes no offer back to an older version, and renews one of the same version", () => {
+  const told: Offer[] = [{ id: "1", version: 3 }, { id: "2", version: 1 }];
+  const pool = after([snapshot({ id: "1", version: 2 }, { id: "2", version: 2 }), snapshot(...told)]);
+  assert.deepEqual(openOffers(pool), [{ id: "1", version: 3 }, { id: "2", version: 2 }]);
+  // What depends on the driver's place, such as the way to the pick-up, changes without a version.
+  assert.equal(openOffers(pool)[0], told[0]);
+  assert.deepEqual(openOffers(after([snapshot({ id: "1", version: 4 }, { id: "1", version: 3 })], pool)), [{ id: "1", version: 4 }]);
+});
+
+test("an offer that has changed stays where it is in the list", () => {
+  const pool = after([snapshot({ id: "1", version: 1 }, { id: "2", version: 1 }), offered("2", 2)]);
+  assert.deepEqual(openOffers(pool), [{ id: "1", version: 1 }, { id: "2", version: 2 }]);
+  assert.deepEqual(openOffers(after([offered("3", 1)], pool)).map(({ id }) => id), ["3", "1", "2"]);
 });
 
 test("an open offer is not forgotten", () => {
@@ -126,7 +149,10 @@ test("a paused pool has no offers until the next snapshot", () => {
   assert.deepEqual(openOffers(after([snapshot({ id: "2", version: 1 })], pool)), [{ id: "2", version: 1 }]);
 });
 
-test("the memory of withdrawn offers is bounded", () => {
-  const events = Array.from({ length: 600 }, (_, at) => taken(`${at}`, 2));
-  assert.equal(after([snapshot(), ...events]).withdrawnAt.size, 500);
+test("the memory of withdrawn offers is bounded, and forgets what was withdrawn first", () => {
+  const events = Array.from({ length: 500 }, (_, at) => taken(`${at}`, 2));
+  const pool = after([snapshot(), ...events, taken("0", 4), taken("500", 2)]);
+  assert.equal(pool.withdrawnAt.size, 500);
+  assert.deepEqual(openOffers(after([offered("0", 3)], pool)), []);
+  assert.deepEqual(openOffers(after([offered("1", 1)], pool)), [{ id: "1", version: 1 }]);
 });

@@ -50,6 +50,11 @@ export class Live<State> {
     };
   };
 
+  /** Whether somebody looks at it. */
+  get isHeard(): boolean {
+    return this.#stop !== null;
+  }
+
   /** Returns whether the state is another one now. */
   change(by: Change<State>): boolean {
     const state = by(this.#followed.state);
@@ -113,8 +118,8 @@ class LiveOffers extends Live<Offers> {
 export class LiveStates {
   readonly connection: Connection;
   readonly trips: Live<MyTrips<TripFieldsFragment>>;
-  readonly #offers = new Map<string, LiveOffers>();
-  readonly #cars = new Map<string, Live<Car | null>>();
+  readonly #offers = new Recent<LiveOffers>();
+  readonly #cars = new Recent<Live<Car | null>>();
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -129,7 +134,7 @@ export class LiveStates {
   }
 
   offers(near: NearInput | null): LiveOffers {
-    return kept(this.#offers, JSON.stringify(near), () => new LiveOffers(this.connection, near));
+    return this.#offers.get(JSON.stringify(near), () => new LiveOffers(this.connection, near));
   }
 
   /** The car of a trip, driven by this driver: the clock of another one may differ. */
@@ -141,14 +146,24 @@ export class LiveStates {
         ({ driverLocation }) => live.change((before) => applyCarEvent(before, driverLocation)),
         live.fail,
       );
-    return kept(this.#cars, `${tripId} ${driverId}`, () => new Live<Car | null>(null, follow));
+    return this.#cars.get(`${tripId} ${driverId}`, () => new Live<Car | null>(null, follow));
   }
 }
 
-function kept<Value>(values: Map<string, Value>, key: string, make: () => Value): Value {
-  const known = values.get(key);
-  if (known !== undefined) return known;
-  const value = make();
-  values.set(key, value);
-  return value;
+/** How many unheard states are kept: parts of a screen that begin together share one, and `near` may follow a driver all day. */
+const UNHEARD = 20;
+
+/** States by what they are of; those that nobody listens to are forgotten, the oldest first. */
+class Recent<Value extends Live<any>> {
+  readonly #values = new Map<string, Value>();
+
+  get(key: string, make: () => Value): Value {
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const unheard = [...this.#values].filter(([, value]) => !value.isHeard);
+    for (const [old] of unheard.slice(0, -UNHEARD)) this.#values.delete(old);
+    const value = make();
+    this.#values.set(key, value);
+    return value;
+  }
 }
