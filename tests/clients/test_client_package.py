@@ -101,7 +101,9 @@ def test_it_compiles_and_passes_its_tests_at_both_ends_of_what_it_can_be_used_wi
 ) -> None:
     """The versions are in `peers/`: npm refuses to install a project whose versions a package does not take."""
     versions = Path(__file__).parent / "peers" / end
-    shutil.copytree(packages, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist", ".*"))
+    shutil.copytree(
+        packages, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist", ".*")
+    )
     (tmp_path / "node_modules").symlink_to(tools.npm_packages(versions))
     run("npm", "run", "build", folder=tmp_path)
     tests = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("dist/tests/*.test.js"))
