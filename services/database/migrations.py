@@ -41,7 +41,7 @@ class MigrationError(Exception):
 
 
 def _command(settings: DatabaseSettings) -> Command:
-    connector = direct_connector(settings) if settings.sqlite_path is None else None
+    connector = direct_connector(settings, options=_UNLIMITED) if settings.sqlite_path is None else None
     location = str(ROOT / connection_name(settings))
     return Command(tortoise_config(settings, connector), app=APP, location=location)
 

@@ -12,6 +12,9 @@ from tests.support.api import LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api, open_s
 from tests.support.brokers import subscriptions
 from tests.support.waiting import until
 
+# What every process listens to.
+OF_THE_PROCESS = {"sessions", "promotions"}
+
 pytestmark = pytest.mark.usefixtures("topics_do_not_linger_long")
 
 
@@ -84,12 +87,12 @@ async def test_after_complete(live_server: LiveServer, settings: Settings, drive
             assert hub.subscribers == 0
         await until(lambda: hub.topics == 0)
         if settings.redis_url:
-            await until(lambda: _only_sessions(settings))
+            await until(lambda: _only_those_of_the_process(settings))
 
 
-async def _only_sessions(settings: Settings) -> bool:
+async def _only_those_of_the_process(settings: Settings) -> bool:
     found = await subscriptions(settings.redis_url or "", settings.redis_prefix)
-    return list(found) == [f"{settings.redis_prefix}:sessions"]
+    return found.keys() == {f"{settings.redis_prefix}:{name}" for name in OF_THE_PROCESS}
 
 
 async def test_after_a_trip_that_ended(live_server: LiveServer, settings: Settings, rider: Api) -> None:
@@ -113,7 +116,7 @@ async def test_after_subscriptions_that_end_while_they_are_set_up(
         # A subscription that is set up afterwards works, on the same topics.
         events = await socket.start(POOL)
         assert (await events.next())["__typename"] == "PoolSnapshot"
-        wanted = {"pool:all", f"location:{driver.user['id']}", "sessions"}
+        wanted = {"pool:all", f"location:{driver.user['id']}", *OF_THE_PROCESS}
 
         async def only_these() -> bool:
             found = await subscriptions(settings.redis_url or "", settings.redis_prefix)

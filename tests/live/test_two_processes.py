@@ -45,7 +45,7 @@ async def test_two_processes_serve_one_anothers_subscribers(
         await rider.sign_up("RIDER")
         await driver.sign_up("DRIVER")
         idle = await subscriptions(redis_url, prefix)
-        assert idle == {f"{prefix}:sessions": 2}
+        assert idle == {f"{prefix}:promotions": 2, f"{prefix}:sessions": 2}
         async with rider.socket() as rider_socket, driver.socket() as driver_socket:
             pool, mine = await driver_socket.start(POOL), await rider_socket.start(MY_TRIPS)
             drives = await driver_socket.start(MY_TRIPS)
