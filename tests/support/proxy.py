@@ -38,18 +38,28 @@ class Link:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # From the first moment on, so that no cut misses it.
+        both = {writer}
+        self._writers.add(writer)
+        try:
+            far_reader, far_writer = await self._open()
+            both.add(far_writer)
+            if not writer.transport.is_closing():
+                self._writers.add(far_writer)
+                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        except OSError:
+            # The server is not there, or the link was cut.
+            pass
+        finally:
+            for each in both:
+                each.transport.abort()
+            self._writers -= both
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host = dict(parse_qsl(self._target.query)).get("host")
         if host is not None:
-            far = await asyncio.open_unix_connection(f"{host}/{self._path.name}")
-        else:
-            far = await asyncio.open_connection(self._target.hostname, self._target.port or 5432)
-        both = {writer, far[1]}
-        self._writers |= both
-        with suppress(ConnectionError):
-            await asyncio.wait(
-                [asyncio.create_task(_copy(reader, far[1])), asyncio.create_task(_copy(far[0], writer))],
-            )
-        self._writers -= both
+            return await asyncio.open_unix_connection(f"{host}/{self._path.name}")
+        return await asyncio.open_connection(self._target.hostname, self._target.port or 5432)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,16 +118,15 @@ class WebLink:
         task = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        # Also if it is cancelled before it begins.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
         try:
-            far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
-            try:
-                await asyncio.gather(self._pass_on(reader, far_writer), _copy(far_reader, writer))
-            finally:
-                far_writer.transport.abort()
+            await asyncio.gather(self._pass_on(reader, far_writer), _copy(far_reader, writer))
         finally:
-            writer.transport.abort()
+            far_writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
         await _copy(reader, far)

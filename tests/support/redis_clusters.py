@@ -52,18 +52,24 @@ class Door:
         return writer.get_extra_info("peername")[0] == self.refused
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_refused(writer):
-            writer.transport.abort()
-            return
+        # From the first moment on, so that no close misses it.
+        both = {writer}
+        self._writers.add(writer)
         try:
+            if self._is_refused(writer):
+                return
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            both.add(far_writer)
+            if not writer.transport.is_closing():
+                self._writers.add(far_writer)
+                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
         except OSError:
-            writer.transport.abort()
-            return
-        both = {writer, far_writer}
-        self._writers |= both
-        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
-        self._writers -= both
+            # The node is not there.
+            pass
+        finally:
+            for each in both:
+                each.transport.abort()
+            self._writers -= both
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

