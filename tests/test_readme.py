@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 import tomllib
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -19,6 +18,7 @@ from graphql import build_schema, parse, validate
 
 from application.paths import ROOT
 from application.settings import PREFIX, RENAMED, Settings
+from tests.support.brokers import free_port
 from tests.support.waiting import PATIENCE_S
 
 README = ROOT / "README.md"
@@ -123,9 +123,7 @@ def _environment() -> dict[str, str]:
 @asynccontextmanager
 async def fresh_server(folder: Path) -> AsyncIterator[int]:
     """A server with only default settings and its data in that folder; its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "server.py"),

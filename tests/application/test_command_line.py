@@ -109,9 +109,7 @@ class Serving:
 @asynccontextmanager
 async def serving(environment: dict[str, str]) -> AsyncIterator[Serving]:
     """`server.py` on a free port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     process = await start(environment | {"TAXIRANK_PORT": str(port)})
     server = Serving(process, f"http://127.0.0.1:{port}", [])
     try:

@@ -15,7 +15,8 @@ from application.settings import Settings
 from tests.conftest import LiveServer, SignUp
 from tests.support import tools
 from tests.support.api import open_socket
-from tests.support.node_servers import free_port, node_server
+from tests.support.brokers import free_port
+from tests.support.node_servers import node_server
 from tests.support.tools import missing
 
 FOLDER = Path(__file__).parent / "next"

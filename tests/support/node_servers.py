@@ -3,23 +3,16 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
 
+from tests.support.brokers import free_port
 from tests.support.waiting import until
 
 STARTS_WITHIN_S = 120
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 @asynccontextmanager
