@@ -40,10 +40,17 @@ class AdmittingProtocol(LingeringProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A request that still waits is given up."""
+        self.give_up_request()
+        super().connection_lost(exc)
+
+    def give_up_request(self) -> None:
+        """A request that waits does not begin, and one that is under way learns that its client is gone."""
         if self._ticket is not None:
             self._ticket.cancel()
             self._ticket = None
-        super().connection_lost(exc)
+        if self.cycle is not None and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         cycle.__class__ = ResponseCycle

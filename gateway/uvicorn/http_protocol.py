@@ -315,7 +315,12 @@ class HttpProtocol(AdmittingProtocol):
             is_free = not (self.cycle.response_started or self.pipeline)
         if is_free:
             self.transport.write(refusal.answer())
-            self.transport.close()
+            self.give_up_request()
+            if refusal is _TOO_SLOW:
+                # Hardly anything arrives that could make a reset of the end.
+                self.transport.close()
+            else:
+                self.linger()
         elif self._stage is _Stage.BODY:
             # Part of an answer is already sent, or another request is still running.
             self.transport.close()

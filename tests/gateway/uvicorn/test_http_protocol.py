@@ -11,7 +11,7 @@ from gateway.uvicorn.http_protocol import MAX_FRAMING_BYTES
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
 from tests.support.tcp import answer, connected
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [
     pytest.mark.attack("protocol"),
@@ -91,6 +91,34 @@ async def test_an_endless_request_is_cut_off_after_a_bounded_number_of_bytes(
         writer.write(begin)
         with pytest.raises(ConnectionError):
             await send_for_ever(writer, more)
+    await still_serves(live_server)
+
+
+@pytest.mark.parametrize(
+    ("begin", "status"),
+    [
+        (b"GET /", 414),
+        (b"GET / HTTP/1.1\r\nX-A: ", 431),
+        (b"\0\r\n\r\n", 400),
+        (SOCKET % b"Content-Length: 5", 400),
+        # While the application waits for the body.
+        (CHUNKED % b"localhost" + b"5;", 431),
+        (CHUNKED % b"localhost" + b"no length", 400),
+    ],
+)
+async def test_whoever_is_refused_while_it_sends_can_send_on_and_read_why(
+    live_server: LiveServer, begin: bytes, status: int
+) -> None:
+    async with connected(live_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
+        writer.write(begin)
+        # More than the systems' buffers would be cut by a reset.
+        for _ in range(100):
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+        received = await reader.read()
+        # Nobody works for it any more.
+        await until(lambda: live_server.application.admission.running == 0)
+    assert (received.count(b"HTTP/1.1 "), int(received.split()[1])) == (1, status)
     await still_serves(live_server)
 
 
