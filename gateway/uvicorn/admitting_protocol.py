@@ -37,6 +37,8 @@ class AdmittingProtocol(LingeringProtocol):
         self._admission: Admission | None = self.app_state.get(ADMISSION)
         # Of the request that waits or runs.
         self._ticket: Ticket | None = None
+        # That of a request which has waited before this connection began to read it.
+        self._admitted: Ticket | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A request that still waits is given up."""
@@ -52,13 +54,25 @@ class AdmittingProtocol(LingeringProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
+    def receive_admitted(self, data: bytes, ticket: Ticket) -> None:
+        """The first bytes of a new connection, whose request has a place already."""
+        self._admitted = ticket
+        self.data_received(data)
+        if (unused := self._take_admitted()) is not None:
+            # The parser has refused it.
+            unused.leave()
+
+    def _take_admitted(self) -> Ticket | None:
+        ticket, self._admitted = self._admitted, None
+        return ticket
+
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         cycle.__class__ = ResponseCycle
         if self._admission is None:
             super()._start_asgi_task(cycle, app)
         elif cycle.scope["path"] in PROBES and self._admission.enter_probe():
             self._run(self._probe(cycle, app))
-        elif (ticket := self._admission.begin()) is not None:
+        elif (ticket := self._take_admitted() or self._admission.begin()) is not None:
             self._begin(cycle, app, ticket)
         else:
             self._ticket = self._admission.wait(

@@ -1,7 +1,7 @@
-"""New connections of an overloaded process: refuses first requests at a fifth of the cost of an ordinary refusal.
+"""New connections of a busy process: first requests wait, and are refused, at a fifth of the ordinary cost.
 
-An ordinary connection is prepared to be used for long. In an overload whose requests come each over its own
-connection, that preparation takes all the time: everybody then waits in the system's queue of connections.
+An ordinary connection is prepared to be used for long. If each request comes over its own connection, and they are
+more than the process can serve, that preparation takes all the time: all wait in the system's queue.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from gateway.uvicorn.admitting_protocol import ALLOWED_ORIGINS
 from gateway.uvicorn.clients import client_network
 from gateway.uvicorn.http_protocol import HttpProtocol
 from gateway.uvicorn.overload_answer import overload_answer
-from services.runtime.admission import ADMISSION, Admission
+from services.runtime.admission import ADMISSION, Admission, Ticket
 
 # A connection that has sent nothing by then is an ordinary one, which has its own limit of time.
 FIRST_BYTES_S = 1.0
@@ -35,13 +35,15 @@ def connection(*, app_state: dict[str, Any], **options: Any) -> asyncio.Protocol
     def ordinary() -> HttpProtocol:
         return HttpProtocol(app_state=app_state, **options)
 
-    if admission is None or not admission.is_crowded:
+    if admission is None or not admission.is_full:
         return ordinary()
     return FirstRequest(ordinary, admission, app_state=app_state, **options)
 
 
 class FirstRequest(asyncio.Protocol):
-    """A connection that has sent nothing. Its first request is refused, or it becomes an ordinary connection."""
+    """A connection that has sent nothing. Its first request waits for a place, and may be refused. With a place,
+    or with anything else, the connection becomes an ordinary one.
+    """
 
     __slots__ = (
         "_admission",
@@ -49,7 +51,10 @@ class FirstRequest(asyncio.Protocol):
         "_app",
         "_connections",
         "_default_headers",
+        "_is_stopping",
         "_make_ordinary",
+        "_received",
+        "_ticket",
         "_timer",
         "_transport",
     )
@@ -73,6 +78,10 @@ class FirstRequest(asyncio.Protocol):
         self._connections: set[Any] = server_state.connections
         self._default_headers: list[tuple[bytes, bytes]] = server_state.default_headers
         self._allowed_origins: tuple[str, ...] = app_state.get(ALLOWED_ORIGINS, ())
+        # Of a request that waits.
+        self._ticket: Ticket | None = None
+        self._received = b""
+        self._is_stopping = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Part of asyncio.Protocol."""
@@ -85,16 +94,38 @@ class FirstRequest(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         self._timer.cancel()
         self._connections.discard(self)
+        if self._ticket is not None:
+            self._ticket.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Refuse the request, or pass it on."""
+        """Let the request wait or refuse it, or pass everything on."""
         if self._transport.is_closing():
             return
-        head = _whole_head(data)
-        if head is None or not self._admission.refuses_at_once(self._client(head)):
-            self._become_ordinary().data_received(data)
+        self._received += data
+        if self._ticket is not None:
+            # Of a next request: the rest waits in the system's buffer.
+            self._transport.pause_reading()
             return
-        origin = _ORIGIN.search(data, 0, len(head))
+        head = _whole_head(data)
+        client = self._client(head) if head is not None else ""
+        if head is not None and self._admission.refuses_at_once(client):
+            self._refuse()
+        elif head is not None and self._admission.is_full:
+            self._timer.cancel()
+            self._ticket = self._admission.wait(client, self._begin, self._refuse)
+        else:
+            self._become_ordinary().data_received(data)
+
+    def _begin(self, ticket: Ticket) -> None:
+        self._transport.resume_reading()
+        protocol = self._become_ordinary()
+        protocol.receive_admitted(self._received, ticket)
+        if self._is_stopping:
+            protocol.shutdown()
+
+    def _refuse(self, _: Ticket | None = None) -> None:
+        head_end = self._received.find(b"\r\n\r\n")
+        origin = _ORIGIN.search(self._received, 0, head_end + 2)
         self._transport.write(
             overload_answer(
                 self._default_headers,
@@ -107,8 +138,10 @@ class FirstRequest(asyncio.Protocol):
         self._transport.close()
 
     def shutdown(self) -> None:
-        """The server stops."""
-        if not self._transport.is_closing():
+        """The server stops. What waits is answered before."""
+        if self._ticket is not None:
+            self._is_stopping = True
+        elif not self._transport.is_closing():
             self._become_ordinary().shutdown()
 
     def _become_ordinary(self) -> HttpProtocol:

@@ -78,7 +78,9 @@ class Admission:
         self._clock = clock
         self._processor_s = processor_s
         self._call_later = call_later or _call_later
-        self._ceiling = self._first_ceiling = min(limit, AT_FIRST)
+        # Called before each look at those who wait: others, who wait elsewhere, may join them.
+        self.on_look: Callable[[], None] = lambda: None
+        self._ceiling = min(limit, AT_FIRST)
         self._requests = FairLine[Ticket]()
         self._subscriptions = FairLine[Ticket]()
         self._is_turn_of_subscriptions = False
@@ -191,8 +193,8 @@ class Admission:
         self.running -= 1
         if self._requests or self._subscriptions:
             # Whoever begins asks for a connection only in a moment.
-            self._fill(self._clock(), most=1)
-        elif self._ceiling != self._first_ceiling:
+            self._fill(self._clock(), most=min(1, self._database_room()))
+        else:
             # What was possible before is not known to be possible later.
             self._ceiling = min(self._limit, max(AT_FIRST, self.running))
 
@@ -217,6 +219,7 @@ class Admission:
         elif self.running >= self._ceiling and room > 0:
             # Those under way wait for something else than the loop, or the loop can do more.
             self._ceiling = min(self._limit, self._ceiling + 1 + self._ceiling // 16)
+        self.on_look()
         self._turn_old_ones_away(now_s)
         self._fill(now_s, most=room)
         # One that began may have let others wait, and arranged the next look.
@@ -234,7 +237,6 @@ class Admission:
                 self._turn_away(ticket, now_s)
 
     def _fill(self, now_s: float, *, most: int) -> None:
-        most = min(most, self._database_room())
         while most > 0 and self.waiting and self.running < self._ceiling:
             is_subscription = bool(self._subscriptions) and (self._is_turn_of_subscriptions or not self._requests)
             self._is_turn_of_subscriptions = not is_subscription

@@ -1,4 +1,4 @@
-"""First requests of new connections in an overload: some are refused cheaply, the rest goes the ordinary way."""
+"""First requests of new connections of a busy process: they wait or are refused cheaply; all else is ordinary."""
 
 import asyncio
 import functools
@@ -14,7 +14,8 @@ from gateway.uvicorn import first_request
 from gateway.uvicorn.first_request import FirstRequest
 from gateway.uvicorn.http_protocol import HttpProtocol
 from gateway.uvicorn.overload_answer import RETRY_AFTER_S
-from services.runtime.admission import ADMISSION, Admission
+from services.runtime import admission as admission_module
+from services.runtime.admission import ADMISSION, Admission, Ticket
 from services.runtime.counters import Counters
 from services.runtime.fair_queue import FairQueue
 from tests.conftest import LiveServer, SignUp
@@ -34,8 +35,8 @@ GET = b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: localhost\r\nGraphQL-R
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """A listed origin."""
-    return settings.model_copy(update={"allowed_origins": ("https://app.example",)})
+    """Few places, and a listed origin."""
+    return settings.model_copy(update={"max_requests": 3, "allowed_origins": ("https://app.example",)})
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
         asked.append(client)
         return True
 
-    monkeypatch.setattr(Admission, "is_crowded", True)
+    monkeypatch.setattr(Admission, "is_full", True)
     monkeypatch.setattr(Admission, "refuses_at_once", refuses_at_once)
     return asked
 
@@ -132,6 +133,102 @@ async def test_a_request_in_two_pieces_is_read_to_its_end(
     assert clients == []
 
 
+@pytest.fixture
+async def places(live_server: LiveServer) -> list[Ticket]:
+    """All places of the server, which are taken."""
+    taken = list[Ticket]()
+    while (ticket := live_server.application.admission.begin()) is not None:
+        taken.append(ticket)
+    return taken
+
+
+@EMBEDDED
+async def test_a_request_waits_without_an_ordinary_connection_and_is_served_when_it_has_a_place(
+    live_server: LiveServer, places: list[Ticket], ordinary: list[HttpProtocol]
+) -> None:
+    admission = live_server.application.admission
+    async with connected(live_server) as (reader, writer):
+        writer.write(POST + BODY)
+        await until(lambda: admission.waiting == 1, 30)
+        # Its next request comes before the answer.
+        writer.write((POST + BODY).replace(b"Origin", b"Connection: close\r\nOrigin"))
+        # A probe passes it.
+        async with connected(live_server) as (probe, other):
+            other.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert await answer(probe) == (200, {"status": "ok"})
+        assert len(ordinary) == 1
+        for place in places:
+            place.leave()
+        async with asyncio.timeout(30):
+            received = await reader.read()
+    assert received.count(b"HTTP/1.1 200 OK") == received.count(b'{"data":{"__typename":"Query"}}') == 2
+    assert admission.running == admission.waiting == 0
+
+
+@EMBEDDED
+async def test_a_request_that_has_waited_for_too_long_is_refused(
+    live_server: LiveServer, places: list[Ticket], ordinary: list[HttpProtocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission_module, "SHORT", 0)
+    monkeypatch.setattr(admission_module, "BURST_S", 0.01)
+    async with connected(live_server) as (reader, writer):
+        writer.write(POST + BODY)
+        async with asyncio.timeout(30):
+            received = await reader.read()
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"access-control-allow-origin: https://app.example" in received
+    assert ordinary == []
+    assert live_server.application.counters.refused_requests == 1
+
+
+@EMBEDDED
+async def test_a_request_whose_client_leaves_does_not_wait_any_longer(
+    live_server: LiveServer, places: list[Ticket], ordinary: list[HttpProtocol]
+) -> None:
+    admission = live_server.application.admission
+    async with connected(live_server) as (_, writer):
+        writer.write(POST + BODY)
+        await until(lambda: admission.waiting == 1, 30)
+    await until(lambda: admission.waiting == 0, 30)
+    for place in places:
+        place.leave()
+    assert (admission.running, ordinary) == (0, [])
+
+
+@EMBEDDED
+async def test_what_the_parser_refuses_gives_its_place_back(live_server: LiveServer, places: list[Ticket]) -> None:
+    admission = live_server.application.admission
+    async with connected(live_server) as (reader, writer):
+        writer.write(GET.replace(b"Host: localhost", b"Host: a b"))
+        await until(lambda: admission.waiting == 1, 30)
+        for place in places:
+            place.leave()
+        assert (await answer(reader))[0] == 400
+    assert admission.running == 0
+
+
+@EMBEDDED
+async def test_a_request_that_waits_while_the_server_stops_is_answered_and_its_connection_ends(
+    live_server: LiveServer, places: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[FirstRequest] = []
+    original = FirstRequest.connection_made
+
+    def connection_made(protocol: FirstRequest, transport: asyncio.BaseTransport) -> None:
+        made.append(protocol)
+        original(protocol, transport)
+
+    monkeypatch.setattr(FirstRequest, "connection_made", connection_made)
+    admission = live_server.application.admission
+    async with connected(live_server) as (reader, writer):
+        writer.write(POST + BODY)
+        await until(lambda: admission.waiting == 1, 30)
+        made[0].shutdown()
+        for place in places:
+            place.leave()
+        assert (await answer(reader))[1]["data"] == {"__typename": "Query"}
+
+
 @EMBEDDED
 async def test_a_client_with_less_than_its_share_is_served(
     live_server: LiveServer, clients: list[Hashable], monkeypatch: pytest.MonkeyPatch
@@ -155,7 +252,7 @@ async def test_behind_a_proxy_the_client_is_the_one_that_it_names(
 
 
 def test_refusals_reach_the_clients_also_with_the_event_loop_that_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Admission, "is_crowded", True)
+    monkeypatch.setattr(Admission, "is_full", True)
     monkeypatch.setattr(Admission, "refuses_at_once", lambda *_: True)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,7 +290,7 @@ async def test_sockets_open_in_an_overload(
     live_server: LiveServer, person: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rider = await person("RIDER")
-    monkeypatch.setattr(Admission, "is_crowded", True)
+    monkeypatch.setattr(Admission, "is_full", True)
     monkeypatch.setattr(Admission, "refuses_at_once", lambda *_: True)
     async with rider.socket() as socket:
         await (await socket.start(MY_TRIPS)).next()

@@ -278,6 +278,21 @@ def test_a_replica_is_as_old_as_the_oldest_mark_that_it_may_have() -> None:
     assert marks.unfitness_of(row(10**9)) is Unfit.BEHIND
 
 
+def test_a_replica_that_has_replayed_nothing_is_behind() -> None:
+    marks = Marks(2.0, lambda: 100.0)
+    marks.add(99.0, row(1000))
+    assert marks.unfitness_of(row(0) | {"position": None}) is Unfit.BEHIND
+
+
+def test_marks_are_young_until_a_replica_must_have_reached_one() -> None:
+    now_s = 100.0
+    marks = Marks(2.0, lambda: now_s)
+    now_s = 101.9
+    assert marks.is_young
+    now_s = 102.0
+    assert not marks.is_young
+
+
 def test_marks_of_a_former_primary_do_not_count() -> None:
     marks = Marks(2.0, lambda: 100.0)
     marks.add(99.0, row(5000))

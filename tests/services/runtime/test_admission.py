@@ -49,6 +49,11 @@ class Process:
             call()
         self.now_s = until_s
 
+    @property
+    def timers(self) -> int:
+        """How many timers run."""
+        return len(self._timers)
+
     def work(self, seconds: float) -> None:
         """Keep the loop busy for so long, while no timer runs."""
         self.now_s += seconds
@@ -141,6 +146,18 @@ def test_an_overload_is_one_line_of_the_log_at_its_beginning_and_one_at_its_end(
     with capture_logs() as logs:
         full()[0].pass_time(60)
     assert logs == []
+
+
+@pytest.mark.usefixtures("no_line_is_short")
+def test_each_overload_has_figures_of_its_own() -> None:
+    process, _ = full(5)
+    process.pass_time(100)
+    for number in (3, 2):
+        with capture_logs() as logs:
+            for _ in range(number):
+                process.enter("next")
+            process.pass_time(60)
+        assert (logs[-1]["refused"], logs[-1]["lasted_s"]) == (number, 0.0)
 
 
 @pytest.mark.usefixtures("no_line_is_short")
@@ -271,14 +288,126 @@ def test_while_the_loop_is_late_fewer_run_and_while_it_is_not_as_many_as_come() 
     assert process.admission.running == 500
 
 
+def test_each_late_look_takes_a_quarter_of_those_who_run_and_none_of_what_was_possible_is_left() -> None:
+    process = Process(500)
+    process.room = 0
+    tickets = [process.enter(number, needs_database=False) for number in range(module.AT_FIRST // 2)]
+    process.enter("waits")
+    process.work(module.TICK_S + module.LATE_S * 0.9)
+    process.pass_time(0.0)
+    assert process.admission.ceiling == module.AT_FIRST
+    process.work(module.TICK_S + module.LATE_S * 1.1)
+    process.pass_time(0.0)
+    assert process.admission.ceiling == len(tickets) * 3 // 4
+
+
+@pytest.mark.parametrize("limit", [1, 2, module.LEAST + 1])
+def test_the_limit_holds_also_if_it_is_small(limit: int) -> None:
+    process, tickets = full(limit)
+    process.enter("next")
+    process.work(module.TICK_S + module.LATE_S * 1.1)
+    process.pass_time(0.0)
+    assert process.admission.ceiling <= limit
+    for ticket in tickets:
+        ticket.leave()
+    process.pass_time(module.TICK_S)
+    for number in range(limit + 1):
+        process.enter(number)
+    process.pass_time(module.TICK_S * 3)
+    assert (process.admission.running, process.admission.ceiling) == (limit, limit)
+
+
+def test_while_all_wait_for_the_database_or_places_are_free_no_more_are_tried() -> None:
+    process = Process()
+    for number in range(module.AT_FIRST - 1):
+        process.enter(number)
+    process.room = 0
+    process.enter("waits")
+    process.pass_time(module.TICK_S * 3)
+    assert process.admission.ceiling == module.AT_FIRST
+    process.enter("takes the last place", needs_database=False)
+    process.pass_time(module.TICK_S * 3)
+    assert (process.admission.ceiling, process.admission.is_full) == (module.AT_FIRST, True)
+    process.room = 1
+    process.pass_time(module.TICK_S)
+    assert process.admission.ceiling == module.AT_FIRST + 1 + module.AT_FIRST // 16
+    # A place is free, and one connection for each look.
+    process.room = 0
+    process.enter("waits, too")
+    before = process.admission.ceiling
+    process.room = 1
+    process.pass_time(module.TICK_S)
+    assert process.admission.ceiling == before
+
+
 def test_what_was_possible_once_is_forgotten() -> None:
     process = Process()
     tickets = [process.enter(number) for number in range(400)]
     process.pass_time(1.0)
     assert process.admission.ceiling >= process.admission.running == 400
+    tickets.pop().leave()
+    assert process.admission.ceiling == 399
     for ticket in tickets:
         ticket.leave()
     assert process.admission.ceiling == module.AT_FIRST
+
+
+def test_nobody_passes_those_who_wait() -> None:
+    process = Process()
+    process.room = 0
+    assert process.admission.is_full
+    process.enter("first")
+    process.room = 1
+    assert process.admission.is_full
+    process.enter("second")
+    assert process.began == []
+    process.pass_time(module.TICK_S)
+    assert process.began == ["first"]
+    process, (place,) = full(1)
+    assert process.admission.is_full
+    place.leave()
+    assert not process.admission.is_full
+
+
+def test_each_place_that_is_free_lets_one_begin_who_will_need_the_database() -> None:
+    process, (first, second, *_) = full(5)
+    for number in range(4):
+        process.enter(number)
+    process.room = 0
+    first.leave()
+    assert process.began[5:] == []
+    process.room = 3
+    second.leave()
+    assert process.began[5:] == [0]
+
+
+def test_a_look_follows_another_only_while_somebody_waits_and_lets_in_whoever_waits_elsewhere() -> None:
+    process, tickets = full(2)
+    looks: list[float] = []
+    process.admission.on_look = lambda: looks.append(process.now_s)
+    process.pass_time(1.0)
+    assert (looks, process.timers) == ([], 0)
+    again: list[Ticket] = []
+
+    def begin(_: Ticket) -> None:
+        # It makes another one wait.
+        again.append(process.enter("again"))
+
+    enter(process.admission, begin, lambda _: None)
+    process.pass_time(module.TICK_S * 4.5)
+    assert (len(looks), process.timers) == (4, 1)
+    process.room = 0
+    tickets[0].leave()
+    process.room = 1
+    process.pass_time(module.TICK_S)
+    assert (len(again), process.timers) == (1, 1)
+    tickets[1].leave()
+    assert process.began[2:] == ["again"]
+    process.pass_time(1.0)
+    assert (len(looks), process.timers) == (6, 0)
+    # How long the two have waited.
+    assert process.admission.waits.buckets()[-1] == ("+Inf", 2)
+    assert process.admission.waits.sum_s == pytest.approx(module.TICK_S * 5.5, abs=module.TICK_S)
 
 
 def test_nothing_begins_while_many_wait_for_the_database() -> None:
@@ -340,6 +469,16 @@ def test_subscriptions_wait_for_longer_and_have_turns_with_requests() -> None:
     process.pass_time(module.SOCKET_PATIENCE_S)
     assert process.refused[2:] == [("subscription", 1), ("subscription", 2)]
     assert (process.counters.refused_requests, process.counters.refused_sockets) == (2, 2)
+
+
+def test_more_subscriptions_than_requests_may_wait_and_a_short_line_of_them_stands_for_long() -> None:
+    process, (place, _) = full(2)
+    for number in range(4):
+        process.enter(number, is_subscription=True)
+    process.pass_time(module.SOCKET_PATIENCE_S * 2)
+    assert (process.refused, process.admission.waiting) == ([], 4)
+    place.leave()
+    assert process.began[2:] == [0]
 
 
 def test_new_sockets_are_refused_while_many_wait_and_have_waited_for_long() -> None:
