@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -89,8 +90,16 @@ def nobody_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_first_to_notice_makes_the_others_look_and_leave_the_former_primary(
-    two: Two, redis_url: str
+    two: Two, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[Bus] = []
+    tell = Bus.publish_to_others
+
+    async def counted(bus: Bus, *args: Any, **options: Any) -> Any:
+        told.append(bus)
+        return await tell(bus, *args, **options)
+
+    monkeypatch.setattr(Bus, "publish_to_others", counted)
     async with process(two.url, redis_url) as first, process(two.url, redis_url) as second:
         former, promoted = [node.execute("SHOW data_directory") for node in (two.primary, two.standby)]
         await asyncio.to_thread(two.standby.promote)
@@ -99,6 +108,9 @@ async def test_the_first_to_notice_makes_the_others_look_and_leave_the_former_pr
         first.watch.look()
         await until(lambda: first.is_at(promoted), WITHIN_S)
         await until(lambda: second.is_at(promoted), WITHIN_S)
+        # Each has noticed it, and has told so once.
+        await until(lambda: len(told) >= 2, WITHIN_S)
+        assert told == [first.bus, second.bus]
 
 
 async def test_a_message_makes_nobody_do_more_than_look(
