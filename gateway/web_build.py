@@ -28,6 +28,8 @@ _STAMP = ".made-of"
 OLDEST_NODE = (20, 19)
 # Only errors: the warnings are about engine versions of indirect tools.
 NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error")
+# Everything else that wants the processor has it first.
+_NICE = ("nice", "-n", "19")
 
 
 class NoNode(Exception):
@@ -92,8 +94,11 @@ class WebBuild:
         stamp = self.folder / _STAMP
         return self._lock_file.is_file() and not (stamp.is_file() and stamp.read_text() == self._fingerprint())
 
-    def make(self) -> None:
+    def make(self, *, nice: bool = False) -> None:
         """Build the pages if needed. Waits for a build of another process.
+
+        Args:
+            nice: whether other processes come first, like a server that shares the processor.
 
         Raises:
             NoNode, BuildFailed
@@ -107,16 +112,18 @@ class WebBuild:
             fingerprint = self._fingerprint()
             if npm_packages_are_missing(self._web):
                 _log.info("building the pages, step 1 of 2: installing their packages; about half a minute")
-                self._npm(environment, *NPM_CI)
+                self._npm(environment, *NPM_CI, nice=nice)
                 mark_npm_packages(self._web)
             _log.info("building the pages, step 2 of 2: types and bundles; about ten seconds")
-            self._npm(environment, "run", "build", "--silent")
+            self._npm(environment, "run", "build", "--silent", nice=nice)
             (self.folder / _STAMP).write_text(fingerprint)
             _log.info("the pages are built", seconds=round(time.monotonic() - began))
 
     @contextmanager
     def made_meanwhile(self) -> Generator[None]:
-        """Build the pages in a thread if needed; cancel the build at the end of the block."""
+        """Build the pages in a thread if needed, with the time that the server leaves; cancel the build at the end
+        of the block.
+        """
         thread = threading.Thread(target=self._make_and_log, name="web-build", daemon=True)
         thread.start()
         try:
@@ -127,7 +134,7 @@ class WebBuild:
 
     def _make_and_log(self) -> None:
         try:
-            self.make()
+            self.make(nice=True)
         except NoNode:
             _log.warning(
                 "the pages are not built: there is no Node; `uv run --group pages server.py` brings one",
@@ -149,20 +156,21 @@ class WebBuild:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
 
-    def _npm(self, environment: Mapping[str, str], *arguments: str) -> None:
+    def _npm(self, environment: Mapping[str, str], *arguments: str, nice: bool) -> None:
         # Under the lock, `_cancel` sees either a started process or knows that none will start.
         with self._starting:
             if self._is_cancelled:
                 raise BuildFailed("cancelled")
             self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from outside
-                ["npm", *arguments],  # noqa: S607 - found by the environment's PATH
+                [*(_NICE if nice else ()), "npm", *arguments],
                 cwd=self._web,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                start_new_session=True,
+                # Not a new session: Linux compares the niceness of processes within a session only.
+                process_group=0,
             )
         try:
             printed, _ = self._process.communicate()

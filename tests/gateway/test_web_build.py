@@ -133,6 +133,22 @@ def test_the_wheels_node_replaces_a_node_that_is_too_old(npm: Callable[..., None
         assert int(shown.stdout.removeprefix("v").partition(".")[0]) >= oldest
 
 
+@pytest.mark.parametrize("beside_a_server", [True, False])
+def test_a_build_beside_a_server_leaves_it_the_processor(
+    web: Path, npm: Callable[[str], None], beside_a_server: bool
+) -> None:
+    # Its niceness and its session: niceness counts only within a session.
+    npm('#!/bin/sh\nmkdir -p node_modules dist\necho "$(nice) $(cut -d " " -f 6 /proc/self/stat)" >> "$CALLS"\n')
+    build = WebBuild(web)
+    if beside_a_server:
+        with build.made_meanwhile():
+            wait_for_threads()
+    else:
+        build.make()
+    niceness = 19 if beside_a_server else os.nice(0)
+    assert calls(web) == [f"{niceness} {os.getsid(0)}"] * 2
+
+
 async def test_a_server_that_stops_ends_the_build_and_its_processes(web: Path, npm: Callable[[str], None]) -> None:
     npm('#!/bin/sh\nsleep 600 &\necho "$$ $!" > "$CALLS"\nwait\n')
     with capture_logs() as log:
