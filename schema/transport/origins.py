@@ -1,6 +1,7 @@
 """Which pages may make a browser send the user's cookie here."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -63,15 +64,20 @@ class Origins:
             return False
         if self._public is not None:
             return origin == self._public.lower()
-        host = _host_and_port(f"{scope['scheme']}://{headers.get('host', '')}")
-        return host is not None and _host_and_port(origin) == host
+        return _have_same_host(origin, f"{scope['scheme']}://{headers.get('host', '')}")
 
 
+def _have_same_host(url: str, other: str) -> bool:
+    # Nearly all pages come from few hosts. A cached header of 64 KB would take memory.
+    if len(url) > _MAX_CHARS or len(other) > _MAX_CHARS:
+        return False
+    host = _host_and_port(other)
+    return host is not None and _host_and_port(url) == host
+
+
+@lru_cache(maxsize=128)
 def _host_and_port(url: str) -> tuple[str, int | None] | None:
     """None when the URL has no host that can be read."""
-    # `urlsplit` caches 128 results: with headers of 64 KB, these would take 8 MB.
-    if len(url) > _MAX_CHARS:
-        return None
     try:
         parts = urlsplit(url)
         return (parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)) if parts.hostname else None

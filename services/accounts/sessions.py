@@ -64,7 +64,7 @@ class Sessions:
         self.ttl_s = ttl_s
         self.max_age_s = max_age_s
         self._needs_approval = rules.needs_approval
-        self._live = DataLoader(self._find_live)
+        self._live = DataLoader(self._find_live, gathers=True)
         # Often enough that a session in use never looks unused.
         self.touch_interval_s = min(TOUCH_INTERVAL_S, ttl_s // 4)
         self._recent_s = min(RECENT_S, ttl_s // 4)

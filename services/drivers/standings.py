@@ -17,7 +17,7 @@ class Standings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._standings = DataLoader(self._find)
+        self._standings = DataLoader(self._find, gathers=True)
 
     async def of(self, driver_id: UUID) -> Standing:
         """A driver's standing, by a read that begins after this call. Concurrent calls share one statement.

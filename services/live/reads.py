@@ -16,6 +16,7 @@ from services.live.offer_area import Area
 from services.positions.cells import cell_of
 from services.positions.reporting import Positions
 from services.runtime.counters import Counters
+from services.runtime.crowd import CROWD, QUIET_S
 from services.runtime.fair_queue import FairQueue
 from services.runtime.shared_result import SharedResult
 from services.trips import rows as trip_rows
@@ -28,10 +29,9 @@ ENDED_TRIPS_LIMIT = 20
 ENDED_TRIPS_AGE_S = 24 * 3600
 # The limit for all areas of one statement.
 AREAS_LIMIT = 20_000
-# If this many callers share a read, many clients are connecting. The next read of the same state then begins only
-# after a pause, and serves all callers that have come by then. Each read costs a statement, and an execution for
-# each different operation.
-CROWD = 16
+# If a crowd shares a read, many clients are connecting. The next read of the same state then begins only after a
+# pause, or when no more come, and serves all callers that have come by then. Each read costs a statement, and an
+# execution for each different operation.
 CROWD_INTERVAL_S = 0.05
 # How many areas are answered in one iteration of the event loop: the trips of each have to be selected.
 AREAS_AT_ONCE = 16
@@ -150,8 +150,18 @@ class _SharedReads:
             is_crowd = asked.answer.waiting >= CROWD
             await asked.answer.all_woken()
             if is_crowd:
-                await asyncio.sleep(began_s + CROWD_INTERVAL_S - loop.time())
+                await self._gather(scope, began_s + CROWD_INTERVAL_S)
         del self._tasks[scope]
+
+    async def _gather(self, scope: Hashable, until_s: float) -> None:
+        """Return when the crowd has come: when for a moment nobody did, or at the latest then."""
+        before, loop = 0, asyncio.get_running_loop()
+        while loop.time() < until_s:
+            await asyncio.sleep(QUIET_S)
+            asked = self._asked.get(scope)
+            if asked is not None and asked.answer.waiting == before:
+                return
+            before = asked.answer.waiting if asked is not None else 0
 
 
 class _AreaReads:

@@ -58,7 +58,7 @@ class Positions:
         self._backlog_age = max(
             MIN_BACKLOG_AGE, timedelta(seconds=limit.rate.period_s if limit.rate is not None else 0)
         )
-        self._last = DataLoader(store.last)
+        self._last = DataLoader(store.last, gathers=True)
 
     async def report(
         self, actor: Actor, *, point: GeoPoint, heading: float | None = None, recorded_at: datetime
