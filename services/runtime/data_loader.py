@@ -86,12 +86,9 @@ class DataLoader(Generic[K, V]):
             # Cleared, because each future refers to the error's traceback, which refers to this frame. Both would
             # wait for the garbage collector.
             while asked:
-                for answer in asked.popitem()[1]:
-                    if not answer.done():
-                        answer.set_exception(error)
-                        # Mark the error as retrieved: the caller may be cancelled before it goes on.
-                        answer.exception()
-                del answer
+                answers = asked.popitem()[1]
+                while answers:
+                    _fail(answers.pop(), error)
         else:
             for key, answers in asked.items():
                 value = values.get(key)
@@ -99,3 +96,10 @@ class DataLoader(Generic[K, V]):
                     # The caller may have been cancelled.
                     if not answer.done():
                         answer.set_result(value)
+
+
+def _fail(answer: "asyncio.Future[V | None]", error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+        # Mark the error as retrieved: the caller may be cancelled before it goes on.
+        answer.exception()
