@@ -1,5 +1,6 @@
 """The pages are built once from the current sources, and no client waits for them. `npm` is a script here."""
 
+import json
 import os
 import subprocess
 import threading
@@ -19,7 +20,7 @@ NPM = """#!/bin/sh
 echo "$*" >> "$CALLS"
 if [ "$1" = ci ]; then mkdir -p node_modules; else rm -rf dist; mkdir dist; echo page > dist/index.html; fi
 """
-BUILT = ["ci --no-audit --no-fund --loglevel=error", "run build --silent"]
+BUILT = [" ".join(NPM_CI), "run build --silent"]
 
 
 @pytest.fixture
@@ -89,6 +90,34 @@ def test_of_many_simultaneous_processes_one_builds_and_all_have_the_pages(web: P
     for thread in threads:
         thread.join()
     assert calls(web) == BUILT
+
+
+def test_npm_is_told_where_each_package_is_only_while_it_installs_them(
+    web: Path, npm: Callable[[str], None]
+) -> None:
+    npm('#!/bin/sh\n[ "$1" = ci ] && mkdir node_modules && cp npm-shrinkwrap.json "$CALLS"\nmkdir -p dist\n')
+    lock = {
+        "": {"name": "web", "version": "1.0.0"},
+        "node_modules/a": {"version": "1.2.3", "integrity": "sha512-x"},
+        "node_modules/a/node_modules/@b/c": {"version": "2.0.0-rc.1", "integrity": "sha512-x"},
+        "node_modules/d": {"name": "@e/f", "version": "3.0.0", "integrity": "sha512-x"},
+        "node_modules/bundled": {"version": "4.0.0", "inBundle": True},
+        "node_modules/folder": {"resolved": "folder", "link": True},
+    }
+    text = json.dumps({"lockfileVersion": 3, "packages": lock})
+    (web / "package-lock.json").write_text(text)
+    WebBuild(web).make()
+    told = json.loads((web.parent / "calls").read_text())["packages"]
+    assert {path: package.get("resolved") for path, package in told.items()} == {
+        "": None,
+        "node_modules/a": "https://registry.invalid/a/-/a-1.2.3.tgz",
+        "node_modules/a/node_modules/@b/c": "https://registry.invalid/@b/c/-/c-2.0.0-rc.1.tgz",
+        "node_modules/d": "https://registry.invalid/@e/f/-/f-3.0.0.tgz",
+        "node_modules/bundled": None,
+        "node_modules/folder": "folder",
+    }
+    assert not (web / "npm-shrinkwrap.json").exists()
+    assert (web / "package-lock.json").read_text() == text
 
 
 def test_without_sources_nothing_is_built(tmp_path: Path) -> None:

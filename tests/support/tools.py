@@ -16,6 +16,7 @@ from gateway.web_build import (
     mark_npm_packages,
     node_environment,
     npm_packages_are_missing,
+    package_addresses,
 )
 
 
@@ -51,7 +52,8 @@ def npm_packages(folder: Path) -> Path:
     need_node()
     with FileLock(folder / ".npm.lock"):
         if npm_packages_are_missing(folder):
-            run("npm", *NPM_CI, folder=folder)
+            with package_addresses(folder):
+                run("npm", *NPM_CI, folder=folder)
             mark_npm_packages(folder)
     return folder / "node_modules"
 
