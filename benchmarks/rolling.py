@@ -210,7 +210,10 @@ async def _measure(
 
     async def start(stack: AsyncExitStack, port: int) -> None:
         log = folder / "servers.log"
-        await stack.enter_async_context(running(TAXIRANK, environment=environment, sizes=None, log=log, port=port))
+        server = running(
+            TAXIRANK, environment=environment, sizes=None, log=log, port=port, drain_s=DELAY_S + drain_s
+        )
+        await stack.enter_async_context(server)
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(people.leave)

@@ -53,9 +53,19 @@ class ServerDied(Exception):
 
 @asynccontextmanager
 async def running(
-    target: Target, *, environment: dict[str, str], sizes: Sizes | None, log: Path, port: int | None = None
+    target: Target,
+    *,
+    environment: dict[str, str],
+    sizes: Sizes | None,
+    log: Path,
+    port: int | None = None,
+    drain_s: float = 0.0,
 ) -> AsyncGenerator[Running]:
-    """Start a target on the server's core, by default on a free port, and stop it. Raises: ServerDied."""
+    """Start a target on the server's core, by default on a free port, and stop it, which takes ``drain_s`` longer
+    than usual.
+
+    Raises: ServerDied.
+    """
     port = port or _free_port()
     command = [sys.executable, *target.module, "--port", str(port)]
     if sizes is not None and target is BARE:
@@ -68,7 +78,7 @@ async def running(
     finally:
         process.terminate()
         try:
-            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            await asyncio.to_thread(process.wait, drain_s + STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
