@@ -17,10 +17,8 @@ import structlog
 import uvicorn
 
 from gateway.draining import DRAINING, Draining
-from gateway.uvicorn.accepting import Accepting
 from gateway.uvicorn.http_protocol import HttpProtocol
 from gateway.uvicorn.socket_protocol import SocketProtocol
-from services.runtime.admission import ADMISSION, Admission
 
 # uvicorn's own.
 TICK_S = 0.1
@@ -67,7 +65,6 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen. Raises: CannotListen."""
-        listeners = sockets
         if sockets is not None:
             for listener in sockets:
                 # A duplicate is made like the original, and all share one mode, also those of other workers. An
@@ -79,15 +76,7 @@ class Server(uvicorn.Server):
             await super().startup(sockets)
         except OSError as error:
             raise CannotListen(error, self.config.host, self.config.port) from error
-        admission: Admission | None = self.lifespan.state.get(ADMISSION)
-        if admission is not None and listeners is not None:
-            admission.on_look = Accepting(listeners, self._new_protocol).accept
         self._on_ready()
-
-    def _new_protocol(self) -> asyncio.Protocol:
-        # As in uvicorn's startup.
-        make: Any = self.config.http_protocol_class
-        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until the end. Raises: CannotListen, and SystemExit as ``run`` does."""

@@ -78,8 +78,6 @@ class Admission:
         self._clock = clock
         self._processor_s = processor_s
         self._call_later = call_later or _call_later
-        # Called before each look at those who wait: others, who wait elsewhere, may join them.
-        self.on_look: Callable[[], None] = lambda: None
         self._ceiling = min(limit, AT_FIRST)
         self._requests = FairLine[Ticket]()
         self._subscriptions = FairLine[Ticket]()
@@ -219,7 +217,6 @@ class Admission:
         elif self.running >= self._ceiling and room > 0:
             # Those under way wait for something else than the loop, or the loop can do more.
             self._ceiling = min(self._limit, self._ceiling + 1 + self._ceiling // 16)
-        self.on_look()
         self._turn_old_ones_away(now_s)
         self._fill(now_s, most=room)
         # One that began may have let others wait, and arranged the next look.
