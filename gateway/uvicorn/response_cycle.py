@@ -29,6 +29,8 @@ class ResponseCycle(RequestResponseCycle):
 
     An answer that comes before a long body is the last of its connection: the rest would only be dropped.
 
+    HTTP/1.0 has no chunks. There, an answer of unknown length ends with its connection.
+
     uvicorn closes the connection after an answer that is its last. If the body has not arrived, the protocol ends
     it instead (``LingeringProtocol``).
     """
@@ -37,6 +39,8 @@ class ResponseCycle(RequestResponseCycle):
     ticket: Ticket | None = None
     # Whether the connection has to end in that way.
     lingers = False
+    # Whether the end of the connection is the end of the answer.
+    ends_with_connection = False
 
     async def receive(self) -> Any:
         """Part of ASGI."""
@@ -66,6 +70,12 @@ class ResponseCycle(RequestResponseCycle):
                 self.expected_content_length = length
                 self.transport.write(head)
                 return
+            self.ends_with_connection = self.scope["http_version"] == "1.0" and not _has_length(message)
+            if self.ends_with_connection:
+                self.chunked_encoding = False
+        elif self.ends_with_connection:
+            # uvicorn compares.
+            self.expected_content_length = len(message.get("body", b""))
         if self.more_body and not self.keep_alive and _is_end(message):
             self.lingers = self.keep_alive = True
         await super().send(message)
@@ -93,6 +103,10 @@ def _is_long(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """
     named = dict(headers)
     return b"transfer-encoding" in named or int(named.get(b"content-length", b"0")) > MAX_REST_BYTES
+
+
+def _has_length(message: Any) -> bool:
+    return any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
 
 
 def _is_end(message: Any) -> bool:

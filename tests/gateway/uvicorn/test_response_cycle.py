@@ -43,7 +43,7 @@ class _Transport:
 async def _sent(kind: type[RequestResponseCycle], headers: list[tuple[bytes, bytes]], **options: Any) -> object:
     transport, ended = _Transport(), list[bool]()
     cycle = kind(
-        scope=cast("Any", {"method": options.get("method", "POST")}),
+        scope=cast("Any", {"method": options.get("method", "POST"), "http_version": "1.1"}),
         transport=cast("Any", transport),
         flow=FlowControl(cast("Any", transport)),
         logger=logging.getLogger("none"),

@@ -14,6 +14,7 @@ from tests.conftest import LiveServer, SignUp
 from tests.support.api import CREATE_TRIP, LOG_OUT, MY_TRIPS, POOL, TRIP_UPDATED, Api
 from tests.support.parts import DELIMITER, END, HEARTBEAT, PARTS, parts
 from tests.support.positions import DRIVER_LOCATION
+from tests.support.tcp import connected
 from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = [pytest.mark.attack("protocol"), pytest.mark.asyncio(loop_scope="module")]
@@ -51,6 +52,27 @@ async def test_the_bytes_of_a_subscription_from_its_snapshot_to_its_end(someone:
     assert response.headers["Content-Type"] == 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
     assert (response.headers["Cache-Control"], response.headers["X-Accel-Buffering"]) == ("no-store", "no")
     assert "Content-Length" not in response.headers
+
+
+async def test_a_client_of_http_1_0_gets_the_same_without_chunks(
+    shared_server: LiveServer, someone: SignUp
+) -> None:
+    """It knows no chunks: their lengths would be parts of the answer. The end is that of the connection."""
+    rider = await someone("RIDER")
+    trip = await rider.create_trip()
+    body = orjson.dumps({"query": STATUS, "variables": {"id": trip["id"]}})
+    cookie = "; ".join(f"{name}={value}" for name, value in rider.http.cookies.items())
+    fields = {**PARTS, "Host": "localhost", "Content-Type": "application/json", "Cookie": cookie}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    async with connected(shared_server) as (reader, writer), asyncio.timeout(PATIENCE_S):
+        writer.write(f"POST /graphql HTTP/1.0\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answered = (await reader.readuntil(b"\r\n\r\n")).lower()
+        begun = HEARTBEAT + result("REQUESTED")
+        assert await reader.readexactly(len(begun)) == begun
+        await rider.update_trip(trip["id"], "CANCELLED")
+        assert await reader.read() == result("CANCELLED") + END
+    assert b"\r\nconnection: close\r\n" in answered
+    assert b"transfer-encoding" not in answered
 
 
 async def test_a_subscription_sends_its_snapshot_then_changes_then_the_end(someone: SignUp) -> None:
