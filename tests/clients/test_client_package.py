@@ -126,6 +126,14 @@ def test_both_ends_are_those_that_the_package_names() -> None:
     }
 
 
+def test_the_lock_of_the_examples_knows_the_same_ranges() -> None:
+    """npm does not renew those of a package in a folder."""
+    locked = json.loads((ROOT / "examples" / "package-lock.json").read_text())["packages"][
+        "node_modules/@taxirank/client"
+    ]
+    assert locked["peerDependencies"] == json.loads((PACKAGE / "package.json").read_text())["peerDependencies"]
+
+
 def test_it_installs_nothing_and_packs_what_it_exports(package: Path) -> None:
     described = json.loads((package / "package.json").read_text())
     assert "dependencies" not in described
@@ -151,6 +159,41 @@ def test_it_installs_nothing_and_packs_what_it_exports(package: Path) -> None:
 def sources_of(built: str, source_map: dict[str, Any]) -> set[str]:
     """The files that a source map names."""
     return {f"./{os.path.normpath(Path(built).parent / source)}" for source in source_map["sources"]}
+
+
+@pytest.mark.parametrize(
+    ("entry", "libraries"),
+    [
+        ("index", {"graphql"}),
+        ("apollo", {"graphql", "@apollo/client"}),
+        ("graphcache", {"@urql/core", "@urql/exchange-graphcache"}),
+        ("graphql-ws", {"graphql", "graphql-ws"}),
+        ("react", {"graphql", "react"}),
+        ("urql", {"graphql", "@urql/core"}),
+    ],
+)
+def test_a_part_needs_no_library_but_its_own(entry: str, libraries: set[str], package: Path) -> None:
+    """Neither when it runs nor for its types: without the others an app would not compile."""
+    assert libraries_of(package / "dist" / "src" / f"{entry}.d.ts") == libraries
+    assert libraries_of(package / "dist" / "src" / f"{entry}.js") <= libraries - {"graphql"}
+
+
+def libraries_of(file: Path) -> set[str]:
+    """The packages that a file imports, or a file that it imports does."""
+    found, seen, open_files = set[str](), set[Path](), [file]
+    while open_files:
+        path = open_files.pop().resolve()
+        if path in seen:
+            continue
+        seen.add(path)
+        # A file of types imports another one by the name of its code.
+        at = path.with_name(path.name.replace(".js", ".d.ts")) if file.name.endswith(".d.ts") else path
+        for name in re.findall(r"""(?:from|import\(|^import) ?["']([^"']+)["']""", at.read_text(), re.MULTILINE):
+            if name.startswith("."):
+                open_files.append(path.parent / name)
+            else:
+                found.add("/".join(name.split("/")[: 2 if name.startswith("@") else 1]))
+    return found
 
 
 def test_the_code_of_its_readme_compiles(package: Path) -> None:

@@ -3,9 +3,8 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, Observable, type Ref
 import { SetContextLink } from "@apollo/client/link/context";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import { relayStylePagination } from "@apollo/client/utilities";
-import type { Client as Socket } from "graphql-ws";
 
-import type { Connection } from "./connection.js";
+import type { Connection, Socket } from "./connection.js";
 import { possibleTypes, TYPES_WITHOUT_ID } from "./generated/types.js";
 import { problemsOf } from "./problems.js";
 import { listAfter, type ChangedTrip } from "./state/lists.js";
@@ -74,7 +73,7 @@ export function createApollo({
   });
   const overHttp = ApolloLink.from([withToken, http]);
   const byOperation = socket
-    ? ApolloLink.split(({ operationType }) => operationType === "subscription", new GraphQLWsLink(socket), overHttp)
+    ? ApolloLink.split(({ operationType }) => operationType === "subscription", new GraphQLWsLink(socket as never), overHttp)
     : overHttp;
   return new ApolloClient({ link: ApolloLink.from([tripListsLink(), byOperation]), cache });
 }
@@ -95,7 +94,8 @@ export function overApollo(client: ApolloClient): Connection {
 
     follow(document, variables, next, failed) {
       const following = client
-        .subscribe({ query: document, variables: variables as never })
+        // Apollo Client would join equal subscriptions: the second one would get no snapshot.
+        .subscribe({ query: document, variables: variables as never, context: { queryDeduplication: false } })
         .subscribe(({ data, error }) => (error ? failed(problemsOf(error)) : next(data as never)));
       return () => following.unsubscribe();
     },

@@ -11,6 +11,14 @@ import type { TypedDocumentNode } from "./typedDocument.js";
  */
 export type SocketState = "connecting" | "live" | "reconnecting" | "ended" | "lost";
 
+/** A socket of graphql-ws, such as `openSocket` opens, without that package's types: it may not be installed. */
+export interface Socket {
+  subscribe(
+    payload: { query: string; variables?: Record<string, unknown> | null },
+    sink: { next(result: any): void; error(cause: unknown): void; complete(): void },
+  ): () => void;
+}
+
 /** What an operation gave: its data, or the problems that prevented it. */
 export interface Answer<Result> {
   readonly data: Result | null;
@@ -26,9 +34,10 @@ export interface Connection {
   ): Promise<Answer<Result>>;
 
   /**
-   * Subscribe until the returned function is called. The subscription survives a lost connection.
+   * Subscribe until the returned function is called. The subscription survives a lost connection, and is one of its own
+   * beside an equal one: both begin with the state.
    *
-   * `failed` is called at the end of a subscription that had an error, and not after one that was complete.
+   * `failed` is called at the end of a subscription that had an error, perhaps twice, and not after one that was complete.
    */
   follow<Result, Variables extends Record<string, any>>(
     document: TypedDocumentNode<Result, Variables>,

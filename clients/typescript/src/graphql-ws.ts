@@ -1,8 +1,10 @@
 /** One socket for all subscriptions of a person, over graphql-ws. */
 import { createClient, type Client, type ClientOptions } from "graphql-ws";
 
+import { CLOSED, isFinal } from "./closeCodes.js";
 import type { SocketState } from "./connection.js";
 
+export { CLOSED, isFinal };
 export type { SocketState };
 
 export interface SocketOptions extends Omit<ClientOptions, "url" | "connectionParams" | "shouldRetry"> {
@@ -16,30 +18,9 @@ export interface SocketOptions extends Omit<ClientOptions, "url" | "connectionPa
   retryRefused?: boolean;
 }
 
-/** Close codes of the server, and when it uses them. */
-export const CLOSED = {
-  /** The last subscription ended. */
-  NORMAL: 1000,
-  /** The session has ended. Final. */
-  SESSION_ENDED: 4401,
-  /** There is no session: only a log-in helps. */
-  REFUSED: 4403,
-} as const;
-
-// What graphql-ws does not retry, of the codes that the server sends: a broken protocol (4400, 4406, 4409), too many
-// sockets or messages (4429), the end of the session (4401), and an error of the server (1011).
-const FINAL = new Set<number>([1011, 4400, CLOSED.SESSION_ENDED, 4406, 4409, 4429]);
 const MAX_WAIT_MS = 30_000;
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
-
-/** Whether a socket that was closed with this code does not come back: 1006, 1012 and 1013 do; 4403 only if asked. */
-export function isFinal(code: number, retryRefused = false): boolean {
-  if (code === CLOSED.REFUSED) return !retryRefused;
-  // The other codes of the WebSocket protocol itself, such as 1002 and 1009, say that this client is wrong.
-  const isOfProtocol = code >= 1000 && code < 2000 && ![1000, 1001, 1005, 1006, 1012, 1013, 1014].includes(code);
-  return isOfProtocol || FINAL.has(code);
-}
 
 /** How long to wait before a try, in milliseconds: doubled each time, and spread, so that not all come back together. */
 export function retryWaitMs(tries: number, random: () => number = Math.random): number {

@@ -1,5 +1,5 @@
 /** Typed operations, and the state that the subscriptions describe. Nothing here loads another package. */
-export type { Answer, Connection, SocketState } from "./connection.js";
+export type { Answer, Connection, Socket, SocketState } from "./connection.js";
 export * from "./generated/operations.js";
 export { possibleTypes, TYPES_WITHOUT_ID } from "./generated/types.js";
 export * from "./problems.js";

@@ -1,4 +1,5 @@
 /** What went wrong, for a screen: errors of payloads, of requests and of the connection in one form. */
+import { CLOSED, isFinal } from "./closeCodes.js";
 
 /** An error in the answer of a mutation: fields of `UserError`. */
 export interface UserErrorData {
@@ -11,7 +12,7 @@ export interface UserErrorData {
 /** An error: its text, and the code that identifies it. */
 export interface Problem {
   readonly text: string;
-  /** An `ErrorCode`, a code of a request's error, `UNREACHABLE` or `UNAUTHENTICATED`. */
+  /** An `ErrorCode`, a code of a request's error, `UNREACHABLE`, `UNAUTHENTICATED`, or `CLOSED`: the socket, for good. */
   readonly code: string;
   /** The input field at fault, if it is one. */
   readonly field?: string;
@@ -20,8 +21,7 @@ export interface Problem {
 }
 
 const UNREACHABLE = "UNREACHABLE";
-/** Close codes of the socket: the session has ended, or there is none. */
-const NO_SESSION = new Set([4401, 4403]);
+const NO_SESSION = new Set<number>([CLOSED.SESSION_ENDED, CLOSED.REFUSED]);
 
 /** Whether the server could not be reached: this problem disappears by itself. */
 export function isUnreachable({ code }: Problem): boolean {
@@ -60,15 +60,29 @@ export function problemsOf(cause: unknown): Problem[] {
       return made(code ?? "FAILED", message, field, retryAfter);
     });
   }
-  if (NO_SESSION.has(closeCodeOf(cause))) return [made("UNAUTHENTICATED", "The session has ended. Log in again.")];
+  const closeCode = closeCodeOf(cause);
+  if (NO_SESSION.has(closeCode)) return [made("UNAUTHENTICATED", "The session has ended. Log in again.")];
+  if (isFinal(closeCode)) return [made("CLOSED", "The server has closed the connection for good. Reload the page.")];
   return [made(UNREACHABLE, "The server cannot be reached. Is it running? Try again in a moment.")];
 }
 
-/** Those of urql's `CombinedError`, of Apollo's `CombinedGraphQLErrors`, or of graphql-ws. */
+/** Those of urql's `CombinedError`, of Apollo's `CombinedGraphQLErrors` or `ServerError`, or of graphql-ws. */
 function errorsOf(cause: unknown): readonly RequestError[] {
   if (Array.isArray(cause)) return cause;
-  const { graphQLErrors, errors } = (cause ?? {}) as { graphQLErrors?: RequestError[]; errors?: RequestError[] };
-  return graphQLErrors ?? errors ?? [];
+  const { graphQLErrors, errors, bodyText } = (cause ?? {}) as Record<string, unknown>;
+  const found = graphQLErrors ?? errors;
+  if (Array.isArray(found)) return found;
+  return typeof bodyText === "string" ? errorsIn(bodyText) : [];
+}
+
+/** Apollo Client does not read the JSON of a refusal, such as a 413 for a photo that is too large. */
+function errorsIn(bodyText: string): readonly RequestError[] {
+  try {
+    return errorsOf(JSON.parse(bodyText));
+  } catch {
+    // The page of a proxy.
+    return [];
+  }
 }
 
 /** The code with which the socket was closed: urql keeps the event, and Apollo Client writes it into a text. */

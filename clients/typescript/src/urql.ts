@@ -2,6 +2,7 @@
 import {
   cacheExchange,
   createClient,
+  createRequest,
   fetchExchange,
   makeOperation,
   mapExchange,
@@ -10,9 +11,8 @@ import {
   type Exchange,
   type ExecutionResult,
 } from "@urql/core";
-import type { Client as Socket } from "graphql-ws";
 
-import type { Connection } from "./connection.js";
+import type { Connection, Socket } from "./connection.js";
 import { problemsOf } from "./problems.js";
 import { isMutation, rootFields } from "./typedDocument.js";
 
@@ -86,6 +86,8 @@ export function subscriptionsOver(socket: Socket): Exchange {
   });
 }
 
+let lastKey = 0;
+
 /** The connection of a client, for the hooks. */
 export function overUrql(client: Client): Connection {
   return {
@@ -97,11 +99,14 @@ export function overUrql(client: Client): Connection {
       return error || !data ? { data: null, problems: problemsOf(error) } : { data, problems: [] };
     },
 
-    follow: (document, variables, next, failed) =>
-      client.subscription(document, variables).subscribe(({ data, error, hasNext }) => {
+    follow(document, variables, next, failed) {
+      // urql would join equal subscriptions: the second one would get no snapshot. Its own keys are not negative.
+      const request = { ...createRequest(document, variables), key: --lastKey };
+      return client.executeSubscription(request).subscribe(({ data, error, hasNext }) => {
         if (error) failed(problemsOf(error));
         // urql repeats the last result when a subscription ends.
         else if (hasNext && data) next(data);
-      }).unsubscribe,
+      }).unsubscribe;
+    },
   };
 }
