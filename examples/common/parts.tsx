@@ -4,11 +4,12 @@ import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } fr
 
 import { PLACES } from "./places";
 
+/** Each text once: without a server everything fails alike. */
 export function Problems({ problems }: { problems: readonly Problem[] }) {
   return (
     <div role="alert">
-      {problems.map(({ code, field, text }) => (
-        <p className="problem" key={`${code} ${field} ${text}`}>
+      {[...new Set(problems.map(({ text }) => text))].map((text) => (
+        <p className="problem" key={text}>
           {text}
         </p>
       ))}

@@ -127,7 +127,7 @@ async def visit_app(app: str, examples: Path, link: WebLink, new_context: NewCon
         str(examples / "node_modules" / ".bin" / "vite"),
         *preview,
         folder=examples / app,
-        environment={"TAXIRANK_URL": link.url},
+        environment={"SERVER_URL": link.url},
     ) as url:
         yield visit
         for page in pages:
@@ -179,6 +179,13 @@ async def test_a_rider_and_a_driver_of_an_example_app_go_through_a_whole_trip(
     for page in (rider, driver):
         await page.says("Connection lost. What you see may be old.")
     await rider.look(f"{app}-lost")
+    # Both what the driver asks for and the reports of the car fail: the page says so once.
+    await driver.press("Robin is in the car")
+    await expect(driver.problem).to_have_text([re.compile("cannot be reached")])
+    await driver.press("Drive to the pick-up")
+    for _ in range(2):
+        await driver.page.wait_for_event("response", lambda answer: answer.status >= 500)
+    await expect(driver.problem).to_have_text([re.compile("cannot be reached")])
     async with Api(live_server.url) as elsewhere:
         await elsewhere.data(LOG_IN, username="dana@example.com", password=PASSWORD)
         (trip,) = (await elsewhere.data("{ trips(first: 1) { nodes { id } } }"))["nodes"]

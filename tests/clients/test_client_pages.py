@@ -92,6 +92,8 @@ def test_the_commands_of_a_page_are_those_that_the_tests_have_run(page: Path) ->
                 assert {*packages} - {"--save-dev", PACKED, f".{PACKED}"} <= set(package["devDependencies"])
             case ["npm", "run", script] if script in APPS:
                 assert script in examples["scripts"]
+            case ["cd", folder] if page.stem == "index":
+                assert ROOT / folder == PACKAGE
             case ["npm", "create" | "run", *_] | ["cd", _]:
                 # tests/browser/test_empty_folder.py runs them.
                 assert page.stem == "react"

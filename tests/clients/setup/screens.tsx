@@ -33,7 +33,8 @@ function Rider() {
       >
         To the airport
       </button>
-      {[...lost, ...problems].map(({ text }) => (
+      {/* Each text once: without a server everything fails alike. */}
+      {[...new Set([...lost, ...problems].map(({ text }) => text))].map((text) => (
         <p key={text}>{text}</p>
       ))}
     </>
