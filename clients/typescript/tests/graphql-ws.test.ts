@@ -8,7 +8,7 @@ import { WebSocket, WebSocketServer, type WebSocket as Peer } from "ws";
 import { isFinal, openSocket, retryWaitMs, type SocketOptions, type SocketState } from "../src/graphql-ws.js";
 
 const FINAL = [1002, 1009, 1011, 4400, 4401, 4406, 4409, 4429];
-const PASSING = [1001, 1005, 1006, 1012, 1013, 4408, 4499];
+const PASSING = [1000, 1001, 1005, 1006, 1012, 1013, 1014, 4408, 4499];
 
 /** A server that acknowledges each connection and then does as told. */
 async function serve(context: TestContext, then: (peer: Peer, connections: number) => void) {
@@ -147,4 +147,39 @@ test("graphql-ws asks for the address at each connection, such as for the part o
   let cell = 0;
   assert.equal(await ended(() => `${url}/?area=${++cell}`, {}), 4401);
   assert.deepEqual(paths, ["/?area=1", "/?area=2"]);
+});
+
+test("listeners of one's own hear everything, the state begins once, and the end of the last subscription is no lost connection", async (context) => {
+  const { url } = await serve(context, (peer, connections) => {
+    if (connections === 1) return peer.close(1012);
+    peer.on("message", (text) => text.toString().includes("ping") && peer.send('{"type":"pong"}'));
+  });
+  const heard: string[] = [];
+  const states: SocketState[] = [];
+  const [isAnswered, isClosed] = [new Moment(), new Moment()];
+  const socket = openSocket({
+    url,
+    webSocketImpl: WebSocket,
+    retryWait: () => Promise.resolve(),
+    keepAlive: 1,
+    onState: (state) => states.push(state),
+    on: {
+      connecting: (isRetry) => heard.push(`connecting ${isRetry}`),
+      connected: () => heard.push("connected"),
+      ping: (isReceived) => heard.push(`ping ${isReceived}`),
+      pong: () => isAnswered.resolve(),
+      closed: (event) => {
+        heard.push(`closed ${(event as { code: number }).code}`);
+        if ((event as { code: number }).code === 1000) isClosed.resolve();
+      },
+    },
+  });
+  const sink = { next: () => undefined, error: () => undefined, complete: () => undefined };
+  const leave = socket.subscribe({ query: "subscription { x }" }, sink);
+  await isAnswered.come;
+  leave();
+  await isClosed.come;
+  const once = [...new Set(heard)].sort();
+  assert.deepEqual(once, ["closed 1000", "closed 1012", "connected", "connecting false", "connecting true", "ping false"]);
+  assert.deepEqual(states, ["connecting", "live", "reconnecting", "live"]);
 });
