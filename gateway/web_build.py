@@ -115,7 +115,11 @@ class WebBuild:
             fingerprint = self._fingerprint()
             if npm_packages_are_missing(self._web):
                 _log.info("building the pages, step 1 of 2: installing their packages; about half a minute")
-                with package_addresses(self._web):
+                try:
+                    with package_addresses(self._web):
+                        self._npm(environment, *NPM_CI, nice=nice)
+                except BuildFailed:
+                    # A registry may have the packages at other addresses.
                     self._npm(environment, *NPM_CI, nice=nice)
                 mark_npm_packages(self._web)
             _log.info("building the pages, step 2 of 2: types and bundles; about ten seconds")

@@ -120,6 +120,12 @@ def test_npm_is_told_where_each_package_is_only_while_it_installs_them(
     assert (web / "package-lock.json").read_text() == text
 
 
+def test_packages_that_are_at_other_addresses_are_installed_too(web: Path, npm: Callable[[str], None]) -> None:
+    npm(NPM.replace('if [ "$1"', '[ -e npm-shrinkwrap.json ] && exit 1\nif [ "$1"'))
+    WebBuild(web).make()
+    assert calls(web) == [BUILT[0], *BUILT]
+
+
 def test_without_sources_nothing_is_built(tmp_path: Path) -> None:
     assert not WebBuild(tmp_path / "web").is_needed
 
