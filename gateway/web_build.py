@@ -27,10 +27,11 @@ _log = structlog.stdlib.get_logger(__name__)
 _STAMP = ".made-of"
 # The oldest version that the packages of `web/` work with.
 OLDEST_NODE = (20, 19)
+# Does not exist: npm puts its configured registry in the place of this host. It would do so with all addresses if
+# it were told "always", also with those of folders.
+_REGISTRY_HOST = "registry.invalid"
 # Only errors: the warnings are about engine versions of indirect tools.
-NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error", "--replace-registry-host=always")
-# npm puts its configured registry in the place of this host, which does not exist.
-_REGISTRY = "https://registry.invalid"
+NPM_CI = ("ci", "--no-audit", "--no-fund", "--loglevel=error", f"--replace-registry-host={_REGISTRY_HOST}")
 # Everything else that wants the processor has it first.
 _NICE = ("nice", "-n", "19")
 
@@ -217,7 +218,7 @@ def package_addresses(folder: Path) -> Generator[None]:
         if "integrity" in package:
             name = package.get("name") or path.rpartition("node_modules/")[2]
             file = f"{name.rpartition('/')[2]}-{package['version']}.tgz"
-            package["resolved"] = f"{_REGISTRY}/{name}/-/{file}"
+            package["resolved"] = f"https://{_REGISTRY_HOST}/{name}/-/{file}"
     # npm prefers it to `package-lock.json`.
     with_addresses = folder / "npm-shrinkwrap.json"
     with_addresses.write_text(json.dumps(lock), encoding="utf-8")
