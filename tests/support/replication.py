@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.support.servers import OwnPostgres, Tools, own_postgres
+from tests.support.servers import OwnPostgres, Tools, own_postgres, signal_all
 from tests.support.waiting import PATIENCE_S
 
 USER = "postgres"
@@ -111,11 +111,7 @@ class Node:
         postmaster = self._postmaster()
         if postmaster is None:
             return []
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
-        return processes
+        return signal_all(postmaster, number)
 
 
 @dataclass

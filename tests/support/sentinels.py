@@ -28,6 +28,8 @@ SERVICE = "city"
 DOWN_AFTER_MS = (500, 1500)
 # How long a test waits for the answer of one: some are frozen.
 ANSWER_WITHIN_S = 2.0
+# An election that fails is repeated after twice the time-out of a failover.
+PROMOTED_WITHIN_S = 60.0
 # What sentinels do every few seconds by default, in milliseconds; a failover then takes about a second.
 _QUICKLY = (
     *("INFO-PERIOD", 200, "PING-PERIOD", 100, "PUBLISH-PERIOD", 200, "ASK-PERIOD", 100),
@@ -194,8 +196,7 @@ class Watched:
         async def is_promoted() -> bool:
             return await self.primary() is not before
 
-        # An election that fails is repeated after twice the time-out of a failover.
-        await until(is_promoted, 60.0)
+        await until(is_promoted, PROMOTED_WITHIN_S)
 
     async def mend(self) -> None:
         """Let every process run: a test that failed may have left some frozen or killed."""

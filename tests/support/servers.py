@@ -183,10 +183,18 @@ class OwnPostgres(Postgres):
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        postmaster = psutil.Process(self.pid)
-        for process in (postmaster, *postmaster.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(number)
+        signal_all(psutil.Process(self.pid), number)
+
+
+def signal_all(postmaster: psutil.Process, number: signal.Signals) -> list[psutil.Process]:
+    """Send a signal to a server and all its processes; returns them."""
+    # Stopped first: it would start others in between, which would go on.
+    postmaster.send_signal(signal.SIGSTOP)
+    processes = [postmaster, *postmaster.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    return processes
 
 
 class Tools:

@@ -32,7 +32,7 @@ from services.runtime.tasks import cancel_and_wait
 from tests.support.brokers import Broker, broker, free_port
 from tests.support.buses import Process, process
 from tests.support.positions import location
-from tests.support.sentinels import SERVICE, FakeSentinel, Watched, address_of, watched
+from tests.support.sentinels import PROMOTED_WITHIN_S, SERVICE, FakeSentinel, Watched, address_of, watched
 from tests.support.waiting import until
 
 PASSWORD, SENTINEL_PASSWORD = "open-sesame", "watch-word"
@@ -85,7 +85,7 @@ async def gap_of(*processes: Process) -> AsyncGenerator[None]:
         gaps = all(each.gaps > former for each, former in zip(processes, before, strict=True))
         return gaps and all(each.bus.state is BusState.OK for each in processes)
 
-    await until(is_over)
+    await until(is_over, PROMOTED_WITHIN_S)
 
 
 # Real sentinels.
