@@ -5,16 +5,18 @@ import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
 import psutil
+import pytest
 
 from tests.conftest import LiveServer
 from tests.support.waiting import PATIENCE_S
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+P = TypeVar("P", bound=asyncio.Protocol)
 
 
 @asynccontextmanager
@@ -26,6 +28,19 @@ async def connected(server: LiveServer) -> AsyncGenerator[Connection]:
         yield reader, writer
     finally:
         writer.transport.abort()
+
+
+def connections_made(protocol_class: type[P], monkeypatch: pytest.MonkeyPatch) -> list[P]:
+    """The connections of this kind that servers in this process have from now on."""
+    made: list[P] = []
+    original = protocol_class.connection_made
+
+    def connection_made(protocol: P, transport: asyncio.BaseTransport) -> None:
+        made.append(protocol)
+        original(protocol, transport)
+
+    monkeypatch.setattr(protocol_class, "connection_made", connection_made)
+    return made
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, Any]:

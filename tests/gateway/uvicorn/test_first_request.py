@@ -2,7 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Hashable
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
@@ -20,7 +21,7 @@ from services.runtime.counters import Counters
 from services.runtime.fair_queue import FairQueue
 from tests.conftest import LiveServer, SignUp
 from tests.support.api import MY_TRIPS
-from tests.support.tcp import answer, connected
+from tests.support.tcp import Connection, answer, connected, connections_made
 from tests.support.waiting import until
 
 EMBEDDED = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
@@ -56,15 +57,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
 @pytest.fixture
 def ordinary(monkeypatch: pytest.MonkeyPatch) -> list[HttpProtocol]:
     """The ordinary connections that servers in this process have from now on."""
-    made: list[HttpProtocol] = []
-    original = HttpProtocol.connection_made
-
-    def connection_made(protocol: HttpProtocol, transport: asyncio.Transport) -> None:
-        made.append(protocol)
-        original(protocol, transport)
-
-    monkeypatch.setattr(HttpProtocol, "connection_made", connection_made)
-    return made
+    return connections_made(HttpProtocol, monkeypatch)
 
 
 @EMBEDDED
@@ -142,14 +135,21 @@ async def places(live_server: LiveServer) -> list[Ticket]:
     return taken
 
 
+@asynccontextmanager
+async def waiting(live_server: LiveServer, request: bytes = POST + BODY) -> AsyncGenerator[Connection]:
+    """A new connection whose request waits for a place."""
+    async with connected(live_server) as (reader, writer):
+        writer.write(request)
+        await until(lambda: live_server.application.admission.waiting == 1, 30)
+        yield reader, writer
+
+
 @EMBEDDED
 async def test_a_request_waits_without_an_ordinary_connection_and_is_served_when_it_has_a_place(
     live_server: LiveServer, places: list[Ticket], ordinary: list[HttpProtocol]
 ) -> None:
     admission = live_server.application.admission
-    async with connected(live_server) as (reader, writer):
-        writer.write(POST + BODY)
-        await until(lambda: admission.waiting == 1, 30)
+    async with waiting(live_server) as (reader, writer):
         # Its next request comes before the answer.
         writer.write((POST + BODY).replace(b"Origin", b"Connection: close\r\nOrigin"))
         # A probe passes it.
@@ -186,9 +186,8 @@ async def test_a_request_whose_client_leaves_does_not_wait_any_longer(
     live_server: LiveServer, places: list[Ticket], ordinary: list[HttpProtocol]
 ) -> None:
     admission = live_server.application.admission
-    async with connected(live_server) as (_, writer):
-        writer.write(POST + BODY)
-        await until(lambda: admission.waiting == 1, 30)
+    async with waiting(live_server):
+        pass
     await until(lambda: admission.waiting == 0, 30)
     for place in places:
         place.leave()
@@ -198,9 +197,7 @@ async def test_a_request_whose_client_leaves_does_not_wait_any_longer(
 @EMBEDDED
 async def test_what_the_parser_refuses_gives_its_place_back(live_server: LiveServer, places: list[Ticket]) -> None:
     admission = live_server.application.admission
-    async with connected(live_server) as (reader, writer):
-        writer.write(GET.replace(b"Host: localhost", b"Host: a b"))
-        await until(lambda: admission.waiting == 1, 30)
+    async with waiting(live_server, GET.replace(b"Host: localhost", b"Host: a b")) as (reader, _):
         for place in places:
             place.leave()
         assert (await answer(reader))[0] == 400
@@ -211,18 +208,8 @@ async def test_what_the_parser_refuses_gives_its_place_back(live_server: LiveSer
 async def test_a_request_that_waits_while_the_server_stops_is_answered_and_its_connection_ends(
     live_server: LiveServer, places: list[Ticket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[FirstRequest] = []
-    original = FirstRequest.connection_made
-
-    def connection_made(protocol: FirstRequest, transport: asyncio.BaseTransport) -> None:
-        made.append(protocol)
-        original(protocol, transport)
-
-    monkeypatch.setattr(FirstRequest, "connection_made", connection_made)
-    admission = live_server.application.admission
-    async with connected(live_server) as (reader, writer):
-        writer.write(POST + BODY)
-        await until(lambda: admission.waiting == 1, 30)
+    made = connections_made(FirstRequest, monkeypatch)
+    async with waiting(live_server) as (reader, _):
         made[0].shutdown()
         for place in places:
             place.leave()

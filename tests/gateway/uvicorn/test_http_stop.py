@@ -8,7 +8,7 @@ import pytest
 from gateway.uvicorn import http_protocol
 from gateway.uvicorn.http_protocol import HttpProtocol
 from tests.conftest import LiveServer
-from tests.support.tcp import answer, connected
+from tests.support.tcp import answer, connected, connections_made
 from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
@@ -17,15 +17,7 @@ pytestmark = pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 @pytest.fixture
 def accepted(monkeypatch: pytest.MonkeyPatch) -> list[HttpProtocol]:
     """The connections that servers in this process accept from now on."""
-    accepted: list[HttpProtocol] = []
-    original = HttpProtocol.connection_made
-
-    def connection_made(protocol: HttpProtocol, transport: asyncio.Transport) -> None:
-        accepted.append(protocol)
-        original(protocol, transport)
-
-    monkeypatch.setattr(HttpProtocol, "connection_made", connection_made)
-    return accepted
+    return connections_made(HttpProtocol, monkeypatch)
 
 
 @pytest.mark.parametrize("requests", [0, 1], ids=["first", "next"])
