@@ -181,6 +181,8 @@ class RedisBackend(BroadcastBackend):
             self._up.set()
             self._link.went_up()
             self._link.heartbeat_returned(not_written)
+            # Before the gap is told: what it becomes afterwards is another gap.
+            is_shared = self._link.is_shared
             self._on_gap()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send_heartbeats())
@@ -188,7 +190,8 @@ class RedisBackend(BroadcastBackend):
                     tasks.create_task(listener.run())
                 tasks.create_task(self._link.wrong_server())
                 tasks.create_task(self._link.moved())
-                tasks.create_task(self._link.when_shared(self._on_gap))
+                if not is_shared:
+                    tasks.create_task(self._link.when_shared(self._on_gap))
         except ExceptionGroup as failed:
             raise _first(failed) from failed
         finally:

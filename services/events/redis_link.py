@@ -200,15 +200,13 @@ class RedisLink:
         await self._target.moved()
 
     async def when_shared(self, act: Callable[[], None]) -> None:
-        """Call ``act`` when ``is_shared`` becomes true, unless it is already.
+        """Call ``act`` when ``is_shared`` becomes true.
 
         Others may have published on the former primary after this process had left it.
         """
-        was_shared = self.is_shared
         while not self.is_shared:  # noqa: ASYNC110 - it becomes true as time passes
             await asyncio.sleep(LOOK_INTERVAL_S)
-        if not was_shared:
-            act()
+        act()
 
     def failed(self, error: str | BaseException) -> None:
         """Redis refused a request, or did not answer in time. Logged only if the link stays up.

@@ -18,6 +18,8 @@ class Process:
     def __init__(self, url: str | None, prefix: str) -> None:
         self.prefix = prefix
         self.gaps = 0
+        # Whether the link was shared at the last gap.
+        self.was_shared = False
         self._gap = asyncio.Event()
         self.link = RedisLink(url) if url else None
         self.topics = Topics(prefix, is_cluster=self.link is not None and self.link.is_cluster)
@@ -25,6 +27,7 @@ class Process:
 
     def _on_gap(self) -> None:
         self.gaps += 1
+        self.was_shared = self.link is not None and self.link.is_shared
         self._gap.set()
 
     async def gap(self) -> None:
