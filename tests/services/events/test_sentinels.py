@@ -59,6 +59,15 @@ def warnings(logs: list[MutableMapping[str, Any]]) -> list[MutableMapping[str, A
     return [line for line in logs if line["log_level"] == "warning"]
 
 
+def outages(logs: list[MutableMapping[str, Any]]) -> tuple[list[Any], list[Any]]:
+    """Where Redis was away: the lines that begin an outage, and those that end one.
+
+    Beside them a busy process may say that it was unsure of its server for a moment.
+    """
+    begun = [line for line in warnings(logs) if line["event"].startswith("redis is away:")]
+    return begun, [line for line in warnings(logs) if line["event"] == "redis is away no more"]
+
+
 async def events_cross(one: Process, two: Process) -> None:
     """Events travel between two processes."""
     name = uuid4().hex
@@ -116,9 +125,7 @@ async def test_after_a_planned_promotion_all_processes_use_the_new_primary_thoug
                 assert await client.ping()
                 assert not [each for each in await client.pubsub_channels() if each.startswith(one.prefix)]
             assert await redis.primary() is next_one
-    begun = [line for line in warnings(logs) if line["event"].startswith("redis is away:")]
-    ended = [line for line in warnings(logs) if line["event"] == "redis is away no more"]
-    # Beside it a busy process may also have been unsure for a moment, and say so.
+    begun, ended = outages(logs)
     assert len(begun) == len(ended) == 2, warnings(logs)
     assert next_one.place in begun[0]["error"]
     assert {line["primary"] for line in begun} == {former.place}
@@ -333,10 +340,10 @@ async def test_a_demoted_primary_that_the_sentinels_still_name_is_an_outage_that
             await stand.old.execute("REPLICAOF", "127.0.0.1", "1")
             await until(lambda: one.bus.state is BusState.DEGRADED)
             assert not await one.publish("a", b"1")
-            await until(lambda: warnings(logs))
+            await until(lambda: outages(logs)[0])
             async with gap_of(one):
                 promote(named, stand.new.place)
-    begin, end = warnings(logs)
+    [begin], [end] = outages(logs)
     assert begin["error"] == "is a read-only replica"
     assert "sentinels" in begin["hint"]
     assert (begin["primary"], end["primary"]) == (stand.old.place, stand.new.place)
