@@ -48,11 +48,13 @@ class Node:
         self._pg_ctl("-o", listening, "-l", str(self._data / "log"), "start")
 
     def stop(self) -> None:
-        """Stop it, if it runs."""
+        """Stop it, if it runs; returns when it has ended."""
         self.thaw()
-        if self.is_running:
+        if (postmaster := self._postmaster()) is not None:
             with suppress(CalledProcessError):
                 self._pg_ctl("-m", "immediate", "stop")
+            # pg_ctl returns a moment earlier, and whoever stops it again then finds no process.
+            postmaster.wait(PATIENCE_S)
 
     def kill(self) -> None:
         """Kill it with all its connections, as a machine that loses its power."""
