@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -47,6 +48,7 @@ SUBSCRIPTION = """
   PushManager.prototype.getSubscription = async () => localStorage.getItem(KEPT) ? made() : null;
 }
 """
+DELIVERIES = 3
 # A browser without a screen keeps no notifications.
 RECORD = """
 () => {
@@ -134,20 +136,28 @@ class Worker:
 
     async def shows(self, *messages: str) -> list[dict[str, Any]]:
         """Deliver messages, as the push service of the browser would, and return what is shown."""
-        await self._worker.evaluate(RECORD)
         await self._debugger.send("ServiceWorker.enable")
         registration = await asyncio.wait_for(self._registered.get(), PATIENCE_S)
-        for data in messages:
+        return [await self._shows(registration, message) for message in messages]
+
+    async def _shows(self, registration: str, message: str) -> dict[str, Any]:
+        """Deliver it until it is shown: the debugging protocol does not tell whether it was delivered."""
+        shown: list[dict[str, Any]] = []
+
+        async def is_shown() -> bool:
+            shown[:] = await self._worker.evaluate("self.shown")
+            return bool(shown)
+
+        for _ in range(DELIVERIES):
+            await self._worker.evaluate(RECORD)
             await self._debugger.send(
                 "ServiceWorker.deliverPushMessage",
-                {"origin": self._origin, "registrationId": registration, "data": data},
+                {"origin": self._origin, "registrationId": registration, "data": message},
             )
-
-        async def are_shown() -> bool:
-            return await self._worker.evaluate("self.shown.length") == len(messages)
-
-        await until(are_shown)
-        return await self._worker.evaluate("self.shown")
+            with suppress(TimeoutError):
+                await until(is_shown, PATIENCE_S / DELIVERIES)
+                return shown[0]
+        raise AssertionError(f"the worker shows nothing for {message}")
 
     async def clicked(self, data: dict[str, str] | None) -> tuple[int, list[list[str]]]:
         """Click a message with this data: how often it was closed, and what the worker asked the browser for."""
