@@ -374,7 +374,10 @@ class Settings(BaseSettings):
         "balancers choose other servers.",
     )
     drain_s: float = Field(
-        0.0, ge=0, le=600, description="Then the sockets are sent away, evenly over so many seconds."
+        0.0,
+        ge=0,
+        le=600,
+        description="Then the port is closed, and the sockets are sent away, evenly over so many seconds.",
     )
     shutdown_timeout_s: int = Field(
         10, ge=1, le=600, description="The longest time that a shutdown takes after that, in seconds."

@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
         self._on_ready = on_ready
         self._is_hurried = False
         self._drain: Drain | None = None
-        self._duplicates: list[socket.socket] = []
+        self._listeners: list[socket.socket] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application and listen. Raises: CannotListen."""
@@ -70,8 +70,8 @@ class Server(uvicorn.Server):
                 # A duplicate is made like the original, and all share one mode, also those of other workers. An
                 # `accept` that waits would stop their event loops.
                 listener.setblocking(False)
-            self._duplicates = [listener.dup() for listener in sockets for _ in range(ACCEPTED_AT_ONCE - 1)]
-            sockets = [*sockets, *self._duplicates]
+            duplicates = [listener.dup() for listener in sockets for _ in range(ACCEPTED_AT_ONCE - 1)]
+            sockets = self._listeners = [*sockets, *duplicates]
         try:
             await super().startup(sockets)
         except OSError as error:
@@ -92,10 +92,14 @@ class Server(uvicorn.Server):
         if self._drain is None:
             draining: Draining = self.lifespan.state.get(DRAINING) or Draining()
             self._drain = Drain(draining, self.server_state.connections)
-        return self._is_hurried or self._drain.step()
+        if self._is_hurried:
+            return True
+        if not self._drain.is_delayed:
+            await self._stop_listening()
+        return self._drain.step()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, end the connections, and stop the application.
+    async def _stop_listening(self) -> None:
+        """Close the port for this process. Does nothing the second time.
 
         Clients that have connected by now are accepted first. The system resets a connection that nobody has
         accepted when the listener is closed. The event loop accepts between two of its turns.
@@ -108,9 +112,17 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0)
             if not listening.poll(0):
                 break
+        for server in self.servers:
+            server.close()
+        for listener in self._listeners:
+            listener.close()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, end the connections, and stop the application."""
+        await self._stop_listening()
         late = asyncio.create_task(self._tell_late(set(self.server_state.connections)))
         try:
-            await super().shutdown([*(sockets or ()), *self._duplicates])
+            await super().shutdown(sockets)
         finally:
             late.cancel()
 
@@ -143,9 +155,10 @@ class Server(uvicorn.Server):
 class Drain:
     """The time between the signal and the stop.
 
-    First, for the delay, only ``/readyz`` is different, so that load balancers choose other servers. Then the
-    sockets and event streams are sent away, in random order and evenly, so that their clients do not connect to
-    the other servers all at once. The port is open all the time.
+    First, for the delay, only ``/readyz`` is different, so that load balancers choose other servers. Then nobody
+    can connect any more: a balancer that asks nobody for ``/readyz`` would send many back to this server, which
+    soon has the fewest connections. The sockets and event streams are sent away, in random order and evenly, so
+    that their clients do not connect to the other servers all at once; requests on open connections are answered.
     """
 
     def __init__(self, draining: Draining, connections: set[Any]) -> None:
@@ -157,10 +170,14 @@ class Drain:
             _log.info("draining", delay_s=draining.delay_s, drain_s=draining.drain_s)
         draining.has_begun = True
 
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the delay is not over."""
+        return time.monotonic() < self._delay_ends_s
+
     def step(self) -> bool:
         """Send some away. Returns whether it is over, which it is early when nobody is left."""
-        now_s = time.monotonic()
-        if now_s < self._delay_ends_s:
+        if self.is_delayed:
             return False
         staying = [
             connection
@@ -168,7 +185,7 @@ class Drain:
             if isinstance(connection, SocketProtocol)
             or (isinstance(connection, HttpProtocol) and connection.on_shutdown is not None)
         ]
-        left_s = self._ends_s - now_s
+        left_s = self._ends_s - time.monotonic()
         if not staying or left_s <= 0:
             return True
         steps = max(1.0, left_s / TICK_S)

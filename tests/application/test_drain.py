@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -142,6 +143,51 @@ def test_a_client_that_has_connected_just_before_the_stop_is_answered() -> None:
         server.is_sent.set()
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
     running.join(PATIENCE_S)
+
+
+class Stages:
+    """A drain whose stages a test sets."""
+
+    is_delayed, is_over = True, False
+
+    def step(self) -> bool:
+        return self.is_over
+
+
+def test_after_the_delay_nobody_can_connect_and_requests_on_open_connections_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a balancer that looks for the fewest connections sends everybody back to it."""
+    stages, is_listening = Stages(), threading.Event()
+    monkeypatch.setattr(uvicorn_server, "Drain", lambda *_: stages)
+    http = functools.partial(HttpProtocol, timeout_s=10, handshakes=FairQueue())
+    config = uvicorn.Config(says_ok, lifespan="off", log_config=None, http=cast("Any", http))
+    server = Server(config, on_ready=is_listening.set)
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    running = threading.Thread(target=server.run, args=([listener],))
+    running.start()
+    assert is_listening.wait(PATIENCE_S)
+
+    def answers(client: socket.socket) -> bool:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return client.recv(1000).startswith(b"HTTP/1.1 200")
+
+    with socket.create_connection(address, PATIENCE_S) as client:
+        assert answers(client)
+        server.should_exit = True
+        for _ in range(3):
+            with socket.create_connection(address, PATIENCE_S) as other:
+                assert answers(other)
+        stages.is_delayed = False
+        until_s = time.monotonic() + PATIENCE_S
+        with pytest.raises(ConnectionRefusedError):
+            while time.monotonic() < until_s:
+                socket.create_connection(address, PATIENCE_S).close()
+        assert answers(client)
+    stages.is_over = True
+    running.join(PATIENCE_S)
+    assert not running.is_alive()
 
 
 class LateConnection:
