@@ -156,6 +156,9 @@ class Workers(Multiprocess):
                 self.keep_subprocess_alive()
                 self._replace_next()
                 self._end_leaving(time.monotonic())
+        # The workers have their own. With these, clients would wait at a port that nobody serves any more.
+        for listener in self.sockets:
+            listener.close()
         self.terminate_all()
         self.join_all()
         if self._no_worker_starts():

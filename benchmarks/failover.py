@@ -6,6 +6,7 @@ standby, which is promoted immediately: how soon an operator or Patroni notices 
 """
 
 import asyncio
+import logging
 import os
 import tempfile
 import time
@@ -142,6 +143,8 @@ def main(
 ) -> None:
     """Print, for each fault, how long changes pause, and what was lost."""
     cores.pin(os.getpid(), cores.LOAD_CORE)
+    # The pool of the load tells each attempt to connect to the server that has failed.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     is_right = True
     for fault in only or Fault:
         with (

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -28,6 +29,7 @@ WITHOUT_TABLES = ROOT / "tests" / "support" / "without_tables"
 # The constants are changed in the parent process; the application is loaded in its workers.
 PROGRAM = """
 import functools
+import os
 import sys
 import structlog
 import uvicorn
@@ -48,7 +50,7 @@ if __name__ == "__main__":
         setattr(workers, name, float(value))
     config = uvicorn.Config(
         f"tests.support.asgi_apps:{sys.argv[1]}", factory=True, workers=2, log_config=None,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=int(os.environ.get("GRACE_S", "1")),
         # uvicorn's own closes a connection whose request it has not read yet.
         http=functools.partial(HttpProtocol, timeout_s=10.0, handshakes=FairQueue()),
     )
@@ -196,6 +198,31 @@ async def test_a_worker_that_does_not_start_in_time_is_logged() -> None:
         code, log = await server.ended()
     assert code == 1
     assert {line["event"] for line in log} == {"worker did not start in time; killing it", "worker died"}
+
+
+async def test_while_the_workers_answer_their_last_requests_nobody_can_connect() -> None:
+    """A balancer that is refused chooses another server; nobody would serve who could connect."""
+    async with parent("works", GRACE_S="60") as server:
+        assert (await server.line())["event"] == "serving"
+        address = "127.0.0.1", urlsplit(server.url).port
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        server.process.terminate()
+
+        async def is_refused() -> bool:
+            try:
+                _, other = await asyncio.open_connection(*address)
+            except ConnectionRefusedError:
+                return True
+            other.close()
+            return False
+
+        await until(is_refused)
+        writer.write(b"12")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        assert (await server.ended())[0] == 0
 
 
 async def test_workers_end_when_their_parent_is_killed() -> None:

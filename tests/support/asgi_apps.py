@@ -16,13 +16,14 @@ from application.workers import end_with_parent
 
 
 def works() -> ASGIApp:
-    """Answers with its process id."""
+    """Answers with its process id, when it has read the body."""
     end_with_parent()
 
-    async def pid(_: Request) -> PlainTextResponse:
+    async def pid(request: Request) -> PlainTextResponse:
+        await request.body()
         return PlainTextResponse(str(os.getpid()))
 
-    return Starlette(routes=[Route("/", pid)])
+    return Starlette(routes=[Route("/", pid, methods=["GET", "POST"])])
 
 
 def fails() -> NoReturn:
