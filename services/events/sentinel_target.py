@@ -35,6 +35,8 @@ from services.events.sentinels import (
 )
 
 ASK_INTERVAL_S = 0.4
+# For the first answers: where all servers start at once, a new connection takes long, above all with TLS.
+CHECK_TIMEOUT_S = 5.0
 # For how long a process relies on the answers of a majority. Not longer than data is used without a look into the
 # database (``leases.MAX_UNCHECKED_S``).
 SURE_S = 2.0
@@ -106,7 +108,7 @@ class SentinelTarget:
 
         Raises: UnusableRedis: no sentinel answers, or one can never be used.
         """
-        await asyncio.gather(*(sentinel.ask() for sentinel in self._sentinels))
+        await asyncio.gather(*(sentinel.ask(CHECK_TIMEOUT_S) for sentinel in self._sentinels))
         self._decide()
         failed = [(sentinel.shown, sentinel.error) for sentinel in self._sentinels if sentinel.error is not None]
         for shown, error in failed:

@@ -76,11 +76,11 @@ class Sentinel:
         self.error: Exception | None = None
         self._failures = 0
 
-    async def ask(self) -> None:
-        """Ask once. A failure leaves the last answer as it is."""
+    async def ask(self, timeout_s: float | None = None) -> None:
+        """Ask once; wait for ``timeout_s``, by default ``ASK_TIMEOUT_S``. A failure leaves the last answer."""
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S):
+            async with asyncio.timeout(ASK_TIMEOUT_S if timeout_s is None else timeout_s):
                 self.named = await self._answer()
             self.asked_at = asked_at
             self.error = None

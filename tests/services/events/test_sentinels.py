@@ -52,7 +52,6 @@ def quicker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sentinel_target, "ASK_INTERVAL_S", 0.05)
     monkeypatch.setattr(sentinel_target, "AGREE_S", 0.3)
     monkeypatch.setattr(sentinel_target, "SURE_S", SURE_S)
-    monkeypatch.setattr(sentinels, "ASK_TIMEOUT_S", 0.5)
 
 
 def warnings(logs: list[MutableMapping[str, Any]]) -> list[MutableMapping[str, Any]]:
@@ -235,6 +234,13 @@ async def test_a_start_without_any_sentinel_is_refused_and_one_with_a_single_sen
     primary = redis_url.removeprefix("redis://").partition("/")[0]
     async with FakeSentinel(primary).listening() as one:
         await RedisLink(f"redis+sentinel://{nowhere},{one.place}/{SERVICE}").check("test")
+
+
+async def test_at_the_start_sentinels_may_take_longer_to_answer_than_later(
+    stand: "Stand", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentinels, "ASK_TIMEOUT_S", 0.0)
+    await RedisLink(address_of(await stand.sentinels())).check("test")
 
 
 async def test_a_real_sentinel_with_a_wrong_name_or_address_is_refused(redis: Watched) -> None:
