@@ -6,7 +6,6 @@ standby, which is promoted immediately: how soon an operator or Patroni notices 
 """
 
 import asyncio
-import logging
 import os
 import tempfile
 import time
@@ -29,6 +28,7 @@ from benchmarks.live_socket import open_socket
 from benchmarks.offers import Offer, Offers
 from benchmarks.people import People, Person
 from benchmarks.site import Site
+from services.runtime import logs
 from tests.support import servers
 from tests.support.replication import Pair, replicated
 
@@ -143,8 +143,8 @@ def main(
 ) -> None:
     """Print, for each fault, how long changes pause, and what was lost."""
     cores.pin(os.getpid(), cores.LOAD_CORE)
-    # The pool of the load tells each attempt to connect to the server that has failed.
-    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+    # As a server's: the pool of the load would tell each attempt to connect to the server that has failed.
+    logs.configure(level="warning", format="console")
     is_right = True
     for fault in only or Fault:
         with (

@@ -24,7 +24,6 @@ from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection
 from services.events.redis_address import Place, RedisAddress, shown_place
 from services.events.redis_errors import SETTING, UnusableRedis, WrongRole, words
 from services.events.sentinels import (
-    ASK_TIMEOUT_S,
     NoPrimaryKnown,
     Primary,
     PrimaryMoved,
@@ -35,6 +34,7 @@ from services.events.sentinels import (
 )
 
 ASK_INTERVAL_S = 0.4
+ASK_TIMEOUT_S = 1.0
 # For the first answers: where all servers start at once, a new connection takes long, above all with TLS.
 CHECK_TIMEOUT_S = 5.0
 # For how long a process relies on the answers of a majority. Not longer than data is used without a look into the
@@ -99,7 +99,7 @@ class SentinelTarget:
 
     async def _ask_forever(self, sentinel: Sentinel) -> None:
         while True:
-            await sentinel.ask()
+            await sentinel.ask(ASK_TIMEOUT_S)
             self._decide()
             await asyncio.sleep(ASK_INTERVAL_S)
 

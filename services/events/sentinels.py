@@ -17,7 +17,6 @@ from services.events.redis_errors import LINK_ERRORS, SETTING, words
 
 _log = structlog.stdlib.get_logger(__name__)
 
-ASK_TIMEOUT_S = 1.0
 # A sentinel is reported after so many failures in a row, so that a busy machine is not.
 REPORTED_FAILURES = 3
 
@@ -76,11 +75,11 @@ class Sentinel:
         self.error: Exception | None = None
         self._failures = 0
 
-    async def ask(self, timeout_s: float | None = None) -> None:
-        """Ask once; wait for ``timeout_s``, by default ``ASK_TIMEOUT_S``. A failure leaves the last answer."""
+    async def ask(self, timeout_s: float) -> None:
+        """Ask once. A failure leaves the last answer as it is, and so does no answer in that time."""
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(ASK_TIMEOUT_S if timeout_s is None else timeout_s):
+            async with asyncio.timeout(timeout_s):
                 self.named = await self._answer()
             self.asked_at = asked_at
             self.error = None

@@ -103,7 +103,10 @@ async def test_however_often_it_is_told_to_look_it_asks_only_so_often(
     now = asyncio.get_running_loop().time
     began_s = now()
     two.watch.start()
-    while two.asked[A] < looks:
+
+    def has_asked() -> bool:
         two.watch.look()
-        await asyncio.sleep(0)
+        return two.asked[A] >= looks
+
+    await until(has_asked)
     assert now() - began_s >= looks * shortest_s

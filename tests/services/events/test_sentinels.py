@@ -20,7 +20,7 @@ import trustme
 from structlog.testing import capture_logs
 
 from application.paths import ROOT
-from services.events import redis_backend, redis_link, sentinel_target, sentinels
+from services.events import redis_backend, redis_link, sentinel_target
 from services.events.bus import Bus, BusState
 from services.events.leases import SharedLeases
 from services.events.redis_errors import UnusableRedis
@@ -239,7 +239,7 @@ async def test_a_start_without_any_sentinel_is_refused_and_one_with_a_single_sen
 async def test_at_the_start_sentinels_may_take_longer_to_answer_than_later(
     stand: "Stand", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sentinels, "ASK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(sentinel_target, "ASK_TIMEOUT_S", 0.0)
     await RedisLink(address_of(await stand.sentinels())).check("test")
 
 
